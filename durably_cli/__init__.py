@@ -1,0 +1,41 @@
+"""durably: Python functions that survive a crash, on one machine, without a server.
+
+    from durably_cli import Step, define_job
+
+The names below are loaded when they are first asked for: the commands that only read journals
+import this package too, and pay for none of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from durably_cli.version import __version__
+
+if TYPE_CHECKING:
+    from durably_cli.errors import DurablyError, RunFailed, StepError, StepMisused, ValueRefused
+    from durably_cli.jobs import Job, Run, define_job
+    from durably_cli.step import Step
+
+__all__ = [
+    "DurablyError",
+    "Job",
+    "Run",
+    "RunFailed",
+    "Step",
+    "StepError",
+    "StepMisused",
+    "ValueRefused",
+    "__version__",
+    "define_job",
+]
+
+_HOMES = {"Job": "jobs", "Run": "jobs", "define_job": "jobs", "Step": "step"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)

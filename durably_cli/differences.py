@@ -1,0 +1,72 @@
+"""Where two values differ: what a value was, and what JSON made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+
+def difference(value: Any, back: Any, path: str = "$") -> tuple[str, str] | None:
+    """The path of the first place where `back` is not an equal value of an equal type, and why.
+
+    An int that comes back as an equal float is no difference: `-> float` may return 3.
+    """
+    kind = type(value)
+    if kind is not type(back):
+        if kind is int and type(back) is float and value == back:
+            return None
+        return path, _other_type(value, back)
+    if kind in (str, int, bool, float, type(None)):
+        return None if value == back else (path, f"{value!r:.80} would come back as {back!r:.80}")
+    if kind is dict and (found := _other_keys(value, back, path)):
+        return found
+    for where, part, part_back in _parts(value, back):
+        if found := difference(part, part_back, path + where):
+            return found
+    if not _equal(value, back):
+        return path, f"{value!r:.80} would come back as a different {kind.__qualname__}"
+    return None
+
+
+def _parts(value: Any, back: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(value, dict):
+        for key in value:
+            yield f"[{key!r}]", value[key], back[key]
+    elif isinstance(value, (list, tuple)):
+        for index, (part, part_back) in enumerate(zip(value, back, strict=False)):
+            yield f"[{index}]", part, part_back
+    elif dataclasses.is_dataclass(value):
+        for each in dataclasses.fields(value):
+            yield f".{each.name}", getattr(value, each.name), getattr(back, each.name, None)
+    elif hasattr(type(value), "model_fields"):
+        for name in type(value).model_fields:
+            yield f".{name}", getattr(value, name, None), getattr(back, name, None)
+
+
+def _other_keys(value: dict[Any, Any], back: dict[Any, Any], path: str) -> tuple[str, str] | None:
+    for key in value:
+        if type(key) is not str and str(key) in back and key not in back:
+            return path, f"the key {key!r} would come back as {str(key)!r}; use text for keys"
+    kinds = {type(key) for key in value} ^ {type(key) for key in back}
+    if kinds or value.keys() != back.keys():
+        return path, "its keys would come back different; use text for keys"
+    return None
+
+
+def _other_type(value: Any, back: Any) -> str:
+    was, becomes = type(value).__qualname__, type(back).__qualname__
+    if isinstance(value, (tuple, set, frozenset)) and isinstance(back, list):
+        fix = f"return a list, or declare the {was} as the return type"
+    elif isinstance(value, type(back)):
+        fix = f"what only {was} has would be lost; return a {becomes}, or declare {was}"
+    else:
+        fix = f"return a {becomes}, or declare the type"
+    return f"a {was} would come back as a {becomes}: {fix}"
+
+
+def _equal(value: Any, back: Any) -> bool:
+    try:
+        return bool(value == back)
+    except Exception:  # a comparison of the user's own types may do anything
+        return False

@@ -1,0 +1,175 @@
+"""Finding a job: `sync-users` is looked for in jobs/sync_users.py, then in the other modules.
+
+A job module is imported under a name of its own, so that jobs/json.py hides nobody's json, with
+the project's folder at the front of `sys.path`. A module that does not import hides only itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from durably_cli.errors import ConfigError, JobModuleError, NotFound
+from durably_cli.failures import describe
+from durably_cli.jobs import NAME, Job
+
+AnyJob = Job[Any, Any]
+
+
+def find_job(project: Path, name: str, note: Callable[[str], object] = lambda text: None) -> AnyJob:
+    """The job of this name; `note` is told of other modules that do not import.
+
+    NotFound with the nearest names if there is none; JobModuleError if the module that should have
+    it does not import; ConfigError if two modules define it.
+    """
+    if not NAME.fullmatch(name):
+        raise NotFound(f"{name!r} is no job's name", hint="durably trigger --help")
+    _import_from(project)
+    likely = _likely_module(project, name)
+    if likely is not None:
+        for job in _jobs_of(load_module(likely)):
+            if job.name == name:
+                return job
+    jobs, broken = load_all(project)
+    if name in jobs:
+        for error in broken:
+            note(f"passed over {error.what.splitlines()[0]}")
+        return jobs[name]
+    raise _not_found(project, name, sorted(jobs), broken)
+
+
+def load_all(project: Path) -> tuple[dict[str, AnyJob], list[JobModuleError]]:
+    """Every job of the project by name, and the modules that do not import.
+
+    ConfigError, with both places, if two jobs have one name.
+    """
+    _import_from(project)
+    jobs: dict[str, AnyJob] = {}
+    broken: list[JobModuleError] = []
+    for path in modules(project):
+        try:
+            found = _jobs_of(load_module(path))
+        except JobModuleError as error:
+            broken.append(error)
+            continue
+        for job in found:
+            other = jobs.setdefault(job.name, job)
+            if other.place != job.place:
+                raise ConfigError(
+                    f"two jobs are named {job.name}: at {other.place} and at {job.place}",
+                    hint="rename one of them: @define_job(name=...)",
+                )
+    return jobs, broken
+
+
+def modules(project: Path) -> Iterator[Path]:
+    """The files of the project's job modules, in order; names that begin with _ are left out."""
+    folder = project / "jobs"
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"there is no folder {folder}", hint=f"mkdir '{folder}' and define a job in it"
+        ) from None
+    for name in names:
+        if name.startswith(("_", ".")):
+            continue
+        path = folder / name
+        if name.endswith(".py") and path.is_file():
+            yield path
+        elif (path / "__init__.py").is_file():
+            yield path / "__init__.py"
+
+
+def load_module(path: Path) -> ModuleType:
+    """The module of this file, imported once. JobModuleError with the user's own error."""
+    name = _module_name(path)
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, path, loader=_JobLoader(name, str(path)))
+    if spec is None or spec.loader is None:
+        raise JobModuleError(f"{path} cannot be imported")
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise _broken(path, error) from error
+    return module
+
+
+class _JobLoader(SourceFileLoader):
+    """Leaves no compiled file in the user's project."""
+
+    def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
+        pass
+
+
+def _jobs_of(module: ModuleType) -> list[AnyJob]:
+    found = {id(value): value for value in vars(module).values() if isinstance(value, Job)}
+    return list(found.values())
+
+
+def _likely_module(project: Path, name: str) -> Path | None:
+    stem = name.replace("-", "_").replace(".", "_")
+    for path in (project / "jobs" / f"{stem}.py", project / "jobs" / stem / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _module_name(path: Path) -> str:
+    stem = path.parent.name if path.name == "__init__.py" else path.stem
+    return f"durably_job_{stem}"
+
+
+def _import_from(project: Path) -> None:
+    if str(project) not in sys.path[:1]:
+        sys.path.insert(0, str(project))
+
+
+def _broken(path: Path, error: BaseException) -> JobModuleError:
+    what = describe(error)
+    line = _line_in(path, error)
+    where = f"{path}:{line}" if line else str(path)
+    hint = None
+    if isinstance(error, ModuleNotFoundError):
+        hint = (
+            f"install it where durably runs: {sys.executable} -m pip install {error.name}\n"
+            "(durably belongs in the project's own virtual environment)"
+        )
+    return JobModuleError(f"{where} does not import\n{what.traceback}", hint=hint)
+
+
+def _line_in(path: Path, error: BaseException) -> int | None:
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    return lines[-1] if lines else None
+
+
+def _not_found(
+    project: Path, name: str, known: list[str], broken: list[JobModuleError]
+) -> NotFound:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    what = f"there is no job {name} in {project / 'jobs'}"
+    if near:
+        what += f"; did you mean {' or '.join(near)}?"
+    elif known:
+        what += f"; there are: {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}"
+    else:
+        what += ", nor any other"
+    for error in broken:
+        what += f"\npassed over {error.what}"
+    hint = f"durably trigger {near[0]}" if near else None
+    return NotFound(what, hint=hint)

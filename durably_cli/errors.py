@@ -1,0 +1,159 @@
+"""Every error durably raises, on one page.
+
+DurablyError                     shown as "what happened" and "what to type next"
+├── UsageError              2    wrong flags; an id that fits several runs
+├── NotFound                4    no such job, run or step
+├── Conflict                5    an idempotency key reused with another input
+├── InvalidInput           65    not JSON, or the job's model rejects it
+├── JournalError           74    a journal cannot be read or written
+│   ├── JournalDamaged           ... its bytes are not what durably wrote
+│   └── JournalTooNew            ... a newer durably wrote it
+├── Busy                   75    another process (or this very one) holds it
+├── Forbidden              77    permission, or a file that is not yours
+├── ConfigError            78    no project, a moved one, a bad setting
+│   └── JobModuleError           ... a job module that does not import
+└── RunFailed               1    asked for the output of a run that has none
+
+StepError                        a step was used wrongly; fails the run like any exception
+├── StepMisused                  reused name, nested, async, from another thread
+└── ValueRefused                 a value that JSON would not give back equal
+
+Abort (BaseException)            ends the attempt; `except Exception` must not swallow it
+├── JournalLost            74    the journal cannot be appended to
+└── Interrupted       128 + n    INT, TERM or HUP
+"""
+
+from __future__ import annotations
+
+
+class DurablyError(Exception):
+    """An error durably reports: what happened and where, then what to type next.
+
+    `exit_code` is what the command ends with; 70 means a bug in durably.
+    """
+
+    exit_code = 70
+
+    def __init__(self, what: str, *, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+
+class UsageError(DurablyError):
+    """The command was called wrongly."""
+
+    exit_code = 2
+
+
+class NotFound(DurablyError):
+    """There is no such job, run or step."""
+
+    exit_code = 4
+
+
+class Conflict(DurablyError):
+    """An idempotency key was used before with another input."""
+
+    exit_code = 5
+
+
+class InvalidInput(DurablyError):
+    """The input is not JSON, or the job's model rejects it; no run was made."""
+
+    exit_code = 65
+
+
+class JournalError(DurablyError):
+    """A journal, or the folder it lives in, cannot be read or written."""
+
+    exit_code = 74
+
+
+class JournalDamaged(JournalError):
+    """The bytes of a journal are not what durably wrote."""
+
+    def __init__(self, path: str, line: int, byte: int, reason: str) -> None:
+        super().__init__(
+            f"{path} is damaged at line {line}, byte {byte}: {reason}",
+            hint="nothing was changed; keep a copy of the file before you touch it",
+        )
+        self.line, self.byte, self.reason = line, byte, reason
+
+
+class JournalTooNew(JournalError):
+    """A newer durably wrote this journal."""
+
+
+class Busy(DurablyError):
+    """Another process, or this very one, holds what was asked for; try later."""
+
+    exit_code = 75
+
+
+class Forbidden(DurablyError):
+    """No permission, or a folder or file that is not yours or not a plain one."""
+
+    exit_code = 77
+
+
+class ConfigError(DurablyError):
+    """There is no project here, or it or its settings do not fit."""
+
+    exit_code = 78
+
+
+class JobModuleError(ConfigError):
+    """A module in `jobs/` does not import."""
+
+
+class RunFailed(DurablyError):
+    """The run ended without an output."""
+
+    exit_code = 1
+
+
+class StepError(Exception):
+    """A step was used in a way that durably cannot make durable."""
+
+
+class StepMisused(StepError):
+    """A reused step name, a nested or an async step, a step from another thread."""
+
+
+class ValueRefused(StepError):
+    """A value that would not come back from JSON as it went in.
+
+    `path` says where in the value, `$` being the whole of it; `reason` why, and the fix; `what`
+    names the value, where that is known.
+    """
+
+    def __init__(self, path: str, reason: str, *, what: str = "") -> None:
+        super().__init__(f"{what or 'the value'} cannot be kept: at {path}, {reason}")
+        self.path, self.reason, self.what = path, reason, what
+
+
+class Abort(BaseException):
+    """Ends the attempt at once; not an Exception, so that handlers let it through."""
+
+    exit_code = 70
+
+    def __init__(self, what: str, *, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+
+class JournalLost(Abort):
+    """The journal cannot be appended to, or no longer belongs to this process."""
+
+    exit_code = 74
+
+
+class Interrupted(Abort, KeyboardInterrupt):
+    """A signal asked the run to stop."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__("interrupted")
+        self.signum = signum
+        self.exit_code = 128 + signum

@@ -1,0 +1,174 @@
+"""What can stand in a journal: one immutable class an event, and nothing else.
+
+Named tuples, because every command that reads a journal pays for defining these classes and makes
+one object a line: they cost an eighth of a frozen dataclass to define and a third to make.
+
+The order of the fields is their order in the line. `at` is the time in UTC, ISO 8601 with
+milliseconds and a `Z`; `ms` are milliseconds on a monotonic clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, NewType, TypeAlias
+
+FORMAT = 1
+
+Json = NewType("Json", str)
+"""A JSON text, ASCII only and strict, as it stands in a journal."""
+
+
+class ErrorInfo(NamedTuple):
+    """An exception: its type's name, its message, its traceback without durably's own frames."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+class RunCreated(NamedTuple):
+    """The run exists. Always line 0, always durable."""
+
+    format: int
+    run: str
+    job: str
+    input: Json
+    at: str
+    idempotency_key: str | None = None
+    concurrency_key: str | None = None
+    labels: dict[str, str] = {}
+    project: str = ""
+    pid: int = 0
+    host: str = ""
+
+
+class RunStarted(NamedTuple):
+    """A process began an attempt, all its locks held.
+
+    `source` is the sha256 of the job's file; `dropped` the bytes of a torn tail that were left
+    behind, and `kept` the name of the file that still has them, if a whole line was among them.
+    """
+
+    attempt: int
+    pid: int
+    host: str
+    at: str
+    versions: dict[str, str] = {}
+    source: str | None = None
+    dropped: int = 0
+    kept: str | None = None
+
+
+class StepStarted(NamedTuple):
+    """The function of a step is about to be called."""
+
+    name: str
+    at: str
+
+
+class StepCompleted(NamedTuple):
+    """A step is acknowledged: its result is on disk."""
+
+    name: str
+    ms: int
+    result: Json
+    at: str
+
+
+class StepFailed(NamedTuple):
+    """A step raised. Recorded, never replayed."""
+
+    name: str
+    ms: int
+    error: ErrorInfo
+    at: str
+
+
+class LogWritten(NamedTuple):
+    """A line of `step.log`; `level` is info, warn or error."""
+
+    level: str
+    message: str
+    at: str
+    step: str | None = None
+    data: dict[str, Any] = {}
+
+
+class ProgressReported(NamedTuple):
+    """A call of `step.progress`."""
+
+    current: float
+    at: str
+    total: float | None = None
+    message: str | None = None
+
+
+class RunCompleted(NamedTuple):
+    """The handler returned; the run has ended for good."""
+
+    output: Json
+    at: str
+
+
+class RunFailed(NamedTuple):
+    """The handler raised; `step` is the step whose exception it was, if one's. May be resumed."""
+
+    error: ErrorInfo
+    at: str
+    step: str | None = None
+
+
+class RunInterrupted(NamedTuple):
+    """A signal ended the attempt. Informative: a run that lacks it is interrupted all the same."""
+
+    signal: str
+    at: str
+
+
+class RunCancelled(NamedTuple):
+    """The run was given up; it has ended for good."""
+
+    at: str
+    reason: str | None = None
+
+
+class Unknown(NamedTuple):
+    """An event of a type that this durably does not know; a newer one wrote it."""
+
+    type: str
+    at: str
+    line: str
+
+
+Event: TypeAlias = (
+    RunCreated
+    | RunStarted
+    | StepStarted
+    | StepCompleted
+    | StepFailed
+    | LogWritten
+    | ProgressReported
+    | RunCompleted
+    | RunFailed
+    | RunInterrupted
+    | RunCancelled
+    | Unknown
+)
+
+TYPES: dict[str, type[Event]] = {
+    "run.created": RunCreated,
+    "run.started": RunStarted,
+    "step.started": StepStarted,
+    "step.completed": StepCompleted,
+    "step.failed": StepFailed,
+    "log.written": LogWritten,
+    "progress.reported": ProgressReported,
+    "run.completed": RunCompleted,
+    "run.failed": RunFailed,
+    "run.interrupted": RunInterrupted,
+    "run.cancelled": RunCancelled,
+}
+
+DURABLE: frozenset[type[Event]] = frozenset(
+    {RunCreated, StepCompleted, StepFailed, RunCompleted, RunFailed, RunCancelled}
+)
+"""Synced to disk before durably goes on; all else is written, and synced with the next of these."""

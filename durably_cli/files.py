@@ -1,0 +1,144 @@
+"""Files and folders that survive a power cut, and are nobody else's.
+
+A name is durable once its folder was synced, a file's bytes once the file was. So a folder is
+synced into its parent before anything is put in it, also by whoever finds it new and empty; and a
+file gets its name only when its bytes are on disk. Folders are 0700 and files 0600, whatever the
+umask.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import sys
+from pathlib import Path
+
+from durably_cli.errors import Forbidden
+
+
+def sync(fd: int) -> None:
+    """Return once the file's bytes are on disk. Never to be called again after it raised."""
+    if sys.platform == "darwin":
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(fd)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once the folder's names are on disk."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a private folder, and those above it, durable in their parents."""
+    try:
+        os.mkdir(folder, 0o700)
+        os.chmod(folder, 0o700)
+    except FileExistsError:
+        with os.scandir(folder) as entries:
+            if next(entries, None) is not None:
+                return
+    except FileNotFoundError:
+        make_folder(folder.parent)
+        make_folder(folder)
+        return
+    sync_folder(folder.parent)
+
+
+def open_existing(path: Path, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of a regular file: never through a link, never waiting on a FIFO.
+
+    FileNotFoundError if there is none; Forbidden if it is something else.
+    """
+    try:
+        fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise _not_plain(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise _not_plain(path)
+    return fd
+
+
+def _not_plain(path: Path) -> Forbidden:
+    return Forbidden(
+        f"{path} is not a regular file (a link, a FIFO, a folder or a device)",
+        hint="durably never opens those; move it out of the data folder",
+    )
+
+
+def create(folder: Path, name: str) -> tuple[int, Path]:
+    """A new, empty, private file of a unique name that holds `name`: its descriptor and path."""
+    path = folder / f"{name}.{os.urandom(8).hex()}.tmp"
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(path, flags, 0o600)
+    os.fchmod(fd, 0o600)
+    return fd, path
+
+
+def publish(temporary: Path, target: Path) -> bool:
+    """Give a synced file its name, durably; False (and the file is gone) if the name is taken."""
+    try:
+        os.link(temporary, target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(temporary)
+    sync_folder(target.parent)
+    return True
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write it all, however short the kernel's single writes are."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def check_private(folder: Path) -> None:
+    """Forbidden if the folder is another user's, or others may write in it."""
+    status = os.stat(folder)
+    if not stat.S_ISDIR(status.st_mode):
+        raise Forbidden(f"{folder} is not a folder", hint="set DURABLY_DATA_DIR to one of yours")
+    if status.st_uid != os.geteuid():
+        raise Forbidden(
+            f"{folder} belongs to user {status.st_uid}, and you are {os.geteuid()}",
+            hint="set DURABLY_DATA_DIR to a folder of yours",
+        )
+    if status.st_mode & 0o022:
+        raise Forbidden(
+            f"{folder} can be written by others (mode {stat.S_IMODE(status.st_mode):04o})",
+            hint=f"chmod go-w '{folder}'",
+        )
+
+
+_NETWORK = frozenset(
+    (
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "9p"),
+        *("glusterfs", "lustre", "gpfs", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs"),
+        *("fuse.rclone", "fuse.davfs2"),
+    )
+)
+
+
+def network_file_system(folder: Path) -> str | None:
+    """The name of the network file system the folder is on, where locks cannot be trusted."""
+    device = os.stat(folder).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+            for mount in mounts:
+                fields = mount.split()
+                if fields[2] == number and fields[fields.index("-") + 1] in _NETWORK:
+                    return fields[fields.index("-") + 1]
+    except FileNotFoundError:  # not Linux
+        pass
+    return None

@@ -1,0 +1,77 @@
+"""INT, TERM and HUP: noted when they arrive, raised as Interrupted where that does no harm.
+
+The first signal raises in the main thread wherever it is, which stops the step it is in; inside
+`shield` it waits for the end of the shield. The second one ends the process at once. A signal that
+was ignored when the process started (nohup) stays ignored.
+
+Nothing here is needed for safety: a killed process leaves a run that can be resumed just as well.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from durably_cli.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Noted:
+    signum: int | None = None
+    shields: int = 0
+    raised: bool = False
+    before_exit: Callable[[], None] | None = None
+
+
+_noted = _Noted()
+
+
+def install(before_exit: Callable[[], None] | None = None) -> None:
+    """Handle the signals from now on; `before_exit` runs if a second one ends the process."""
+    _noted.before_exit = before_exit
+    for signum in SIGNALS:
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, _handle)
+
+
+def check() -> None:
+    """Raise Interrupted if a signal has arrived, even one whose exception was swallowed."""
+    if _noted.signum is not None and not _noted.shields:
+        _noted.raised = True
+        raise Interrupted(_noted.signum)
+
+
+@contextmanager
+def shield() -> Iterator[None]:
+    """Let what is inside finish; a signal that arrives meanwhile is raised right after it.
+
+    Signals reach the main thread alone, so in another one there is nothing to keep out.
+    """
+    if threading.get_ident() != threading.main_thread().ident:
+        yield
+        return
+    _noted.shields += 1
+    try:
+        yield
+    finally:
+        _noted.shields -= 1
+    if not _noted.raised:
+        check()
+
+
+def _handle(signum: int, frame: FrameType | None) -> None:
+    if _noted.signum is not None:
+        try:
+            if _noted.before_exit is not None:
+                _noted.before_exit()
+        finally:
+            os._exit(128 + signum)
+    _noted.signum = signum
+    if not _noted.shields:
+        _noted.raised = True
+        raise Interrupted(signum)

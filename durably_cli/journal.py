@@ -1,0 +1,207 @@
+"""The journal of one run, as its owner writes it.
+
+- **Own.** The exclusive lock on the journal's open file makes a process the run's owner, until the
+  run's end is durable or the process dies.
+- **Append.** One write on an O_APPEND descriptor, then a sync if the event is a durable one. After
+  an error the file is cut back to where the write began and closed: a sync that failed once is
+  never asked again, because the kernel reports the loss once and then forgets it.
+- **Create.** A temporary file is locked, filled, synced and only then linked to its name: a journal
+  that can be seen is whole, and held.
+- **Take over.** An attempt appends to nothing that another process left behind. It copies the good
+  lines to a new locked file, syncs it, renames it over the old one, and lets go of that one last.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+from durably_cli import codec, files, locks
+from durably_cli.errors import Busy, JournalLost
+from durably_cli.events import DURABLE, Event, LogWritten, RunCreated, StepCompleted, StepFailed
+from durably_cli.interrupts import shield
+from durably_cli.locks import Lock
+from durably_cli.reader import Reading
+
+PATIENCE_SECONDS = 3.0
+"""How long a resume waits for the lock: a dying process with much memory frees it late."""
+
+_COPY_BYTES = 1 << 20
+
+
+class Journal:
+    """A journal that this process owns and may append to; a context manager that lets go."""
+
+    def __init__(self, lock: Lock, path: Path, *, lines: int, crc: int, end: int) -> None:
+        self.path = path
+        self._lock = lock
+        self._lines, self._crc, self._end = lines, crc, end
+        self._pid = os.getpid()
+
+    def append(self, event: Event) -> None:
+        """Add a line; return once it is on disk, if the event is a durable one.
+
+        JournalLost if it cannot be written: nothing of the event is then in the journal, and
+        nothing can be appended any more.
+        """
+        with shield():
+            self._check_owned()
+            line = codec.encode(self._lines, event, self._crc)
+            try:
+                files.write_all(self._lock.fd, line.data)
+                if type(event) in DURABLE:
+                    files.sync(self._lock.fd)
+            except OSError as error:
+                self._cut_back()
+                raise JournalLost(
+                    f"cannot write {self.path}: {error.strerror}; {_what(event)} was not saved"
+                ) from error
+            except BaseException:  # where it stopped is unknown: leave what a crash would leave
+                self._lock.close()
+                raise
+            self._lines, self._crc, self._end = (
+                self._lines + 1,
+                line.crc,
+                self._end + len(line.data),
+            )
+
+    def close(self) -> None:
+        """Let go of the run."""
+        self._lock.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_owned(self) -> None:
+        if os.getpid() != self._pid:
+            raise JournalLost(f"{self.path} belongs to process {self._pid}, not to its child")
+        if not self._lock.is_intact():
+            raise JournalLost(
+                f"{self.path} is no longer open in this process: an append to it failed before, "
+                "or the job closed a descriptor that is not its own"
+            )
+
+    def _cut_back(self) -> None:
+        try:
+            os.ftruncate(self._lock.fd, self._end)
+        except OSError:  # what is left is a torn tail
+            pass
+        self._lock.close()
+
+
+def create(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | None:
+    """The journal of a new run, durable and held; None if the name is taken."""
+    line = codec.encode(0, event, codec.seed(event.run))
+    fd, temporary = files.create(temporary_folder, path.name)
+    lock = locks.acquire(fd)
+    if lock is None:
+        raise AssertionError(f"{temporary} is new, and locked")
+    try:
+        files.write_all(fd, line.data)
+        files.sync(fd)
+    except BaseException:
+        os.unlink(temporary)
+        lock.close()
+        raise
+    if not files.publish(temporary, path):
+        lock.close()
+        return None
+    return Journal(lock, path, lines=1, crc=line.crc, end=len(line.data))
+
+
+def hold(path: Path, *, forever: bool = False) -> Lock:
+    """The lock on the file that the path names, held.
+
+    Busy if another process still holds it after a few seconds; unless `forever`, which waits.
+    """
+    while True:
+        fd = files.open_existing(path, os.O_RDWR)
+        if locks.is_mine(fd):
+            os.close(fd)
+            raise Busy(
+                f"run {path.stem} is held by this very process: waiting for it would never end",
+                hint="do not trigger or resume a run from inside one of its own steps",
+            )
+        lock = locks.wait(fd) if forever else locks.acquire(fd, seconds=PATIENCE_SECONDS)
+        if lock is None:
+            raise Busy(f"run {path.stem} is held by another process")
+        if lock.names(path):
+            return lock
+        lock.close()
+
+
+def sync(lock: Lock) -> None:
+    """Return once the held journal is on disk: for who acts on an end that it did not write."""
+    files.sync(lock.fd)
+
+
+def take_over(
+    lock: Lock, reading: Reading, path: Path, temporary_folder: Path
+) -> tuple[Journal, str | None]:
+    """Make the held, wholly read journal ours to append to.
+
+    Also the name of the file that keeps the original, if whole lines of a torn tail were dropped.
+    """
+    kept = _keep_original(lock, path) if reading.torn and reading.torn.has_lines else None
+    fd, temporary = files.create(temporary_folder, path.name)
+    fresh = locks.acquire(fd)
+    if fresh is None:
+        raise AssertionError(f"{temporary} is new, and locked")
+    try:
+        end = _copy(lock.fd, fd, reading)
+        files.sync(fd)
+        os.rename(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        fresh.close()
+        raise
+    files.sync_folder(path.parent)
+    lock.close()
+    return Journal(fresh, path, lines=reading.lines, crc=reading.crc, end=end), kept
+
+
+def _copy(source: int, target: int, reading: Reading) -> int:
+    """Copy the good lines, byte by byte through memory: shared blocks would share their fate."""
+    done = 0
+    while done < reading.end:
+        data = os.pread(source, min(_COPY_BYTES, reading.end - done), done)
+        if not data:
+            raise OSError(f"the journal shrank to {done} bytes while it was held")
+        files.write_all(target, data)
+        done += len(data)
+    if reading.lacks_newline:
+        files.write_all(target, b"\n")
+        done += 1
+    return done
+
+
+def _keep_original(lock: Lock, path: Path) -> str:
+    files.sync(lock.fd)
+    for number in range(1, 1_000_000):
+        kept = path.with_name(f"{path.stem}.torn-{number}")
+        try:
+            os.link(path, kept, follow_symlinks=False)
+        except FileExistsError:
+            continue
+        files.sync_folder(path.parent)
+        return kept.name
+    raise AssertionError("a million torn tails")
+
+
+def _what(event: Event) -> str:
+    if isinstance(event, StepCompleted):
+        return f"the result of step {event.name!r}"
+    if isinstance(event, StepFailed):
+        return f"the failure of step {event.name!r}"
+    if isinstance(event, LogWritten):
+        return "a log line"
+    return f"its {codec.name_of(event)} event"

@@ -1,0 +1,217 @@
+"""Keys: which run an idempotency key claimed, and whose turn a concurrency key gives.
+
+A **claim** says "this key is that run". It is a file named by the hash of job and key, made like a
+journal: filled, synced, then linked to its name, so of any number of claimants one wins. It is made
+before its run: a claim without a run is completed by the next trigger.
+
+A **concurrency key** is two locked files, `<hash>` for the run that executes and `<hash>.slot` for
+the one that waits to. Each says which run that is. The order is slot, then key: so one run waits,
+and whoever finds the slot taken by a waiting run is told so at once.
+
+Keys come from outside; they touch paths only as hashes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from durably_cli import files, ids, locks
+from durably_cli.codec import to_json
+from durably_cli.errors import Busy, JournalError
+from durably_cli.locks import Lock
+
+_SLOT_SECONDS = 3.0
+"""How long to bear with a slot that is taken by one who does not wait: it is just passing."""
+
+
+class Claim(NamedTuple):
+    """The run that a key stands for, and the sha256 of the input it was claimed with."""
+
+    run: str
+    input_sha256: str
+
+
+class Claims:
+    """The idempotency keys of a store."""
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root / "keys"
+        self._temporary = root / "tmp"
+
+    def find(self, job: str, key: str) -> Claim | None:
+        """The claim of this key of this job, if there is one."""
+        path = self._path(job, key)
+        try:
+            fd = files.open_existing(path)
+        except FileNotFoundError:
+            return None
+        with open(fd, encoding="ascii", errors="replace") as file:
+            text = file.read()
+        try:
+            found = json.loads(text)
+            claim = Claim(found["run"], found["input_sha256"])
+        except (ValueError, KeyError, TypeError):
+            raise _unreadable(path) from None
+        if not isinstance(claim.run, str) or not ids.is_id(claim.run):
+            raise _unreadable(path)
+        return claim
+
+    def make(self, job: str, key: str, claim: Claim) -> bool:
+        """Claim the key, durably; False if another claim came first."""
+        files.make_folder(self._folder)
+        files.make_folder(self._temporary)
+        path = self._path(job, key)
+        fd, temporary = files.create(self._temporary, path.name)
+        try:
+            files.write_all(fd, (to_json(claim._asdict()) + "\n").encode("ascii"))
+            files.sync(fd)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        finally:
+            os.close(fd)
+        return files.publish(temporary, path)
+
+    def sync(self) -> None:
+        """Return once every claim that can be seen is on disk: before its run is made."""
+        files.sync_folder(self._folder)
+
+    def _path(self, job: str, key: str) -> Path:
+        return self._folder / _hash(to_json([job, key]))
+
+
+class ConcurrencyKey:
+    """One concurrency key of a store, as this process takes its turn; `release` gives it up."""
+
+    def __init__(self, root: Path, key: str) -> None:
+        self._folder = root / "locks"
+        self._key_path = self._folder / _hash(key)
+        self._slot_path = self._folder / (_hash(key) + ".slot")
+        self._slot: Lock | None = None
+        self._key: Lock | None = None
+        self.name = key
+
+    def take_slot(self) -> str | None:
+        """Take the waiting slot; else the id of the run that waits in it.
+
+        Busy if the key is held by this very process, which would wait for itself.
+        """
+        files.make_folder(self._folder)
+        self._refuse_own()
+        deadline = time.monotonic() + _SLOT_SECONDS
+        while True:
+            self._slot = locks.acquire(_open(self._slot_path))
+            if self._slot is not None:
+                _write(self._slot, "")
+                return None
+            waiting = _read(self._slot_path)
+            if waiting or time.monotonic() > deadline:
+                return waiting or "another run"
+            time.sleep(0.01)
+
+    def take_key(self, run_id: str) -> str | None:
+        """With the slot, take the key for this run; else the id of the run that has it."""
+        self._key = locks.acquire(_open(self._key_path))
+        if self._key is None:
+            return _read(self._key_path) or "another run"
+        self._has_key(run_id)
+        return None
+
+    def wait_for_key(self, run_id: str) -> None:
+        """With the slot, wait as this run until the key is free, and take it."""
+        if self._slot is None:
+            raise AssertionError("the slot comes first")
+        _write(self._slot, run_id)
+        self._key = locks.wait(_open(self._key_path))
+        self._has_key(run_id)
+
+    def rename_run(self, run_id: str) -> None:
+        """Say that it is this run which has the key, or waits for it."""
+        if self._key is not None:
+            _write(self._key, run_id)
+
+    def release(self) -> None:
+        """Let go of all that is held."""
+        for lock in (self._key, self._slot):
+            if lock is not None and lock.is_intact():
+                _write(lock, "")
+                lock.close()
+        self._key = self._slot = None
+
+    def _has_key(self, run_id: str) -> None:
+        if self._key is None or self._slot is None:
+            raise AssertionError("the slot comes first, then the key")
+        _write(self._key, run_id)
+        _write(self._slot, "")
+        self._slot.close()
+        self._slot = None
+
+    def _refuse_own(self) -> None:
+        for path in (self._key_path, self._slot_path):
+            fd = _open(path)
+            try:
+                if locks.is_mine(fd):
+                    raise Busy(
+                        f"the concurrency key {self.name!r} is held by this very process: "
+                        "waiting for it would never end",
+                        hint="do not trigger a run from inside a step of one that shares its key",
+                    )
+            finally:
+                os.close(fd)
+
+
+def take_turn(key: ConcurrencyKey, run_id: str, waiting_for: Callable[[str, str], object]) -> None:
+    """Wait for the run's turn with its key. Busy if another run waits already."""
+    ahead = key.take_slot()
+    if ahead is not None:
+        raise slot_taken(key, ahead)
+    try:
+        holder = key.take_key(run_id)
+        if holder is not None:
+            waiting_for(holder, key.name)
+            key.wait_for_key(run_id)
+    except BaseException:
+        key.release()
+        raise
+
+
+def slot_taken(key: ConcurrencyKey, run_id: str) -> Busy:
+    """The error of one who finds another run waiting."""
+    return Busy(
+        f"run {ids.short(run_id)} is waiting for the concurrency key {key.name!r} already, "
+        "and one may wait at a time",
+        hint="try again later, or: durably list",
+    )
+
+
+def _open(path: Path) -> int:
+    return files.open_existing(path, os.O_RDWR | os.O_CREAT)
+
+
+def _write(lock: Lock, text: str) -> None:
+    """Say in the locked file which run holds it. Informative: a stale word is never believed."""
+    os.ftruncate(lock.fd, 0)
+    os.pwrite(lock.fd, text.encode(), 0)
+
+
+def _read(path: Path) -> str:
+    with open(files.open_existing(path), encoding="ascii", errors="replace") as file:
+        found = file.read(64)
+    return found if ids.is_id(found) else ""
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _unreadable(path: Path) -> JournalError:
+    return JournalError(
+        f"the claim {path} cannot be read",
+        hint="nothing was run; keep a copy of the file before you touch it",
+    )

@@ -1,0 +1,137 @@
+"""The local engine: it executes a run in this process.
+
+A new run and one that a crash left behind take the same way, for a new run is one whose journal
+holds no attempt yet. The engine knows a job only as `work`: a callable that takes the step and
+gives the output as JSON.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from durably_cli import clock
+from durably_cli.errors import Abort, Interrupted
+from durably_cli.events import (
+    Event,
+    Json,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunStarted,
+    StepCompleted,
+)
+from durably_cli.failures import describe
+from durably_cli.journal import Journal
+from durably_cli.state import RunState
+from durably_cli.step import Step
+from durably_cli.version import __version__
+
+
+class Work(NamedTuple):
+    """What to execute: a handler with its input bound, and the sha256 of the file it stands in."""
+
+    call: Callable[[Step], Json]
+    source: str | None
+
+
+class Watcher(Protocol):
+    """Sees a run execute, to show it; it must not raise."""
+
+    def recorded(self, event: Event) -> None:
+        """An event was added to the journal."""
+
+    def replayed(self, name: str) -> None:
+        """A step's journalled result was handed back."""
+
+
+@dataclass(slots=True)
+class OwnedRun:
+    """A run this process owns: its journal, what that held, and the results it can replay.
+
+    `dropped` is the size of the torn tail that was left behind, `kept` the file that has it still.
+    """
+
+    journal: Journal
+    state: RunState
+    results: dict[str, Json] = field(default_factory=dict)
+    dropped: int = 0
+    kept: str | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.state.created.run
+
+
+def remember(events: Iterable[Event], results: dict[str, Json]) -> Iterator[Event]:
+    """Pass the events on, and keep the results of the steps that completed."""
+    for event in events:
+        if isinstance(event, StepCompleted):
+            results[event.name] = event.result
+        yield event
+
+
+def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
+    """Execute a run that has not ended, to its journalled end or the end of this attempt.
+
+    A failure of the job ends the run and returns. Interrupted, JournalLost and KeyboardInterrupt
+    end the attempt and pass through.
+    """
+
+    def record(event: Event) -> None:
+        run.journal.append(event)
+        watcher.recorded(event)
+
+    attempt = len(run.state.attempts) + 1
+    step = Step(run.results, record, run_id=run.run_id, attempt=attempt, replayed=watcher.replayed)
+    record(_started(run, attempt, work.source))
+    end: Event
+    try:
+        output = work.call(step)
+    except KeyboardInterrupt as interrupt:
+        record(RunInterrupted(_signal_name(interrupt), clock.now()))
+        raise
+    except Abort:
+        raise
+    except BaseException as error:  # SystemExit too: leaving is not completing
+        end = RunFailed(describe(error), clock.now(), step.step_of(error))
+    else:
+        end = RunCompleted(output, clock.now())
+    record(end)
+
+
+def _started(run: OwnedRun, attempt: int, source: str | None) -> RunStarted:
+    return RunStarted(
+        attempt=attempt,
+        pid=os.getpid(),
+        host=host(),
+        at=clock.now(),
+        versions={"durably": __version__, "python": sys.version.split()[0]},
+        source=source,
+        dropped=run.dropped,
+        kept=run.kept,
+    )
+
+
+def host() -> str:
+    """This machine's name, for journals."""
+    return os.uname().nodename
+
+
+def source_hash(path: Path) -> str | None:
+    """`sha256:` and the digest of a job's file; None if it cannot be read."""
+    from hashlib import sha256
+
+    try:
+        return "sha256:" + sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _signal_name(error: KeyboardInterrupt) -> str:
+    return signal.Signals(error.signum if isinstance(error, Interrupted) else signal.SIGINT).name

@@ -1,0 +1,87 @@
+"""Which run a person means: part of an id, `@last`, `@last/JOB`, `@failed` or `key:JOB/VALUE`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from durably_cli import ids
+from durably_cli.errors import NotFound, UsageError
+from durably_cli.keys import Claims
+from durably_cli.state import Status
+from durably_cli.store import Store, Unreadable, View
+
+_PART = re.compile(r"[0-9a-f-]{4,36}")
+_CANDIDATES = 10
+
+
+def find_run(store: Store, meant: str) -> str:
+    """The id of the run that is meant.
+
+    NotFound if there is none; UsageError if several runs fit, with the candidates.
+    """
+    if meant.startswith("@"):
+        return _by_word(store, meant)
+    if meant.startswith("key:"):
+        return _by_key(store, meant)
+    part = meant.strip().lower()
+    if not _PART.fullmatch(part):
+        raise UsageError(
+            f"{meant!r} is no run: give 4 or more characters of the head or the tail of its id, "
+            "or @last, @last/JOB, @failed, key:JOB/VALUE",
+            hint="durably list",
+        )
+    if ids.is_id(part) and store.path_of(part).exists():
+        return part
+    fitting = [run for run in store.run_ids() if run.startswith(part) or run.endswith(part)]
+    if not fitting:
+        raise NotFound(f"there is no run {meant} in {store.root}", hint="durably list")
+    if len(fitting) > 1:
+        raise UsageError(
+            f"{meant} fits {len(fitting)} runs:\n" + _candidates(store, fitting),
+            hint="give more of the id",
+        )
+    return fitting[0]
+
+
+def _by_word(store: Store, meant: str) -> str:
+    word, slash, job = meant.partition("/")
+    wanted: Callable[[View], bool]
+    if word == "@last" and bool(slash) == bool(job):
+        wanted = _any if not job else lambda view: view.state.created.job == job
+    elif meant == "@failed":
+        wanted = lambda view: view.status is Status.FAILED  # noqa: E731
+    else:
+        raise UsageError(f"{meant!r} is no run; there are @last, @last/JOB and @failed")
+    for view in store.views():
+        if not isinstance(view, Unreadable) and wanted(view):
+            return view.run_id
+    what = {"@failed": "no failed run", "@last": "no run"}.get(meant, f"no run of {job}")
+    raise NotFound(f"there is {what} in {store.root}", hint="durably list")
+
+
+def _by_key(store: Store, meant: str) -> str:
+    job, slash, value = meant.removeprefix("key:").partition("/")
+    if not (job and slash and value):
+        raise UsageError(f"{meant!r} is no key; it reads key:JOB/VALUE")
+    claim = Claims(store.root).find(job, value)
+    if claim is None or not store.path_of(claim.run).exists():
+        raise NotFound(
+            f"no run of {job} has the idempotency key {value!r} in {store.root}",
+            hint=f"durably list --job {job}",
+        )
+    return claim.run
+
+
+def _any(view: View) -> bool:
+    return True
+
+
+def _candidates(store: Store, fitting: list[str]) -> str:
+    lines = []
+    for run in fitting[:_CANDIDATES]:
+        with store.view(run) as view:
+            lines.append(f"  {run}  {view.state.created.job}  {view.status}")
+    if len(fitting) > _CANDIDATES:
+        lines.append(f"  ... and {len(fitting) - _CANDIDATES} more")
+    return "\n".join(lines)

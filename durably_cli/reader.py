@@ -1,0 +1,144 @@
+"""Reading a journal: every line against the chain, and a verdict on what does not fit.
+
+Three things can stand at the first byte that does not fit:
+
+- **a record that lacks only its newline**, alone or followed by zeros: it is kept.
+- **a torn tail**: an append or the sectors of one that a crash cut short. It is either a last line
+  without its end, or bytes of which some 512-byte-aligned chunk, cut to what does not fit, is all
+  zero; and no durable event follows. None of it was acknowledged: it is dropped, and the next
+  attempt says so.
+- **damage**: everything else, a whole-looking last line with a wrong checksum among it. It is
+  refused with file, line, byte and reason. Damage is never taken for a crash or a result.
+
+Line 0 is never torn: a journal gets its name when line 0 is on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from durably_cli import codec
+from durably_cli.codec import BadLine, NewerFormat
+from durably_cli.errors import JournalDamaged, JournalTooNew
+from durably_cli.events import DURABLE, Event
+
+_SECTOR = 512
+_PRINTABLE = re.compile(rb"[ -~]*")
+_BUFFER = 1 << 18
+
+
+class Torn(NamedTuple):
+    """What a crash left behind the last good line: where, how much, and if whole lines are in it."""
+
+    at: int
+    size: int
+    has_lines: bool
+
+
+class Reading:
+    """One pass over the bytes a journal has now (or the first `size`); iterate it once, then ask.
+
+    `end` is the first byte after the last good line, `lines` their number, `crc` the last one's,
+    and `torn` what stands behind. Iterating raises JournalDamaged and JournalTooNew.
+    """
+
+    def __init__(self, fd: int, path: Path, run_id: str, *, size: int | None = None) -> None:
+        self._fd, self._path = fd, path
+        self._size = os.fstat(fd).st_size if size is None else size
+        self.end = 0
+        self.lines = 0
+        self.crc = codec.seed(run_id)
+        self.torn: Torn | None = None
+        self.lacks_newline = False
+
+    def __iter__(self) -> Iterator[Event]:
+        for _, event in self.with_lines():
+            yield event
+
+    def with_lines(self) -> Iterator[tuple[bytes, Event]]:
+        """The good lines, each without its newline and with its event."""
+        with open(os.dup(self._fd), "rb", buffering=_BUFFER) as file:
+            file.seek(0)
+            while self.end < self._size:
+                data = file.readline(self._size - self.end)
+                if not data:  # its owner took an append back
+                    break
+                whole = data.endswith(b"\n")
+                record = data[:-1] if whole else data
+                try:
+                    event, self.crc = codec.decode(record, self.lines, self.crc)
+                except BadLine as bad:
+                    yield from self._judge(file, data, str(bad))
+                    return
+                self.lines += 1
+                self.end += len(data)
+                self.lacks_newline = not whole
+                yield record, event
+        if self.lines == 0:
+            raise self._damage("it is empty")
+
+    def _judge(self, file: BinaryIO, data: bytes, reason: str) -> Iterator[tuple[bytes, Event]]:
+        """The verdict on the bytes from `end` on, of which `data` is the first line."""
+        if self.lines == 0:
+            try:
+                codec.check_format(data)
+            except NewerFormat as newer:
+                raise JournalTooNew(
+                    f"{self._path} was written by a newer durably: {newer}",
+                    hint="upgrade durably",
+                ) from None
+            raise self._damage(reason)
+
+        record, zero, _ = data.partition(b"\0")
+        if zero:
+            try:
+                event, crc = codec.decode(record, self.lines, self.crc)
+            except BadLine:
+                pass
+            else:
+                self.lines, self.end, self.crc = self.lines + 1, self.end + len(record), crc
+                self.lacks_newline = True
+                yield record, event
+                data = data[len(record) :]
+
+        rest = self._rest_without_durable_events(file, data, reason)
+        if not (_is_cut_short(rest, self.lines) or _has_zeroed_sector(rest, self.end)):
+            raise self._damage(reason)
+        self.torn = Torn(self.end, len(rest), has_lines=b"\n" in rest)
+
+    def _rest_without_durable_events(self, file: BinaryIO, data: bytes, reason: str) -> bytes:
+        rest = bytearray()
+        while data:
+            if isinstance(codec.looks_whole(data), tuple(DURABLE)):
+                raise self._damage(reason)
+            rest += data
+            data = file.readline(self._size - self.end - len(rest))
+        return bytes(rest)
+
+    def _damage(self, reason: str) -> JournalDamaged:
+        return JournalDamaged(str(self._path), self.lines + 1, self.end, reason)
+
+
+def _is_cut_short(rest: bytes, seq: int) -> bool:
+    """Is this the beginning of line `seq`, and not the whole of one?"""
+    head = b'{"seq":%d,"type":"' % seq
+    return (
+        rest[: len(head)] == head[: len(rest)]
+        and _PRINTABLE.fullmatch(rest) is not None
+        and not codec.begins_whole_object(rest)
+    )
+
+
+def _has_zeroed_sector(rest: bytes, offset: int) -> bool:
+    """Is some 512-byte-aligned chunk of the file, cut to these bytes at `offset`, all zero?"""
+    start = 0
+    while start < len(rest):
+        stop = min(len(rest), start + _SECTOR - (offset + start) % _SECTOR)
+        if not any(rest[start:stop]):
+            return True
+        start = stop
+    return False

@@ -1,0 +1,1 @@
+"""Run state to text: for people on a terminal, for pipes, and as JSON."""

@@ -1,0 +1,98 @@
+"""What trigger and resume show on a terminal while a run executes: one live line, and its logs."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from durably_cli.events import (
+    Event,
+    LogWritten,
+    ProgressReported,
+    RunStarted,
+    StepCompleted,
+    StepStarted,
+)
+from durably_cli.ids import short
+from durably_cli.local import OwnedRun
+from durably_cli.render.talk import Talk
+from durably_cli.render.terminal import log_text
+from durably_cli.render.text import plural, span, visible
+
+_LINES = 30
+"""How many steps have a line of their own; after that only slow ones do."""
+
+_SLOW_MS = 2_000
+
+
+class Live(Talk):
+    """An observer that keeps a live line at the bottom: the step that runs, and what is done."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._console = Console(file=stream, highlight=False)
+        self._progress_bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.fields[job]}", style="bold"),
+            TextColumn("{task.fields[running]}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[of]}", markup=False),
+            TextColumn("{task.fields[counts]}", style="dim", markup=False),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._progress_bar.add_task(
+            "", total=None, job="", running="", of="", counts="", visible=False
+        )
+
+    def recorded(self, event: Event) -> None:
+        super().recorded(event)
+        if isinstance(event, StepStarted):
+            self._update(running=visible(event.name))
+
+    def replayed(self, name: str) -> None:
+        super().replayed(name)
+        self._update(counts=self._counts())
+
+    def started(self, event: RunStarted, run: OwnedRun) -> None:
+        job = visible(run.state.created.job)
+        again = f"  attempt {event.attempt}" if event.attempt > 1 else ""
+        self._console.print(Text.assemble((job, "bold"), (f"  {run.run_id}{again}", "dim")))
+        self.say_what_changed(event, run)
+        self._update(job=f"{job} {short(run.run_id)}", visible=True)
+        self._progress_bar.start()
+
+    def step_completed(self, event: StepCompleted) -> None:
+        if self.completed <= _LINES or event.ms >= _SLOW_MS:
+            took = span(event.ms / 1000)
+            self._console.print(
+                Text.assemble(("✓ ", "green"), visible(event.name), (f"  {took}", "dim"))
+            )
+        self._update(running="", counts=self._counts())
+
+    def logged(self, event: LogWritten) -> None:
+        self._console.print(log_text(event, with_time=False))
+
+    def progressed(self, event: ProgressReported) -> None:
+        total = event.total
+        of = f"{event.current:g}" + ("" if total is None else f"/{total:g}")
+        if event.message:
+            of += f" {visible(event.message)}"
+        self._update(total=total, completed=event.current, of=of)
+
+    def say(self, text: str) -> None:
+        self._console.print(Text(visible(text)))
+
+    def close(self) -> None:
+        self._progress_bar.stop()
+
+    def _counts(self) -> str:
+        done = plural(self.completed, "step")
+        return f"{done}, {self.replayed_steps:,} replayed" if self.replayed_steps else done
+
+    def _update(self, **fields: object) -> None:
+        self._progress_bar.update(self._task, **fields)  # type: ignore[arg-type]

@@ -1,0 +1,119 @@
+"""What trigger and resume say on stderr while a run executes, line by line."""
+
+from __future__ import annotations
+
+import logging
+from typing import TextIO
+
+from durably_cli.events import (
+    Event,
+    LogWritten,
+    ProgressReported,
+    RunStarted,
+    StepCompleted,
+    StepFailed,
+)
+from durably_cli.ids import short
+from durably_cli.local import OwnedRun
+from durably_cli.render.text import plural, span, visible
+from durably_cli.store import View
+from durably_cli.triggers import holder
+
+_IN_FULL = 20
+"""How many steps have a line each; after that 50, 100, 200, 500, ... are said."""
+
+
+class Talk:
+    """An observer that writes plain lines; it never fails a run, whatever becomes of the stream."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.run: OwnedRun | None = None
+        self.completed = 0
+        self.replayed_steps = 0
+        self._progress = -1
+
+    def owns(self, run: OwnedRun) -> None:
+        self.run = run
+
+    def waits_for_run(self, view: View) -> None:
+        self.say(
+            f"waiting for run {short(view.run_id)}, which another process executes{holder(view)}"
+        )
+
+    def waits_for_key(self, run_id: str, key: str) -> None:
+        self.say(f"waiting for the concurrency key {key!r}, which run {short(run_id)} has")
+
+    def replayed(self, name: str) -> None:
+        self.replayed_steps += 1
+
+    def recorded(self, event: Event) -> None:
+        if isinstance(event, StepCompleted):
+            self.completed += 1
+            self.step_completed(event)
+        elif isinstance(event, StepFailed):
+            self.say(f"step {event.name} failed: {event.error.type}: {event.error.message}")
+        elif isinstance(event, LogWritten):
+            if not logging.root.handlers:  # else the job shows its logging its own way
+                self.logged(event)
+        elif isinstance(event, ProgressReported):
+            self.progressed(event)
+        elif isinstance(event, RunStarted) and self.run is not None:
+            self.started(event, self.run)
+
+    def started(self, event: RunStarted, run: OwnedRun) -> None:
+        created = run.state.created
+        again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+        self.say(f"run {run.run_id} of {created.job}{again}")
+        self.say_what_changed(event, run)
+
+    def say_what_changed(self, event: RunStarted, run: OwnedRun) -> None:
+        if event.dropped:
+            kept = f"; the original is kept as {event.kept}" if event.kept else ""
+            self.say(f"a crash left {plural(event.dropped, 'byte')} of an unfinished append{kept}")
+        before = run.state.attempts[-1].started.source if run.state.attempts else event.source
+        if before != event.source:
+            self.say("the job's file has changed since the last attempt")
+        for step in run.state.in_doubt:
+            self.say(f"step {step.name} was in flight when the run stopped: it runs again")
+
+    def step_completed(self, event: StepCompleted) -> None:
+        done = self.completed
+        if done <= _IN_FULL:
+            self.say(f"step {event.name} completed in {span(event.ms / 1000)}")
+        elif done in _round_numbers(done):
+            self.say(f"{done:,} steps completed")
+
+    def logged(self, event: LogWritten) -> None:
+        data = "".join(f" {key}={value}" for key, value in event.data.items())
+        self.say(f"{event.level}: {event.message}{data}")
+
+    def progressed(self, event: ProgressReported) -> None:
+        """Say it when another tenth is done."""
+        if event.total:
+            tenth = int(10 * event.current / event.total)
+            if tenth != self._progress:
+                self._progress = tenth
+                message = f" {event.message}" if event.message else ""
+                self.say(f"progress {event.current:g} of {event.total:g}{message}")
+
+    def say(self, text: str) -> None:
+        """One line on stderr."""
+        try:
+            self._stream.write(visible(text) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # nobody listens any more
+            pass
+
+    def say_lines(self, text: str) -> None:
+        """Several lines on stderr, as they are."""
+        for line in text.split("\n"):
+            self.say(line)
+
+    def close(self) -> None:
+        """Nothing more will be said."""
+
+
+def _round_numbers(done: int) -> tuple[int, int, int]:
+    power = 10 ** (len(str(done)) - 1)
+    return power, 2 * power, 5 * power

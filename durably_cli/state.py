@@ -1,0 +1,201 @@
+"""What a run is: a fold of its events. Pure; it knows no file, no clock and no lock.
+
+The state holds what is unfinished step by step and the rest as counts, so that a journal of a
+million events folds in the memory of a small one. `steps` walks the events again for the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from durably_cli.events import (
+    ErrorInfo,
+    Event,
+    Json,
+    LogWritten,
+    ProgressReported,
+    RunCancelled,
+    RunCompleted,
+    RunCreated,
+    RunFailed,
+    RunInterrupted,
+    RunStarted,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+    Unknown,
+)
+
+
+class Status(StrEnum):
+    """Where a run stands. INTERRUPTED is never journalled: it takes a look at the lock."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class StepStatus(StrEnum):
+    """Where a step stands; STARTED, when its process is gone, means in doubt."""
+
+    STARTED = "started"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class StepState(NamedTuple):
+    """One step: which attempt ran it last, when, for how long, and what came of it.
+
+    `ms` is None while it has no result; `result` is None unless it completed.
+    """
+
+    name: str
+    status: StepStatus
+    attempt: int
+    started: str
+    ms: int | None = None
+    result: Json | None = None
+    error: ErrorInfo | None = None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One process's try. `ended` is None if it left no word of its end."""
+
+    started: RunStarted
+    ended: str | None = None
+    outcome: str = "no end recorded"
+
+
+@dataclass(slots=True)
+class RunState:
+    """The run as its journal tells it; only `fold` makes one."""
+
+    created: RunCreated
+    status: Status = Status.PENDING
+    attempts: list[Attempt] = field(default_factory=list)
+    unfinished: dict[str, StepState] = field(default_factory=dict)
+    completed_steps: int = 0
+    completed_ms: int = 0
+    log_lines: int = 0
+    progress: ProgressReported | None = None
+    output: Json | None = None
+    error: ErrorInfo | None = None
+    failed_step: str | None = None
+    ended: str | None = None
+    unknown: list[str] = field(default_factory=list)
+
+    @property
+    def is_final(self) -> bool:
+        """Has it ended for good, so that nothing may be added?"""
+        return self.status in (Status.COMPLETED, Status.CANCELLED)
+
+    @property
+    def has_ended(self) -> bool:
+        """Has it ended, for good or by failing?"""
+        return self.is_final or self.status is Status.FAILED
+
+    @property
+    def in_doubt(self) -> list[StepState]:
+        """Steps that were started and have no result: their effect may or may not have happened."""
+        return [step for step in self.unfinished.values() if step.status is StepStatus.STARTED]
+
+    @property
+    def failed_steps(self) -> list[StepState]:
+        """Steps whose last word is a failure."""
+        return [step for step in self.unfinished.values() if step.status is StepStatus.FAILED]
+
+
+class NotARun(ValueError):
+    """The events do not begin with a run.created."""
+
+
+def fold(events: Iterable[Event]) -> RunState:
+    """The state that a journal's events, or any first part of them, add up to.
+
+    NotARun if the first one is not a run.created.
+    """
+    iterator = iter(events)
+    first = next(iterator, None)
+    if not isinstance(first, RunCreated):
+        raise NotARun("the first event is not a run.created")
+    state = RunState(first)
+    for event in iterator:
+        _apply(state, event)
+    return state
+
+
+def _apply(state: RunState, event: Event) -> None:
+    if isinstance(event, StepStarted):
+        attempt = len(state.attempts)
+        state.unfinished[event.name] = StepState(event.name, StepStatus.STARTED, attempt, event.at)
+    elif isinstance(event, StepCompleted):
+        state.unfinished.pop(event.name, None)
+        state.completed_steps += 1
+        state.completed_ms += event.ms
+    elif isinstance(event, StepFailed):
+        state.unfinished[event.name] = _failed(event, state.unfinished.get(event.name))
+    elif isinstance(event, LogWritten):
+        state.log_lines += 1
+    elif isinstance(event, ProgressReported):
+        state.progress = event
+    elif isinstance(event, RunStarted):
+        state.attempts.append(Attempt(event))
+        state.status = Status.RUNNING
+        state.ended = state.error = state.failed_step = state.progress = None
+    elif isinstance(event, RunInterrupted):
+        _close_attempt(state, event.at, event.signal)
+    elif isinstance(event, RunCompleted):
+        state.output = event.output
+        _end(state, Status.COMPLETED, event.at)
+    elif isinstance(event, RunFailed):
+        state.error, state.failed_step = event.error, event.step
+        _end(state, Status.FAILED, event.at)
+    elif isinstance(event, RunCancelled):
+        _end(state, Status.CANCELLED, event.at)
+    elif isinstance(event, Unknown):
+        state.unknown.append(event.type)
+
+
+def _end(state: RunState, status: Status, at: str) -> None:
+    state.status, state.ended = status, at
+    _close_attempt(state, at, status)
+
+
+def _close_attempt(state: RunState, at: str, outcome: str) -> None:
+    if state.attempts:
+        state.attempts[-1].ended, state.attempts[-1].outcome = at, outcome
+
+
+def _failed(event: StepFailed, start: StepState | None) -> StepState:
+    attempt, started = (start.attempt, start.started) if start else (0, event.at)
+    return StepState(
+        event.name, StepStatus.FAILED, attempt, started, ms=event.ms, error=event.error
+    )
+
+
+def steps(events: Iterable[Event], unfinished: Mapping[str, StepState]) -> Iterator[StepState]:
+    """Every step's last word, in the order of their last starts.
+
+    `unfinished` is what `fold` said of the same events.
+    """
+    attempt = 0
+    started = ""
+    for event in events:
+        if isinstance(event, RunStarted):
+            attempt += 1
+        elif isinstance(event, StepStarted):
+            started = event.at
+            last = unfinished.get(event.name)
+            if last is not None and last.attempt == attempt:
+                yield last
+        elif isinstance(event, StepCompleted):
+            yield StepState(
+                event.name, StepStatus.COMPLETED, attempt, started, event.ms, event.result
+            )

@@ -1,0 +1,272 @@
+"""The object a handler receives: replay a step's result, or run it and then record it.
+
+A `Step` knows no file. It takes the results that are there already and something that records an
+event, so a dict and `list.append` do: that is also the step to test jobs with.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, TypeVar, TypeVarTuple, cast
+
+from durably_cli import clock, interrupts, values
+from durably_cli.codec import has_lone_surrogate, to_json
+from durably_cli.errors import Abort, StepMisused, ValueRefused
+from durably_cli.events import (
+    Event,
+    Json,
+    LogWritten,
+    ProgressReported,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+)
+from durably_cli.failures import describe, printable
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_Place = tuple[CodeType, int]
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+class Step:
+    """Checkpoints of one attempt.
+
+    `Step()` is one in memory: it runs every step and keeps nothing, for unit tests of jobs.
+    `results` are JSON texts by step name, each taken out when it is replayed; `record` is called
+    with every event and returns once it is as durable as it must be; `replayed` with the name of
+    every step that is replayed.
+    """
+
+    def __init__(
+        self,
+        results: dict[str, Json] | None = None,
+        record: Callable[[Event], object] = _ignore,
+        *,
+        run_id: str = "in-memory",
+        attempt: int = 1,
+        replayed: Callable[[str], object] = _ignore,
+    ) -> None:
+        self.run_id = run_id
+        """The id of the run, the same in every attempt."""
+        self.attempt = attempt
+        """Which attempt this is, from 1."""
+        self.log = Log(self)
+        """`info`, `warn` and `error` lines for the journal and for the standard `logging`."""
+        self._results: dict[str, Json] = {} if results is None else results
+        self._record, self._replayed = record, replayed
+        self._recording = threading.Lock()
+        self._places: dict[str, _Place] = {}
+        self._known_places: dict[_Place, _Place] = {}
+        self._running: str | None = None
+        self._failures: dict[int, tuple[str, BaseException]] = {}
+        self._process, self._thread = os.getpid(), threading.get_ident()
+
+    def run(
+        self,
+        name: str,
+        fn: Callable[[*Ts], T],
+        /,
+        *args: *Ts,
+        returns: type[T] | None = None,
+    ) -> T:
+        """Call `fn(*args)` once, and return what it returned, in this and every later attempt.
+
+        The result goes through JSON on the first run as on a replay: as the type `returns`, else
+        as the one that `fn` declares, else as the plain JSON that it must be. The exception of a
+        step passes through, and the step runs again on resume. A name is used once per execution.
+
+        Raises StepMisused for a reused name, a nested or an async step and a second thread;
+        ValueRefused for a result that would come back different.
+        """
+        self._begin(name, fn, sys._getframe(1))
+        try:
+            converter = values.converter(values.returned_by(fn) if returns is None else returns)
+        except TypeError as error:
+            raise StepMisused(f"step {name!r}: {error}; or give `returns=` to step.run") from None
+        if name in self._results:
+            value = self._replay(name, converter)
+        else:
+            value = self._execute(name, converter, fn, args)
+        return cast(T, value)  # the converter saw to it
+
+    def progress(
+        self, current: float, total: float | None = None, message: str | None = None
+    ) -> None:
+        """Report how far the run has come, `current` of `total` in any unit."""
+        shown = None if message is None else printable(str(message))
+        self.emit(ProgressReported(current, clock.now(), total, shown))
+
+    @property
+    def running(self) -> str | None:
+        """The name of the step whose function is being called."""
+        return self._running
+
+    def emit(self, event: Event) -> None:
+        """Record an event, from any thread of this process."""
+        self._check_process()
+        with self._recording:
+            self._record(event)
+
+    def step_of(self, error: BaseException | None) -> str | None:
+        """The step that raised this exception, or the one that it came from."""
+        seen = set[int]()
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            name, raised = self._failures.get(id(error), ("", None))
+            if raised is error:
+                return name
+            error = error.__cause__ or error.__context__
+        return None
+
+    def _replay(self, name: str, converter: values.Converter) -> object:
+        try:
+            value: object = converter.load(self._results[name])
+        except values.DoesNotFit as error:
+            raise StepMisused(
+                f"the journalled result of step {name!r} no longer fits the type it is declared "
+                f"with ({error}); restore the type, or give the step a new name to run it again"
+            ) from None
+        del self._results[name]
+        self._replayed(name)
+        return value
+
+    def _execute(
+        self,
+        name: str,
+        converter: values.Converter,
+        fn: Callable[..., object],
+        args: tuple[Any, ...],
+    ) -> object:
+        self.emit(StepStarted(name, clock.now()))
+        begun = time.perf_counter()
+        self._running = name
+        try:
+            text, back = _kept(name, converter, fn(*args))
+        except (Abort, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._failures = {id(error): (name, error)}
+            self.emit(StepFailed(name, _ms_since(begun), describe(error), clock.now()))
+            raise
+        finally:
+            self._running = None
+        self.emit(StepCompleted(name, _ms_since(begun), text, clock.now()))
+        return back
+
+    def _begin(self, name: str, fn: Callable[..., object], frame: Any) -> None:
+        self._check_process()
+        if threading.get_ident() != self._thread:
+            raise StepMisused(
+                f"step {name!r} was started from a second thread; start steps from the thread of "
+                "the handler, and threads from inside a step"
+            )
+        interrupts.check()
+        if not isinstance(name, str) or not name or has_lone_surrogate(to_json(name)):
+            raise StepMisused(f"a step's name must be a text that is not empty, not {name!r}")
+        if self._running is not None:
+            raise StepMisused(
+                f"step {name!r} was started inside step {self._running!r}; steps do not nest: "
+                "call the function itself, or start it after the outer step"
+            )
+        if inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
+            raise _async(name)
+        place = frame.f_code, frame.f_lineno
+        first = self._places.get(name)
+        if first is not None:
+            raise StepMisused(
+                f"the step name {name!r} is used twice, at {_shown(first)} and at {_shown(place)}; "
+                "give each step a name of its own, with the item's id in it for one"
+            )
+        self._places[name] = self._known_places.setdefault(place, place)
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise StepMisused(
+                f"this process is a child of process {self._process}, which owns the run; "
+                "fork inside a step's function, and let the child never use `step`"
+            )
+
+
+class Log:
+    """Lines for the journal, and for the logger `durably` of the standard `logging`."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+
+    def info(self, message: str, **data: object) -> None:
+        """Something worth knowing; `data` are values to look at later."""
+        self._write("info", message, data)
+
+    def warn(self, message: str, **data: object) -> None:
+        """Something odd that the job can live with."""
+        self._write("warn", message, data)
+
+    def error(self, message: str, **data: object) -> None:
+        """Something that went wrong, though the job goes on."""
+        self._write("error", message, data)
+
+    def _write(self, level: str, message: str, data: dict[str, object]) -> None:
+        text = printable(str(message))
+        kept = {printable(key): _loggable(value) for key, value in data.items()}
+        self._step.emit(LogWritten(level, text, clock.now(), self._step.running, kept))
+        _to_logging(level, text, kept, self._step.run_id)
+
+
+def _to_logging(level: str, message: str, data: dict[str, object], run_id: str) -> None:
+    import logging  # only jobs that log pay for it
+
+    logger = logging.getLogger("durably")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    words = [message, *(f"{key}={value}" for key, value in data.items())]
+    number = {"info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}[level]
+    logger.log(number, "%s", " ".join(words), extra={"run_id": run_id, "data": data})
+
+
+def _kept(name: str, converter: values.Converter, value: object) -> tuple[Json, object]:
+    if inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()
+        raise _async(name)
+    try:
+        return values.round_trip(converter, value)
+    except ValueRefused as refused:
+        what = f"the result of step {name!r}"
+        raise ValueRefused(refused.path, refused.reason, what=what) from None
+
+
+def _async(name: str) -> StepMisused:
+    return StepMisused(
+        f"step {name!r} is async, which is not supported yet; "
+        "give it a plain function that calls asyncio.run(...)"
+    )
+
+
+def _loggable(value: object) -> object:
+    """The value if it is JSON, else its repr: a log line never fails a run."""
+    try:
+        if not has_lone_surrogate(to_json(value)):
+            return value
+    except (TypeError, ValueError, RecursionError):
+        pass
+    return printable(repr(value))
+
+
+def _shown(place: _Place) -> str:
+    code, line = place
+    return f"{code.co_filename}:{line}"
+
+
+def _ms_since(begun: float) -> int:
+    return round((time.perf_counter() - begun) * 1000)

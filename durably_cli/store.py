@@ -1,0 +1,191 @@
+"""The store: the folder of a project's journals.
+
+    project.json                      where the project is
+    runs/<yyyy-mm-dd>/<run id>.jsonl  one journal a run, in the folder of the day its id was made
+    keys/, locks/                     idempotency claims and concurrency keys (module `keys`)
+    tmp/                              what is being made; swept when a day old and not held
+
+Reading changes nothing: a reader asks whether the journal is held, reads it, and begins again if
+the path then names another file, as it does when a resume took the run over meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+from durably_cli import files, ids, journal, locks
+from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, NotFound
+from durably_cli.events import Event, RunCreated
+from durably_cli.journal import Journal
+from durably_cli.reader import Reading
+from durably_cli.state import NotARun, RunState, Status, fold
+
+_SUFFIX = ".jsonl"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY_SECONDS = 86_400
+
+
+class View:
+    """A run as its journal stands now; a context manager, because it can be read once more.
+
+    `held` says whether a process owns it.
+    """
+
+    def __init__(self, fd: int, path: Path) -> None:
+        self.path = path
+        self.run_id = path.stem
+        self._fd = fd
+        self.held = locks.is_held(fd)
+        self._reading = Reading(fd, path, self.run_id)
+        self.state = fold_reading(self._reading, path)
+
+    @property
+    def status(self) -> Status:
+        """Where the run stands; interrupted if it has not ended and no process holds it."""
+        if self.state.has_ended or self.held:
+            return self.state.status
+        return Status.INTERRUPTED
+
+    @property
+    def torn_bytes(self) -> int:
+        """How many bytes of a torn tail a crash left; the next attempt drops them."""
+        return self._reading.torn.size if self._reading.torn and not self.held else 0
+
+    def events(self) -> Iterator[Event]:
+        """The same events again."""
+        return (event for _, event in self.lines())
+
+    def lines(self) -> Iterator[tuple[bytes, Event]]:
+        """The same lines again, without their newlines."""
+        return Reading(self._fd, self.path, self.run_id, size=self._reading.end).with_lines()
+
+    def sync(self) -> None:
+        """Return once what was read is on disk: for who acts on an end that it did not write."""
+        files.sync(self._fd)
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)
+
+
+class Unreadable:
+    """A run whose journal cannot be read, and why."""
+
+    def __init__(self, run_id: str, error: DurablyError) -> None:
+        self.run_id = run_id
+        self.error = error
+
+
+class Store:
+    """The journals of one project."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runs = root / "runs"
+        self.temporary = root / "tmp"
+
+    def path_of(self, run_id: str) -> Path:
+        """Where the journal of this run is, or would be."""
+        return self.runs / ids.day(run_id) / (run_id + _SUFFIX)
+
+    def create(self, event: RunCreated) -> Journal | None:
+        """A new run, durable and owned by this process; None if there is one of that id."""
+        path = self.path_of(event.run)
+        files.make_folder(path.parent)
+        files.make_folder(self.temporary)
+        self._sweep()
+        return journal.create(path, self.temporary, event)
+
+    def view(self, run_id: str) -> View:
+        """The run as it is now. NotFound if there is none; JournalError if it cannot be read."""
+        path = self.path_of(run_id)
+        while True:
+            try:
+                fd = files.open_existing(path)
+            except FileNotFoundError:
+                raise NotFound(f"there is no run {run_id} in {self.root}") from None
+            try:
+                view = View(fd, path)
+            except BaseException:
+                replaced = not _still_names(path, fd)
+                os.close(fd)
+                if replaced:
+                    continue
+                raise
+            if _still_names(path, fd):
+                return view
+            os.close(fd)
+
+    def views(self) -> Iterator[View | Unreadable]:
+        """Every run, newest first; each view is closed when the next one is asked for."""
+        for run_id in self.run_ids():
+            try:
+                view = self.view(run_id)
+            except NotFound:  # deleted meanwhile
+                continue
+            except DurablyError as error:
+                yield Unreadable(run_id, error)
+                continue
+            except OSError as error:
+                yield Unreadable(run_id, Forbidden(f"{self.path_of(run_id)}: {error.strerror}"))
+                continue
+            with view:
+                yield view
+
+    def run_ids(self) -> Iterator[str]:
+        """The ids of all runs, newest first."""
+        for day in sorted(_names(self.runs), reverse=True):
+            if not _DAY.fullmatch(day):
+                continue
+            names = (name.removesuffix(_SUFFIX) for name in _names(self.runs / day))
+            yield from sorted(filter(ids.is_id, names), reverse=True)
+
+    def _sweep(self) -> None:
+        """Remove what a crash left in `tmp` a day ago or longer."""
+        for name in _names(self.temporary):
+            path = self.temporary / name
+            try:
+                if time.time() - os.lstat(path).st_mtime < _DAY_SECONDS:
+                    continue
+                fd = files.open_existing(path)
+            except (OSError, Forbidden):
+                continue
+            try:
+                if not locks.is_held(fd):
+                    path.unlink(missing_ok=True)
+            finally:
+                os.close(fd)
+
+
+def fold_reading(events: Iterable[Event], path: Path) -> RunState:
+    """The state of the journal at this path. JournalDamaged if its events make no run."""
+    try:
+        return fold(events)
+    except NotARun as error:
+        raise JournalDamaged(str(path), 1, 0, str(error)) from None
+
+
+def _still_names(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,74 @@
+"""The standard streams: stdout is data and stays the output alone; stderr is talk.
+
+While a job runs, its stdout and its children's lead to stderr; that nobody reads it any more does
+not fail the job.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+def fill_closed_descriptors() -> None:
+    """Open /dev/null for each of 0, 1, 2 that is closed: else a journal could become stdout."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+
+
+@contextmanager
+def job_output_to_stderr() -> Iterator[TextIO]:
+    """Inside, all that is printed goes to stderr; the yielded stream is the real stdout."""
+    _flush(sys.stdout)
+    _flush(sys.stderr)
+    real = os.dup(1)
+    os.dup2(2, 1)
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _patient(1), _patient(2)
+    try:
+        with open(os.dup(real), "w", encoding="utf-8") as stdout:
+            yield stdout
+            _flush(stdout)
+    except BrokenPipeError:  # closing stdout early fails no run
+        pass
+    finally:
+        _flush(sys.stdout)
+        _flush(sys.stderr)
+        sys.stdout, sys.stderr = before
+        os.dup2(real, 1)
+        os.close(real)
+
+
+class _Patient(io.FileIO):
+    """Takes what is written although its reader has gone."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def _patient(number: int) -> TextIO:
+    raw = io.BufferedWriter(_Patient(number, "w", closefd=False))
+    return io.TextIOWrapper(
+        raw, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True
+    )
+
+
+def _flush(stream: TextIO | None) -> None:
+    try:
+        if stream is not None:
+            stream.flush()
+    except (OSError, ValueError):
+        pass

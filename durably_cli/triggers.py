@@ -1,0 +1,285 @@
+"""How a trigger or a resume comes to its run, whatever other processes do meanwhile.
+
+The order of locks, which keeps any number of processes from waiting in a circle:
+
+- The idempotency key is looked up first. If its run exists: wait for the run's lock, holding
+  nothing else; then take slot and key as its run.created records them.
+- Otherwise: slot, key, claim, create. A run that finds the key taken is created while it has the
+  slot, and waits as a pending run. If the run proves to exist after all, slot and key are let go
+  before it is waited for.
+- Resume: run, slot, key.
+
+No job is imported before the run is this process's to execute, or known not to exist.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from typing import NamedTuple, Protocol
+
+from durably_cli import clock, ids, journal
+from durably_cli.errors import Busy, Conflict, JournalTooNew
+from durably_cli.events import FORMAT, Json, RunCreated
+from durably_cli.failures import printable
+from durably_cli.keys import Claim, Claims, ConcurrencyKey, slot_taken, take_turn
+from durably_cli.local import OwnedRun, Watcher, Work, execute, host, remember
+from durably_cli.locks import Lock
+from durably_cli.reader import Reading
+from durably_cli.request import Disposition, OnConflict, Request
+from durably_cli.state import RunState
+from durably_cli.store import Store, View, fold_reading
+
+
+class Runnable(Protocol):
+    """What is needed of a job to execute it."""
+
+    def settle(self, given: Json) -> Json:
+        """The input to make the run with. InvalidInput if the job's model rejects it."""
+
+    def work(self, input: Json) -> Work:
+        """The handler with this input bound. InvalidInput if the job's model rejects it."""
+
+
+class Observer(Watcher, Protocol):
+    """Sees, besides the execution, what it takes to get there."""
+
+    def owns(self, run: OwnedRun) -> None:
+        """This process owns the run from now on."""
+
+    def waits_for_run(self, view: View) -> None:
+        """Another process executes the run; this one waits for its end."""
+
+    def waits_for_key(self, run_id: str, key: str) -> None:
+        """Another run, whose id this is, has the concurrency key; this one waits for its turn."""
+
+
+class Ended(NamedTuple):
+    """The run a command ended up with. What came of it stands in its journal."""
+
+    run_id: str
+    disposition: Disposition
+    executed: bool
+
+
+def trigger(
+    store: Store, request: Request, load: Callable[[], Runnable], observer: Observer
+) -> Ended:
+    """Bring about the run that is asked for, and execute it if no one else does or did.
+
+    Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
+    request does not wait; InvalidInput from the job's model, before there is a run.
+    """
+    return _Trigger(store, request, load, observer).end()
+
+
+def resume(store: Store, run_id: str, load: Callable[[str], Runnable], observer: Observer) -> Ended:
+    """Execute a run from where it was left; one that has ended for good is left as it is.
+
+    Busy if another process holds it, or if its concurrency key is taken and waited for.
+    """
+    with store.view(run_id) as view:
+        if view.state.is_final:
+            view.sync()
+            return Ended(run_id, Disposition.CREATED, executed=False)
+        try:
+            lock = journal.hold(view.path)
+        except Busy as busy:
+            raise held_by(view, busy) from None
+    executed = _take_up(store, run_id, lock, load, observer, again=True)
+    return Ended(run_id, Disposition.CREATED, executed)
+
+
+def held_by(view: View, busy: Busy) -> Busy:
+    """The error with the process in it that holds the run."""
+    return Busy(f"{busy.what}{holder(view)}", hint=busy.hint or f"durably inspect {view.run_id}")
+
+
+def holder(view: View) -> str:
+    """Which process holds the run, as far as its journal tells: ` (pid 4242 on host)`."""
+    attempts = view.state.attempts
+    who = attempts[-1].started if attempts else view.state.created
+    return f" (pid {who.pid} on {who.host})"
+
+
+class _Trigger:
+    def __init__(
+        self, store: Store, request: Request, load: Callable[[], Runnable], observer: Observer
+    ) -> None:
+        self._store, self._request, self._load, self._observer = store, request, load, observer
+        self._claims = Claims(store.root)
+        self._input_sha256 = canonical_sha256(request.input)
+
+    def end(self) -> Ended:
+        run_id = self._claimed_run()
+        if run_id is not None and self._exists(run_id):
+            return self._join(run_id)
+        job = self._load()
+        settled = job.settle(self._request.input)
+        name = self._request.concurrency_key
+        if name is None:
+            return self._begin(run_id or ids.new(), job, settled, None)
+        key = ConcurrencyKey(self._store.root, name)
+        try:
+            return self._begin(run_id or ids.new(), job, settled, key)
+        finally:
+            key.release()
+
+    def _begin(
+        self, run_id: str, job: Runnable, settled: Json, key: ConcurrencyKey | None
+    ) -> Ended:
+        """Slot, key, claim, create, and wait for the key if another run has it."""
+        ahead = None
+        if key is not None:
+            waiting = key.take_slot()
+            if waiting is not None:
+                return self._coalesced(waiting, slot_taken(key, waiting))
+            ahead = key.take_key(run_id)
+            if ahead is not None and self._request.on_conflict is not OnConflict.WAIT:
+                return self._coalesced(ahead, _key_taken(key, ahead))
+        created = self._created(self._claim(run_id), settled)
+        run = self._store.create(created)
+        if run is None:
+            if key is not None:
+                key.release()
+            return self._join(created.run)
+        with run:
+            owned = OwnedRun(run, RunState(created))
+            self._observer.owns(owned)
+            if key is not None:
+                key.rename_run(created.run)
+                if ahead is not None:
+                    self._observer.waits_for_key(ahead, key.name)
+                    key.wait_for_key(created.run)
+            execute(owned, job.work(settled), self._observer)
+        return Ended(created.run, Disposition.CREATED, executed=True)
+
+    def _join(self, run_id: str) -> Ended:
+        """End as the run of the idempotency key ends, executing it if nobody else does."""
+        done = Ended(run_id, Disposition.IDEMPOTENT, executed=False)
+        with self._store.view(run_id) as view:
+            if not view.held and view.state.has_ended:
+                view.sync()
+                return done
+            if view.held:
+                if not self._request.wait:
+                    return done
+                self._observer.waits_for_run(view)
+        lock = journal.hold(view.path, forever=True)
+        executed = _take_up(
+            self._store, run_id, lock, lambda _: self._load(), self._observer, again=False
+        )
+        return done._replace(executed=executed)
+
+    def _claimed_run(self) -> str | None:
+        """The run of the idempotency key, if it is claimed."""
+        key = self._request.idempotency_key
+        claim = None if key is None else self._claims.find(self._request.job, key)
+        if claim is None:
+            return None
+        if claim.input_sha256 != self._input_sha256:
+            raise Conflict(
+                f"the idempotency key {key!r} of {self._request.job} was used with another input, "
+                f"for run {ids.short(claim.run)}",
+                hint=f"durably inspect {claim.run}    (or use another key)",
+            )
+        return claim.run
+
+    def _claim(self, run_id: str) -> str:
+        """The run of the idempotency key: this one, unless another trigger came first."""
+        key = self._request.idempotency_key
+        if key is None:
+            return run_id
+        if not self._claims.make(self._request.job, key, Claim(run_id, self._input_sha256)):
+            run_id = self._claimed_run() or run_id
+        self._claims.sync()
+        return run_id
+
+    def _created(self, run_id: str, settled: Json) -> RunCreated:
+        return RunCreated(
+            format=FORMAT,
+            run=run_id,
+            job=self._request.job,
+            input=settled,
+            at=clock.now(),
+            idempotency_key=self._request.idempotency_key,
+            concurrency_key=self._request.concurrency_key,
+            labels=dict(self._request.labels),
+            project=printable(self._request.project),
+            pid=os.getpid(),
+            host=host(),
+        )
+
+    def _coalesced(self, run_id: str, taken: Busy) -> Ended:
+        if self._request.on_conflict is OnConflict.SKIP:
+            return Ended(run_id, Disposition.COALESCED, executed=False)
+        raise taken
+
+    def _exists(self, run_id: str) -> bool:
+        return os.path.lexists(self._store.path_of(run_id))
+
+
+def _take_up(
+    store: Store,
+    run_id: str,
+    lock: Lock,
+    load: Callable[[str], Runnable],
+    observer: Observer,
+    *,
+    again: bool,
+) -> bool:
+    """Execute the run whose journal is locked; False if it has ended.
+
+    A failed run has ended, unless it is to be executed `again`.
+    """
+    path = store.path_of(run_id)
+    try:
+        reading = Reading(lock.fd, path, run_id)
+        results: dict[str, Json] = {}
+        state = fold_reading(remember(reading, results), path)
+        if state.is_final or (state.has_ended and not again):
+            journal.sync(lock)
+            return False
+        if state.unknown:
+            raise JournalTooNew(
+                f"{path} has events that this durably does not know: {', '.join(state.unknown)}",
+                hint="upgrade durably",
+            )
+        work = load(state.created.job).work(state.created.input)
+        run, kept = journal.take_over(lock, reading, path, store.temporary)
+    finally:
+        lock.close()
+    with run:
+        dropped = reading.torn.size if reading.torn else 0
+        owned = OwnedRun(run, state, results, dropped, kept)
+        observer.owns(owned)
+        _execute_in_turn(store, owned, work, observer)
+    return True
+
+
+def _execute_in_turn(store: Store, owned: OwnedRun, work: Work, observer: Observer) -> None:
+    name = owned.state.created.concurrency_key
+    if name is None:
+        execute(owned, work, observer)
+        return
+    key = ConcurrencyKey(store.root, name)
+    take_turn(key, owned.run_id, observer.waits_for_key)
+    try:
+        execute(owned, work, observer)
+    finally:
+        key.release()
+
+
+def _key_taken(key: ConcurrencyKey, run_id: str) -> Busy:
+    return Busy(
+        f"run {ids.short(run_id)} has the concurrency key {key.name!r}",
+        hint="try again later, or wait for it: --on-conflict wait",
+    )
+
+
+def canonical_sha256(text: Json) -> str:
+    """The sha256 of a JSON text, whatever the order of its names and its white space."""
+    canonical = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    return sha256(canonical.encode("ascii")).hexdigest()

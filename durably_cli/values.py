@@ -1,0 +1,257 @@
+"""Values to JSON and back, by the type a function declares. The one module that knows pydantic.
+
+What a step returned is compared with what JSON gives back, before anything relies on it: a value
+that would come back different is refused on the first run, not discovered on a replay.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import math
+import typing
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from durably_cli.codec import has_lone_surrogate, to_json
+from durably_cli.differences import difference
+from durably_cli.errors import ValueRefused
+from durably_cli.events import Json
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
+
+UNDECLARED: Any = object()
+"""Stands for a type that was not declared: the value must be plain JSON."""
+
+
+class DoesNotFit(ValueError):
+    """A JSON text that the declared type rejects: a (path, problem) for every field."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{path}: {problem}" for path, problem in problems))
+        self.problems = problems
+
+
+class Converter(Protocol):
+    """How values of one declared type go to JSON and back."""
+
+    def dump(self, value: Any) -> Json:
+        """The value as JSON. ValueRefused if it has none."""
+
+    def load(self, text: Json) -> Any:
+        """The value of a JSON text. DoesNotFit if the type rejects it."""
+
+
+def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
+    """The value's JSON, and the equal value that it gives back.
+
+    ValueRefused, with the path in the value, if that would be a different one.
+    """
+    try:
+        text = converter.dump(value)
+        if has_lone_surrogate(text):
+            raise _explained(value) or ValueRefused("$", "a lone surrogate is not text")
+        back = converter.load(text)
+        found = difference(value, back)
+    except DoesNotFit as error:
+        path, problem = error.problems[0]
+        raise ValueRefused(path, f"it would not come back from JSON: {problem}") from None
+    except RecursionError:
+        raise ValueRefused("$", "it is nested too deeply, or contains itself") from None
+    if found:
+        raise ValueRefused(*found)
+    return text, back
+
+
+def settled(converter: Converter, text: Json) -> Json:
+    """The input a run is made with: as given, with the defaults of this moment filled in.
+
+    So a `default_factory` gives a resumed run what it gave the first attempt. DoesNotFit if the
+    type rejects the input. It stays as given where the type would not read its own output back.
+    """
+    value = converter.load(text)
+    try:
+        return round_trip(converter, value)[0]
+    except ValueRefused:
+        return text
+
+
+def parse_strict(text: str | bytes) -> Any:
+    """A JSON text as a plain value. ValueError for NaN, Infinity and names given twice."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"the name {twice!r} is given twice")
+        return found
+
+    def finite(digits: str) -> float:
+        number = float(digits)
+        if math.isinf(number):
+            raise ValueError(f"{digits} is too large for a number")
+        return number
+
+    def constant(name: str) -> float:
+        raise ValueError(f"{name} is not JSON")
+
+    value = json.loads(text, object_pairs_hook=once, parse_float=finite, parse_constant=constant)
+    if has_lone_surrogate(to_json(value)):
+        raise ValueError("a lone surrogate is not text")
+    return value
+
+
+def converter(annotation: Any) -> Converter:
+    """The converter of a declared type; UNDECLARED, Any, object and type variables mean plain JSON.
+
+    TypeError if values of the type cannot be made from JSON.
+    """
+    if annotation in (UNDECLARED, Any, object) or isinstance(annotation, typing.TypeVar):
+        return _PLAIN
+    try:
+        return _typed(annotation)
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+        return _Typed(annotation)
+
+
+def returned_by(fn: Callable[..., Any]) -> Any:
+    """The type a callable declares to return, or UNDECLARED.
+
+    Partials, callable objects, methods and classes are seen through. TypeError if the annotation
+    cannot be resolved.
+    """
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    if isinstance(fn, type):
+        return fn if fn.__module__ != "builtins" else UNDECLARED
+    if not inspect.isroutine(fn):
+        fn = type(fn).__call__
+    return annotation(fn, "return")
+
+
+def annotation(fn: Callable[..., Any], name: str) -> Any:
+    """One annotation of a function, resolved; UNDECLARED if there is none.
+
+    TypeError if it cannot be resolved.
+    """
+    annotations = getattr(fn, "__annotations__", {})
+    if name not in annotations:
+        return UNDECLARED
+    written = annotations[name]
+    origin = fn
+    while hasattr(origin, "__wrapped__"):
+        origin = origin.__wrapped__
+    try:
+        found = typing.get_type_hints(
+            SimpleNamespace(__annotations__={name: written}),
+            globalns=getattr(origin, "__globals__", {}),
+            include_extras=True,
+        )
+    except (NameError, AttributeError, SyntaxError, TypeError) as error:
+        what = "return annotation" if name == "return" else f"annotation of {name!r}"
+        raise TypeError(
+            f"the {what} {written!r} of {getattr(fn, '__qualname__', fn)!s} cannot be resolved "
+            f"({error}): import or define it at the top of the module, not only for type checkers"
+        ) from None
+    return found[name]
+
+
+class _Plain:
+    def dump(self, value: Any) -> Json:
+        try:
+            return Json(to_json(value))
+        except (TypeError, ValueError) as error:
+            raise _explained(value) or ValueRefused("$", str(error)) from None
+
+    def load(self, text: Json) -> Any:
+        return json.loads(text)
+
+
+_PLAIN = _Plain()
+
+
+class _Typed:
+    def __init__(self, annotation: Any) -> None:
+        from pydantic import TypeAdapter
+        from pydantic.errors import PydanticUserError
+
+        try:
+            self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        except PydanticUserError as error:
+            raise TypeError(
+                f"{_type_name(annotation)} cannot be made from JSON: use a pydantic model, a "
+                f"dataclass, a TypedDict or plain JSON types ({error.message.splitlines()[0]})"
+            ) from None
+
+    def dump(self, value: Any) -> Json:
+        from pydantic_core import PydanticSerializationError
+
+        try:
+            plain = self._adapter.dump_python(value, mode="json", by_alias=True, warnings="error")
+        except (PydanticSerializationError, ValueError, TypeError) as error:
+            message = " ".join(str(error).removeprefix("Pydantic serializer warnings:").split())
+            raise ValueRefused("$", f"it does not fit its declared type: {message}") from None
+        return _PLAIN.dump(plain)
+
+    def load(self, text: Json) -> Any:
+        from pydantic import ValidationError
+
+        try:
+            return self._adapter.validate_json(text)
+        except ValidationError as error:
+            raise DoesNotFit(_problems(error)) from None
+
+
+@functools.cache
+def _typed(annotation: Any) -> Converter:
+    return _Typed(annotation)
+
+
+def _problems(error: ValidationError) -> list[tuple[str, str]]:
+    return [
+        (
+            "".join(
+                f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"]
+            ).removeprefix(".")
+            or "$",
+            each["msg"],
+        )
+        for each in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+def _type_name(annotation: Any) -> str:
+    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
+
+
+def _explained(value: Any, path: str = "$") -> ValueRefused | None:
+    """The first part of a value that is not plain JSON, and what to do about it."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return ValueRefused(path, "the text has a lone surrogate, which no JSON reader takes")
+    elif isinstance(value, float) and not math.isfinite(value):
+        return ValueRefused(path, f"{value} is not JSON; return None or a text in its place")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            found = _explained(key, f"{path} (a key)") or _explained(item, f"{path}[{key!r}]")
+            if found:
+                return found
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            if found := _explained(item, f"{path}[{index}]"):
+                return found
+    elif value is not None and not isinstance(value, (bool, int, float)):
+        return ValueRefused(
+            path,
+            f"a {type(value).__qualname__} is not plain JSON; annotate what the function returns, "
+            "or give `returns=` to step.run",
+        )
+    return None
