@@ -216,8 +216,8 @@ def list_(
     """
 
     def act() -> int:
-        from durably_cli.inputs import read_labels, read_since
-        from durably_cli.looking import Filters, run_list
+        from durably_cli.listing import Filters, run_list
+        from durably_cli.options import read_labels, read_since
 
         filters = Filters(
             job or [],
@@ -252,7 +252,7 @@ def inspect(
     """
 
     def act() -> int:
-        from durably_cli.looking import run_inspect
+        from durably_cli.inspecting import run_inspect
 
         return run_inspect(_project(context), run, step=step, events=events, as_json=as_json)
 

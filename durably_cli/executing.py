@@ -13,8 +13,9 @@ from durably_cli.discovery import AnyJob, find_job
 from durably_cli.errors import Abort, ConfigError, Interrupted, NotFound
 from durably_cli.events import StepCompleted
 from durably_cli.ids import short
-from durably_cli.inputs import read_input, read_key, read_labels
+from durably_cli.inputs import read_input
 from durably_cli.lookup import find_run
+from durably_cli.options import read_key, read_labels
 from durably_cli.render.plain import pretty_json, write_summary_json
 from durably_cli.render.summary import seconds_between
 from durably_cli.render.talk import Talk

@@ -1,4 +1,4 @@
-"""What is typed on the command line, made values: JSON, fields, labels and times."""
+"""A job's input as it is typed: JSON, a file of it, stdin, and single fields."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from durably_cli import values
 from durably_cli.codec import to_json
 from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.events import Json
+from durably_cli.options import argument_text
 
 _FIELD = re.compile(r"([^=:]+)(:?=)(.*)", re.DOTALL)
-_SPAN = re.compile(r"(\d+)\s*([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def read_input(given: str | None, fields: Sequence[str]) -> Json:
@@ -31,38 +29,6 @@ def read_input(given: str | None, fields: Sequence[str]) -> Json:
             raise UsageError(f"-p {field!r} sets a field, and the input is no JSON object")
         value[name] = item
     return Json(to_json(value))
-
-
-def read_labels(given: Sequence[str]) -> dict[str, str]:
-    """The labels of `--label key=value`. UsageError for what is none."""
-    labels = {}
-    for label in given:
-        name, equals, value = label.partition("=")
-        if not (name and equals):
-            raise UsageError(f"{label!r} is no label; it reads key=value")
-        labels[_text(name)] = _text(value)
-    return labels
-
-
-def read_key(option: str, given: str | None) -> str | None:
-    """A key as it was given. UsageError for an empty one."""
-    if given == "":
-        raise UsageError(f"{option} is empty", hint="give it a text, or leave it out")
-    return None if given is None else _text(given)
-
-
-def read_since(given: str) -> datetime:
-    """The moment of `--since`: a span such as 45m, 12h, 2d or 1w, or an ISO date or time."""
-    found = _SPAN.fullmatch(given.strip())
-    try:
-        if found:
-            return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})
-        return datetime.fromisoformat(given.strip()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"--since {given!r} is no time; it reads 45m, 12h, 2d, 1w, 2026-11-23 or "
-            "2026-11-23T06:00"
-        ) from None
 
 
 def _text_of(given: str) -> tuple[str, str]:
@@ -111,13 +77,4 @@ def _field(given: str) -> tuple[str, Any]:
     if found is None:
         raise UsageError(f"-p {given!r} is no field; it reads key=text or key:=json")
     name, sign, text = found.groups()
-    return _text(name), _parse(text, f"-p {name}") if sign == ":=" else _text(text)
-
-
-def _text(given: str) -> str:
-    """The text of an argument; its bytes must have been UTF-8."""
-    try:
-        given.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput(f"{given!r} is not UTF-8") from None
-    return given
+    return argument_text(name), _parse(text, f"-p {name}") if sign == ":=" else argument_text(text)

@@ -32,7 +32,7 @@ _BUFFER = 1 << 18
 
 
 class Torn(NamedTuple):
-    """What a crash left behind the last good line: where, how much, and if whole lines are in it."""
+    """What a crash left behind the last good line: where, how much, and are lines in it."""
 
     at: int
     size: int

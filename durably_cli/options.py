@@ -1,0 +1,53 @@
+"""Options as they are typed, made values: labels, keys and times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from durably_cli.errors import InvalidInput, UsageError
+
+_SPAN = re.compile(r"(\d+)\s*([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def read_labels(given: Sequence[str]) -> dict[str, str]:
+    """The labels of `--label key=value`. UsageError for what is none."""
+    labels = {}
+    for label in given:
+        name, equals, value = label.partition("=")
+        if not (name and equals):
+            raise UsageError(f"{label!r} is no label; it reads key=value")
+        labels[argument_text(name)] = argument_text(value)
+    return labels
+
+
+def read_key(option: str, given: str | None) -> str | None:
+    """A key as it was given. UsageError for an empty one."""
+    if given == "":
+        raise UsageError(f"{option} is empty", hint="give it a text, or leave it out")
+    return None if given is None else argument_text(given)
+
+
+def read_since(given: str) -> datetime:
+    """The moment of `--since`: a span such as 45m, 12h, 2d or 1w, or an ISO date or time."""
+    found = _SPAN.fullmatch(given.strip())
+    try:
+        if found:
+            return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})
+        return datetime.fromisoformat(given.strip()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"--since {given!r} is no time; it reads 45m, 12h, 2d, 1w, 2026-11-23 or "
+            "2026-11-23T06:00"
+        ) from None
+
+
+def argument_text(given: str) -> str:
+    """The text of an argument; its bytes must have been UTF-8."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{given!r} is not UTF-8") from None
+    return given

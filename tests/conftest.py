@@ -1,0 +1,120 @@
+"""Projects of their own, and the real command run in them as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+DURABLY = (sys.executable, "-m", "durably_cli")
+
+
+class Project:
+    """A project folder with a data folder of its own, and a file that steps append to."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "project"
+        self.data = root / "data"
+        self.effects_path = root / "effects"
+        (self.root / "jobs").mkdir(parents=True)
+        self.env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("DURABLY_", "PYTHON"))
+        } | {
+            "DURABLY_DATA_DIR": str(self.data),
+            "EFFECTS": str(self.effects_path),
+            "HOME": str(root),
+            "COLUMNS": "100",
+        }
+
+    def job(self, text: str, name: str = "work") -> Path:
+        """Write jobs/<name>.py: the text behind the usual imports and `effect(line)`."""
+        path = self.root / "jobs" / f"{name}.py"
+        path.write_text(_PRELUDE + dedent(text), encoding="utf-8")
+        return path
+
+    def start(self, *args: str, **popen: Any) -> subprocess.Popen[str]:
+        """Start `durably *args` in the project."""
+        options: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "cwd": self.root,
+            "env": self.env,
+            "text": True,
+            "encoding": "utf-8",
+        }
+        return subprocess.Popen((*DURABLY, *args), **(options | popen))
+
+    def run(self, *args: str, expect: int | None = 0, **popen: Any) -> Result:
+        """Run `durably *args` to its end, which must have the expected exit code."""
+        given = popen.pop("input", None)
+        if given is not None:
+            popen["stdin"] = subprocess.PIPE
+        with self.start(*args, **popen) as process:
+            out, err = process.communicate(given, timeout=120)
+        result = Result(process.returncode, out or "", err or "")
+        assert expect is None or result.code == expect, result
+        return result
+
+    def runs(self, *filters: str) -> list[dict[str, Any]]:
+        """What `durably list --json` says, newest first."""
+        found = json.loads(self.run("list", "-n", "0", "--json", *filters).out)["runs"]
+        assert isinstance(found, list)
+        return found
+
+    def inspect(self, run: str = "@last") -> dict[str, Any]:
+        """What `durably inspect --json` says."""
+        found = json.loads(self.run("inspect", run, "--json").out)["run"]
+        assert isinstance(found, dict)
+        return found
+
+    def journal(self, run: str = "@last") -> Path:
+        """The path of a run's journal."""
+        return Path(self.inspect(run)["journal"])
+
+    @property
+    def effects(self) -> list[str]:
+        """The lines that steps have appended so far."""
+        try:
+            return self.effects_path.read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+
+class Result:
+    """How a command ended and what it wrote."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    def __repr__(self) -> str:
+        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+_PRELUDE = """\
+import os, sys, time
+from pydantic import BaseModel
+from durably_cli import Step, define_job
+
+def effect(line):
+    fd = os.open(os.environ["EFFECTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, f"{line}\\n".encode())
+    os.close(fd)
+    return line
+
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """An empty project."""
+    return Project(tmp_path)
