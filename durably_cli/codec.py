@@ -18,7 +18,7 @@ import re
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from durably_cli.events import FORMAT, TYPES, ErrorInfo, Event, Json, RunCreated, Unknown
+from durably_cli.events import FORMAT, TYPES, ErrorInfo, Event, Json, Unknown
 
 CRC_BYTES = len(b',"crc":"00000000"}')
 
@@ -95,7 +95,8 @@ def encode(seq: int, event: Event, previous: int) -> Line:
 def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
     """The event of a line (without its newline), checked against the chain, and its crc.
 
-    BadLine if it is not line `seq` after a line whose crc is `previous`.
+    BadLine if it is not line `seq` after a line whose crc is `previous`; NewerFormat if it says
+    so: the law of line 0 holds in every format.
     """
     crc = crc32(data[:-CRC_BYTES], previous)
     if data[-CRC_BYTES:] != b',"crc":"%08x"}' % crc:
@@ -107,17 +108,6 @@ def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
     if not isinstance(fields, dict) or fields.get("seq") != seq:
         raise BadLine(f"not line {seq} of this run")
     return _event(fields, data), crc
-
-
-def check_format(data: bytes) -> None:
-    """NewerFormat if line 0 of a journal names a format this durably does not know."""
-    try:
-        fields = json.loads(data)
-        found = fields["format"] if fields["type"] == "run.created" else FORMAT
-    except (ValueError, TypeError, KeyError):
-        return
-    if isinstance(found, int) and found > FORMAT:
-        raise NewerFormat(f"its format is {found}, and this durably knows {FORMAT}")
 
 
 def looks_whole(data: bytes) -> Event | None:
@@ -158,6 +148,8 @@ def has_lone_surrogate(text: str) -> bool:
 
 def _event(fields: dict[str, Any], data: bytes) -> Event:
     name, at = fields.get("type"), fields.get("at")
+    if name == "run.created":
+        _check_format(fields.get("format"))
     if not isinstance(name, str) or not isinstance(at, str) or not _AT.fullmatch(at):
         raise BadLine("it has no type or no time")
     cls = TYPES.get(name)
@@ -179,9 +171,14 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
             value = ErrorInfo(*(str(fields[field].get(key, "")) for key in ErrorInfo._fields))
         values.append(value)
     event: Event = cls._make(values)
-    if isinstance(event, RunCreated) and event.format != FORMAT:
-        raise BadLine(f"its format is {event.format}")
     return event
+
+
+def _check_format(found: object) -> None:
+    if isinstance(found, int) and found > FORMAT:
+        raise NewerFormat(f"its format is {found}, and this durably knows {FORMAT}")
+    if found != FORMAT:
+        raise BadLine(f"its format is {found!r}")
 
 
 def _why_not(data: bytes, seq: int) -> str:

@@ -24,7 +24,7 @@ from durably_cli.request import Disposition, OnConflict, Request
 from durably_cli.state import Status
 from durably_cli.store import Store, View
 from durably_cli.streams import job_output_to_stderr
-from durably_cli.triggers import Ended, resume, trigger
+from durably_cli.triggers import Ended, holder, resume, trigger
 
 
 class TriggerOptions(NamedTuple):
@@ -157,7 +157,7 @@ def _report(view: View, ended: Ended, talk: Talk, project: Path) -> int:
     if view.status is Status.CANCELLED:
         talk.say(f"{name} was cancelled")
         return 3
-    talk.say(f"{name} is {view.status}; another process executes it")
+    talk.say(f"{name} is {view.status}: another process holds it{holder(view)}")
     return 0
 
 

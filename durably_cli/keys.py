@@ -26,8 +26,8 @@ from durably_cli.codec import to_json
 from durably_cli.errors import Busy, JournalError
 from durably_cli.locks import Lock
 
-_SLOT_SECONDS = 3.0
-"""How long to bear with a slot that is taken by one who does not wait: it is just passing."""
+_PASSING_SECONDS = 3.0
+"""How long to bear with a lock whose holder says no run: it is just passing."""
 
 
 class Claim(NamedTuple):
@@ -104,24 +104,17 @@ class ConcurrencyKey:
         """
         files.make_folder(self._folder)
         self._refuse_own()
-        deadline = time.monotonic() + _SLOT_SECONDS
-        while True:
-            self._slot = locks.acquire(_open(self._slot_path))
-            if self._slot is not None:
-                _write(self._slot, "")
-                return None
-            waiting = _read(self._slot_path)
-            if waiting or time.monotonic() > deadline:
-                return waiting or "another run"
-            time.sleep(0.01)
+        self._slot, waiting = self._lock_or_holder(self._slot_path)
+        if self._slot is not None:
+            _write(self._slot, "")
+        return waiting
 
     def take_key(self, run_id: str) -> str | None:
         """With the slot, take the key for this run; else the id of the run that has it."""
-        self._key = locks.acquire(_open(self._key_path))
-        if self._key is None:
-            return _read(self._key_path) or "another run"
-        self._has_key(run_id)
-        return None
+        self._key, holder = self._lock_or_holder(self._key_path)
+        if self._key is not None:
+            self._has_key(run_id)
+        return holder
 
     def wait_for_key(self, run_id: str) -> None:
         """With the slot, wait as this run until the key is free, and take it."""
@@ -151,6 +144,19 @@ class ConcurrencyKey:
         _write(self._slot, "")
         self._slot.close()
         self._slot = None
+
+    def _lock_or_holder(self, path: Path) -> tuple[Lock | None, str | None]:
+        """The lock, or the run that has it: one that says no run yet is about to, or to let go."""
+        deadline = time.monotonic() + _PASSING_SECONDS
+        while time.monotonic() < deadline:
+            lock = locks.acquire(_open(path))
+            if lock is not None:
+                return lock, None
+            holder = _read(path)
+            if holder:
+                return None, holder
+            time.sleep(0.01)
+        raise Busy(f"another process is taking the concurrency key {self.name!r}; try again")
 
     def _refuse_own(self) -> None:
         for path in (self._key_path, self._slot_path):

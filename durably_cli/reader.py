@@ -74,6 +74,11 @@ class Reading:
                 except BadLine as bad:
                     yield from self._judge(file, data, str(bad))
                     return
+                except NewerFormat as newer:
+                    raise JournalTooNew(
+                        f"{self._path} was written by a newer durably: {newer}",
+                        hint="upgrade durably",
+                    ) from None
                 self.lines += 1
                 self.end += len(data)
                 self.lacks_newline = not whole
@@ -84,13 +89,6 @@ class Reading:
     def _judge(self, file: BinaryIO, data: bytes, reason: str) -> Iterator[tuple[bytes, Event]]:
         """The verdict on the bytes from `end` on, of which `data` is the first line."""
         if self.lines == 0:
-            try:
-                codec.check_format(data)
-            except NewerFormat as newer:
-                raise JournalTooNew(
-                    f"{self._path} was written by a newer durably: {newer}",
-                    hint="upgrade durably",
-                ) from None
             raise self._damage(reason)
 
         record, zero, _ = data.partition(b"\0")
