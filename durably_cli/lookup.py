@@ -39,7 +39,7 @@ def find_run(store: Store, meant: str) -> str:
     if len(fitting) > 1:
         raise UsageError(
             f"{meant} fits {len(fitting)} runs:\n" + _candidates(store, fitting),
-            hint="give more of the id",
+            hint="give more of the id, its last 8 characters for one",
         )
     return fitting[0]
 

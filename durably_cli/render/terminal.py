@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
-from rich.console import Console
+from rich.console import Console, OverflowMethod
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -39,8 +39,7 @@ _LOOKS = {
 
 def show_list(runs: Iterable[View | Unreadable], console: Console) -> int:
     """The runs as a table; how many there were."""
-    table = _table("run", "job", "status", ">age", ">took", ">steps")
-    table.add_column("reason", no_wrap=True, overflow="ellipsis", ratio=1)
+    table = _table("run", "job", "status", ">age", ">took", ">steps", "reason")
     count = 0
     for run in runs:
         row = summary(run)
@@ -53,7 +52,7 @@ def show_list(runs: Iterable[View | Unreadable], console: Console) -> int:
             Text(age(row["created"]), style="dim"),
             Text("" if took is None else span(took)),
             Text("" if row["steps"] is None else f"{row['steps']:,}"),
-            _text("  ".join(filter(None, notes)), style="dim"),
+            _text("  ".join(filter(None, notes)), style="dim", on_one_line=True),
         )
         count += 1
     if count:
@@ -141,7 +140,7 @@ def _show_steps(view: View, console: Console) -> None:
     _heading(console, plural(total, "step"))
     if not total:
         return
-    table = _table("step", "status", "started", ">took", ">result")
+    table = _table("step", "status", "started", ">took", "result")
     failures = iter(view.state.failed_steps)
     for step in _head_and_tail(all_steps(view), total):
         if step is None:
@@ -171,8 +170,7 @@ def _head_and_tail(found: Iterator[StepState], total: int) -> Iterator[StepState
 def _step_row(step: StepState, view: View) -> list[Text]:
     took = "" if step.ms is None else span(step.ms / 1000)
     if step.error is not None:
-        result = _text(f"{step.error.type}: {step.error.message}", style="red")
-        result.truncate(60, overflow="ellipsis")
+        result = _text(f"{step.error.type}: {step.error.message}", "red", on_one_line=True)
     else:
         result = Text("" if step.result is None else size(len(step.result)))
     return [
@@ -212,7 +210,7 @@ def _table(*columns: str) -> Table:
         table.add_column(
             name.removeprefix(">"),
             justify="right" if is_number else "left",
-            no_wrap=name != "step",
+            no_wrap=name not in ("step", "result", "reason"),
         )
     return table
 
@@ -232,5 +230,6 @@ def _json(text: Json) -> Text:
     return Text("\n".join(lines))
 
 
-def _text(value: str, style: str = "") -> Text:
-    return Text(visible(value), style=style)
+def _text(value: str, style: str = "", *, on_one_line: bool = False) -> Text:
+    overflow: OverflowMethod | None = "ellipsis" if on_one_line else None
+    return Text(visible(value), style=style, no_wrap=on_one_line or None, overflow=overflow)
