@@ -148,7 +148,8 @@ def _apply(state: RunState, event: Event) -> None:
     elif isinstance(event, RunStarted):
         state.attempts.append(Attempt(event))
         state.status = Status.RUNNING
-        state.ended = state.error = state.failed_step = state.progress = None
+        state.ended = state.progress = None
+        _forget_failure(state)
     elif isinstance(event, RunInterrupted):
         _close_attempt(state, event.at, event.signal)
     elif isinstance(event, RunCompleted):
@@ -165,7 +166,13 @@ def _apply(state: RunState, event: Event) -> None:
 
 def _end(state: RunState, status: Status, at: str) -> None:
     state.status, state.ended = status, at
+    if status is not Status.FAILED:
+        _forget_failure(state)
     _close_attempt(state, at, status)
+
+
+def _forget_failure(state: RunState) -> None:
+    state.error = state.failed_step = None
 
 
 def _close_attempt(state: RunState, at: str, outcome: str) -> None:

@@ -58,6 +58,8 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
         found = difference(value, back)
     except DoesNotFit as error:
         path, problem = error.problems[0]
+        if path != "$":
+            path = f"${path}" if path.startswith("[") else f"$.{path}"
         raise ValueRefused(path, f"it would not come back from JSON: {problem}") from None
     except RecursionError:
         raise ValueRefused("$", "it is nested too deeply, or contains itself") from None

@@ -1,0 +1,123 @@
+"""An event and its line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import zlib
+
+import pytest
+from hypothesis import given
+
+from durably_cli import codec
+from durably_cli.events import FORMAT, Event, Json, RunCreated, StepCompleted, StepStarted, Unknown
+from tests.strategies import RUN, journals, lines_of
+
+AT = "2026-11-23T03:00:00.123Z"
+
+
+@given(journals)
+def test_any_sequence_of_events_survives_the_round_trip(events: list[Event]) -> None:
+    crc = codec.seed(RUN)
+    for seq, (event, line) in enumerate(zip(events, lines_of(events), strict=True)):
+        assert line.isascii()
+        assert line.endswith(b"\n")
+        assert line.count(b"\n") == 1
+        decoded, crc = codec.decode(line[:-1], seq, crc)
+        assert decoded == event
+        assert type(decoded) is type(event)
+
+
+@given(journals)
+def test_a_line_has_seq_first_crc_last_and_no_name_twice(events: list[Event]) -> None:
+    for seq, line in enumerate(lines_of(events)):
+        pairs = json.loads(line, object_pairs_hook=lambda pairs: pairs)
+        names = [name for name, _ in pairs]
+        assert pairs[0] == ("seq", seq)
+        assert names[1] == "type"
+        assert names[-2:] == ["at", "crc"]
+        assert len(set(names)) == len(names)
+
+
+def test_the_crc_is_the_one_that_the_design_gives() -> None:
+    first, second = lines_of(
+        [RunCreated(FORMAT, RUN, "job", Json("{}"), AT), StepStarted("one", AT)]
+    )
+    body, _, shown = first.rstrip(b"\n").rpartition(b',"crc":"')
+    crc = zlib.crc32(body, zlib.crc32(RUN.encode()))
+    assert shown == b'%08x"}' % crc
+    body, _, shown = second.rstrip(b"\n").rpartition(b',"crc":"')
+    assert shown == b'%08x"}' % zlib.crc32(body, crc)
+
+
+def test_a_line_is_read_by_jq() -> None:
+    lines = b"".join(
+        lines_of([RunCreated(FORMAT, RUN, "sn\N{SNOWMAN}w", Json('{"a":[1.5,null]}'), AT)])
+    )
+    python = "import json,sys; [print(json.loads(line)['job']) for line in sys.stdin]"
+    found = subprocess.run(["python3", "-c", python], input=lines, capture_output=True, check=True)
+    assert found.stdout.decode().strip() == "sn\N{SNOWMAN}w"
+
+
+def test_fields_at_their_default_are_left_out_of_the_line() -> None:
+    (line,) = lines_of([RunCreated(FORMAT, RUN, "job", Json("{}"), AT)])
+    assert set(json.loads(line)) == {"seq", "type", "format", "run", "job", "input", "at", "crc"}
+
+
+def test_a_field_that_is_not_known_is_passed_over() -> None:
+    body = b'{"seq":0,"type":"step.started","name":"one","colour":"red","at":"%s"' % AT.encode()
+    data = body + b',"crc":"%08x"}' % zlib.crc32(body)
+    assert codec.decode(data, 0, 0)[0] == StepStarted("one", AT)
+
+
+def test_an_event_of_an_unknown_type_is_shown_as_it_stands() -> None:
+    body = b'{"seq":0,"type":"step.slept","name":"one","at":"%s"' % AT.encode()
+    data = body + b',"crc":"%08x"}' % zlib.crc32(body)
+    event, _ = codec.decode(data, 0, 0)
+    assert event == Unknown("step.slept", AT, data.decode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"seq":0,"type":"step.started","at":"%s"',
+        b'{"seq":0,"type":"step.started","name":5,"at":"%s"',
+        b'{"seq":1,"type":"step.started","name":"one","at":"%s"',
+        b'{"seq":0,"name":"one","at":"%s"',
+        b'{"seq":0,"type":"step.started","name":"one","at":"%s\\n"',
+        b'{"seq":0,"type":"step.completed","name":"one","ms":"3","result":1,"at":"%s"',
+        b'["seq",0,"%s"',
+    ],
+)
+def test_a_line_whose_crc_is_right_and_whose_fields_are_not_is_refused(body: bytes) -> None:
+    body = body % AT.encode()
+    with pytest.raises(codec.BadLine):
+        codec.decode(body + b',"crc":"%08x"}' % zlib.crc32(body), 0, 0)
+
+
+def test_a_newer_format_is_told_from_damage() -> None:
+    (line,) = lines_of([RunCreated(2, RUN, "job", Json("{}"), AT)])
+    with pytest.raises(codec.NewerFormat):
+        codec.decode(line[:-1], 0, codec.seed(RUN))
+    (line,) = lines_of([RunCreated(0, RUN, "job", Json("{}"), AT)])
+    with pytest.raises(codec.BadLine):
+        codec.decode(line[:-1], 0, codec.seed(RUN))
+
+
+def test_a_lone_surrogate_is_never_written() -> None:
+    for text in ("\ud800", "\udc00", "a\udfffb", "\ud800\ud800", "\udc00\ud800"):
+        with pytest.raises(ValueError):
+            codec.encode(0, StepStarted(text, AT), 0)
+    for text in ("\U0001f600", "\\ud800", "\\\\ud800", "\U0001f600\U0001f600", "ud800"):
+        codec.encode(0, StepStarted(text, AT), 0)
+
+
+def test_nan_is_never_written() -> None:
+    with pytest.raises(ValueError):
+        codec.to_json(float("nan"))
+
+
+def test_a_result_keeps_its_text() -> None:
+    event = StepCompleted("one", 1, Json('{"b":1e-07,"a":[1.0,-0.0]}'), AT)
+    line = codec.encode(0, event, 0)
+    assert codec.decode(line.data[:-1], 0, 0)[0] == event
