@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import zlib
 
 import pytest
@@ -48,15 +47,6 @@ def test_the_crc_is_the_one_that_the_design_gives() -> None:
     assert shown == b'%08x"}' % crc
     body, _, shown = second.rstrip(b"\n").rpartition(b',"crc":"')
     assert shown == b'%08x"}' % zlib.crc32(body, crc)
-
-
-def test_a_line_is_read_by_jq() -> None:
-    lines = b"".join(
-        lines_of([RunCreated(FORMAT, RUN, "sn\N{SNOWMAN}w", Json('{"a":[1.5,null]}'), AT)])
-    )
-    python = "import json,sys; [print(json.loads(line)['job']) for line in sys.stdin]"
-    found = subprocess.run(["python3", "-c", python], input=lines, capture_output=True, check=True)
-    assert found.stdout.decode().strip() == "sn\N{SNOWMAN}w"
 
 
 def test_fields_at_their_default_are_left_out_of_the_line() -> None:

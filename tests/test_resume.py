@@ -1,0 +1,315 @@
+"""`durably resume`, and what stands in its way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from durably_cli import codec
+from durably_cli.events import FORMAT, Json, RunCreated
+from tests.conftest import Project
+
+STUBBORN = """
+    @define_job
+    def stubborn(step: Step, payload: dict) -> list[str]:
+        done = [step.run(f"step-{n}", effect, f"did {n}") for n in range(3)]
+        if not os.path.exists("mended"):
+            raise RuntimeError("not yet")
+        return done
+"""
+
+
+@pytest.fixture
+def stubborn(project: Project) -> Project:
+    """A project with a run that has three steps done and failed."""
+    project.job(STUBBORN, "stubborn")
+    project.run("trigger", "stubborn", expect=1)
+    return project
+
+
+def mend(project: Project) -> None:
+    (project.root / "mended").touch()
+
+
+def test_it_replays_what_is_done_and_prints_the_output(stubborn: Project) -> None:
+    mend(stubborn)
+    result = stubborn.run("resume", "@last")
+    assert json.loads(result.out) == ["did 0", "did 1", "did 2"]
+    assert "0 steps run, 3 steps replayed, which saved" in result.err
+    assert len(stubborn.effects) == 3
+    assert [each["outcome"] for each in stubborn.inspect()["attempts"]] == ["failed", "completed"]
+
+
+def test_a_completed_run_gives_its_output_again_and_is_not_touched(stubborn: Project) -> None:
+    mend(stubborn)
+    first = stubborn.run("resume", "@last").out
+    journal = stubborn.journal()
+    before = journal.read_bytes(), journal.stat().st_ino
+    again = stubborn.run("resume", "@last")
+    assert again.out == first
+    assert "had completed before" in again.err
+    assert (journal.read_bytes(), journal.stat().st_ino) == before
+
+
+def test_a_held_run_is_busy_and_its_holder_is_named(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def slow(step: Step, payload: dict) -> None:
+            effect("begun")
+            step.run("sleep", time.sleep, 60)
+        """
+    )
+    with project.start("trigger", "slow") as owner:
+        while not project.effects:
+            pass
+        assert project.runs()[0]["status"] == "running"
+        result = project.run("resume", "@last", expect=75)
+        assert f"pid {owner.pid}" in result.err
+        os.kill(owner.pid, signal.SIGSTOP)
+        assert project.run("resume", "@last", expect=75).err == result.err
+        os.kill(owner.pid, signal.SIGKILL)
+    assert project.runs()[0]["status"] == "interrupted"
+    assert project.inspect()["in_doubt"] == ["sleep"]
+
+
+def test_an_orphaned_child_does_not_keep_a_dead_run_held(project: Project) -> None:
+    project.job(
+        """
+        import subprocess
+
+        @define_job
+        def parent(step: Step, payload: dict) -> str:
+            if step.attempt == 1:
+                subprocess.Popen(["sleep", "30"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                if os.fork() == 0:
+                    time.sleep(30)
+                    os._exit(0)
+                effect("forked")
+                os.kill(os.getpid(), 9)
+            return "done"
+        """
+    )
+    quiet = subprocess.DEVNULL  # a pipe would wait for the orphans
+    project.run("trigger", "parent", expect=-9, stdout=quiet, stderr=quiet)
+    assert project.run("resume", "@last").out == '"done"\n'
+
+
+def test_part_of_an_id_is_enough_if_it_fits_one_run(stubborn: Project) -> None:
+    run = stubborn.runs()[0]["id"]
+    for meant in (
+        run,
+        run.upper(),
+        run[:20],
+        run[-8:],
+        run[-4:],
+        "@last",
+        "@last/stubborn",
+        "@failed",
+    ):
+        assert stubborn.inspect(meant)["id"] == run
+
+
+def test_an_id_that_fits_several_runs_shows_them(stubborn: Project) -> None:
+    stubborn.run("trigger", "stubborn", expect=1)
+    runs = [run["id"] for run in stubborn.runs()]
+    result = stubborn.run("resume", runs[0][:4], expect=2)
+    assert all(run in result.err for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("meant", "code"),
+    [
+        ("ffffffff", 4),
+        ("abc", 2),
+        ("../../etc/passwd", 2),
+        ("@first", 2),
+        ("@last/", 2),
+        ("@last/nobody", 4),
+        ("key:stubborn", 2),
+        ("key:stubborn/none", 4),
+        ("key:../x/../../y", 4),
+        ("01a20bae-97e3-79c3-be7b-f5a07273e515", 4),
+        ("", 2),
+    ],
+)
+def test_a_run_that_does_not_exist_is_a_clear_error(
+    stubborn: Project, meant: str, code: int
+) -> None:
+    for command in ("resume", "inspect"):
+        result = stubborn.run(command, meant, expect=code)
+        assert result.err.startswith("durably: ")
+        assert "Traceback" not in result.err
+
+
+def test_a_run_whose_job_was_renamed_says_so(stubborn: Project) -> None:
+    path = stubborn.root / "jobs" / "stubborn.py"
+    path.write_text(path.read_text().replace("def stubborn", "def headstrong"))
+    result = stubborn.run("resume", "@last", expect=4)
+    assert "is of the job stubborn, which this project no longer has" in result.err
+    assert stubborn.runs()[0]["status"] == "failed"
+
+
+def test_a_job_whose_file_changed_is_said_and_unused_steps_too(stubborn: Project) -> None:
+    path = stubborn.root / "jobs" / "stubborn.py"
+    path.write_text(path.read_text().replace("range(3)", "range(2)"))
+    mend(stubborn)
+    result = stubborn.run("resume", "@last")
+    assert "the job's file has changed" in result.err
+    assert "1 journalled step did not come up again" in result.err
+
+
+def test_a_torn_tail_is_dropped_and_the_next_attempt_says_so(stubborn: Project) -> None:
+    journal = stubborn.journal()
+    with journal.open("ab") as file:
+        file.write(b'{"seq":9,"type":"log.w')
+    assert stubborn.inspect()["torn_bytes"] == 22
+    assert stubborn.runs()[0]["status"] == "failed"
+    mend(stubborn)
+    result = stubborn.run("resume", "@last")
+    assert "a crash left 22 bytes" in result.err
+    assert stubborn.inspect()["attempts"][1]["dropped_bytes"] == 22
+
+
+def test_a_damaged_line_is_refused_with_file_line_byte_and_reason(stubborn: Project) -> None:
+    journal = stubborn.journal()
+    lines = journal.read_bytes().splitlines(keepends=True)
+    broken = b"".join([*lines[:3], lines[3].replace(b"did", b"dud"), *lines[4:]])
+    journal.write_bytes(broken)
+    byte = sum(map(len, lines[:3]))
+    for command in ("resume", "inspect"):
+        result = stubborn.run(command, journal.stem, expect=74)
+        assert f"{journal} is damaged at line 4, byte {byte}: its checksum" in result.err
+    assert journal.read_bytes() == broken
+    (run,) = stubborn.runs()
+    assert run["status"] == "damaged"
+    assert "line 4" in run["reason"]
+
+
+def test_a_newer_format_is_listed_and_not_resumed(stubborn: Project) -> None:
+    journal = stubborn.journal()
+    created = RunCreated(
+        FORMAT + 1, journal.stem, "stubborn", Json("{}"), "2026-11-23T03:00:00.123Z"
+    )
+    journal.write_bytes(codec.encode(0, created, codec.seed(journal.stem)).data)
+    assert stubborn.runs()[0]["status"] == "unreadable"
+    assert "newer durably" in stubborn.runs()[0]["reason"]
+    assert "newer durably" in stubborn.run("resume", journal.stem, expect=74).err
+
+
+def test_an_unknown_event_is_shown_and_the_run_not_resumed(stubborn: Project) -> None:
+    import zlib
+
+    journal = stubborn.journal()
+    data = journal.read_bytes()
+    last = data.splitlines()[-1]
+    body = b'{"seq":%d,"type":"step.slept","for":9,"at":"2026-11-23T03:00:00.123Z"' % data.count(
+        b"\n"
+    )
+    crc = zlib.crc32(body, int(last[-10:-2], 16))
+    journal.write_bytes(data + body + b',"crc":"%08x"}\n' % crc)
+    assert stubborn.inspect()["unknown_events"] == ["step.slept"]
+    assert "step.slept" in stubborn.run("inspect", "@last", "--events").out
+    assert "step.slept" in stubborn.run("resume", "@last", expect=74).err
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder"])
+def test_a_journal_that_is_no_regular_file_is_refused_and_hides_no_other(
+    stubborn: Project, kind: str
+) -> None:
+    stubborn.run("trigger", "stubborn", expect=1)
+    journal = stubborn.journal()
+    moved = journal.with_suffix(".away")
+    journal.rename(moved)
+    if kind == "fifo":
+        os.mkfifo(journal)
+    elif kind == "link":
+        journal.symlink_to(moved)
+    else:
+        journal.mkdir()
+    assert "not a regular file" in stubborn.run("resume", journal.stem, expect=77).err
+    assert [run["status"] for run in stubborn.runs()] == ["unreadable", "failed"]
+
+
+def test_an_idempotent_trigger_of_a_failed_run_reports_it(project: Project) -> None:
+    project.job(STUBBORN, "stubborn")
+    args = ("trigger", "stubborn", "--idempotency-key", "today")
+    project.run(*args, expect=1)
+    again = project.run(*args, expect=1)
+    assert "failed before" in again.err
+    assert "durably resume" in again.err
+    assert len(project.runs()) == 1
+    conflict = project.run(*args, "-p", "other=1", expect=5)
+    assert "used with another input" in conflict.err
+    mend(project)
+    done = project.run("resume", "key:stubborn/today")
+    once_more = project.run(*args)
+    assert once_more.out == done.out
+    document = json.loads(project.run(*args, "--json").out)
+    assert document["run"]["disposition"] == "idempotent"
+    assert len(project.effects) == 3
+
+
+def test_an_idempotency_key_takes_the_input_in_any_order_and_white_space(project: Project) -> None:
+    project.job(STUBBORN, "stubborn")
+    mend(project)
+    args = ("trigger", "stubborn", "--idempotency-key", "k", "-i")
+    project.run(*args, '{"a": 1, "b": 2}')
+    project.run(*args, '{"b":2,"a":1}')
+    project.run(*args, '{"a": 1.0, "b": 2}', expect=5)
+
+
+def test_a_claim_without_its_run_is_completed_by_the_next_trigger(project: Project) -> None:
+    project.job(STUBBORN, "stubborn")
+    mend(project)
+    args = ("trigger", "stubborn", "--idempotency-key", "k")
+    project.run(*args)
+    journal = project.journal()
+    journal.unlink()
+    project.run(*args)
+    assert project.journal() == journal
+
+
+def test_a_moved_project_is_told_so_and_its_runs_are_adopted(
+    stubborn: Project, tmp_path: Path
+) -> None:
+    old = stubborn.root
+    stubborn.root = tmp_path / "elsewhere" / "project"
+    stubborn.root.parent.mkdir()
+    old.rename(stubborn.root)
+    for command in (("list",), ("trigger", "stubborn"), ("resume", "@last")):
+        result = stubborn.run(*command, expect=78)
+        assert f"durably adopt '{old}'" in result.err
+    stubborn.run("adopt", str(old))
+    assert len(stubborn.runs()) == 1
+    mend(stubborn)
+    stubborn.run("resume", "@last")
+    assert "no runs of" in stubborn.run("adopt", "/nowhere", expect=78).err
+
+
+def test_no_project_is_a_clear_error(tmp_path: Path, project: Project) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    result = project.run("-C", str(empty / "missing"), "list", expect=78)
+    assert "does not exist" in result.err
+    project.run("-C", str(project.root), "list", cwd=empty)
+
+
+def test_a_data_folder_that_others_can_write_is_refused(stubborn: Project) -> None:
+    stubborn.data.chmod(0o777)
+    for command in ("list", "trigger stubborn", "resume @last"):
+        result = stubborn.run(*command.split(), expect=77)
+        assert str(stubborn.data) in result.err
+        assert "chmod go-w" in result.err
+
+
+def test_a_data_folder_that_is_a_file_is_a_clear_error(stubborn: Project, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    env = stubborn.env | {"DURABLY_DATA_DIR": str(file)}
+    assert "is not a folder" in stubborn.run("trigger", "stubborn", env=env, expect=77).err
