@@ -6,7 +6,6 @@ pays neither for pydantic nor for rich.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ import typer
 from durably_cli.errors import Abort, DurablyError, Forbidden, JournalError
 from durably_cli.request import OnConflict
 from durably_cli.state import Status
-from durably_cli.streams import fill_closed_descriptors
+from durably_cli.streams import fill_closed_descriptors, settle_stdout
 from durably_cli.version import __version__
 
 app = typer.Typer(
@@ -41,6 +40,12 @@ def main() -> None:
     app()
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"durably {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def durably(
     context: typer.Context,
@@ -54,7 +59,10 @@ def durably(
         ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Run Python functions that survive a crash: every step's result is on disk before the next.
@@ -68,9 +76,6 @@ def durably(
       durably inspect @last
       durably resume @failed
     """
-    if version:
-        print(f"durably {__version__}")
-        raise typer.Exit
     context.obj = project
 
 
@@ -295,8 +300,7 @@ def _end_as(act: Callable[[], int]) -> NoReturn:
     except (DurablyError, Abort) as error:
         _fail(error.what, error.hint, error.exit_code)
     except BrokenPipeError:  # who reads our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(0)
+        code = 0
     except KeyboardInterrupt:
         _fail("interrupted", None, 130)
     except PermissionError as error:
@@ -311,6 +315,8 @@ def _end_as(act: Callable[[], int]) -> NoReturn:
                 last = last.tb_next
             where = f" ({Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno})"
         _fail(f"a bug in durably: {type(error).__name__}: {error}{where}", None, 70)
+    finally:
+        settle_stdout()
     sys.exit(code)
 
 
@@ -329,4 +335,5 @@ def _fail(what: str, hint: str | None, code: int) -> NoReturn:
 
 
 def _os_error(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    where = error.filename or "the output cannot be written"
+    return f"{where}: {error.strerror}"

@@ -13,9 +13,22 @@ import fcntl
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from durably_cli.errors import Forbidden
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the system say which file it was about, where only a descriptor was used."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def sync(fd: int) -> None:
@@ -45,6 +58,8 @@ def make_folder(folder: Path) -> None:
             if next(entries, None) is not None:
                 return
     except FileNotFoundError:
+        if folder.parent.exists():  # /proc, for one, where nothing can be made
+            raise
         make_folder(folder.parent)
         make_folder(folder)
         return

@@ -106,8 +106,9 @@ def create(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | N
     if lock is None:
         raise AssertionError(f"{temporary} is new, and locked")
     try:
-        files.write_all(fd, line.data)
-        files.sync(fd)
+        with files.naming(path):
+            files.write_all(fd, line.data)
+            files.sync(fd)
     except BaseException:
         os.unlink(temporary)
         lock.close()
@@ -157,8 +158,9 @@ def take_over(
     if fresh is None:
         raise AssertionError(f"{temporary} is new, and locked")
     try:
-        end = _copy(lock.fd, fd, reading)
-        files.sync(fd)
+        with files.naming(path):
+            end = _copy(lock.fd, fd, reading)
+            files.sync(fd)
         os.rename(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -69,8 +69,9 @@ class Claims:
         path = self._path(job, key)
         fd, temporary = files.create(self._temporary, path.name)
         try:
-            files.write_all(fd, (to_json(claim._asdict()) + "\n").encode("ascii"))
-            files.sync(fd)
+            with files.naming(path):
+                files.write_all(fd, (to_json(claim._asdict()) + "\n").encode("ascii"))
+                files.sync(fd)
         except BaseException:
             os.unlink(temporary)
             raise
@@ -106,7 +107,7 @@ class ConcurrencyKey:
         self._refuse_own()
         self._slot, waiting = self._lock_or_holder(self._slot_path)
         if self._slot is not None:
-            _write(self._slot, "")
+            self._say(self._slot, "")
         return waiting
 
     def take_key(self, run_id: str) -> str | None:
@@ -120,30 +121,36 @@ class ConcurrencyKey:
         """With the slot, wait as this run until the key is free, and take it."""
         if self._slot is None:
             raise AssertionError("the slot comes first")
-        _write(self._slot, run_id)
+        self._say(self._slot, run_id)
         self._key = locks.wait(_open(self._key_path))
         self._has_key(run_id)
 
     def rename_run(self, run_id: str) -> None:
         """Say that it is this run which has the key, or waits for it."""
         if self._key is not None:
-            _write(self._key, run_id)
+            self._say(self._key, run_id)
 
     def release(self) -> None:
         """Let go of all that is held."""
         for lock in (self._key, self._slot):
             if lock is not None and lock.is_intact():
-                _write(lock, "")
+                self._say(lock, "")
                 lock.close()
         self._key = self._slot = None
 
     def _has_key(self, run_id: str) -> None:
         if self._key is None or self._slot is None:
             raise AssertionError("the slot comes first, then the key")
-        _write(self._key, run_id)
-        _write(self._slot, "")
+        self._say(self._key, run_id)
+        self._say(self._slot, "")
         self._slot.close()
         self._slot = None
+
+    def _say(self, lock: Lock, run_id: str) -> None:
+        """Say in the locked file which run it is for. Informative: a stale word is not believed."""
+        with files.naming(self._key_path):
+            os.ftruncate(lock.fd, 0)
+            os.pwrite(lock.fd, run_id.encode(), 0)
 
     def _lock_or_holder(self, path: Path) -> tuple[Lock | None, str | None]:
         """The lock, or the run that has it: one that says no run yet is about to, or to let go."""
@@ -198,12 +205,6 @@ def slot_taken(key: ConcurrencyKey, run_id: str) -> Busy:
 
 def _open(path: Path) -> int:
     return files.open_existing(path, os.O_RDWR | os.O_CREAT)
-
-
-def _write(lock: Lock, text: str) -> None:
-    """Say in the locked file which run holds it. Informative: a stale word is never believed."""
-    os.ftruncate(lock.fd, 0)
-    os.pwrite(lock.fd, text.encode(), 0)
 
 
 def _read(path: Path) -> str:

@@ -86,7 +86,7 @@ def test_an_orphaned_child_does_not_keep_a_dead_run_held(project: Project) -> No
         @define_job
         def parent(step: Step, payload: dict) -> str:
             if step.attempt == 1:
-                subprocess.Popen(["sleep", "30"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                subprocess.Popen(["sleep", "30"])
                 if os.fork() == 0:
                     time.sleep(30)
                     os._exit(0)

@@ -234,7 +234,7 @@ def test_log_lines_reach_the_journal_and_the_standard_logging(
     assert lines[0].data == {"count": 3}
     assert lines[1].data == {"what": "{1, 2}", "nan": "nan", "text": "'\\ud800'"}
     to_json(lines[1].data)
-    assert [record.getMessage() for record in caplog.records][0] == "fetched count=3"
+    assert caplog.records[0].getMessage() == "fetched count=3"
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "ERROR"]
 
 

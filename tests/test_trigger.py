@@ -19,7 +19,8 @@ GREET = """
 
     @define_job(input=Greeting)
     def greet(step: Step, payload: Greeting) -> list[str]:
-        return [step.run(f"greet-{n}", effect, f"hello {payload.name}") for n in range(payload.times)]
+        line = f"hello {payload.name}"
+        return [step.run(f"greet-{n}", effect, line) for n in range(payload.times)]
 """
 
 

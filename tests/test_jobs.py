@@ -1,0 +1,145 @@
+"""`define_job` and `Job` from Python."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from durably_cli import RunFailed, Step, define_job
+from durably_cli.errors import Conflict, InvalidInput
+
+
+class Question(BaseModel):
+    text: str
+    loud: bool = False
+
+
+class Answer(BaseModel):
+    text: str
+
+
+class Answers:
+    """No type that JSON can give."""
+
+
+calls: list[str] = []
+
+
+def think(text: str) -> str:
+    calls.append(text)
+    if text == "impossible":
+        raise ValueError("cannot be answered")
+    return text[::-1]
+
+
+@define_job
+def answer_question(step: Step, payload: Question) -> Answer:
+    """Answers a question."""
+    text = step.run("think", think, payload.text)
+    step.log.info("thought")
+    return Answer(text=text.upper() if payload.loud else text)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path / "project"
+    (folder / "jobs").mkdir(parents=True)
+    monkeypatch.setenv("DURABLY_PROJECT", str(folder))
+    monkeypatch.setenv("DURABLY_DATA_DIR", str(tmp_path / "data"))
+    calls.clear()
+    yield folder
+
+
+def test_the_name_and_the_types_are_inferred() -> None:
+    assert answer_question.name == "answer-question"
+    assert answer_question.__doc__ == "Answers a question."
+    assert answer_question.trigger(Question(text="abc")).output == Answer(text="cba")
+
+
+def test_a_run_has_an_id_a_status_and_a_typed_output() -> None:
+    run = answer_question.trigger(Question(text="abc", loud=True), labels={"a": "b"})
+    assert len(run.id) == 36
+    assert (run.status, run.disposition) == ("completed", "created")
+    assert type(run.output) is Answer
+    assert run.error is None
+
+
+def test_a_failure_is_in_the_run_and_raised_by_its_output() -> None:
+    run = answer_question.trigger(Question(text="impossible"))
+    assert run.status == "failed"
+    assert run.error is not None
+    assert run.error.type == "ValueError"
+    with pytest.raises(RunFailed, match="cannot be answered") as caught:
+        _ = run.output
+    assert caught.value.hint == f"durably resume {run.id}"
+
+
+def test_an_idempotency_key_gives_the_same_run() -> None:
+    first = answer_question.trigger(Question(text="abc"), idempotency_key="k")
+    second = answer_question.trigger(Question(text="abc"), idempotency_key="k")
+    assert (second.id, second.disposition, second.output) == (first.id, "idempotent", first.output)
+    assert calls == ["abc"]
+    with pytest.raises(Conflict):
+        answer_question.trigger(Question(text="xyz"), idempotency_key="k")
+
+
+def test_a_concurrency_key_is_free_again_after_its_run() -> None:
+    for _ in range(2):
+        assert (
+            answer_question.trigger(Question(text="abc"), concurrency_key="k").status == "completed"
+        )
+
+
+def test_an_input_of_the_wrong_type_is_refused_before_there_is_a_run(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput):
+        answer_question.trigger("text")  # type: ignore[arg-type]
+    assert not (tmp_path / "data").exists()
+
+
+def test_calling_a_job_with_a_step_in_memory_just_runs_its_handler(tmp_path: Path) -> None:
+    assert answer_question(Step(), Question(text="abc")) == Answer(text="cba")
+    assert not (tmp_path / "data").exists()
+
+
+def test_nothing_is_configured_in_the_standard_logging() -> None:
+    before = list(logging.root.handlers)
+    answer_question.trigger(Question(text="abc"))
+    assert logging.root.handlers == before
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: define_job(name="1st")(lambda step, payload: None), "cannot be a job's name"),
+        (lambda: define_job(name="a/b")(lambda step, payload: None), "cannot be a job's name"),
+        (lambda: define_job(name="x" * 65)(lambda step, payload: None), "cannot be a job's name"),
+        (lambda: define_job(name="a")(lambda step: None), "must take (step, payload)"),
+        (lambda: define_job(name="a", input=Answers)(lambda step, payload: None), "the input of a"),
+        (lambda: define_job(name="a", output=Iterator)(lambda step, payload: None), "output of a"),  # type: ignore[type-abstract]
+    ],
+)
+def test_what_cannot_be_a_job_is_a_type_error(make: Any, said: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        make()
+    assert said in str(caught.value)
+
+
+def test_an_async_handler_is_refused() -> None:
+    with pytest.raises(TypeError, match="async"):
+
+        @define_job
+        async def later(step: Step, payload: dict[str, int]) -> None: ...
+
+
+def test_unions_are_inputs_by_annotation() -> None:
+    @define_job
+    def either(step: Step, payload: int | list[int]) -> int:
+        return payload if isinstance(payload, int) else sum(payload)
+
+    assert either.trigger([1, 2]).output == 3
+    assert either.trigger(4).output == 4

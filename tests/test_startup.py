@@ -1,0 +1,84 @@
+"""What a command imports: a cron line and a shell prompt pay for every module."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import Project
+
+HEAVY = {"pydantic", "pydantic_core", "rich", "asyncio", "logging", "tomllib", "unittest"}
+
+
+def modules_of(project: Project, *args: str) -> set[str]:
+    """The modules that `durably *args` has loaded when it ends, in a pipe."""
+    program = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "sys.argv[0] = 'durably'\n"
+        "from durably_cli.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *args],
+        cwd=project.root,
+        env=project.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.fixture
+def one(project: Project) -> Project:
+    project.job(
+        "@define_job\ndef one(step: Step, payload: dict) -> None:\n    step.run('x', int)\n"
+    )
+    project.run("trigger", "one")
+    return project
+
+
+@pytest.mark.parametrize(
+    "args", [("list",), ("list", "--json"), ("inspect", "@last"), ("--version",)]
+)
+def test_looking_loads_no_pydantic_no_rich_and_no_job(one: Project, args: tuple[str, ...]) -> None:
+    loaded = modules_of(one, *args)
+    assert not loaded & HEAVY
+    assert not {name for name in loaded if name.startswith("durably_job_")}
+    assert "durably_cli.jobs" not in loaded
+    assert "durably_cli.step" not in loaded
+
+
+def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
+    ours = {name for name in modules_of(one, "list") if name.startswith("durably_cli.")}
+    assert ours == {
+        f"durably_cli.{name}"
+        for name in (
+            *("cli", "clock", "codec", "errors", "events", "files", "ids", "interrupts"),
+            *("journal", "listing", "locks", "options", "paths", "reader", "render"),
+            *("render.plain", "render.summary", "render.text", "request", "state", "store"),
+            *("streams", "version"),
+        )
+    }
+
+
+def test_trigger_in_a_pipe_loads_no_rich_and_no_logging_for_a_job_that_does_not_log(
+    one: Project,
+) -> None:
+    assert not modules_of(one, "trigger", "one") & {"rich", "asyncio"}
+
+
+def test_the_names_of_the_package_are_loaded_when_they_are_asked_for() -> None:
+    program = (
+        "import sys, durably_cli\n"
+        "assert 'durably_cli.jobs' not in sys.modules\n"
+        "for name in durably_cli.__all__: getattr(durably_cli, name)\n"
+        "assert 'durably_cli.jobs' in sys.modules\n"
+        "try: durably_cli.nothing\n"
+        "except AttributeError: pass\n"
+        "else: raise SystemExit('no error')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
