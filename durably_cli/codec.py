@@ -26,21 +26,45 @@ to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", 
 """A plain value as strict, compact JSON. ValueError for NaN and Infinity."""
 
 _NAMES = {cls: name for name, cls in TYPES.items()}
-_JSON_FIELDS = frozenset({"input", "result", "output"})
-_FIELD_TYPES: dict[str, type | tuple[type, ...]] = {
-    "format": int,
-    "attempt": int,
-    "pid": int,
-    "ms": int,
-    "dropped": int,
-    "labels": dict,
-    "versions": dict,
-    "data": dict,
-    "error": dict,
-    "current": (int, float),
-    "total": (int, float, type(None)),
+_JSON = "Json"
+_ERROR = "ErrorInfo"
+_PLAIN_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "float": (int, float),
+    "float | None": (int, float, type(None)),
+    "dict[str, str]": (dict,),
+    "dict[str, Any]": (dict,),
+    _ERROR: (dict,),
+    _JSON: (object,),
 }
-_TEXT = (str, type(None))
+_ERROR_PARTS = ErrorInfo._fields
+_MISSING = object()
+_MARKS = {"result": b',"result":', "output": b',"output":'}
+_AT_MARK = b',"at":"'
+_TAIL_BYTES = len(b',"at":"2026-11-23T03:00:00.123Z"') + CRC_BYTES
+
+
+class _Field(NamedTuple):
+    name: str
+    declared: str
+    types: tuple[type, ...]
+    default: Any
+
+
+def _fields_of(cls: type[Event]) -> list[_Field]:
+    """The fields as the class declares them, in the order of the line."""
+    fields = []
+    for name in cls._fields:
+        declared = cls.__annotations__[name].__forward_arg__
+        default = cls._field_defaults.get(name, _MISSING)
+        fields.append(_Field(name, declared, _PLAIN_TYPES[declared], default))
+    return fields
+
+
+_FIELDS = {cls: _fields_of(cls) for cls in TYPES.values()}
+_parse = json.JSONDecoder().raw_decode
 _CRC = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-f]{4})|.)")
@@ -76,13 +100,12 @@ def encode(seq: int, event: Event, previous: int) -> Line:
     if isinstance(event, Unknown):
         raise ValueError(f"durably writes no {event.type}")
     parts = [f'{{"seq":{seq},"type":"{_NAMES[type(event)]}"']
-    defaults = event._field_defaults
-    for field, value in zip(event._fields, event, strict=True):
-        if field == "at" or (field in defaults and value == defaults[field]):
+    for (name, declared, _, default), value in zip(_FIELDS[type(event)], event, strict=True):
+        if name == "at" or value == default:
             continue
         if isinstance(value, ErrorInfo):
             value = value._asdict()
-        parts.append(f',"{field}":{value if field in _JSON_FIELDS else to_json(value)}')
+        parts.append(f',"{name}":{value if declared is _JSON else to_json(value)}')
     parts.append(f',"at":"{event.at}"')
     text = "".join(parts)
     if has_lone_surrogate(text):
@@ -101,28 +124,24 @@ def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
     crc = crc32(data[:-CRC_BYTES], previous)
     if data[-CRC_BYTES:] != b',"crc":"%08x"}' % crc:
         raise BadLine(_why_not(data, seq))
-    try:
-        fields = json.loads(data)
-    except ValueError as error:
-        raise BadLine(f"not JSON: {error}") from None
-    if not isinstance(fields, dict) or fields.get("seq") != seq:
-        raise BadLine(f"not line {seq} of this run")
+    fields = _object(data)
+    if fields.get("seq") != seq:
+        raise BadLine(f"it is not line {seq} of this run")
     return _event(fields, data), crc
 
 
 def looks_whole(data: bytes) -> Event | None:
     """The event in a line of which only the chain may be wrong; None for anything less."""
     try:
-        fields = json.loads(data)
-        return _event(fields, data) if isinstance(fields, dict) else None
-    except (ValueError, RecursionError):
+        return _event(_object(data.rstrip(b"\n")), data)
+    except ValueError:
         return None
 
 
 def begins_whole_object(data: bytes) -> bool:
     """Is a complete JSON object the first thing in these bytes?"""
     try:
-        json.JSONDecoder().raw_decode(data.decode("ascii", "replace"))
+        _parse(data.decode("ascii", "replace"))
     except (ValueError, RecursionError):
         return False
     return True
@@ -146,32 +165,53 @@ def has_lone_surrogate(text: str) -> bool:
     return end_of_high >= 0
 
 
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        text = data.decode("ascii")
+        fields, end = _parse(text)
+    except (ValueError, RecursionError) as error:
+        raise BadLine(f"it is not JSON: {error}") from None
+    if not isinstance(fields, dict) or end != len(text):
+        raise BadLine("it is not one JSON object")
+    return fields
+
+
 def _event(fields: dict[str, Any], data: bytes) -> Event:
-    name, at = fields.get("type"), fields.get("at")
-    if name == "run.created":
+    kind, at = fields.get("type"), fields.get("at")
+    if kind == "run.created":
         _check_format(fields.get("format"))
-    if not isinstance(name, str) or not isinstance(at, str) or not _AT.fullmatch(at):
+    if not isinstance(kind, str) or not isinstance(at, str) or not _AT.fullmatch(at):
         raise BadLine("it has no type or no time")
-    cls = TYPES.get(name)
+    cls = TYPES.get(kind)
     if cls is None:
-        return Unknown(name, at, data.decode("ascii", "backslashreplace"))
+        return Unknown(kind, at, data.decode("ascii", "backslashreplace"))
     values: list[Any] = []
-    for field in cls._fields:
-        if field not in fields:
-            if field not in cls._field_defaults:
-                raise BadLine(f"a {name} without its {field}")
-            values.append(cls._field_defaults[field])
-            continue
-        value = fields[field]
-        if field in _JSON_FIELDS:
-            value = Json(to_json(value))
-        elif not isinstance(value, _FIELD_TYPES.get(field, _TEXT)):
-            raise BadLine(f"the {field} of its {name} is a {type(value).__name__}")
-        elif field == "error":
-            value = ErrorInfo(*(str(fields[field].get(key, "")) for key in ErrorInfo._fields))
+    for name, declared, types, default in _FIELDS[cls]:
+        value = fields.get(name, _MISSING)
+        if value is _MISSING:
+            if default is _MISSING:
+                raise BadLine(f"it is a {kind} without its {name}")
+            value = default
+        elif declared is _JSON:
+            value = _text_of(name, value, data)
+        elif not isinstance(value, types):
+            raise BadLine(f"the {name} of its {kind} is a {type(value).__name__}")
+        elif declared is _ERROR:
+            value = ErrorInfo(**{part: str(fields[name].get(part, "")) for part in _ERROR_PARTS})
         values.append(value)
-    event: Event = cls._make(values)
-    return event
+    return cls._make(values)
+
+
+def _text_of(name: str, value: object, data: bytes) -> Json:
+    """The JSON of a field. A result or an output is taken from the line as it stands.
+
+    They stand last before `at`, behind numbers and texts, where `,"result":` cannot occur: a text
+    escapes its quotes.
+    """
+    mark = _MARKS.get(name)
+    if mark is None or data[-_TAIL_BYTES : -_TAIL_BYTES + len(_AT_MARK)] != _AT_MARK:
+        return Json(to_json(value))
+    return Json(data[data.index(mark) + len(mark) : -_TAIL_BYTES].decode("ascii"))
 
 
 def _check_format(found: object) -> None:

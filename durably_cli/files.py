@@ -91,10 +91,18 @@ def _not_plain(path: Path) -> Forbidden:
 
 
 def create(folder: Path, name: str) -> tuple[int, Path]:
-    """A new, empty, private file of a unique name that holds `name`: its descriptor and path."""
+    """A new, empty, private file of a unique name that holds `name`: its descriptor and path.
+
+    The folder is made if need be, and not synced: what is in it is not there to stay.
+    """
     path = folder / f"{name}.{os.urandom(8).hex()}.tmp"
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(path, flags, 0o600)
+    try:
+        fd = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(folder, 0o700, exist_ok=True)
+        os.chmod(folder, 0o700)
+        fd = os.open(path, flags, 0o600)
     os.fchmod(fd, 0o600)
     return fd, path
 

@@ -65,7 +65,6 @@ class Claims:
     def make(self, job: str, key: str, claim: Claim) -> bool:
         """Claim the key, durably; False if another claim came first."""
         files.make_folder(self._folder)
-        files.make_folder(self._temporary)
         path = self._path(job, key)
         fd, temporary = files.create(self._temporary, path.name)
         try:

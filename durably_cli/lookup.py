@@ -45,19 +45,24 @@ def find_run(store: Store, meant: str) -> str:
 
 
 def _by_word(store: Store, meant: str) -> str:
-    word, slash, job = meant.partition("/")
-    wanted: Callable[[View], bool]
-    if word == "@last" and bool(slash) == bool(job):
-        wanted = _any if not job else lambda view: view.state.created.job == job
+    word, _, job = meant.partition("/")
+    if meant == "@last":
+        found, what = next(store.run_ids(), None), "no run"
     elif meant == "@failed":
-        wanted = lambda view: view.status is Status.FAILED  # noqa: E731
+        found, what = _newest(store, lambda view: view.status is Status.FAILED), "no failed run"
+    elif word == "@last" and job:
+        found = _newest(store, lambda view: view.state.created.job == job)
+        what = f"no run of {job}"
     else:
         raise UsageError(f"{meant!r} is no run; there are @last, @last/JOB and @failed")
-    for view in store.views():
-        if not isinstance(view, Unreadable) and wanted(view):
-            return view.run_id
-    what = {"@failed": "no failed run", "@last": "no run"}.get(meant, f"no run of {job}")
-    raise NotFound(f"there is {what} in {store.root}", hint="durably list")
+    if found is None:
+        raise NotFound(f"there is {what} in {store.root}", hint="durably list")
+    return found
+
+
+def _newest(store: Store, wanted: Callable[[View], bool]) -> str | None:
+    views = (view for view in store.views() if not isinstance(view, Unreadable))
+    return next((view.run_id for view in views if wanted(view)), None)
 
 
 def _by_key(store: Store, meant: str) -> str:
@@ -73,15 +78,15 @@ def _by_key(store: Store, meant: str) -> str:
     return claim.run
 
 
-def _any(view: View) -> bool:
-    return True
-
-
 def _candidates(store: Store, fitting: list[str]) -> str:
     lines = []
     for run in fitting[:_CANDIDATES]:
-        with store.view(run) as view:
-            lines.append(f"  {run}  {view.state.created.job}  {view.status}")
+        found = store.look(run)
+        if isinstance(found, View):
+            lines.append(f"  {run}  {found.state.created.job}  {found.status}")
+            found.close()
+        else:
+            lines.append(f"  {run}")
     if len(fitting) > _CANDIDATES:
         lines.append(f"  ... and {len(fitting) - _CANDIDATES} more")
     return "\n".join(lines)

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, TypeVar, TypeVarTuple, cast
+from typing import Any, TypeVar, TypeVarTuple, overload
 
 from durably_cli import clock, interrupts, values
 from durably_cli.codec import has_lone_surrogate, to_json
@@ -72,14 +72,13 @@ class Step:
         self._failures: dict[int, tuple[str, BaseException]] = {}
         self._process, self._thread = os.getpid(), threading.get_ident()
 
+    @overload
+    def run(self, name: str, fn: Callable[[*Ts], T], /, *args: *Ts, returns: None = None) -> T: ...
+    @overload
+    def run(self, name: str, fn: Callable[[*Ts], object], /, *args: *Ts, returns: type[T]) -> T: ...
     def run(
-        self,
-        name: str,
-        fn: Callable[[*Ts], T],
-        /,
-        *args: *Ts,
-        returns: type[T] | None = None,
-    ) -> T:
+        self, name: str, fn: Callable[[*Ts], object], /, *args: *Ts, returns: Any = None
+    ) -> Any:
         """Call `fn(*args)` once, and return what it returned, in this and every later attempt.
 
         The result goes through JSON on the first run as on a replay: as the type `returns`, else
@@ -98,7 +97,7 @@ class Step:
             value = self._replay(name, converter)
         else:
             value = self._execute(name, converter, fn, args)
-        return cast(T, value)  # the converter saw to it
+        return value  # the converter saw to its type
 
     def progress(
         self, current: float, total: float | None = None, message: str | None = None

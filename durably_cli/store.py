@@ -68,6 +68,10 @@ class View:
         """Return once what was read is on disk: for who acts on an end that it did not write."""
         files.sync(self._fd)
 
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
     def __enter__(self) -> View:
         return self
 
@@ -77,7 +81,7 @@ class View:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        os.close(self._fd)
+        self.close()
 
 
 class Unreadable:
@@ -104,7 +108,6 @@ class Store:
         """A new run, durable and owned by this process; None if there is one of that id."""
         path = self.path_of(event.run)
         files.make_folder(path.parent)
-        files.make_folder(self.temporary)
         self._sweep()
         return journal.create(path, self.temporary, event)
 
@@ -131,18 +134,23 @@ class Store:
     def views(self) -> Iterator[View | Unreadable]:
         """Every run, newest first; each view is closed when the next one is asked for."""
         for run_id in self.run_ids():
-            try:
-                view = self.view(run_id)
-            except NotFound:  # deleted meanwhile
-                continue
-            except DurablyError as error:
-                yield Unreadable(run_id, error)
-                continue
-            except OSError as error:
-                yield Unreadable(run_id, Forbidden(f"{self.path_of(run_id)}: {error.strerror}"))
-                continue
-            with view:
-                yield view
+            found = self.look(run_id)
+            if isinstance(found, View):
+                with found:
+                    yield found
+            elif found is not None:
+                yield found
+
+    def look(self, run_id: str) -> View | Unreadable | None:
+        """The run as it is now, or why it cannot be read; None if there is none (any more)."""
+        try:
+            return self.view(run_id)
+        except NotFound:
+            return None
+        except DurablyError as error:
+            return Unreadable(run_id, error)
+        except OSError as error:
+            return Unreadable(run_id, Forbidden(f"{self.path_of(run_id)}: {error.strerror}"))
 
     def run_ids(self) -> Iterator[str]:
         """The ids of all runs, newest first."""

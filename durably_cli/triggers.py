@@ -80,13 +80,10 @@ def resume(store: Store, run_id: str, load: Callable[[str], Runnable], observer:
 
     Busy if another process holds it, or if its concurrency key is taken and waited for.
     """
-    with store.view(run_id) as view:
-        if view.state.is_final:
-            view.sync()
-            return Ended(run_id, Disposition.CREATED, executed=False)
-        try:
-            lock = journal.hold(view.path)
-        except Busy as busy:
+    try:
+        lock = journal.hold(store.path_of(run_id))
+    except Busy as busy:
+        with store.view(run_id) as view:
             raise held_by(view, busy) from None
     executed = _take_up(store, run_id, lock, load, observer, again=True)
     return Ended(run_id, Disposition.CREATED, executed)

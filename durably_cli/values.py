@@ -134,7 +134,11 @@ def returned_by(fn: Callable[..., Any]) -> Any:
         return fn if fn.__module__ != "builtins" else UNDECLARED
     if not inspect.isroutine(fn):
         fn = type(fn).__call__
-    return annotation(fn, "return")
+    declared = annotation(fn, "return")
+    if declared is typing.Self and inspect.ismethod(fn):
+        owner = fn.__self__
+        return owner if isinstance(owner, type) else type(owner)
+    return declared
 
 
 def annotation(fn: Callable[..., Any], name: str) -> Any:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from uuid import UUID
 
 import pytest
@@ -238,6 +238,9 @@ class Callee:
     def method(self) -> set[int]:
         return {1}
 
+    def itself(self) -> Self:
+        return self
+
     @classmethod
     def made(cls) -> Callee:
         return cls()
@@ -252,6 +255,8 @@ class Callee:
         (Callee(), tuple[int, int]),
         (Callee().method, set[int]),
         (Callee.made, Callee),
+        (Callee().itself, Callee),
+        (Derived.model_validate, Derived),
         (Base, Base),
         (lambda: 1, values.UNDECLARED),
         (len, values.UNDECLARED),

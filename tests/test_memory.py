@@ -1,0 +1,100 @@
+"""Journals of many events: how much memory they take, measured as the kernel counts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from durably_cli import codec, ids
+from durably_cli.events import (
+    FORMAT,
+    ErrorInfo,
+    Event,
+    Json,
+    RunCreated,
+    RunFailed,
+    RunStarted,
+    StepCompleted,
+    StepStarted,
+)
+from tests.conftest import DURABLY, Project
+
+AT = "2026-11-23T03:00:00.123Z"
+MB = 1_000_000
+
+JOB = """
+    @define_job
+    def big(step: Step, payload: int) -> int:
+        return sum(len(step.run(f"step-{n:07}", dict)) for n in range(payload))
+"""
+
+
+def result_of(number: int) -> Json:
+    """About 280 bytes, so that a million events make 200 MB."""
+    return Json(
+        codec.to_json({"id": number, "email": f"user{number}@example.com", "note": "x" * 160})
+    )
+
+
+def write_journal(project: Project, steps: int) -> tuple[Path, int]:
+    """The journal of a failed run with so many finished steps; its path and the results' bytes."""
+    project.run("trigger", "big", "-i", "0")
+    day = project.journal().parent
+    run = ids.new()
+    path = day / f"{run}.jsonl"
+    seq, crc, results = 0, codec.seed(run), 0
+
+    def line(event: Event) -> bytes:
+        nonlocal seq, crc
+        made = codec.encode(seq, event, crc)
+        seq, crc = seq + 1, made.crc
+        return made.data
+
+    with path.open("wb") as file:
+        file.write(line(RunCreated(FORMAT, run, "big", Json(str(steps)), AT)))
+        file.write(line(RunStarted(1, 1, "host", AT)))
+        for number in range(steps):
+            result = result_of(number)
+            results += len(result)
+            file.write(line(StepStarted(f"step-{number:07}", AT)))
+            file.write(line(StepCompleted(f"step-{number:07}", 1, result, AT)))
+        file.write(line(RunFailed(ErrorInfo("RuntimeError", "stopped"), AT)))
+    return path, results
+
+
+def peak(project: Project, *args: str) -> int:
+    """The most memory that `durably *args` took, in bytes."""
+    with subprocess.Popen(
+        (*DURABLY, *args), cwd=project.root, env=project.env, stdout=subprocess.DEVNULL
+    ) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def check_memory(project: Project, steps: int) -> None:
+    project.job(JOB, "big")
+    path, results = write_journal(project, steps)
+    assert path.stat().st_size > 350 * steps
+    for args in ("list",), ("inspect", path.stem), ("inspect", path.stem, "--json"):
+        assert peak(project, *args) < 100 * MB
+    small = peak(project, "trigger", "big", "-i", "0")
+    assert peak(project, "resume", path.stem) - small < 3 * results
+
+
+def test_a_journal_of_100_000_events_is_resumed_in_3x_its_results_and_inspected_in_100_mb(
+    project: Project,
+) -> None:
+    check_memory(project, steps=50_000)
+
+
+@pytest.mark.campaign
+def test_a_journal_of_a_million_events_is_resumed_in_3x_its_results_and_inspected_in_100_mb(
+    project: Project,
+) -> None:
+    check_memory(project, steps=500_000)

@@ -1,0 +1,198 @@
+"""What users must not write: the marked lines are errors, and no others. It never runs."""
+
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel
+
+from durably_cli import Job, Step, define_job
+
+
+class SyncUsersInput(BaseModel):
+    org_id: str
+    force: bool = False
+
+
+class SyncUsersOutput(BaseModel):
+    synced_count: int
+    errors: list[str]
+
+
+class User(BaseModel):
+    id: str
+    name: str
+
+
+class Source:
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def fetch(self, org_id: str) -> list[User]:
+        return fetch_users(org_id, 1)
+
+
+def fetch_users(org_id: str, limit: int) -> list[User]:
+    return [User(id=str(number), name=org_id) for number in range(limit)]
+
+
+def save_user(user: User) -> str | None:
+    return None if user.name else f"{user.id} has no name"
+
+
+def anything() -> Any:
+    return 1
+
+
+@define_job(name="sync-users", input=SyncUsersInput, output=SyncUsersOutput)
+def sync_users(step: Step, payload: SyncUsersInput) -> SyncUsersOutput:
+    return SyncUsersOutput(synced_count=0, errors=[])
+
+
+@define_job
+def bare(step: Step, payload: SyncUsersInput) -> int:
+    return 1
+
+
+@define_job(input=dict[str, int])
+def plain_dict(step: Step, payload: dict[str, int]) -> str | None:
+    return None
+
+
+@define_job(input=SyncUsersInput, output=SyncUsersOutput)  # error: it returns a str
+def returns_another(step: Step, payload: SyncUsersInput) -> str:
+    return payload.org_id
+
+
+@define_job(input=SyncUsersInput, output=SyncUsersOutput)  # error: it may return None
+def returns_none_too(step: Step, payload: SyncUsersInput) -> SyncUsersOutput | None:
+    return None
+
+
+@define_job(input=SyncUsersInput, output=SyncUsersOutput)  # error: its payload is a User
+def takes_another(step: Step, payload: User) -> SyncUsersOutput:
+    return SyncUsersOutput(synced_count=0, errors=[])
+
+
+@define_job(input=SyncUsersInput)  # error: its payload is a dict
+def takes_dict(step: Step, payload: dict[str, str]) -> int:
+    return 1
+
+
+@define_job(name="returns-list", output=SyncUsersOutput)  # error: it returns a list
+def returns_list(step: Step, payload: SyncUsersInput) -> list[User]:
+    return []
+
+
+@define_job(output=SyncUsersOutput)  # error: it is async
+async def asynchronous(step: Step, payload: SyncUsersInput) -> SyncUsersOutput:
+    return SyncUsersOutput(synced_count=0, errors=[])
+
+
+@define_job  # error: it takes no payload
+def without_payload(step: Step) -> int:
+    return 1
+
+
+@define_job()  # error: it takes three arguments
+def with_three(step: Step, payload: SyncUsersInput, more: int) -> int:
+    return 1
+
+
+@define_job(name="other-order")  # error: the step comes first
+def other_order(payload: SyncUsersInput, step: Step) -> int:
+    return 1
+
+
+def trigger_jobs(payload: SyncUsersInput) -> None:
+    sync_users.trigger("acme")  # error: a str
+    sync_users.trigger(User(id="1", name="Ada"))  # error: another model
+    sync_users.trigger({"org_id": "acme"})  # error: a dict for a model
+    sync_users.trigger(None)  # error: None
+    sync_users.trigger()  # error: no input
+    sync_users.trigger(payload, "key")  # error: keys are given by name
+    sync_users.trigger(payload, key="first")  # error: no such keyword
+    sync_users.trigger(payload, idempotency_key=1)  # error: an int for a key
+    sync_users.trigger(payload, concurrency_key=["acme"])  # error: a list for a key
+    sync_users.trigger(payload, labels={"count": 1})  # error: an int for a label
+    sync_users.trigger(payload, labels=["core"])  # error: a list for labels
+    bare.trigger("acme")  # error: a str
+    plain_dict.trigger({"count": "one"})  # error: a str for an int
+    plain_dict.trigger(payload)  # error: a model for a dict
+
+
+def use_runs(payload: SyncUsersInput) -> None:
+    run = sync_users.trigger(payload)
+    run.output.synced_count.upper()  # error: an int
+    print(run.output.synced)  # error: no such field
+    print(run.output["synced_count"])  # error: a model, not a dict
+    run.output.errors.append(1)  # error: texts only
+    run.output = SyncUsersOutput(synced_count=1, errors=[])  # error: it is read-only
+    print(run.id + 1)  # error: a str
+    print(run.state)  # error: no such attribute
+    errors: list[int] = run.output.errors  # error: texts, not numbers
+    bare.trigger(payload).output.upper()  # error: an int
+    plain_dict.trigger({}).output.upper()  # error: it may be None
+    text: str = sync_users(Step(), payload)  # error: a SyncUsersOutput
+    sync_users(payload)  # error: the step is left out
+    sync_users(Step(), "acme")  # error: a str
+    job: Job[User, int] = bare  # error: it takes another model
+    print(errors, text, job)
+
+
+def call_steps(step: Step, source: Source, user: User) -> None:
+    step.run("too-few", fetch_users, "acme")  # error: no limit
+    step.run("none", fetch_users)  # error: no arguments
+    step.run("too-many", fetch_users, "acme", 1, 2)  # error: one too many
+    step.run("wrong", fetch_users, "acme", "1")  # error: a str for an int
+    step.run("swapped", fetch_users, 1, "acme")  # error: the other order
+    step.run("by-name", fetch_users, "acme", limit=1)  # error: not by name
+    step.run("another", save_user, "1")  # error: a str for a User
+    step.run("too-few-lambda", lambda org_id: org_id)  # error: no argument
+    step.run("too-many-lambda", lambda: 1, 2)  # error: an argument for none
+    step.run("method", source.fetch, 1)  # error: an int for a str
+    step.run("too-many-method", source.fetch, "acme", 1)  # error: one too many
+    step.run("partial", partial(fetch_users, "acme"), "1")  # error[pyright]: a str for an int
+    step.run("class", Source, 1)  # error: an int for a str
+    step.run("called", source.fetch("acme"))  # error: a result, not a function
+    step.run("no-function")  # error: no function
+    step.run(save_user, user)  # error: no name
+    step.run(1, save_user, user)  # error: an int for a name
+    step.run("wrong-typed", fetch_users, 1, "acme", returns=list[User])  # error: the other order
+    step.run("few-typed", fetch_users, "acme", returns=list[User])  # error: no limit
+    step.run("no-type", anything, returns=5)  # error: 5 is no type
+
+
+def use_results(step: Step, source: Source, user: User) -> None:
+    users = step.run("fetch", fetch_users, "acme", 1)
+    print(users + 1)  # error: a list plus an int
+    print(users.name)  # error: a list has no name
+    print(users[0].nickname)  # error: no such field
+    users.append("Ada")  # error: users only
+    step.run("save", save_user, user).upper()  # error: it may be None
+    step.run("lambda", lambda: 1).upper()  # error: an int
+    step.run("method", source.fetch, "acme").upper()  # error: a list
+    step.run("partial", partial(fetch_users, "acme"), 1).upper()  # error: a list
+    print(step.run("class", Source, "users.json").name)  # error: no such attribute
+    count: int = step.run("fetch-again", fetch_users, "acme", 1)  # error: a list, not an int
+    print(count)
+
+
+def use_declared_results(step: Step) -> None:
+    number: int = step.run("text", anything, returns=str)  # error: a str, not an int
+    users: list[str] = step.run("users", anything, returns=list[User])  # error: users, not texts
+    step.run("number", anything, returns=int).upper()  # error: an int
+    print(step.run("more-users", anything, returns=list[User]) + 1)  # error: a list
+    print(step.run("user", anything, returns=User).nickname)  # error: no such field
+    print(step.run("lambda", lambda: anything(), returns=list[User]).name)  # error: a list
+    print(number, users)
+
+
+def use_step(step: Step) -> None:
+    step.log.info(1)  # error: a message is a text
+    step.log.info("done", 1)  # error: data is given by name
+    step.log.debug("done")  # error: no such level
+    step.progress("half")  # error: a number
+    step.progress(1, 10, 5)  # error: a message is a text
+    print(step.run_id + 1)  # error: a str
+    step.attempt.upper()  # error: an int
+    step.sleep(1)  # error: no such method
