@@ -7,16 +7,15 @@ pays neither for pydantic nor for rich.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from durably_cli.errors import Abort, DurablyError, Forbidden, JournalError
+from durably_cli.ending import end_as
 from durably_cli.request import OnConflict
 from durably_cli.state import Status
-from durably_cli.streams import fill_closed_descriptors, settle_stdout
+from durably_cli.streams import fill_closed_descriptors
 from durably_cli.version import __version__
 
 app = typer.Typer(
@@ -157,7 +156,7 @@ def trigger(
         )
         return run_trigger(_project(context), job, options, as_json=as_json)
 
-    _end_as(act)
+    end_as(act)
 
 
 @app.command()
@@ -182,7 +181,7 @@ def resume(
 
         return run_resume(_project(context), run, as_json=as_json)
 
-    _end_as(act)
+    end_as(act)
 
 
 @app.command("list")
@@ -232,7 +231,7 @@ def list_(
         )
         return run_list(_project(context), filters, count, as_json=as_json)
 
-    _end_as(act)
+    end_as(act)
 
 
 @app.command()
@@ -261,7 +260,7 @@ def inspect(
 
         return run_inspect(_project(context), run, step=step, events=events, as_json=as_json)
 
-    _end_as(act)
+    end_as(act)
 
 
 @app.command()
@@ -283,57 +282,10 @@ def adopt(
         print(f"the runs of {old} are now in {folder}", file=sys.stderr)
         return 0
 
-    _end_as(act)
+    end_as(act)
 
 
 def _project(context: typer.Context) -> Path:
     from durably_cli.paths import find_project
 
     return find_project(context.obj)
-
-
-def _end_as(act: Callable[[], int]) -> NoReturn:
-    """End the process as the action does: with a message, if need be, and a code of the table."""
-    try:
-        code = act()
-        sys.stdout.flush()
-    except (DurablyError, Abort) as error:
-        _fail(error.what, error.hint, error.exit_code)
-    except BrokenPipeError:  # who reads our output has seen enough
-        code = 0
-    except KeyboardInterrupt:
-        _fail("interrupted", None, 130)
-    except PermissionError as error:
-        _fail(_os_error(error), None, Forbidden.exit_code)
-    except OSError as error:
-        _fail(_os_error(error), None, JournalError.exit_code)
-    except Exception as error:
-        where = ""
-        if error.__traceback__ is not None:
-            last = error.__traceback__
-            while last.tb_next is not None:
-                last = last.tb_next
-            where = f" ({Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno})"
-        _fail(f"a bug in durably: {type(error).__name__}: {error}{where}", None, 70)
-    finally:
-        settle_stdout()
-    sys.exit(code)
-
-
-def _fail(what: str, hint: str | None, code: int) -> NoReturn:
-    """Say on stderr what happened and what to type next. The one place that reports an error."""
-    from durably_cli.render.text import visible_lines
-
-    lines = [f"durably: {visible_lines(what)}"]
-    if hint:
-        lines.append(f"try: {visible_lines(hint)}")
-    try:
-        print("\n".join(lines), file=sys.stderr, flush=True)
-    except (OSError, ValueError):  # nobody listens any more
-        pass
-    sys.exit(code)
-
-
-def _os_error(error: OSError) -> str:
-    where = error.filename or "the output cannot be written"
-    return f"{where}: {error.strerror}"

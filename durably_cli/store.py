@@ -16,7 +16,6 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 
 from durably_cli import files, ids, journal, locks
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, NotFound
@@ -75,12 +74,7 @@ class View:
     def __enter__(self) -> View:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

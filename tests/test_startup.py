@@ -57,7 +57,7 @@ def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
     assert ours == {
         f"durably_cli.{name}"
         for name in (
-            *("cli", "clock", "codec", "errors", "events", "files", "ids", "interrupts"),
+            *("cli", "clock", "codec", "ending", "errors", "events", "files", "ids", "interrupts"),
             *("journal", "listing", "locks", "options", "paths", "reader", "render"),
             *("render.plain", "render.summary", "render.text", "request", "state", "store"),
             *("streams", "version"),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import codec
 from durably_cli.errors import JournalDamaged
 from durably_cli.events import (
     FORMAT,
@@ -27,8 +26,8 @@ from durably_cli.events import (
     StepStarted,
 )
 from durably_cli.reader import Reading
+from tests.strategies import RUN, lines_of
 
-RUN = "01a20bae-97e3-79c3-be7b-f5a07273e515"
 AT = "2026-11-24T03:52:01.251Z"
 
 EVENTS: list[Event] = [
@@ -46,16 +45,6 @@ EVENTS: list[Event] = [
     RunStarted(3, 44, "host", AT),
     RunCompleted(Json('"done"'), AT),
 ]
-
-
-def lines_of(events: list[Event], run: str = RUN) -> list[bytes]:
-    """The journal's lines, newlines included."""
-    lines, crc = [], codec.seed(run)
-    for seq, event in enumerate(events):
-        line = codec.encode(seq, event, crc)
-        lines.append(line.data)
-        crc = line.crc
-    return lines
 
 
 LINES = lines_of(EVENTS)
