@@ -1,0 +1,122 @@
+"""The store: views that are never torn between two files, and what a crash leaves in tmp."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from durably_cli import ids, journal, locks
+from durably_cli.errors import NotFound
+from durably_cli.events import FORMAT, Json, RunCreated, RunStarted
+from durably_cli.reader import Reading
+from durably_cli.state import Status
+from durably_cli.store import Store, Unreadable, View
+
+AT = "2026-11-23T03:00:00.123Z"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    (tmp_path / "store").mkdir()
+    return Store(tmp_path / "store")
+
+
+def make(store: Store, run_id: str | None = None) -> journal.Journal:
+    made = store.create(RunCreated(FORMAT, run_id or ids.new(), "job", Json("{}"), AT))
+    assert made is not None
+    return made
+
+
+def test_a_run_is_pending_then_running_while_it_is_held_and_interrupted_when_not(
+    store: Store,
+) -> None:
+    with make(store) as made:
+        run = made.path.stem
+        with store.view(run) as view:
+            assert view.status is Status.PENDING
+        made.append(RunStarted(1, 1, "host", AT))
+        with store.view(run) as view:
+            assert view.status is Status.RUNNING
+    with store.view(run) as view:
+        assert view.status is Status.INTERRUPTED
+
+
+def test_runs_come_newest_first_over_days(store: Store) -> None:
+    made = ["019ab000-0000-7000-8000-000000000000", ids.new(), ids.new()]
+    for run in made:
+        make(store, run).close()
+    assert list(store.run_ids()) == made[::-1]
+    assert store.path_of(made[0]).parent.name == ids.day(made[0]) == "2025-11-23"
+
+
+def test_an_id_is_made_once(store: Store) -> None:
+    with make(store) as made:
+        again = store.create(RunCreated(FORMAT, made.path.stem, "job", Json("1"), AT))
+        assert again is None
+
+
+def test_a_reader_begins_again_if_the_run_is_taken_over_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(store)
+    run, path = made.path.stem, made.path
+    made.close()
+    is_held = locks.is_held
+    taken: list[journal.Journal] = []
+
+    def and_then_it_is_taken_over(fd: int) -> bool:
+        held = is_held(fd)
+        if not taken:
+            lock = journal.hold(path)
+            reading = Reading(lock.fd, path, run)
+            list(reading)
+            taken.append(journal.take_over(lock, reading, path, store.temporary)[0])
+        return held
+
+    monkeypatch.setattr(locks, "is_held", and_then_it_is_taken_over)
+    with store.view(run) as view:
+        assert view.held
+    taken[0].close()
+
+
+def test_an_unreadable_run_hides_no_other(store: Store) -> None:
+    one, two = make(store), make(store)
+    one.path.write_bytes(b"broken\n")
+    one.close(), two.close()
+    found = list(store.views())
+    assert [type(run) for run in found] == [View, Unreadable]
+    with pytest.raises(NotFound):
+        store.view(ids.new())
+
+
+def test_what_a_crash_left_is_swept_when_it_is_a_day_old_and_not_held(store: Store) -> None:
+    make(store).close()
+    old, held, young = (store.temporary / f"{name}.tmp" for name in ("old", "held", "young"))
+    for path in (old, held, young):
+        path.touch()
+    yesterday = time.time() - 90_000
+    os.utime(old, (yesterday, yesterday))
+    os.utime(held, (yesterday, yesterday))
+    lock = locks.acquire(os.open(held, os.O_RDWR))
+    assert lock is not None
+    child = os.fork()  # another process sweeps: to its own, a lock is always held
+    if child == 0:
+        make(store).close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert [path.exists() for path in (old, held, young)] == [False, True, True]
+    lock.close()
+
+
+def test_ids_sort_by_time_and_tell_their_day() -> None:
+    made = [ids.new() for _ in range(200)]
+    assert all(ids.is_id(run) for run in made)
+    assert len(set(made)) == 200
+    assert sorted(made, key=lambda run: run[:18]) == made
+    assert abs(ids.made_at(made[0]).timestamp() - time.time()) < 60
+    for text in ("", made[0].upper(), made[0] + "\n", made[0].replace("-7", "-4", 1), "../x"):
+        assert not ids.is_id(text)
+    assert ids.day("ffffffff-ffff-7fff-8fff-ffffffffffff") == "9999-12-31"
