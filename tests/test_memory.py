@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,7 @@ from durably_cli.events import (
     StepCompleted,
     StepStarted,
 )
-from tests.conftest import DURABLY, Project
+from tests.conftest import Project
 
 AT = "2026-11-23T03:00:00.123Z"
 MB = 1_000_000
@@ -66,15 +65,32 @@ def write_journal(project: Project, steps: int) -> tuple[Path, int]:
     return path, results
 
 
+PROGRAM = """
+import atexit, re, resource, sys
+def peak():
+    try:  # getrusage would count what the process was before it became this program
+        text = open("/proc/self/status").read()
+        return int(re.search(r"VmHWM:\\s+(\\d+) kB", text)[1]) * 1024
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+atexit.register(lambda: print(peak(), file=sys.stderr))
+from durably_cli.cli import main
+main()
+"""
+
+
 def peak(project: Project, *args: str) -> int:
     """The most memory that `durably *args` took, in bytes."""
-    with subprocess.Popen(
-        (*DURABLY, *args), cwd=project.root, env=project.env, stdout=subprocess.DEVNULL
-    ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    done = subprocess.run(
+        (sys.executable, "-c", PROGRAM, *args),
+        cwd=project.root,
+        env=project.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return int(done.stderr.splitlines()[-1])
 
 
 def check_memory(project: Project, steps: int) -> None:
