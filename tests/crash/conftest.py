@@ -78,10 +78,13 @@ class Killer:
 def check_forty(effects: list[str], output: dict[str, list[str]]) -> None:
     """No step ran after it was acknowledged, and every attempt was given the same results."""
     acknowledged: dict[str, str] = {}
+    made: set[str] = set()
     for line in effects:
         what, n, token = line.split()
         if what == "run":
             assert n not in acknowledged, f"step {n} ran again after it was acknowledged"
+            made.add(f"{n} {token}")
         else:
+            assert f"{n} {token}" in made, f"step {n} gave a result that its function never made"
             assert acknowledged.setdefault(n, token) == token, f"step {n} was replayed differently"
     assert output["tokens"] == [acknowledged[str(n)] for n in range(40)]
