@@ -15,7 +15,7 @@ import typer
 from durably_cli.ending import end_as
 from durably_cli.request import OnConflict
 from durably_cli.state import Status
-from durably_cli.streams import fill_closed_descriptors
+from durably_cli.streams import prepare
 from durably_cli.version import __version__
 
 app = typer.Typer(
@@ -35,8 +35,8 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on 
 
 def main() -> None:
     """Run the command line."""
-    fill_closed_descriptors()
-    app()
+    prepare()
+    end_as(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -54,7 +54,8 @@ def durably(
             "-C",
             "--project",
             metavar="DIR",
-            help="The project: the folder that has jobs/. By default the nearest one upwards.",
+            help="The project: the folder that has jobs/. By default the nearest one upwards, else "
+            "the one whose virtual environment durably runs from.",
         ),
     ] = None,
     version: Annotated[
@@ -81,7 +82,7 @@ def durably(
 @app.command()
 def trigger(
     context: typer.Context,
-    job: Annotated[str, typer.Argument(help="The job's name.", metavar="JOB")],
+    job: Annotated[str, typer.Argument(help="The job's name.")],
     input: Annotated[
         str | None,
         typer.Option(
@@ -125,8 +126,8 @@ def trigger(
     on_conflict: Annotated[
         OnConflict,
         typer.Option(
-            help="If the concurrency key is taken: wait for it (one run may), skip this trigger "
-            "(exit 0) or fail (exit 75)."
+            help="If the concurrency key is taken: wait (exit 75 if another run waits already), "
+            "skip this trigger (exit 0) or fail (exit 75)."
         ),
     ] = OnConflict.WAIT,
     as_json: _Json = False,
@@ -162,7 +163,7 @@ def trigger(
 @app.command()
 def resume(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help=_RUN, metavar="RUN")],
+    run: Annotated[str, typer.Argument(help=_RUN)],
     as_json: _Json = False,
 ) -> None:
     """Go on with a run where it was: finished steps are replayed, the rest is executed.
@@ -216,7 +217,7 @@ def list_(
       durably list
       durably list --job sync-users --status failed --since 2d
       durably list --label team=billing -n 0 --json
-      durably list --status interrupted | cut -f1 | xargs -n1 durably resume
+      durably list --status interrupted -n 0 | cut -f1 | xargs -n1 durably resume
     """
 
     def act() -> int:
@@ -237,7 +238,7 @@ def list_(
 @app.command()
 def inspect(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help=_RUN, metavar="RUN")],
+    run: Annotated[str, typer.Argument(help=_RUN)],
     step: Annotated[
         str | None, typer.Option(metavar="NAME", help="Print the result of this step alone.")
     ] = None,

@@ -96,15 +96,20 @@ def seed(run_id: str) -> int:
 
 
 def encode(seq: int, event: Event, previous: int) -> Line:
-    """The line of an event that follows the line whose crc is `previous`."""
+    """The line of an event that follows the line whose crc is `previous`.
+
+    ValueError or TypeError for what could not be read back.
+    """
     if isinstance(event, Unknown):
         raise ValueError(f"durably writes no {event.type}")
     parts = [f'{{"seq":{seq},"type":"{_NAMES[type(event)]}"']
-    for (name, declared, _, default), value in zip(_FIELDS[type(event)], event, strict=True):
+    for (name, declared, types, default), value in zip(_FIELDS[type(event)], event, strict=True):
         if name == "at" or value == default:
             continue
         if isinstance(value, ErrorInfo):
             value = value._asdict()
+        if not isinstance(value, types):
+            raise TypeError(f"the {name} of a {name_of(event)} is a {type(value).__name__}")
         parts.append(f',"{name}":{value if declared is _JSON else to_json(value)}')
     parts.append(f',"at":"{event.at}"')
     text = "".join(parts)
@@ -143,6 +148,15 @@ def begins_whole_object(data: bytes) -> bool:
     try:
         _parse(data.decode("ascii", "replace"))
     except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def is_text(text: str) -> bool:
+    """Can this be written as UTF-8? (An argument whose bytes were not cannot.)"""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
         return False
     return True
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from durably_cli import interrupts, paths
 from durably_cli.discovery import AnyJob, find_job
-from durably_cli.errors import Abort, ConfigError, Interrupted, NotFound
+from durably_cli.errors import Abort, ConfigError, DurablyError, Interrupted, NotFound
 from durably_cli.events import StepCompleted
 from durably_cli.ids import short
 from durably_cli.inputs import read_input
 from durably_cli.lookup import find_run
-from durably_cli.options import read_key, read_labels
+from durably_cli.options import read_labels
 from durably_cli.render.plain import pretty_json, write_summary_json
 from durably_cli.render.summary import seconds_between
 from durably_cli.render.talk import Talk
@@ -45,8 +47,8 @@ def run_trigger(project: Path, job: str, options: TriggerOptions, *, as_json: bo
         job=job,
         input=read_input(options.input, options.fields),
         project=str(project),
-        idempotency_key=read_key("--idempotency-key", options.idempotency_key),
-        concurrency_key=read_key("--concurrency-key", options.concurrency_key),
+        idempotency_key=options.idempotency_key,
+        concurrency_key=options.concurrency_key,
         labels=read_labels(options.labels),
         on_conflict=options.on_conflict,
         wait=options.wait,
@@ -77,7 +79,8 @@ def _job_of(run_id: str, project: Path, name: str, talk: Talk) -> AnyJob:
         raise NotFound(
             f"run {short(run_id)} is of the job {name}, which this project no longer has\n"
             f"{error.what}",
-            hint="if it was renamed, give it its old name back: @define_job(name=...)",
+            hint="give a renamed job its old name back, @define_job(name=...), and bring a job "
+            "that a script defines into jobs/",
         ) from None
 
 
@@ -85,7 +88,10 @@ def _execute(project: Path, store: Store, act: Callable[[Talk], Ended], as_json:
     is_terminal = sys.stdout.isatty()
     with job_output_to_stderr() as stdout:
         talk = _talk(sys.stderr)
-        interrupts.install(before_exit=talk.close)
+        interrupts.install(
+            on_first=lambda: _write_error("stopping; a second signal ends it at once"),
+            before_exit=lambda: _leave_at_once(talk, project),
+        )
         try:
             ended = act(talk)
         except Abort as abort:
@@ -93,6 +99,8 @@ def _execute(project: Path, store: Store, act: Callable[[Talk], Ended], as_json:
             ended = _ended_all_the_same(store, talk, abort, project)
         finally:
             talk.close()
+            interrupts.uninstall()
+            _say_who_stays(talk)
         with store.view(ended.run_id) as view:
             _print_result(view, ended, stdout, is_terminal=is_terminal, as_json=as_json)
             return _report(view, ended, talk, project)
@@ -111,15 +119,40 @@ def _ended_all_the_same(store: Store, talk: Talk, abort: Abort, project: Path) -
     if talk.run is None:
         raise abort
     run_id = talk.run.run_id
-    with store.view(run_id) as view:
-        if view.state.has_ended and isinstance(abort, Interrupted):
-            return Ended(run_id, Disposition.CREATED, executed=True)
-        running = [step.name for step in view.state.in_doubt][-1:]
+    abort.hint = resume_command(project, run_id)
+    try:
+        with store.view(run_id) as view:
+            if view.state.has_ended and isinstance(abort, Interrupted):
+                return Ended(run_id, Disposition.CREATED, executed=True)
+            running = [step.name for step in view.state.in_doubt][-1:]
+    except DurablyError:  # its journal is gone, which is what the abort says
+        raise abort from None
     if isinstance(abort, Interrupted):
         where = f" in step {running[0]}" if running else ""
         abort.what = f"run {short(run_id)} was interrupted{where}"
-    abort.hint = resume_command(project, run_id)
     raise abort
+
+
+def _leave_at_once(talk: Talk, project: Path) -> None:
+    talk.close()
+    if talk.run is not None:
+        command = resume_command(project, talk.run.run_id)
+        _write_error(f"left at once; go on where it was: {command}")
+
+
+def _write_error(text: str) -> None:
+    """A line on stderr, past all buffers: a signal may have come while one was being filled."""
+    try:
+        os.write(2, f"durably: {text}\n".encode())
+    except OSError:
+        pass
+
+
+def _say_who_stays(talk: Talk) -> None:
+    others = (each for each in threading.enumerate() if each is not threading.main_thread())
+    staying = sum(not each.daemon for each in others)
+    if staying:
+        talk.say(f"the job left {plural(staying, 'thread')} running; durably ends when they do")
 
 
 def _print_result(
@@ -138,7 +171,8 @@ def _report(view: View, ended: Ended, talk: Talk, project: Path) -> int:
     name = f"run {short(view.run_id)}"
     state = view.state
     if ended.disposition is Disposition.COALESCED:
-        talk.say(f"nothing was run: {name} of {state.created.job} has the key or waits for it")
+        has = "waits for the key" if view.status is Status.PENDING else "has the key"
+        talk.say(f"nothing was run: {name} of {state.created.job} {has}")
         return 0
     if view.status is Status.COMPLETED:
         if ended.executed:

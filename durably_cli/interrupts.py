@@ -25,18 +25,30 @@ class _Noted:
     signum: int | None = None
     shields: int = 0
     raised: bool = False
+    on_first: Callable[[], None] | None = None
     before_exit: Callable[[], None] | None = None
 
 
 _noted = _Noted()
 
 
-def install(before_exit: Callable[[], None] | None = None) -> None:
-    """Handle the signals from now on; `before_exit` runs if a second one ends the process."""
-    _noted.before_exit = before_exit
+def install(on_first: Callable[[], None], before_exit: Callable[[], None]) -> None:
+    """Handle the signals from now on.
+
+    `on_first` is called when the first one arrives, `before_exit` when a second one ends the
+    process; both wherever the main thread is, so they may do no more than write to a descriptor.
+    """
+    _noted.on_first, _noted.before_exit = on_first, before_exit
     for signum in SIGNALS:
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, _handle)
+
+
+def uninstall() -> None:
+    """Let the signals end the process, as they do by default: there is no run any more."""
+    for signum in SIGNALS:
+        if signal.getsignal(signum) is _handle:
+            signal.signal(signum, signal.SIG_DFL)
 
 
 def check() -> None:
@@ -72,6 +84,8 @@ def _handle(signum: int, frame: FrameType | None) -> None:
         finally:
             os._exit(128 + signum)
     _noted.signum = signum
+    if _noted.on_first is not None:
+        _noted.on_first()
     if not _noted.shields:
         _noted.raised = True
         raise Interrupted(signum)

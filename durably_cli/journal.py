@@ -78,11 +78,16 @@ class Journal:
     def _check_owned(self) -> None:
         if os.getpid() != self._pid:
             raise JournalLost(f"{self.path} belongs to process {self._pid}, not to its child")
-        if not self._lock.is_intact():
+        status = self._lock.status()
+        if status is None:
             raise JournalLost(
                 f"{self.path} is no longer open in this process: an append to it failed before, "
                 "or the job closed a descriptor that is not its own"
             )
+        if status.st_nlink == 0 or status.st_size != self._end:
+            self._lock.close()
+            what = "removed or replaced" if status.st_nlink == 0 else "changed"
+            raise JournalLost(f"{self.path} was {what} by another program while the run executed")
 
     def _cut_back(self) -> None:
         try:

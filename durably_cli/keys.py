@@ -132,7 +132,7 @@ class ConcurrencyKey:
     def release(self) -> None:
         """Let go of all that is held."""
         for lock in (self._key, self._slot):
-            if lock is not None and lock.is_intact():
+            if lock is not None and lock.status():
                 self._say(lock, "")
                 lock.close()
         self._key = self._slot = None

@@ -93,6 +93,7 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
     end: Event
     try:
         output = work.call(step)
+        step.raise_refused()
     except KeyboardInterrupt as interrupt:
         record(RunInterrupted(_signal_name(interrupt), clock.now()))
         raise

@@ -37,19 +37,23 @@ class Lock:
         except FileNotFoundError:
             return False
 
-    def is_intact(self) -> bool:
-        """Is the descriptor still the locked file? (A step may have closed or reused it.)"""
+    def status(self) -> os.stat_result | None:
+        """The locked file's status; None if the descriptor is no longer that file.
+
+        A step may have closed it, and another file may have its number.
+        """
         try:
-            return self.fd >= 0 and _identity(os.fstat(self.fd)) == self.identity
+            status = os.fstat(self.fd) if self.fd >= 0 else None
         except OSError:
-            return False
+            return None
+        return status if status and _identity(status) == self.identity else None
 
     def close(self) -> None:
         """Let go of the lock and the file; twice does no harm."""
-        fd, intact = self.fd, self.is_intact()
+        fd, is_ours = self.fd, self.status() is not None
         self.fd = -1
         _mine.discard(self)
-        if intact:
+        if is_ours:
             os.close(fd)
 
 

@@ -1,4 +1,4 @@
-"""Options as they are typed, made values: labels, keys and times."""
+"""Options as they are typed, made values: labels and times."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from durably_cli.codec import is_text
 from durably_cli.errors import InvalidInput, UsageError
 
 _SPAN = re.compile(r"(\d+)\s*([smhdw])")
@@ -21,13 +22,6 @@ def read_labels(given: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"{label!r} is no label; it reads key=value")
         labels[argument_text(name)] = argument_text(value)
     return labels
-
-
-def read_key(option: str, given: str | None) -> str | None:
-    """A key as it was given. UsageError for an empty one."""
-    if given == "":
-        raise UsageError(f"{option} is empty", hint="give it a text, or leave it out")
-    return None if given is None else argument_text(given)
 
 
 def read_since(given: str) -> datetime:
@@ -46,8 +40,6 @@ def read_since(given: str) -> datetime:
 
 def argument_text(given: str) -> str:
     """The text of an argument; its bytes must have been UTF-8."""
-    try:
-        given.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput(f"{given!r} is not UTF-8") from None
+    if not is_text(given):
+        raise InvalidInput(f"{given!r} is not UTF-8")
     return given

@@ -9,8 +9,8 @@ from pathlib import Path
 from zlib import crc32
 
 from durably_cli import files
-from durably_cli.errors import ConfigError
-from durably_cli.store import Store
+from durably_cli.errors import Busy, ConfigError
+from durably_cli.store import Store, View
 
 DATA_VARIABLE = "DURABLY_DATA_DIR"
 PROJECT_VARIABLE = "DURABLY_PROJECT"
@@ -26,9 +26,14 @@ def find_project(given: str | os.PathLike[str] | None = None, start: Path | None
     chosen = given or os.environ.get(PROJECT_VARIABLE)
     if chosen:
         folder = Path(chosen).expanduser().resolve()
+        source = "" if given else f" (from {PROJECT_VARIABLE})"
         if not folder.is_dir():
-            source = "" if given else f" (from {PROJECT_VARIABLE})"
             raise ConfigError(f"the project folder {folder}{source} does not exist")
+        if not is_project(folder):
+            raise ConfigError(
+                f"{folder}{source} is no project: it has no jobs/ folder and no [tool.durably]",
+                hint=f"mkdir '{folder / 'jobs'}'",
+            )
         return folder
     begin = (start or _working_directory()).resolve()
     for folder in (begin, *begin.parents):
@@ -58,7 +63,13 @@ def data_folder() -> Path:
     """The folder of all journals: DURABLY_DATA_DIR, else the user's data folder of the platform."""
     chosen = os.environ.get(DATA_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        folder = Path(chosen).expanduser()
+        if not folder.is_absolute():
+            raise ConfigError(
+                f"{DATA_VARIABLE} is {chosen}, which is another folder in every working directory",
+                hint=f"give it a path from the root: {DATA_VARIABLE}={folder.absolute()}",
+            )
+        return folder
     import platformdirs  # asked only where the variable is not set
 
     return platformdirs.user_data_path("durably")
@@ -98,7 +109,10 @@ def adopt(old: Path, project: Path) -> Path:
     run again.
     """
     source, target = store_folder(old), store_folder(project)
+    if is_project(old):
+        raise ConfigError(f"{old} is still a project: its runs are its own, and stay with it")
     if source.exists():
+        _refuse_held(Store(source))
         if (target / "runs").exists():
             raise ConfigError(
                 f"{project} has runs of its own in {target}; those of {old} stay in {source}"
@@ -114,6 +128,15 @@ def adopt(old: Path, project: Path) -> Path:
         )
     _write_project(target, project)
     return target
+
+
+def _refuse_held(store: Store) -> None:
+    for run in store.views():
+        if isinstance(run, View) and run.held:
+            raise Busy(
+                f"run {run.run_id} is executing, in a process that began before the move",
+                hint="wait for its end, and adopt then",
+            )
 
 
 def _refuse_moved(project: Path, data: Path) -> None:

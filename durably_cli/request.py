@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from durably_cli.codec import is_text
+from durably_cli.errors import UsageError
 from durably_cli.events import Json
 
 
@@ -36,3 +38,19 @@ class Request(NamedTuple):
     labels: Mapping[str, str] = {}
     on_conflict: OnConflict = OnConflict.WAIT
     wait: bool = True
+
+    def check(self) -> None:
+        """UsageError for a key or a label that is not a text, or is empty."""
+        for name in ("idempotency_key", "concurrency_key"):
+            key, words = getattr(self, name), name.replace("_", " ")
+            if key is not None and not (isinstance(key, str) and key):
+                raise UsageError(f"the {words} must be a text that is not empty, not {key!r}")
+        for name, value in self.labels.items():
+            if not (isinstance(name, str) and name and "=" not in name):
+                raise UsageError(f"a label's name must be a text without '=', not {name!r}")
+            if not isinstance(value, str):
+                raise UsageError(f"the label {name!r} must be a text, not {value!r}")
+        texts = (*self.labels, *self.labels.values(), self.idempotency_key, self.concurrency_key)
+        for text in filter(None, texts):
+            if not is_text(text):
+                raise UsageError(f"{text!r} is not text: it cannot be written as UTF-8")

@@ -7,6 +7,7 @@ event, so a dict and `list.append` do: that is also the step to test jobs with.
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import sys
 import threading
@@ -69,6 +70,7 @@ class Step:
         self._places: dict[str, _Place] = {}
         self._known_places: dict[_Place, _Place] = {}
         self._running: str | None = None
+        self._refused: StepMisused | None = None
         self._failures: dict[int, tuple[str, BaseException]] = {}
         self._process, self._thread = os.getpid(), threading.get_ident()
 
@@ -102,7 +104,10 @@ class Step:
     def progress(
         self, current: float, total: float | None = None, message: str | None = None
     ) -> None:
-        """Report how far the run has come, `current` of `total` in any unit."""
+        """Report how far the run has come, `current` of `total` in any unit; both are numbers."""
+        for number in (current, 0 if total is None else total):
+            if not isinstance(number, (int, float)) or not math.isfinite(number):
+                raise TypeError(f"step.progress takes numbers, not {number!r}")
         shown = None if message is None else printable(str(message))
         self.emit(ProgressReported(current, clock.now(), total, shown))
 
@@ -116,6 +121,11 @@ class Step:
         self._check_process()
         with self._recording:
             self._record(event)
+
+    def raise_refused(self) -> None:
+        """Raise the StepMisused that was raised in another thread, where the handler saw it not."""
+        if self._refused is not None:
+            raise self._refused
 
     def step_of(self, error: BaseException | None) -> str | None:
         """The step that raised this exception, or the one that it came from."""
@@ -166,10 +176,11 @@ class Step:
     def _begin(self, name: str, fn: Callable[..., object], frame: Any) -> None:
         self._check_process()
         if threading.get_ident() != self._thread:
-            raise StepMisused(
+            self._refused = StepMisused(
                 f"step {name!r} was started from a second thread; start steps from the thread of "
                 "the handler, and threads from inside a step"
             )
+            raise self._refused
         interrupts.check()
         if not isinstance(name, str) or not name or has_lone_surrogate(to_json(name)):
             raise StepMisused(f"a step's name must be a text that is not empty, not {name!r}")
@@ -183,9 +194,10 @@ class Step:
         place = frame.f_code, frame.f_lineno
         first = self._places.get(name)
         if first is not None:
+            places = " and at ".join(dict.fromkeys((_shown(first), _shown(place))))
             raise StepMisused(
-                f"the step name {name!r} is used twice, at {_shown(first)} and at {_shown(place)}; "
-                "give each step a name of its own, with the item's id in it for one"
+                f"the step name {name!r} is used twice, at {places}; give each step a name of its "
+                "own, with the item's id in it for one"
             )
         self._places[name] = self._known_places.setdefault(place, place)
 
@@ -203,15 +215,15 @@ class Log:
     def __init__(self, step: Step) -> None:
         self._step = step
 
-    def info(self, message: str, **data: object) -> None:
+    def info(self, message: str, /, **data: object) -> None:
         """Something worth knowing; `data` are values to look at later."""
         self._write("info", message, data)
 
-    def warn(self, message: str, **data: object) -> None:
+    def warn(self, message: str, /, **data: object) -> None:
         """Something odd that the job can live with."""
         self._write("warn", message, data)
 
-    def error(self, message: str, **data: object) -> None:
+    def error(self, message: str, /, **data: object) -> None:
         """Something that went wrong, though the job goes on."""
         self._write("error", message, data)
 
@@ -259,7 +271,10 @@ def _loggable(value: object) -> object:
             return value
     except (TypeError, ValueError, RecursionError):
         pass
-    return printable(repr(value))
+    try:
+        return printable(repr(value))
+    except Exception:  # the user's __repr__ may do anything
+        return f"<a {type(value).__qualname__} whose repr fails>"
 
 
 def _shown(place: _Place) -> str:

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-def fill_closed_descriptors() -> None:
-    """Open /dev/null for each of 0, 1, 2 that is closed: else a journal could become stdout."""
+def prepare() -> None:
+    """Make the standard streams take whatever is written to them.
+
+    /dev/null is opened for each of 0, 1, 2 that is closed, else a journal could become stdout; and
+    what an encoding lacks is spelled out.
+    """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -27,6 +31,9 @@ def fill_closed_descriptors() -> None:
     sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def settle_stdout() -> None:

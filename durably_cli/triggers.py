@@ -72,6 +72,7 @@ def trigger(
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
     request does not wait; InvalidInput from the job's model, before there is a run.
     """
+    request.check()
     return _Trigger(store, request, load, observer).end()
 
 
@@ -82,9 +83,14 @@ def resume(store: Store, run_id: str, load: Callable[[str], Runnable], observer:
     """
     try:
         lock = journal.hold(store.path_of(run_id))
-    except Busy as busy:
+    except (Busy, OSError) as error:
         with store.view(run_id) as view:
-            raise held_by(view, busy) from None
+            if view.state.is_final:  # a read-only disk keeps no one from its output
+                view.sync()
+                return Ended(run_id, Disposition.CREATED, executed=False)
+            if isinstance(error, Busy):
+                raise held_by(view, error) from None
+        raise
     executed = _take_up(store, run_id, lock, load, observer, again=True)
     return Ended(run_id, Disposition.CREATED, executed)
 

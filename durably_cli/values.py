@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from durably_cli.codec import has_lone_surrogate, to_json
+from durably_cli.codec import has_lone_surrogate, is_text, to_json
 from durably_cli.differences import difference
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
@@ -239,9 +239,7 @@ def _type_name(annotation: Any) -> str:
 def _explained(value: Any, path: str = "$") -> ValueRefused | None:
     """The first part of a value that is not plain JSON, and what to do about it."""
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
+        if not is_text(value):
             return ValueRefused(path, "the text has a lone surrogate, which no JSON reader takes")
     elif isinstance(value, float) and not math.isfinite(value):
         return ValueRefused(path, f"{value} is not JSON; return None or a text in its place")

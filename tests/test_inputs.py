@@ -9,7 +9,7 @@ import pytest
 
 from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.inputs import read_input
-from durably_cli.options import read_key, read_labels, read_since
+from durably_cli.options import read_labels, read_since
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,6 @@ def test_labels() -> None:
             read_labels([label])
     with pytest.raises(InvalidInput):
         read_labels(["a=\udcff"])
-
-
-def test_keys() -> None:
-    assert read_key("--key", None) is None
-    assert read_key("--key", "x y") == "x y"
-    with pytest.raises(UsageError):
-        read_key("--key", "")
 
 
 @pytest.mark.parametrize(

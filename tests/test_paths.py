@@ -111,8 +111,24 @@ def test_adopting_never_mixes_two_projects(tmp_path: Path) -> None:
     for project in (old, new):
         paths.open_store(project, to_write=True)
         (paths.store_folder(project) / "runs").mkdir()
+    with pytest.raises(ConfigError, match="is still a project"):
+        paths.adopt(old, new)
+    (old / "jobs").rmdir()
     with pytest.raises(ConfigError, match="has runs of its own"):
         paths.adopt(old, new)
+
+
+def test_a_data_folder_that_depends_on_where_one_stands_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DURABLY_DATA_DIR", "here")
+    with pytest.raises(ConfigError, match="another folder in every working directory"):
+        paths.open_store(make_project(tmp_path / "app"))
+
+
+def test_a_folder_that_is_named_must_be_a_project(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is no project"):
+        paths.find_project(str(tmp_path))
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])

@@ -78,7 +78,7 @@ def test_no_input_means_an_empty_object(project: Project) -> None:
         (("-p", "times:=x"), 65, ["-p times is not JSON"]),
         (("-i", "[1]", "-p", "name=x"), 2, ["no JSON object"]),
         (("-p", "name=x", "--label", "team"), 2, ["key=value"]),
-        (("-p", "name=x", "--idempotency-key", ""), 2, ["--idempotency-key is empty"]),
+        (("-p", "name=x", "--idempotency-key", ""), 2, ["the idempotency key must be a text"]),
         (("-p", "name=x", "--on-conflict", "maybe"), 2, ["'wait', 'skip', 'fail'"]),
     ],
 )

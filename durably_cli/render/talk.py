@@ -75,12 +75,14 @@ class Talk:
         if before != event.source:
             self.say("the job's file has changed since the last attempt")
         for step in run.state.in_doubt:
-            self.say(f"step {step.name} was in flight when the run stopped: it runs again")
+            self.say(f"step {step.name} was in flight when the run stopped: it may have happened")
 
     def step_completed(self, event: StepCompleted) -> None:
         done = self.completed
         if done <= _IN_FULL:
             self.say(f"step {event.name} completed in {span(event.ms / 1000)}")
+            if done == _IN_FULL:
+                self.say("from here on steps are counted: at 50, 100, 200, 500, ...")
         elif done in _round_numbers(done):
             self.say(f"{done:,} steps completed")
 
