@@ -41,7 +41,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"durably {__version__}")
+        print(f"durably {__version__}", flush=True)
         raise typer.Exit
 
 
@@ -82,7 +82,7 @@ def durably(
 @app.command()
 def trigger(
     context: typer.Context,
-    job: Annotated[str, typer.Argument(help="The job's name.")],
+    job: Annotated[str, typer.Argument(help="The job's name.", metavar="JOB")],
     input: Annotated[
         str | None,
         typer.Option(
@@ -163,7 +163,7 @@ def trigger(
 @app.command()
 def resume(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help=_RUN)],
+    run: Annotated[str, typer.Argument(help=_RUN, metavar="RUN")],
     as_json: _Json = False,
 ) -> None:
     """Go on with a run where it was: finished steps are replayed, the rest is executed.
@@ -203,8 +203,11 @@ def list_(
         typer.Option(metavar="TIME", help="Only runs made since: 45m, 12h, 2d, 1w, or a date."),
     ] = None,
     count: Annotated[
-        int, typer.Option("-n", "--count", min=0, help="How many at the most; 0 for all.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            "-n", "--count", min=0, help="How many at the most; 0 for all; 20 by default."
+        ),
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """List runs, newest first.
@@ -238,7 +241,7 @@ def list_(
 @app.command()
 def inspect(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help=_RUN)],
+    run: Annotated[str, typer.Argument(help=_RUN, metavar="RUN")],
     step: Annotated[
         str | None, typer.Option(metavar="NAME", help="Print the result of this step alone.")
     ] = None,
@@ -287,6 +290,9 @@ def adopt(
 
 
 def _project(context: typer.Context) -> Path:
-    from durably_cli.paths import find_project
+    from durably_cli.paths import VIRTUAL_ENVIRONMENT, locate_project
 
-    return find_project(context.obj)
+    project = locate_project(context.obj)
+    if project.source == VIRTUAL_ENVIRONMENT and sys.stderr.isatty():
+        print(f"in {project.folder}, by {project.source}", file=sys.stderr)
+    return project.folder

@@ -43,6 +43,9 @@ def find_job(project: Path, name: str, note: Callable[[str], object] = lambda te
         for error in broken:
             note(f"passed over {error.what.splitlines()[0]}")
         return jobs[name]
+    for error in broken:
+        if _mentions(error.path, name):
+            raise error
     raise _not_found(project, name, sorted(jobs), broken)
 
 
@@ -96,7 +99,7 @@ def load_module(path: Path) -> ModuleType:
         return sys.modules[name]
     spec = spec_from_file_location(name, path, loader=_JobLoader(name, str(path)))
     if spec is None or spec.loader is None:
-        raise JobModuleError(f"{path} cannot be imported")
+        raise JobModuleError(str(path), f"{path} cannot be imported")
     module = module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -147,7 +150,7 @@ def _broken(path: Path, error: BaseException) -> JobModuleError:
             f"install it where durably runs: {sys.executable} -m pip install {error.name}\n"
             "(durably belongs in the project's own virtual environment)"
         )
-    return JobModuleError(f"{where} does not import\n{what.traceback}", hint=hint)
+    return JobModuleError(str(path), f"{where} does not import\n{what.traceback}", hint=hint)
 
 
 def _line_in(path: Path, error: BaseException) -> int | None:
@@ -156,6 +159,12 @@ def _line_in(path: Path, error: BaseException) -> int | None:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(path)]
     return lines[-1] if lines else None
+
+
+def _mentions(path: str, name: str) -> bool:
+    """May the module at this path define the job? Then its own error is the answer."""
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    return name in text or f"def {name.replace('-', '_')}(" in text
 
 
 def _not_found(

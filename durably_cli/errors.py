@@ -74,9 +74,10 @@ class JournalDamaged(JournalError):
     """The bytes of a journal are not what durably wrote."""
 
     def __init__(self, path: str, line: int, byte: int, reason: str) -> None:
+        run = path.removesuffix(".jsonl")[-8:]
         super().__init__(
             f"{path} is damaged at line {line}, byte {byte}: {reason}",
-            hint="nothing was changed; keep a copy of the file before you touch it",
+            hint=f"durably inspect {run}    (shows what is intact before it; nothing was changed)",
         )
         self.line, self.byte, self.reason = line, byte, reason
 
@@ -104,7 +105,11 @@ class ConfigError(DurablyError):
 
 
 class JobModuleError(ConfigError):
-    """A module in `jobs/` does not import."""
+    """The module at this path in `jobs/` does not import."""
+
+    def __init__(self, path: str, what: str, *, hint: str | None = None) -> None:
+        super().__init__(what, hint=hint)
+        self.path = path
 
 
 class RunFailed(DurablyError):

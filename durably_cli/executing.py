@@ -19,7 +19,7 @@ from durably_cli.inputs import read_input
 from durably_cli.lookup import find_run
 from durably_cli.options import read_labels
 from durably_cli.render.plain import pretty_json, write_summary_json
-from durably_cli.render.summary import seconds_between
+from durably_cli.render.summary import seconds_of
 from durably_cli.render.talk import Talk
 from durably_cli.render.text import plural, span
 from durably_cli.request import Disposition, OnConflict, Request
@@ -197,10 +197,9 @@ def _report(view: View, ended: Ended, talk: Talk, project: Path) -> int:
 
 def _say_completed(view: View, talk: Talk, name: str) -> None:
     state = view.state
-    took = span(seconds_between(state.attempts[-1].started.at, state.ended) or 0.0)
-    talk.say(
-        f"{name} completed in {took}: {plural(talk.completed, 'step')} run{_saved(view, talk)}"
-    )
+    took = span(seconds_of(state.attempts[-1]))
+    steps = plural(talk.completed, "step")
+    talk.say(f"{name} completed in {took}: {steps} run{_saved(view, talk)}")
     if talk.run is not None and talk.run.results:
         unused = plural(len(talk.run.results), "journalled step")
         talk.say(f"{unused} did not come up again: the job has changed since")

@@ -57,6 +57,8 @@ def _decoded(data: bytes, name: str) -> str:
 
 
 def _parse(text: str, name: str) -> Any:
+    if not text.strip():
+        raise InvalidInput(f"{name} is empty", hint="the empty input is '{}', or no --input at all")
     try:
         return values.parse_strict(text)
     except json.JSONDecodeError as error:
@@ -75,6 +77,9 @@ def _parse(text: str, name: str) -> Any:
 def _field(given: str) -> tuple[str, Any]:
     found = _FIELD.fullmatch(given)
     if found is None:
-        raise UsageError(f"-p {given!r} is no field; it reads key=text or key:=json")
+        raise UsageError(
+            f"-p {given!r} is no field; it reads key=text or key:=json",
+            hint="-p org_id=org_123 -p force:=true",
+        )
     name, sign, text = found.groups()
     return argument_text(name), _parse(text, f"-p {name}") if sign == ":=" else argument_text(text)

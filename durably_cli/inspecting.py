@@ -10,7 +10,7 @@ from durably_cli import ids, paths
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.lookup import find_run
 from durably_cli.render import plain
-from durably_cli.store import View
+from durably_cli.store import Store, Unreadable, View
 
 
 def run_inspect(project: Path, meant: str, *, step: str | None, events: bool, as_json: bool) -> int:
@@ -19,7 +19,7 @@ def run_inspect(project: Path, meant: str, *, step: str | None, events: bool, as
         raise UsageError("--step, --events and --json exclude each other")
     store = paths.open_store(project)
     out = sys.stdout
-    with store.view(find_run(store, meant)) as view:
+    with _look(store, find_run(store, meant)) as view:
         if step is not None:
             _write_result(view, step, out)
         elif events:
@@ -30,7 +30,21 @@ def run_inspect(project: Path, meant: str, *, step: str | None, events: bool, as
             _show(view, out)
         else:
             plain.write_run(view, out)
+        if view.damage:
+            out.flush()
+            view.damage.hint = "nothing was changed; keep a copy of the file before you touch it"
+            raise view.damage
     return 0
+
+
+def _look(store: Store, run_id: str) -> View:
+    """The run, damaged or not: what is intact of it is to be seen."""
+    found = store.look(run_id)
+    if found is None:
+        raise NotFound(f"there is no run {run_id} in {store.root}", hint="durably list")
+    if isinstance(found, Unreadable):
+        raise found.error
+    return found
 
 
 def _show(view: View, out: TextIO) -> None:

@@ -142,13 +142,16 @@ class Run(Generic[O_co]):
         self._job = job
         self._output = view.state.output
 
+    def __repr__(self) -> str:
+        return f"<Run {self.id} of {self._job.name}, {self.status}>"
+
     @property
     def output(self) -> O_co:
         """What the handler returned. RunFailed if the run has none."""
         if self._output is None:
             why = f": {self.error.type}: {self.error.message}" if self.error else ""
             raise RunFailed(
-                f"run {self.id} of {self._job.name} is {self.status}{why}",
+                f"run {self.id} of {self._job.name} has no output ({self.status}{why})",
                 hint=f"durably resume {self.id}",
             )
         output: O_co = self._job.output.load(self._output)

@@ -15,9 +15,12 @@ from durably_cli.render.text import visible
 from durably_cli.state import Status
 from durably_cli.store import Store, Unreadable, View
 
+SCREENFUL = 20
+"""How many runs are listed unless a number is given."""
+
 
 class Filters(NamedTuple):
-    """Which runs `durably list` shows; an unreadable one unless a filter asks what it hides."""
+    """Which runs `durably list` shows; None and what is empty let all through."""
 
     jobs: list[str]
     statuses: list[Status]
@@ -26,33 +29,40 @@ class Filters(NamedTuple):
 
     def let_through(self, run: View | Unreadable) -> bool:
         """Does the run fit every filter that was given?"""
+        if self.statuses and run.status not in self.statuses:
+            return False
         if isinstance(run, Unreadable):
-            return not (self.jobs or self.statuses or self.labels)
+            return not (self.jobs or self.labels)
         created = run.state.created
-        return (
-            (not self.jobs or created.job in self.jobs)
-            and (not self.statuses or run.status in self.statuses)
-            and self.labels.items() <= created.labels.items()
+        return (not self.jobs or created.job in self.jobs) and (
+            self.labels.items() <= created.labels.items()
         )
 
 
-def run_list(project: Path, filters: Filters, count: int, *, as_json: bool) -> int:
-    """`durably list`; the exit code."""
+def run_list(project: Path, filters: Filters, count: int | None, *, as_json: bool) -> int:
+    """`durably list`; the exit code.
+
+    A `count` of 0 lists all; without one it is a screenful, and said if there are more.
+    """
     store = paths.open_store(project)
-    runs = _found(store, filters)
-    if count:
-        runs = islice(runs, count)
+    fitting = _fitting(store, filters)
+    limit = SCREENFUL if count is None else count
+    runs = islice(fitting, limit or None)
     out = sys.stdout
     if as_json:
         plain.write_list_json(runs, out)
-    elif out.isatty():
-        _show_list(runs, store, out)
-    else:
+    elif not out.isatty():
         plain.write_list(runs, out)
+    elif not _show_list(runs, out):
+        what = "no run fits" if any(filters) else "no runs"
+        _say(f"{what} in {visible(str(store.root))}")
+    if count is None and next(fitting, None):
+        out.flush()
+        _say(f"these are the newest {SCREENFUL}; for all: durably list -n 0")
     return 0
 
 
-def _found(store: Store, filters: Filters) -> Iterator[View | Unreadable]:
+def _fitting(store: Store, filters: Filters) -> Iterator[View | Unreadable]:
     for run in store.views():
         if filters.since is not None and ids.made_at(run.run_id) < filters.since:
             return
@@ -60,10 +70,13 @@ def _found(store: Store, filters: Filters) -> Iterator[View | Unreadable]:
             yield run
 
 
-def _show_list(runs: Iterator[View | Unreadable], store: Store, out: TextIO) -> None:
+def _show_list(runs: Iterator[View | Unreadable], out: TextIO) -> int:
     from rich.console import Console  # for terminals alone
 
     from durably_cli.render.terminal import show_list
 
-    if not show_list(runs, Console(file=out, highlight=False, emoji=False, markup=False)):
-        print(f"no runs in {visible(str(store.root))}", file=sys.stderr)
+    return show_list(runs, Console(file=out, highlight=False, emoji=False, markup=False))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import NamedTuple
 from zlib import crc32
 
 from durably_cli import files
@@ -15,9 +16,26 @@ from durably_cli.store import Store, View
 DATA_VARIABLE = "DURABLY_DATA_DIR"
 PROJECT_VARIABLE = "DURABLY_PROJECT"
 
+WORKING_DIRECTORY = "the working directory"
+VIRTUAL_ENVIRONMENT = "the virtual environment that durably runs from"
+
+
+class Project(NamedTuple):
+    """The real path of a project's folder, and what led there."""
+
+    folder: Path
+    source: str
+
 
 def find_project(given: str | os.PathLike[str] | None = None, start: Path | None = None) -> Path:
-    """The real path of the project: the one given, else DURABLY_PROJECT, else the nearest upwards.
+    """The folder of `locate_project`."""
+    return locate_project(given, start).folder
+
+
+def locate_project(
+    given: str | os.PathLike[str] | None = None, start: Path | None = None
+) -> Project:
+    """The project: the one given, else DURABLY_PROJECT, else the nearest upwards.
 
     "Nearest" begins at `start`, the working directory by default; last comes the folder that holds
     the virtual environment durably runs from, so that a crontab line needs one path and no more.
@@ -34,14 +52,14 @@ def find_project(given: str | os.PathLike[str] | None = None, start: Path | None
                 f"{folder}{source} is no project: it has no jobs/ folder and no [tool.durably]",
                 hint=f"mkdir '{folder / 'jobs'}'",
             )
-        return folder
+        return Project(folder, "--project" if given else PROJECT_VARIABLE)
     begin = (start or _working_directory()).resolve()
     for folder in (begin, *begin.parents):
         if is_project(folder):
-            return folder
+            return Project(folder, WORKING_DIRECTORY)
     home_of_venv = Path(sys.prefix).parent.resolve()
     if sys.prefix != sys.base_prefix and is_project(home_of_venv):
-        return home_of_venv
+        return Project(home_of_venv, VIRTUAL_ENVIRONMENT)
     raise ConfigError(
         f"there is no project here: no jobs/ folder and no [tool.durably] in {begin} or above",
         hint="go into your project, or name it: durably -C PROJECT ..., or make one: mkdir jobs",

@@ -31,7 +31,7 @@ from durably_cli.events import (
 
 
 class Status(StrEnum):
-    """Where a run stands. INTERRUPTED is never journalled: it takes a look at the lock."""
+    """Where a run stands. The last three are never journalled: they take a look at the file."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -39,6 +39,8 @@ class Status(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
+    DAMAGED = "damaged"
+    UNREADABLE = "unreadable"
 
 
 class StepStatus(StrEnum):
@@ -66,9 +68,10 @@ class StepState(NamedTuple):
 
 @dataclass(slots=True)
 class Attempt:
-    """One process's try. `ended` is None if it left no word of its end."""
+    """One process's try: when it last left word, and `ended`, unless that was not its end."""
 
     started: RunStarted
+    last: str
     ended: str | None = None
     outcome: str = "no end recorded"
 
@@ -132,6 +135,8 @@ def fold(events: Iterable[Event]) -> RunState:
 
 
 def _apply(state: RunState, event: Event) -> None:
+    if state.attempts and not isinstance(event, RunStarted):
+        state.attempts[-1].last = event.at
     if isinstance(event, StepStarted):
         attempt = len(state.attempts)
         state.unfinished[event.name] = StepState(event.name, StepStatus.STARTED, attempt, event.at)
@@ -146,7 +151,7 @@ def _apply(state: RunState, event: Event) -> None:
     elif isinstance(event, ProgressReported):
         state.progress = event
     elif isinstance(event, RunStarted):
-        state.attempts.append(Attempt(event))
+        state.attempts.append(Attempt(event, event.at))
         state.status = Status.RUNNING
         state.ended = state.progress = None
         _forget_failure(state)

@@ -32,7 +32,8 @@ _DAY_SECONDS = 86_400
 class View:
     """A run as its journal stands now; a context manager, because it can be read once more.
 
-    `held` says whether a process owns it.
+    `held` says whether a process owns it, `damage` what is wrong with it: then all else is told of
+    the good lines before.
     """
 
     def __init__(self, fd: int, path: Path) -> None:
@@ -41,11 +42,14 @@ class View:
         self._fd = fd
         self.held = locks.is_held(fd)
         self._reading = Reading(fd, path, self.run_id)
-        self.state = fold_reading(self._reading, path)
+        self.damage: JournalDamaged | None = None
+        self.state = fold_reading(self._up_to_damage(), path)
 
     @property
     def status(self) -> Status:
         """Where the run stands; interrupted if it has not ended and no process holds it."""
+        if self.damage:
+            return Status.DAMAGED
         if self.state.has_ended or self.held:
             return self.state.status
         return Status.INTERRUPTED
@@ -77,13 +81,26 @@ class View:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _up_to_damage(self) -> Iterator[Event]:
+        try:
+            yield from self._reading
+        except JournalDamaged as damage:
+            if not self._reading.lines:
+                raise
+            self.damage = damage
+
 
 class Unreadable:
-    """A run whose journal cannot be read, and why."""
+    """A run of whose journal nothing can be read, and why."""
 
     def __init__(self, run_id: str, error: DurablyError) -> None:
         self.run_id = run_id
         self.error = error
+
+    @property
+    def status(self) -> Status:
+        """Damaged, or unreadable for another reason."""
+        return Status.DAMAGED if isinstance(self.error, JournalDamaged) else Status.UNREADABLE
 
 
 class Store:
@@ -107,6 +124,45 @@ class Store:
 
     def view(self, run_id: str) -> View:
         """The run as it is now. NotFound if there is none; JournalError if it cannot be read."""
+        view = self._view(run_id)
+        if view.damage:
+            view.close()
+            raise view.damage
+        return view
+
+    def views(self) -> Iterator[View | Unreadable]:
+        """Every run, newest first; each view is closed when the next one is asked for."""
+        for run_id in self.run_ids():
+            found = self.look(run_id)
+            if isinstance(found, View):
+                with found:
+                    yield found
+            elif found is not None:
+                yield found
+
+    def look(self, run_id: str) -> View | Unreadable | None:
+        """The run as it is now, damaged or not, or why nothing of it can be read.
+
+        None if there is none (any more).
+        """
+        try:
+            return self._view(run_id)
+        except NotFound:
+            return None
+        except DurablyError as error:
+            return Unreadable(run_id, error)
+        except OSError as error:
+            return Unreadable(run_id, Forbidden(f"{self.path_of(run_id)}: {error.strerror}"))
+
+    def run_ids(self) -> Iterator[str]:
+        """The ids of all runs, newest first."""
+        for day in sorted(_names(self.runs), reverse=True):
+            if not _DAY.fullmatch(day):
+                continue
+            names = (name.removesuffix(_SUFFIX) for name in _names(self.runs / day))
+            yield from sorted(filter(ids.is_id, names), reverse=True)
+
+    def _view(self, run_id: str) -> View:
         path = self.path_of(run_id)
         while True:
             try:
@@ -124,35 +180,6 @@ class Store:
             if _still_names(path, fd):
                 return view
             os.close(fd)
-
-    def views(self) -> Iterator[View | Unreadable]:
-        """Every run, newest first; each view is closed when the next one is asked for."""
-        for run_id in self.run_ids():
-            found = self.look(run_id)
-            if isinstance(found, View):
-                with found:
-                    yield found
-            elif found is not None:
-                yield found
-
-    def look(self, run_id: str) -> View | Unreadable | None:
-        """The run as it is now, or why it cannot be read; None if there is none (any more)."""
-        try:
-            return self.view(run_id)
-        except NotFound:
-            return None
-        except DurablyError as error:
-            return Unreadable(run_id, error)
-        except OSError as error:
-            return Unreadable(run_id, Forbidden(f"{self.path_of(run_id)}: {error.strerror}"))
-
-    def run_ids(self) -> Iterator[str]:
-        """The ids of all runs, newest first."""
-        for day in sorted(_names(self.runs), reverse=True):
-            if not _DAY.fullmatch(day):
-                continue
-            names = (name.removesuffix(_SUFFIX) for name in _names(self.runs / day))
-            yield from sorted(filter(ids.is_id, names), reverse=True)
 
     def _sweep(self) -> None:
         """Remove what a crash left in `tmp` a day ago or longer."""

@@ -187,12 +187,14 @@ class _Typed:
         from pydantic import TypeAdapter
         from pydantic.errors import PydanticUserError
 
+        self._annotation = annotation
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         except PydanticUserError as error:
             raise TypeError(
-                f"{_type_name(annotation)} cannot be made from JSON: use a pydantic model, a "
-                f"dataclass, a TypedDict or plain JSON types ({error.message.splitlines()[0]})"
+                f"{_type_name(annotation)} cannot be made from JSON "
+                f"({error.message.splitlines()[0]}): use a pydantic model, a dataclass, a "
+                "typing_extensions.TypedDict or plain JSON types"
             ) from None
 
     def dump(self, value: Any) -> Json:
@@ -201,8 +203,7 @@ class _Typed:
         try:
             plain = self._adapter.dump_python(value, mode="json", by_alias=True, warnings="error")
         except (PydanticSerializationError, ValueError, TypeError) as error:
-            message = " ".join(str(error).removeprefix("Pydantic serializer warnings:").split())
-            raise ValueRefused("$", f"it does not fit its declared type: {message}") from None
+            raise ValueRefused("$", self._why_not(value, error)) from None
         return _PLAIN.dump(plain)
 
     def load(self, text: Json) -> Any:
@@ -212,6 +213,14 @@ class _Typed:
             return self._adapter.validate_json(text)
         except ValidationError as error:
             raise DoesNotFit(_problems(error)) from None
+
+    def _why_not(self, value: Any, error: Exception) -> str:
+        declared = self._annotation
+        if isinstance(declared, type) and not isinstance(value, declared):
+            was = _type_name(type(value))
+            return f"it is a {was}, and its declared type is {_type_name(declared)}"
+        message = " ".join(str(error).removeprefix("Pydantic serializer warnings:").split())
+        return f"it does not fit its declared type: {message}"
 
 
 @functools.cache

@@ -42,11 +42,11 @@ def sync_users(step: Step, payload: SyncUsersInput) -> SyncUsersOutput:
     users = step.run("fetch-users", fetch_users, payload.source, payload.org_id)
     step.log.info("fetched users", count=len(users))
     errors = []
-    for done, user in enumerate(users):
-        step.progress(done, len(users), user.name)
+    for done, user in enumerate(users, 1):
         error = step.run(f"sync-{user.id}", sync_user, user, payload.database, payload.force)
         if error:  # the step returns its outcome, so a replay sees it too
             errors.append(error)
+        step.progress(done, len(users), user.name)
     return SyncUsersOutput(synced_count=len(users) - len(errors), errors=errors)
 
 

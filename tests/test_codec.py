@@ -111,3 +111,23 @@ def test_a_result_keeps_its_text() -> None:
     event = StepCompleted("one", 1, Json('{"b":1e-07,"a":[1.0,-0.0]}'), AT)
     line = codec.encode(0, event, 0)
     assert codec.decode(line.data[:-1], 0, 0)[0] == event
+
+
+@pytest.mark.parametrize("name", [',"result":', '","result":1,"', '\\",\\"result\\":', "a\n"])
+def test_a_name_that_looks_like_a_result_is_not_taken_for_one(name: str) -> None:
+    event = StepCompleted(name, 1, Json('{",\\"result\\":":[",\\"at\\":"]}'), AT)
+    line = codec.encode(0, event, 0)
+    assert codec.decode(line.data[:-1], 0, 0)[0] == event
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        StepStarted(1, AT),  # type: ignore[arg-type]
+        StepCompleted("one", "1", Json("1"), AT),  # type: ignore[arg-type]
+        RunCreated(FORMAT, RUN, "job", Json("{}"), AT, idempotency_key=5),  # type: ignore[arg-type]
+    ],
+)
+def test_what_could_not_be_read_back_is_never_written(event: Event) -> None:
+    with pytest.raises(TypeError):
+        codec.encode(0, event, 0)

@@ -96,6 +96,17 @@ def test_an_unknown_job_gets_the_nearest_names_or_all(root: Path) -> None:
         discovery.find_job(root, "elephant")
 
 
+@pytest.mark.parametrize("definition", ['define_job(name="sync-users")', "def sync_users(a, b): 1"])
+def test_a_job_that_a_broken_module_may_define_is_answered_with_its_error(
+    root: Path, definition: str
+) -> None:
+    path = write(root, "broken.py", f"import nothing_of_that_name\n{definition}\n")
+    with pytest.raises(JobModuleError, match=f"{path}:1 does not import"):
+        discovery.find_job(root, "sync-users")
+    with pytest.raises(NotFound, match="passed over"):
+        discovery.find_job(root, "elephant")
+
+
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "1st", "a b", "x" * 65, "a\n"])
 def test_a_name_that_no_job_can_have_touches_no_path(root: Path, name: str) -> None:
     with pytest.raises(NotFound, match="no job's name"):

@@ -36,9 +36,15 @@ def test_a_file_that_is_not_utf_8_is_told_with_its_byte(tmp_path: Path) -> None:
         read_input(f"@{path}", [])
 
 
-@pytest.mark.parametrize("given", ["", "{", "{'a': 1}", "nan", "[1,]", "1 2", "[" * 100_000])
+@pytest.mark.parametrize("given", ["{", "{'a': 1}", "nan", "[1,]", "1 2", "[" * 100_000])
 def test_what_is_not_json_is_told(given: str) -> None:
     with pytest.raises(InvalidInput, match="--input is not JSON"):
+        read_input(given, [])
+
+
+@pytest.mark.parametrize("given", ["", " \n"])
+def test_an_empty_input_is_said_to_be_empty(given: str) -> None:
+    with pytest.raises(InvalidInput, match="--input is empty"):
         read_input(given, [])
 
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from durably_cli import RunFailed, Step, define_job
-from durably_cli.errors import Conflict, InvalidInput
+from durably_cli.errors import Conflict, InvalidInput, UsageError
 
 
 class Question(BaseModel):
@@ -99,6 +99,31 @@ def test_an_input_of_the_wrong_type_is_refused_before_there_is_a_run(tmp_path: P
     with pytest.raises(InvalidInput):
         answer_question.trigger("text")  # type: ignore[arg-type]
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"idempotency_key": 5}, "the idempotency key must be a text"),
+        ({"concurrency_key": ""}, "the concurrency key must be a text"),
+        ({"idempotency_key": "\ud800"}, "cannot be written as UTF-8"),
+        ({"labels": {"a": 1}}, "the label 'a' must be a text, not 1"),
+        ({"labels": {1: "a"}}, "a label's name must be a text"),
+        ({"labels": {"a=b": "c"}}, "a label's name must be a text without '='"),
+    ],
+)
+def test_keys_and_labels_of_the_wrong_type_are_refused_before_there_is_a_run(
+    tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        answer_question.trigger(Question(text="abc"), **options)
+    assert calls == []
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_a_run_shows_what_it_is() -> None:
+    run = answer_question.trigger(Question(text="abc"))
+    assert repr(run) == f"<Run {run.id} of answer-question, completed>"
 
 
 def test_calling_a_job_with_a_step_in_memory_just_runs_its_handler(tmp_path: Path) -> None:

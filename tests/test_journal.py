@@ -162,6 +162,23 @@ def test_a_descriptor_that_was_closed_or_reused_is_never_written_to(path: Path) 
     os.close(taken)
 
 
+def test_a_journal_that_another_program_changed_is_never_appended_to(path: Path) -> None:
+    made = create(path)
+    with path.open("ab") as file:
+        file.write(b"\n")
+    before = path.read_bytes()
+    with pytest.raises(JournalLost, match="was changed by another program"):
+        made.append(DONE)
+    assert path.read_bytes() == before
+
+
+def test_a_journal_that_was_removed_ends_the_run(path: Path) -> None:
+    made = create(path)
+    path.unlink()
+    with pytest.raises(JournalLost, match="was removed or replaced"):
+        made.append(DONE)
+
+
 def test_a_forked_child_neither_writes_nor_keeps_the_run_held(path: Path) -> None:
     made = create(path)
     ready, go = os.pipe(), os.pipe()

@@ -6,6 +6,8 @@ import json
 import os
 import pty
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,11 +121,47 @@ def test_a_terminal_gets_a_table_with_short_ids_that_fits(three: Project) -> Non
     for columns in (60, 100, 200):
         shown = on_a_terminal(three, "list", columns=columns)
         lines = shown.splitlines()
-        assert lines[0].split() == ["run", "job", "status", "age", "took", "steps", "reason"]
+        assert lines[0].split() == ["run", "job", "status", "age", "took", "steps", "notes"]
         assert run[-8:] in lines[2]
         assert run not in shown
         assert "✗ failed" in lines[2]
         assert all(len(line) <= columns for line in lines)
+
+
+def test_a_screenful_is_listed_and_said_not_to_be_all(project: Project) -> None:
+    program = """
+from durably_cli import clock, events, ids, paths
+store = paths.open_store(paths.find_project(), to_write=True)
+for _ in range(23):
+    run = ids.new()
+    store.create(events.RunCreated(1, run, "made", events.Json("{}"), clock.now())).close()
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=project.root, env=project.env, check=True)
+    listed = project.run("list")
+    assert len(listed.out.splitlines()) == 20
+    assert listed.err == "these are the newest 20; for all: durably list -n 0\n"
+    for count, lines in ("20", 20), ("0", 23), ("30", 23):
+        listed = project.run("list", "-n", count)
+        assert (len(listed.out.splitlines()), listed.err) == (lines, "")
+    assert "no run fits in" in on_a_terminal(project, "list", "--job", "other")
+
+
+def test_took_is_the_time_in_attempts_and_not_between_them(project: Project) -> None:
+    at = "2026-11-24T10:{}:00.000Z".format
+    program = f"""
+from durably_cli import events, ids, paths
+from durably_cli.events import Json, RunCreated, RunStarted, StepStarted, RunCompleted
+store = paths.open_store(paths.find_project(), to_write=True)
+run = ids.new()
+with store.create(RunCreated(1, run, "made", Json("{{}}"), {at("00")!r})) as journal:
+    journal.append(RunStarted(1, 1, "h", {at("01")!r}))
+    journal.append(StepStarted("one", {at("03")!r}))
+    journal.append(RunStarted(2, 1, "h", {at("30")!r}))
+    journal.append(RunCompleted(Json("1"), {at("34")!r}))
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=project.root, env=project.env, check=True)
+    assert project.runs()[0]["seconds"] == 6 * 60
+    assert " 6 m 0 s " in on_a_terminal(project, "list")
 
 
 def test_no_runs_are_nothing_in_a_pipe_and_a_word_on_a_terminal(project: Project) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from durably_cli import files, paths
-from durably_cli.errors import ConfigError, Forbidden
+from durably_cli.errors import Busy, ConfigError, Forbidden
+from durably_cli.events import FORMAT, Json, RunCreated
+from tests.strategies import RUN
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +118,19 @@ def test_adopting_never_mixes_two_projects(tmp_path: Path) -> None:
     (old / "jobs").rmdir()
     with pytest.raises(ConfigError, match="has runs of its own"):
         paths.adopt(old, new)
+
+
+def test_runs_that_execute_are_not_adopted(tmp_path: Path) -> None:
+    old = make_project(tmp_path / "old")
+    store = paths.open_store(old, to_write=True)
+    run = store.create(RunCreated(FORMAT, RUN, "job", Json("{}"), "2026-11-23T03:00:00.123Z"))
+    assert run is not None
+    new = tmp_path / "new"
+    old.rename(new)
+    with pytest.raises(Busy, match="is executing"):
+        paths.adopt(old, new)
+    run.close()
+    assert paths.adopt(old, new) == paths.store_folder(new)
 
 
 def test_a_data_folder_that_depends_on_where_one_stands_is_refused(

@@ -186,9 +186,29 @@ def test_a_damaged_line_is_refused_with_file_line_byte_and_reason(stubborn: Proj
         result = stubborn.run(command, journal.stem, expect=74)
         assert f"{journal} is damaged at line 4, byte {byte}: its checksum" in result.err
     assert journal.read_bytes() == broken
-    (run,) = stubborn.runs()
+    (run,) = stubborn.runs("--status", "damaged", "--job", "stubborn")
     assert run["status"] == "damaged"
     assert "line 4" in run["reason"]
+
+
+def test_what_is_intact_before_damage_is_shown(stubborn: Project) -> None:
+    journal = stubborn.journal()
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:4], b"\n", *lines[4:]]))
+    assert stubborn.run("inspect", "@last", "--events", expect=74).out.encode() == b"".join(
+        lines[:4]
+    )
+    assert "step\tstep-0\tcompleted" in stubborn.run("inspect", "@last", expect=74).out
+    run = json.loads(stubborn.run("inspect", "@last", "--json", expect=74).out)["run"]
+    assert run["status"] == "damaged"
+    assert run["damage"]["line"] == 5
+    assert [(step["name"], step["status"]) for step in run["checkpoints"]] == [
+        ("step-0", "completed")
+    ]
+    assert stubborn.run("inspect", "@last", "--step", "step-0", expect=74).out == '"did 0"\n'
+    journal.write_bytes(b"x" + journal.read_bytes())
+    assert stubborn.runs()[0]["status"] == "damaged"
+    assert stubborn.run("inspect", journal.stem, expect=74).out == ""
 
 
 def test_a_newer_format_is_listed_and_not_resumed(stubborn: Project) -> None:

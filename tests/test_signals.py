@@ -109,9 +109,13 @@ def test_the_second_signal_ends_the_process_at_once(project: Project) -> None:
         process.send_signal(signal.SIGINT)
         wait_for(project, "unwinding")
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        _, err = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGTERM
-    assert project.runs()[0]["status"] == "interrupted"
+    (run,) = project.runs()
+    assert run["status"] == "interrupted"
+    first, second = err.splitlines()[-2:]
+    assert first == "durably: stopping; a second signal ends it at once"
+    assert second == (f"durably: left at once; go on where it was: durably resume {run['id'][-8:]}")
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import threading
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from durably_cli import Step, StepMisused, ValueRefused
+from durably_cli import Step, StepMisused, ValueRefused, codec
 from durably_cli.codec import to_json
 from durably_cli.errors import Interrupted
 from durably_cli.events import (
@@ -244,6 +245,30 @@ def test_progress_is_recorded() -> None:
     (event,) = events
     assert isinstance(event, ProgressReported)
     assert (event.current, event.total, event.message) == (3, 10, "files")
+
+
+@pytest.mark.parametrize("number", ["3", None, math.nan, math.inf])
+def test_progress_takes_numbers_alone(number: Any) -> None:
+    events: list[Event] = []
+    with pytest.raises(TypeError, match="takes numbers"):
+        Step({}, events.append).progress(number)
+    with pytest.raises(TypeError):
+        Step({}, events.append).progress(1, number or "")
+    assert events == []
+
+
+def test_log_data_may_have_any_name_and_any_value() -> None:
+    class Sly:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    events: list[Event] = []
+    Step({}, events.append).log.info("said", message="m", level=1, odd=Sly(), half="\ud800")
+    (event,) = events
+    assert isinstance(event, LogWritten)
+    assert event.data["message"] == "m"
+    assert "repr fails" in event.data["odd"]
+    assert codec.encode(0, event, 0)
 
 
 def test_a_step_knows_its_run_and_attempt() -> None:

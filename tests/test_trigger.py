@@ -373,6 +373,112 @@ def test_a_step_that_waits_for_its_own_run_is_an_error_at_once(project: Project,
     assert "this very process" in result.err
 
 
+def test_misuse_in_a_thread_fails_the_run_although_the_thread_swallows_it(project: Project) -> None:
+    project.job(
+        """
+        import threading
+
+        @define_job
+        def threaded(step: Step, payload: dict) -> str:
+            thread = threading.Thread(target=lambda: step.run("one", effect, "one"))
+            thread.start()
+            thread.join()
+            return "all is well"
+        """
+    )
+    assert "from a second thread" in project.run("trigger", "threaded", expect=1).err
+    assert project.effects == []
+
+
+def test_threads_that_keep_the_process_alive_are_told(project: Project) -> None:
+    project.job(
+        """
+        import threading
+
+        @define_job
+        def leaves(step: Step, payload: dict) -> str:
+            threading.Thread(target=time.sleep, args=(0.5,)).start()
+            return "done"
+        """
+    )
+    result = project.run("trigger", "leaves")
+    assert result.out == '"done"\n'
+    assert "the job left 1 thread running" in result.err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_the_encoding_of_the_output_lacks_is_spelled_out(
+    project: Project, encoding: str
+) -> None:
+    project.job(
+        """
+        @define_job
+        def greet(step: Step, payload: dict) -> str:
+            print("printed \\N{SNOWMAN}")
+            return step.run("\\N{SNOWMAN}", lambda: "\\N{SNOWMAN}")
+        """
+    )
+    env = project.env | {"PYTHONIOENCODING": encoding, "LC_ALL": "C"}
+    project.run("trigger", "greet", env=env)
+    shown = project.run("inspect", "@last", env=env).out
+    assert ("\N{SNOWMAN}" if encoding == "utf-8" else "\\u2603") in shown
+
+
+@pytest.mark.parametrize("args", [(), ("--help",), ("--version",), ("trigger", "--help")])
+def test_help_on_a_full_disk_is_an_error_and_no_traceback(
+    project: Project, args: tuple[str, ...]
+) -> None:
+    with open("/dev/full", "w") as full:
+        result = project.run(*args, stdout=full, expect=None)
+    assert "Traceback" not in result.err
+    assert result.code == 74 or not args
+
+
+def test_a_disk_that_fills_up_in_a_step_ends_the_attempt_and_loses_nothing(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        import resource, signal
+
+        @define_job
+        def filler(step: Step, payload: dict) -> str:
+            step.run("one", effect, "one")
+            if step.attempt == 1:
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+            return step.run("two", lambda: "x" * 3000)[:3]
+        """
+    )
+    result = project.run("trigger", "filler", expect=74)
+    assert "File too large; the result of step 'two' was not saved" in result.err
+    assert f"durably resume {project.runs()[0]['id'][-8:]}" in result.err
+    assert project.runs()[0]["status"] == "interrupted"
+    assert project.run("resume", "@last").out == '"xxx"\n'
+    assert project.effects == ["one"]
+
+
+@pytest.mark.parametrize("change", ["unlink()", "write_text('')", "open('a').write(' ')"])
+def test_a_journal_that_is_lost_or_changed_during_a_run_ends_it(
+    project: Project, change: str
+) -> None:
+    project.job(
+        f"""
+        import pathlib
+
+        @define_job
+        def loser(step: Step, payload: dict) -> str:
+            (journal,) = pathlib.Path(os.environ["DURABLY_DATA_DIR"]).rglob("*.jsonl")
+            step.run("one", lambda: journal.{change} and None)
+            return step.run("two", effect, "two")
+        """
+    )
+    result = project.run("trigger", "loser", expect=74)
+    assert "by another program while the run executed" in result.err
+    assert "Traceback" not in result.err
+    assert project.effects == []
+
+
 def test_the_data_folder_that_was_looked_in_is_named(greet: Project) -> None:
     greet.run("trigger", "greet", "-p", "name=Ann")
     elsewhere = greet.env | {"DURABLY_DATA_DIR": str(greet.data.parent / "other")}

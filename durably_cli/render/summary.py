@@ -7,7 +7,7 @@ from typing import Any
 
 from durably_cli import clock, ids
 from durably_cli.errors import JournalDamaged
-from durably_cli.state import Attempt, RunState, Status, StepState, StepStatus
+from durably_cli.state import Attempt, Status, StepState, StepStatus
 from durably_cli.store import Unreadable, View
 
 SCHEMA = 1
@@ -19,15 +19,14 @@ COLUMNS = ("id", "job", "status", "created", "ended", "seconds", "steps", "reaso
 def summary(run: View | Unreadable) -> dict[str, Any]:
     """The columns of a run by name; None where there is nothing to say.
 
-    `seconds` is the time from creation to end; `steps` how many have completed; `reason` why it
-    failed, cannot be read, or where it stopped.
+    `seconds` is the time spent in its attempts so far; `steps` how many have completed; `reason`
+    why it failed, cannot be read, or where it stopped.
     """
     if isinstance(run, Unreadable):
-        damaged = isinstance(run.error, JournalDamaged)
         return {
             **dict.fromkeys(COLUMNS),
             "id": run.run_id,
-            "status": "damaged" if damaged else "unreadable",
+            "status": str(run.status),
             "created": clock.write(ids.made_at(run.run_id)),
             "reason": run.error.what,
             "labels": {},
@@ -39,9 +38,9 @@ def summary(run: View | Unreadable) -> dict[str, Any]:
         "status": str(run.status),
         "created": state.created.at,
         "ended": state.ended,
-        "seconds": seconds_between(state.created.at, state.ended),
+        "seconds": seconds_executing(run),
         "steps": state.completed_steps,
-        "reason": reason(state, run.status),
+        "reason": reason(run),
         "labels": state.created.labels,
     }
 
@@ -61,6 +60,7 @@ def details(view: View) -> dict[str, Any]:
         "project": created.project,
         "attempts": [attempt_fields(number, each) for number, each in enumerate(state.attempts, 1)],
         "torn_bytes": view.torn_bytes,
+        "damage": damage_fields(view.damage),
         "unknown_events": state.unknown,
         "journal": str(view.path),
     }
@@ -81,6 +81,13 @@ def attempt_fields(number: int, attempt: Attempt) -> dict[str, Any]:
         "dropped_bytes": started.dropped,
         "kept": started.kept,
     }
+
+
+def damage_fields(damage: JournalDamaged | None) -> dict[str, Any] | None:
+    """Where a journal is damaged, for --json."""
+    if damage is None:
+        return None
+    return {"line": damage.line, "byte": damage.byte, "reason": damage.reason}
 
 
 def step_fields(step: StepState, view: View) -> dict[str, Any]:
@@ -109,22 +116,39 @@ def in_doubt(view: View) -> list[StepState]:
     return [step for step in view.state.in_doubt if step_status(step, view) == "in doubt"]
 
 
-def reason(state: RunState, status: Status) -> str | None:
+def reason(view: View) -> str | None:
     """Why a run failed, on one line; of an interrupted one, what was in doubt."""
+    state = view.state
+    if view.damage:
+        return f"line {view.damage.line}, byte {view.damage.byte}: {view.damage.reason}"
     if state.error is not None:
         where = f"{state.failed_step}: " if state.failed_step else ""
         message = state.error.message.split("\n", 1)[0]
         return f"{where}{state.error.type}: {message}" if message else where + state.error.type
-    if status is Status.INTERRUPTED and state.in_doubt:
+    if view.status is Status.INTERRUPTED and state.in_doubt:
         return "in doubt: " + ", ".join(step.name for step in state.in_doubt[-3:])
     return None
 
 
-def seconds_between(start: str, end: str | None) -> float | None:
+def seconds_executing(view: View) -> float | None:
+    """How long its attempts took, the one that a process is at included; None before the first.
+
+    An attempt that left no word of its end counts up to its last word.
+    """
+    attempts = view.state.attempts
+    if not attempts:
+        return None
+    seconds = sum(seconds_of(attempt) for attempt in attempts)
+    if view.status is Status.RUNNING:
+        seconds += seconds_between(attempts[-1].last, clock.now())
+    return round(seconds, 3)
+
+
+def seconds_of(attempt: Attempt) -> float:
+    """How long an attempt took, as far as it left word."""
+    return seconds_between(attempt.started.at, attempt.last)
+
+
+def seconds_between(start: str, end: str) -> float:
     """The seconds from one journalled time to another, never less than none."""
-    if end is None:
-        return None
-    try:
-        return max(0.0, round((clock.read(end) - clock.read(start)).total_seconds(), 3))
-    except ValueError:
-        return None
+    return max(0.0, round((clock.read(end) - clock.read(start)).total_seconds(), 3))

@@ -14,7 +14,7 @@ from rich.text import Text
 from durably_cli.events import Json, LogWritten
 from durably_cli.ids import short
 from durably_cli.render.plain import all_steps, labels_text, logs, pretty_json
-from durably_cli.render.summary import in_doubt, seconds_between, step_status, summary
+from durably_cli.render.summary import in_doubt, seconds_of, step_status, summary
 from durably_cli.render.text import age, plural, size, span, visible, visible_lines
 from durably_cli.state import Attempt, StepState
 from durably_cli.store import Unreadable, View
@@ -39,7 +39,7 @@ _LOOKS = {
 
 def show_list(runs: Iterable[View | Unreadable], console: Console) -> int:
     """The runs as a table; how many there were."""
-    table = _table("run", "job", "status", ">age", ">took", ">steps", "reason")
+    table = _table("run", "job", "status", ">age", ">took", ">steps", "notes")
     count = 0
     for run in runs:
         row = summary(run)
@@ -87,10 +87,10 @@ def _show_facts(view: View, console: Console) -> None:
     console.print(title + status_text(row["status"]))
     console.print()
     facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(style="dim", no_wrap=True, min_width=len("  idempotency key"))
     facts.add_column(overflow="fold")
     took = row["seconds"]
-    when = f"{created.at}  ({age(created.at)} ago)"
+    when = f"{created.at[:19].replace('T', ' ')} UTC, {age(created.at)} ago"
     facts.add_row("  created", when)
     if took is not None:
         facts.add_row("  took", f"{span(took)}, in {plural(len(state.attempts), 'attempt')}")
@@ -106,7 +106,7 @@ def _show_facts(view: View, console: Console) -> None:
     if state.output is not None:
         facts.add_row("  output", _json(state.output))
     if row["reason"]:
-        facts.add_row("  reason", _text(row["reason"]))
+        facts.add_row("  damage" if view.damage else "  reason", _text(row["reason"]))
     for step in in_doubt(view):
         facts.add_row("  in doubt", _text(f"{step.name}: started, and left no result"))
     if view.torn_bytes:
@@ -114,21 +114,21 @@ def _show_facts(view: View, console: Console) -> None:
     if state.progress is not None and not state.has_ended:
         of = "" if state.progress.total is None else f" of {state.progress.total:g}"
         facts.add_row("  progress", f"{state.progress.current:g}{of}")
-    facts.add_row("  journal", _text(str(view.path)))
     console.print(facts)
+    path = Text.assemble(("  journal          ", "dim"), "  ", visible(str(view.path)))
+    console.print(path, soft_wrap=True)  # on one line, to be copied
 
 
 def _attempts(attempts: list[Attempt]) -> Table:
-    table = _table(">#", "started", ">took", "ended", "process")
+    table = _table(">#", "started (UTC)", ">took", "ended", "process")
     shown = list(enumerate(attempts, 1))
     for number, attempt in shown if len(shown) <= HEAD + TAIL else shown[:HEAD] + shown[-TAIL:]:
         started = attempt.started
-        took = seconds_between(started.at, attempt.ended)
         dropped = f", dropped {started.dropped:,} torn bytes" if started.dropped else ""
         table.add_row(
             str(number),
-            started.at,
-            "" if took is None else span(took),
+            started.at[:19].replace("T", " "),
+            span(seconds_of(attempt)),
             _text(attempt.outcome),
             _text(f"{started.pid} on {started.host}{dropped}"),
         )
@@ -140,7 +140,7 @@ def _show_steps(view: View, console: Console) -> None:
     _heading(console, plural(total, "step"))
     if not total:
         return
-    table = _table("step", "status", "started", ">took", "result")
+    table = _table("step", "status", "started (UTC)", ">took", "result")
     failures = iter(view.state.failed_steps)
     for step in _head_and_tail(all_steps(view), total):
         if step is None:
@@ -210,7 +210,7 @@ def _table(*columns: str) -> Table:
         table.add_column(
             name.removeprefix(">"),
             justify="right" if is_number else "left",
-            no_wrap=name not in ("step", "result", "reason"),
+            no_wrap=name not in ("step", "result", "notes"),
         )
     return table
 
