@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -239,22 +241,62 @@ def test_what_is_not_a_regular_file_is_not_opened(path: Path, kind: str) -> None
         journal.hold(path)
 
 
-def test_log_lines_are_not_synced_and_results_are(path: Path, tmp_path: Path) -> None:
+def test_who_waited_for_a_journal_that_was_replaced_gets_the_new_one(path: Path) -> None:
+    create(path).close()
+    ready = os.pipe()
+    child = os.fork()
+    if child == 0:
+        lock = journal.hold(path)
+        reading = Reading(lock.fd, path, RUN)
+        list(reading)
+        os.write(ready[1], b"x")
+        time.sleep(0.5)  # meanwhile the parent waits for the old file
+        journal.take_over(lock, reading, path, path.parent / "tmp")[0].close()
+        os._exit(0)
+    os.read(ready[0], 1)
+    lock = journal.hold(path, forever=True)
+    assert lock.names(path)
+    os.waitpid(child, 0)
+    lock.close()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The calls that make bytes and names durable, as they come; they are made as well."""
+    made: list[str] = []
+
+    def spy(name: str, real: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **options: object) -> object:
+            made.append(name)
+            return real(*args, **options)
+
+        return call
+
+    for name in ("fdatasync", "fsync", "link", "rename"):
+        monkeypatch.setattr(os, name, spy(name, getattr(os, name)))
+    return made
+
+
+def test_results_are_synced_and_log_lines_are_not(path: Path, calls: list[str]) -> None:
     made = create(path)
-    synced: list[int] = []
-    real = os.fdatasync
+    calls.clear()
+    made.append(StepStarted("one", AT))
+    made.append(LogWritten("info", "hello", AT))
+    assert calls == []
+    made.append(DONE)
+    assert calls == ["fdatasync"]
 
-    def counting(fd: int) -> None:
-        synced.append(fd)
-        real(fd)
 
-    os.fdatasync = counting
-    try:
-        made.append(StepStarted("one", AT))
-        made.append(LogWritten("info", "hello", AT))
-        assert synced == []
-        made.append(DONE)
-        assert len(synced) == 1
-    finally:
-        os.fdatasync = real
-    made.close()
+def test_bytes_are_synced_before_they_get_their_name_and_names_after(
+    path: Path, calls: list[str]
+) -> None:
+    create(path).close()
+    assert calls == ["fdatasync", "link", "fsync"]
+    calls.clear()
+    take_over(path)[0].close()
+    assert calls == ["fdatasync", "rename", "fsync"]
+    calls.clear()
+    lines = path.read_bytes()
+    path.write_bytes(lines + b'{"seq":1,"type":"log.written"\n' + bytes(600))
+    assert take_over(path)[1] is not None
+    assert calls == ["fdatasync", "link", "fsync", "fdatasync", "rename", "fsync"]
