@@ -19,13 +19,13 @@ from durably_cli.inputs import read_input
 from durably_cli.lookup import find_run
 from durably_cli.options import read_labels
 from durably_cli.render.plain import pretty_json, write_summary_json
-from durably_cli.render.summary import seconds_of
 from durably_cli.render.talk import Talk
 from durably_cli.render.text import plural, span
 from durably_cli.request import Disposition, OnConflict, Request
 from durably_cli.state import Status
 from durably_cli.store import Store, View
 from durably_cli.streams import job_output_to_stderr
+from durably_cli.timeline import seconds_of
 from durably_cli.triggers import Ended, holder, resume, trigger
 
 

@@ -9,6 +9,7 @@ from durably_cli import clock, ids
 from durably_cli.errors import JournalDamaged
 from durably_cli.state import Attempt, Status, StepState, StepStatus
 from durably_cli.store import Unreadable, View
+from durably_cli.timeline import seconds_between, seconds_of
 
 SCHEMA = 1
 
@@ -142,13 +143,3 @@ def seconds_executing(view: View) -> float | None:
     if view.status is Status.RUNNING:
         seconds += seconds_between(attempts[-1].last, clock.now())
     return round(seconds, 3)
-
-
-def seconds_of(attempt: Attempt) -> float:
-    """How long an attempt took, as far as it left word."""
-    return seconds_between(attempt.started.at, attempt.last)
-
-
-def seconds_between(start: str, end: str) -> float:
-    """The seconds from one journalled time to another, never less than none."""
-    return max(0.0, round((clock.read(end) - clock.read(start)).total_seconds(), 3))

@@ -14,10 +14,11 @@ from rich.text import Text
 from durably_cli.events import Json, LogWritten
 from durably_cli.ids import short
 from durably_cli.render.plain import all_steps, labels_text, logs, pretty_json
-from durably_cli.render.summary import in_doubt, seconds_of, step_status, summary
+from durably_cli.render.summary import in_doubt, step_status, summary
 from durably_cli.render.text import age, plural, size, span, visible, visible_lines
 from durably_cli.state import Attempt, StepState
 from durably_cli.store import Unreadable, View
+from durably_cli.timeline import seconds_of
 
 HEAD, TAIL, FAILURES, LOGS = 20, 10, 20, 20
 """How many steps and log lines of a long run are shown."""
