@@ -53,7 +53,7 @@ class Gap(NamedTuple):
     """How many executions were left out, all of one attempt."""
 
     attempt: int
-    count: int
+    left_out: int
 
 
 def lanes(attempts: Sequence[Attempt], now: str | None = None) -> list[Lane]:

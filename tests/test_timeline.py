@@ -86,7 +86,7 @@ def test_of_many_the_first_the_last_the_slowest_and_the_failed_are_picked() -> N
     found = pick(
         made(1000, slow=300, failed=700, last_of_first=500), head=2, tail=2, slowest=1, failures=3
     )
-    assert [each.count if isinstance(each, Gap) else each.name for each in found] == [
+    assert [each.left_out if isinstance(each, Gap) else each.name for each in found] == [
         *("step-0", "step-1", 298, "step-300", 199),
         *(200, "step-700", 297, "step-998", "step-999"),
     ]
