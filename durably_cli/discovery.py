@@ -7,16 +7,16 @@ the project's folder at the front of `sys.path`. A module that does not import h
 from __future__ import annotations
 
 import difflib
-import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from durably_cli import paths
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
 from durably_cli.failures import describe
 from durably_cli.jobs import NAME, Job
@@ -57,7 +57,7 @@ def load_all(project: Path) -> tuple[dict[str, AnyJob], list[JobModuleError]]:
     _import_from(project)
     jobs: dict[str, AnyJob] = {}
     broken: list[JobModuleError] = []
-    for path in modules(project):
+    for path in paths.job_files(project):
         try:
             found = _jobs_of(load_module(path))
         except JobModuleError as error:
@@ -71,25 +71,6 @@ def load_all(project: Path) -> tuple[dict[str, AnyJob], list[JobModuleError]]:
                     hint="rename one of them: @define_job(name=...)",
                 )
     return jobs, broken
-
-
-def modules(project: Path) -> Iterator[Path]:
-    """The files of the project's job modules, in order; names that begin with _ are left out."""
-    folder = project / "jobs"
-    try:
-        names = sorted(os.listdir(folder))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"there is no folder {folder}", hint=f"mkdir '{folder}' and define a job in it"
-        ) from None
-    for name in names:
-        if name.startswith(("_", ".")):
-            continue
-        path = folder / name
-        if name.endswith(".py") and path.is_file():
-            yield path
-        elif (path / "__init__.py").is_file():
-            yield path / "__init__.py"
 
 
 def load_module(path: Path) -> ModuleType:

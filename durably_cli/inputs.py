@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from durably_cli import values
@@ -17,8 +17,12 @@ from durably_cli.options import argument_text
 _FIELD = re.compile(r"([^=:]+)(:?=)(.*)", re.DOTALL)
 
 
-def read_input(given: str | None, fields: Sequence[str]) -> Json:
-    """The input of `--input JSON|@FILE|-` with the fields of `-p` laid over it; {} by default.
+def read_input(
+    given: str | None, fields: Sequence[str], flags: Mapping[str, Any] | None = None
+) -> Json:
+    """The input of `--input JSON|@FILE|-`, with the fields of `-p` and then of flags laid over it.
+
+    It is {} by default.
 
     InvalidInput for what is not JSON, with the place.
     """
@@ -28,6 +32,10 @@ def read_input(given: str | None, fields: Sequence[str]) -> Json:
         if not isinstance(value, dict):
             raise UsageError(f"-p {field!r} sets a field, and the input is no JSON object")
         value[name] = item
+    if flags:
+        if not isinstance(value, dict):
+            raise UsageError("a flag sets a field of the input, and the input is no JSON object")
+        value |= flags
     return Json(to_json(value))
 
 

@@ -3,56 +3,123 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from durably_cli import ids, paths
 from durably_cli.errors import NotFound, UsageError
+from durably_cli.following import follow
 from durably_cli.lookup import find_run
 from durably_cli.render import plain
-from durably_cli.store import Store, Unreadable, View
+from durably_cli.store import Store, View
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-def run_inspect(project: Path, meant: str, *, step: str | None, events: bool, as_json: bool) -> int:
+class InspectOptions(NamedTuple):
+    """The options of `durably inspect`, as they were typed."""
+
+    step: str | None
+    events: bool
+    follow: bool
+    html: Path | None
+    svg: Path | None
+    as_json: bool
+
+
+def run_inspect(project: Path, meant: str, options: InspectOptions) -> int:
     """`durably inspect`; the exit code."""
-    if sum((step is not None, events, as_json)) > 1:
-        raise UsageError("--step, --events and --json exclude each other")
+    write = _writer(options, sys.stdout)
     store = paths.open_store(project)
-    out = sys.stdout
-    with _look(store, find_run(store, meant)) as view:
-        if step is not None:
-            _write_result(view, step, out)
-        elif events:
-            out.writelines(line.decode("ascii") + "\n" for line, _ in view.lines())
-        elif as_json:
-            plain.write_run_json(view, out)
-        elif out.isatty():
-            _show(view, out)
-        else:
-            plain.write_run(view, out)
+    run_id = find_run(store, meant)
+    if options.follow:
+        _follow(store, run_id, options)
+        if options.events:
+            return 0
+    with store.view(run_id, despite_damage=True) as view:
+        write(view)
         if view.damage:
-            out.flush()
+            sys.stdout.flush()
             view.damage.hint = "nothing was changed; keep a copy of the file before you touch it"
             raise view.damage
     return 0
 
 
-def _look(store: Store, run_id: str) -> View:
-    """The run, damaged or not: what is intact of it is to be seen."""
-    found = store.look(run_id)
-    if found is None:
-        raise NotFound(f"there is no run {run_id} in {store.root}", hint="durably list")
-    if isinstance(found, Unreadable):
-        raise found.error
-    return found
+def _writer(options: InspectOptions, out: TextIO) -> Callable[[View], None]:
+    """What writes the run as the options want it. UsageError if they want it in two ways."""
+    step, html, svg = options.step, options.html, options.svg
+    ways: dict[str, Callable[[View], None]] = {}
+    if step is not None:
+        ways["--step"] = lambda view: _write_result(view, step, out)
+    if options.events:
+        ways["--events"] = lambda view: _write_lines(view, out)
+    if options.as_json:
+        ways["--json"] = lambda view: plain.write_run_json(view, out)
+    if html is not None:
+        ways["--html"] = lambda view: _write_page(view, html)
+    if svg is not None:
+        ways["--svg"] = lambda view: _write_picture(view, svg)
+    if len(ways) > 1:
+        raise UsageError(f"{' and '.join(ways)} exclude each other")
+    for way in ways.values():
+        return way
+    if out.isatty():
+        return lambda view: _show(view, out)
+    return lambda view: plain.write_run(view, out)
+
+
+def _follow(store: Store, run_id: str, options: InspectOptions) -> None:
+    """Wait for the end of the run, and show it meanwhile: on a terminal, or as raw lines."""
+    if options.events:
+        for line, _ in follow(store, run_id):
+            sys.stdout.write(line.decode("ascii") + "\n")
+            sys.stdout.flush()
+    elif sys.stdout.isatty():
+        from durably_cli.render.live import redraw
+        from durably_cli.render.terminal import show_run
+
+        def draw(console: Console) -> bool:
+            with store.view(run_id, despite_damage=True) as view:
+                show_run(view, console)
+                return view.held
+
+        redraw(sys.stdout, draw)
+    else:
+        for _ in follow(store, run_id):
+            pass
 
 
 def _show(view: View, out: TextIO) -> None:
-    from rich.console import Console  # for terminals alone
+    from durably_cli.render.terminal import console_on, show_run
 
-    from durably_cli.render.terminal import show_run
+    show_run(view, console_on(out))
 
-    show_run(view, Console(file=out, highlight=False, emoji=False, markup=False))
+
+def _write_lines(view: View, out: TextIO) -> None:
+    out.writelines(line.decode("ascii") + "\n" for line, _ in view.lines())
+
+
+def _write_page(view: View, path: Path) -> None:
+    from durably_cli.render.page import write_page
+
+    with _new_file(path) as file:
+        write_page(view, file)
+
+
+def _write_picture(view: View, path: Path) -> None:
+    from durably_cli.render.picture import write_svg
+
+    with _new_file(path) as file:
+        write_svg(view, file)
+
+
+def _new_file(path: Path) -> TextIO:
+    """The file, or stdout for `-`."""
+    if str(path) == "-":
+        return open(1, "w", encoding="utf-8", closefd=False)
+    return open(path, "w", encoding="utf-8")
 
 
 def _write_result(view: View, name: str, out: TextIO) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 from durably_cli import paths, triggers, values
 from durably_cli.errors import InvalidInput, RunFailed, ValueRefused
 from durably_cli.events import ErrorInfo, Event, Json
+from durably_cli.fields import Field, fields_of, type_name
 from durably_cli.local import OwnedRun, Work, source_hash
 from durably_cli.request import Disposition, Request
 from durably_cli.state import Status
@@ -113,6 +114,26 @@ class Job(Generic[I, O]):
         """Where the handler is written, as file:line."""
         return f"{self.source}:{inspect.unwrap(self.handler).__code__.co_firstlineno}"
 
+    @property
+    def doc(self) -> str:
+        """The first line of the handler's docstring."""
+        return (inspect.getdoc(self.handler) or "").split("\n", 1)[0]
+
+    @cached_property
+    def fields(self) -> list[Field]:
+        """The fields of the input; none if it is no object."""
+        return fields_of(self.input.schema("validation"))
+
+    @property
+    def input_type(self) -> str:
+        """The type of the input in words."""
+        return type_name(self.input.schema("validation"))
+
+    @property
+    def output_type(self) -> str:
+        """The type of the output in words."""
+        return type_name(self.output.schema("serialization"))
+
     @cached_property
     def input(self) -> values.Converter:
         """How the input goes to JSON and back."""
@@ -127,7 +148,7 @@ class Job(Generic[I, O]):
         lines = "\n".join(f"  {path}: {problem}" for path, problem in error.problems)
         return InvalidInput(
             f"the input for {self.name} is not valid:\n{lines}",
-            hint=f"durably trigger {self.name} --input '{{...}}'",
+            hint=f"durably jobs {self.name}    (shows every field)",
         )
 
 

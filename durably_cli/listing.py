@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from durably_cli import ids, paths
+from durably_cli.errors import UsageError
 from durably_cli.render import plain
 from durably_cli.render.text import visible
 from durably_cli.state import Status
 from durably_cli.store import Store, Unreadable, View
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SCREENFUL = 20
 """How many runs are listed unless a number is given."""
@@ -39,12 +43,16 @@ class Filters(NamedTuple):
         )
 
 
-def run_list(project: Path, filters: Filters, count: int | None, *, as_json: bool) -> int:
+def run_list(
+    project: Path, filters: Filters, count: int | None, *, watch: bool, as_json: bool
+) -> int:
     """`durably list`; the exit code.
 
     A `count` of 0 lists all; without one it is a screenful, and said if there are more.
     """
     store = paths.open_store(project)
+    if watch:
+        return _watch(store, filters, count)
     fitting = _fitting(store, filters)
     limit = SCREENFUL if count is None else count
     runs = islice(fitting, limit or None)
@@ -71,11 +79,24 @@ def _fitting(store: Store, filters: Filters) -> Iterator[View | Unreadable]:
 
 
 def _show_list(runs: Iterator[View | Unreadable], out: TextIO) -> int:
-    from rich.console import Console  # for terminals alone
+    from durably_cli.render.terminal import console_on, show_list
 
+    return show_list(runs, console_on(out))
+
+
+def _watch(store: Store, filters: Filters, count: int | None) -> int:
+    if not sys.stdout.isatty():
+        raise UsageError("--watch draws on a terminal, and stdout is none", hint="durably list")
+    from durably_cli.render.live import redraw
     from durably_cli.render.terminal import show_list
 
-    return show_list(runs, Console(file=out, highlight=False, emoji=False, markup=False))
+    def draw(console: Console) -> bool:
+        if not show_list(islice(_fitting(store, filters), count or console.height - 2), console):
+            console.print(f"no runs in {visible(str(store.root))}")
+        return True
+
+    redraw(sys.stdout, draw)
+    return 0
 
 
 def _say(text: str) -> None:

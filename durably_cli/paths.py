@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -14,6 +15,7 @@ from durably_cli.errors import Busy, ConfigError
 from durably_cli.store import Store, View
 
 DATA_VARIABLE = "DURABLY_DATA_DIR"
+CACHE_VARIABLE = "DURABLY_CACHE_DIR"
 PROJECT_VARIABLE = "DURABLY_PROJECT"
 
 WORKING_DIRECTORY = "the working directory"
@@ -77,20 +79,46 @@ def is_project(folder: Path) -> bool:
     return any(line.strip().startswith(b"[tool.durably") for line in text.splitlines())
 
 
+def job_files(project: Path) -> Iterator[Path]:
+    """The files of the project's job modules, in order; names that begin with _ are left out.
+
+    ConfigError if there is no folder `jobs`.
+    """
+    folder = project / "jobs"
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"there is no folder {folder}", hint=f"mkdir '{folder}' and define a job in it"
+        ) from None
+    for name in names:
+        if name.startswith(("_", ".")):
+            continue
+        path = folder / name
+        if name.endswith(".py") and path.is_file():
+            yield path
+        elif (path / "__init__.py").is_file():
+            yield path / "__init__.py"
+
+
 def data_folder() -> Path:
     """The folder of all journals: DURABLY_DATA_DIR, else the user's data folder of the platform."""
-    chosen = os.environ.get(DATA_VARIABLE)
-    if chosen:
-        folder = Path(chosen).expanduser()
-        if not folder.is_absolute():
-            raise ConfigError(
-                f"{DATA_VARIABLE} is {chosen}, which is another folder in every working directory",
-                hint=f"give it a path from the root: {DATA_VARIABLE}={folder.absolute()}",
-            )
-        return folder
-    import platformdirs  # asked only where the variable is not set
+    chosen = _chosen_folder(DATA_VARIABLE)
+    if chosen is None:
+        import platformdirs  # asked only where the variable is not set
 
-    return platformdirs.user_data_path("durably")
+        chosen = platformdirs.user_data_path("durably")
+    return chosen
+
+
+def cache_folder() -> Path:
+    """The folder of what may be forgotten: DURABLY_CACHE_DIR, else the user's cache folder."""
+    chosen = _chosen_folder(CACHE_VARIABLE)
+    if chosen is None:
+        import platformdirs  # asked only where the variable is not set
+
+        chosen = platformdirs.user_cache_path("durably")
+    return chosen
 
 
 def store_folder(project: Path) -> Path:
@@ -218,6 +246,20 @@ def _refuse_network(folder: Path) -> None:
             f"{folder} is on a network file system ({kind}), where locks cannot be trusted",
             hint=f"set {DATA_VARIABLE} to a folder on a local disk",
         )
+
+
+def _chosen_folder(variable: str) -> Path | None:
+    """The folder that an environment variable names. ConfigError if it is a relative one."""
+    chosen = os.environ.get(variable)
+    if not chosen:
+        return None
+    folder = Path(chosen).expanduser()
+    if not folder.is_absolute():
+        raise ConfigError(
+            f"{variable} is {chosen}, which is another folder in every working directory",
+            hint=f"give it a path from the root: {variable}={folder.absolute()}",
+        )
+    return folder
 
 
 def _working_directory() -> Path:

@@ -39,19 +39,34 @@ class Torn(NamedTuple):
     has_lines: bool
 
 
+class Mark(NamedTuple):
+    """A place between two lines: the first byte behind, the lines before, the crc of the last."""
+
+    end: int
+    lines: int
+    crc: int
+
+
 class Reading:
     """One pass over the bytes a journal has now (or the first `size`); iterate it once, then ask.
 
-    `end` is the first byte after the last good line, `lines` their number, `crc` the last one's,
-    and `torn` what stands behind. Iterating raises JournalDamaged and JournalTooNew.
+    It begins at line 0, or `after` the mark of an earlier pass. `end` is the first byte after the
+    last good line, `lines` their number, `crc` the last one's, and `torn` what stands behind.
+    Iterating raises JournalDamaged and JournalTooNew.
     """
 
-    def __init__(self, fd: int, path: Path, run_id: str, *, size: int | None = None) -> None:
+    def __init__(
+        self,
+        fd: int,
+        path: Path,
+        run_id: str,
+        *,
+        size: int | None = None,
+        after: Mark | None = None,
+    ) -> None:
         self._fd, self._path = fd, path
         self._size = os.fstat(fd).st_size if size is None else size
-        self.end = 0
-        self.lines = 0
-        self.crc = codec.seed(run_id)
+        self.end, self.lines, self.crc = after or Mark(0, 0, codec.seed(run_id))
         self.torn: Torn | None = None
         self.lacks_newline = False
 
@@ -62,7 +77,7 @@ class Reading:
     def with_lines(self) -> Iterator[tuple[bytes, Event]]:
         """The good lines, each without its newline and with its event."""
         with open(os.dup(self._fd), "rb", buffering=_BUFFER) as file:
-            file.seek(0)
+            file.seek(self.end)
             while self.end < self._size:
                 data = file.readline(self._size - self.end)
                 if not data:  # its owner took an append back
@@ -85,6 +100,11 @@ class Reading:
                 yield record, event
         if self.lines == 0:
             raise self._damage("it is empty")
+
+    @property
+    def mark(self) -> Mark:
+        """Where it stands now."""
+        return Mark(self.end, self.lines, self.crc)
 
     def _judge(self, file: BinaryIO, data: bytes, reason: str) -> Iterator[tuple[bytes, Event]]:
         """The verdict on the bytes from `end` on, of which `data` is the first line."""

@@ -122,13 +122,47 @@ class Store:
         self._sweep()
         return journal.create(path, self.temporary, event)
 
-    def view(self, run_id: str) -> View:
-        """The run as it is now. NotFound if there is none; JournalError if it cannot be read."""
-        view = self._view(run_id)
-        if view.damage:
-            view.close()
-            raise view.damage
-        return view
+    def view(self, run_id: str, *, despite_damage: bool = False) -> View:
+        """The run as it is now. NotFound if there is none; JournalError if it cannot be read.
+
+        Of a damaged one, what stands before the damage, if asked for.
+        """
+        path = self.path_of(run_id)
+        while True:
+            try:
+                fd = files.open_existing(path)
+            except FileNotFoundError:
+                raise NotFound(
+                    f"there is no run {run_id} in {self.root}", hint="durably list"
+                ) from None
+            try:
+                view = View(fd, path)
+                if view.damage and not despite_damage:
+                    raise view.damage
+            except BaseException:
+                replaced = not _still_names(path, fd)
+                os.close(fd)
+                if replaced:
+                    continue
+                raise
+            if _still_names(path, fd):
+                return view
+            os.close(fd)
+
+    def created(self, run_id: str) -> RunCreated | None:
+        """What the run was made as, from its first line alone; None if that cannot be read."""
+        path = self.path_of(run_id)
+        try:
+            fd = files.open_existing(path)
+        except (OSError, DurablyError):
+            return None
+        try:
+            first = next(iter(Reading(fd, path, run_id)), None)
+        except DurablyError:
+            return None
+        finally:
+            os.close(fd)
+        return first if isinstance(first, RunCreated) else None
 
     def views(self) -> Iterator[View | Unreadable]:
         """Every run, newest first; each view is closed when the next one is asked for."""
@@ -146,7 +180,7 @@ class Store:
         None if there is none (any more).
         """
         try:
-            return self._view(run_id)
+            return self.view(run_id, despite_damage=True)
         except NotFound:
             return None
         except DurablyError as error:
@@ -161,25 +195,6 @@ class Store:
                 continue
             names = (name.removesuffix(_SUFFIX) for name in _names(self.runs / day))
             yield from sorted(filter(ids.is_id, names), reverse=True)
-
-    def _view(self, run_id: str) -> View:
-        path = self.path_of(run_id)
-        while True:
-            try:
-                fd = files.open_existing(path)
-            except FileNotFoundError:
-                raise NotFound(f"there is no run {run_id} in {self.root}") from None
-            try:
-                view = View(fd, path)
-            except BaseException:
-                replaced = not _still_names(path, fd)
-                os.close(fd)
-                if replaced:
-                    continue
-                raise
-            if _still_names(path, fd):
-                return view
-            os.close(fd)
 
     def _sweep(self) -> None:
         """Remove what a crash left in `tmp` a day ago or longer."""

@@ -1,7 +1,7 @@
 """The standard streams: stdout is data and stays the output alone; stderr is talk.
 
-While a job runs, its stdout and its children's lead to stderr; that nobody reads it any more does
-not fail the job.
+While a job runs, its stdout and its children's lead to stderr, or all of it aside to be shown if it
+fails; that nobody reads it any more does not fail the job.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TextIO
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -44,18 +44,27 @@ def settle_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+class Streams(NamedTuple):
+    """The real standard streams, while those of the process lead elsewhere."""
+
+    stdout: TextIO
+    stderr: TextIO
+
+
 @contextmanager
-def job_output_to_stderr() -> Iterator[TextIO]:
-    """Inside, all that is printed goes to stderr; the yielded stream is the real stdout."""
+def aside(spool: BinaryIO | None = None) -> Iterator[Streams]:
+    """Inside, all that is printed goes to stderr, or into the spool; what is yielded is real."""
     _flush(sys.stdout)
     _flush(sys.stderr)
-    real = os.dup(1)
-    os.dup2(2, 1)
+    real_stdout, real_stderr = os.dup(1), os.dup(2)
     before = sys.stdout, sys.stderr
+    os.dup2(spool.fileno() if spool else 2, 1)
+    if spool:
+        os.dup2(spool.fileno(), 2)
     sys.stdout, sys.stderr = _patient(1), _patient(2)
     try:
-        with open(os.dup(real), "w", encoding="utf-8") as stdout:
-            yield stdout
+        with open(os.dup(real_stdout), "w", encoding="utf-8") as stdout:
+            yield Streams(stdout, _patient(real_stderr))
             _flush(stdout)
     except BrokenPipeError:  # closing stdout early fails no run
         pass
@@ -63,8 +72,9 @@ def job_output_to_stderr() -> Iterator[TextIO]:
         _flush(sys.stdout)
         _flush(sys.stderr)
         sys.stdout, sys.stderr = before
-        os.dup2(real, 1)
-        os.close(real)
+        for real, number in ((real_stdout, 1), (real_stderr, 2)):
+            os.dup2(real, number)
+            os.close(real)
 
 
 class _Patient(io.FileIO):

@@ -13,7 +13,7 @@ import math
 import typing
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from durably_cli.codec import has_lone_surrogate, is_text, to_json
 from durably_cli.differences import difference
@@ -43,6 +43,9 @@ class Converter(Protocol):
 
     def load(self, text: Json) -> Any:
         """The value of a JSON text. DoesNotFit if the type rejects it."""
+
+    def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+        """The JSON Schema of what is read or written; empty if any JSON will do, or none fits."""
 
 
 def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
@@ -178,6 +181,9 @@ class _Plain:
     def load(self, text: Json) -> Any:
         return json.loads(text)
 
+    def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+        return {}
+
 
 _PLAIN = _Plain()
 
@@ -213,6 +219,14 @@ class _Typed:
             return self._adapter.validate_json(text)
         except ValidationError as error:
             raise DoesNotFit(_problems(error)) from None
+
+    def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+        from pydantic.errors import PydanticInvalidForJsonSchema
+
+        try:
+            return self._adapter.json_schema(mode=mode)
+        except PydanticInvalidForJsonSchema:
+            return {}
 
     def _why_not(self, value: Any, error: Exception) -> str:
         declared = self._annotation

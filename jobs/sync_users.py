@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 
 
 class SyncUsersInput(BaseModel):
-    org_id: str = Field(description="the organisation whose users are copied")
+    org_id: str = Field(description="the organisation whose users are copied", examples=["org_123"])
     force: bool = Field(False, description="write users that have not changed as well")
     source: str = Field(str(HERE / "users.json"), description="path or URL of JSON or CSV")
     database: Path = Field(HERE.parent / "users.db", description="the SQLite file to write to")
@@ -39,6 +39,7 @@ class User(BaseModel):
 
 @define_job(name="sync-users", input=SyncUsersInput, output=SyncUsersOutput)
 def sync_users(step: Step, payload: SyncUsersInput) -> SyncUsersOutput:
+    """Copy an organisation's users into a SQLite database."""
     users = step.run("fetch-users", fetch_users, payload.source, payload.org_id)
     step.log.info("fetched users", count=len(users))
     errors = []

@@ -1,7 +1,8 @@
-"""What trigger and resume show on a terminal while a run executes: one live line, and its logs."""
+"""What moves on a terminal: the live line of a run that executes, and views that are redrawn."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TextIO
 
 from rich.console import Console
@@ -16,11 +17,35 @@ from durably_cli.events import (
     StepCompleted,
     StepStarted,
 )
+from durably_cli.following import moments
 from durably_cli.ids import short
 from durably_cli.local import OwnedRun
 from durably_cli.render.talk import Talk
-from durably_cli.render.terminal import log_text
+from durably_cli.render.terminal import console_on, log_text
 from durably_cli.render.text import plural, span, visible
+
+
+def redraw(out: TextIO, draw: Callable[[Console], bool]) -> None:
+    """Draw on a screen of its own again and again, until `draw` says False or on Ctrl-C.
+
+    Of what is higher than the terminal the end is shown.
+    """
+    console = console_on(out)
+    try:
+        with console.screen():
+            for _ in moments():
+                with console.capture() as drawn:
+                    goes_on = draw(console)
+                lines = drawn.get().rstrip("\n").split("\n")[-console.height + 1 :]
+                out.write(_HOME + "".join(line + _TO_LINE_END + "\n" for line in lines) + _TO_END)
+                out.flush()
+                if not goes_on:
+                    return
+    except KeyboardInterrupt:
+        return
+
+
+_HOME, _TO_LINE_END, _TO_END = "\x1b[H", "\x1b[K", "\x1b[J"
 
 _LINES = 30
 """How many steps have a line of their own; after that only slow ones do."""

@@ -24,9 +24,9 @@ from durably_cli.store import Unreadable, View
 def write_list(runs: Iterable[View | Unreadable], out: TextIO) -> None:
     """A row a run, tab-separated, in the columns of COLUMNS."""
     for run in runs:
-        row = summary(run)
-        row["labels"] = labels_text(row["labels"])
-        out.write(_line(*(row[column] for column in COLUMNS)))
+        columns = summary(run)
+        columns["labels"] = labels_text(columns["labels"])
+        out.write(row(*(columns[column] for column in COLUMNS)))
 
 
 def write_list_json(runs: Iterable[View | Unreadable], out: TextIO) -> None:
@@ -41,27 +41,25 @@ def write_run(view: View, out: TextIO) -> None:
     for name, value in details(view).items():
         if name == "attempts":
             for attempt in value:
-                out.write(_line("attempt", *attempt.values()))
+                out.write(row("attempt", *attempt.values()))
         elif name == "error":
             if value is not None:
-                out.write(_line("error", f"{value['type']}: {value['message']}"))
-                out.writelines(_line("traceback", line) for line in value["traceback"].split("\n"))
+                out.write(row("error", f"{value['type']}: {value['message']}"))
+                out.writelines(row("traceback", line) for line in value["traceback"].split("\n"))
         elif name == "labels":
-            out.write(_line(name, labels_text(value)))
+            out.write(row(name, labels_text(value)))
         elif name == "input" or (name == "output" and view.state.output is not None):
-            out.write(_line(name, to_json(value)))
+            out.write(row(name, to_json(value)))
         elif value not in (None, [], 0) or name == "steps":
-            out.write(_line(name, value))
+            out.write(row(name, value))
     for step in all_steps(view):
         ms = None if step.ms is None else step.ms / 1000
         bytes_ = None if step.result is None else len(step.result)
         out.write(
-            _line(
-                "step", step.name, step_status(step, view), step.started, ms, bytes_, step.attempt
-            )
+            row("step", step.name, step_status(step, view), step.started, ms, bytes_, step.attempt)
         )
     for log in logs(view.events()):
-        out.write(_line("log", log.at, log.level, log.step, log.message, log.data or None))
+        out.write("log\t" + _log_line(log))
 
 
 def write_run_json(view: View, out: TextIO, extra: dict[str, Any] | None = None) -> None:
@@ -77,6 +75,16 @@ def write_run_json(view: View, out: TextIO, extra: dict[str, Any] | None = None)
 def write_summary_json(view: View, out: TextIO, extra: dict[str, Any]) -> None:
     """{"schema": 1, "run": {...}} of a run that was just triggered or resumed."""
     out.write(f'{{"schema": {SCHEMA}, "run": {to_json({**details(view), **extra})}}}\n')
+
+
+def write_log(log: LogWritten, out: TextIO) -> None:
+    """A line of step.log: time, level, step, message, data."""
+    out.write(_log_line(log))
+
+
+def write_log_json(log: LogWritten, out: TextIO) -> None:
+    """A line of step.log as a JSON document on a line of its own."""
+    out.write(to_json(log._asdict()) + "\n")
 
 
 def all_steps(view: View) -> Iterator[StepState]:
@@ -98,6 +106,11 @@ def pretty_json(text: str) -> str:
     )
 
 
+def row(*cells: object) -> str:
+    """A line of tab-separated cells."""
+    return "\t".join(map(cell, cells)) + "\n"
+
+
 def cell(value: object) -> str:
     """One cell of a row: text on one line, JSON for what has parts."""
     if value is None:
@@ -112,8 +125,8 @@ def labels_text(labels: dict[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
-def _line(*cells: object) -> str:
-    return "\t".join(map(cell, cells)) + "\n"
+def _log_line(log: LogWritten) -> str:
+    return row(log.at, log.level, log.step, log.message, log.data or None)
 
 
 def _write_items(items: Iterable[dict[str, Any]], out: TextIO) -> None:

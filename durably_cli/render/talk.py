@@ -116,6 +116,13 @@ class Talk:
         """Nothing more will be said."""
 
 
+class Silent(Talk):
+    """An observer that says nothing."""
+
+    def say(self, text: str) -> None:
+        pass
+
+
 def _round_numbers(done: int) -> tuple[int, int, int]:
     power = 10 ** (len(str(done)) - 1)
     return power, 2 * power, 5 * power

@@ -1,10 +1,11 @@
-"""For people: tables, and a run's whole story, on a terminal. Only this and `live` use rich."""
+"""For people: tables, and a run's whole story, on a terminal. Rich is for terminals alone."""
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterable
+from typing import TextIO
 
 from rich.console import Console, OverflowMethod
 from rich.padding import Padding
@@ -13,29 +14,23 @@ from rich.text import Text
 
 from durably_cli.events import Json, LogWritten
 from durably_cli.ids import short
-from durably_cli.render.plain import all_steps, labels_text, logs, pretty_json
-from durably_cli.render.summary import in_doubt, step_status, summary
-from durably_cli.render.text import age, plural, size, span, visible, visible_lines
-from durably_cli.state import Attempt, StepState
+from durably_cli.render.looks import status_text
+from durably_cli.render.plain import labels_text, logs, pretty_json
+from durably_cli.render.summary import in_doubt, summary
+from durably_cli.render.text import age, plural, span, visible, visible_lines
+from durably_cli.render.waterfall import show_timeline
 from durably_cli.store import Unreadable, View
-from durably_cli.timeline import seconds_of
 
-HEAD, TAIL, FAILURES, LOGS = 20, 10, 20, 20
-"""How many steps and log lines of a long run are shown."""
+LOGS = 20
+"""How many log lines of a long run are shown, the last ones."""
 
 _JSON_LINES = 30
+_JSON_LINE = 60
 
-_LOOKS = {
-    "completed": ("green", "✓"),
-    "failed": ("red", "✗"),
-    "damaged": ("red", "✗"),
-    "unreadable": ("red", "✗"),
-    "running": ("cyan", "●"),
-    "pending": ("cyan", "○"),
-    "interrupted": ("yellow", "◐"),
-    "in doubt": ("yellow", "?"),
-    "cancelled": ("dim", "-"),
-}
+
+def console_on(out: TextIO) -> Console:
+    """A console that shows what it is given as it is."""
+    return Console(file=out, highlight=False, emoji=False, markup=False)
 
 
 def show_list(runs: Iterable[View | Unreadable], console: Console) -> int:
@@ -62,23 +57,17 @@ def show_list(runs: Iterable[View | Unreadable], console: Console) -> int:
 
 
 def show_run(view: View, console: Console) -> None:
-    """A run's story: what it is, its attempts, steps, logs and error."""
+    """A run's story: what it is, its timeline, logs and error."""
     _show_facts(view, console)
-    if len(view.state.attempts) > 1:
-        _heading(console, "attempts")
-        console.print(Padding(_attempts(view.state.attempts), (0, 0, 0, 2)))
-    _show_steps(view, console)
+    total = view.state.completed_steps + len(view.state.unfinished)
+    attempts = len(view.state.attempts)
+    heading(console, plural(total, "step") + (f" in {attempts:,} attempts" if attempts > 1 else ""))
+    show_timeline(view, console)
     _show_logs(view, console)
     error = view.state.error
     if error is not None:
-        _heading(console, "error")
+        heading(console, "error")
         console.print(Padding(Text(visible_lines(error.traceback), style="red"), (0, 0, 0, 2)))
-
-
-def status_text(status: str) -> Text:
-    """A status with its sign and colour."""
-    colour, sign = _LOOKS.get(status, ("", "·"))
-    return Text(f"{sign} {status}", style=colour)
 
 
 def _show_facts(view: View, console: Console) -> None:
@@ -120,74 +109,11 @@ def _show_facts(view: View, console: Console) -> None:
     console.print(path, soft_wrap=True)  # on one line, to be copied
 
 
-def _attempts(attempts: list[Attempt]) -> Table:
-    table = _table(">#", "started (UTC)", ">took", "ended", "process")
-    shown = list(enumerate(attempts, 1))
-    for number, attempt in shown if len(shown) <= HEAD + TAIL else shown[:HEAD] + shown[-TAIL:]:
-        started = attempt.started
-        dropped = f", dropped {started.dropped:,} torn bytes" if started.dropped else ""
-        table.add_row(
-            str(number),
-            started.at[:19].replace("T", " "),
-            span(seconds_of(attempt)),
-            _text(attempt.outcome),
-            _text(f"{started.pid} on {started.host}{dropped}"),
-        )
-    return table
-
-
-def _show_steps(view: View, console: Console) -> None:
-    total = view.state.completed_steps + len(view.state.unfinished)
-    _heading(console, plural(total, "step"))
-    if not total:
-        return
-    table = _table("step", "status", "started (UTC)", ">took", "result")
-    failures = iter(view.state.failed_steps)
-    for step in _head_and_tail(all_steps(view), total):
-        if step is None:
-            left_out = total - HEAD - TAIL
-            table.add_row(Text(f"... {left_out:,} more ...", style="dim"))
-            for failed in islice(failures, FAILURES):
-                table.add_row(*_step_row(failed, view))
-        else:
-            table.add_row(*_step_row(step, view))
-    console.print(Padding(table, (0, 0, 0, 2)))
-
-
-def _head_and_tail(found: Iterator[StepState], total: int) -> Iterator[StepState | None]:
-    """All of a few; the first and the last of many, with None between them."""
-    if total <= HEAD + TAIL:
-        return found
-    tail: deque[StepState] = deque(maxlen=TAIL)
-
-    def rest() -> Iterator[StepState | None]:
-        tail.extend(found)
-        yield None
-        yield from tail
-
-    return chain(islice(found, HEAD), rest())
-
-
-def _step_row(step: StepState, view: View) -> list[Text]:
-    took = "" if step.ms is None else span(step.ms / 1000)
-    if step.error is not None:
-        result = _text(f"{step.error.type}: {step.error.message}", "red", on_one_line=True)
-    else:
-        result = Text("" if step.result is None else size(len(step.result)))
-    return [
-        _text(step.name),
-        status_text(step_status(step, view)),
-        Text(step.started[11:23], style="dim"),
-        Text(took),
-        result,
-    ]
-
-
 def _show_logs(view: View, console: Console) -> None:
     total = view.state.log_lines
     if not total:
         return
-    _heading(console, plural(total, "log line") + (f", the last {LOGS}" if total > LOGS else ""))
+    heading(console, plural(total, "log line") + (f", the last {LOGS}" if total > LOGS else ""))
     for line in deque(logs(view.events()), maxlen=LOGS):
         console.print(Padding(log_text(line, with_time=True), (0, 0, 0, 2)))
 
@@ -216,12 +142,15 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _heading(console: Console, title: str) -> None:
+def heading(console: Console, title: str) -> None:
+    """A line that a section begins with."""
     console.print()
     console.print(Text(title, style="bold"))
 
 
 def _json(text: Json) -> Text:
+    if len(text) <= _JSON_LINE:
+        return Text(visible(json.dumps(json.loads(text), ensure_ascii=False)))
     lines = pretty_json(text).split("\n")
     if len(lines) > _JSON_LINES:
         lines = [

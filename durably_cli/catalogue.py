@@ -1,0 +1,102 @@
+"""What is known of a project's jobs without importing them: for completion, which must be quick.
+
+A cache: a file of the user's cache folder, which may be removed at any time. `trigger`, `resume`
+and `jobs` write down the jobs they have loaded; a job that was never loaded is known by the name of
+its file alone. What cannot be read or written is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from durably_cli import files, paths
+from durably_cli.codec import to_json
+from durably_cli.errors import DurablyError
+from durably_cli.fields import Field, Kind
+
+if TYPE_CHECKING:
+    from durably_cli.jobs import Job
+
+
+class Known(NamedTuple):
+    """A job as it was when it was last loaded; `stamp` says of which file."""
+
+    doc: str
+    fields: list[Field]
+    stamp: list[Any]
+
+
+def remember(project: Path, jobs: Iterable[Job[Any, Any]], *, all_of_them: bool = False) -> None:
+    """Write down what these jobs are; with `all_of_them`, forget the others."""
+    before = load(project)
+    known = {} if all_of_them else dict(before)
+    for job in jobs:
+        stamp = _stamp(job.source)
+        last = before.get(job.name)
+        is_same = last is not None and last.stamp == stamp
+        known[job.name] = last if last and is_same else Known(job.doc, job.fields, stamp)
+    if known != before:
+        _write(_path(project), {name: one._asdict() for name, one in known.items()})
+
+
+def known(project: Path) -> dict[str, str]:
+    """The names of the jobs, with what each does, as far as one can know without importing."""
+    loaded = load(project)
+    files_of_loaded = {one.stamp[0] for one in loaded.values()}
+    found = {name: one.doc for name, one in loaded.items()}
+    try:
+        for path in paths.job_files(project):
+            if str(path) not in files_of_loaded:
+                stem = path.parent.name if path.name == "__init__.py" else path.stem
+                found.setdefault(stem.replace("_", "-"), "not loaded yet")
+    except (DurablyError, OSError):
+        pass
+    return found
+
+
+def load(project: Path) -> dict[str, Known]:
+    """The jobs that were loaded so far, by name."""
+    try:
+        found = json.loads(_path(project).read_bytes())
+        return {name: _known(one) for name, one in found.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _known(found: dict[str, Any]) -> Known:
+    fields = [
+        Field(*one)._replace(kind=Kind(one[1]), items=Kind(one[-1])) for one in found["fields"]
+    ]
+    return Known(found["doc"], fields, found["stamp"])
+
+
+def _path(project: Path) -> Path:
+    return paths.cache_folder() / f"{paths.store_folder(project).name}.json"
+
+
+def _stamp(source: Path) -> list[Any]:
+    """What tells one version of a file from the next."""
+    try:
+        status = os.stat(source)
+    except OSError:
+        return [str(source)]
+    return [str(source), status.st_mtime_ns, status.st_size]
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    try:
+        files.make_folder(path.parent)
+        fd, temporary = files.create(path.parent, path.name)
+        try:
+            files.write_all(fd, to_json(content).encode("ascii"))
+            os.rename(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+        finally:
+            os.close(fd)
+    except OSError:  # a cache; the next one may have more luck
+        pass

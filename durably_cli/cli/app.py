@@ -1,0 +1,98 @@
+"""The application: its global options, and what all commands have in common."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from durably_cli.ending import end_as
+from durably_cli.version import __version__
+
+app = typer.Typer(
+    name="durably",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+class Command(TyperCommand):
+    """A command whose usage names its arguments plainly: JOB, not {JOB}."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words behind the command's name in the usage line."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+def command(
+    name: str | None = None, cls: type[TyperCommand] = Command
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Make a function that acts and returns an exit code a command of the application."""
+
+    def register(act: Callable[..., int]) -> Callable[..., int]:
+        @wraps(act)
+        def call(*args: Any, **options: Any) -> None:
+            end_as(lambda: act(*args, **options))
+
+        app.command(name, cls=cls)(call)
+        return act
+
+    return register
+
+
+def project_of(context: typer.Context) -> Path:
+    """The project the command is for; said on a terminal if one could not have guessed it."""
+    from durably_cli.paths import VIRTUAL_ENVIRONMENT, locate_project
+
+    project = locate_project(context.find_root().params.get("project"))
+    if project.source == VIRTUAL_ENVIRONMENT and sys.stderr.isatty():
+        print(f"in {project.folder}, by {project.source}", file=sys.stderr)
+    return project.folder
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"durably {__version__}", flush=True)
+        raise typer.Exit
+
+
+@app.callback()
+def durably(
+    project: Annotated[
+        str | None,
+        typer.Option(
+            "-C",
+            "--project",
+            metavar="DIR",
+            help="The project: the folder that has jobs/. By default the nearest one upwards, else "
+            "the one whose virtual environment durably runs from.",
+        ),
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Run Python functions that survive a crash: every step's result is on disk before the next.
+
+    Kill a run anywhere, and `durably resume` goes on where it was. No server, no database.
+
+    \b
+    Examples:
+      durably init
+      durably trigger sync-users --org-id org_123
+      durably list --status failed --since 2d
+      durably inspect @last
+      durably resume @failed
+    """

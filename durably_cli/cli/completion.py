@@ -1,0 +1,69 @@
+"""What a shell offers when Tab is pressed: jobs and runs, from what is cached or stands in line 0.
+
+No job is imported and no journal read through. What goes wrong offers nothing: a shell prompt is
+no place for an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import typer
+
+from durably_cli.cli.app import project_of
+from durably_cli.errors import DurablyError
+
+_RUNS = 30
+"""How many runs are offered, the newest ones."""
+
+
+def complete_jobs(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The project's jobs, with what they do."""
+    from durably_cli import catalogue
+
+    project = _project(context)
+    if project is None:
+        return []
+    known = catalogue.known(project)
+    return [(name, known[name]) for name in sorted(known) if name.startswith(incomplete)]
+
+
+def complete_runs(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The newest runs, with job and age; and the words that mean a run."""
+    project = _project(context)
+    offered = [] if project is None else [*_runs(project), *_WORDS]
+    return [(run, told) for run, told in offered if run.startswith(incomplete)]
+
+
+def complete_topics(incomplete: str) -> list[tuple[str, str]]:
+    """The topics of `durably help`."""
+    from durably_cli.topics import TOPICS, title
+
+    return [(name, title(name)) for name in TOPICS if name.startswith(incomplete)]
+
+
+_WORDS = (("@last", "the newest run"), ("@failed", "the newest run that failed"))
+
+
+def _runs(project: Path) -> Iterator[tuple[str, str]]:
+    from durably_cli import paths
+    from durably_cli.ids import short
+    from durably_cli.render.text import age
+
+    try:
+        store = paths.open_store(project)
+        for run_id in islice(store.run_ids(), _RUNS):
+            created = store.created(run_id)
+            if created is not None:
+                yield short(run_id), f"{created.job}, {age(created.at)} ago"
+    except (DurablyError, OSError):
+        return
+
+
+def _project(context: typer.Context) -> Path | None:
+    try:
+        return project_of(context)
+    except DurablyError:
+        return None

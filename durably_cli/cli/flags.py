@@ -1,0 +1,138 @@
+"""Flags made of a job's input: `--org-id org_123 --no-force` behind `durably trigger sync-users`.
+
+They are options of the command like any other, made when a command line calls for them: one that
+has a flag of no option, that asks for help, or that a shell completes. Only then is the job
+imported; completion takes what is cached. Whether a value will do is for the job's model to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+from typer.core import TyperOption
+
+from durably_cli.cli.app import Command, project_of
+from durably_cli.errors import DurablyError
+from durably_cli.fields import Field, Kind
+
+_OPTIONS = "durably.field_options"
+_GIVEN = "durably.fields_given"
+_UNKNOWN = "durably.why_no_fields"
+
+
+class FieldOption(TyperOption):
+    """The flag of one field. What it is given is kept for `given_fields`."""
+
+    def __init__(self, number: int, field: Field, flag: str) -> None:
+        is_switch = field.kind is Kind.SWITCH
+        super().__init__(
+            param_decls=[f"field_{number}", f"{flag}/{field.off_flag}" if is_switch else flag],
+            is_flag=is_switch or None,
+            multiple=field.kind is Kind.LIST,
+            metavar=None if is_switch else _placeholder(field),
+            help=_told(field),
+            expose_value=False,
+            callback=self._keep,
+        )
+        self.field = field
+
+    def _keep(self, context: typer.Context, _: object, value: Any) -> None:
+        if value is None or value == () or value == []:
+            return
+        kept = [self.field.value_of(each) for each in value] if self.multiple else value
+        if isinstance(kept, str):
+            kept = self.field.value_of(kept)
+        context.meta.setdefault(_GIVEN, {})[self.field.name] = kept
+
+
+class TriggerCommand(Command):
+    """`trigger`, whose options are those of the job as well."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Make the options of the job that the arguments name, then parse them all."""
+        ctx.meta[_OPTIONS] = self._options_for(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The command's own options, and the job's."""
+        return [*super().get_params(ctx), *ctx.meta.get(_OPTIONS, ())]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The options, and the fields of the job's input in a section of their own."""
+        options, ctx.meta[_OPTIONS] = ctx.meta.get(_OPTIONS, ()), ()
+        super().format_options(ctx, formatter)
+        ctx.meta[_OPTIONS] = options
+        if options:
+            with formatter.section("Fields of its input, laid over -p and --input"):
+                formatter.write_dl([option.get_help_record(ctx) for option in options])
+        elif _UNKNOWN in ctx.meta:
+            with formatter.section("Fields of its input"):
+                formatter.write_text(ctx.meta[_UNKNOWN])
+
+    def _options_for(self, ctx: Any, args: list[str]) -> list[FieldOption]:
+        job, others = _job_and_others(self, ctx, args)
+        asks_for_help = bool({"-h", "--help"} & set(args))
+        has_flags = any(other.startswith("--") for other in others)
+        if job is None or not (asks_for_help or has_flags or ctx.resilient_parsing):
+            return []
+        fields = _fields_of(ctx, job, if_broken_none=asks_for_help)
+        return [
+            FieldOption(number, field, field.flag)
+            for number, field in enumerate(fields)
+            if field.flag
+        ]
+
+
+def given_fields(context: typer.Context) -> dict[str, Any]:
+    """The values of the flags that were given, by the names of their fields."""
+    found: dict[str, Any] = context.meta.get(_GIVEN, {})
+    return found
+
+
+def _placeholder(field: Field) -> str:
+    """What stands for the value in a usage: INTEGER, or red|green."""
+    word = field.type.removeprefix("list of ").removesuffix(" or null")
+    return word.replace(" | ", "|") if "|" in word else word.upper()
+
+
+def _told(field: Field) -> str:
+    """A field in a line: what it is for, and what it is if it is left out."""
+    left_out = "required" if field.required else f"default: {field.default}"
+    known = field.required or field.default is not None
+    return "  ".join(filter(None, (field.description, f"[{left_out}]" if known else "")))
+
+
+def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:
+    """The job that is named, and the arguments that are none of the command's."""
+    parser = command.make_parser(ctx)
+    parser.ignore_unknown_options = True
+    before, ctx.resilient_parsing = ctx.resilient_parsing, True  # errors are for the real parse
+    try:
+        options, others, _ = parser.parse_args(list(args))
+    finally:
+        ctx.resilient_parsing = before
+    job = options.get("job")
+    return (job if isinstance(job, str) and not job.startswith("-") else None), others
+
+
+def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Iterable[Field]:
+    if ctx.resilient_parsing:
+        from durably_cli import catalogue
+
+        known = catalogue.load(project_of(ctx)).get(job)
+        return known.fields if known else []
+    from durably_cli.discovery import find_job
+    from durably_cli.streams import aside
+
+    try:
+        with aside():
+            return find_job(project_of(ctx), job).fields
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except DurablyError as error:
+        if not if_broken_none:
+            raise
+        ctx.meta[_UNKNOWN] = error.what.split("\n", 1)[0]
+        return []

@@ -1,0 +1,122 @@
+"""What `durably jobs` does: imports the project's jobs, and tells what they are and take."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from durably_cli import catalogue, paths
+from durably_cli.codec import to_json
+from durably_cli.discovery import AnyJob, find_job, load_all
+from durably_cli.errors import ConfigError, JobModuleError
+from durably_cli.fields import Field, Kind
+from durably_cli.render.plain import row
+from durably_cli.render.summary import SCHEMA, summary
+from durably_cli.store import Store, View
+from durably_cli.streams import aside
+
+
+def run_jobs(project: Path, *, as_json: bool) -> int:
+    """`durably jobs`; the exit code: that of a module that does not import, if there is one."""
+    with aside():
+        jobs, broken = load_all(project)
+    catalogue.remember(project, jobs.values(), all_of_them=not broken)
+    last = last_runs(paths.open_store(project), jobs)
+    described = [(jobs[name], last.get(name)) for name in sorted(jobs)]
+    out = sys.stdout
+    if as_json:
+        document = {
+            "schema": SCHEMA,
+            "jobs": [_as_json(*one) for one in described],
+            "broken": [{"path": error.path, "error": error.what} for error in broken],
+        }
+        out.write(to_json(document) + "\n")
+    elif out.isatty():
+        from durably_cli.render.job_tables import show_jobs  # rich, for terminals alone
+
+        show_jobs(described, broken, project, out)
+    else:
+        for job, last_run in described:
+            run = last_run or dict.fromkeys(("status", "created", "id"))
+            out.write(row(job.name, run["status"], run["created"], run["id"], job.doc))
+    return _broken(broken, project) if broken else 0
+
+
+def run_job(project: Path, name: str, *, as_json: bool) -> int:
+    """`durably jobs JOB`; the exit code."""
+    with aside() as streams:
+        job = find_job(project, name, lambda text: streams.stderr.write(text + "\n"))
+    catalogue.remember(project, [job])
+    last_run = last_runs(paths.open_store(project), [name]).get(name)
+    out = sys.stdout
+    if as_json:
+        out.write(to_json({"schema": SCHEMA, "job": _as_json(job, last_run)}) + "\n")
+    elif out.isatty():
+        from durably_cli.render.job_tables import show_job  # rich, for terminals alone
+
+        show_job(job, last_run, example(job), out)
+    else:
+        for field in job.fields:
+            flag = field.flag or f"-p {field.name}="
+            needed = "required" if field.required else "optional"
+            out.write(row(field.name, flag, field.type, needed, field.default, field.description))
+    return 0
+
+
+def last_runs(store: Store, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The newest run of each job, where there is one that can be read."""
+    missing = set(names)
+    found: dict[str, dict[str, Any]] = {}
+    for run_id in store.run_ids():
+        if not missing:
+            break
+        created = store.created(run_id)
+        if created is None or created.job not in missing:
+            continue
+        view = store.look(run_id)
+        if isinstance(view, View):
+            with view:
+                found[created.job] = summary(view)
+            missing.remove(created.job)
+    return found
+
+
+def example(job: AnyJob) -> str:
+    """A command that runs the job, with its required fields in it."""
+    words = ["durably", "trigger", job.name]
+    for field in job.fields:
+        if field.required:
+            words += _words(field)
+    if not job.fields and job.input.schema("validation"):
+        words += ["--input", "JSON"]
+    return " ".join(shlex.quote(word) for word in words)
+
+
+def _words(field: Field) -> list[str]:
+    placeholder = {Kind.NUMBER: "1", Kind.SWITCH: "true", Kind.JSON: "{}"}.get(
+        field.items if field.kind is Kind.LIST else field.kind, field.name.upper()
+    )
+    value = placeholder if field.example is None else field.example.strip('"')
+    if field.flag is None:
+        return ["-p", f"{field.name}={value}"]
+    return [field.flag] if field.kind is Kind.SWITCH else [field.flag, value]
+
+
+def _as_json(job: AnyJob, last_run: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "doc": job.doc,
+        "source": job.place,
+        "input": job.input.schema("validation"),
+        "output": job.output.schema("serialization"),
+        "last_run": last_run,
+    }
+
+
+def _broken(broken: list[JobModuleError], project: Path) -> int:
+    if len(broken) == 1:
+        raise broken[0]
+    raise ConfigError("\n".join(error.what for error in broken))

@@ -1,0 +1,24 @@
+"""The colour and the sign of every status, the same wherever one is drawn."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+LOOKS = {
+    "completed": ("green", "✓"),
+    "failed": ("red", "✗"),
+    "damaged": ("red", "✗"),
+    "unreadable": ("red", "✗"),
+    "broken": ("red", "✗"),
+    "running": ("cyan", "●"),
+    "pending": ("cyan", "○"),
+    "interrupted": ("yellow", "◐"),
+    "in doubt": ("yellow", "?"),
+    "cancelled": ("dim", "-"),
+}
+
+
+def status_text(status: str) -> Text:
+    """A status with its sign and colour."""
+    colour, sign = LOOKS.get(status, ("", "·"))
+    return Text(f"{sign} {status}", style=colour)

@@ -1,0 +1,67 @@
+"""The report of a failure that `--quiet` prints, and cron mails: all of it in one place."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from durably_cli.ids import short
+from durably_cli.render.plain import logs
+from durably_cli.render.text import plural, span, visible, visible_lines
+from durably_cli.store import View
+from durably_cli.timeline import seconds_of
+
+LOGS, PRINTED, ATTEMPTS = 10, 20, 10
+"""How many log lines, lines the job printed, and attempts are shown, the last ones."""
+
+_INPUT = 200
+_PRINTED_BYTES = 1 << 16
+
+
+def report(view: View, printed: BinaryIO, resume: str) -> str:
+    """What failed and where, what led there, and the command that goes on."""
+    state = view.state
+    where = f" in step {state.failed_step}" if state.failed_step else ""
+    input = state.created.input
+    lines = [
+        f"run {short(view.run_id)} of {state.created.job} {view.status}{where}",
+        f"  run      {view.run_id}",
+        f"  project  {state.created.project}",
+        f"  input    {input if len(input) <= _INPUT else input[:_INPUT] + ' ...'}",
+    ]
+    sections = (
+        ("error", [] if state.error is None else state.error.traceback.split("\n")),
+        (f"log lines, the last of {state.log_lines:,}", list(_log_lines(view))),
+        ("printed by the job, the end of it", _last_lines(printed)),
+        (f"attempts, the last of {len(state.attempts):,}", list(_attempts(view))),
+    )
+    for title, found in sections:
+        if found:
+            lines += ["", f"{title}:", *(f"  {line}" for line in found)]
+    return visible_lines("\n".join([*lines, "", f"try: {resume}"])) + "\n"
+
+
+def _log_lines(view: View) -> Iterator[str]:
+    for log in deque(logs(view.events()), maxlen=LOGS):
+        data = "".join(f" {key}={value}" for key, value in log.data.items())
+        yield f"{log.at[11:19]} {log.level:5} {visible(log.message + data)}"
+
+
+def _attempts(view: View) -> Iterator[str]:
+    numbered = list(enumerate(view.state.attempts, 1))
+    for number, attempt in numbered[-ATTEMPTS:]:
+        began = attempt.started.at[:19].replace("T", " ")
+        yield f"{number}  {began} UTC  {span(seconds_of(attempt))}  {attempt.outcome}"
+
+
+def _last_lines(printed: BinaryIO) -> list[str]:
+    size = printed.seek(0, os.SEEK_END)
+    printed.seek(max(0, size - _PRINTED_BYTES))
+    text = printed.read().decode("utf-8", "replace").rstrip("\n")
+    lines = [line.rstrip("\r") for line in text.split("\n")] if text else []
+    left_out = len(lines) - PRINTED
+    if left_out > 0:
+        return [f"... {plural(left_out, 'line')} ...", *lines[-PRINTED:]]
+    return lines

@@ -1,0 +1,51 @@
+"""The pages of `durably help TOPIC`: Markdown files beside this one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from durably_cli.errors import NotFound
+
+_FOLDER = Path(__file__).parent
+
+TOPICS = ("input", "exit-codes", "journal", "cron", "environment")
+
+
+def run_help(topic: str | None) -> int:
+    """`durably help`; the exit code."""
+    if topic is None:
+        _show(
+            "\n".join(
+                ["Topics:", "", *(f"- `durably help {name}`: {title(name)}" for name in TOPICS)]
+            )
+        )
+    elif topic in TOPICS:
+        _show(page(topic))
+    else:
+        raise NotFound(
+            f"there is no topic {topic!r}; there are {', '.join(TOPICS)}",
+            hint="durably help    (or durably COMMAND --help)",
+        )
+    return 0
+
+
+def page(topic: str) -> str:
+    """The page as Markdown; its first line is its title."""
+    return (_FOLDER / f"{topic}.md").read_text(encoding="utf-8")
+
+
+def title(topic: str) -> str:
+    """What the page is about."""
+    return page(topic).split("\n", 1)[0].removeprefix("# ")
+
+
+def _show(markdown: str) -> None:
+    if not sys.stdout.isatty():
+        sys.stdout.write(markdown.rstrip("\n") + "\n")
+        return
+    from rich.console import Console  # for terminals alone
+    from rich.markdown import Markdown
+
+    console = Console()
+    console.print(Markdown(markdown), width=min(console.width, 100))
