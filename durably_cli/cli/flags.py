@@ -8,43 +8,20 @@ imported; completion takes what is cached. Whether a value will do is for the jo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperOption
 
 from durably_cli.cli.app import Command, project_of
 from durably_cli.errors import DurablyError
-from durably_cli.fields import Field, Kind
+
+if TYPE_CHECKING:
+    from durably_cli.cli.field_options import FieldOption
+    from durably_cli.fields import Field
 
 _OPTIONS = "durably.field_options"
 _GIVEN = "durably.fields_given"
 _UNKNOWN = "durably.why_no_fields"
-
-
-class FieldOption(TyperOption):
-    """The flag of one field. What it is given is kept for `given_fields`."""
-
-    def __init__(self, number: int, field: Field, flag: str) -> None:
-        is_switch = field.kind is Kind.SWITCH
-        super().__init__(
-            param_decls=[f"field_{number}", f"{flag}/{field.off_flag}" if is_switch else flag],
-            is_flag=is_switch or None,
-            multiple=field.kind is Kind.LIST,
-            metavar=None if is_switch else _placeholder(field),
-            help=_told(field),
-            expose_value=False,
-            callback=self._keep,
-        )
-        self.field = field
-
-    def _keep(self, context: typer.Context, _: object, value: Any) -> None:
-        if value is None or value == () or value == []:
-            return
-        kept = [self.field.value_of(each) for each in value] if self.multiple else value
-        if isinstance(kept, str):
-            kept = self.field.value_of(kept)
-        context.meta.setdefault(_GIVEN, {})[self.field.name] = kept
 
 
 class TriggerCommand(Command):
@@ -78,30 +55,15 @@ class TriggerCommand(Command):
         if job is None or not (asks_for_help or has_flags or ctx.resilient_parsing):
             return []
         fields = _fields_of(ctx, job, if_broken_none=asks_for_help)
-        return [
-            FieldOption(number, field, field.flag)
-            for number, field in enumerate(fields)
-            if field.flag
-        ]
+        from durably_cli.cli.field_options import options_of  # most commands have none
+
+        return options_of(fields, ctx.meta.setdefault(_GIVEN, {}))
 
 
 def given_fields(context: typer.Context) -> dict[str, Any]:
     """The values of the flags that were given, by the names of their fields."""
     found: dict[str, Any] = context.meta.get(_GIVEN, {})
     return found
-
-
-def _placeholder(field: Field) -> str:
-    """What stands for the value in a usage: INTEGER, or red|green."""
-    word = field.type.removeprefix("list of ").removesuffix(" or null")
-    return word.replace(" | ", "|") if "|" in word else word.upper()
-
-
-def _told(field: Field) -> str:
-    """A field in a line: what it is for, and what it is if it is left out."""
-    left_out = "required" if field.required else f"default: {field.default}"
-    known = field.required or field.default is not None
-    return "  ".join(filter(None, (field.description, f"[{left_out}]" if known else "")))
 
 
 def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:

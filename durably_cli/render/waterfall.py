@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 
 from rich.console import Console
@@ -21,6 +22,7 @@ HEAD, TAIL, SLOWEST, FAILURES = 20, 10, 5, 20
 ATTEMPTS = 12
 """How many attempts are shown, the last ones."""
 
+_NOTICEABLE = 0.1
 _BARS = {"in doubt": "╌", "running": "━"}
 _KILLED = "no end recorded"
 
@@ -38,17 +40,30 @@ def show_timeline(view: View, console: Console) -> None:
         slowest=SLOWEST,
         failures=FAILURES,
     )
-    drawing = _Drawing(view, found, picked, console.width)
-    console.print(drawing.table(is_running))
-    slowest = sorted(
-        (each for each in picked if isinstance(each, Execution)), key=lambda each: -each.seconds
-    )
-    if len(slowest) > SLOWEST:
-        named = ", ".join(
-            f"{visible(each.name)} {span(each.seconds)}" for each in slowest[:SLOWEST]
-        )
-        console.print()
-        console.print(Text.assemble(("  slowest: ", "dim"), named))
+    console.print(_Drawing(view, found, picked, console.width).table(is_running))
+    bars = [each for each in picked if isinstance(each, Execution)]
+    for line in (*_failures(bars), *_slowest(bars)):
+        console.print(line)
+
+
+def _failures(bars: list[Execution]) -> Iterator[Text]:
+    """What the failed ones said, in full, where the drawing has no room for it."""
+    failed = [each for each in bars if each.error is not None][:FAILURES]
+    for number, each in enumerate(failed):
+        if number == 0:
+            yield Text("")
+        error = f"{each.error.type}: {each.error.message}" if each.error else ""
+        where = f"{each.name}, attempt {each.attempt}: "
+        yield Text.assemble(("  ✗ ", "red"), (visible(where), "dim"), visible(error))
+
+
+def _slowest(bars: list[Execution]) -> Iterator[Text]:
+    """Which took the longest, if there is a choice and it was long enough to notice."""
+    slow = sorted(bars, key=lambda each: -each.seconds)[:SLOWEST]
+    if len(bars) > SLOWEST and slow[0].seconds >= _NOTICEABLE:
+        named = ", ".join(f"{visible(each.name)} {span(each.seconds)}" for each in slow)
+        yield Text("")
+        yield Text.assemble(("  slowest: ", "dim"), named)
 
 
 class _Drawing:
@@ -120,7 +135,7 @@ class _Drawing:
 
 def _note(row: Execution) -> Text:
     if row.error is not None:
-        return Text(visible(f"{row.error.type}: {row.error.message}"), "red")
+        return Text(visible(row.error.type), "red")
     if row.result is not None:
         return Text(size(len(row.result)), "dim")
     return Text(row.status, _colour(row.status))
