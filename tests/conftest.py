@@ -22,6 +22,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root / "project"
         self.data = root / "data"
+        self.cache = root / "cache"
         self.effects_path = root / "effects"
         (self.root / "jobs").mkdir(parents=True)
         self.env = {
@@ -30,6 +31,7 @@ class Project:
             if not name.startswith(("DURABLY_", "PYTHON"))
         } | {
             "DURABLY_DATA_DIR": str(self.data),
+            "DURABLY_CACHE_DIR": str(self.cache),
             "EFFECTS": str(self.effects_path),
             "HOME": str(root),
             "COLUMNS": "100",

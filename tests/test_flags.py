@@ -1,0 +1,117 @@
+"""Flags made of a job's input: what they set, what they refuse, and when the job is imported."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Project
+
+ORDER = """
+    from typing import Any
+    from pydantic import Field
+
+    effect("imported")
+
+    class Order(BaseModel):
+        item: str = Field(description="what is ordered")
+        count: int = 1
+        gift: bool = False
+        tags: list[str] = []
+        address: dict[str, Any] | None = None
+        label: str = ""
+
+    @define_job
+    def order(step: Step, payload: Order) -> dict:
+        '''Order an item.'''
+        return payload.model_dump()
+
+    @define_job
+    def number(step: Step, payload: int) -> int:
+        return payload
+"""
+
+
+@pytest.fixture
+def shop(project: Project) -> Project:
+    project.job(ORDER, "order")
+    return project
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (("--item", "tea"), {}),
+        (("--item=tea", "--count=2"), {"count": 2}),
+        (("--item", "tea", "--gift"), {"gift": True}),
+        (("--item", "tea", "-p", "gift:=true", "--no-gift"), {"gift": False}),
+        (("--item", "tea", "--tags", "a", "--tags", "b"), {"tags": ["a", "b"]}),
+        (("--item", "tea", "--address", '{"city": "Oslo"}'), {"address": {"city": "Oslo"}}),
+        (("-i", '{"item": "x", "count": 5}', "-p", "item=y", "--item", "tea"), {"count": 5}),
+        (("--item", "tea", "--label", "a=b", "-p", "label=mine"), {"label": "mine"}),
+        (("--item", "--count"), {"item": "--count"}),
+    ],
+)
+def test_flags_are_laid_over_fields_and_those_over_the_input(
+    shop: Project, args: tuple[str, ...], expected: dict[str, object]
+) -> None:
+    whole = {"item": "tea", "count": 1, "gift": False, "tags": [], "address": None, "label": ""}
+    assert json.loads(shop.run("trigger", "order", *args).out) == whole | expected
+
+
+def test_the_model_names_all_that_will_not_do_in_one_list(shop: Project) -> None:
+    result = shop.run("trigger", "order", "--count", "few", "--address", "Oslo", expect=65)
+    for field in ("item: Field required", "count: Input should be", "address: Input should be"):
+        assert f"  {field}" in result.err
+    assert "durably jobs order" in result.err
+    assert shop.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("order", "--itme", "tea"), "No such option: --itme"),
+        (("order", "--item"), "Option '--item' requires an argument"),
+        (("--item", "tea", "order"), "No such option: --item"),
+        (("order", "--item", "tea", "more"), "unexpected extra argument"),
+        (("number", "--item", "tea"), "No such option: --item"),
+    ],
+)
+def test_what_is_no_flag_of_the_job_is_a_usage_error(
+    shop: Project, args: tuple[str, ...], said: str
+) -> None:
+    result = shop.run("trigger", *args, expect=2)
+    assert said in result.err
+    assert shop.runs() == []
+
+
+def test_an_unknown_job_with_flags_is_told_the_nearest_names(shop: Project) -> None:
+    assert "did you mean order?" in shop.run("trigger", "ordr", "--item", "tea", expect=4).err
+
+
+def test_help_of_trigger_shows_the_fields_of_the_job(shop: Project) -> None:
+    shown = shop.run("trigger", "order", "--help").out
+    for part in ("--item STRING", "what is ordered", "[required]", "--gift / --no-gift"):
+        assert part in shown
+    assert "trigger [OPTIONS] JOB\n" in shown
+    assert "Fields" not in shop.run("trigger", "--help").out
+    assert "there is no job nobody" in shop.run("trigger", "nobody", "--help").out
+
+
+def test_a_job_is_imported_for_its_flags_alone_and_once(shop: Project) -> None:
+    shop.run("trigger", "--help")
+    shop.run("list", "--job", "order")
+    assert shop.effects == []
+    shop.run("trigger", "order", "--item", "tea", "--idempotency-key", "k")
+    assert shop.effects == ["imported"]
+    shop.run("trigger", "order", "-p", "item=tea", "--idempotency-key", "k")
+    assert shop.effects == ["imported"], "an ended run needs no job"
+
+
+def test_what_a_module_prints_while_it_is_imported_stays_out_of_stdout(project: Project) -> None:
+    project.job(f"\n    print('imported'){ORDER}", "order")
+    result = project.run("trigger", "order", "--item", "tea")
+    assert json.loads(result.out)["item"] == "tea"
+    assert "imported" in result.err
+    assert "imported" not in project.run("jobs").out
