@@ -68,7 +68,7 @@ def test_bash_is_offered_commands_jobs_runs_flags_and_topics(shop: Project) -> N
         ("durably logs @f", ["@failed"]),
         ("durably help c", ["cron"]),
         ("durably trigger order --it", ["--item"]),
-        ("durably trigger order --gift --no-g", ["--no-gift"]),
+        ("durably trigger order --no-g", ["--no-gift"]),
         ("durably trigger sync-users --ite", []),
     ):
         assert offered(shop, line) == expected, line

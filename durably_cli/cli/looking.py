@@ -63,7 +63,7 @@ def list_(
       durably list
       durably list --job sync-users --status failed --since 2d
       durably list --label team=billing -n 0 --json
-      durably list --status interrupted -n 0 | cut -f1 | xargs -n1 durably resume
+      durably list --status interrupted -n 0 | cut -f1 | xargs -r -n1 durably resume
       durably list --watch
     """
     from durably_cli.listing import Filters, run_list

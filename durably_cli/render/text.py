@@ -24,10 +24,10 @@ def _spelled(character: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """How long, for people: 0.03 s, 4.2 s, 3 m 20 s, 2 h 5 m, 3 d 4 h."""
+    """How long, for people: 30 ms, 4.2 s, 3 m 20 s, 2 h 5 m, 3 d 4 h."""
     seconds = max(0.0, seconds)
     if seconds < 0.0995:
-        return f"{seconds:.2f} s"
+        return f"{round(seconds * 1000)} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from rich.console import Console
@@ -33,17 +34,26 @@ def show_timeline(view: View, console: Console) -> None:
     found = lanes(view.state.attempts, clock.now() if is_running else None)
     if not found:
         return
+    done: Counter[int] = Counter()
     picked = pick(
-        executions(view.events(), found, is_running=is_running),
+        _counted(executions(view.events(), found, is_running=is_running), done),
         head=HEAD,
         tail=TAIL,
         slowest=SLOWEST,
         failures=FAILURES,
     )
-    console.print(_Drawing(view, found, picked, console.width).table(is_running))
+    drawing = _Drawing(view, found, picked, console.width)
+    console.print(drawing.table(done, is_running=is_running))
     bars = [each for each in picked if isinstance(each, Execution)]
     for line in (*_failures(bars), *_slowest(bars)):
         console.print(line)
+
+
+def _counted(found: Iterable[Execution], done: Counter[int]) -> Iterator[Execution]:
+    """Pass them on, and count those of each attempt that completed."""
+    for each in found:
+        done[each.attempt] += each.status == "completed"
+        yield each
 
 
 def _failures(bars: list[Execution]) -> Iterator[Text]:
@@ -82,8 +92,8 @@ class _Drawing:
         self._note_width = max(16, width // 5)
         self._bar_width = max(8, width - self._name_width - self._note_width - 17)
 
-    def table(self, is_running: bool) -> Table:
-        """All rows: of each attempt a heading, then its executions."""
+    def table(self, done: Counter[int], *, is_running: bool) -> Table:
+        """All rows: of each attempt a heading, what was done before it, then its executions."""
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(width=2)
         table.add_column(width=self._name_width, no_wrap=True, overflow="ellipsis")
@@ -97,6 +107,11 @@ class _Drawing:
             is_last = lane.number == len(self._lanes)
             if len(self._lanes) > 1 or lane.attempt.outcome != "completed":
                 table.add_row(*self._heading(lane, is_running=is_running and is_last))
+            before = sum(done[number] for number in range(1, lane.number))
+            if before:
+                table.add_row(
+                    Text("↺", "dim"), Text(f"{plural(before, 'step')} done before", "dim")
+                )
             for row in self._picked.get(lane.number, ()):
                 table.add_row(*self._row(row))
         return table

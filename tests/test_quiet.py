@@ -1,0 +1,121 @@
+"""`-q`: silent on success, one report on failure."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from tests.conftest import Project
+
+LOUD = """
+    import subprocess, logging
+
+    @define_job
+    def loud(step: Step, payload: dict) -> str:
+        print("printed")
+        subprocess.run(["sh", "-c", "echo by a child; echo and its stderr >&2"])
+        logging.getLogger("mine").error("logged")
+        step.log.warn("careful", n=1)
+        step.run("first", effect, "first")
+        return step.run("second", second)
+
+    def second() -> str:
+        if not os.path.exists("mended"):
+            raise RuntimeError("not \\x1b[31myet")
+        return "done"
+"""
+
+
+@pytest.fixture
+def loud(project: Project) -> Project:
+    project.job(LOUD, "loud")
+    return project
+
+
+@pytest.mark.parametrize("by", ["-q", "--quiet", "DURABLY_QUIET=1", "DURABLY_QUIET=true"])
+def test_success_is_silent(loud: Project, by: str) -> None:
+    (loud.root / "mended").touch()
+    name, _, value = by.partition("=")
+    args, env = ((), {name: value}) if value else ((by,), {})
+    result = loud.run("trigger", "loud", *args, env=loud.env | env)
+    assert (result.out, result.err) == ("", "")
+    assert loud.runs()[0]["status"] == "completed"
+    again = loud.run("resume", "@last", *args, env=loud.env | env)
+    assert (again.out, again.err) == ("", "")
+
+
+def test_failure_is_one_report_with_all_that_is_needed(loud: Project) -> None:
+    result = loud.run("trigger", "loud", "-q", "-p", "org=x", expect=1)
+    run = loud.runs()[0]["id"]
+    assert result.out == ""
+    lines = result.err.splitlines()
+    assert lines[0] == f"run {run[-8:]} of loud failed in step second"
+    for part in (
+        *(f"  run      {run}", f"  project  {loud.root}", '  input    {"org":"x"}'),
+        *("RuntimeError: not \\x1b[31myet", "in second", "warn  careful n=1"),
+        *("  printed", "  by a child", "  and its stderr", "  logged", "failed"),
+    ):
+        assert part in result.err, part
+    assert lines[-1] == f"try: durably resume {run[-8:]}"
+    assert "durably_cli" not in result.err
+    again = loud.run("resume", "@last", "-q", expect=1)
+    assert "  2  " in again.err
+    (loud.root / "mended").touch()
+    assert loud.run("resume", "@last", "-q").err == ""
+    assert loud.effects == ["first"]
+
+
+def test_json_is_data_and_printed_all_the_same(loud: Project) -> None:
+    (loud.root / "mended").touch()
+    result = loud.run("trigger", "loud", "-q", "--json")
+    assert json.loads(result.out)["run"]["output"] == "done"
+    assert result.err == ""
+
+
+def test_other_errors_are_said_in_full(loud: Project) -> None:
+    assert "did you mean loud?" in loud.run("trigger", "lod", "-q", expect=4).err
+    assert "is not JSON" in loud.run("trigger", "loud", "-q", "-i", "{", expect=65).err
+
+
+def test_a_signal_is_a_failure_that_says_how_to_go_on(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def slow(step: Step, payload: dict) -> None:
+            step.run("nap", nap)
+
+        def nap() -> None:
+            effect("napping")
+            time.sleep(60)
+        """
+    )
+    with project.start("trigger", "slow", "-q") as process:
+        while not project.effects:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert out == ""
+    assert "was interrupted in step nap" in err
+    assert "durably resume" in err
+
+
+def test_a_lot_that_was_printed_is_cut_to_its_end(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def many(step: Step, payload: dict) -> None:
+            for n in range(100_000):
+                print("line", n)
+            raise RuntimeError
+        """
+    )
+    err = project.run("trigger", "many", "-q", expect=1).err
+    assert len(err.splitlines()) < 60
+    assert "  line 99999" in err
+    assert "lines ..." in err
+    assert not list(project.data.rglob("*printed*"))
