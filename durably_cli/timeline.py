@@ -7,7 +7,7 @@ time between them, in which nothing was done, is left out. Pure; all is read off
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -89,6 +89,13 @@ def executions(
             number += 1
     if begun and number:
         yield _left_open(begun, lanes[number - 1], "running" if is_running else "in doubt")
+
+
+def counted(found: Iterable[Execution], completed: Counter[int]) -> Iterator[Execution]:
+    """Pass them on, and count those of each attempt that completed."""
+    for each in found:
+        completed[each.attempt] += each.status == "completed"
+        yield each
 
 
 def pick(

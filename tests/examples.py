@@ -69,6 +69,19 @@ class Examples:
         return Result(done.returncode, done.stdout, done.stderr)
 
 
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """README's blocks of this language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def block(language: str) -> str:
+    """README's first block of this language."""
+    return blocks(language)[0]
+
+
 def shell_lines(markdown: str) -> list[str]:
     """The lines of all `sh` blocks, and the commands of crontab ones."""
     lines = []

@@ -12,21 +12,15 @@ from pathlib import Path
 
 from durably_cli import errors
 from tests.conftest import Project
-
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-
-
-def block(language: str) -> str:
-    """The first block of this language."""
-    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert found is not None
-    return found[1]
+from tests.examples import README, Examples, block, blocks, shell_lines
+from tests.make_picture import PICTURE, make
+from tests.test_import_invoices import MENDED, MISTAKE
 
 
 def shape(text: str) -> list[str]:
     """The lines with ids and times taken out."""
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f-]{27})?", "ID", text)
-    return re.sub(r"\d+\.\d+ s", "TIME", text).splitlines()
+    return re.sub(r"\d+\.\d+ s|\d+ ms", "TIME", text).splitlines()
 
 
 def test_the_job_is_killed_and_resumed_as_shown(project: Project) -> None:
@@ -52,25 +46,65 @@ def test_the_job_is_killed_and_resumed_as_shown(project: Project) -> None:
     assert sorted(shape(resumed.err + resumed.out)) == sorted(shown[at + 1 :])
 
 
-def test_the_python_lines_work_as_shown(project: Project) -> None:
+def test_a_job_is_tested_as_shown(project: Project) -> None:
+    job, test = blocks("python")
+    (project.root / "jobs" / "thumbnails.py").write_text(job.replace("sleep(1)", "sleep(0)"))
+    (project.root / "test_jobs.py").write_text(test)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_jobs.py"]
+    env = project.env | {"PYTHONPATH": "."}
+    done = subprocess.run(command, cwd=project.root, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_python_line_works_as_shown(project: Project) -> None:
     (project.root / "jobs" / "thumbnails.py").write_text(
         block("python").replace("sleep(1)", "sleep(0)")
     )
-    program = project.root / "program.py"
-    lines = re.findall(r"`(thumbnails[.(].*?)`", README.replace("\n", " "))
-    assert len(lines) == 2
-    program.write_text(
-        "from durably_cli import Step\n"
-        "from jobs.thumbnails import Album, thumbnails\n"
-        + "".join(f"print({line})\n" for line in lines)
-    )
+    (line,) = re.findall(r"`(thumbnails[.].*?)`", README.replace("\n", " "))
+    program = f"from jobs.thumbnails import Album, thumbnails\nprint({line})\n"
     done = subprocess.run(
-        [sys.executable, program], cwd=project.root, env=project.env, capture_output=True, text=True
+        [sys.executable, "-c", program],
+        cwd=project.root,
+        env=project.env,
+        capture_output=True,
+        text=True,
     )
-    assert done.stdout.splitlines() == [
-        "{'beach': 5000}",
-        "{'beach': 5000, 'forest': 6000, 'harbour': 7000, 'tower': 5000}",
-    ], done.stderr
+    assert done.stdout == "{'beach': 5000}\n", done.stderr
+
+
+def test_a_failed_run_is_mended_and_resumed_as_shown(project: Project) -> None:
+    examples = Examples(project)
+    failed, resumed = (shape(text) for text in blocks("console")[1:])
+    first = project.run("trigger", "import-invoices", expect=1)
+    said = shape(first.err.replace(str(project.root) + "/", ""))
+    for line in failed[2:]:
+        assert line in said
+    removed, added = (line[1:] + "\n" for line in block("diff").splitlines())
+    assert (removed, added) == (MISTAKE, MENDED)
+    path = examples.project.root / "jobs" / "import_invoices.py"
+    path.write_text(path.read_text().replace(removed, added))
+    assert shape(project.run("resume", "@failed").err)[-1] == resumed[-1]
+
+
+def test_every_command_does_what_it_says(project: Project) -> None:
+    examples = Examples(project)
+    lines = [line for line in shell_lines(README) if not line.startswith("python3 -m venv")]
+    assert len(lines) >= 4
+    for line in lines:
+        result = examples.run(line)
+        assert result.code == 0, result
+
+
+def test_the_picture_is_of_such_a_run(project: Project, tmp_path: Path) -> None:
+    made = tmp_path / "made.svg"
+    make(tmp_path / "other", made)
+    pattern = r">([^<]+)</text>"
+    words = [
+        [re.sub(r"[0-9a-f]{8}|[\d:.-]+", "N", word) for word in re.findall(pattern, text)]
+        for text in (made.read_text(encoding="utf-8"), PICTURE.read_text(encoding="utf-8"))
+    ]
+    assert words[0] == words[1]
+    assert "killed or crashed" in words[1]
 
 
 def test_every_exit_code_is_in_the_table() -> None:
@@ -88,13 +122,10 @@ def test_every_exit_code_is_in_the_table() -> None:
 
 
 def test_every_command_and_option_that_is_named_exists(project: Project) -> None:
-    help_of = {
-        command: project.run(command, "--help").out
-        for command in ("trigger", "resume", "list", "inspect", "adopt")
-    }
-    named = re.findall(r"`durably ([a-z]+)[^`]*?(--[\w-]+)[^`]*`", README)
-    assert named
-    for command, option in named:
-        assert option in help_of[command]
-    for text in help_of.values():
-        assert "Examples:" in text
+    named = set(re.findall(r"`durably ([a-z]+)", README))
+    assert len(named) > 8
+    help_of_all = "".join(project.run(command, "--help").out for command in named)
+    of_jobs = {"--org-id", "--no-force"}
+    options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", README)) - of_jobs
+    for option in options:
+        assert option in help_of_all + project.run("--help").out, option

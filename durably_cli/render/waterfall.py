@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from durably_cli.render.looks import LOOKS
 from durably_cli.render.text import plural, size, span, visible
 from durably_cli.state import Status
 from durably_cli.store import View
-from durably_cli.timeline import Execution, Gap, Lane, executions, lanes, pick
+from durably_cli.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
 
 HEAD, TAIL, SLOWEST, FAILURES = 20, 10, 5, 20
 """How many executions of a long run are shown."""
@@ -36,7 +36,7 @@ def show_timeline(view: View, console: Console) -> None:
         return
     done: Counter[int] = Counter()
     picked = pick(
-        _counted(executions(view.events(), found, is_running=is_running), done),
+        counted(executions(view.events(), found, is_running=is_running), done),
         head=HEAD,
         tail=TAIL,
         slowest=SLOWEST,
@@ -47,13 +47,6 @@ def show_timeline(view: View, console: Console) -> None:
     bars = [each for each in picked if isinstance(each, Execution)]
     for line in (*_failures(bars), *_slowest(bars)):
         console.print(line)
-
-
-def _counted(found: Iterable[Execution], done: Counter[int]) -> Iterator[Execution]:
-    """Pass them on, and count those of each attempt that completed."""
-    for each in found:
-        done[each.attempt] += each.status == "completed"
-        yield each
 
 
 def _failures(bars: list[Execution]) -> Iterator[Text]:

@@ -1,0 +1,182 @@
+"""A run as one page for a browser: no font, script or link from outside, readable without script.
+
+It is written as the journal is read, a row an execution, so a long run takes no memory to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TextIO
+
+from durably_cli import clock
+from durably_cli.events import Json, LogWritten
+from durably_cli.ids import short
+from durably_cli.render.plain import labels_text, logs, pretty_json
+from durably_cli.render.summary import in_doubt, reason, summary
+from durably_cli.render.text import plural, size, span, visible, visible_lines
+from durably_cli.state import Status
+from durably_cli.store import View
+from durably_cli.timeline import Execution, Lane, executions, lanes
+
+VALUE_LENGTH = 10_000
+"""How many characters of a value are written; the page says where the rest is."""
+
+_FOLDER = Path(__file__).parent
+_KINDS = ("completed", "failed", "in doubt", "running", "info", "warn", "error")
+
+
+def write_page(view: View, out: TextIO) -> None:
+    """The run as it is now, as an HTML document."""
+    job = view.state.created.job
+    title = f"{job} {short(view.run_id)} {view.status}"
+    out.write(Template(_read("page.html")).substitute(title=_text(title)))
+    for part in (_head(view), _values(view), _error(view), _filter(), _steps(view), _logs(view)):
+        out.writelines(part)
+    out.write(Template(_read("page_end.html")).substitute())
+
+
+def _head(view: View) -> Iterator[str]:
+    created, columns = view.state.created, summary(view)
+    status = str(view.status)
+    yield f"<h1>{_text(created.job)} <code>{view.run_id}</code> "
+    yield f'<span class="{status}">{status}</span></h1>\n<dl>\n'
+    facts = {
+        "created": f"{created.at[:19].replace('T', ' ')} UTC",
+        "took": "" if columns["seconds"] is None else span(columns["seconds"]),
+        "attempts": f"{len(view.state.attempts):,}",
+        "steps": f"{columns['steps']:,} completed",
+        "labels": labels_text(created.labels),
+        "idempotency key": created.idempotency_key,
+        "concurrency key": created.concurrency_key,
+        "reason": reason(view),
+        "in doubt": ", ".join(step.name for step in in_doubt(view)),
+        "project": created.project,
+        "journal": str(view.path),
+    }
+    for name, value in facts.items():
+        if value:
+            yield f"<dt>{name}</dt><dd>{_text(value)}</dd>\n"
+    yield "</dl>\n"
+
+
+def _values(view: View) -> Iterator[str]:
+    yield '<div class="columns">\n'
+    for name, value in (("Input", view.state.created.input), ("Output", view.state.output)):
+        if value is not None:
+            yield f"<section><h2>{name}</h2>{_value(value, view, '--json')}</section>\n"
+    yield "</div>\n"
+
+
+def _error(view: View) -> Iterator[str]:
+    error = view.state.error
+    if error is not None:
+        yield f'<h2>Error</h2><pre class="failed">{_lines(error.traceback)}</pre>\n'
+
+
+def _filter() -> Iterator[str]:
+    options = "".join(f"<option>{kind}</option>" for kind in _KINDS)
+    yield (
+        '<div class="filter" id="filter" hidden>'
+        '<input id="text" type="search" placeholder="Filter steps and logs" aria-label="Filter">'
+        f'<select id="kind" aria-label="Kind"><option value="">all</option>{options}</select>'
+        '<span id="count" class="dim" aria-live="polite"></span></div>\n'
+    )
+
+
+def _steps(view: View) -> Iterator[str]:
+    is_running = view.status is Status.RUNNING
+    found = lanes(view.state.attempts, clock.now() if is_running else None)
+    yield "<h2>Steps</h2>\n<table>\n<thead><tr><th>step</th><th>timeline</th>"
+    yield '<th class="number">took</th><th class="number wide">result</th></tr></thead>\n<tbody>\n'
+    total = max(found[-1].start + found[-1].seconds, 0.001) if found else 1.0
+    number = done = 0
+    for each in executions(view.events(), found, is_running=is_running):
+        while number < each.attempt:
+            yield _attempt(found[number], done, is_running=is_running and number + 1 == len(found))
+            number += 1
+        done += each.status == "completed"
+        yield _step(each, view, total)
+    for lane in found[number:]:
+        yield _attempt(lane, done, is_running=is_running and lane.number == len(found))
+    yield "</tbody>\n</table>\n"
+
+
+def _attempt(lane: Lane, done: int, *, is_running: bool) -> str:
+    attempt = lane.attempt
+    ended = "killed or crashed" if attempt.ended is None else attempt.outcome
+    told = [f"{attempt.started.at[:19].replace('T', ' ')} UTC", "running" if is_running else ended]
+    if done:
+        told.append(f"{plural(done, 'step')} done before")
+    if attempt.started.dropped:
+        told.append(f"dropped {plural(attempt.started.dropped, 'torn byte')}")
+    return (
+        f'<tr class="attempt"><th scope="rowgroup">attempt {lane.number}</th>'
+        f'<th>{_text(", ".join(told))}</th><th class="number">{span(lane.seconds)}</th>'
+        '<th class="wide"></th></tr>\n'
+    )
+
+
+def _step(each: Execution, view: View, total: float) -> str:
+    look = "doubt" if each.status == "in doubt" else each.status
+    left, width = 100 * each.start / total, 100 * each.seconds / total
+    took = span(each.seconds) if each.status in ("completed", "failed") else each.status
+    if each.error is not None:
+        inside = f'<pre class="failed">{_lines(each.error.traceback)}</pre>'
+        result = _text(each.error.type)
+    elif each.result is not None:
+        inside = _value(each.result, view, f"--step '{each.name}'")
+        result = size(len(each.result))
+    else:
+        inside, result = "<p>It was started, and left no result.</p>", ""
+    return (
+        f'<tr data-kind="{each.status}"><td><details><summary>{_text(each.name)}</summary>{inside}'
+        f'</details></td><td class="track"><i class="{look}" title="{each.status}" '
+        f'style="left:{min(left, 99.5):.2f}%;width:{min(width, 100 - left):.2f}%"></i></td>'
+        f'<td class="number {look}">{took}</td><td class="number wide">{result}</td></tr>\n'
+    )
+
+
+def _logs(view: View) -> Iterator[str]:
+    if not view.state.log_lines:
+        return
+    yield "<h2>Logs</h2>\n<table>\n<thead><tr><th>time (UTC)</th><th>level</th>"
+    yield '<th class="wide">step</th><th>message</th></tr></thead>\n<tbody>\n'
+    yield from map(_log, logs(view.events()))
+    yield "</tbody>\n</table>\n"
+
+
+def _log(log: LogWritten) -> str:
+    data = "".join(f" {key}={value}" for key, value in log.data.items())
+    return (
+        f'<tr data-kind="{_text(log.level)}"><td class="dim">{log.at[11:23]}</td>'
+        f'<td class="{_text(log.level)}">{_text(log.level)}</td>'
+        f'<td class="dim wide">{_text(log.step or "")}</td>'
+        f'<td>{_text(log.message)}<span class="dim">{_text(data)}</span></td></tr>\n'
+    )
+
+
+def _value(text: Json, view: View, option: str) -> str:
+    shown = pretty_json(text)
+    if len(shown) <= VALUE_LENGTH:
+        return f"<pre>{escape(shown)}</pre>"
+    command = f"durably inspect {short(view.run_id)} {option}"
+    return (
+        f"<pre>{escape(shown[:VALUE_LENGTH])} …</pre>"
+        f"<p>The first {VALUE_LENGTH:,} characters; all {size(len(text))}: "
+        f"<code>{_text(command)}</code></p>"
+    )
+
+
+def _text(text: str) -> str:
+    return escape(visible(text))
+
+
+def _lines(text: str) -> str:
+    return escape(visible_lines(text))
+
+
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
