@@ -6,8 +6,10 @@ pays neither for pydantic nor for rich.
 
 from __future__ import annotations
 
+import sys
+
 from durably_cli.cli import looking, project, running
-from durably_cli.cli.app import app
+from durably_cli.cli.app import app, commands
 from durably_cli.ending import end_as
 from durably_cli.streams import prepare
 
@@ -17,4 +19,11 @@ __all__ = ["looking", "main", "project", "running"]
 def main() -> None:
     """Run the command line."""
     prepare()
+    _leave_out_what_is_not_called(sys.argv[1:2])
     end_as(app)
+
+
+def _leave_out_what_is_not_called(first_word: list[str]) -> None:
+    """Typer makes every command it knows before it runs one, at a millisecond each."""
+    if first_word and first_word[0] in commands:
+        app.registered_commands = [commands[first_word[0]]]

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+from typer.models import CommandInfo
 
 from durably_cli.ending import end_as
 from durably_cli.version import __version__
@@ -21,6 +22,9 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
+commands: dict[str, CommandInfo] = {}
+"""Every command, by its name."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
@@ -44,6 +48,7 @@ def command(
             end_as(lambda: act(*args, **options))
 
         app.command(name, cls=cls)(call)
+        commands[name or act.__name__] = app.registered_commands[-1]
         return act
 
     return register
