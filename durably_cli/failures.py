@@ -34,9 +34,16 @@ def _drop_our_frames(report: traceback.TracebackException) -> None:
             continue
         seen.add(id(one))
         theirs = [frame for frame in one.stack if not frame.filename.startswith((_OURS, *_LOADERS))]
-        one.stack = traceback.StackSummary.from_list(theirs)
+        one.stack = traceback.StackSummary.from_list(map(_without_carets, theirs))
         pending += [other for other in (one.__cause__, one.__context__) if other]
         pending += one.exceptions or []
+
+
+def _without_carets(frame: traceback.FrameSummary) -> traceback.FrameSummary:
+    """The frame without columns: the carets below a line say little, and wrap where it does."""
+    return traceback.FrameSummary(
+        frame.filename, frame.lineno, frame.name, line=frame.line, locals=frame.locals
+    )
 
 
 def printable(text: str) -> str:

@@ -92,17 +92,14 @@ def _contents(store: Store) -> str:
 
 
 def _show(found: list[Setting], out: TextIO) -> None:
-    from rich.table import Table  # for terminals alone
-    from rich.text import Text
+    from rich.text import Text  # for terminals alone
 
     from durably_cli.render.terminal import console_on
     from durably_cli.render.text import visible
 
-    table = Table.grid(padding=(0, 3, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_column(style="dim", overflow="fold")
+    console = console_on(out)
     for each in found:
-        value = Text("none", "yellow") if each.value is None else Text(visible(each.value))
-        table.add_row(each.name, value, Text(visible(each.source)))
-    console_on(out).print(table)
+        value = ("none", "yellow") if each.value is None else visible(each.value)
+        source = f"  ({visible(each.source)})"
+        line = Text.assemble((f"{each.name:16}", "dim"), value, (source, "dim"))
+        console.print(line, soft_wrap=True)

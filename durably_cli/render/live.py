@@ -110,7 +110,7 @@ class Live(Talk):
         self._update(total=total, completed=event.current, of=of)
 
     def say(self, text: str) -> None:
-        self._console.print(Text(visible(text)))
+        self._console.print(Text(visible(text)), soft_wrap=True)
 
     def close(self) -> None:
         self._progress_bar.stop()

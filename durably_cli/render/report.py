@@ -33,14 +33,18 @@ def report(view: View, printed: BinaryIO, resume: str) -> str:
     ]
     sections = (
         ("error", [] if state.error is None else state.error.traceback.split("\n")),
-        (f"log lines, the last of {state.log_lines:,}", list(_log_lines(view))),
-        ("printed by the job, the end of it", _last_lines(printed)),
-        (f"attempts, the last of {len(state.attempts):,}", list(_attempts(view))),
+        (_last("log lines", LOGS, state.log_lines), list(_log_lines(view))),
+        ("printed by the job", _last_lines(printed)),
+        (_last("attempts", ATTEMPTS, len(state.attempts)), list(_attempts(view))),
     )
     for title, found in sections:
         if found:
             lines += ["", f"{title}:", *(f"  {line}" for line in found)]
     return visible_lines("\n".join([*lines, "", f"try: {resume}"])) + "\n"
+
+
+def _last(what: str, shown: int, there_are: int) -> str:
+    return what if there_are <= shown else f"{what}, the last {shown} of {there_are:,}"
 
 
 def _log_lines(view: View) -> Iterator[str]:

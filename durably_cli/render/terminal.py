@@ -17,7 +17,7 @@ from durably_cli.ids import short
 from durably_cli.render.looks import status_text
 from durably_cli.render.plain import labels_text, logs, pretty_json
 from durably_cli.render.summary import in_doubt, summary
-from durably_cli.render.text import age, plural, span, visible, visible_lines
+from durably_cli.render.text import age, plural, span, visible
 from durably_cli.render.waterfall import show_timeline
 from durably_cli.store import Unreadable, View
 
@@ -67,7 +67,8 @@ def show_run(view: View, console: Console) -> None:
     error = view.state.error
     if error is not None:
         heading(console, "error")
-        console.print(Padding(Text(visible_lines(error.traceback), style="red"), (0, 0, 0, 2)))
+        for line in error.traceback.split("\n"):
+            console.print(Text(f"  {visible(line)}", style="red"), soft_wrap=True)
 
 
 def _show_facts(view: View, console: Console) -> None:
@@ -105,7 +106,7 @@ def _show_facts(view: View, console: Console) -> None:
         of = "" if state.progress.total is None else f" of {state.progress.total:g}"
         facts.add_row("  progress", f"{state.progress.current:g}{of}")
     console.print(facts)
-    path = Text.assemble(("  journal          ", "dim"), "  ", visible(str(view.path)))
+    path = Text.assemble(("  journal        ", "dim"), "  ", visible(str(view.path)))
     console.print(path, soft_wrap=True)  # on one line, to be copied
 
 

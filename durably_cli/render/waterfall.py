@@ -17,7 +17,7 @@ from durably_cli.state import Status
 from durably_cli.store import View
 from durably_cli.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
 
-HEAD, TAIL, SLOWEST, FAILURES = 20, 10, 5, 20
+HEAD, TAIL, SLOWEST, FAILURES = 12, 8, 5, 20
 """How many executions of a long run are shown."""
 
 ATTEMPTS = 12
@@ -45,13 +45,14 @@ def show_timeline(view: View, console: Console) -> None:
     drawing = _Drawing(view, found, picked, console.width)
     console.print(drawing.table(done, is_running=is_running))
     bars = [each for each in picked if isinstance(each, Execution)]
-    for line in (*_failures(bars), *_slowest(bars)):
-        console.print(line)
+    for line in (*_failures(bars, view), *_slowest(bars)):
+        console.print(line, soft_wrap=True)
 
 
-def _failures(bars: list[Execution]) -> Iterator[Text]:
-    """What the failed ones said, in full, where the drawing has no room for it."""
-    failed = [each for each in bars if each.error is not None][:FAILURES]
+def _failures(bars: list[Execution], view: View) -> Iterator[Text]:
+    """What the failed ones said, in full; but not the one that is the error of the run."""
+    told = view.state.failed_step, len(view.state.attempts)
+    failed = [each for each in bars if each.error and (each.name, each.attempt) != told]
     for number, each in enumerate(failed):
         if number == 0:
             yield Text("")
