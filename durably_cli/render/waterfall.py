@@ -83,7 +83,7 @@ class _Drawing:
         self._total = max(found[-1].start + found[-1].seconds, 0.001)
         names = [visible(each.name) for each in picked if isinstance(each, Execution)]
         self._name_width = max(22, min(max(map(len, names), default=0) + 2, width // 3))
-        self._note_width = max(16, width // 5)
+        self._note_width = max(18, width // 5)
         self._bar_width = max(8, width - self._name_width - self._note_width - 17)
 
     def table(self, done: Counter[int], *, is_running: bool) -> Table:
