@@ -95,6 +95,7 @@ def test_help_of_trigger_shows_the_fields_of_the_job(shop: Project) -> None:
     for part in ("--item STRING", "what is ordered", "[required]", "--gift / --no-gift"):
         assert part in shown
     assert "trigger [OPTIONS] JOB\n" in shown
+    assert "-p label=STRING" in shown
     assert "Fields" not in shop.run("trigger", "--help").out
     assert "there is no job nobody" in shop.run("trigger", "nobody", "--help").out
 

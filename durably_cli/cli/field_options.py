@@ -20,6 +20,15 @@ def options_of(fields: Iterable[Field], given: dict[str, Any]) -> list[FieldOpti
     ]
 
 
+def help_without_flag(fields: Iterable[Field]) -> list[tuple[str, str]]:
+    """How the other fields are given, and what they are."""
+    return [
+        (f"-p {field.name}={_placeholder(field)}", _told(field))
+        for field in fields
+        if not field.flag
+    ]
+
+
 class FieldOption(TyperOption):
     """The flag of one field; what it is given is put into `given`, by the field's name."""
 

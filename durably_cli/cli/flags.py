@@ -7,7 +7,7 @@ imported; completion takes what is cached. Whether a value will do is for the jo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = "durably.field_options"
 _GIVEN = "durably.fields_given"
+_WITHOUT_FLAG = "durably.fields_without_flag"
 _UNKNOWN = "durably.why_no_fields"
 
 
@@ -41,9 +42,10 @@ class TriggerCommand(Command):
         options, ctx.meta[_OPTIONS] = ctx.meta.get(_OPTIONS, ()), ()
         super().format_options(ctx, formatter)
         ctx.meta[_OPTIONS] = options
-        if options:
+        others = ctx.meta.get(_WITHOUT_FLAG, ())
+        if options or others:
             with formatter.section("Fields of its input, laid over -p and --input"):
-                formatter.write_dl([option.get_help_record(ctx) for option in options])
+                formatter.write_dl([option.get_help_record(ctx) for option in options] + others)
         elif _UNKNOWN in ctx.meta:
             with formatter.section("Fields of its input"):
                 formatter.write_text(ctx.meta[_UNKNOWN])
@@ -55,8 +57,9 @@ class TriggerCommand(Command):
         if job is None or not (asks_for_help or has_flags or ctx.resilient_parsing):
             return []
         fields = _fields_of(ctx, job, if_broken_none=asks_for_help)
-        from durably_cli.cli.field_options import options_of  # most commands have none
+        from durably_cli.cli.field_options import help_without_flag, options_of  # rarely needed
 
+        ctx.meta[_WITHOUT_FLAG] = help_without_flag(fields)
         return options_of(fields, ctx.meta.setdefault(_GIVEN, {}))
 
 
@@ -79,7 +82,7 @@ def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | 
     return (job if isinstance(job, str) and not job.startswith("-") else None), others
 
 
-def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Iterable[Field]:
+def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Sequence[Field]:
     if ctx.resilient_parsing:
         from durably_cli import catalogue
 
