@@ -119,6 +119,14 @@ def publish(temporary: Path, target: Path) -> bool:
     return True
 
 
+def names(folder: Path) -> list[str]:
+    """The names in a folder; none if it does not exist."""
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write it all, however short the kernel's single writes are."""
     view = memoryview(data)

@@ -1,89 +1,26 @@
-"""Keys: which run an idempotency key claimed, and whose turn a concurrency key gives.
+"""Concurrency keys: whose turn it is.
 
-A **claim** says "this key is that run". It is a file named by the hash of job and key, made like a
-journal: filled, synced, then linked to its name, so of any number of claimants one wins. It is made
-before its run: a claim without a run is completed by the next trigger.
-
-A **concurrency key** is two locked files, `<hash>` for the run that executes and `<hash>.slot` for
-the one that waits to. Each says which run that is. The order is slot, then key: so one run waits,
-and whoever finds the slot taken by a waiting run is told so at once.
+A key is two locked files, `<hash>` for the run that executes and `<hash>.slot` for the one that
+waits to. Each says which run that is. The order is slot, then key: so one run waits, and whoever
+finds the slot taken by a waiting run is told so at once.
 
 Keys come from outside; they touch paths only as hashes.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 from durably_cli import files, ids, locks
-from durably_cli.codec import to_json
-from durably_cli.errors import Busy, JournalError
+from durably_cli.errors import Busy
 from durably_cli.locks import Lock
 
 _PASSING_SECONDS = 3.0
 """How long to bear with a lock whose holder says no run: it is just passing."""
-
-
-class Claim(NamedTuple):
-    """The run that a key stands for, and the sha256 of the input it was claimed with."""
-
-    run: str
-    input_sha256: str
-
-
-class Claims:
-    """The idempotency keys of a store."""
-
-    def __init__(self, root: Path) -> None:
-        self._folder = root / "keys"
-        self._temporary = root / "tmp"
-
-    def find(self, job: str, key: str) -> Claim | None:
-        """The claim of this key of this job, if there is one."""
-        path = self._path(job, key)
-        try:
-            fd = files.open_existing(path)
-        except FileNotFoundError:
-            return None
-        with open(fd, encoding="ascii", errors="replace") as file:
-            text = file.read()
-        try:
-            found = json.loads(text)
-            claim = Claim(found["run"], found["input_sha256"])
-        except (ValueError, KeyError, TypeError):
-            raise _unreadable(path) from None
-        if not isinstance(claim.run, str) or not ids.is_id(claim.run):
-            raise _unreadable(path)
-        return claim
-
-    def make(self, job: str, key: str, claim: Claim) -> bool:
-        """Claim the key, durably; False if another claim came first."""
-        files.make_folder(self._folder)
-        path = self._path(job, key)
-        fd, temporary = files.create(self._temporary, path.name)
-        try:
-            with files.naming(path):
-                files.write_all(fd, (to_json(claim._asdict()) + "\n").encode("ascii"))
-                files.sync(fd)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-        finally:
-            os.close(fd)
-        return files.publish(temporary, path)
-
-    def sync(self) -> None:
-        """Return once every claim that can be seen is on disk: before its run is made."""
-        files.sync_folder(self._folder)
-
-    def _path(self, job: str, key: str) -> Path:
-        return self._folder / _hash(to_json([job, key]))
 
 
 class ConcurrencyKey:
@@ -214,10 +151,3 @@ def _read(path: Path) -> str:
 
 def _hash(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _unreadable(path: Path) -> JournalError:
-    return JournalError(
-        f"the claim {path} cannot be read",
-        hint="nothing was run; keep a copy of the file before you touch it",
-    )

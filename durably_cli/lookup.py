@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 
 from durably_cli import ids
+from durably_cli.claims import Claims
 from durably_cli.errors import NotFound, UsageError
-from durably_cli.keys import Claims
 from durably_cli.state import Status
 from durably_cli.store import Store, Unreadable, View
 

@@ -190,15 +190,15 @@ class Store:
 
     def run_ids(self) -> Iterator[str]:
         """The ids of all runs, newest first."""
-        for day in sorted(_names(self.runs), reverse=True):
+        for day in sorted(files.names(self.runs), reverse=True):
             if not _DAY.fullmatch(day):
                 continue
-            names = (name.removesuffix(_SUFFIX) for name in _names(self.runs / day))
+            names = (name.removesuffix(_SUFFIX) for name in files.names(self.runs / day))
             yield from sorted(filter(ids.is_id, names), reverse=True)
 
     def _sweep(self) -> None:
         """Remove what a crash left in `tmp` a day ago or longer."""
-        for name in _names(self.temporary):
+        for name in files.names(self.temporary):
             path = self.temporary / name
             try:
                 if time.time() - os.lstat(path).st_mtime < _DAY_SECONDS:
@@ -226,10 +226,3 @@ def _still_names(path: Path, fd: int) -> bool:
         return os.path.samestat(os.fstat(fd), os.lstat(path))
     except FileNotFoundError:
         return False
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except FileNotFoundError:
-        return []

@@ -21,10 +21,11 @@ from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from durably_cli import clock, ids, journal
+from durably_cli.claims import Claim, Claims
 from durably_cli.errors import Busy, Conflict, JournalTooNew
 from durably_cli.events import FORMAT, Json, RunCreated
 from durably_cli.failures import printable
-from durably_cli.keys import Claim, Claims, ConcurrencyKey, slot_taken, take_turn
+from durably_cli.keys import ConcurrencyKey, slot_taken, take_turn
 from durably_cli.local import OwnedRun, Watcher, Work, execute, host, remember
 from durably_cli.locks import Lock
 from durably_cli.reader import Reading

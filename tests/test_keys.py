@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from durably_cli import ids
+from durably_cli.claims import Claim, Claims
 from durably_cli.errors import Busy, JournalError
-from durably_cli.keys import Claim, Claims, ConcurrencyKey
+from durably_cli.keys import ConcurrencyKey
 
 ONE, TWO = ids.new(), ids.new()
 

@@ -1,0 +1,120 @@
+"""Claims: which run an idempotency key stands for, for ever.
+
+A claim is a file named by the hash of job and key, made like a journal: filled, synced, then linked
+to its name, so of any number of claimants one wins. It is made before its run: a claim without a
+run is completed by the next trigger. When its run is deleted it becomes a tombstone first, and a
+trigger that meets one runs nothing.
+
+Keys come from outside; they touch paths only as hashes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from durably_cli import files, ids
+from durably_cli.codec import to_json
+from durably_cli.errors import DurablyError, JournalError
+
+
+class Claim(NamedTuple):
+    """The run that a key stands for, and the sha256 of the input it was claimed with.
+
+    `deleted` is when its run was deleted, if it was.
+    """
+
+    run: str
+    input_sha256: str
+    deleted: str | None = None
+
+
+class Claims:
+    """The idempotency keys of a store."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "keys"
+        self._temporary = root / "tmp"
+
+    def find(self, job: str, key: str) -> Claim | None:
+        """The claim of this key of this job, if there is one. JournalError if it is damaged."""
+        return self._read(self._path(job, key))
+
+    def make(self, job: str, key: str, claim: Claim) -> bool:
+        """Claim the key, durably; False if another claim came first."""
+        files.make_folder(self.folder)
+        path = self._path(job, key)
+        return files.publish(self._written(path, claim), path)
+
+    def bury(self, job: str, key: str, claim: Claim, deleted: str) -> None:
+        """Make the claim a tombstone, durably."""
+        path = self._path(job, key)
+        os.rename(self._written(path, claim._replace(deleted=deleted)), path)
+        self.sync()
+
+    def free(self, job: str, key: str) -> None:
+        """Forget the key, durably: it can be claimed anew."""
+        self._path(job, key).unlink(missing_ok=True)
+        self.sync()
+
+    def sync(self) -> None:
+        """Return once every claim that can be seen is on disk: before its run is made."""
+        files.sync_folder(self.folder)
+
+    def all(self) -> Iterator[tuple[Path, Claim | DurablyError]]:
+        """Every claim with its file, or why that cannot be read."""
+        for name in sorted(files.names(self.folder)):
+            path = self.folder / name
+            try:
+                claim = self._read(path)
+            except DurablyError as error:
+                yield path, error
+            else:
+                if claim is not None:
+                    yield path, claim
+
+    def _read(self, path: Path) -> Claim | None:
+        try:
+            fd = files.open_existing(path)
+        except FileNotFoundError:
+            return None
+        with open(fd, encoding="ascii", errors="replace") as file:
+            text = file.read()
+        try:
+            found = json.loads(text)
+            claim = Claim(found["run"], found["input_sha256"], found.get("deleted"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise _unreadable(path) from None
+        if not isinstance(claim.run, str) or not ids.is_id(claim.run):
+            raise _unreadable(path)
+        return claim
+
+    def _written(self, path: Path, claim: Claim) -> Path:
+        """A temporary file that holds the claim, on disk."""
+        fd, temporary = files.create(self._temporary, path.name)
+        fields = {name: value for name, value in claim._asdict().items() if value is not None}
+        try:
+            with files.naming(path):
+                files.write_all(fd, (to_json(fields) + "\n").encode("ascii"))
+                files.sync(fd)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        finally:
+            os.close(fd)
+        return temporary
+
+    def _path(self, job: str, key: str) -> Path:
+        name = to_json([job, key]).encode("utf-8", "surrogatepass")
+        return self.folder / sha256(name).hexdigest()
+
+
+def _unreadable(path: Path) -> JournalError:
+    return JournalError(
+        f"the claim {path} cannot be read",
+        hint="nothing was run; keep a copy of the file before you touch it",
+    )
