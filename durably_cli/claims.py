@@ -40,25 +40,36 @@ class Claims:
         self.folder = root / "keys"
         self._temporary = root / "tmp"
 
+    def path(self, job: str, key: str) -> Path:
+        """The file of this key's claim, whether there is one or not."""
+        name = to_json([job, key]).encode("utf-8", "surrogatepass")
+        return self.folder / sha256(name).hexdigest()
+
     def find(self, job: str, key: str) -> Claim | None:
         """The claim of this key of this job, if there is one. JournalError if it is damaged."""
-        return self._read(self._path(job, key))
+        return self._read(self.path(job, key))
 
     def make(self, job: str, key: str, claim: Claim) -> bool:
         """Claim the key, durably; False if another claim came first."""
         files.make_folder(self.folder)
-        path = self._path(job, key)
+        path = self.path(job, key)
         return files.publish(self._written(path, claim), path)
 
-    def bury(self, job: str, key: str, claim: Claim, deleted: str) -> None:
-        """Make the claim a tombstone, durably."""
-        path = self._path(job, key)
+    def of_run(self, run_id: str) -> tuple[Path, Claim] | None:
+        """The claim that stands for this run, with its file; not one that is a tombstone."""
+        for path, claim in self.all():
+            if isinstance(claim, Claim) and claim.run == run_id and not claim.deleted:
+                return path, claim
+        return None
+
+    def bury(self, path: Path, claim: Claim, deleted: str) -> None:
+        """Make a claim a tombstone, durably."""
         os.rename(self._written(path, claim._replace(deleted=deleted)), path)
         self.sync()
 
-    def free(self, job: str, key: str) -> None:
-        """Forget the key, durably: it can be claimed anew."""
-        self._path(job, key).unlink(missing_ok=True)
+    def free(self, path: Path) -> None:
+        """Forget a claim, durably: its key can be claimed anew."""
+        path.unlink(missing_ok=True)
         self.sync()
 
     def sync(self) -> None:
@@ -107,10 +118,6 @@ class Claims:
         finally:
             os.close(fd)
         return temporary
-
-    def _path(self, job: str, key: str) -> Path:
-        name = to_json([job, key]).encode("utf-8", "surrogatepass")
-        return self.folder / sha256(name).hexdigest()
 
 
 def _unreadable(path: Path) -> JournalError:

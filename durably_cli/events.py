@@ -131,6 +131,24 @@ class RunCancelled(NamedTuple):
     reason: str | None = None
 
 
+class RunRepaired(NamedTuple):
+    """Somebody had what was damaged cut off.
+
+    `line` and `byte` say where the damage began, `lines` and `bytes` how much was dropped, and
+    `kept` which file beside the journal still has it.
+    """
+
+    by: str
+    host: str
+    line: int
+    byte: int
+    reason: str
+    lines: int
+    bytes: int
+    kept: str
+    at: str
+
+
 class Unknown(NamedTuple):
     """An event of a type that this durably does not know; a newer one wrote it."""
 
@@ -151,6 +169,7 @@ Event: TypeAlias = (
     | RunFailed
     | RunInterrupted
     | RunCancelled
+    | RunRepaired
     | Unknown
 )
 
@@ -166,9 +185,10 @@ TYPES: dict[str, type[Event]] = {
     "run.failed": RunFailed,
     "run.interrupted": RunInterrupted,
     "run.cancelled": RunCancelled,
+    "run.repaired": RunRepaired,
 }
 
 DURABLE: frozenset[type[Event]] = frozenset(
-    {RunCreated, StepCompleted, StepFailed, RunCompleted, RunFailed, RunCancelled}
+    {RunCreated, StepCompleted, StepFailed, RunCompleted, RunFailed, RunCancelled, RunRepaired}
 )
 """Synced to disk before durably goes on; all else is written, and synced with the next of these."""

@@ -18,7 +18,15 @@ from pathlib import Path
 
 from durably_cli import codec, files, locks
 from durably_cli.errors import Busy, JournalLost
-from durably_cli.events import DURABLE, Event, LogWritten, RunCreated, StepCompleted, StepFailed
+from durably_cli.events import (
+    DURABLE,
+    Event,
+    LogWritten,
+    RunCreated,
+    RunRepaired,
+    StepCompleted,
+    StepFailed,
+)
 from durably_cli.interrupts import shield
 from durably_cli.locks import Lock
 from durably_cli.reader import Reading
@@ -118,11 +126,12 @@ def create(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | N
     return Journal(lock, path, lines=1, crc=line.crc, end=len(line.data))
 
 
-def hold(path: Path, *, forever: bool = False) -> Lock:
+def hold(path: Path, *, forever: bool = False, seconds: float | None = None) -> Lock:
     """The lock on the file that the path names, held.
 
-    Busy if another process still holds it after a few seconds; unless `forever`, which waits.
+    Busy if another process still holds it after some seconds; unless `forever`, which waits.
     """
+    patience = PATIENCE_SECONDS if seconds is None else seconds
     while True:
         fd = files.open_existing(path, os.O_RDWR)
         if locks.is_mine(fd):
@@ -131,7 +140,7 @@ def hold(path: Path, *, forever: bool = False) -> Lock:
                 f"run {path.stem} is held by this very process: waiting for it would never end",
                 hint="do not trigger or resume a run from inside one of its own steps",
             )
-        lock = locks.wait(fd) if forever else locks.acquire(fd, seconds=PATIENCE_SECONDS)
+        lock = locks.wait(fd) if forever else locks.acquire(fd, seconds=patience)
         if lock is None:
             raise Busy(f"run {path.stem} is held by another process")
         if lock.names(path):
@@ -151,7 +160,26 @@ def take_over(
 
     Also the name of the file that keeps the original, if whole lines of a torn tail were dropped.
     """
-    kept = _keep_original(lock, path) if reading.torn and reading.torn.has_lines else None
+    has_lines = reading.torn is not None and reading.torn.has_lines
+    kept = keep_original(lock, path, "torn") if has_lines else None
+    return _replaced(lock, reading, path, temporary_folder), kept
+
+
+def cut_off(
+    lock: Lock, reading: Reading, path: Path, temporary_folder: Path, repaired: RunRepaired
+) -> None:
+    """Put the good lines of a held, damaged journal in its place, and that it was repaired."""
+    _replaced(lock, reading, path, temporary_folder, repaired).close()
+
+
+def _replaced(
+    lock: Lock,
+    reading: Reading,
+    path: Path,
+    temporary_folder: Path,
+    added: RunRepaired | None = None,
+) -> Journal:
+    """A held copy of the good lines in the journal's place, with an event behind them, if given."""
     fd, temporary = files.create(temporary_folder, path.name)
     fresh = locks.acquire(fd)
     if fresh is None:
@@ -159,6 +187,11 @@ def take_over(
     try:
         with files.naming(path):
             end = _copy(lock.fd, fd, reading)
+            lines, crc = reading.lines, reading.crc
+            if added is not None:
+                line = codec.encode(lines, added, crc)
+                files.write_all(fd, line.data)
+                lines, crc, end = lines + 1, line.crc, end + len(line.data)
             files.sync(fd)
         os.rename(temporary, path)
     except BaseException:
@@ -167,7 +200,7 @@ def take_over(
         raise
     files.sync_folder(path.parent)
     lock.close()
-    return Journal(fresh, path, lines=reading.lines, crc=reading.crc, end=end), kept
+    return Journal(fresh, path, lines=lines, crc=crc, end=end)
 
 
 def _copy(source: int, target: int, reading: Reading) -> int:
@@ -185,17 +218,18 @@ def _copy(source: int, target: int, reading: Reading) -> int:
     return done
 
 
-def _keep_original(lock: Lock, path: Path) -> str:
+def keep_original(lock: Lock, path: Path, why: str) -> str:
+    """Keep the held journal beside itself as it is, durably; the name of the file."""
     files.sync(lock.fd)
     for number in range(1, 1_000_000):
-        kept = path.with_name(f"{path.stem}.torn-{number}")
+        kept = path.with_name(f"{path.stem}.{why}-{number}")
         try:
             os.link(path, kept, follow_symlinks=False)
         except FileExistsError:
             continue
         files.sync_folder(path.parent)
         return kept.name
-    raise AssertionError("a million torn tails")
+    raise AssertionError("a million originals")
 
 
 def _what(event: Event) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from durably_cli import ids
-from durably_cli.claims import Claims
+from durably_cli.claims import Claim, Claims
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.state import Status
 from durably_cli.store import Store, Unreadable, View
@@ -65,17 +66,26 @@ def _newest(store: Store, wanted: Callable[[View], bool]) -> str | None:
     return next((view.run_id for view in views if wanted(view)), None)
 
 
-def _by_key(store: Store, meant: str) -> str:
+def find_claim(store: Store, meant: str) -> tuple[Path, Claim] | None:
+    """The claim of `key:JOB/VALUE` with its file, if there is one."""
     job, slash, value = meant.removeprefix("key:").partition("/")
     if not (job and slash and value):
         raise UsageError(f"{meant!r} is no key; it reads key:JOB/VALUE")
-    claim = Claims(store.root).find(job, value)
-    if claim is None or not store.path_of(claim.run).exists():
+    claims = Claims(store.root)
+    claim = claims.find(job, value)
+    return None if claim is None else (claims.path(job, value), claim)
+
+
+def _by_key(store: Store, meant: str) -> str:
+    found = find_claim(store, meant)
+    job, _, value = meant.removeprefix("key:").partition("/")
+    if found is None or not store.path_of(found[1].run).exists():
+        deleted = f"; it was deleted at {found[1].deleted}" if found and found[1].deleted else ""
         raise NotFound(
-            f"no run of {job} has the idempotency key {value!r} in {store.root}",
+            f"no run of {job} has the idempotency key {value!r} in {store.root}{deleted}",
             hint=f"durably list --job {job}",
         )
-    return claim.run
+    return found[1].run
 
 
 def _candidates(store: Store, fitting: list[str]) -> str:

@@ -22,6 +22,7 @@ from durably_cli.events import (
     RunCreated,
     RunFailed,
     RunInterrupted,
+    RunRepaired,
     RunStarted,
     StepCompleted,
     StepFailed,
@@ -92,6 +93,7 @@ class RunState:
     error: ErrorInfo | None = None
     failed_step: str | None = None
     ended: str | None = None
+    repaired: list[RunRepaired] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
     @property
@@ -135,7 +137,7 @@ def fold(events: Iterable[Event]) -> RunState:
 
 
 def _apply(state: RunState, event: Event) -> None:
-    if state.attempts and not isinstance(event, RunStarted):
+    if state.attempts and not isinstance(event, (RunStarted, RunRepaired)):
         state.attempts[-1].last = event.at
     if isinstance(event, StepStarted):
         attempt = len(state.attempts)
@@ -165,6 +167,8 @@ def _apply(state: RunState, event: Event) -> None:
         _end(state, Status.FAILED, event.at)
     elif isinstance(event, RunCancelled):
         _end(state, Status.CANCELLED, event.at)
+    elif isinstance(event, RunRepaired):
+        state.repaired.append(event)
     elif isinstance(event, Unknown):
         state.unknown.append(event.type)
 

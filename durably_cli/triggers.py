@@ -22,7 +22,7 @@ from typing import NamedTuple, Protocol
 
 from durably_cli import clock, ids, journal
 from durably_cli.claims import Claim, Claims
-from durably_cli.errors import Busy, Conflict, JournalTooNew
+from durably_cli.errors import Busy, Conflict, JournalTooNew, NotFound
 from durably_cli.events import FORMAT, Json, RunCreated
 from durably_cli.failures import printable
 from durably_cli.keys import ConcurrencyKey, slot_taken, take_turn
@@ -171,7 +171,11 @@ class _Trigger:
                 if not self._request.wait:
                     return done
                 self._observer.waits_for_run(view)
-        lock = journal.hold(view.path, forever=True)
+        try:
+            lock = journal.hold(view.path, forever=True)
+        except FileNotFoundError:  # deleted meanwhile
+            self._claimed_run()
+            raise NotFound(f"run {ids.short(run_id)} was deleted meanwhile") from None
         executed = _take_up(
             self._store, run_id, lock, lambda _: self._load(), self._observer, again=False
         )
@@ -183,6 +187,8 @@ class _Trigger:
         claim = None if key is None else self._claims.find(self._request.job, key)
         if claim is None:
             return None
+        if claim.deleted:
+            raise _deleted(self._request.job, key, claim)
         if claim.input_sha256 != self._input_sha256:
             raise Conflict(
                 f"the idempotency key {key!r} of {self._request.job} was used with another input, "
@@ -274,6 +280,14 @@ def _execute_in_turn(store: Store, owned: OwnedRun, work: Work, observer: Observ
         execute(owned, work, observer)
     finally:
         key.release()
+
+
+def _deleted(job: str, key: str | None, claim: Claim) -> NotFound:
+    return NotFound(
+        f"the run of the idempotency key {key!r} of {job} was deleted at {claim.deleted}; "
+        "its work is not done again",
+        hint=f"durably delete 'key:{job}/{key}' --free-keys    (then the key can be used anew)",
+    )
 
 
 def _key_taken(key: ConcurrencyKey, run_id: str) -> Busy:

@@ -57,7 +57,8 @@ def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
     assert ours == {
         f"durably_cli.{name}"
         for name in (
-            *("cli", "cli.app", "cli.completion", "cli.flags", "cli.looking", "cli.project"),
+            *("cli", "cli.app", "cli.care", "cli.completion", "cli.flags", "cli.looking"),
+            "cli.project",
             *("cli.running", "clock", "codec", "ending", "errors", "events", "files", "ids"),
             *("interrupts", "journal", "listing", "locks", "options", "paths", "reader", "render"),
             *("render.plain", "render.summary", "render.text", "request", "state", "store"),

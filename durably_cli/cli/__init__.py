@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 
-from durably_cli.cli import looking, project, running
+from durably_cli.cli import care, looking, project, running
 from durably_cli.cli.app import app, commands
 from durably_cli.ending import end_as
 from durably_cli.streams import prepare
 
-__all__ = ["looking", "main", "project", "running"]
+__all__ = ["care", "looking", "main", "project", "running"]
 
 
 def main() -> None:

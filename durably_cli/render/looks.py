@@ -6,6 +6,8 @@ from rich.text import Text
 
 LOOKS = {
     "completed": ("green", "✓"),
+    "ok": ("green", "✓"),
+    "unfinished": ("yellow", "◐"),
     "failed": ("red", "✗"),
     "damaged": ("red", "✗"),
     "unreadable": ("red", "✗"),

@@ -62,6 +62,7 @@ def details(view: View) -> dict[str, Any]:
         "attempts": [attempt_fields(number, each) for number, each in enumerate(state.attempts, 1)],
         "torn_bytes": view.torn_bytes,
         "damage": damage_fields(view.damage),
+        "repaired": [event._asdict() for event in state.repaired],
         "unknown_events": state.unknown,
         "journal": str(view.path),
     }

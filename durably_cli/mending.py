@@ -1,0 +1,40 @@
+"""What `durably repair` does: cuts off what is damaged, when it may, and keeps the original."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from durably_cli import paths
+from durably_cli.asking import confirm
+from durably_cli.ids import short
+from durably_cli.lookup import find_run
+from durably_cli.render.text import plural
+from durably_cli.repair import find_cut, repair
+
+
+def run_repair(project: Path, meant: str, *, yes: bool) -> int:
+    """`durably repair`; the exit code."""
+    store = paths.open_store(project)
+    run_id = find_run(store, meant)
+    cut = find_cut(store, run_id)
+    if cut is None:
+        _say(f"run {short(run_id)} is not damaged; nothing was changed")
+        return 0
+    with store.view(run_id, despite_damage=True) as view:
+        steps = view.state.completed_steps
+    _say(f"{store.path_of(run_id)} is damaged at line {cut.line}, byte {cut.byte}: {cut.reason}")
+    _say(f"kept would be {plural(cut.kept_lines, 'line')}, with {plural(steps, 'step')} completed")
+    dropped = f"{plural(cut.dropped_lines, 'line')}, {plural(cut.dropped_bytes, 'byte')}"
+    _say(f"dropped would be {dropped}: steps among them are executed again on resume")
+    if not confirm("Cut it there? The original is kept beside it.", yes=yes):
+        _say("nothing was changed")
+        return 0
+    kept = repair(store, run_id, cut)
+    _say(f"repaired; the original is {store.path_of(run_id).with_name(kept)}")
+    _say(f"go on where it is now: durably resume {short(run_id)}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

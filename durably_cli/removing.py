@@ -1,0 +1,106 @@
+"""What `durably delete` and `durably prune` do: remove runs for good."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from durably_cli import ids, paths
+from durably_cli.asking import confirm
+from durably_cli.claims import Claims
+from durably_cli.errors import Busy, NotFound, UsageError
+from durably_cli.lookup import find_claim, find_run
+from durably_cli.removal import remove, sweep
+from durably_cli.render.text import age, plural, size
+from durably_cli.state import Status
+from durably_cli.store import Store, Unreadable, View
+
+FINAL = (Status.COMPLETED, Status.CANCELLED)
+"""What may go without being asked for: it cannot be resumed."""
+
+
+class PruneOptions(NamedTuple):
+    """The options of `durably prune`, as they were read."""
+
+    before: datetime
+    keep_last: int
+    statuses: Collection[Status]
+    free_keys: bool
+    dry_run: bool
+    yes: bool
+
+
+def run_delete(
+    project: Path, meant: list[str], statuses: Collection[Status], *, free_keys: bool
+) -> int:
+    """`durably delete`; the exit code. What is meant is looked up before anything is removed."""
+    store = paths.open_store(project)
+    freed = sweep(store)
+    runs = [run for one in meant if (run := _run_or_freed(store, one, free_keys)) is not None]
+    for run_id in runs:
+        freed += remove(store, run_id, statuses or FINAL, free_key=free_keys)
+        print(run_id)
+    if runs:
+        _say(f"deleted {plural(len(runs), 'run')}, {size(freed)}")
+    return 0
+
+
+def run_prune(project: Path, options: PruneOptions) -> int:
+    """`durably prune`; the exit code."""
+    store = paths.open_store(project)
+    freed = 0 if options.dry_run else sweep(store)
+    old = list(_old(store, options))
+    if options.dry_run or not old:
+        for run_id in old:
+            print(run_id)
+        _say(f"{plural(len(old), 'run')} would go" if options.dry_run else "no run is that old")
+        return 0
+    if not confirm(f"Delete {plural(len(old), 'run')} for good?", yes=options.yes):
+        _say("nothing was deleted")
+        return 0
+    gone = 0
+    for run_id in old:
+        try:
+            freed += remove(store, run_id, options.statuses or FINAL, free_key=options.free_keys)
+        except (Busy, NotFound, UsageError):  # resumed or deleted since it was looked at
+            continue
+        gone += 1
+        print(run_id)
+    _say(f"deleted {plural(gone, 'run')}, {size(freed)}")
+    return 0
+
+
+def _old(store: Store, options: PruneOptions) -> Iterator[str]:
+    """The runs that may go, newest first."""
+    kept: Counter[str] = Counter()
+    for run in store.views():
+        job = "" if isinstance(run, Unreadable) else run.state.created.job
+        kept[job] += 1
+        if kept[job] <= options.keep_last or ids.made_at(run.run_id) >= options.before:
+            continue
+        held = isinstance(run, View) and run.held
+        if not held and run.status in (options.statuses or FINAL):
+            yield run.run_id
+
+
+def _run_or_freed(store: Store, meant: str, free_keys: bool) -> str | None:
+    """The run that is meant; None if it was the key of a deleted run, which is now free."""
+    claim = find_claim(store, meant) if meant.startswith("key:") else None
+    if claim is None or not claim[1].deleted or store.path_of(claim[1].run).exists():
+        return find_run(store, meant)
+    if not free_keys:
+        raise NotFound(
+            f"the run of {meant} was deleted {age(claim[1].deleted)} ago",
+            hint=f"durably delete '{meant}' --free-keys    (then the key can be used anew)",
+        )
+    Claims(store.root).free(claim[0])
+    _say(f"{meant} is free")
+    return None
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

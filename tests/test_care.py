@@ -1,0 +1,296 @@
+"""`durably verify`, `repair`, `delete` and `prune`: what they do and refuse, killed anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project
+from tests.crash.killing import killed_everywhere
+from tests.test_following import read_until
+
+JOB = """
+    @define_job
+    def work(step: Step, payload: dict) -> list[str]:
+        done = [step.run(f"step-{n}", effect, f"did {n}") for n in range(3)]
+        if payload.get("fail") and not os.path.exists("mended"):
+            raise RuntimeError("not yet")
+        return done
+
+    @define_job
+    def slow(step: Step, payload: dict) -> None:
+        effect("begun")
+        step.run("nap", time.sleep, 60)
+"""
+
+
+@pytest.fixture
+def work(project: Project) -> Project:
+    project.job(JOB, "work")
+    return project
+
+
+def damage(journal: Path, line: int = 5) -> bytes:
+    """Change a byte in this line; the bytes as they are then."""
+    lines = journal.read_bytes().splitlines(keepends=True)
+    changed = lines[line - 1].replace(b"step-1", b"step-7")
+    assert changed != lines[line - 1]
+    journal.write_bytes(b"".join([*lines[: line - 1], changed, *lines[line:]]))
+    return journal.read_bytes()
+
+
+def findings(project: Project, *args: str, expect: int = 0) -> list[dict[str, str]]:
+    found = json.loads(project.run("verify", "--json", *args, expect=expect).out)["findings"]
+    assert isinstance(found, list)
+    return found
+
+
+def states(project: Project, expect: int = 0) -> list[tuple[str, str]]:
+    return [(each["kind"], each["state"]) for each in findings(project, expect=expect)]
+
+
+def test_a_healthy_store_is_all_ok(work: Project) -> None:
+    assert work.run("verify").out == ""
+    work.run("trigger", "work", "--idempotency-key", "k", "--concurrency-key", "c")
+    assert states(work) == [("journal", "ok"), ("key", "ok"), ("lock", "ok"), ("lock", "ok")]
+    lines = [line.split("\t") for line in work.run("verify", "--all").out.splitlines()]
+    assert lines[0][2:] == ["ok", "completed, 3 steps"]
+    assert len(work.run("verify", "@last").out.splitlines()) == 1
+    work.run("verify", "@last", "--all", expect=2)
+    work.run("verify", "ffffffff", expect=4)
+
+
+def test_a_damaged_journal_is_said_with_what_is_intact_of_it(work: Project) -> None:
+    work.run("trigger", "work")
+    journal = work.journal()
+    damage(journal, line=6)
+    byte = sum(map(len, journal.read_bytes().splitlines(keepends=True)[:5]))
+    (found,) = findings(work, expect=74)
+    assert found["state"] == "damaged"
+    assert found["told"] == (
+        f"steps 1 to 1 are intact; line 6 is damaged at byte {byte:,}: its checksum does not match"
+    )
+    assert "durably repair RUN" in work.run("verify", expect=74).err
+
+
+def test_damaged_keys_leftovers_and_foreign_files_are_told(work: Project) -> None:
+    work.run("trigger", "work", "--idempotency-key", "k")
+    store = work.journal().parent.parent.parent
+    (claim,) = (store / "keys").iterdir()
+    whole = claim.read_bytes()
+    claim.write_bytes(whole[:-9])
+    assert ("key", "damaged") in states(work, expect=74)
+    claim.unlink()
+    assert ("key", "damaged") in states(work, expect=74), "the work could be done twice"
+    claim.write_bytes(whole)
+    work.journal().rename(store / "away")
+    assert states(work) == [("key", "unfinished"), ("foreign", "foreign")]
+    (store / "tmp" / "x.tmp").touch()
+    (store / "runs" / "notes").touch()
+    os.mkfifo(store / "keys" / "fifo")
+    assert sorted(states(work, expect=74)) == [
+        *(("foreign", "foreign"), ("foreign", "foreign")),
+        *(("key", "unfinished"), ("key", "unreadable"), ("leftover", "leftover")),
+    ]
+
+
+def test_a_repair_keeps_what_is_intact_and_the_original_and_says_so(work: Project) -> None:
+    work.run("trigger", "work", "-p", "fail:=true", expect=1)
+    journal = work.journal()
+    broken = damage(journal)
+    asked = work.run("repair", "@last", expect=2)
+    assert "nobody can be asked here" in asked.err
+    assert "kept would be 4 lines, with 1 step completed" in asked.err
+    assert journal.read_bytes() == broken
+    result = work.run("repair", "@last", "--yes")
+    (kept,) = journal.parent.glob("*.damaged-1")
+    assert str(kept) in result.err
+    assert kept.read_bytes() == broken
+    run = work.inspect()
+    assert (run["status"], run["steps"]) == ("interrupted", 1)
+    assert run["repaired"][0]["line"] == 5
+    assert run["repaired"][0]["kept"] == kept.name
+    assert [each["state"] for each in findings(work)] == ["ok", "ok"]
+    (work.root / "mended").touch()
+    assert json.loads(work.run("resume", "@last").out) == ["did 0", "did 1", "did 2"]
+    assert work.effects.count("did 0") == 1
+    assert "is not damaged" in work.run("repair", "@last").err
+
+
+def test_a_person_at_a_terminal_is_asked(work: Project) -> None:
+    import pty
+
+    work.run("trigger", "work")
+    journal = work.journal()
+    broken = damage(journal)
+    for answer, expected in ("n", broken), ("y", None):
+        master, terminal = pty.openpty()
+        with work.start("repair", "@last", stdin=terminal, stdout=terminal, stderr=terminal) as run:
+            read_until(master, "[y/N]")
+            os.write(master, f"{answer}\n".encode())
+            assert run.wait(30) == 0
+        assert (journal.read_bytes() == broken) is (expected is not None)
+        os.close(master)
+        os.close(terminal)
+
+
+def test_where_the_first_line_is_damaged_nothing_can_be_kept(work: Project) -> None:
+    work.run("trigger", "work", "--idempotency-key", "k")
+    journal = work.journal()
+    journal.write_bytes(b"x" + journal.read_bytes())
+    assert "nothing of it can be kept" in work.run("repair", journal.stem, "-y", expect=74).err
+    work.run("delete", journal.stem, expect=2)
+    work.run("delete", journal.stem, "--status", "damaged")
+    assert work.runs() == []
+    work.run("trigger", "work", "--idempotency-key", "k", expect=4)
+
+
+def test_a_deleted_run_is_gone_and_its_work_is_never_done_again(work: Project) -> None:
+    args = ("trigger", "work", "--idempotency-key", "k")
+    work.run(*args)
+    run = work.runs()[0]["id"]
+    result = work.run("delete", "@last")
+    assert result.out == f"{run}\n"
+    assert "deleted 1 run" in result.err
+    assert work.runs() == []
+    again = work.run(*args, expect=4)
+    assert "was deleted at" in again.err
+    assert "--free-keys" in again.err
+    assert len(work.effects) == 3
+    assert "was deleted" in work.run("inspect", "key:work/k", expect=4).err
+    work.run("delete", "key:work/k", expect=4)
+    assert "is free" in work.run("delete", "key:work/k", "--free-keys").err
+    work.run(*args)
+    assert len(work.effects) == 6
+    work.run("delete", "@last", "--free-keys")
+    work.run(*args)
+    assert len(work.effects) == 9
+
+
+def test_what_could_be_resumed_is_deleted_only_if_its_status_is_named(work: Project) -> None:
+    work.run("trigger", "work", "-p", "fail:=true", expect=1)
+    result = work.run("delete", "@last", expect=2)
+    assert "is failed, and completed and cancelled was asked for" in result.err
+    assert "--status failed" in result.err
+    assert len(work.runs()) == 1
+    work.run("delete", "@last", "--status", "failed")
+    assert work.runs() == []
+    work.run("delete", "@last", expect=4)
+    work.run("delete", expect=2)
+
+
+def test_a_held_run_is_never_removed_nor_repaired(work: Project) -> None:
+    with work.start("trigger", "slow") as process:
+        while not work.effects:
+            time.sleep(0.01)
+        assert "held" in work.run("delete", "@last", "--status", "running", expect=75).err
+        pruned = work.run("prune", "--older-than", "0s", "--status", "running", "-y")
+        assert "no run is that old" in pruned.err
+        assert "held" in work.run("repair", "@last", "--yes", expect=75).err
+        os.kill(process.pid, signal.SIGKILL)
+    assert work.runs()[0]["status"] == "interrupted"
+
+
+def test_nothing_is_deleted_if_one_of_those_meant_does_not_exist(work: Project) -> None:
+    work.run("trigger", "work")
+    work.run("delete", "@last", "ffffffff", expect=4)
+    assert len(work.runs()) == 1
+
+
+def test_prune_removes_what_is_old_and_final_and_keeps_the_newest_of_each_job(
+    work: Project,
+) -> None:
+    for _ in range(3):
+        work.run("trigger", "work")
+    work.run("trigger", "work", "-p", "fail:=true", expect=1)
+    runs = [run["id"] for run in work.runs()]
+    assert "no run is that old" in work.run("prune", "--older-than", "1h", "-y").err
+    dry = work.run("prune", "--older-than", "0s", "--keep-last", "2", "--dry-run")
+    assert dry.out.splitlines() == runs[2:]
+    work.run("prune", "--older-than", "0s", expect=2)
+    assert len(work.runs()) == 4
+    gone = work.run("prune", "--older-than", "0s", "--keep-last", "2", "-y")
+    assert gone.out.splitlines() == runs[2:]
+    assert [run["id"] for run in work.runs()] == runs[:2]
+    work.run("prune", "--older-than", "0s", "--status", "failed", "-y")
+    assert [run["id"] for run in work.runs()] == runs[1:2]
+    work.run("prune", "--older-than", "soon", expect=2)
+
+
+def test_a_trigger_that_waits_for_a_run_that_is_deleted_runs_nothing(work: Project) -> None:
+    with work.start("trigger", "slow", "--idempotency-key", "k") as owner:
+        while not work.effects:
+            time.sleep(0.01)
+        with work.start("trigger", "slow", "--idempotency-key", "k") as waiter:
+            assert waiter.stderr is not None
+            assert "waiting for run" in waiter.stderr.readline()
+            os.kill(waiter.pid, signal.SIGSTOP)
+            os.kill(owner.pid, signal.SIGKILL)
+            owner.wait()
+            run = work.runs()[0]["id"]
+            path = work.journal(run)
+            os.unlink(path)  # as a deletion does, once it has the lock
+            claim = next((path.parent.parent.parent / "keys").iterdir())
+            claim.write_text(
+                claim.read_text().replace("}", ',"deleted":"2026-11-24T10:00:00.000Z"}')
+            )
+            os.kill(waiter.pid, signal.SIGCONT)
+            _, err = waiter.communicate(timeout=30)
+    assert waiter.returncode == 4
+    assert "was deleted at" in err
+    assert work.effects == ["begun"]
+
+
+def test_a_delete_that_is_killed_anywhere_is_finished_by_the_next_and_lets_no_work_be_done_twice(
+    work: Project,
+) -> None:
+    runs: list[str] = []
+
+    def args() -> tuple[str, ...]:
+        work.run("trigger", "work", "--idempotency-key", f"k{len(runs)}")
+        runs.append(work.runs()[0]["id"])
+        journal = work.journal(runs[-1])
+        (journal.parent / f"{journal.stem}.torn-1").write_bytes(b"kept")
+        return ("delete", runs[-1])
+
+    def check(number: int) -> None:
+        key, before = f"k{len(runs) - 1}", len(work.effects)
+        work.run("verify")
+        work.run("trigger", "work", "--idempotency-key", key, expect=None)
+        assert len(work.effects) == before, f"killed at {number}"
+        work.run("delete", runs[-1], expect=None)
+        work.run("prune", "--older-than", "0s", "-y")
+        assert not [each for each in findings(work) if each["state"] == "unfinished"]
+        assert not list(work.data.rglob(f"{runs[-1]}*")), f"killed at {number}"
+
+    kills = killed_everywhere(work, args, check)
+    print(f"{kills} kills")
+    assert kills >= 8
+
+
+def test_a_repair_that_is_killed_anywhere_loses_nothing(work: Project) -> None:
+    journals: list[tuple[Path, bytes]] = []
+
+    def args() -> tuple[str, ...]:
+        work.run("trigger", "work", "-p", "fail:=true", expect=1)
+        journal = work.journal()
+        journals.append((journal, damage(journal)))
+        return ("repair", journal.stem, "--yes")
+
+    def check(number: int) -> None:
+        journal, broken = journals[-1]
+        copies = [path.read_bytes() for path in journal.parent.glob(f"{journal.stem}*")]
+        assert broken in copies, f"killed at {number}"
+        work.run("repair", journal.stem, "--yes")
+        run = work.inspect(journal.stem)
+        assert run["steps"] == 1
+        assert run["repaired"][0]["line"] == 5
+
+    kills = killed_everywhere(work, args, check)
+    print(f"{kills} kills")
+    assert kills >= 8
