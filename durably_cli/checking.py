@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from durably_cli import files, ids, locks, paths, removal
+from durably_cli.blobs import BlobDamaged, Blobs, is_reference
 from durably_cli.claims import Claim, Claims
 from durably_cli.codec import to_json
 from durably_cli.errors import DurablyError, Forbidden, JournalError
+from durably_cli.events import StepCompleted
 from durably_cli.lookup import find_run
 from durably_cli.render.plain import row
 from durably_cli.render.summary import SCHEMA
@@ -89,8 +91,11 @@ def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
     elif isinstance(found, View):
         with found:
             yield _of_view(found)
+            yield from _of_its_blobs(found)
             yield from _of_its_key(store, found)
     for path in removal.companions(store.path_of(run_id)):
+        if path.suffix == ".blobs":
+            continue
         yield Finding("original", path.name, "ok", f"kept beside its journal, {_size(path)}")
 
 
@@ -106,6 +111,22 @@ def _of_view(view: View) -> Finding:
     for event in view.state.repaired:
         told += f"; repaired by {event.by} at {event.at}"
     return Finding("journal", view.run_id, "ok", told)
+
+
+def _of_its_blobs(view: View) -> Iterator[Finding]:
+    """Its large results; and files beside them that no line names, as a crash leaves them."""
+    blobs, named = Blobs(view.path), set[str]()
+    for event in view.events():
+        if isinstance(event, StepCompleted) and is_reference(event.result):
+            try:
+                named.add(blobs.path_of(event.result).name)
+                blobs.check(event.result)
+            except (BlobDamaged, DurablyError) as error:
+                told = f"the result of step {event.name} is lost: {error}"
+                yield Finding("result", view.run_id, "damaged", told)
+    for name in sorted(set(files.names(blobs.folder)) - named):
+        told = "named by no line of its journal; goes with its run"
+        yield Finding("result", f"{blobs.folder.name}/{name}", "leftover", told)
 
 
 def _of_its_key(store: Store, view: View) -> Iterator[Finding]:

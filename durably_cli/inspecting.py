@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from durably_cli import ids, paths
-from durably_cli.errors import NotFound, UsageError
+from durably_cli.blobs import BlobDamaged, Blobs
+from durably_cli.errors import JournalError, NotFound, UsageError
+from durably_cli.events import Json
 from durably_cli.following import follow
 from durably_cli.lookup import find_run
 from durably_cli.render import plain
@@ -122,10 +124,23 @@ def _new_file(path: Path) -> TextIO:
     return open(path, "w", encoding="utf-8")
 
 
+def _whole(view: View, name: str, result: Json) -> Json:
+    try:
+        return Blobs(view.path).get(result)
+    except BlobDamaged as error:
+        raise JournalError(
+            f"the result of step {name!r} cannot be read: {error}",
+            hint=f"durably verify {ids.short(view.run_id)}",
+        ) from None
+
+
 def _write_result(view: View, name: str, out: TextIO) -> None:
     for step in plain.all_steps(view):
         if step.name == name and step.result is not None:
-            out.write((plain.pretty_json(step.result) if out.isatty() else step.result) + "\n")
+            if out.isatty():  # a large one as its reference: a preview, and the file's name
+                out.write(plain.pretty_json(step.result) + "\n")
+            else:
+                out.write(_whole(view, name, step.result) + "\n")
             return
     known = {step.name for step in plain.all_steps(view)}
     what = f"step {name!r} has no result" if name in known else f"there is no step {name!r}"

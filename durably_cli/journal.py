@@ -17,6 +17,7 @@ import os
 from pathlib import Path
 
 from durably_cli import codec, files, locks
+from durably_cli.blobs import Blobs, belongs_in_a_file
 from durably_cli.errors import Busy, JournalLost
 from durably_cli.events import (
     DURABLE,
@@ -40,8 +41,11 @@ _COPY_BYTES = 1 << 20
 class Journal:
     """A journal that this process owns and may append to; a context manager that lets go."""
 
-    def __init__(self, lock: Lock, path: Path, *, lines: int, crc: int, end: int) -> None:
+    def __init__(
+        self, lock: Lock, path: Path, temporary_folder: Path, *, lines: int, crc: int, end: int
+    ) -> None:
         self.path = path
+        self._blobs, self._temporary = Blobs(path), temporary_folder
         self._lock = lock
         self._lines, self._crc, self._end = lines, crc, end
         self._pid = os.getpid()
@@ -49,11 +53,14 @@ class Journal:
     def append(self, event: Event) -> None:
         """Add a line; return once it is on disk, if the event is a durable one.
 
+        A large result goes to a file of its own, and the line names that.
         JournalLost if it cannot be written: nothing of the event is then in the journal, and
         nothing can be appended any more.
         """
         with shield():
             self._check_owned()
+            if isinstance(event, StepCompleted) and belongs_in_a_file(event.result):
+                event = self._in_a_file(event)
             line = codec.encode(self._lines, event, self._crc)
             try:
                 files.write_all(self._lock.fd, line.data)
@@ -82,6 +89,14 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _in_a_file(self, event: StepCompleted) -> StepCompleted:
+        try:
+            return event._replace(result=self._blobs.put(event.result, self._temporary))
+        except OSError as error:
+            self._lock.close()
+            what = f"{error.strerror}; {_what(event)} was not saved"
+            raise JournalLost(f"cannot write in {self._blobs.folder}: {what}") from error
 
     def _check_owned(self) -> None:
         if os.getpid() != self._pid:
@@ -123,7 +138,7 @@ def create(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | N
     if not files.publish(temporary, path):
         lock.close()
         return None
-    return Journal(lock, path, lines=1, crc=line.crc, end=len(line.data))
+    return Journal(lock, path, temporary_folder, lines=1, crc=line.crc, end=len(line.data))
 
 
 def hold(path: Path, *, forever: bool = False, seconds: float | None = None) -> Lock:
@@ -200,7 +215,7 @@ def _replaced(
         raise
     files.sync_folder(path.parent)
     lock.close()
-    return Journal(fresh, path, lines=lines, crc=crc, end=end)
+    return Journal(fresh, path, temporary_folder, lines=lines, crc=crc, end=end)
 
 
 def _copy(source: int, target: int, reading: Reading) -> int:

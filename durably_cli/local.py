@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from durably_cli import clock
-from durably_cli.errors import Abort, Interrupted
+from durably_cli.blobs import BlobDamaged, Blobs
+from durably_cli.errors import Abort, Interrupted, JournalLost
 from durably_cli.events import (
     Event,
     Json,
@@ -66,6 +67,20 @@ class OwnedRun:
     @property
     def run_id(self) -> str:
         return self.state.created.run
+
+
+class Results(dict[str, Json]):
+    """The results of a run by step; one in a file of its own is read when it is asked for."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__()
+        self._blobs = Blobs(journal)
+
+    def __getitem__(self, name: str) -> Json:
+        try:
+            return self._blobs.get(super().__getitem__(name))
+        except BlobDamaged as error:
+            raise JournalLost(f"the result of step {name!r} cannot be replayed: {error}") from None
 
 
 def remember(events: Iterable[Event], results: dict[str, Json]) -> Iterator[Event]:

@@ -26,7 +26,7 @@ from durably_cli.errors import Busy, Conflict, JournalTooNew, NotFound
 from durably_cli.events import FORMAT, Json, RunCreated
 from durably_cli.failures import printable
 from durably_cli.keys import ConcurrencyKey, slot_taken, take_turn
-from durably_cli.local import OwnedRun, Watcher, Work, execute, host, remember
+from durably_cli.local import OwnedRun, Results, Watcher, Work, execute, host, remember
 from durably_cli.locks import Lock
 from durably_cli.reader import Reading
 from durably_cli.request import Disposition, OnConflict, Request
@@ -247,7 +247,7 @@ def _take_up(
     path = store.path_of(run_id)
     try:
         reading = Reading(lock.fd, path, run_id)
-        results: dict[str, Json] = {}
+        results = Results(path)
         state = fold_reading(remember(reading, results), path)
         if state.is_final or (state.has_ended and not again):
             journal.sync(lock)

@@ -12,6 +12,7 @@ from string import Template
 from typing import TextIO
 
 from durably_cli import clock
+from durably_cli.blobs import size_of
 from durably_cli.events import Json, LogWritten
 from durably_cli.ids import short
 from durably_cli.render.plain import labels_text, logs, pretty_json
@@ -128,7 +129,7 @@ def _step(each: Execution, view: View, total: float) -> str:
         result = _text(each.error.type)
     elif each.result is not None:
         inside = _value(each.result, view, f"--step '{each.name}'")
-        result = size(len(each.result))
+        result = size(size_of(each.result))
     else:
         inside, result = "<p>It was started, and left no result.</p>", ""
     return (

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
+from durably_cli.blobs import size_of
 from durably_cli.codec import to_json
 from durably_cli.events import Event, LogWritten
 from durably_cli.render.summary import (
@@ -54,7 +55,7 @@ def write_run(view: View, out: TextIO) -> None:
             out.write(row(name, value))
     for step in all_steps(view):
         ms = None if step.ms is None else step.ms / 1000
-        bytes_ = None if step.result is None else len(step.result)
+        bytes_ = None if step.result is None else size_of(step.result)
         out.write(
             row("step", step.name, step_status(step, view), step.started, ms, bytes_, step.attempt)
         )

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from durably_cli import clock, ids
+from durably_cli.blobs import size_of
 from durably_cli.errors import JournalDamaged
 from durably_cli.state import Attempt, Status, StepState, StepStatus
 from durably_cli.store import Unreadable, View
@@ -100,7 +101,7 @@ def step_fields(step: StepState, view: View) -> dict[str, Any]:
         "attempt": step.attempt,
         "started": step.started,
         "ms": step.ms,
-        "bytes": None if step.result is None else len(step.result),
+        "bytes": None if step.result is None else size_of(step.result),
         "error": None if step.error is None else step.error._asdict(),
     }
 

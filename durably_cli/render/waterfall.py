@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from durably_cli import clock
+from durably_cli.blobs import size_of
 from durably_cli.render.looks import LOOKS
 from durably_cli.render.text import plural, size, span, visible
 from durably_cli.state import Status
@@ -146,7 +147,7 @@ def _note(row: Execution) -> Text:
     if row.error is not None:
         return Text(visible(row.error.type), "red")
     if row.result is not None:
-        return Text(size(len(row.result)), "dim")
+        return Text(size(size_of(row.result)), "dim")
     return Text(row.status, _colour(row.status))
 
 
