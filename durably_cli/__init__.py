@@ -15,6 +15,7 @@ from durably_cli.version import __version__
 if TYPE_CHECKING:
     from durably_cli.errors import DurablyError, RunFailed, StepError, StepMisused, ValueRefused
     from durably_cli.jobs import Job, Run, define_job
+    from durably_cli.secret_field import Secret
     from durably_cli.step import Step
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Job",
     "Run",
     "RunFailed",
+    "Secret",
     "Step",
     "StepError",
     "StepMisused",
@@ -30,7 +32,13 @@ __all__ = [
     "define_job",
 ]
 
-_HOMES = {"Job": "jobs", "Run": "jobs", "define_job": "jobs", "Step": "step"}
+_HOMES = {
+    "Job": "jobs",
+    "Run": "jobs",
+    "define_job": "jobs",
+    "Step": "step",
+    "Secret": "secret_field",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -112,6 +112,8 @@ def type_name(schema: Mapping[str, Any], definitions: Definitions | None = None)
         return f"list of {type_name(schema.get('items', {}), definitions)}"
     if kind == "object":
         return str(schema.get("title", kind)) if "properties" in schema else kind
+    if schema.get("format") == "password":
+        return "env:NAME|file:PATH"
     if kind == "string" and "format" in schema:
         return str(schema["format"])
     return kind if isinstance(kind, str) else "any JSON"

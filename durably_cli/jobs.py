@@ -9,7 +9,7 @@ from functools import cached_property, update_wrapper
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from durably_cli import paths, triggers, values
+from durably_cli import paths, payload, triggers, values
 from durably_cli.errors import InvalidInput, RunFailed, ValueRefused
 from durably_cli.events import ErrorInfo, Event, Json
 from durably_cli.fields import Field, fields_of, type_name
@@ -58,7 +58,7 @@ class Job(Generic[I, O]):
         Raises InvalidInput, Conflict, Busy and JournalError.
         """
         try:
-            given, _ = values.round_trip(self.input, input)
+            given = payload.write(self.input, input)
         except ValueRefused as refused:
             raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
         project = paths.find_project(start=self.source.parent)
@@ -81,20 +81,22 @@ class Job(Generic[I, O]):
         InvalidInput with every field that the model rejects.
         """
         try:
-            return values.settled(self.input, given)
+            return payload.settle(self.input, given)
         except values.DoesNotFit as error:
             raise self._invalid(error) from None
 
     def work(self, input: Json) -> Work:
         """The handler with this input bound, as an engine executes it."""
         try:
-            payload = self.input.load(input)
+            value, secrets = payload.read(self.input, input)
         except values.DoesNotFit as error:
             raise self._invalid(error) from None
 
         def call(step: Step) -> Json:
             try:
-                return values.round_trip(self.output, self.handler(step, payload))[0]
+                output = values.round_trip(self.output, self.handler(step, value))[0]
+                secrets.refuse(output)
+                return output
             except ValueRefused as refused:
                 if refused.what:
                     raise
@@ -102,7 +104,7 @@ class Job(Generic[I, O]):
                     refused.path, refused.reason, what=f"the output of {self.name}"
                 ) from None
 
-        return Work(call, source_hash(self.source))
+        return Work(call, source_hash(self.source), secrets)
 
     @property
     def source(self) -> Path:

@@ -29,16 +29,18 @@ from durably_cli.events import (
 )
 from durably_cli.failures import describe
 from durably_cli.journal import Journal
+from durably_cli.secret import NO_SECRETS, Secrets
 from durably_cli.state import RunState
 from durably_cli.step import Step
 from durably_cli.version import __version__
 
 
 class Work(NamedTuple):
-    """What to execute: a handler with its input bound, and the sha256 of the file it stands in."""
+    """What to execute: a handler with its input bound, the sha256 of its file, known secrets."""
 
     call: Callable[[Step], Json]
     source: str | None
+    secrets: Secrets = NO_SECRETS
 
 
 class Watcher(Protocol):
@@ -103,7 +105,14 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
         watcher.recorded(event)
 
     attempt = len(run.state.attempts) + 1
-    step = Step(run.results, record, run_id=run.run_id, attempt=attempt, replayed=watcher.replayed)
+    step = Step(
+        run.results,
+        record,
+        run_id=run.run_id,
+        attempt=attempt,
+        replayed=watcher.replayed,
+        secrets=work.secrets,
+    )
     record(_started(run, attempt, work.source))
     end: Event
     try:
@@ -115,7 +124,8 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
     except Abort:
         raise
     except BaseException as error:  # SystemExit too: leaving is not completing
-        end = RunFailed(describe(error), clock.now(), step.step_of(error))
+        told = work.secrets.masked_error(describe(error))
+        end = RunFailed(told, clock.now(), step.step_of(error))
     else:
         end = RunCompleted(output, clock.now())
     record(end)

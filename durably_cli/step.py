@@ -29,6 +29,8 @@ from durably_cli.events import (
     StepStarted,
 )
 from durably_cli.failures import describe, printable
+from durably_cli.log import Log
+from durably_cli.secret import NO_SECRETS, Secrets
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -46,7 +48,7 @@ class Step:
     `Step()` is one in memory: it runs every step and keeps nothing, for unit tests of jobs.
     `results` are JSON texts by step name, each taken out when it is replayed; `record` is called
     with every event and returns once it is as durable as it must be; `replayed` with the name of
-    every step that is replayed.
+    every step that is replayed. `secrets` are masked in events, and refused in results.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Step:
         run_id: str = "in-memory",
         attempt: int = 1,
         replayed: Callable[[str], object] = _ignore,
+        secrets: Secrets = NO_SECRETS,
     ) -> None:
         self.run_id = run_id
         """The id of the run, the same in every attempt."""
@@ -66,6 +69,7 @@ class Step:
         """`info`, `warn` and `error` lines for the journal and for the standard `logging`."""
         self._results: dict[str, Json] = {} if results is None else results
         self._record, self._replayed = record, replayed
+        self._secrets = secrets
         self._recording = threading.Lock()
         self._places: dict[str, _Place] = {}
         self._known_places: dict[_Place, _Place] = {}
@@ -120,7 +124,12 @@ class Step:
         """Record an event, from any thread of this process."""
         self._check_process()
         with self._recording:
-            self._record(event)
+            self._record(self._secrets.masked(event))
+
+    def masked(self, line: LogWritten) -> LogWritten:
+        """The line with known secrets masked."""
+        masked = self._secrets.masked(line)
+        return masked if isinstance(masked, LogWritten) else line
 
     def raise_refused(self) -> None:
         """Raise the StepMisused that was raised in another thread, where the handler saw it not."""
@@ -161,7 +170,7 @@ class Step:
         begun = time.perf_counter()
         self._running = name
         try:
-            text, back = _kept(name, converter, fn(*args))
+            text, back = self._kept(name, converter, fn(*args))
         except (Abort, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -172,6 +181,20 @@ class Step:
             self._running = None
         self.emit(StepCompleted(name, _ms_since(begun), text, clock.now()))
         return back
+
+    def _kept(self, name: str, converter: values.Converter, value: object) -> tuple[Json, object]:
+        """The result's JSON, and what that gives back. ValueRefused, with the step's name."""
+        if inspect.isawaitable(value):
+            if inspect.iscoroutine(value):
+                value.close()
+            raise _async(name)
+        try:
+            text, back = values.round_trip(converter, value)
+            self._secrets.refuse(text)
+        except ValueRefused as refused:
+            what = f"the result of step {name!r}"
+            raise ValueRefused(refused.path, refused.reason, what=what) from None
+        return text, back
 
     def _begin(self, name: str, fn: Callable[..., object], frame: Any) -> None:
         self._check_process()
@@ -184,6 +207,7 @@ class Step:
         interrupts.check()
         if not isinstance(name, str) or not name or has_lone_surrogate(to_json(name)):
             raise StepMisused(f"a step's name must be a text that is not empty, not {name!r}")
+        self._secrets.refuse(Json(to_json(name)))
         if self._running is not None:
             raise StepMisused(
                 f"step {name!r} was started inside step {self._running!r}; steps do not nest: "
@@ -209,72 +233,11 @@ class Step:
             )
 
 
-class Log:
-    """Lines for the journal, and for the logger `durably` of the standard `logging`."""
-
-    def __init__(self, step: Step) -> None:
-        self._step = step
-
-    def info(self, message: str, /, **data: object) -> None:
-        """Something worth knowing; `data` are values to look at later."""
-        self._write("info", message, data)
-
-    def warn(self, message: str, /, **data: object) -> None:
-        """Something odd that the job can live with."""
-        self._write("warn", message, data)
-
-    def error(self, message: str, /, **data: object) -> None:
-        """Something that went wrong, though the job goes on."""
-        self._write("error", message, data)
-
-    def _write(self, level: str, message: str, data: dict[str, object]) -> None:
-        text = printable(str(message))
-        kept = {printable(key): _loggable(value) for key, value in data.items()}
-        self._step.emit(LogWritten(level, text, clock.now(), self._step.running, kept))
-        _to_logging(level, text, kept, self._step.run_id)
-
-
-def _to_logging(level: str, message: str, data: dict[str, object], run_id: str) -> None:
-    import logging  # only jobs that log pay for it
-
-    logger = logging.getLogger("durably")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-    words = [message, *(f"{key}={value}" for key, value in data.items())]
-    number = {"info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}[level]
-    logger.log(number, "%s", " ".join(words), extra={"run_id": run_id, "data": data})
-
-
-def _kept(name: str, converter: values.Converter, value: object) -> tuple[Json, object]:
-    if inspect.isawaitable(value):
-        if inspect.iscoroutine(value):
-            value.close()
-        raise _async(name)
-    try:
-        return values.round_trip(converter, value)
-    except ValueRefused as refused:
-        what = f"the result of step {name!r}"
-        raise ValueRefused(refused.path, refused.reason, what=what) from None
-
-
 def _async(name: str) -> StepMisused:
     return StepMisused(
         f"step {name!r} is async, which is not supported yet; "
         "give it a plain function that calls asyncio.run(...)"
     )
-
-
-def _loggable(value: object) -> object:
-    """The value if it is JSON, else its repr: a log line never fails a run."""
-    try:
-        if not has_lone_surrogate(to_json(value)):
-            return value
-    except (TypeError, ValueError, RecursionError):
-        pass
-    try:
-        return printable(repr(value))
-    except Exception:  # the user's __repr__ may do anything
-        return f"<a {type(value).__qualname__} whose repr fails>"
 
 
 def _shown(place: _Place) -> str:

@@ -44,6 +44,9 @@ class Converter(Protocol):
     def load(self, text: Json) -> Any:
         """The value of a JSON text. DoesNotFit if the type rejects it."""
 
+    def reveal(self, value: Any) -> Any:
+        """The value's parts as they are, secrets among them, in dicts and lists."""
+
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         """The JSON Schema of what is read or written; empty if any JSON will do, or none fits."""
 
@@ -181,6 +184,9 @@ class _Plain:
     def load(self, text: Json) -> Any:
         return json.loads(text)
 
+    def reveal(self, value: Any) -> Any:
+        return value
+
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         return {}
 
@@ -219,6 +225,9 @@ class _Typed:
             return self._adapter.validate_json(text)
         except ValidationError as error:
             raise DoesNotFit(_problems(error)) from None
+
+    def reveal(self, value: Any) -> Any:
+        return self._adapter.dump_python(value, by_alias=True)
 
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         from pydantic.errors import PydanticInvalidForJsonSchema

@@ -47,7 +47,7 @@ def test_the_job_is_killed_and_resumed_as_shown(project: Project) -> None:
 
 
 def test_a_job_is_tested_as_shown(project: Project) -> None:
-    job, test = blocks("python")
+    job, _, test = blocks("python")
     (project.root / "jobs" / "thumbnails.py").write_text(job.replace("sleep(1)", "sleep(0)"))
     (project.root / "test_jobs.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_jobs.py"]
@@ -125,7 +125,7 @@ def test_every_command_and_option_that_is_named_exists(project: Project) -> None
     named = set(re.findall(r"`durably ([a-z]+)", README))
     assert len(named) > 8
     help_of_all = "".join(project.run(command, "--help").out for command in named)
-    of_jobs = {"--org-id", "--no-force"}
+    of_jobs = {"--org-id", "--no-force", "--token"}
     options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", README)) - of_jobs
     for option in options:
         assert option in help_of_all + project.run("--help").out, option

@@ -58,7 +58,7 @@ def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
         f"durably_cli.{name}"
         for name in (
             *("cli", "cli.app", "cli.care", "cli.completion", "cli.flags", "cli.looking"),
-            "cli.project",
+            *("blobs", "cli.project"),
             *("cli.running", "clock", "codec", "ending", "errors", "events", "files", "ids"),
             *("interrupts", "journal", "listing", "locks", "options", "paths", "reader", "render"),
             *("render.plain", "render.summary", "render.text", "request", "state", "store"),

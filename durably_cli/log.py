@@ -1,0 +1,77 @@
+"""`step.log`: lines for the journal, and for the standard `logging`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from durably_cli import clock
+from durably_cli.codec import has_lone_surrogate, to_json
+from durably_cli.events import Event, LogWritten
+from durably_cli.failures import printable
+
+
+class Logging(Protocol):
+    """What a line needs of the step it is written in."""
+
+    run_id: str
+
+    @property
+    def running(self) -> str | None:
+        """The name of the step whose function is being called."""
+
+    def masked(self, line: LogWritten) -> LogWritten:
+        """The line with known secrets masked."""
+
+    def emit(self, event: Event) -> None:
+        """Record an event."""
+
+
+class Log:
+    """Lines for the journal, and for the logger `durably` of the standard `logging`."""
+
+    def __init__(self, step: Logging) -> None:
+        self._step = step
+
+    def info(self, message: str, /, **data: object) -> None:
+        """Something worth knowing; `data` are values to look at later."""
+        self._write("info", message, data)
+
+    def warn(self, message: str, /, **data: object) -> None:
+        """Something odd that the job can live with."""
+        self._write("warn", message, data)
+
+    def error(self, message: str, /, **data: object) -> None:
+        """Something that went wrong, though the job goes on."""
+        self._write("error", message, data)
+
+    def _write(self, level: str, message: str, data: dict[str, object]) -> None:
+        text = printable(str(message))
+        kept = {printable(key): _loggable(value) for key, value in data.items()}
+        line = LogWritten(level, text, clock.now(), self._step.running, kept)
+        masked = self._step.masked(line)
+        self._step.emit(masked)
+        _to_logging(masked, self._step.run_id)
+
+
+def _to_logging(line: LogWritten, run_id: str) -> None:
+    import logging  # only jobs that log pay for it
+
+    logger = logging.getLogger("durably")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    words = [line.message, *(f"{key}={value}" for key, value in line.data.items())]
+    number = {"info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}[line.level]
+    logger.log(number, "%s", " ".join(words), extra={"run_id": run_id, "data": line.data})
+
+
+def _loggable(value: object) -> object:
+    """The value if it is JSON, else its repr: a log line never fails a run."""
+    try:
+        if not has_lone_surrogate(to_json(value)):
+            return value
+    except (TypeError, ValueError, RecursionError):
+        pass
+    try:
+        return printable(repr(value))
+    except Exception:  # the user's __repr__ may do anything
+        return f"<a {type(value).__qualname__} whose repr fails>"
