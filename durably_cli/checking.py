@@ -94,9 +94,8 @@ def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
             yield from _of_its_blobs(found)
             yield from _of_its_key(store, found)
     for path in removal.companions(store.path_of(run_id)):
-        if path.suffix == ".blobs":
-            continue
-        yield Finding("original", path.name, "ok", f"kept beside its journal, {_size(path)}")
+        if path.suffix not in (".blobs", ".imported", ".source"):
+            yield Finding("original", path.name, "ok", f"kept beside its journal, {_size(path)}")
 
 
 def _of_view(view: View) -> Finding:
@@ -105,7 +104,7 @@ def _of_view(view: View) -> Finding:
         intact = "no step is intact" if not steps else f"steps 1 to {steps:,} are intact"
         told = f"{intact}; line {damage.line} is damaged at byte {damage.byte:,}: {damage.reason}"
         return Finding("journal", view.run_id, "damaged", told)
-    told = f"{view.status}, {plural(steps, 'step')}"
+    told = f"{view.status}, {plural(steps, 'step')}{', imported' if view.imported else ''}"
     if view.torn_bytes:
         told += f"; a crash left {plural(view.torn_bytes, 'byte')}, which the next attempt drops"
     for event in view.state.repaired:
@@ -132,7 +131,7 @@ def _of_its_blobs(view: View) -> Iterator[Finding]:
 def _of_its_key(store: Store, view: View) -> Iterator[Finding]:
     """A run whose key does not stand for it could be run twice."""
     created = view.state.created
-    if created.idempotency_key is None:
+    if created.idempotency_key is None or view.imported:
         return
     claims = Claims(store.root)
     name = f"keys/{claims.path(created.job, created.idempotency_key).name}"

@@ -107,6 +107,33 @@ def create(folder: Path, name: str) -> tuple[int, Path]:
     return fd, path
 
 
+def create_unnamed(folder: Path, name: str) -> tuple[int, Path | None]:
+    """A new, empty file without a name in this folder, which goes if it is given none.
+
+    Where the system has no such files, one with a temporary name that holds `name`: its path.
+    """
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600), None
+    except (AttributeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+            raise
+    temporary = folder / f".{name}.{os.urandom(8).hex()}.tmp"
+    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), temporary
+
+
+def give_name(fd: int, temporary: Path | None, target: Path) -> None:
+    """Give the file of `create_unnamed` its name, durably. FileExistsError if that is taken."""
+    if temporary is None:
+        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.link(f"/proc/self/fd/{fd}", target.name, dst_dir_fd=folder, follow_symlinks=True)
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    elif not publish(temporary, target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+
+
 def publish(temporary: Path, target: Path) -> bool:
     """Give a synced file its name, durably; False (and the file is gone) if the name is taken."""
     try:

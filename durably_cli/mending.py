@@ -7,6 +7,7 @@ from pathlib import Path
 
 from durably_cli import paths
 from durably_cli.asking import confirm
+from durably_cli.errors import Forbidden
 from durably_cli.ids import short
 from durably_cli.lookup import find_run
 from durably_cli.render.text import plural
@@ -23,6 +24,8 @@ def run_repair(project: Path, meant: str, *, yes: bool) -> int:
         return 0
     with store.view(run_id, despite_damage=True) as view:
         steps = view.state.completed_steps
+        if view.imported:
+            raise Forbidden(f"run {short(run_id)} was imported, and is read-only")
     _say(f"{store.path_of(run_id)} is damaged at line {cut.line}, byte {cut.byte}: {cut.reason}")
     _say(f"kept would be {plural(cut.kept_lines, 'line')}, with {plural(steps, 'step')} completed")
     dropped = f"{plural(cut.dropped_lines, 'line')}, {plural(cut.dropped_bytes, 'byte')}"

@@ -16,6 +16,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from durably_cli import files, ids, journal, locks
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, NotFound
@@ -66,6 +67,17 @@ class View:
     def lines(self) -> Iterator[tuple[bytes, Event]]:
         """The same lines again, without their newlines."""
         return Reading(self._fd, self.path, self.run_id, size=self._reading.end).with_lines()
+
+    def open(self) -> BinaryIO:
+        """The journal's bytes, to be read from the beginning."""
+        file = os.fdopen(os.dup(self._fd), "rb")
+        file.seek(0)
+        return file
+
+    @property
+    def imported(self) -> bool:
+        """Was it brought from elsewhere, so that it is read-only?"""
+        return self.path.with_suffix(".imported").exists()
 
     def sync(self) -> None:
         """Return once what was read is on disk: for who acts on an end that it did not write."""

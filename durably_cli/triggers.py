@@ -22,7 +22,7 @@ from typing import NamedTuple, Protocol
 
 from durably_cli import clock, ids, journal
 from durably_cli.claims import Claim, Claims
-from durably_cli.errors import Busy, Conflict, JournalTooNew, NotFound
+from durably_cli.errors import Busy, Conflict, Forbidden, JournalTooNew, NotFound
 from durably_cli.events import FORMAT, Json, RunCreated
 from durably_cli.failures import printable
 from durably_cli.keys import ConcurrencyKey, slot_taken, take_turn
@@ -92,8 +92,19 @@ def resume(store: Store, run_id: str, load: Callable[[str], Runnable], observer:
             if isinstance(error, Busy):
                 raise held_by(view, error) from None
         raise
+    _refuse_imported(store, run_id, lock)
     executed = _take_up(store, run_id, lock, load, observer, again=True)
     return Ended(run_id, Disposition.CREATED, executed)
+
+
+def _refuse_imported(store: Store, run_id: str, lock: Lock) -> None:
+    with store.view(run_id) as view:
+        if view.imported and not view.state.is_final:
+            lock.close()
+            raise Forbidden(
+                f"run {ids.short(run_id)} was imported, and is read-only",
+                hint="durably import FILE --adopt    (makes it one of this project's own)",
+            )
 
 
 def held_by(view: View, busy: Busy) -> Busy:

@@ -49,4 +49,14 @@ def test_an_example_does_what_it_says(examples: Examples, example: str) -> None:
 
 def test_examples_leave_nothing_behind_but_what_they_are_told_to_write(examples: Examples) -> None:
     made = {path.name for path in Path(examples.project.root).iterdir()}
-    assert made <= {"jobs", "org.json", "input.json", "users.db", "nightly", "run.html", "run.svg"}
+    assert made <= {
+        "jobs",
+        "org.json",
+        "input.json",
+        "users.db",
+        "nightly",
+        "run.html",
+        "run.svg",
+    } | {
+        *("run.tar.gz", "bundle.tar.gz"),
+    }

@@ -1,7 +1,8 @@
-"""The commands that take care of journals: verify, repair, delete and prune."""
+"""The commands that take care of journals: verify, repair, delete, prune, export and import."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -136,3 +137,49 @@ def prune(
     before = read_since(older_than)
     options = PruneOptions(before, keep_last, status or [], free_keys, dry_run, yes)
     return run_prune(project_of(context), options)
+
+
+@command()
+def export(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help=RUN, metavar="RUN", autocompletion=complete_runs)],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write; a new one.")
+    ],
+) -> int:
+    """Write a run into one file, to look at it elsewhere.
+
+    It holds the journal, the large results, and the job's file if it is still the one of the last
+    attempt. Secrets are not in it.
+
+    \b
+    Examples:
+      durably export @last -o run.tar.gz
+    """
+    from durably_cli.carrying import run_export
+
+    return run_export(project_of(context), run, output)
+
+
+@command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(help="What export has written.", metavar="FILE", dir_okay=False)
+    ],
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Make it one of this project's own, to be resumed here.")
+    ] = False,
+) -> int:
+    """Bring a run in that was exported elsewhere.
+
+    It can be looked at like any other; it is read-only unless it is adopted.
+
+    \b
+    Examples:
+      durably import run.tar.gz
+      durably import run.tar.gz --adopt
+    """
+    from durably_cli.carrying import run_import
+
+    return run_import(project_of(context), file, adopt=adopt)

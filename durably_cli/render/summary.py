@@ -65,6 +65,7 @@ def details(view: View) -> dict[str, Any]:
         "damage": damage_fields(view.damage),
         "repaired": [event._asdict() for event in state.repaired],
         "unknown_events": state.unknown,
+        "imported": view.imported,
         "journal": str(view.path),
     }
 
