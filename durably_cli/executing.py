@@ -23,9 +23,10 @@ from durably_cli.render.plain import pretty_json, write_summary_json
 from durably_cli.render.talk import Silent, Talk
 from durably_cli.render.text import plural
 from durably_cli.request import Disposition, OnConflict, Request
+from durably_cli.resumes import Ended, resume
 from durably_cli.store import Store, View
 from durably_cli.streams import Streams, aside
-from durably_cli.triggers import Ended, resume, trigger
+from durably_cli.triggers import trigger
 
 
 class TriggerOptions(NamedTuple):

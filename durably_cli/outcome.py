@@ -7,10 +7,10 @@ from durably_cli.ids import short
 from durably_cli.render.talk import Talk
 from durably_cli.render.text import plural, span
 from durably_cli.request import Disposition
+from durably_cli.resumes import Ended, holder
 from durably_cli.state import Status
 from durably_cli.store import View
 from durably_cli.timeline import seconds_of
-from durably_cli.triggers import Ended, holder
 
 
 def tell_outcome(view: View, ended: Ended, talk: Talk, resume: str) -> int:

@@ -16,8 +16,8 @@ from durably_cli.events import (
 from durably_cli.ids import short
 from durably_cli.local import OwnedRun
 from durably_cli.render.text import plural, span, visible
+from durably_cli.resumes import holder
 from durably_cli.store import View
-from durably_cli.triggers import holder
 
 _IN_FULL = 20
 """How many steps have a line each; after that 50, 100, 200, 500, ... are said."""

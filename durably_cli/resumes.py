@@ -1,0 +1,144 @@
+"""How a process comes to a run that is there already, and takes it up where it was left.
+
+Of all locks the run's is taken first, then the slot and the key as its run.created records them. No
+job is imported before the run is this process's to execute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from durably_cli import ids, journal
+from durably_cli.errors import Busy, Forbidden, JournalTooNew
+from durably_cli.events import Json
+from durably_cli.keys import ConcurrencyKey, take_turn
+from durably_cli.local import OwnedRun, Results, Watcher, Work, execute, remember
+from durably_cli.locks import Lock
+from durably_cli.reader import Reading
+from durably_cli.request import Disposition
+from durably_cli.store import Store, View, fold_reading
+
+
+class Runnable(Protocol):
+    """What is needed of a job to execute it."""
+
+    def settle(self, given: Json) -> Json:
+        """The input to make the run with. InvalidInput if the job's model rejects it."""
+
+    def work(self, input: Json) -> Work:
+        """The handler with this input bound. InvalidInput if the job's model rejects it."""
+
+
+class Observer(Watcher, Protocol):
+    """Sees, besides the execution, what it takes to get there."""
+
+    def owns(self, run: OwnedRun) -> None:
+        """This process owns the run from now on."""
+
+    def waits_for_run(self, view: View) -> None:
+        """Another process executes the run; this one waits for its end."""
+
+    def waits_for_key(self, run_id: str, key: str) -> None:
+        """Another run, whose id this is, has the concurrency key; this one waits for its turn."""
+
+
+class Ended(NamedTuple):
+    """The run a command ended up with. What came of it stands in its journal."""
+
+    run_id: str
+    disposition: Disposition
+    executed: bool
+
+
+def resume(store: Store, run_id: str, load: Callable[[str], Runnable], observer: Observer) -> Ended:
+    """Execute a run from where it was left; one that has ended for good is left as it is.
+
+    Busy if another process holds it, or if its concurrency key is taken and waited for.
+    """
+    try:
+        lock = journal.hold(store.path_of(run_id))
+    except (Busy, OSError) as error:
+        with store.view(run_id) as view:
+            if view.state.is_final:  # a read-only disk keeps no one from its output
+                view.sync()
+                return Ended(run_id, Disposition.CREATED, executed=False)
+            if isinstance(error, Busy):
+                raise held_by(view, error) from None
+        raise
+    _refuse_imported(store, run_id, lock)
+    executed = take_up(store, run_id, lock, load, observer, again=True)
+    return Ended(run_id, Disposition.CREATED, executed)
+
+
+def _refuse_imported(store: Store, run_id: str, lock: Lock) -> None:
+    with store.view(run_id) as view:
+        if view.imported and not view.state.is_final:
+            lock.close()
+            raise Forbidden(
+                f"run {ids.short(run_id)} was imported, and is read-only",
+                hint="durably import FILE --adopt    (makes it one of this project's own)",
+            )
+
+
+def held_by(view: View, busy: Busy) -> Busy:
+    """The error with the process in it that holds the run."""
+    return Busy(f"{busy.what}{holder(view)}", hint=busy.hint or f"durably inspect {view.run_id}")
+
+
+def holder(view: View) -> str:
+    """Which process holds the run, as far as its journal tells: ` (pid 4242 on host)`."""
+    attempts = view.state.attempts
+    who = attempts[-1].started if attempts else view.state.created
+    return f" (pid {who.pid} on {who.host})"
+
+
+def take_up(
+    store: Store,
+    run_id: str,
+    lock: Lock,
+    load: Callable[[str], Runnable],
+    observer: Observer,
+    *,
+    again: bool,
+) -> bool:
+    """Execute the run whose journal is locked; False if it has ended.
+
+    A failed run has ended, unless it is to be executed `again`.
+    """
+    path = store.path_of(run_id)
+    try:
+        reading = Reading(lock.fd, path, run_id)
+        results = Results(path)
+        state = fold_reading(remember(reading, results), path)
+        if state.is_final or (state.has_ended and not again):
+            journal.sync(lock)
+            return False
+        if state.unknown:
+            raise JournalTooNew(
+                f"{path} has events that this durably does not know: {', '.join(state.unknown)}",
+                hint="upgrade durably",
+            )
+        work = load(state.created.job).work(state.created.input)
+        run, kept = journal.take_over(lock, reading, path, store.temporary)
+    finally:
+        lock.close()
+    with run:
+        dropped = reading.torn.size if reading.torn else 0
+        owned = OwnedRun(run, state, results, dropped, kept)
+        observer.owns(owned)
+        _execute_in_turn(store, owned, work, observer)
+    return True
+
+
+def _execute_in_turn(store: Store, owned: OwnedRun, work: Work, observer: Observer) -> None:
+    name = owned.state.created.concurrency_key
+    if name is None:
+        execute(owned, work, observer)
+        return
+    key = ConcurrencyKey(store.root, name)
+    take_turn(key, owned.run_id, observer.waits_for_key)
+    try:
+        execute(owned, work, observer)
+    finally:
+        key.release()
