@@ -20,6 +20,7 @@ from typing import NamedTuple
 from durably_cli import files, ids
 from durably_cli.codec import to_json
 from durably_cli.errors import DurablyError, JournalError
+from durably_cli.events import RunCreated
 
 
 class Claim(NamedTuple):
@@ -62,6 +63,16 @@ class Claims:
                 return path, claim
         return None
 
+    def stands_for(self, created: RunCreated) -> bool:
+        """Does the key of this run stand for it, or has it none?"""
+        claim = self._claim_of(created)
+        return created.idempotency_key is None or (claim is not None and not claim.deleted)
+
+    def is_buried(self, created: RunCreated) -> bool:
+        """Is the claim of this run a tombstone, so that the run is as good as deleted?"""
+        claim = self._claim_of(created)
+        return claim is not None and claim.deleted is not None
+
     def bury(self, path: Path, claim: Claim, deleted: str) -> None:
         """Make a claim a tombstone, durably."""
         os.rename(self._written(path, claim._replace(deleted=deleted)), path)
@@ -87,6 +98,11 @@ class Claims:
             else:
                 if claim is not None:
                     yield path, claim
+
+    def _claim_of(self, created: RunCreated) -> Claim | None:
+        key = created.idempotency_key
+        claim = None if key is None else self.find(created.job, key)
+        return claim if claim is not None and claim.run == created.run else None
 
     def _read(self, path: Path) -> Claim | None:
         try:

@@ -80,6 +80,11 @@ class Journal:
                 self._end + len(line.data),
             )
 
+    def withdraw(self) -> None:
+        """Remove the journal of a run that should not have been made."""
+        os.unlink(self.path)
+        files.sync_folder(self.path.parent)
+
     def close(self) -> None:
         """Let go of the run."""
         self._lock.close()

@@ -34,12 +34,14 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
         raise NotFound(f"there is no run {run_id} in {store.root}", hint="durably list") from None
     try:
         created, status = _look(lock, path, run_id)
-        if status not in statuses:
+        claims = Claims(store.root)
+        begun = created is not None and claims.is_buried(created)
+        if status not in statuses and not begun:
             raise UsageError(
                 f"run {ids.short(run_id)} is {status}, and {' and '.join(statuses)} was asked for",
                 hint=f"durably delete {ids.short(run_id)} --status {status}",
             )
-        _settle_claim(Claims(store.root), run_id, created, free_key=free_key)
+        _settle_claim(claims, run_id, created, free_key=free_key)
         freed = os.fstat(lock.fd).st_size
         os.unlink(path)
         files.sync_folder(path.parent)

@@ -7,17 +7,20 @@ job is imported before the run is this process's to execute.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from durably_cli import ids, journal
-from durably_cli.errors import Busy, Forbidden, JournalTooNew
+from durably_cli.claims import Claims
+from durably_cli.errors import Busy, Forbidden, JournalTooNew, NotFound
 from durably_cli.events import Json
 from durably_cli.keys import ConcurrencyKey, take_turn
 from durably_cli.local import OwnedRun, Results, Watcher, Work, execute, remember
 from durably_cli.locks import Lock
 from durably_cli.reader import Reading
 from durably_cli.request import Disposition
-from durably_cli.store import Store, View, fold_reading
+from durably_cli.state import RunState
+from durably_cli.store import Store, View, fold_reading, is_imported
 
 
 class Runnable(Protocol):
@@ -66,19 +69,8 @@ def resume(store: Store, run_id: str, load: Callable[[str], Runnable], observer:
             if isinstance(error, Busy):
                 raise held_by(view, error) from None
         raise
-    _refuse_imported(store, run_id, lock)
     executed = take_up(store, run_id, lock, load, observer, again=True)
     return Ended(run_id, Disposition.CREATED, executed)
-
-
-def _refuse_imported(store: Store, run_id: str, lock: Lock) -> None:
-    with store.view(run_id) as view:
-        if view.imported and not view.state.is_final:
-            lock.close()
-            raise Forbidden(
-                f"run {ids.short(run_id)} was imported, and is read-only",
-                hint="durably import FILE --adopt    (makes it one of this project's own)",
-            )
 
 
 def held_by(view: View, busy: Busy) -> Busy:
@@ -114,11 +106,7 @@ def take_up(
         if state.is_final or (state.has_ended and not again):
             journal.sync(lock)
             return False
-        if state.unknown:
-            raise JournalTooNew(
-                f"{path} has events that this durably does not know: {', '.join(state.unknown)}",
-                hint="upgrade durably",
-            )
+        _check_may_go_on(store, path, state)
         work = load(state.created.job).work(state.created.input)
         run, kept = journal.take_over(lock, reading, path, store.temporary)
     finally:
@@ -129,6 +117,26 @@ def take_up(
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return True
+
+
+def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:
+    """Forbidden, NotFound or JournalTooNew if nobody is to execute this run."""
+    run_id = path.stem
+    if is_imported(path):
+        raise Forbidden(
+            f"run {ids.short(run_id)} was imported, and is read-only",
+            hint="durably import FILE --adopt    (makes it one of this project's own)",
+        )
+    if Claims(store.root).is_buried(state.created):
+        raise NotFound(
+            f"run {ids.short(run_id)} is deleted: its removal was cut short",
+            hint=f"durably delete {ids.short(run_id)}    (finishes it)",
+        )
+    if state.unknown:
+        raise JournalTooNew(
+            f"{path} has events that this durably does not know: {', '.join(state.unknown)}",
+            hint="upgrade durably",
+        )
 
 
 def _execute_in_turn(store: Store, owned: OwnedRun, work: Work, observer: Observer) -> None:

@@ -77,7 +77,7 @@ class View:
     @property
     def imported(self) -> bool:
         """Was it brought from elsewhere, so that it is read-only?"""
-        return self.path.with_suffix(".imported").exists()
+        return is_imported(self.path)
 
     def sync(self) -> None:
         """Return once what was read is on disk: for who acts on an end that it did not write."""
@@ -223,6 +223,11 @@ class Store:
                     path.unlink(missing_ok=True)
             finally:
                 os.close(fd)
+
+
+def is_imported(path: Path) -> bool:
+    """Was the run of this journal brought from elsewhere, so that it is read-only?"""
+    return path.with_suffix(".imported").exists()
 
 
 def fold_reading(events: Iterable[Event], path: Path) -> RunState:

@@ -24,6 +24,7 @@ from durably_cli.claims import Claim, Claims
 from durably_cli.errors import Busy, Conflict, NotFound
 from durably_cli.events import FORMAT, Json, RunCreated
 from durably_cli.failures import printable
+from durably_cli.journal import Journal
 from durably_cli.keys import ConcurrencyKey, slot_taken
 from durably_cli.local import OwnedRun, execute, host
 from durably_cli.request import Disposition, OnConflict, Request
@@ -86,6 +87,7 @@ class _Trigger:
                 key.release()
             return self._join(created.run)
         with run:
+            self._check_still_claimed(run, created)
             owned = OwnedRun(run, RunState(created))
             self._observer.owns(owned)
             if key is not None:
@@ -142,6 +144,17 @@ class _Trigger:
             run_id = self._claimed_run() or run_id
         self._claims.sync()
         return run_id
+
+    def _check_still_claimed(self, run: Journal, created: RunCreated) -> None:
+        """Withdraw a run that was made after another process had executed and deleted it."""
+        if self._claims.stands_for(created):
+            return
+        run.withdraw()
+        self._claimed_run()
+        raise NotFound(
+            f"run {ids.short(created.run)} was deleted meanwhile, and its idempotency key is free",
+            hint="trigger it again",
+        )
 
     def _created(self, run_id: str, settled: Json) -> RunCreated:
         return RunCreated(

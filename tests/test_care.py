@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
-from tests.crash.killing import killed_everywhere
+from tests.crash.killing import killed_everywhere, stopped_everywhere
 from tests.test_following import read_until
 
 JOB = """
@@ -271,6 +271,32 @@ def test_a_delete_that_is_killed_anywhere_is_finished_by_the_next_and_lets_no_wo
     kills = killed_everywhere(work, args, check)
     print(f"{kills} kills")
     assert kills >= 8
+
+
+@pytest.mark.parametrize("free_keys", [(), ("--free-keys",)])
+def test_a_trigger_that_stands_still_while_its_work_is_done_and_deleted_does_none(
+    work: Project, free_keys: tuple[str, ...]
+) -> None:
+    keys: list[str] = []
+
+    def args() -> tuple[str, ...]:
+        keys.append(f"k{len(keys)}")
+        work.effects_path.unlink(missing_ok=True)
+        return ("trigger", "work", "--idempotency-key", keys[-1])
+
+    def meanwhile() -> None:
+        work.run("trigger", "work", "--idempotency-key", keys[-1], "--no-wait")
+        if work.effects:
+            work.run("delete", f"key:work/{keys[-1]}", *free_keys, expect=None)
+
+    def check(number: int) -> None:
+        done = len(work.effects)  # twice only by who claimed a freed key anew
+        assert done == 3 or (free_keys and done == 6), f"stopped at {number}"
+        work.run("verify")  # whoever did it has the key
+
+    stops = stopped_everywhere(work, args, meanwhile, check)
+    print(f"{stops} stops")
+    assert stops >= 20
 
 
 def test_a_repair_that_is_killed_anywhere_loses_nothing(work: Project) -> None:

@@ -1,10 +1,11 @@
-"""Kill a command at every call that changes the disk: before the first, before the second, ...
+"""Kill or stop a command at every call that changes the disk: before the first, the second, ...
 
-The calls are counted inside the real process, which kills itself with SIGKILL.
+The calls are counted inside the real process, which sends itself the signal.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -19,13 +20,13 @@ CALLS = (
 
 _PROGRAM = f"""
 import os, signal, sys
-limit, calls = int(sys.argv.pop(1)), 0
+number, limit, calls = int(sys.argv.pop(1)), int(sys.argv.pop(1)), 0
 def counted(real):
     def call(*args, **options):
         global calls
         calls += 1
         if calls == limit:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
         return real(*args, **options)
     return call
 for name in {CALLS}:
@@ -47,17 +48,49 @@ def killed_everywhere(
     while True:
         number += 1
         words = args()
-        done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, str(number), *words],
-            cwd=project.root,
-            env=project.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        if done.returncode != -signal.SIGKILL:
-            assert done.returncode == 0, done.stderr
-            check(number)
-            return number - 1
+        with _start(project, signal.SIGKILL, number, words) as process:
+            _, err = process.communicate(timeout=60)
         check(number)
+        if process.returncode != -signal.SIGKILL:
+            assert process.returncode == 0, err
+            return number - 1
+
+
+def stopped_everywhere(
+    project: Project,
+    args: Callable[[], tuple[str, ...]],
+    meanwhile: Callable[[], None],
+    check: Callable[[int], None],
+) -> int:
+    """Run the command once for every such call, stopped there while something else happens.
+
+    Then it goes on to its end, however that is, and `check` looks. How many stops there were.
+    """
+    number = 0
+    while True:
+        number += 1
+        with _start(project, signal.SIGSTOP, number, args()) as process:
+            _, status = os.waitpid(process.pid, os.WUNTRACED)
+            if not os.WIFSTOPPED(status):
+                process.returncode = os.waitstatus_to_exitcode(status)
+                return number - 1
+            try:
+                meanwhile()
+            finally:
+                os.kill(process.pid, signal.SIGCONT)
+            process.communicate(timeout=60)
+        check(number)
+
+
+def _start(
+    project: Project, signal_number: int, call: int, words: tuple[str, ...]
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, str(int(signal_number)), str(call), *words],
+        cwd=project.root,
+        env=project.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
