@@ -12,6 +12,7 @@ leaves belongs to no run: the next import goes on with it, the next removal swee
 
 from __future__ import annotations
 
+import filecmp
 import io
 import json
 import os
@@ -130,7 +131,7 @@ def _read(archive: tarfile.TarFile, store: Store, *, adopt: bool) -> Contents:
 
 def _publish(store: Store, journal: Path, path: Path, *, is_here: bool) -> None:
     if is_here:
-        same = journal.read_bytes() == path.read_bytes()
+        same = filecmp.cmp(journal, path, shallow=False)
         journal.unlink()
         if not same:
             raise Conflict(f"the store has run {path.stem} already, with another journal")
@@ -196,9 +197,10 @@ def _spooled(store: Store, name: str, file: IO[bytes]) -> Path:
     """The file's bytes in a temporary file of the store, on disk."""
     fd, temporary = files.create(store.temporary, name)
     try:
-        while data := file.read(_CHUNK):
-            files.write_all(fd, data)
-        files.sync(fd)
+        with files.naming(temporary):
+            while data := file.read(_CHUNK):
+                files.write_all(fd, data)
+            files.sync(fd)
     except BaseException:
         temporary.unlink()
         raise

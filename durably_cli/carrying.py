@@ -19,7 +19,7 @@ def run_export(project: Path, meant: str, target: Path) -> int:
     if os.path.lexists(target):
         raise UsageError(f"{target} exists already", hint="choose another name, or remove it")
     fd, temporary = files.create_unnamed(target.parent, target.name)
-    with open(fd, "wb") as out:
+    with files.naming(target), open(fd, "wb") as out:
         with store.view(run_id, despite_damage=True) as view:
             contents = bundle.write(view, store, project, out)
         out.flush()

@@ -246,7 +246,8 @@ def keep_original(lock: Lock, path: Path, why: str) -> str:
         try:
             os.link(path, kept, follow_symlinks=False)
         except FileExistsError:
-            continue
+            if not os.path.samefile(path, kept):
+                continue
         files.sync_folder(path.parent)
         return kept.name
     raise AssertionError("a million originals")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,6 +91,12 @@ class Project:
             return self.effects_path.read_text().splitlines()
         except FileNotFoundError:
             return []
+
+
+def disk_ends_at(size: int) -> dict[str, Any]:
+    """For `run` and `start`: no file of the process can grow beyond so many bytes."""
+    limits = size, resource.RLIM_INFINITY
+    return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)}
 
 
 class Result:

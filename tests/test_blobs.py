@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from durably_cli.blobs import LIMIT
-from tests.conftest import Project
+from tests.conftest import Project, disk_ends_at
 from tests.crash.killing import killed_everywhere
 from tests.test_list import on_a_terminal
 
@@ -122,20 +122,8 @@ def test_they_go_with_their_run(large: Project) -> None:
 
 
 def test_a_disk_that_fills_up_loses_no_acknowledged_result(large: Project) -> None:
-    limit = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, resource.RLIM_INFINITY)); "
-        "sys.argv[0] = 'durably'; from durably_cli.cli import main; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", limit, "trigger", "large"],
-        cwd=large.root,
-        env=large.env,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 74
-    assert "File too large; the result of step 'make-0' was not saved" in done.stderr
+    done = large.run("trigger", "large", expect=74, **disk_ends_at(90_000))
+    assert "File too large; the result of step 'make-0' was not saved" in done.err
     assert not list(large.data.rglob("*.tmp"))
     assert large.run("resume", "@last").out == "[100000,100000]\n"
 

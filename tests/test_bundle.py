@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, disk_ends_at
 from tests.crash.killing import killed_everywhere
 from tests.test_blobs import JOB
 
@@ -196,6 +196,18 @@ def test_what_is_no_bundle_is_refused_and_makes_no_run(
 
 def test_a_file_that_does_not_exist_is_a_clear_error(there: Project) -> None:
     assert "nothing.tar.gz" in there.run("import", "nothing.tar.gz", expect=74).err
+
+
+def test_a_full_disk_is_named_and_leaves_no_half_of_a_run(here: Project, there: Project) -> None:
+    target = here.root / "run.tar.gz"
+    done = here.run("export", "@last", "-o", str(target), expect=74, **disk_ends_at(500))
+    assert f"{target}: File too large" in done.err
+    assert not target.exists()
+    bundle = exported(here)
+    assert "File too large" in there.run("import", str(bundle), expect=74, **disk_ends_at(500)).err
+    assert not there.runs()
+    there.run("import", str(bundle))
+    assert there.runs()[0]["id"] == here.runs()[0]["id"]
 
 
 def test_an_export_that_is_killed_anywhere_leaves_a_whole_file_or_none(here: Project) -> None:

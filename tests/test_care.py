@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, disk_ends_at
 from tests.crash.killing import killed_everywhere, stopped_everywhere
 from tests.test_following import read_until
 
@@ -139,6 +139,19 @@ def test_a_person_at_a_terminal_is_asked(work: Project) -> None:
         os.close(terminal)
 
 
+def test_a_repair_on_a_full_disk_changes_nothing(work: Project) -> None:
+    work.run("trigger", "work")
+    journal = work.journal()
+    broken = damage(journal)
+    for _ in range(2):
+        done = work.run("repair", "@last", "--yes", expect=74, **disk_ends_at(300))
+        assert f"{journal}: File too large" in done.err
+        assert journal.read_bytes() == broken
+    assert not list(work.data.rglob("*.tmp"))
+    work.run("repair", "@last", "--yes")
+    assert len(list(journal.parent.iterdir())) == 2, "the journal, and its original once"
+
+
 def test_where_the_first_line_is_damaged_nothing_can_be_kept(work: Project) -> None:
     work.run("trigger", "work", "--idempotency-key", "k")
     journal = work.journal()
@@ -246,8 +259,9 @@ def test_a_trigger_that_waits_for_a_run_that_is_deleted_runs_nothing(work: Proje
     assert work.effects == ["begun"]
 
 
+@pytest.mark.parametrize("command", ["delete", "prune"])
 def test_a_delete_that_is_killed_anywhere_is_finished_by_the_next_and_lets_no_work_be_done_twice(
-    work: Project,
+    work: Project, command: str
 ) -> None:
     runs: list[str] = []
 
@@ -256,7 +270,8 @@ def test_a_delete_that_is_killed_anywhere_is_finished_by_the_next_and_lets_no_wo
         runs.append(work.runs()[0]["id"])
         journal = work.journal(runs[-1])
         (journal.parent / f"{journal.stem}.torn-1").write_bytes(b"kept")
-        return ("delete", runs[-1])
+        prune = ("prune", "--older-than", "0s", "--yes")
+        return prune if command == "prune" else ("delete", runs[-1])
 
     def check(number: int) -> None:
         key, before = f"k{len(runs) - 1}", len(work.effects)
@@ -297,6 +312,48 @@ def test_a_trigger_that_stands_still_while_its_work_is_done_and_deleted_does_non
     stops = stopped_everywhere(work, args, meanwhile, check)
     print(f"{stops} stops")
     assert stops >= 20
+
+
+def test_a_run_is_listed_or_gone_while_it_is_deleted(work: Project) -> None:
+    def args() -> tuple[str, ...]:
+        work.run("trigger", "work")
+        return ("prune", "--older-than", "0s", "--yes")
+
+    def meanwhile() -> None:
+        assert [run["status"] for run in work.runs()] in ([], ["completed"], ["running"])
+        work.run("verify")
+
+    stops = stopped_everywhere(work, args, meanwhile, lambda _: None)
+    assert not work.runs()
+    print(f"{stops} stops")
+    assert stops >= 3
+
+
+def test_a_resume_that_stands_still_while_its_run_is_deleted_executes_nothing(
+    work: Project,
+) -> None:
+    runs: list[str] = []
+    deleted: list[str] = []
+
+    def args() -> tuple[str, ...]:
+        Path(work.root / "mended").unlink(missing_ok=True)
+        work.run("trigger", "work", "-p", "fail:=true", expect=1)
+        runs.append(work.runs()[0]["id"])
+        Path(work.root / "mended").touch()
+        return ("resume", runs[-1])
+
+    def meanwhile() -> None:
+        if work.run("delete", runs[-1], "--status", "failed", expect=None).code == 0:
+            deleted.append(runs[-1])
+
+    def check(number: int) -> None:
+        gone = not list(work.data.rglob(f"{runs[-1]}*"))
+        assert gone == (runs[-1] in deleted), f"stopped at {number}"
+        assert gone or work.inspect(runs[-1])["status"] == "completed"
+
+    stops = stopped_everywhere(work, args, meanwhile, check)
+    print(f"{stops} stops, deleted at {len(deleted)}")
+    assert stops >= 8
 
 
 def test_a_repair_that_is_killed_anywhere_loses_nothing(work: Project) -> None:
