@@ -101,7 +101,8 @@ def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
 def _of_view(view: View) -> Finding:
     steps, damage = view.state.completed_steps, view.damage
     if damage:
-        intact = "no step is intact" if not steps else f"steps 1 to {steps:,} are intact"
+        several = "step 1 is intact" if steps == 1 else f"steps 1 to {steps:,} are intact"
+        intact = several if steps else "no step is intact"
         told = f"{intact}; line {damage.line} is damaged at byte {damage.byte:,}: {damage.reason}"
         return Finding("journal", view.run_id, "damaged", told)
     told = f"{view.status}, {plural(steps, 'step')}{', imported' if view.imported else ''}"

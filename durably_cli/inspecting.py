@@ -44,7 +44,8 @@ def run_inspect(project: Path, meant: str, options: InspectOptions) -> int:
         write(view)
         if view.damage:
             sys.stdout.flush()
-            view.damage.hint = "nothing was changed; keep a copy of the file before you touch it"
+            repair = f"durably repair {ids.short(run_id)}"
+            view.damage.hint = f"{repair}    (shows what it would cut off, and asks)"
             raise view.damage
     return 0
 

@@ -67,6 +67,10 @@ class StepState(NamedTuple):
     error: ErrorInfo | None = None
 
 
+NO_END = "no end recorded"
+"""What came of an attempt that was killed, or crashed with its machine."""
+
+
 @dataclass(slots=True)
 class Attempt:
     """One process's try: when it last left word, and `ended`, unless that was not its end."""
@@ -74,7 +78,7 @@ class Attempt:
     started: RunStarted
     last: str
     ended: str | None = None
-    outcome: str = "no end recorded"
+    outcome: str = NO_END
 
 
 @dataclass(slots=True)
@@ -105,6 +109,11 @@ class RunState:
     def has_ended(self) -> bool:
         """Has it ended, for good or by failing?"""
         return self.is_final or self.status is Status.FAILED
+
+    def lose_end(self, why: str) -> None:
+        """The journal says nothing of how the last attempt ended, because of this."""
+        if self.attempts and self.attempts[-1].ended is None:
+            self.attempts[-1].outcome = why
 
     @property
     def in_doubt(self) -> list[StepState]:
@@ -169,6 +178,7 @@ def _apply(state: RunState, event: Event) -> None:
         _end(state, Status.CANCELLED, event.at)
     elif isinstance(event, RunRepaired):
         state.repaired.append(event)
+        state.lose_end("cut off by a repair")
     elif isinstance(event, Unknown):
         state.unknown.append(event.type)
 

@@ -45,6 +45,8 @@ class View:
         self._reading = Reading(fd, path, self.run_id)
         self.damage: JournalDamaged | None = None
         self.state = fold_reading(self._up_to_damage(), path)
+        if self.damage:
+            self.state.lose_end("lost in the damage")
 
     @property
     def status(self) -> Status:

@@ -73,7 +73,7 @@ def test_a_damaged_journal_is_said_with_what_is_intact_of_it(work: Project) -> N
     (found,) = findings(work, expect=74)
     assert found["state"] == "damaged"
     assert found["told"] == (
-        f"steps 1 to 1 are intact; line 6 is damaged at byte {byte:,}: its checksum does not match"
+        f"step 1 is intact; line 6 is damaged at byte {byte:,}: its checksum does not match"
     )
     assert "durably repair RUN" in work.run("verify", expect=74).err
 
@@ -113,6 +113,7 @@ def test_a_repair_keeps_what_is_intact_and_the_original_and_says_so(work: Projec
     assert kept.read_bytes() == broken
     run = work.inspect()
     assert (run["status"], run["steps"]) == ("interrupted", 1)
+    assert run["attempts"][0]["outcome"] == "cut off by a repair"
     assert run["repaired"][0]["line"] == 5
     assert run["repaired"][0]["kept"] == kept.name
     assert [each["state"] for each in findings(work)] == ["ok", "ok"]

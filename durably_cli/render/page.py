@@ -17,7 +17,7 @@ from durably_cli.events import Json, LogWritten
 from durably_cli.ids import short
 from durably_cli.render.plain import labels_text, logs, pretty_json
 from durably_cli.render.summary import in_doubt, reason, summary
-from durably_cli.render.text import plural, size, span, visible, visible_lines
+from durably_cli.render.text import outcome_text, plural, size, span, visible, visible_lines
 from durably_cli.state import Status
 from durably_cli.store import View
 from durably_cli.timeline import Execution, Lane, executions, lanes
@@ -107,7 +107,7 @@ def _steps(view: View) -> Iterator[str]:
 
 def _attempt(lane: Lane, done: int, *, is_running: bool) -> str:
     attempt = lane.attempt
-    ended = "killed or crashed" if attempt.ended is None else attempt.outcome
+    ended = outcome_text(attempt.outcome)
     told = [f"{attempt.started.at[:19].replace('T', ' ')} UTC", "running" if is_running else ended]
     if done:
         told.append(f"{plural(done, 'step')} done before")

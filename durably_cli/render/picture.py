@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from durably_cli import clock
 from durably_cli.ids import short
 from durably_cli.render.summary import summary
-from durably_cli.render.text import plural, span, visible
+from durably_cli.render.text import outcome_text, plural, span, visible
 from durably_cli.state import Status
 from durably_cli.store import View
 from durably_cli.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
@@ -104,7 +104,7 @@ class _Drawing:
         """An attempt: its extent and how it ended, then its executions."""
         rows = [row for row in picked if row.attempt == lane.number]
         is_killed = lane.attempt.ended is None and not (is_running and lane.number == self.last)
-        outcome = "killed or crashed" if is_killed else lane.attempt.outcome
+        outcome = outcome_text(lane.attempt.outcome)
         if is_running and lane.number == self.last:
             outcome = "running"
         before = sum(self.done[number] for number in range(1, lane.number))

@@ -98,6 +98,11 @@ def _show_facts(view: View, console: Console) -> None:
         facts.add_row("  output", _json(state.output))
     if row["reason"]:
         facts.add_row("  damage" if view.damage else "  reason", _text(row["reason"]))
+    for repair in state.repaired:
+        what = f"{plural(repair.lines, 'line')} from line {repair.line} on cut off"
+        facts.add_row(
+            "  repaired", _text(f"{repair.at[:19]} by {repair.by}: {what}; {repair.kept}")
+        )
     for step in in_doubt(view):
         facts.add_row("  in doubt", _text(f"{step.name}: started, and left no result"))
     if view.torn_bytes:

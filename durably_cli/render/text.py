@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from durably_cli import clock
+from durably_cli.state import NO_END
 
 
 def visible(text: str) -> str:
@@ -58,6 +59,11 @@ def size(count: int) -> str:
         if count < 999.5 * bytes_:
             return f"{count / bytes_:.1f} {unit}"
     return f"{count / 1e9:.1f} GB"
+
+
+def outcome_text(outcome: str) -> str:
+    """What came of an attempt that no process is at any more."""
+    return "killed or crashed" if outcome == NO_END else visible(outcome)
 
 
 def plural(count: int, noun: str) -> str:

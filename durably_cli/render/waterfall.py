@@ -13,7 +13,7 @@ from rich.text import Text
 from durably_cli import clock
 from durably_cli.blobs import size_of
 from durably_cli.render.looks import LOOKS
-from durably_cli.render.text import plural, size, span, visible
+from durably_cli.render.text import outcome_text, plural, size, span, visible
 from durably_cli.state import Status
 from durably_cli.store import View
 from durably_cli.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
@@ -26,7 +26,6 @@ ATTEMPTS = 12
 
 _NOTICEABLE = 0.1
 _BARS = {"in doubt": "╌", "running": "━"}
-_KILLED = "no end recorded"
 
 
 def show_timeline(view: View, console: Console) -> None:
@@ -115,14 +114,14 @@ class _Drawing:
         started = lane.attempt.started
         day = "" if started.at[:10] == self._view.state.created.at[:10] else started.at[5:10] + " "
         name = Text.assemble((f"attempt {lane.number}", "bold"), f"  {day}{started.at[11:19]}")
-        outcome = "running" if is_running else lane.attempt.outcome
-        is_killed = outcome == _KILLED
+        outcome = "running" if is_running else outcome_text(lane.attempt.outcome)
+        is_killed = lane.attempt.ended is None and not is_running
         left, length = self._place(lane.start, lane.seconds)
         end = ("✗", "red") if is_killed else ("┤", "dim")
         line = Text.assemble(
             " " * left, ("├" + "─" * (length - 2), "dim") if length > 1 else "", end
         )
-        said = Text("killed or crashed" if is_killed else visible(outcome), _colour(outcome))
+        said = Text(outcome, "red" if is_killed else _colour(outcome))
         if started.dropped:
             said.append(f", dropped {plural(started.dropped, 'torn byte')}")
         return [Text(""), name, line, Text(span(lane.seconds), "dim"), said]
