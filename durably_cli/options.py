@@ -24,8 +24,8 @@ def read_labels(given: Sequence[str]) -> dict[str, str]:
     return labels
 
 
-def read_since(given: str) -> datetime:
-    """The moment of `--since`: a span such as 45m, 12h, 2d or 1w, or an ISO date or time."""
+def read_moment(given: str, option: str) -> datetime:
+    """The moment that an option means: a span such as 45m, 12h, 2d or 1w, or an ISO date or time."""
     found = _SPAN.fullmatch(given.strip())
     try:
         if found:
@@ -33,7 +33,7 @@ def read_since(given: str) -> datetime:
         return datetime.fromisoformat(given.strip()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(
-            f"--since {given!r} is no time; it reads 45m, 12h, 2d, 1w, 2026-11-23 or "
+            f"{option} {given!r} is no time; it reads 45m, 12h, 2d, 1w, 2026-11-23 or "
             "2026-11-23T06:00"
         ) from None
 

@@ -38,7 +38,8 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
         begun = created is not None and claims.is_buried(created)
         if status not in statuses and not begun:
             raise UsageError(
-                f"run {ids.short(run_id)} is {status}, and {' and '.join(statuses)} was asked for",
+                f"run {ids.short(run_id)} is {status}, and only those that are "
+                f"{' or '.join(statuses)} were to go",
                 hint=f"durably delete {ids.short(run_id)} --status {status}",
             )
         _settle_claim(claims, run_id, created, free_key=free_key)

@@ -189,7 +189,7 @@ def test_a_deleted_run_is_gone_and_its_work_is_never_done_again(work: Project) -
 def test_what_could_be_resumed_is_deleted_only_if_its_status_is_named(work: Project) -> None:
     work.run("trigger", "work", "-p", "fail:=true", expect=1)
     result = work.run("delete", "@last", expect=2)
-    assert "is failed, and completed and cancelled was asked for" in result.err
+    assert "is failed, and only those that are completed or cancelled were to go" in result.err
     assert "--status failed" in result.err
     assert len(work.runs()) == 1
     work.run("delete", "@last", "--status", "failed")

@@ -9,7 +9,7 @@ import pytest
 
 from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.inputs import read_input
-from durably_cli.options import read_labels, read_since
+from durably_cli.options import read_labels, read_moment
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_labels() -> None:
     ],
 )
 def test_a_span_since_now(given: str, span: timedelta) -> None:
-    assert abs(datetime.now(UTC) - span - read_since(given)) < timedelta(seconds=60)
+    assert abs(datetime.now(UTC) - span - read_moment(given, "--since")) < timedelta(seconds=60)
 
 
 def test_a_moment() -> None:
-    assert read_since("2026-11-23T06:00Z") == datetime(2026, 11, 23, 6, tzinfo=UTC)
-    assert read_since("2026-11-23") == datetime(2026, 11, 23).astimezone(UTC)
+    assert read_moment("2026-11-23T06:00Z", "--since") == datetime(2026, 11, 23, 6, tzinfo=UTC)
+    assert read_moment("2026-11-23", "--since") == datetime(2026, 11, 23).astimezone(UTC)
     for given in ("", "2", "d", "yesterday", "2026-13-01", "99999999999d"):
         with pytest.raises(UsageError):
-            read_since(given)
+            read_moment(given, "--since")

@@ -131,10 +131,10 @@ def prune(
       durably prune --older-than 30d --keep-last 5 --yes
       durably prune --older-than 8w --status failed --status completed -y
     """
-    from durably_cli.options import read_since
+    from durably_cli.options import read_moment
     from durably_cli.removing import PruneOptions, run_prune
 
-    before = read_since(older_than)
+    before = read_moment(older_than, "--older-than")
     options = PruneOptions(before, keep_last, status or [], free_keys, dry_run, yes)
     return run_prune(project_of(context), options)
 

@@ -67,13 +67,13 @@ def list_(
       durably list --watch
     """
     from durably_cli.listing import Filters, run_list
-    from durably_cli.options import read_labels, read_since
+    from durably_cli.options import read_labels, read_moment
 
     filters = Filters(
         job or [],
         status or [],
         read_labels(label or []),
-        None if since is None else read_since(since),
+        None if since is None else read_moment(since, "--since"),
     )
     return run_list(project_of(context), filters, count, watch=watch, as_json=as_json)
 
