@@ -25,7 +25,7 @@ def read_labels(given: Sequence[str]) -> dict[str, str]:
 
 
 def read_moment(given: str, option: str) -> datetime:
-    """The moment that an option means: a span such as 45m, 12h, 2d or 1w, or an ISO date or time."""
+    """The moment an option means: a span such as 45m, 12h, 2d or 1w, or an ISO date or time."""
     found = _SPAN.fullmatch(given.strip())
     try:
         if found:
