@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 
+import durably_cli
+
 DURABLY = (sys.executable, "-m", "durably_cli")
+CODE = Path(durably_cli.__file__).parent.parent
 
 
 class Project:
@@ -36,6 +39,7 @@ class Project:
             "EFFECTS": str(self.effects_path),
             "HOME": str(root),
             "COLUMNS": "100",
+            "PYTHONPATH": str(CODE),  # what is tested is what is imported here
         }
 
     def job(self, text: str, name: str = "work") -> Path:

@@ -1,0 +1,148 @@
+"""What a run did and what it was acknowledged, as seen from outside of the tool.
+
+Each execution of a step appends a line to an effects file, and each acknowledgement goes down a
+pipe that the test reads. The journal is never asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import DURABLY, Project, Result
+
+JOB = """
+    import uuid
+
+    @define_job
+    def ledger(step: Step, payload: dict) -> list[str]:
+        tokens = []
+        for n in range(payload.get("steps", 3)):
+            tokens.append(step.run(f"step-{n}", once, n, n == payload.get("fails")))
+            acknowledge(f"{n} {tokens[-1]}")
+        return tokens
+
+    def once(n: int, fails: bool) -> str:
+        token = uuid.uuid4().hex
+        effect(f"{n} {token}")
+        if fails and not os.path.exists("mended"):
+            raise RuntimeError("not yet mended")
+        return token
+
+    def acknowledge(line: str) -> None:
+        os.write(int(os.environ["ACKS"]), f"{line}\\n".encode())
+"""
+
+EXIT_CODES = frozenset((0, 1, 2, 3, 4, 5, 65, 74, 75, 77, 78, 124, 129, 130, 143))
+
+
+class Ledger:
+    """A project whose job is `ledger`, and the books on it: `made` and `acknowledged` tokens."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True)
+        self.project = Project(root)
+        self.project.job(JOB, "ledger")
+        self.made: dict[str, set[str]] = {}
+        self.acknowledged: dict[str, str] = {}
+        self.attempts = 0
+
+    def attempt(self, *args: str, under: tuple[str, ...] = (), **popen: Any) -> Result:
+        """Run `durably *args`, under another program if given, and enter what it did.
+
+        AssertionError if it executed what was acknowledged before, or took a result for another.
+        """
+        before = len(self.project.effects)
+        reads, writes = os.pipe()
+        with open(reads, encoding="ascii") as pipe:
+            done = subprocess.run(
+                (*under, *DURABLY, *args),
+                cwd=self.project.root,
+                env=self.project.env | {"ACKS": str(writes)},
+                pass_fds=(writes,),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                **popen,
+            )
+            os.close(writes)
+            acknowledgements = pipe.read().splitlines()
+        result = Result(done.returncode, done.stdout, done.stderr)
+        self._enter(self.project.effects[before:], acknowledgements, result)
+        return result
+
+    def _enter(self, effects: list[str], acknowledgements: list[str], result: Result) -> None:
+        self.attempts += 1
+        executed = Counter(line.split()[0] for line in effects)
+        again = executed.keys() & self.acknowledged.keys()
+        assert not again, f"acknowledged, and executed again: {again}\n{result}"
+        assert max(executed.values(), default=1) == 1, f"twice in one attempt\n{result}"
+        for line in effects:
+            n, token = line.split()
+            self.made.setdefault(n, set()).add(token)
+        for line in acknowledgements:
+            n, token = line.split()
+            assert token in self.made[n], f"step {n} gave what its function never made\n{result}"
+            assert self.acknowledged.setdefault(n, token) == token, f"step {n} differs\n{result}"
+
+    def check_ended_in_order(self, result: Result) -> None:
+        """It said what happened, with a code of the table or a signal's, and no trace of ours."""
+        assert result.code < 0 or result.code in EXIT_CODES, result
+        assert "a bug in durably" not in result.err, result
+        assert f'File "{Path(__file__).parents[2]}/durably_cli' not in result.err, result
+
+    def check_output(self, result: Result, steps: int = 3) -> None:
+        """The run came to its end, with the results that were acknowledged."""
+        assert result.code == 0, result
+        tokens = json.loads(result.out)
+        assert {str(n): token for n, token in enumerate(tokens)} == self.acknowledged
+        assert len(tokens) == steps
+
+
+class Snapshot:
+    """A ledger as it is now, to go back to before each fault."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._copy = ledger.project.root.parent / "snapshot"
+        self._parts = (ledger.project.data, ledger.project.effects_path)
+        self._books = dict(ledger.made), dict(ledger.acknowledged)
+        self._copy.mkdir()
+        for part in self._parts:
+            _copy(part, self._copy / part.name)
+
+    @contextmanager
+    def restored(self) -> Iterator[Ledger]:
+        """The ledger as it was."""
+        ledger = self._ledger
+        for part in self._parts:
+            _remove(part)
+            _copy(self._copy / part.name, part)
+        _remove(ledger.project.root / "mended")
+        made, acknowledged = self._books
+        ledger.made = {n: set(tokens) for n, tokens in made.items()}
+        ledger.acknowledged = dict(acknowledged)
+        ledger.attempts = 0
+        yield ledger
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    elif source.exists():
+        shutil.copy2(source, target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
