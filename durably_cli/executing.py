@@ -17,6 +17,7 @@ from durably_cli.errors import Abort, ConfigError, DurablyError, Interrupted, No
 from durably_cli.ids import short
 from durably_cli.inputs import read_input
 from durably_cli.lookup import find_run
+from durably_cli.masking import NO_SECRETS
 from durably_cli.options import read_labels
 from durably_cli.outcome import tell_outcome
 from durably_cli.render.plain import pretty_json, write_summary_json
@@ -128,7 +129,9 @@ def _execute(
             if code and spool:
                 from durably_cli.render.report import report  # needed by failures alone
 
-                streams.stderr.write(report(view, spool, resume_command(project, view.run_id)))
+                secrets = talk.run.secrets if talk.run else NO_SECRETS
+                go_on = resume_command(project, view.run_id)
+                streams.stderr.write(report(view, spool, go_on, secrets.mask))
             return code
 
 

@@ -75,7 +75,7 @@ class Job(Generic[I, O]):
         with store.view(ended.run_id) as view:
             return Run(self, view, ended.disposition)
 
-    def settle(self, given: Json) -> Json:
+    def settle(self, given: Json) -> payload.Settled:
         """The input to make a run with: as given, the model's defaults filled in.
 
         InvalidInput with every field that the model rejects.

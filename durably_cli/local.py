@@ -29,7 +29,7 @@ from durably_cli.events import (
 )
 from durably_cli.failures import describe
 from durably_cli.journal import Journal
-from durably_cli.secret import NO_SECRETS, Secrets
+from durably_cli.masking import NO_SECRETS, Secrets
 from durably_cli.state import RunState
 from durably_cli.step import Step
 from durably_cli.version import __version__
@@ -57,7 +57,8 @@ class Watcher(Protocol):
 class OwnedRun:
     """A run this process owns: its journal, what that held, and the results it can replay.
 
-    `dropped` is the size of the torn tail that was left behind, `kept` the file that has it still.
+    `dropped` is the size of the torn tail that was left behind, `kept` the file that has it still,
+    `secrets` what is to be masked in all that is told of it.
     """
 
     journal: Journal
@@ -65,6 +66,7 @@ class OwnedRun:
     results: dict[str, Json] = field(default_factory=dict)
     dropped: int = 0
     kept: str | None = None
+    secrets: Secrets = NO_SECRETS
 
     @property
     def run_id(self) -> str:

@@ -10,13 +10,13 @@ from durably_cli import values
 from durably_cli.codec import to_json
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
+from durably_cli.masking import NO_SECRETS, Secrets
 from durably_cli.secret import (
     HOW_TO_REFER,
-    Place,
     SecretMissing,
-    Secrets,
     has_secrets,
     is_reference,
+    path_of,
     places,
     resolve,
 )
@@ -30,15 +30,20 @@ class Payload(NamedTuple):
     secrets: Secrets
 
 
+class Settled(NamedTuple):
+    """The input that a run is made with, and the secrets that no journal may hold."""
+
+    input: Json
+    secrets: Secrets = NO_SECRETS
+
+
 def read(converter: Converter, text: Json) -> Payload:
     """The payload of an input, its secrets read from where they come. DoesNotFit if it is none."""
-    schema = converter.schema("validation")
-    if not has_secrets(schema):
-        return Payload(converter.load(text), Secrets())
+    given = json.loads(text)
     root = [json.loads(text)]
     known: dict[str, str] = {}
     problems: list[tuple[str, str]] = []
-    for place in places(schema, root):
+    for place in places(converter.schema("validation"), root):
         try:
             known[place.path] = place.container[place.key] = resolve(place.value)
         except SecretMissing as missing:
@@ -46,29 +51,37 @@ def read(converter: Converter, text: Json) -> Payload:
     if problems:
         raise DoesNotFit(problems)
     try:
-        value = converter.load(Json(to_json(root[0])))
+        value = converter.load(Json(to_json(root[0])) if known else text)
     except DoesNotFit as error:
         secrets = Secrets(known)
         masked = [(path, secrets.mask(problem)) for path, problem in error.problems]
         raise DoesNotFit(masked) from None
-    defaults = {place.path: secret for place, secret in _secrets_of(converter, value)}
+    others = [
+        (path, secret)
+        for path, secret in _secrets_in(converter.reveal(value))
+        if secret not in known.values()
+    ]
+    literal = [(path, HOW_TO_REFER) for path, secret in others if _holds(given, secret)]
+    if literal:  # by an alias that its schema does not tell of, or of a type like Secret[str]
+        raise DoesNotFit(literal)
+    defaults = {path: secret for path, secret in others if not is_reference(secret)}
     return Payload(value, Secrets(defaults | known))
 
 
-def settle(converter: Converter, text: Json) -> Json:
+def settle(converter: Converter, text: Json) -> Settled:
     """The input that a run is made with: as given, with the defaults of this moment filled in.
 
     So a `default_factory` gives a resumed run what it gave the first attempt. Of a secret it has
     where it comes from, be that given or the model's default. DoesNotFit if the type rejects the
     input. It stays as given where the type would not read its own output back.
     """
+    value, secrets = read(converter, text)
     schema = converter.schema("validation")
     if not has_secrets(schema):
-        return values.settled(converter, text)
-    value = read(converter, text).value
+        return Settled(values.settled(converter, text), secrets)
     given = {place.path: place.value for place in places(schema, [json.loads(text)])}
     root = [json.loads(converter.dump(value))]
-    defaults = {place.path: secret for place, secret in _secrets_of(converter, value)}
+    defaults = dict(_secrets_in(converter.reveal(value)))
     for place in places(schema, root):
         reference = given.get(place.path, defaults.get(place.path, ""))
         if is_reference(reference):
@@ -82,7 +95,13 @@ def settle(converter: Converter, text: Json) -> Json:
         if any(path in defaults for path, _ in error.problems):
             raise
         same = False
-    return settled if same else text
+    kept = settled if same else text
+    try:
+        secrets.refuse(kept)
+    except ValueRefused as refused:
+        path = refused.path.removeprefix("$").removeprefix(".")
+        raise DoesNotFit([(path or "$", refused.reason)]) from None
+    return Settled(kept, secrets)
 
 
 def write(converter: Converter, value: Any) -> Json:
@@ -91,21 +110,33 @@ def write(converter: Converter, value: Any) -> Json:
     if not has_secrets(schema):
         return values.round_trip(converter, value)[0]
     root = [json.loads(converter.dump(value))]
-    references = {place.path: secret for place, secret in _secrets_of(converter, value)}
+    references = dict(_secrets_in(converter.reveal(value)))
     for place in places(schema, root):
-        reference = references[place.path]
+        reference = references.get(place.path, "")
         if not is_reference(reference):
             raise ValueRefused(f"$.{place.path}", HOW_TO_REFER)
         place.container[place.key] = reference
     return Json(to_json(root[0]))
 
 
-def _secrets_of(converter: Converter, value: Any) -> Iterator[tuple[Place, str]]:
-    """The secrets in an input, as they are, each with its place in the input's JSON."""
-    revealed = converter.reveal(value)
-    root = [json.loads(converter.dump(value))]
-    for place in places(converter.schema("validation"), root):
-        secret = revealed
-        for key in place.keys:
-            secret = secret[key]
-        yield place, secret.get_secret_value()
+def _secrets_in(revealed: Any, *keys: str | int) -> Iterator[tuple[str, str]]:
+    """The path and the value of every secret in the parts of an input."""
+    if isinstance(revealed, dict):
+        for key, inner in revealed.items():
+            yield from _secrets_in(inner, *keys, key)
+    elif isinstance(revealed, (list, tuple)):
+        for index, inner in enumerate(revealed):
+            yield from _secrets_in(inner, *keys, index)
+    elif hasattr(revealed, "get_secret_value"):
+        secret = revealed.get_secret_value()
+        text = secret.decode("utf-8", "replace") if isinstance(secret, bytes) else str(secret)
+        yield path_of(keys), text
+
+
+def _holds(given: Any, text: str) -> bool:
+    """Is this one of the texts or numbers of a JSON value?"""
+    if isinstance(given, dict):
+        return any(_holds(inner, text) for inner in given.values())
+    if isinstance(given, list):
+        return any(_holds(inner, text) for inner in given)
+    return not isinstance(given, bool) and given is not None and str(given) == text

@@ -17,6 +17,7 @@ from durably_cli.events import Json
 from durably_cli.keys import ConcurrencyKey, take_turn
 from durably_cli.local import OwnedRun, Results, Watcher, Work, execute, remember
 from durably_cli.locks import Lock
+from durably_cli.payload import Settled
 from durably_cli.reader import Reading
 from durably_cli.request import Disposition
 from durably_cli.state import RunState
@@ -26,7 +27,7 @@ from durably_cli.store import Store, View, fold_reading, is_imported
 class Runnable(Protocol):
     """What is needed of a job to execute it."""
 
-    def settle(self, given: Json) -> Json:
+    def settle(self, given: Json) -> Settled:
         """The input to make the run with. InvalidInput if the job's model rejects it."""
 
     def work(self, input: Json) -> Work:
@@ -113,7 +114,7 @@ def take_up(
         lock.close()
     with run:
         dropped = reading.torn.size if reading.torn else 0
-        owned = OwnedRun(run, state, results, dropped, kept)
+        owned = OwnedRun(run, state, results, dropped, kept, work.secrets)
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return True

@@ -1,27 +1,18 @@
 """Secrets of an input: its journal holds where each comes from, and never the value.
 
 A field that is pydantic's SecretStr, or a Secret, is given as `env:NAME` or `file:PATH`. That is
-what is journalled. The value is read when an attempt begins, so a resumed run reads it again.
-Wherever a known value turns up in a log line or an error it is masked, and a result that holds one
-is refused.
+what is journalled. The value is read when an attempt begins, so a resumed run reads it again. What
+becomes of a value that is known is the matter of module `masking`.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from durably_cli.codec import to_json
-from durably_cli.errors import ValueRefused
-from durably_cli.events import ErrorInfo, Event, Json, LogWritten, ProgressReported, StepFailed
-
-MASK = "**********"
-
-SHORTEST = 4
-"""How many characters a value must have to be looked for: shorter ones are part of any text."""
 
 HOW_TO_REFER = "a secret is not given as it is, but where it comes from: env:NAME or file:PATH"
 
@@ -50,56 +41,14 @@ class Place(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The keys in words: `database.password`, `tokens[0]`."""
-        words = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.keys)
-        return "".join(words).removeprefix(".") or "$"
+        """The keys in words."""
+        return path_of(self.keys)
 
 
-class Secrets:
-    """The values of a run's secrets, by their paths in the input."""
-
-    def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        self._values = {
-            path: value for path, value in (values or {}).items() if len(value) >= SHORTEST
-        }
-
-    def mask(self, text: str) -> str:
-        """The text with every known value masked."""
-        for value in self._values.values():
-            text = text.replace(value, MASK)
-        return text
-
-    def refuse(self, text: Json) -> None:
-        """ValueRefused if a secret stands somewhere in the JSON of a result."""
-        for path, value in self._values.items():
-            if to_json(value)[1:-1] in text:
-                reason = f"it holds the secret {path}, which no journal may: return something else"
-                raise ValueRefused("$", reason)
-
-    def masked_error(self, error: ErrorInfo) -> ErrorInfo:
-        """The error without any known value."""
-        return ErrorInfo(*map(self.mask, error))
-
-    def masked(self, event: Event) -> Event:
-        """The event without any known value, if it is of a kind that may hold one."""
-        if not self._values:
-            return event
-        if isinstance(event, LogWritten):
-            data = json.loads(self._mask_json(to_json(event.data)))
-            return event._replace(message=self.mask(event.message), data=data)
-        if isinstance(event, ProgressReported) and event.message:
-            return event._replace(message=self.mask(event.message))
-        if isinstance(event, StepFailed):
-            return event._replace(error=self.masked_error(event.error))
-        return event
-
-    def _mask_json(self, text: str) -> str:
-        for value in self._values.values():
-            text = text.replace(to_json(value)[1:-1], MASK)
-        return text
-
-
-NO_SECRETS = Secrets()
+def path_of(keys: Iterable[str | int]) -> str:
+    """Where the keys lead, in words: `database.password`, `tokens[0]`."""
+    words = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return "".join(words).removeprefix(".") or "$"
 
 
 def resolve(reference: object) -> str:

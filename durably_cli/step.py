@@ -30,7 +30,7 @@ from durably_cli.events import (
 )
 from durably_cli.failures import describe, printable
 from durably_cli.log import Log
-from durably_cli.secret import NO_SECRETS, Secrets
+from durably_cli.masking import NO_SECRETS, Secrets
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -207,7 +207,9 @@ class Step:
         interrupts.check()
         if not isinstance(name, str) or not name or has_lone_surrogate(to_json(name)):
             raise StepMisused(f"a step's name must be a text that is not empty, not {name!r}")
-        self._secrets.refuse(Json(to_json(name)))
+        secret = self._secrets.held_by(name)
+        if secret is not None:
+            raise StepMisused(f"the name of a step holds the secret {secret}; give it another one")
         if self._running is not None:
             raise StepMisused(
                 f"step {name!r} was started inside step {self._running!r}; steps do not nest: "

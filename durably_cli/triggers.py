@@ -21,12 +21,14 @@ from hashlib import sha256
 
 from durably_cli import clock, ids, journal
 from durably_cli.claims import Claim, Claims
-from durably_cli.errors import Busy, Conflict, NotFound
+from durably_cli.errors import Busy, Conflict, InvalidInput, NotFound
 from durably_cli.events import FORMAT, Json, RunCreated
 from durably_cli.failures import printable
 from durably_cli.journal import Journal
 from durably_cli.keys import ConcurrencyKey, slot_taken
 from durably_cli.local import OwnedRun, execute, host
+from durably_cli.masking import Secrets
+from durably_cli.payload import Settled
 from durably_cli.request import Disposition, OnConflict, Request
 from durably_cli.resumes import Ended, Observer, Runnable, take_up
 from durably_cli.state import RunState
@@ -59,6 +61,7 @@ class _Trigger:
             return self._join(run_id)
         job = self._load()
         settled = job.settle(self._request.input)
+        _check_told(self._request, settled.secrets)
         name = self._request.concurrency_key
         if name is None:
             return self._begin(run_id or ids.new(), job, settled, None)
@@ -69,7 +72,7 @@ class _Trigger:
             key.release()
 
     def _begin(
-        self, run_id: str, job: Runnable, settled: Json, key: ConcurrencyKey | None
+        self, run_id: str, job: Runnable, settled: Settled, key: ConcurrencyKey | None
     ) -> Ended:
         """Slot, key, claim, create, and wait for the key if another run has it."""
         ahead = None
@@ -80,7 +83,7 @@ class _Trigger:
             ahead = key.take_key(run_id)
             if ahead is not None and self._request.on_conflict is not OnConflict.WAIT:
                 return self._coalesced(ahead, _key_taken(key, ahead))
-        created = self._created(self._claim(run_id), settled)
+        created = self._created(self._claim(run_id), settled.input)
         run = self._store.create(created)
         if run is None:
             if key is not None:
@@ -88,14 +91,14 @@ class _Trigger:
             return self._join(created.run)
         with run:
             self._check_still_claimed(run, created)
-            owned = OwnedRun(run, RunState(created))
+            owned = OwnedRun(run, RunState(created), secrets=settled.secrets)
             self._observer.owns(owned)
             if key is not None:
                 key.rename_run(created.run)
                 if ahead is not None:
                     self._observer.waits_for_key(ahead, key.name)
                     key.wait_for_key(created.run)
-            execute(owned, job.work(settled), self._observer)
+            execute(owned, job.work(settled.input), self._observer)
         return Ended(created.run, Disposition.CREATED, executed=True)
 
     def _join(self, run_id: str) -> Ended:
@@ -178,6 +181,19 @@ class _Trigger:
 
     def _exists(self, run_id: str) -> bool:
         return os.path.lexists(self._store.path_of(run_id))
+
+
+def _check_told(request: Request, secrets: Secrets) -> None:
+    """InvalidInput if a key or a label holds a secret: they are journalled, and shown in lists."""
+    told = {"idempotency key": request.idempotency_key, "concurrency key": request.concurrency_key}
+    told |= {f"label {name!r}": f"{name}={value}" for name, value in request.labels.items()}
+    for what, text in told.items():
+        secret = secrets.held_by(text or "")
+        if secret is not None:
+            raise InvalidInput(
+                f"the {secrets.mask(what)} holds the secret {secret}, which no journal may",
+                hint="leave it out, or use a hash of it",
+            )
 
 
 def _deleted(job: str, key: str | None, claim: Claim) -> NotFound:

@@ -45,7 +45,7 @@ class Converter(Protocol):
         """The value of a JSON text. DoesNotFit if the type rejects it."""
 
     def reveal(self, value: Any) -> Any:
-        """The value's parts as they are, secrets among them, in dicts and lists."""
+        """The value's parts as they are, secrets among them, in dicts and lists; None if none."""
 
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         """The JSON Schema of what is read or written; empty if any JSON will do, or none fits."""
@@ -227,7 +227,10 @@ class _Typed:
             raise DoesNotFit(_problems(error)) from None
 
     def reveal(self, value: Any) -> Any:
-        return self._adapter.dump_python(value, by_alias=True)
+        try:
+            return self._adapter.dump_python(value, by_alias=True, warnings=False)
+        except Exception:  # the user's serializers may do anything
+            return None
 
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         from pydantic.errors import PydanticInvalidForJsonSchema

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from durably_cli.secret import Secrets, places
+from durably_cli.errors import ValueRefused
+from durably_cli.events import Json, LogWritten
+from durably_cli.masking import MASK, Secrets
+from durably_cli.secret import places
 from tests.conftest import Project
 from tests.test_list import on_a_terminal
 
@@ -181,6 +186,109 @@ def test_python_gives_it_by_reference_too(vault: Project) -> None:
     assert vault.run("trigger", "caller").out == '"done"\n'
     assert vault.effects[0].startswith(VALUE)
     assert_kept_secret(vault)
+
+
+KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nx'y\"z\\q0=\n-----END KEY-----"
+
+
+@pytest.mark.parametrize(
+    "value", [VALUE, KEY, 'it\'s "quoted"', "pässwörd1", "tab\there", "a" * 96]
+)
+def test_a_value_is_masked_however_it_is_written(value: str) -> None:
+    secrets = Secrets({"token": f"{value}\n"})
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(int).validate_python(value)
+    written = [value, repr(value), ascii(value), repr(value.encode()), json.dumps(value)]
+    written += [
+        str(KeyError(value)),
+        repr([value]),
+        repr({"it's": value}),
+        f"'{value!r}'",
+        str(caught.value),
+    ]
+    written += [repr(f"it's {value}"), repr(f'"{value}'), textwrap.indent(value, "    ")]
+    for text in written:
+        masked = secrets.mask(text)
+        for line in value.splitlines():
+            for n in range(len(line) - 7):
+                assert line[n : n + 8] not in masked, (text, masked)
+    with pytest.raises(ValueRefused):
+        secrets.refuse(Json(json.dumps({"a": [repr(value)]})))
+
+
+def test_of_values_within_one_another_none_is_left_over() -> None:
+    secrets = Secrets({"a": "prefix", "b": "prefixLONGER", "c": "ERTAIL"})
+    assert secrets.mask("prefix prefixLONGERTAIL prefixL") == "********** ********** **********L"
+
+
+def test_a_number_that_is_a_secret_leaves_others_alone() -> None:
+    secrets = Secrets({"pin": "1234"})
+    line = LogWritten("info", "rows", "at", data={"n": 12345, "pin": 1234, "yes": True})
+    assert secrets.masked(line) == line._replace(data={"n": 12345, "pin": MASK, "yes": True})
+    secrets.refuse(Json("[12345,true]"))
+    with pytest.raises(ValueRefused) as caught:
+        secrets.refuse(Json('{"deep":[1,1234]}'))
+    assert caught.value.path == "$.deep[1]"
+
+
+OTHER_TYPES = """
+    import pydantic
+    from pydantic import AliasChoices, Field, SecretStr
+    from durably_cli import Secret
+
+    class Input(BaseModel):
+        token: Secret | None = Field(None, validation_alias=AliasChoices("tok", "key"))
+        hidden: pydantic.Secret[str] | None = None
+        plain: str = ""
+
+    @define_job
+    def other(step: Step, payload: Input) -> None:
+        raise RuntimeError(f"with {payload}")
+"""
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("-p", "key=literal-value"),
+        ("-p", "hidden=literal-value"),
+        ("-p", "tok=env:TOKEN", "-p", "plain=literal-value"),
+        ("-p", "tok=env:TOKEN", "--label", "x=literal-value"),
+        ("-p", "tok=env:TOKEN", "--idempotency-key", "on literal-value"),
+        ("-p", "tok=env:TOKEN", "--concurrency-key", "literal-value"),
+    ],
+)
+def test_a_secret_that_would_be_journalled_elsewhere_is_refused(
+    project: Project, args: tuple[str, ...]
+) -> None:
+    project.job(OTHER_TYPES, "other")
+    project.env["TOKEN"] = "literal-value"
+    refused = project.run("trigger", "other", *args, expect=65)
+    assert "literal-value" not in refused.err
+    assert "literal-value" not in everything(project)
+    assert project.runs() == []
+
+
+def test_what_a_job_prints_is_masked_in_the_report_of_a_quiet_failure(project: Project) -> None:
+    project.job(
+        """
+        from durably_cli import Secret
+
+        class Input(BaseModel):
+            token: Secret
+
+        @define_job
+        def prints(step: Step, payload: Input) -> None:
+            print("using", payload.token.get_secret_value(), flush=True)
+            os.system("echo and $TOKEN")
+            raise RuntimeError
+        """,
+        "prints",
+    )
+    project.env["TOKEN"] = "literal-value"
+    report = project.run("trigger", "prints", "--token", "env:TOKEN", "-q", expect=1).err
+    assert "using **********" in report
+    assert "literal-value" not in report
 
 
 def test_what_is_too_short_to_look_for_is_not_masked() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from durably_cli.ids import short
@@ -20,8 +20,11 @@ _INPUT = 200
 _PRINTED_BYTES = 1 << 16
 
 
-def report(view: View, printed: BinaryIO, resume: str) -> str:
-    """What failed and where, what led there, and the command that goes on."""
+def report(view: View, printed: BinaryIO, resume: str, mask: Callable[[str], str]) -> str:
+    """What failed and where, what led there, and the command that goes on.
+
+    `mask` takes known secrets out of what the job printed.
+    """
     state = view.state
     where = f" in step {state.failed_step}" if state.failed_step else ""
     input = state.created.input
@@ -34,7 +37,7 @@ def report(view: View, printed: BinaryIO, resume: str) -> str:
     sections = (
         ("error", [] if state.error is None else state.error.traceback.split("\n")),
         (_last("log lines", LOGS, state.log_lines), list(_log_lines(view))),
-        ("printed by the job", _last_lines(printed)),
+        ("printed by the job", _last_lines(printed, mask)),
         (_last("attempts", ATTEMPTS, len(state.attempts)), list(_attempts(view))),
     )
     for title, found in sections:
@@ -60,10 +63,10 @@ def _attempts(view: View) -> Iterator[str]:
         yield f"{number}  {began} UTC  {span(seconds_of(attempt))}  {attempt.outcome}"
 
 
-def _last_lines(printed: BinaryIO) -> list[str]:
+def _last_lines(printed: BinaryIO, mask: Callable[[str], str]) -> list[str]:
     size = printed.seek(0, os.SEEK_END)
     printed.seek(max(0, size - _PRINTED_BYTES))
-    text = printed.read().decode("utf-8", "replace").rstrip("\n")
+    text = mask(printed.read().decode("utf-8", "replace")).rstrip("\n")
     lines = [line.rstrip("\r") for line in text.split("\n")] if text else []
     left_out = len(lines) - PRINTED
     if left_out > 0:
