@@ -18,7 +18,7 @@ from typing import Any
 from durably_cli import files
 from durably_cli.codec import to_json
 from durably_cli.errors import Forbidden
-from durably_cli.events import Json
+from durably_cli.events import Event, Json, StepCompleted
 
 LIMIT = 64 * 1024
 """How many bytes of JSON a result may have to stand in the journal itself."""
@@ -56,8 +56,8 @@ class Blobs:
             raise
         finally:
             os.close(fd)
-        if not files.publish(temporary, self.folder / name):
-            files.sync_folder(self.folder)  # the same result was there already
+        os.rename(temporary, self.folder / name)  # over the same result, or what became of it
+        files.sync_folder(self.folder)
         reference = {"$blob": f"{self.folder.name}/{name}", "bytes": len(data)}
         return Json(to_json({**reference, "preview": preview(result)}))
 
@@ -72,10 +72,35 @@ class Blobs:
         for _ in self._checked(reference):
             pass
 
+    def missing(self, event: Event) -> str | None:
+        """Why the large result of this event cannot be what was written, as far as a look tells."""
+        if not isinstance(event, StepCompleted) or not is_reference(event.result):
+            return None
+        try:
+            path = self.path_of(event.result)
+            found, wanted = os.lstat(path).st_size, size_of(event.result)
+        except BlobDamaged as error:
+            return f"the result of step {event.name} is lost: {error}"
+        except OSError as error:
+            return f"the result of step {event.name} is lost: {path}: {error.strerror}"
+        if found != wanted:
+            return f"the result of step {event.name} is lost: {path} has {found} bytes of {wanted}"
+        return None
+
+    def lost(self, event: Event) -> str | None:
+        """Why the large result of this event is not what was written, having read all of it."""
+        reason = self.missing(event)
+        if reason is None and isinstance(event, StepCompleted) and is_reference(event.result):
+            try:
+                self.check(event.result)
+            except BlobDamaged as error:
+                return f"the result of step {event.name} is lost: {error}"
+        return reason
+
     def path_of(self, reference: Json) -> Path:
         """The file a reference names. BlobDamaged if it names none of this run's."""
         folder, _, name = str(_parsed(reference).get("$blob")).partition("/")
-        if folder != self.folder.name or len(name) != 64 or not name.isalnum():
+        if folder != self.folder.name or not is_file_name(name):
             raise BlobDamaged(f"{reference[:PREVIEW]} names no file of this run")
         return self.folder / name
 
@@ -95,6 +120,11 @@ class Blobs:
             raise BlobDamaged(error.what) from None
         if digest.hexdigest() != path.name:
             raise BlobDamaged(f"{path} is not what was written: its sha256 is another")
+
+
+def is_file_name(name: str) -> bool:
+    """Can this be the name of a file of a large result?"""
+    return len(name) == 64 and not name.strip("0123456789abcdef")
 
 
 def is_reference(result: Json) -> bool:

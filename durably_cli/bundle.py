@@ -5,18 +5,14 @@
     <run id>.blobs/...     its large results
     source/<name>          the job's file, if it still is the one of the last attempt
 
-An imported run stands in the store like any other, with a `<run id>.imported` beside it that makes
-it read-only. That and the large results are put there first and the journal last, so what a crash
-leaves belongs to no run: the next import goes on with it, the next removal sweeps it.
+What is damaged of a run is exported as it is, but for a large result that is lost: it is left out.
 """
 
 from __future__ import annotations
 
-import filecmp
 import io
 import json
 import os
-import re
 import tarfile
 from collections.abc import Iterator
 from hashlib import sha256
@@ -24,10 +20,11 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
 from durably_cli import clock, files, ids, paths
-from durably_cli.blobs import Blobs
-from durably_cli.claims import Claim, Claims
+from durably_cli.blobs import BlobDamaged, Blobs, is_file_name, is_reference
+from durably_cli.claims import Claims
 from durably_cli.codec import to_json
-from durably_cli.errors import Conflict, DurablyError, InvalidInput
+from durably_cli.errors import DurablyError, InvalidInput
+from durably_cli.events import StepCompleted
 from durably_cli.local import host
 from durably_cli.store import Store, View
 from durably_cli.version import __version__
@@ -35,7 +32,6 @@ from durably_cli.version import __version__
 FORMAT = 1
 
 _CHUNK = 1 << 20
-_BLOB = re.compile(r"[0-9a-f]{64}")
 _HEAD_BYTES = 1 << 20
 
 
@@ -72,91 +68,52 @@ def write(view: View, store: Store, project: Path, out: BinaryIO) -> Contents:
         _add(archive, "bundle.json", io.BytesIO(head), len(head))
         with view.open() as journal:
             _add(archive, f"{view.run_id}.jsonl", journal, os.fstat(journal.fileno()).st_size)
-        blobs = Blobs(view.path)
-        for name in sorted(files.names(blobs.folder)):
-            with open(files.open_existing(blobs.folder / name), "rb") as file:
+        for path in _whole_blobs(view):
+            with open(files.open_existing(path), "rb") as file:
                 size = os.fstat(file.fileno()).st_size
-                _add(archive, f"{blobs.folder.name}/{name}", file, size)
+                _add(archive, f"{path.parent.name}/{path.name}", file, size)
         if source is not None:
             data = source.read_bytes()
             _add(archive, f"source/{source.name}", io.BytesIO(data), len(data))
     return contents
 
 
-def read(bundle: BinaryIO, store: Store, *, adopt: bool) -> Contents:
-    """Put the run of a bundle into the store, read-only unless it is adopted.
+def unpack(bundle: BinaryIO, folder: Path) -> Contents:
+    """Put the files of a bundle into this folder, on disk, named as a store names them.
 
-    InvalidInput if it is no bundle, or a damaged one; Conflict if the store has another run of this
-    id, or if the run's idempotency key stands for another run.
+    InvalidInput if it is no bundle, or a damaged one.
     """
     try:
         with tarfile.open(fileobj=bundle, mode="r|gz") as archive:
-            return _read(archive, store, adopt=adopt)
+            return _unpack(archive, folder)
     except (tarfile.TarError, EOFError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of the disk, and not of what is in the file
         raise InvalidInput(f"this is no bundle of a run, or a damaged one: {error}") from None
 
 
-def _read(archive: tarfile.TarFile, store: Store, *, adopt: bool) -> Contents:
+def _unpack(archive: tarfile.TarFile, folder: Path) -> Contents:
     members = iter(archive)
     contents = _head(archive, next(members, None))
-    path = store.path_of(contents.run)
-    is_here = os.path.lexists(path)
-    marker = path.with_suffix(".imported")
-    files.make_folder(path.parent)
-    if not is_here:
-        _put(store, marker, io.BytesIO(to_json(contents._asdict()).encode("ascii")))
-    journal: Path | None = None
+    journal = folder / f"{contents.run}.jsonl"
     for member in members:
         file = archive.extractfile(member) if member.isreg() else None
-        folder, _, name = member.name.rpartition("/")
+        inner, _, name = member.name.rpartition("/")
         if file is None:
-            raise InvalidInput(f"{member.name} in it is not a regular file")
-        if member.name == path.name:
-            journal = _spooled(store, path.name, file)
-        elif folder == f"{contents.run}.blobs" and _BLOB.fullmatch(name):
-            _put_blob(store, path, name, file)
-        elif folder == "source" and name == contents.source:
-            _put(store, path.with_suffix(".source"), file)
+            raise InvalidInput(f"{member.name[:200]!r} in it is not a regular file")
+        if member.name == journal.name:
+            _put(file, journal)
+        elif inner == Blobs(journal).folder.name and is_file_name(name):
+            Blobs(journal).folder.mkdir(0o700, exist_ok=True)
+            if _put(file, Blobs(journal).folder / name) != name:
+                raise InvalidInput(f"the large result {name} in it is damaged")
+        elif inner == "source" and name == contents.source:
+            _put(file, journal.with_suffix(".source"))
         else:
             raise InvalidInput(f"{member.name[:200]!r} does not belong in a bundle")
-    if journal is None:
+    if not journal.exists():
         raise InvalidInput("there is no journal in it")
-    _publish(store, journal, path, is_here=is_here)
-    if adopt:
-        _adopt(store, contents, marker)
     return contents
-
-
-def _publish(store: Store, journal: Path, path: Path, *, is_here: bool) -> None:
-    if is_here:
-        same = filecmp.cmp(journal, path, shallow=False)
-        journal.unlink()
-        if not same:
-            raise Conflict(f"the store has run {path.stem} already, with another journal")
-        return
-    files.publish(journal, path)
-    try:
-        store.view(path.stem, despite_damage=True).close()
-    except DurablyError as error:
-        path.unlink()
-        raise InvalidInput(f"its journal cannot be read: {error.what}") from None
-
-
-def _adopt(store: Store, contents: Contents, marker: Path) -> None:
-    """Make the run one of this store's own: its key stands for it, and it can be resumed."""
-    with store.view(contents.run) as view:
-        key = view.state.created.idempotency_key
-    if key is not None and contents.input_sha256 is not None:
-        claims = Claims(store.root)
-        if not claims.make(contents.job, key, Claim(contents.run, contents.input_sha256)):
-            claim = claims.find(contents.job, key)
-            if claim is None or claim.run != contents.run:
-                raise Conflict(f"the idempotency key {key!r} of {contents.job} is another run's")
-        claims.sync()
-    marker.unlink(missing_ok=True)
-    files.sync_folder(marker.parent)
 
 
 def _head(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> Contents:
@@ -174,39 +131,33 @@ def _head(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> Contents:
     return contents
 
 
-def _put_blob(store: Store, path: Path, name: str, file: IO[bytes]) -> None:
-    folder = Blobs(path).folder
-    spooled = _spooled(store, name, file)
-    with open(spooled, "rb") as copy:
-        digest = sha256()
-        while data := copy.read(_CHUNK):
-            digest.update(data)
-    if digest.hexdigest() != name:
-        spooled.unlink()
-        raise InvalidInput(f"the large result {name} in it is damaged")
-    files.make_folder(folder)
-    files.publish(spooled, folder / name)
-
-
-def _put(store: Store, target: Path, file: IO[bytes]) -> None:
-    os.rename(_spooled(store, target.name, file), target)
-    files.sync_folder(target.parent)
-
-
-def _spooled(store: Store, name: str, file: IO[bytes]) -> Path:
-    """The file's bytes in a temporary file of the store, on disk."""
-    fd, temporary = files.create(store.temporary, name)
+def _put(file: IO[bytes], path: Path) -> str:
+    """Write a new file, and return once it is on disk; the sha256 of its bytes."""
+    digest = sha256()
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        with files.naming(temporary):
+        os.fchmod(fd, 0o600)
+        with files.naming(path):
             while data := file.read(_CHUNK):
+                digest.update(data)
                 files.write_all(fd, data)
             files.sync(fd)
-    except BaseException:
-        temporary.unlink()
-        raise
     finally:
         os.close(fd)
-    return temporary
+    return digest.hexdigest()
+
+
+def _whole_blobs(view: View) -> list[Path]:
+    """The files of the large results that the journal names, without those that are lost."""
+    blobs, found = Blobs(view.path), set[Path]()
+    for event in view.events():
+        if isinstance(event, StepCompleted) and is_reference(event.result):
+            try:
+                blobs.check(event.result)
+            except BlobDamaged:
+                continue
+            found.add(blobs.path_of(event.result))
+    return sorted(found)
 
 
 def _add(archive: tarfile.TarFile, name: str, file: IO[bytes], size: int) -> None:

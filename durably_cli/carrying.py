@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 from durably_cli import bundle, files, paths
-from durably_cli.errors import UsageError
+from durably_cli.errors import JournalDamaged, UsageError
 from durably_cli.ids import short
+from durably_cli.importing import bring_in
 from durably_cli.lookup import find_run
+from durably_cli.store import is_imported
 
 
 def run_export(project: Path, meant: str, target: Path) -> int:
@@ -22,10 +24,12 @@ def run_export(project: Path, meant: str, target: Path) -> int:
     with files.naming(target), open(fd, "wb") as out:
         with store.view(run_id, despite_damage=True) as view:
             contents = bundle.write(view, store, project, out)
+            damage = view.damage
         out.flush()
         os.fsync(fd)
         files.give_name(fd, temporary, target)
     _say(f"exported run {short(run_id)} of {contents.job} to {target}")
+    _say_damage(damage)
     if contents.source is None:
         _say("the job's file is not in it: it has changed since the last attempt")
     return 0
@@ -35,11 +39,19 @@ def run_import(project: Path, source: Path, *, adopt: bool) -> int:
     """`durably import`; the exit code."""
     store = paths.open_store(project, to_write=True)
     with open(source, "rb") as file:
-        contents = bundle.read(file, store, adopt=adopt)
+        contents, was_here, damage = bring_in(file, store, adopt=adopt)
     print(contents.run)
-    is_own = "it can be resumed" if adopt else "it is read-only"
-    _say(f"imported run {short(contents.run)} of {contents.job}; {is_own}")
+    what = "was here already" if was_here else "is imported"
+    read_only = is_imported(store.path_of(contents.run))
+    may = "it is read-only" if read_only else "it is this project's own, and can be resumed"
+    _say(f"run {short(contents.run)} of {contents.job} {what}; {may}")
+    _say_damage(damage)
     return 0
+
+
+def _say_damage(damage: JournalDamaged | None) -> None:
+    if damage is not None:
+        _say(f"it is damaged at line {damage.line}, byte {damage.byte}: {damage.reason}")
 
 
 def _say(text: str) -> None:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from durably_cli import files, ids, locks, paths, removal
-from durably_cli.blobs import BlobDamaged, Blobs, is_reference
+from durably_cli.blobs import BlobDamaged, Blobs, is_file_name, is_reference
 from durably_cli.claims import Claim, Claims
 from durably_cli.codec import to_json
-from durably_cli.errors import DurablyError, Forbidden, JournalError
+from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, JournalError
 from durably_cli.events import StepCompleted
 from durably_cli.lookup import find_run
 from durably_cli.render.plain import row
 from durably_cli.render.summary import SCHEMA
 from durably_cli.render.text import plural, size
-from durably_cli.store import Store, Unreadable, View
+from durably_cli.store import Store, Unreadable, View, is_imported
 
 DAMAGED = ("damaged", "unreadable")
 
@@ -79,7 +79,7 @@ def _of_all(store: Store) -> Iterator[Finding]:
     for name in sorted(files.names(store.temporary)):
         yield Finding("leftover", f"tmp/{name}", "leftover", "of a crash; swept when a day old")
     for path in removal.orphans(store):
-        told = "its run was deleted; the next prune or delete removes it"
+        told = "of a deletion or an import that was cut short; the next delete or prune removes it"
         yield Finding("leftover", _name(store, path), "leftover", told)
     yield from _foreign(store)
 
@@ -87,13 +87,16 @@ def _of_all(store: Store) -> Iterator[Finding]:
 def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
     found = store.look(run_id)
     if isinstance(found, Unreadable):
-        yield Finding("journal", run_id, str(found.status), found.error.what)
+        told = found.error.what
+        if isinstance(found.error, JournalDamaged):
+            told = f"no step is intact; {_place(found.error)}"
+        yield Finding("journal", run_id, str(found.status), told)
     elif isinstance(found, View):
         with found:
             yield _of_view(found)
             yield from _of_its_blobs(found)
             yield from _of_its_key(store, found)
-    for path in removal.companions(store.path_of(run_id)):
+    for path in store.companions(run_id):
         if path.suffix not in (".blobs", ".imported", ".source"):
             yield Finding("original", path.name, "ok", f"kept beside its journal, {_size(path)}")
 
@@ -103,7 +106,7 @@ def _of_view(view: View) -> Finding:
     if damage:
         several = "step 1 is intact" if steps == 1 else f"steps 1 to {steps:,} are intact"
         intact = several if steps else "no step is intact"
-        told = f"{intact}; line {damage.line} is damaged at byte {damage.byte:,}: {damage.reason}"
+        told = f"{intact}; {_place(damage)}"
         return Finding("journal", view.run_id, "damaged", told)
     told = f"{view.status}, {plural(steps, 'step')}{', imported' if view.imported else ''}"
     if view.torn_bytes:
@@ -111,6 +114,10 @@ def _of_view(view: View) -> Finding:
     for event in view.state.repaired:
         told += f"; repaired by {event.by} at {event.at}"
     return Finding("journal", view.run_id, "ok", told)
+
+
+def _place(damage: JournalDamaged) -> str:
+    return f"line {damage.line} is damaged at byte {damage.byte:,}: {damage.reason}"
 
 
 def _of_its_blobs(view: View) -> Iterator[Finding]:
@@ -125,8 +132,12 @@ def _of_its_blobs(view: View) -> Iterator[Finding]:
                 told = f"the result of step {event.name} is lost: {error}"
                 yield Finding("result", view.run_id, "damaged", told)
     for name in sorted(set(files.names(blobs.folder)) - named):
-        told = "named by no line of its journal; goes with its run"
-        yield Finding("result", f"{blobs.folder.name}/{name}", "leftover", told)
+        path = f"{blobs.folder.name}/{name}"
+        if not is_file_name(name):
+            yield Finding("foreign", path, "foreign", "not of durably; left alone")
+            continue
+        told = "named by no good line of its journal; goes with its run"
+        yield Finding("result", path, "leftover", told)
 
 
 def _of_its_key(store: Store, view: View) -> Iterator[Finding]:
@@ -152,11 +163,17 @@ def _of_claim(store: Store, path: Path, claim: Claim | DurablyError) -> Finding:
     if isinstance(claim, DurablyError):
         return Finding("key", name, "damaged", claim.what)
     run, is_there = ids.short(claim.run), os.path.lexists(store.path_of(claim.run))
+    if claim.deleted and is_there and is_imported(store.path_of(claim.run)):
+        told = f"run {run} was deleted at {claim.deleted}; an imported copy can be looked at"
+        return Finding("key", name, "ok", told)
     if claim.deleted and is_there:
         told = f"the deletion of run {run} was cut short: durably delete {run} finishes it"
         return Finding("key", name, "unfinished", told)
     if claim.deleted:
         return Finding("key", name, "ok", f"run {run} was deleted at {claim.deleted}")
+    if not is_there and any(store.companions(claim.run)):
+        told = f"the journal of run {run} is gone, and what belongs to it is there"
+        return Finding("key", name, "damaged", told)
     if not is_there:
         return Finding("key", name, "unfinished", f"the next trigger makes run {run}")
     return Finding("key", name, "ok", f"stands for run {run}")
@@ -179,13 +196,16 @@ def _foreign(store: Store) -> Iterator[Finding]:
     for name in sorted(files.names(store.root)):
         if name not in ("project.json", "runs", "keys", "locks", "tmp"):
             yield Finding("foreign", name, "foreign", "not of durably; left alone")
+    for name in sorted(files.names(store.root / "keys")):
+        if not is_file_name(name):
+            yield Finding("foreign", f"keys/{name}", "foreign", "not of durably; left alone")
     for day in sorted(files.names(store.runs)):
         folder = store.runs / day
         if not folder.is_dir():
             yield Finding("foreign", f"runs/{day}", "foreign", "not of durably; left alone")
             continue
         for name in sorted(files.names(folder)):
-            if not ids.is_id(name.partition(".")[0]):
+            if store.owner_of(name) is None:
                 path = f"runs/{day}/{name}"
                 yield Finding("foreign", path, "foreign", "not of durably; left alone")
 

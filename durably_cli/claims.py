@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from durably_cli import files, ids
+from durably_cli.blobs import is_file_name
 from durably_cli.codec import to_json
 from durably_cli.errors import DurablyError, JournalError
 from durably_cli.events import RunCreated
@@ -48,7 +49,14 @@ class Claims:
 
     def find(self, job: str, key: str) -> Claim | None:
         """The claim of this key of this job, if there is one. JournalError if it is damaged."""
-        return self._read(self.path(job, key))
+        try:
+            return self._read(self.path(job, key))
+        except JournalError as error:
+            error.hint = (
+                f"durably delete 'key:{job}/{key}' --free-keys    (if its work may be done again; "
+                "or put an intact copy of the file back)"
+            )
+            raise
 
     def make(self, job: str, key: str, claim: Claim) -> bool:
         """Claim the key, durably; False if another claim came first."""
@@ -75,8 +83,11 @@ class Claims:
 
     def bury(self, path: Path, claim: Claim, deleted: str) -> None:
         """Make a claim a tombstone, durably."""
-        os.rename(self._written(path, claim._replace(deleted=deleted)), path)
-        self.sync()
+        self._replace(path, claim._replace(deleted=deleted))
+
+    def revive(self, path: Path, claim: Claim) -> None:
+        """Make a tombstone a claim again, durably: its run is back."""
+        self._replace(path, claim._replace(deleted=None))
 
     def free(self, path: Path) -> None:
         """Forget a claim, durably: its key can be claimed anew."""
@@ -89,7 +100,7 @@ class Claims:
 
     def all(self) -> Iterator[tuple[Path, Claim | DurablyError]]:
         """Every claim with its file, or why that cannot be read."""
-        for name in sorted(files.names(self.folder)):
+        for name in sorted(filter(is_file_name, files.names(self.folder))):
             path = self.folder / name
             try:
                 claim = self._read(path)
@@ -98,6 +109,10 @@ class Claims:
             else:
                 if claim is not None:
                     yield path, claim
+
+    def _replace(self, path: Path, claim: Claim) -> None:
+        os.rename(self._written(path, claim), path)
+        self.sync()
 
     def _claim_of(self, created: RunCreated) -> Claim | None:
         key = created.idempotency_key
@@ -139,5 +154,5 @@ class Claims:
 def _unreadable(path: Path) -> JournalError:
     return JournalError(
         f"the claim {path} cannot be read",
-        hint="nothing was run; keep a copy of the file before you touch it",
+        hint="keep a copy of the file before you touch it",
     )

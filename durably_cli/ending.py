@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -47,6 +48,8 @@ def _fail(what: str, hint: str | None, code: int) -> NoReturn:
 
 
 def _os_error(error: OSError) -> str:
+    if error.errno in (errno.EMFILE, errno.ENFILE) and not error.filename:
+        return f"this process may open no more files: {error.strerror}"
     where = error.filename or "the output cannot be written"
     return f"{where}: {error.strerror}"
 

@@ -75,9 +75,11 @@ class JournalDamaged(JournalError):
 
     def __init__(self, path: str, line: int, byte: int, reason: str) -> None:
         run = path.removesuffix(".jsonl")[-8:]
+        look = f"durably inspect {run}    (shows what is intact before it; nothing was changed)"
+        remove = f"durably delete {run} --status damaged    (nothing of it is intact)"
         super().__init__(
             f"{path} is damaged at line {line}, byte {byte}: {reason}",
-            hint=f"durably inspect {run}    (shows what is intact before it; nothing was changed)",
+            hint=remove if line == 1 else look,
         )
         self.line, self.byte, self.reason = line, byte, reason
 

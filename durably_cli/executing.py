@@ -164,13 +164,13 @@ def _ended_all_the_same(store: Store, talk: Talk, abort: Abort, project: Path) -
     if talk.run is None:
         raise abort
     run_id = talk.run.run_id
-    abort.hint = resume_command(project, run_id)
+    abort.hint = abort.hint or resume_command(project, run_id)
     try:
         with store.view(run_id) as view:
             if view.state.has_ended and isinstance(abort, Interrupted):
                 return Ended(run_id, Disposition.CREATED, executed=True)
             running = [step.name for step in view.state.in_doubt][-1:]
-    except DurablyError:  # its journal is gone, which is what the abort says
+    except (DurablyError, OSError):  # its journal is gone, which is what the abort says
         raise abort from None
     if isinstance(abort, Interrupted):
         where = f" in step {running[0]}" if running else ""

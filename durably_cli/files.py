@@ -154,6 +154,16 @@ def names(folder: Path) -> list[str]:
         return []
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of our own making, which holds files and folders of files alone."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+    folder.rmdir()
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write it all, however short the kernel's single writes are."""
     view = memoryview(data)

@@ -143,6 +143,8 @@ def _write_result(view: View, name: str, out: TextIO) -> None:
             else:
                 out.write(_whole(view, name, step.result) + "\n")
             return
+    if view.damage:  # it may stand behind it, and that is told anyway
+        return
     known = {step.name for step in plain.all_steps(view)}
     what = f"step {name!r} has no result" if name in known else f"there is no step {name!r}"
     raise NotFound(

@@ -54,8 +54,8 @@ class Journal:
         """Add a line; return once it is on disk, if the event is a durable one.
 
         A large result goes to a file of its own, and the line names that.
-        JournalLost if it cannot be written: nothing of the event is then in the journal, and
-        nothing can be appended any more.
+        JournalLost if it cannot be written: nothing of the event is then in the journal, unless the
+        error says that it may be, and nothing can be appended any more.
         """
         with shield():
             self._check_owned()
@@ -67,9 +67,9 @@ class Journal:
                 if type(event) in DURABLE:
                     files.sync(self._lock.fd)
             except OSError as error:
-                self._cut_back()
+                saved = "was not saved" if self._cut_back() else "may or may not have been saved"
                 raise JournalLost(
-                    f"cannot write {self.path}: {error.strerror}; {_what(event)} was not saved"
+                    f"cannot write {self.path}: {error.strerror}; {_what(event)} {saved}"
                 ) from error
             except BaseException:  # where it stopped is unknown: leave what a crash would leave
                 self._lock.close()
@@ -117,12 +117,15 @@ class Journal:
             what = "removed or replaced" if status.st_nlink == 0 else "changed"
             raise JournalLost(f"{self.path} was {what} by another program while the run executed")
 
-    def _cut_back(self) -> None:
+    def _cut_back(self) -> bool:
+        """Let go of the file; False if some or all of the last line may have been left in it."""
         try:
             os.ftruncate(self._lock.fd, self._end)
-        except OSError:  # what is left is a torn tail
-            pass
-        self._lock.close()
+        except OSError:  # of a disk that has just gone read-only, for one
+            return False
+        finally:
+            self._lock.close()
+        return True
 
 
 def create(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from durably_cli import clock
+from durably_cli import clock, ids
 from durably_cli.blobs import BlobDamaged, Blobs
 from durably_cli.errors import Abort, Interrupted, JournalLost
 from durably_cli.events import (
@@ -78,13 +78,16 @@ class Results(dict[str, Json]):
 
     def __init__(self, journal: Path) -> None:
         super().__init__()
-        self._blobs = Blobs(journal)
+        self._blobs, self._run = Blobs(journal), ids.short(journal.stem)
 
     def __getitem__(self, name: str) -> Json:
         try:
             return self._blobs.get(super().__getitem__(name))
         except BlobDamaged as error:
-            raise JournalLost(f"the result of step {name!r} cannot be replayed: {error}") from None
+            raise JournalLost(
+                f"the result of step {name!r} cannot be replayed: {error}",
+                hint=f"durably repair {self._run}    (shows what it would cut off, and asks)",
+            ) from None
 
 
 def remember(events: Iterable[Event], results: dict[str, Json]) -> Iterator[Event]:

@@ -68,17 +68,23 @@ def _newest(store: Store, wanted: Callable[[View], bool]) -> str | None:
 
 def find_claim(store: Store, meant: str) -> tuple[Path, Claim] | None:
     """The claim of `key:JOB/VALUE` with its file, if there is one."""
-    job, slash, value = meant.removeprefix("key:").partition("/")
-    if not (job and slash and value):
-        raise UsageError(f"{meant!r} is no key; it reads key:JOB/VALUE")
+    job, value = job_and_key(meant)
     claims = Claims(store.root)
     claim = claims.find(job, value)
     return None if claim is None else (claims.path(job, value), claim)
 
 
+def job_and_key(meant: str) -> tuple[str, str]:
+    """The job and the idempotency key of `key:JOB/VALUE`."""
+    job, slash, value = meant.removeprefix("key:").partition("/")
+    if not (job and slash and value):
+        raise UsageError(f"{meant!r} is no key; it reads key:JOB/VALUE")
+    return job, value
+
+
 def _by_key(store: Store, meant: str) -> str:
     found = find_claim(store, meant)
-    job, _, value = meant.removeprefix("key:").partition("/")
+    job, value = job_and_key(meant)
     if found is None or not store.path_of(found[1].run).exists():
         deleted = f"; it was deleted at {found[1].deleted}" if found and found[1].deleted else ""
         raise NotFound(

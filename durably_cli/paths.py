@@ -229,7 +229,7 @@ def _write_project(folder: Path, project: Path) -> None:
     """Say which project the store is of, and which folder that was, to know it again if moved."""
     here = os.stat(project)
     content = {"project": str(project), "inode": [here.st_dev, here.st_ino]}
-    fd, temporary = files.create(folder, "project.json")
+    fd, temporary = files.create(folder / "tmp", "project.json")
     try:
         files.write_all(fd, (json.dumps(content) + "\n").encode())
         files.sync(fd)

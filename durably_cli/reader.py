@@ -8,7 +8,8 @@ Three things can stand at the first byte that does not fit:
   zero; and no durable event follows. None of it was acknowledged: it is dropped, and the next
   attempt says so.
 - **damage**: everything else, a whole-looking last line with a wrong checksum among it. It is
-  refused with file, line, byte and reason. Damage is never taken for a crash or a result.
+  refused with file, line, byte and reason. Damage is never taken for a crash or a result. A good
+  line is damaged too if what it names is not there: the file of a large result.
 
 Line 0 is never torn: a journal gets its name when line 0 is on disk.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -47,12 +48,17 @@ class Mark(NamedTuple):
     crc: int
 
 
+def _no_doubt(_: Event) -> None:
+    pass
+
+
 class Reading:
     """One pass over the bytes a journal has now (or the first `size`); iterate it once, then ask.
 
-    It begins at line 0, or `after` the mark of an earlier pass. `end` is the first byte after the
-    last good line, `lines` their number, `crc` the last one's, and `torn` what stands behind.
-    Iterating raises JournalDamaged and JournalTooNew.
+    It begins at line 0, or `after` the mark of an earlier pass. `doubt` says why the event of a
+    good line is not to be relied on. `end` is the first byte after the last good line, `lines`
+    their number, `crc` the last one's, and `torn` what stands behind. Iterating raises
+    JournalDamaged and JournalTooNew.
     """
 
     def __init__(
@@ -63,8 +69,9 @@ class Reading:
         *,
         size: int | None = None,
         after: Mark | None = None,
+        doubt: Callable[[Event], str | None] = _no_doubt,
     ) -> None:
-        self._fd, self._path = fd, path
+        self._fd, self._path, self._doubt = fd, path, doubt
         self._size = os.fstat(fd).st_size if size is None else size
         self.end, self.lines, self.crc = after or Mark(0, 0, codec.seed(run_id))
         self.torn: Torn | None = None
@@ -85,7 +92,7 @@ class Reading:
                 whole = data.endswith(b"\n")
                 record = data[:-1] if whole else data
                 try:
-                    event, self.crc = codec.decode(record, self.lines, self.crc)
+                    event, crc = codec.decode(record, self.lines, self.crc)
                 except BadLine as bad:
                     yield from self._judge(file, data, str(bad))
                     return
@@ -94,8 +101,8 @@ class Reading:
                         f"{self._path} was written by a newer durably: {newer}",
                         hint="upgrade durably",
                     ) from None
-                self.lines += 1
-                self.end += len(data)
+                self._check(event)
+                self.lines, self.end, self.crc = self.lines + 1, self.end + len(data), crc
                 self.lacks_newline = not whole
                 yield record, event
         if self.lines == 0:
@@ -118,6 +125,7 @@ class Reading:
             except BadLine:
                 pass
             else:
+                self._check(event)
                 self.lines, self.end, self.crc = self.lines + 1, self.end + len(record), crc
                 self.lacks_newline = True
                 yield record, event
@@ -136,6 +144,11 @@ class Reading:
             rest += data
             data = file.readline(self._size - self.end - len(rest))
         return bytes(rest)
+
+    def _check(self, event: Event) -> None:
+        reason = self._doubt(event)
+        if reason:
+            raise self._damage(reason)
 
     def _damage(self, reason: str) -> JournalDamaged:
         return JournalDamaged(str(self._path), self.lines + 1, self.end, reason)

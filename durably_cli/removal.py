@@ -8,18 +8,24 @@ a crash leaves behind a removed journal belongs to no run, and the next removal 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from durably_cli import clock, files, ids, journal
+from durably_cli import clock, files, ids, journal, locks
+from durably_cli.blobs import Blobs, is_file_name
 from durably_cli.claims import Claim, Claims
-from durably_cli.errors import DurablyError, JournalDamaged, NotFound, UsageError
+from durably_cli.errors import (
+    DurablyError,
+    JournalDamaged,
+    JournalError,
+    NotFound,
+    UsageError,
+)
 from durably_cli.events import RunCreated
 from durably_cli.locks import Lock
 from durably_cli.reader import Reading
 from durably_cli.state import NotARun, Status, fold
-from durably_cli.store import Store
+from durably_cli.store import Store, is_imported, marker_of
 
 
 def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key: bool) -> int:
@@ -35,38 +41,52 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
     try:
         created, status = _look(lock, path, run_id)
         claims = Claims(store.root)
-        begun = created is not None and claims.is_buried(created)
+        claim = _claim_of(claims, run_id, created)
+        begun = claim is not None and claim[1].deleted and not is_imported(path)
         if status not in statuses and not begun:
             raise UsageError(
                 f"run {ids.short(run_id)} is {status}, and only those that are "
                 f"{' or '.join(statuses)} were to go",
                 hint=f"durably delete {ids.short(run_id)} --status {status}",
             )
-        _settle_claim(claims, run_id, created, free_key=free_key)
+        if claim is not None and free_key:
+            claims.free(claim[0])
+        elif claim is not None and not claim[1].deleted:
+            claims.bury(*claim, clock.now())
         freed = os.fstat(lock.fd).st_size
         os.unlink(path)
         files.sync_folder(path.parent)
     finally:
         lock.close()
-    return freed + sum(map(_removed, list(companions(path))))
-
-
-def companions(path: Path) -> Iterator[Path]:
-    """What stands beside a journal and belongs to it."""
-    for name in files.names(path.parent):
-        if name.startswith(f"{path.stem}.") and name != path.name:
-            yield path.parent / name
+    if _is_held(marker_of(path)):  # an import brings it back at this moment
+        return freed
+    return freed + sum(map(_removed, list(store.companions(run_id))))
 
 
 def orphans(store: Store) -> Iterator[Path]:
-    """What a removal that was cut short has left: it stands beside a journal that is gone."""
+    """What belongs to a run whose journal is not there: a removal or an import was cut short.
+
+    Not what an import puts there at this moment: it holds the lock of its marker.
+    """
     for day in files.names(store.runs):
         folder = store.runs / day
         for name in files.names(folder) if folder.is_dir() else []:
-            run_id, dot, rest = name.partition(".")
-            is_companion = dot and rest != "jsonl" and ids.is_id(run_id)
-            if is_companion and not os.path.lexists(folder / f"{run_id}.jsonl"):
+            run_id = store.owner_of(name)
+            if run_id is None or _is_held(marker_of(store.path_of(run_id))):
+                continue
+            if not os.path.lexists(folder / f"{run_id}.jsonl"):
                 yield folder / name
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        fd = files.open_existing(path)
+    except (OSError, DurablyError):
+        return False
+    try:
+        return locks.is_held(fd)
+    finally:
+        os.close(fd)
 
 
 def sweep(store: Store) -> int:
@@ -81,7 +101,7 @@ def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Statu
         for event in Reading(lock.fd, path, run_id):
             created = event if isinstance(event, RunCreated) else None
             break
-        state = fold(Reading(lock.fd, path, run_id))
+        state = fold(Reading(lock.fd, path, run_id, doubt=Blobs(path).missing))
     except (JournalDamaged, NotARun):
         return created, Status.DAMAGED
     except DurablyError:
@@ -89,29 +109,30 @@ def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Statu
     return created, state.status if state.has_ended else Status.INTERRUPTED
 
 
-def _settle_claim(
-    claims: Claims, run_id: str, created: RunCreated | None, *, free_key: bool
-) -> None:
-    found: tuple[Path, Claim] | None = None
+def _claim_of(claims: Claims, run_id: str, created: RunCreated | None) -> tuple[Path, Claim] | None:
+    """The claim that stands or stood for the run, with its file; made anew if it is damaged."""
     if created is None:  # its first line cannot be read: look at every claim
-        found = claims.of_run(run_id)
-    elif created.idempotency_key is not None:
+        return claims.of_run(run_id)
+    if created.idempotency_key is None:
+        return None
+    try:
         claim = claims.find(created.job, created.idempotency_key)
-        if claim is not None and claim.run == run_id:
-            found = claims.path(created.job, created.idempotency_key), claim
-    if found is None:
-        return
-    if free_key:
-        claims.free(found[0])
-    elif not found[1].deleted:
-        claims.bury(*found, clock.now())
+    except JournalError:
+        claim = Claim(run_id, "")
+    if claim is None or claim.run != run_id:
+        return None
+    return claims.path(created.job, created.idempotency_key), claim
 
 
 def _removed(path: Path) -> int:
-    if path.is_dir() and not path.is_symlink():
-        size = sum(each.lstat().st_size for each in path.rglob("*"))
-        shutil.rmtree(path)
+    """Remove a file, or a folder of large results; how many bytes that freed."""
+    if not path.is_dir() or path.is_symlink():
+        size = path.lstat().st_size
+        path.unlink(missing_ok=True)
         return size
-    size = path.lstat().st_size
-    path.unlink(missing_ok=True)
-    return size
+    freed = sum(_removed(path / name) for name in files.names(path) if is_file_name(name))
+    try:
+        path.rmdir()
+    except OSError:  # somebody else has put something there
+        pass
+    return freed

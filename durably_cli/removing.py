@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from durably_cli import ids, paths
 from durably_cli.asking import confirm
-from durably_cli.claims import Claims
-from durably_cli.errors import Busy, NotFound, UsageError
-from durably_cli.lookup import find_claim, find_run
+from durably_cli.claims import Claim, Claims
+from durably_cli.errors import Busy, JournalError, NotFound, UsageError
+from durably_cli.lookup import find_claim, find_run, job_and_key
 from durably_cli.removal import remove, sweep
 from durably_cli.render.text import age, plural, size
 from durably_cli.state import Status
-from durably_cli.store import Store, Unreadable, View
+from durably_cli.store import Store, Unreadable, View, is_imported
 
 FINAL = (Status.COMPLETED, Status.CANCELLED)
 """What may go without being asked for: it cannot be resumed."""
@@ -57,7 +57,8 @@ def run_prune(project: Path, options: PruneOptions) -> int:
     if options.dry_run or not old:
         for run_id in old:
             print(run_id)
-        _say(f"{plural(len(old), 'run')} would go" if options.dry_run else "no run is that old")
+        nothing = "no run of that age and status is there, or it is held"
+        _say(f"{plural(len(old), 'run')} would go" if options.dry_run else nothing)
         return 0
     if not confirm(f"Delete {plural(len(old), 'run')} for good?", yes=options.yes):
         _say("nothing was deleted")
@@ -89,17 +90,33 @@ def _old(store: Store, options: PruneOptions) -> Iterator[str]:
 
 def _run_or_freed(store: Store, meant: str, free_keys: bool) -> str | None:
     """The run that is meant; None if it was the key of a deleted run, which is now free."""
-    claim = find_claim(store, meant) if meant.startswith("key:") else None
-    if claim is None or not claim[1].deleted or store.path_of(claim[1].run).exists():
+    if not meant.startswith("key:"):
+        return find_run(store, meant)
+    claims = Claims(store.root)
+    try:
+        claim = find_claim(store, meant)
+    except JournalError:
+        if not free_keys:
+            raise
+        claims.free(claims.path(*job_and_key(meant)))
+        _say(f"the claim of {meant} was damaged; it is free")
+        return None
+    if claim is None or _is_there(store, claim[1]) or not (claim[1].deleted or free_keys):
         return find_run(store, meant)
     if not free_keys:
         raise NotFound(
-            f"the run of {meant} was deleted {age(claim[1].deleted)} ago",
+            f"the run of {meant} was deleted {age(claim[1].deleted or '')} ago",
             hint=f"durably delete '{meant}' --free-keys    (then the key can be used anew)",
         )
-    Claims(store.root).free(claim[0])
+    claims.free(claim[0])
     _say(f"{meant} is free")
     return None
+
+
+def _is_there(store: Store, claim: Claim) -> bool:
+    """Is the run of a claim there? Of a deleted one an imported copy is another matter."""
+    path = store.path_of(claim.run)
+    return path.exists() and not (claim.deleted and is_imported(path))
 
 
 def _say(text: str) -> None:

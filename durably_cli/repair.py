@@ -11,6 +11,7 @@ import os
 from typing import NamedTuple
 
 from durably_cli import clock, journal
+from durably_cli.blobs import Blobs
 from durably_cli.errors import JournalDamaged, JournalError, NotFound
 from durably_cli.events import RunRepaired
 from durably_cli.local import host
@@ -38,7 +39,7 @@ def repair(store: Store, run_id: str, cut: Cut) -> str:
     path = store.path_of(run_id)
     lock = journal.hold(path)
     try:
-        reading = Reading(lock.fd, path, run_id)
+        reading = Reading(lock.fd, path, run_id, doubt=Blobs(path).lost)
         if _cut(reading, lock.fd) != cut:
             raise JournalError(f"{path} has changed since it was looked at", hint="try again")
         kept = journal.keep_original(lock, path, "damaged")
@@ -70,7 +71,7 @@ def find_cut(store: Store, run_id: str) -> Cut | None:
     except FileNotFoundError:
         raise NotFound(f"there is no run {run_id} in {store.root}", hint="durably list") from None
     try:
-        return _cut(Reading(lock.fd, path, run_id), lock.fd)
+        return _cut(Reading(lock.fd, path, run_id, doubt=Blobs(path).lost), lock.fd)
     finally:
         lock.close()
 
@@ -81,7 +82,6 @@ def _cut(reading: Reading, fd: int) -> Cut | None:
             pass
     except JournalDamaged as damage:
         if not reading.lines:
-            damage.hint = "nothing of it can be kept; durably delete --status damaged removes it"
             raise
         dropped = os.fstat(fd).st_size - reading.end
         lines = _lines_after(fd, reading.end)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from durably_cli import ids, journal
+from durably_cli.blobs import Blobs
 from durably_cli.claims import Claims
 from durably_cli.errors import Busy, Forbidden, JournalTooNew, NotFound
 from durably_cli.events import Json
@@ -101,7 +102,7 @@ def take_up(
     """
     path = store.path_of(run_id)
     try:
-        reading = Reading(lock.fd, path, run_id)
+        reading = Reading(lock.fd, path, run_id, doubt=Blobs(path).missing)
         results = Results(path)
         state = fold_reading(remember(reading, results), path)
         if state.is_final or (state.has_ended and not again):

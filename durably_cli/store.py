@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from durably_cli import files, ids, journal, locks
+from durably_cli.blobs import Blobs
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, NotFound
 from durably_cli.events import Event, RunCreated
 from durably_cli.journal import Journal
@@ -26,6 +28,7 @@ from durably_cli.reader import Reading
 from durably_cli.state import NotARun, RunState, Status, fold
 
 _SUFFIX = ".jsonl"
+_COMPANION = re.compile(r"\.(?:blobs|imported|source|(?:damaged|torn)-\d+)")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _DAY_SECONDS = 86_400
 
@@ -42,7 +45,7 @@ class View:
         self.run_id = path.stem
         self._fd = fd
         self.held = locks.is_held(fd)
-        self._reading = Reading(fd, path, self.run_id)
+        self._reading = Reading(fd, path, self.run_id, doubt=Blobs(path).missing)
         self.damage: JournalDamaged | None = None
         self.state = fold_reading(self._up_to_damage(), path)
         if self.damage:
@@ -210,12 +213,28 @@ class Store:
             names = (name.removesuffix(_SUFFIX) for name in files.names(self.runs / day))
             yield from sorted(filter(ids.is_id, names), reverse=True)
 
+    def companions(self, run_id: str) -> Iterator[Path]:
+        """What stands beside a journal, be it there or not, and belongs to it."""
+        folder = self.path_of(run_id).parent
+        for name in files.names(folder):
+            if name.startswith(run_id) and _COMPANION.fullmatch(name, len(run_id)):
+                yield folder / name
+
+    def owner_of(self, name: str) -> str | None:
+        """The run to whose journal or companions this name in a day's folder belongs, if to one."""
+        run_id, dot, rest = name.partition(".")
+        is_ours = dot + rest == _SUFFIX or _COMPANION.fullmatch(dot + rest)
+        return run_id if is_ours and ids.is_id(run_id) else None
+
     def _sweep(self) -> None:
         """Remove what a crash left in `tmp` a day ago or longer."""
         for name in files.names(self.temporary):
             path = self.temporary / name
             try:
                 if time.time() - os.lstat(path).st_mtime < _DAY_SECONDS:
+                    continue
+                if stat.S_ISDIR(os.lstat(path).st_mode):
+                    files.remove_folder(path)
                     continue
                 fd = files.open_existing(path)
             except (OSError, Forbidden):
@@ -227,9 +246,14 @@ class Store:
                 os.close(fd)
 
 
+def marker_of(path: Path) -> Path:
+    """What says beside this journal that its run was brought from elsewhere."""
+    return path.with_suffix(".imported")
+
+
 def is_imported(path: Path) -> bool:
     """Was the run of this journal brought from elsewhere, so that it is read-only?"""
-    return path.with_suffix(".imported").exists()
+    return marker_of(path).exists()
 
 
 def fold_reading(events: Iterable[Event], path: Path) -> RunState:

@@ -21,7 +21,7 @@ from hashlib import sha256
 
 from durably_cli import clock, ids, journal
 from durably_cli.claims import Claim, Claims
-from durably_cli.errors import Busy, Conflict, InvalidInput, NotFound
+from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
 from durably_cli.events import FORMAT, Json, RunCreated
 from durably_cli.failures import printable
 from durably_cli.journal import Journal
@@ -59,6 +59,8 @@ class _Trigger:
         run_id = self._claimed_run()
         if run_id is not None and self._exists(run_id):
             return self._join(run_id)
+        if run_id is not None:
+            self._check_never_was(run_id)
         job = self._load()
         settled = job.settle(self._request.input)
         _check_told(self._request, settled.secrets)
@@ -137,6 +139,17 @@ class _Trigger:
                 hint=f"durably inspect {claim.run}    (or use another key)",
             )
         return claim.run
+
+    def _check_never_was(self, run_id: str) -> None:
+        """JournalError if a claimed run without a journal has left traces: its work was done."""
+        for trace in self._store.companions(run_id):
+            raise JournalError(
+                f"the journal of run {ids.short(run_id)} is gone, and {trace} is there; its work "
+                "may have been done",
+                hint=f"put {self._store.path_of(run_id).name} back, or, to do the work again: "
+                f"durably delete 'key:{self._request.job}/{self._request.idempotency_key}' "
+                "--free-keys",
+            )
 
     def _claim(self, run_id: str) -> str:
         """The run of the idempotency key: this one, unless another trigger came first."""

@@ -91,6 +91,7 @@ def test_one_that_is_missing_or_changed_is_damage_and_never_a_result(
     )
     path = large.journal().parent / name
     data = path.read_bytes()
+    other = next(one for one in blobs(large) if one != path)
     path.unlink()
     if harm == "truncate":
         path.write_bytes(data[:-1])
@@ -100,7 +101,7 @@ def test_one_that_is_missing_or_changed_is_damage_and_never_a_result(
         (path.parent / "elsewhere").write_bytes(data)
         path.symlink_to(path.parent / "elsewhere")
     elif harm == "swap":
-        path.write_bytes(next(one for one in blobs(large) if one != path).read_bytes())
+        path.write_bytes(other.read_bytes())
     result = large.run("resume", "@last", expect=None)
     assert result.code == 74
     assert str(path) in result.err
@@ -112,6 +113,29 @@ def test_one_that_is_missing_or_changed_is_damage_and_never_a_result(
     path.unlink(missing_ok=True)
     path.write_bytes(data)
     assert large.run("resume", "@last").out == "[100000,100000]\n"
+
+
+@pytest.mark.parametrize("harm", ["unlink", "change"])
+def test_a_run_that_lost_one_is_repaired_and_makes_it_again(large: Project, harm: str) -> None:
+    large.run("trigger", "large", "-p", "fail:=true", expect=1)
+    path = next(path for path in blobs(large) if path.read_bytes()[1:2] == b"1")
+    if harm == "unlink":
+        path.unlink()
+        assert large.runs()[0]["status"] == "damaged"
+        large.run("inspect", "@last", expect=74)
+        large.run("resume", "@last", expect=74)
+    else:
+        path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
+        refused = large.run("resume", "@last", expect=74)
+        assert "durably repair" in refused.err
+    exported = large.run("export", "@last", "-o", "lost.tar.gz")
+    assert ("it is damaged at line" in exported.err) == (harm == "unlink")
+    repaired = large.run("repair", "@last", "--yes")
+    assert "the result of step make-1 is lost" in repaired.err
+    assert "with 1 step completed" in repaired.err
+    assert large.run("resume", "@last").out == "[100000,100000]\n"
+    assert large.effects == ["made 0", "made 1", "made 1"]
+    large.run("verify")
 
 
 def test_they_go_with_their_run(large: Project) -> None:

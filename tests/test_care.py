@@ -99,6 +99,49 @@ def test_damaged_keys_leftovers_and_foreign_files_are_told(work: Project) -> Non
     ]
 
 
+def test_what_is_not_of_durably_is_told_and_left_alone(work: Project) -> None:
+    work.run("trigger", "work")
+    journal = work.journal()
+    other = journal.with_name(journal.name.replace(journal.stem[-4:], "ffff"))
+    foreign = [journal.with_suffix(".txt"), journal.with_name(f"{journal.name}.bak")]
+    foreign += [other.with_suffix(".blobs") / "precious.txt", journal.with_suffix(".notes") / "n"]
+    for path in foreign:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    assert len([each for each in states(work) if each == ("foreign", "foreign")]) == 3
+    work.run("delete", "@last")
+    work.run("prune", "--older-than", "0s", "--yes")
+    assert not journal.exists()
+    assert all(path.read_text() == "mine" for path in foreign)
+
+
+def test_a_damaged_claim_is_no_dead_end(work: Project) -> None:
+    for key in ("a", "b"):
+        work.run("trigger", "work", "--idempotency-key", key)
+    for claim in (work.journal().parents[2] / "keys").iterdir():
+        claim.write_bytes(claim.read_bytes()[:-9])
+    refused = work.run("trigger", "work", "--idempotency-key", "a", expect=74)
+    assert "durably delete 'key:work/a' --free-keys" in refused.err
+    work.run("delete", "key:work/a", "--free-keys")
+    work.run("trigger", "work", "--idempotency-key", "a")
+    of_b = next(run for run in work.runs() if run["idempotency_key"] == "b")
+    work.run("delete", of_b["id"])
+    assert "was deleted" in work.run("trigger", "work", "--idempotency-key", "b", expect=4).err
+    assert set(states(work)) == {("journal", "ok"), ("key", "ok"), ("key", "damaged")}
+
+
+def test_a_run_whose_journal_is_gone_and_left_traces_is_not_done_again(work: Project) -> None:
+    work.run("trigger", "work", "--idempotency-key", "k")
+    damage(work.journal(), line=6)
+    work.run("repair", "@last", "--yes")
+    work.journal().unlink()
+    refused = work.run("trigger", "work", "--idempotency-key", "k", expect=74)
+    assert "its work may have been done" in refused.err
+    assert ("key", "damaged") in states(work, expect=74)
+    work.run("delete", "key:work/k", "--free-keys")
+    work.run("trigger", "work", "--idempotency-key", "k")
+
+
 def test_a_repair_keeps_what_is_intact_and_the_original_and_says_so(work: Project) -> None:
     work.run("trigger", "work", "-p", "fail:=true", expect=1)
     journal = work.journal()
@@ -157,7 +200,7 @@ def test_where_the_first_line_is_damaged_nothing_can_be_kept(work: Project) -> N
     work.run("trigger", "work", "--idempotency-key", "k")
     journal = work.journal()
     journal.write_bytes(b"x" + journal.read_bytes())
-    assert "nothing of it can be kept" in work.run("repair", journal.stem, "-y", expect=74).err
+    assert "nothing of it is intact" in work.run("repair", journal.stem, "-y", expect=74).err
     work.run("delete", journal.stem, expect=2)
     work.run("delete", journal.stem, "--status", "damaged")
     assert work.runs() == []

@@ -143,7 +143,5 @@ def test_a_fault_at_some_calls(name: str, tmp_path: Path, count: Callable[[int],
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_every_fault_at_every_call(
-    name: str, tmp_path: Path, count: Callable[[int], None]
-) -> None:
+def test_every_fault_at_every_call(name: str, tmp_path: Path, count: Callable[[int], None]) -> None:
     count(meet_all(tmp_path, SCENARIOS[name], FAULTS, chosen=None))
