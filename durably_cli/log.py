@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from durably_cli import clock
-from durably_cli.codec import has_lone_surrogate, to_json
+from durably_cli.codec import has_lone_surrogate, is_too_deep, to_json
 from durably_cli.events import Event, LogWritten
 from durably_cli.failures import printable
 
@@ -67,7 +67,8 @@ def _to_logging(line: LogWritten, run_id: str) -> None:
 def _loggable(value: object) -> object:
     """The value if it is JSON, else its repr: a log line never fails a run."""
     try:
-        if not has_lone_surrogate(to_json(value)):
+        text = to_json(value)
+        if not has_lone_surrogate(text) and not is_too_deep(text):
             return value
     except (TypeError, ValueError, RecursionError):
         pass

@@ -131,15 +131,16 @@ class Reading:
                 yield record, event
                 data = data[len(record) :]
 
+        # A line that is all there, no sector of it zero, was not torn, whatever stands behind it.
         rest = self._rest_without_durable_events(file, data, reason)
-        if not (_is_cut_short(rest, self.lines) or _has_zeroed_sector(rest, self.end)):
+        if not (_is_cut_short(rest, self.lines) or _has_zeroed_sector(data, self.end)):
             raise self._damage(reason)
         self.torn = Torn(self.end, len(rest), has_lines=b"\n" in rest)
 
     def _rest_without_durable_events(self, file: BinaryIO, data: bytes, reason: str) -> bytes:
         rest = bytearray()
         while data:
-            if isinstance(codec.looks_whole(data), tuple(DURABLE)):
+            if isinstance(codec.looks_whole(data.lstrip(b"\0")), tuple(DURABLE)):
                 raise self._damage(reason)
             rest += data
             data = file.readline(self._size - self.end - len(rest))

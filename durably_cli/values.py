@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from durably_cli.codec import has_lone_surrogate, is_text, to_json
+from durably_cli.codec import DEEPEST, has_lone_surrogate, is_text, is_too_deep, to_json
 from durably_cli.differences import difference
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
@@ -60,6 +60,8 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
         text = converter.dump(value)
         if has_lone_surrogate(text):
             raise _explained(value) or ValueRefused("$", "a lone surrogate is not text")
+        if is_too_deep(text):
+            raise ValueRefused("$", f"it is nested too deeply: more than {DEEPEST} levels")
         back = converter.load(text)
         found = difference(value, back)
     except DoesNotFit as error:
@@ -107,6 +109,8 @@ def parse_strict(text: str | bytes) -> Any:
     def constant(name: str) -> float:
         raise ValueError(f"{name} is not JSON")
 
+    if is_too_deep(text if isinstance(text, str) else text.decode()):
+        raise ValueError(f"it is nested too deeply: more than {DEEPEST} levels")
     value = json.loads(text, object_pairs_hook=once, parse_float=finite, parse_constant=constant)
     if has_lone_surrogate(to_json(value)):
         raise ValueError("a lone surrogate is not text")

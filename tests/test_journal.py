@@ -297,6 +297,6 @@ def test_bytes_are_synced_before_they_get_their_name_and_names_after(
     assert calls == ["fdatasync", "rename", "fsync"]
     calls.clear()
     lines = path.read_bytes()
-    path.write_bytes(lines + b'{"seq":1,"type":"log.written"\n' + bytes(600))
+    path.write_bytes(lines + b'{"seq":1,"type":"log.wr' + bytes(1200) + b"\n")
     assert take_over(path)[1] is not None
     assert calls == ["fdatasync", "link", "fsync", "fdatasync", "rename", "fsync"]
