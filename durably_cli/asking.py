@@ -1,10 +1,16 @@
-"""Asking a person before something is done that cannot be undone."""
+"""Talking with a person: to say what was done, and to ask before what cannot be undone."""
 
 from __future__ import annotations
 
 import sys
 
 from durably_cli.errors import UsageError
+from durably_cli.render.text import visible
+
+
+def say(text: str) -> None:
+    """A line of talk, whatever names of the user's are in it."""
+    print(visible(text), file=sys.stderr)
 
 
 def confirm(question: str, *, yes: bool) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from durably_cli import bundle, files, paths
+from durably_cli.asking import say
 from durably_cli.errors import JournalDamaged, UsageError
 from durably_cli.ids import short
 from durably_cli.importing import bring_in
@@ -28,10 +28,10 @@ def run_export(project: Path, meant: str, target: Path) -> int:
         out.flush()
         os.fsync(fd)
         files.give_name(fd, temporary, target)
-    _say(f"exported run {short(run_id)} of {contents.job} to {target}")
+    say(f"exported run {short(run_id)} of {contents.job} to {target}")
     _say_damage(damage)
     if contents.source is None:
-        _say("the job's file is not in it: it has changed since the last attempt")
+        say("the job's file is not in it: it has changed since the last attempt")
     return 0
 
 
@@ -44,15 +44,11 @@ def run_import(project: Path, source: Path, *, adopt: bool) -> int:
     what = "was here already" if was_here else "is imported"
     read_only = is_imported(store.path_of(contents.run))
     may = "it is read-only" if read_only else "it is this project's own, and can be resumed"
-    _say(f"run {short(contents.run)} of {contents.job} {what}; {may}")
+    say(f"run {short(contents.run)} of {contents.job} {what}; {may}")
     _say_damage(damage)
     return 0
 
 
 def _say_damage(damage: JournalDamaged | None) -> None:
     if damage is not None:
-        _say(f"it is damaged at line {damage.line}, byte {damage.byte}: {damage.reason}")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+        say(f"it is damaged at line {damage.line}, byte {damage.byte}: {damage.reason}")

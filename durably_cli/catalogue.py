@@ -61,9 +61,10 @@ def known(project: Path) -> dict[str, str]:
 def load(project: Path) -> dict[str, Known]:
     """The jobs that were loaded so far, by name."""
     try:
-        found = json.loads(_path(project).read_bytes())
+        with open(files.open_existing(_path(project)), "rb") as file:
+            found = json.loads(file.read())
         return {name: _known(one) for name, one in found.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, DurablyError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 

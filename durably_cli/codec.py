@@ -17,6 +17,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from datetime import datetime
 from itertools import accumulate
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -94,6 +95,7 @@ def _finite(digits: str) -> float:
 _parse_strictly = json.JSONDecoder(
     object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite
 ).raw_decode
+_MOST = 2**63
 _CRC = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -238,6 +240,10 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
         _check_format(fields.get("format"))
     if not isinstance(kind, str) or not isinstance(at, str) or not _AT.fullmatch(at):
         raise BadLine("it has no type or no time")
+    try:
+        datetime.fromisoformat(at)
+    except ValueError:
+        raise BadLine(f"{at} is no time") from None
     cls = TYPES.get(kind)
     if cls is None:
         return Unknown(kind, at, data.decode("ascii", "backslashreplace"))
@@ -252,6 +258,8 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
             value = _text_of(name, value, data)
         elif not isinstance(value, types):
             raise BadLine(f"the {name} of its {kind} is a {type(value).__name__}")
+        elif isinstance(value, (int, float)) and not -_MOST < value < _MOST:
+            raise BadLine(f"the {name} of its {kind} is beyond all numbers")
         elif declared is _ERROR:
             value = ErrorInfo(**{part: str(fields[name].get(part, "")) for part in _ERROR_PARTS})
         values.append(value)

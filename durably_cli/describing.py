@@ -15,6 +15,7 @@ from durably_cli.errors import ConfigError, JobModuleError
 from durably_cli.fields import Field, Kind
 from durably_cli.render.plain import row
 from durably_cli.render.summary import SCHEMA, summary
+from durably_cli.render.text import visible
 from durably_cli.store import Store, View
 from durably_cli.streams import aside
 
@@ -48,7 +49,7 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
 def run_job(project: Path, name: str, *, as_json: bool) -> int:
     """`durably jobs JOB`; the exit code."""
     with aside() as streams:
-        job = find_job(project, name, lambda text: streams.stderr.write(text + "\n"))
+        job = find_job(project, name, lambda text: streams.stderr.write(visible(text) + "\n"))
     catalogue.remember(project, [job])
     last_run = last_runs(paths.open_store(project), [name]).get(name)
     out = sys.stdout

@@ -54,6 +54,7 @@ def make_folder(folder: Path) -> None:
         os.mkdir(folder, 0o700)
         os.chmod(folder, 0o700)
     except FileExistsError:
+        refuse_link(folder)
         with os.scandir(folder) as entries:
             if next(entries, None) is not None:
                 return
@@ -71,6 +72,7 @@ def open_existing(path: Path, flags: int = os.O_RDONLY) -> int:
 
     FileNotFoundError if there is none; Forbidden if it is something else.
     """
+    refuse_link(path.parent)
     try:
         fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -81,6 +83,28 @@ def open_existing(path: Path, flags: int = os.O_RDONLY) -> int:
         os.close(fd)
         raise _not_plain(path)
     return fd
+
+
+def open_or_make(path: Path) -> int:
+    """A descriptor of a private file that is made if need be, to be written in place.
+
+    Forbidden as in `open_existing`, and if it has another name as well, elsewhere perhaps.
+    """
+    fd = open_existing(path, os.O_RDWR | os.O_CREAT)
+    if os.fstat(fd).st_nlink > 1:
+        os.close(fd)
+        raise _not_plain(path)
+    os.fchmod(fd, 0o600)
+    return fd
+
+
+def refuse_link(folder: Path) -> None:
+    """Forbidden if a link stands in the folder's place: it would lead out of the data folder."""
+    if folder.is_symlink():
+        raise Forbidden(
+            f"{folder} is a link, and durably follows none inside of its data folder",
+            hint="put the folder itself there, or point DURABLY_DATA_DIR to where the data is",
+        )
 
 
 def _not_plain(path: Path) -> Forbidden:
@@ -95,6 +119,7 @@ def create(folder: Path, name: str) -> tuple[int, Path]:
 
     The folder is made if need be, and not synced: what is in it is not there to stay.
     """
+    refuse_link(folder)
     path = folder / f"{name}.{os.urandom(8).hex()}.tmp"
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:

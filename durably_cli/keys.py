@@ -140,7 +140,7 @@ def slot_taken(key: ConcurrencyKey, run_id: str) -> Busy:
 
 
 def _open(path: Path) -> int:
-    return files.open_existing(path, os.O_RDWR | os.O_CREAT)
+    return files.open_or_make(path)
 
 
 def _read(path: Path) -> str:

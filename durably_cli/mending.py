@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from durably_cli import paths
-from durably_cli.asking import confirm
+from durably_cli.asking import confirm, say
 from durably_cli.errors import Forbidden
 from durably_cli.ids import short
 from durably_cli.lookup import find_run
@@ -20,24 +19,20 @@ def run_repair(project: Path, meant: str, *, yes: bool) -> int:
     run_id = find_run(store, meant)
     cut = find_cut(store, run_id)
     if cut is None:
-        _say(f"run {short(run_id)} is not damaged; nothing was changed")
+        say(f"run {short(run_id)} is not damaged; nothing was changed")
         return 0
     with store.view(run_id, despite_damage=True) as view:
         steps = view.state.completed_steps
         if view.imported:
             raise Forbidden(f"run {short(run_id)} was imported, and is read-only")
-    _say(f"{store.path_of(run_id)} is damaged at line {cut.line}, byte {cut.byte}: {cut.reason}")
-    _say(f"kept would be {plural(cut.kept_lines, 'line')}, with {plural(steps, 'step')} completed")
+    say(f"{store.path_of(run_id)} is damaged at line {cut.line}, byte {cut.byte}: {cut.reason}")
+    say(f"kept would be {plural(cut.kept_lines, 'line')}, with {plural(steps, 'step')} completed")
     dropped = f"{plural(cut.dropped_lines, 'line')}, {plural(cut.dropped_bytes, 'byte')}"
-    _say(f"dropped would be {dropped}: steps among them are executed again on resume")
+    say(f"dropped would be {dropped}: steps among them are executed again on resume")
     if not confirm("Cut it there? The original is kept beside it.", yes=yes):
-        _say("nothing was changed")
+        say("nothing was changed")
         return 0
     kept = repair(store, run_id, cut)
-    _say(f"repaired; the original is {store.path_of(run_id).with_name(kept)}")
-    _say(f"go on where it is now: durably resume {short(run_id)}")
+    say(f"repaired; the original is {store.path_of(run_id).with_name(kept)}")
+    say(f"go on where it is now: durably resume {short(run_id)}")
     return 0
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from durably_cli import files
-from durably_cli.errors import Busy, ConfigError
+from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.store import Store, View
 
 DATA_VARIABLE = "DURABLY_DATA_DIR"
@@ -143,6 +143,8 @@ def open_store(project: Path, *, to_write: bool = False) -> Store:
     if to_write:
         _refuse_network(folder)
     if folder.exists():
+        for each in (folder, folder / "runs"):
+            files.refuse_link(each)
         files.check_private(folder)
         _check_project(folder, project, to_write)
     return Store(folder)
@@ -220,7 +222,7 @@ def _project_file(folder: Path) -> dict[str, object]:
     try:
         with open(files.open_existing(folder / "project.json"), encoding="utf-8") as file:
             found = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, Forbidden):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from durably_cli import ids, paths
-from durably_cli.asking import confirm
+from durably_cli.asking import confirm, say
 from durably_cli.claims import Claim, Claims
 from durably_cli.errors import Busy, JournalError, NotFound, UsageError
 from durably_cli.lookup import find_claim, find_run, job_and_key
@@ -45,7 +44,7 @@ def run_delete(
         freed += remove(store, run_id, statuses or FINAL, free_key=free_keys)
         print(run_id)
     if runs:
-        _say(f"deleted {plural(len(runs), 'run')}, {size(freed)}")
+        say(f"deleted {plural(len(runs), 'run')}, {size(freed)}")
     return 0
 
 
@@ -58,10 +57,10 @@ def run_prune(project: Path, options: PruneOptions) -> int:
         for run_id in old:
             print(run_id)
         nothing = "no run of that age and status is there, or it is held"
-        _say(f"{plural(len(old), 'run')} would go" if options.dry_run else nothing)
+        say(f"{plural(len(old), 'run')} would go" if options.dry_run else nothing)
         return 0
     if not confirm(f"Delete {plural(len(old), 'run')} for good?", yes=options.yes):
-        _say("nothing was deleted")
+        say("nothing was deleted")
         return 0
     gone = 0
     for run_id in old:
@@ -71,7 +70,7 @@ def run_prune(project: Path, options: PruneOptions) -> int:
             continue
         gone += 1
         print(run_id)
-    _say(f"deleted {plural(gone, 'run')}, {size(freed)}")
+    say(f"deleted {plural(gone, 'run')}, {size(freed)}")
     return 0
 
 
@@ -99,7 +98,7 @@ def _run_or_freed(store: Store, meant: str, free_keys: bool) -> str | None:
         if not free_keys:
             raise
         claims.free(claims.path(*job_and_key(meant)))
-        _say(f"the claim of {meant} was damaged; it is free")
+        say(f"the claim of {meant} was damaged; it is free")
         return None
     if claim is None or _is_there(store, claim[1]) or not (claim[1].deleted or free_keys):
         return find_run(store, meant)
@@ -109,7 +108,7 @@ def _run_or_freed(store: Store, meant: str, free_keys: bool) -> str | None:
             hint=f"durably delete '{meant}' --free-keys    (then the key can be used anew)",
         )
     claims.free(claim[0])
-    _say(f"{meant} is free")
+    say(f"{meant} is free")
     return None
 
 
@@ -117,7 +116,3 @@ def _is_there(store: Store, claim: Claim) -> bool:
     """Is the run of a claim there? Of a deleted one an imported copy is another matter."""
     path = store.path_of(claim.run)
     return path.exists() and not (claim.deleted and is_imported(path))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 
+from durably_cli.asking import say
 from durably_cli.paths import is_project
 
 JOB = '''\
@@ -38,16 +38,12 @@ def greet(name: str, n: int) -> str:
 def run_init(folder: Path) -> int:
     """`durably init`; the exit code."""
     if is_project(folder):
-        _say(f"{folder.absolute()} is a project already; nothing was changed")
+        say(f"{folder.absolute()} is a project already; nothing was changed")
         return 0
     path = folder / "jobs" / "hello.py"
     path.parent.mkdir(parents=True)
     path.write_text(JOB, encoding="utf-8")
-    _say(f"made {path}, a job to begin with")
+    say(f"made {path}, a job to begin with")
     go = "" if folder == Path(".") else f"cd {shlex.quote(str(folder))} && "
-    _say(f"try: {go}durably trigger hello --name Ann")
+    say(f"try: {go}durably trigger hello --name Ann")
     return 0
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -210,7 +210,11 @@ class Store:
         for day in sorted(files.names(self.runs), reverse=True):
             if not _DAY.fullmatch(day):
                 continue
-            names = (name.removesuffix(_SUFFIX) for name in files.names(self.runs / day))
+            try:
+                found = files.names(self.runs / day)
+            except OSError:  # no folder, or not to be read: `verify` says so
+                continue
+            names = (name.removesuffix(_SUFFIX) for name in found)
             yield from sorted(filter(ids.is_id, names), reverse=True)
 
     def companions(self, run_id: str) -> Iterator[Path]:

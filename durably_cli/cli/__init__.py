@@ -6,21 +6,43 @@ pays neither for pydantic nor for rich.
 
 from __future__ import annotations
 
+import io
 import sys
+from typing import Any
+
+import typer
 
 from durably_cli.cli import care, looking, project, running
 from durably_cli.cli.app import app, commands
 from durably_cli.ending import end_as
+from durably_cli.render.text import visible_lines
 from durably_cli.streams import prepare
 
 __all__ = ["care", "looking", "main", "project", "running"]
+
+
+_UsageError: Any = typer.BadParameter.__base__
+"""Click's, which Typer keeps in a place of its own."""
 
 
 def main() -> None:
     """Run the command line."""
     prepare()
     _leave_out_what_is_not_called(sys.argv[1:2])
-    end_as(app)
+    end_as(_run)
+
+
+def _run() -> int:
+    """What is wrong with the words of a command line is told with the words made visible."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except _UsageError as error:
+        told = io.StringIO()
+        error.show(file=told)
+        sys.stderr.write(visible_lines(told.getvalue()))
+        return int(error.exit_code)
 
 
 def _leave_out_what_is_not_called(first_word: list[str]) -> None:

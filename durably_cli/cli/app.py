@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 from typer.models import CommandInfo
 
 from durably_cli.ending import end_as
+from durably_cli.render.text import visible
 from durably_cli.version import __version__
 
 app = typer.Typer(
@@ -60,7 +61,7 @@ def project_of(context: typer.Context) -> Path:
 
     project = locate_project(context.find_root().params.get("project"))
     if project.source == VIRTUAL_ENVIRONMENT and sys.stderr.isatty():
-        print(f"in {project.folder}, by {project.source}", file=sys.stderr)
+        print(visible(f"in {project.folder}, by {project.source}"), file=sys.stderr)
     return project.folder
 
 

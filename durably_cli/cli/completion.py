@@ -14,6 +14,7 @@ import typer
 
 from durably_cli.cli.app import project_of
 from durably_cli.errors import DurablyError
+from durably_cli.render.text import visible
 
 _RUNS = 30
 """How many runs are offered, the newest ones."""
@@ -27,7 +28,7 @@ def complete_jobs(context: typer.Context, incomplete: str) -> list[tuple[str, st
     if project is None:
         return []
     known = catalogue.known(project)
-    return [(name, known[name]) for name in sorted(known) if name.startswith(incomplete)]
+    return [(name, _told(known[name])) for name in sorted(known) if name.startswith(incomplete)]
 
 
 def complete_runs(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -60,6 +61,11 @@ def _runs(project: Path) -> Iterator[tuple[str, str]]:
                 yield short(run_id), f"{created.job}, {age(created.at)} ago"
     except (DurablyError, OSError):
         return
+
+
+def _told(text: str) -> str:
+    """A job's own words: Typer takes them for markup."""
+    return visible(text).replace("[", "\\[")
 
 
 def _project(context: typer.Context) -> Path | None:

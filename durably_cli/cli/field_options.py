@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperOption
 
 from durably_cli.fields import Field, Kind
+from durably_cli.render.text import visible
 
 
 def options_of(fields: Iterable[Field], given: dict[str, Any]) -> list[FieldOption]:
@@ -23,7 +24,7 @@ def options_of(fields: Iterable[Field], given: dict[str, Any]) -> list[FieldOpti
 def help_without_flag(fields: Iterable[Field]) -> list[tuple[str, str]]:
     """How the other fields are given, and what they are."""
     return [
-        (f"-p {field.name}={_placeholder(field)}", _told(field))
+        (visible(f"-p {field.name}=") + _placeholder(field), _told(field))
         for field in fields
         if not field.flag
     ]
@@ -57,11 +58,12 @@ class FieldOption(TyperOption):
 def _placeholder(field: Field) -> str:
     """What stands for the value in a usage: INTEGER, or red|green."""
     word = field.type.removeprefix("list of ").removesuffix(" or null")
-    return word.replace(" | ", "|") if "|" in word else word.upper()
+    return visible(word.replace(" | ", "|") if "|" in word else word.upper())
 
 
 def _told(field: Field) -> str:
     """A field in a line: what it is for, and what it is if it is left out."""
     left_out = "required" if field.required else f"default: {field.default}"
     known = field.required or field.default is not None
-    return "  ".join(filter(None, (field.description, f"[{left_out}]" if known else "")))
+    told = "  ".join(filter(None, (field.description, f"[{left_out}]" if known else "")))
+    return visible(told)

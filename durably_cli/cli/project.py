@@ -88,7 +88,9 @@ def adopt(
     from durably_cli.paths import adopt
 
     folder = adopt(Path(old).absolute(), project_of(context))
-    print(f"the runs of {old} are now in {folder}", file=sys.stderr)
+    from durably_cli.render.text import visible
+
+    print(visible(f"the runs of {old} are now in {folder}"), file=sys.stderr)
     return 0
 
 

@@ -63,7 +63,7 @@ def show_job(job: AnyJob, last_run: LastRun | None, example: str, out: TextIO) -
         console.print(Padding(_fields(job.fields), (0, 0, 0, 2)))
     _show_facts(job, last_run, console)
     heading(console, "to run it")
-    console.print(Text(f"  {example}"), soft_wrap=True)
+    console.print(Text(visible(f"  {example}")), soft_wrap=True)
 
 
 def _show_facts(job: AnyJob, last_run: LastRun | None, console: Console) -> None:
@@ -71,8 +71,8 @@ def _show_facts(job: AnyJob, last_run: LastRun | None, console: Console) -> None
     facts.add_column(style="bold")
     facts.add_column()
     if not job.fields:
-        facts.add_row("input", job.input_type)
-    facts.add_row("output", job.output_type)
+        facts.add_row("input", visible(job.input_type))
+    facts.add_row("output", visible(job.output_type))
     if last_run is None:
         facts.add_row("last run", "never")
     else:
@@ -87,7 +87,7 @@ def _fields(fields: Sequence[Field]) -> Table:
     for field in fields:
         default = visible(field.default or "")
         table.add_row(
-            Text(field.flag or f"-p {visible(field.name)}=", "bold"),
+            Text(visible(field.flag or f"-p {field.name}="), "bold"),
             Text(visible(field.type)),
             Text("required", "yellow") if field.required else Text(default),
             Text(visible(field.description)),
