@@ -54,16 +54,23 @@ class Ledger:
         self.acknowledged: dict[str, str] = {}
         self.attempts = 0
 
-    def attempt(self, *args: str, under: tuple[str, ...] = (), **popen: Any) -> Result:
+    def attempt(
+        self,
+        *args: str,
+        under: tuple[str, ...] = (),
+        command: tuple[str, ...] = DURABLY,
+        **popen: Any,
+    ) -> Result:
         """Run `durably *args`, under another program if given, and enter what it did.
 
-        AssertionError if it executed what was acknowledged before, or took a result for another.
+        `command` is what is run in place of durably, if that is wrapped. AssertionError if it
+        executed what was acknowledged before, or took a result for another.
         """
         before = len(self.project.effects)
         reads, writes = os.pipe()
         with open(reads, encoding="ascii") as pipe:
             done = subprocess.run(
-                (*under, *DURABLY, *args),
+                (*under, *command, *args),
                 cwd=self.project.root,
                 env=self.project.env | {"ACKS": str(writes)},
                 pass_fds=(writes,),
@@ -92,10 +99,25 @@ class Ledger:
             n, token = line.split()
             assert token in self.made[n], f"step {n} gave what its function never made\n{result}"
             assert self.acknowledged.setdefault(n, token) == token, f"step {n} differs\n{result}"
+        order = [line.split()[0] for line in effects]
+        left = [n for n in order if n not in self.acknowledged]
+        assert left in ([], order[-1:]), f"went on without an acknowledgement: {left}\n{result}"
+        assert result.code != 0 or not left, f"ended well without an acknowledgement\n{result}"
+
+    def journals(self) -> list[Path]:
+        """The journals that there are."""
+        return list(self.project.data.glob("*/runs/*/*.jsonl"))
+
+    def acknowledge(self, steps: set[str]) -> None:
+        """Enter that these were acknowledged, although the pipe was not reached any more."""
+        for n in steps - self.acknowledged.keys():
+            if self.made.get(n):
+                self.acknowledged[n] = _newest(self.project.effects, n)
 
     def check_ended_in_order(self, result: Result) -> None:
         """It said what happened, with a code of the table or a signal's, and no trace of ours."""
         assert result.code < 0 or result.code in EXIT_CODES, result
+        assert result.code <= 0 or result.err.strip(), f"no message\n{result}"
         assert "a bug in durably" not in result.err, result
         assert f'File "{Path(__file__).parents[2]}/durably_cli' not in result.err, result
 
@@ -105,6 +127,11 @@ class Ledger:
         tokens = json.loads(result.out)
         assert {str(n): token for n, token in enumerate(tokens)} == self.acknowledged
         assert len(tokens) == steps
+
+
+def _newest(effects: list[str], n: str) -> str:
+    """The token that a step made last."""
+    return [token for made_by, token in map(str.split, effects) if made_by == n][-1]
 
 
 class Snapshot:

@@ -1,4 +1,4 @@
-"""Keys under races and kills: one idempotency key, one run; one concurrency key, one at a time."""
+"""Keys under races and kills: who shares a concurrency key runs one at a time, waiting in turn."""
 
 from __future__ import annotations
 
@@ -7,52 +7,12 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 
 import pytest
 
 from tests.conftest import Project
-
-
-def round_of_triggers(project: Project, key: str, processes: int) -> None:
-    """So many processes trigger with one key at once: one run, one execution, one output."""
-    project.effects_path.unlink(missing_ok=True)
-    args = ("trigger", "once", "-p", f"key={key}", "--idempotency-key", key)
-    racing = [project.start(*args) for _ in range(processes)]
-    outputs = [process.communicate(timeout=120) for process in racing]
-    assert [process.returncode for process in racing] == [0] * processes, outputs
-    assert len({out for out, _ in outputs}) == 1
-    assert project.effects == [f"charged {key}"]
-
-
-@pytest.fixture
-def once(project: Project) -> Project:
-    project.job(
-        """
-        @define_job(name="once")
-        def once(step: Step, payload: dict) -> dict:
-            step.run("charge", effect, f"charged {payload['key']}")
-            return {"pid": step.run("pid", os.getpid)}
-        """,
-        "once",
-    )
-    return project
-
-
-def test_24_processes_with_one_idempotency_key_make_one_run_in_each_of_10_rounds(
-    once: Project,
-) -> None:
-    for number in range(10):
-        round_of_triggers(once, f"round-{number}", processes=24)
-    assert len(once.runs()) == 10
-
-
-@pytest.mark.campaign
-def test_24_processes_with_one_idempotency_key_make_one_run_in_each_of_100_rounds(
-    once: Project,
-) -> None:
-    for number in range(100):
-        round_of_triggers(once, f"round-{number}", processes=24)
-    assert len(once.runs()) == 100
+from tests.crash.warm import Warm
 
 
 @pytest.fixture
@@ -78,34 +38,50 @@ def exclusive(project: Project) -> Project:
     return project
 
 
-def test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not(exclusive: Project) -> None:
-    chance = random.Random(time.time_ns())
+def compete_and_kill(project: Project, warm: Warm, rounds: int) -> int:
+    """Rounds of triggers and resumes that share a key, some of them killed; how many were."""
     codes: list[int] = []
-    for _ in range(12):
-        racing = [
-            exclusive.start("trigger", "exclusive", "--concurrency-key", "db") for _ in range(5)
-        ]
-        racing += [exclusive.start("resume", run["id"]) for run in exclusive.runs()[:3]]
-        time.sleep(chance.uniform(0.1, 0.6))
-        for process in chance.sample(racing, 3):
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGKILL)
-        for process in racing:
-            process.communicate(timeout=60)
-            codes.append(process.returncode)
-    assert "overlap" not in exclusive.effects
-    assert exclusive.effects.count("alone") >= 12
+    for _ in range(rounds):
+        racing = [warm.start("trigger", "exclusive", "--concurrency-key", "db") for _ in range(5)]
+        racing += [warm.start("resume", run["id"]) for run in listed(warm)[:3]]
+        racing[0].has_ended(random.uniform(0, 0.3))
+        for command in random.sample(racing, 3):
+            command.kill()
+        codes += [command.result().code for command in racing]
     assert set(codes) <= {0, 75, -signal.SIGKILL}
-    assert codes.count(0) >= 12
+    assert codes.count(0) >= rounds
 
-    for run in exclusive.runs("--status", "interrupted"):
-        exclusive.run("resume", run["id"])
-    assert {run["status"] for run in exclusive.runs()} == {"completed"}
-    assert "overlap" not in exclusive.effects
+    for run in listed(warm, "--status", "interrupted"):
+        warm.run("resume", run["id"])
+    assert {run["status"] for run in listed(warm)} == {"completed"}
+    assert "overlap" not in project.effects
+    assert project.effects.count("alone") >= len(listed(warm))
+    return codes.count(-signal.SIGKILL)
+
+
+def listed(warm: Warm, *filters: str) -> list[dict[str, object]]:
+    found = json.loads(warm.run("list", "-n", "0", "--json", *filters).out)["runs"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not(
+    exclusive: Project, count: Callable[[int], None]
+) -> None:
+    with Warm(exclusive) as warm:
+        count(compete_and_kill(exclusive, warm, rounds=12))
+
+
+@pytest.mark.campaign
+def test_runs_that_share_a_concurrency_key_never_overlap_in_200_rounds(
+    exclusive: Project, count: Callable[[int], None]
+) -> None:
+    with Warm(exclusive) as warm:
+        count(compete_and_kill(exclusive, warm, rounds=200))
 
 
 def test_a_run_that_waits_for_its_key_is_pending_and_is_named_to_those_who_skip_or_fail(
-    project: Project,
+    project: Project, count: Callable[[int], None]
 ) -> None:
     project.job(
         """
@@ -149,9 +125,12 @@ def test_a_run_that_waits_for_its_key_is_pending_and_is_named_to_those_who_skip_
 
     gate.unlink()
     assert first.communicate(timeout=30)[0] == waiting.communicate(timeout=30)[0] == '"done"\n'
+    count(6)
 
 
-def test_a_waiter_takes_the_run_up_when_its_owner_is_killed(project: Project) -> None:
+def test_a_waiter_takes_the_run_up_when_its_owner_is_killed(
+    project: Project, count: Callable[[int], None]
+) -> None:
     project.job(
         """
         @define_job(name="slow")
@@ -179,3 +158,4 @@ def test_a_waiter_takes_the_run_up_when_its_owner_is_killed(project: Project) ->
     assert waiter.communicate(timeout=30)[0] == '"done"\n'
     assert project.effects == ["first", "first"]
     assert len(project.runs()) == 1
+    count(1)

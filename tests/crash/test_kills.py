@@ -1,56 +1,70 @@
-"""SIGKILL at random moments: nothing acknowledged runs again, and every run comes to its end."""
+"""SIGKILL at random moments, in all phases of a run, with others at hand who compete to resume it.
+
+Nothing acknowledged runs again, one key stays one run, and every run comes to its end. How many
+kills the campaign makes is DURABLY_KILLS, 2,000 if that is not set:
+
+    DURABLY_KILLS=20000 pytest -m campaign tests/crash/test_kills.py
+"""
 
 from __future__ import annotations
 
-import json
+import os
 import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Project
-from tests.crash.conftest import Killer, check_forty
+from tests.crash.kills import FORTY_STEPS, PHASES, Contest
+from tests.crash.warm import Warm
+
+KILLS_A_RUN = 10
+CAMPAIGN = int(os.environ.get("DURABLY_KILLS", "2000"))
 
 
-def complete_with_kills(project: Project, killer: Killer, key: str, kills: int) -> None:
-    """Run `forty` under this key, killed so often on the way, resumed by competing processes."""
-    wanted = killer.kills + kills
-    begin = ("trigger", "forty", "--idempotency-key", key)
-    while killer.kills < wanted:
-        killer.kill_at_random(project.start(*begin))
-        if killer.kills < wanted:
-            competing = killer.random.randrange(1, 4)
-            killer.kill_at_random(
-                *(project.start("resume", f"key:forty/{key}") for _ in range(competing))
-            )
-    last = [project.start(*begin)]
-    last += [project.start("resume", f"key:forty/{key}") for _ in range(2)]
-    outputs = [process.communicate(timeout=60) for process in last]
-    assert last[0].returncode == 0, outputs
-    output = json.loads(outputs[0][0])
-    for process, (out, err) in zip(last, outputs, strict=True):
-        assert process.returncode in (0, 4), err  # 4: before the trigger had made the run
-        assert process.returncode == 4 or json.loads(out) == output
-    check_forty(project.effects, output)
-
-
-def many_kills(project: Project, seed: int, runs: int, kills_each: int) -> Killer:
-    killer = Killer(project, seed)
-    for number in range(runs):
-        project.effects_path.unlink(missing_ok=True)
-        complete_with_kills(project, killer, f"{seed}-{number}", kills_each)
+def killed_runs(root: Path, seed: int, runs: int) -> Counter[str]:
+    """How the kills of so many runs were spread, after all of them have come to their ends."""
+    project = Project(root)
+    project.job(FORTY_STEPS, "forty")
+    with Warm(project) as warm:
+        contest = Contest(project, warm, seed)
+        for number in range(runs):
+            contest.complete(f"{seed}-{number}", KILLS_A_RUN)
     found = project.runs()
     assert len(found) == runs, "one run a key, however often it was triggered"
     assert {run["status"] for run in found} == {"completed"}
-    return killer
+    project.run("verify")
+    return contest.phases
 
 
-def test_a_run_killed_at_200_random_moments_executes_no_acknowledged_step_again(
-    forty: Project,
+def kill(tmp_path: Path, kills: int) -> Counter[str]:
+    """So many kills in two projects side by side; how they were spread."""
+    seed, share = time.time_ns(), kills // KILLS_A_RUN // 2
+    with ThreadPoolExecutor(2) as pool:
+        halves = [
+            pool.submit(killed_runs, tmp_path / f"half-{n}", seed + n, share) for n in range(2)
+        ]
+    phases = sum((half.result() for half in halves), Counter[str]())
+    assert phases.total() >= kills
+    for phase in PHASES:
+        assert phases[phase], f"no kills {phase}: {phases}"
+    return phases
+
+
+def test_runs_killed_at_200_random_moments_execute_no_acknowledged_step_again(
+    tmp_path: Path, count: Callable[[int], None]
 ) -> None:
-    killer = many_kills(forty, seed=time.time_ns(), runs=20, kills_each=10)
-    assert killer.kills >= 200
+    count(kill(tmp_path, 200).total())
 
 
 @pytest.mark.campaign
-def test_a_run_killed_at_2000_random_moments(forty: Project) -> None:
-    assert many_kills(forty, seed=time.time_ns(), runs=200, kills_each=10).kills >= 2000
+def test_runs_killed_at_thousands_of_random_moments(
+    tmp_path: Path, count: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    phases = kill(tmp_path, CAMPAIGN)
+    with capsys.disabled():
+        print("", *(f"{phases[phase]:10,}  kills {phase}" for phase in PHASES), sep="\n")
+    count(phases.total())

@@ -2,146 +2,184 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import Result
-from tests.crash.ledger import Ledger, Snapshot
-from tests.crash.system_calls import WRITE_PATH, Call, changes_disk, fault, journal_of, traced
+from tests.crash.ledger import Ledger
+from tests.crash.order import Order
+from tests.crash.scenarios import KEYED, SCENARIOS, Bench
+from tests.crash.short_writes import EVERY, NONE, ShortWrite
+from tests.crash.system_calls import Call, Met, fault, journal_of, traced
 
 FAULTS = ("signal=SIGKILL", "error=EIO", "error=ENOSPC", "signal=SIGINT", "signal=SIGTERM")
+SHORT = ("create and complete", "resume", "keyed trigger", "in turn")
 
 
-class Scenario(NamedTuple):
-    """A command, what is there before it, and how it is seen to that nothing was lost."""
+def try_all(benches: Sequence[Bench], cases: list[Callable[[Bench], object]]) -> int:
+    """Try all cases, shared out among the benches; how many there were."""
 
-    prepare: Callable[[Ledger], object]
-    args: tuple[str, ...]
-    recover: Callable[[Ledger], object]
-
-
-def _nothing(ledger: Ledger) -> None:
-    pass
-
-
-def _failed(ledger: Ledger) -> None:
-    assert ledger.attempt("trigger", "ledger", "-p", "fails:=1").code == 1
-
-
-def _completed(ledger: Ledger) -> None:
-    ledger.check_output(ledger.attempt("trigger", "ledger", "--idempotency-key", "k"))
-
-
-def _damaged(ledger: Ledger) -> None:
-    """The result of the last step is damaged: what comes before it was acknowledged."""
-    _failed(ledger)
-    with open(journal_of(ledger), "ab") as journal:
-        journal.write(b"no line of ours\n")
-
-
-def _resume(ledger: Ledger) -> None:
-    """Go on with the run, if there is one: all of it must be there."""
-    (ledger.project.root / "mended").touch()
-    if ledger.project.run("list").out:
-        ledger.check_output(ledger.attempt("resume", "@last"))
-    else:
-        assert not ledger.made, "a step was executed without a run"
-
-
-def _trigger_again(ledger: Ledger) -> None:
-    """The same key gives the same run."""
-    ledger.check_output(ledger.attempt("trigger", "ledger", "--idempotency-key", "k"))
-    assert len(ledger.project.runs()) == 1
-
-
-def _delete_again(ledger: Ledger) -> None:
-    """Gone in the end, and its work is not done again."""
-    ledger.project.run("trigger", "ledger", "--idempotency-key", "k", expect=None)
-    result = ledger.attempt("delete", "key:ledger/k")
-    assert result.code in (0, 4), result
-    ledger.project.run("prune", "--older-than", "0s", "--yes")
-    assert not ledger.project.runs()
-    assert ledger.attempt("trigger", "ledger", "--idempotency-key", "k").code == 4
-
-
-def _repair_again(ledger: Ledger) -> None:
-    result = ledger.attempt("repair", "@last", "--yes")
-    assert result.code == 0, result
-    _resume(ledger)
-
-
-SCENARIOS = {
-    "create and complete": Scenario(_nothing, ("trigger", "ledger"), _resume),
-    "fail": Scenario(_nothing, ("trigger", "ledger", "-p", "fails:=1"), _resume),
-    "resume": Scenario(_failed, ("resume", "@last"), _resume),
-    "keyed trigger": Scenario(
-        _nothing, ("trigger", "ledger", "--idempotency-key", "k"), _trigger_again
-    ),
-    "in turn": Scenario(_nothing, ("trigger", "ledger", "--concurrency-key", "c"), _resume),
-    "delete": Scenario(_completed, ("delete", "key:ledger/k"), _delete_again),
-    "repair": Scenario(_damaged, ("repair", "@last", "--yes"), _repair_again),
-}
-
-
-class Bench:
-    """A place of its own to try one scenario again and again."""
-
-    def __init__(self, root: Path, scenario: Scenario) -> None:
-        self.scenario = scenario
-        self._ledger = Ledger(root)
-        scenario.prepare(self._ledger)
-        self._snapshot = Snapshot(self._ledger)
-
-    def calls(self) -> list[Call]:
-        """The calls of the write path."""
-        with self._snapshot.restored() as ledger:
-            return [
-                *filter(changes_disk, traced(ledger, self.scenario.args, WRITE_PATH)),
-            ]
-
-    def meet(self, call: Call, what: str) -> Result:
-        """Meet one fault, and recover."""
-        with self._snapshot.restored() as ledger:
-            result = ledger.attempt(*self.scenario.args, under=fault(call, what))
-            try:
-                ledger.check_ended_in_order(result)
-                self.scenario.recover(ledger)
-            except AssertionError as error:
-                raise AssertionError(f"{what} at {call}: {error}\n{result}") from error
-            return result
-
-
-def meet_all(
-    tmp_path: Path, scenario: Scenario, faults: tuple[str, ...], *, chosen: int | None
-) -> int:
-    """Every fault at every call, or so many chosen at random; how many there were."""
-    benches = [Bench(tmp_path / f"bench-{n}", scenario) for n in range(2)]
-    cases = [(call, what) for call in benches[0].calls() for what in faults]
-    assert len(cases) > 20 * len(faults)
-    if chosen is not None:
-        cases = random.sample(cases, chosen)
-
-    def try_all(bench: Bench, share: list[tuple[Call, str]]) -> None:
-        for call, what in share:
-            bench.meet(call, what)
+    def share(number: int) -> None:
+        for case in cases[number :: len(benches)]:
+            case(benches[number])
 
     with ThreadPoolExecutor(len(benches)) as pool:
-        for done in [pool.submit(try_all, bench, cases[n::2]) for n, bench in enumerate(benches)]:
+        for done in [pool.submit(share, number) for number in range(len(benches))]:
             done.result()
     return len(cases)
 
 
+def benches_for(name: str, folder: Path, number: int) -> list[Bench]:
+    return [Bench(folder / f"bench-{n}", SCENARIOS[name]) for n in range(number)]
+
+
+def faults_at(calls: list[Call], faults: tuple[str, ...]) -> list[Callable[[Bench], object]]:
+    return [partial(Bench.meet, call=call, what=what) for call in calls for what in faults]
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_fault_at_some_calls(name: str, tmp_path: Path, count: Callable[[int], None]) -> None:
-    count(meet_all(tmp_path, SCENARIOS[name], FAULTS, chosen=12))
+    benches = benches_for(name, tmp_path, 1)
+    cases = random.sample(faults_at(benches[0].calls(), FAULTS), 3)
+    count(try_all(benches, cases))
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_fault_at_every_call(name: str, tmp_path: Path, count: Callable[[int], None]) -> None:
-    count(meet_all(tmp_path, SCENARIOS[name], FAULTS, chosen=None))
+    benches = benches_for(name, tmp_path, 2)
+    calls = benches[0].calls()
+    assert len(calls) > 10
+    count(try_all(benches, faults_at(calls, FAULTS)))
+
+
+def test_a_failed_sync_of_a_result_is_told_and_never_tried_again(
+    tmp_path: Path, count: Callable[[int], None]
+) -> None:
+    (bench,) = benches_for("create and complete", tmp_path, 1)
+    syncs = [call for call in bench.calls() if call.name == "fdatasync" and ".jsonl" in call.file]
+    assert len(syncs) == 5, "the beginning, three steps, the end"
+    count(try_all([bench], faults_at(syncs[1:4], ("error=EIO",))))
+
+
+class Expected(NamedTuple):
+    """A command, which steps it executes, and how often it syncs its journal besides."""
+
+    prepare: Callable[[Ledger], object]
+    args: tuple[str, ...]
+    steps: tuple[str, ...]
+    other_syncs: int
+
+
+def _nothing(ledger: Ledger) -> None:
+    ledger.project.run("jobs")  # compiles modules
+
+
+def _failed(ledger: Ledger) -> None:
+    assert ledger.attempt("trigger", "ledger", "-p", "fails:=1").code == 1
+    (ledger.project.root / "mended").touch()
+
+
+def _claimed(ledger: Ledger) -> None:
+    """Killed when the key was claimed, before the run was there."""
+    before_run = Call("linkat", 2, "")
+    log = ledger.project.root.parent / "met"
+    killed = ledger.attempt(*KEYED, under=fault(before_run, "signal=SIGKILL", log))
+    assert killed.code == -signal.SIGKILL
+    assert list(ledger.project.data.glob("*/keys/*"))
+    assert not ledger.journals()
+
+
+ORDERS = {
+    "create": Expected(_nothing, ("trigger", "ledger"), ("0", "1", "2"), 2),
+    "fail": Expected(_nothing, ("trigger", "ledger", "-p", "fails:=2"), ("0", "1", "2"), 2),
+    "resume": Expected(_failed, ("resume", "@last"), ("1", "2"), 2),
+    "claim and create": Expected(_nothing, KEYED, ("0", "1", "2"), 2),
+    "create for a claim": Expected(_claimed, KEYED, ("0", "1", "2"), 2),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_the_order_of_system_calls(name: str, tmp_path: Path, count: Callable[[int], None]) -> None:
+    expected = ORDERS[name]
+    ledger = Ledger(tmp_path / "bench")
+    expected.prepare(ledger)
+    calls, _ = traced(ledger, expected.args)
+    project, keyed = ledger.project, expected.args == KEYED
+    order = Order(project.data, project.effects_path, keyed=keyed).follow(calls)
+    assert tuple(order.functions) == expected.steps
+    assert order.syncs == len(expected.steps) + expected.other_syncs
+    count(0)  # nothing goes wrong here
+
+
+def cut_short(bench: Bench, short: ShortWrite) -> None:
+    """Meet one short write, and recover."""
+    with bench.snapshot.restored() as ledger:
+        result = ledger.attempt(*bench.scenario.args, command=short.command())
+        try:
+            ledger.check_ended_in_order(result)
+            assert result.code == (-signal.SIGKILL if short.dies else bench.code)
+            for data in map(Path.read_bytes, ledger.journals()):
+                whole = data[: data.rfind(b"\n") + 1]
+                assert all(map(json.loads, whole.splitlines()))
+                assert short.dies or whole == data
+            bench.scenario.recover(ledger)
+        except AssertionError as error:
+            raise AssertionError(f"{short}: {error}\n{result}") from error
+
+
+def short_writes(bench: Bench) -> list[Callable[[Bench], object]]:
+    """Every write cut to its first byte, in its middle, and before its last byte."""
+    log = bench.root / "writes"
+    with bench.snapshot.restored() as ledger:
+        ledger.project.env["WRITES"] = str(log)
+        ledger.attempt(*bench.scenario.args, command=ShortWrite(NONE, 100).command())
+        del ledger.project.env["WRITES"]
+    return [
+        partial(cut_short, short=ShortWrite(number, percent, dies))
+        for number in range(1, int(log.read_text()) + 1)
+        for percent in (0, 50, 99)
+        for dies in (True, False)
+    ]
+
+
+def test_every_write_is_one_byte(tmp_path: Path, count: Callable[[int], None]) -> None:
+    benches = [*benches_for("create and complete", tmp_path, 1)]
+    count(try_all(benches, [partial(cut_short, short=ShortWrite(EVERY, 0))]))
+
+
+def test_some_short_writes(tmp_path: Path, count: Callable[[int], None]) -> None:
+    benches = benches_for("resume", tmp_path, 1)
+    count(try_all(benches, random.sample(short_writes(benches[0]), 4)))
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", SHORT)
+def test_every_short_write(name: str, tmp_path: Path, count: Callable[[int], None]) -> None:
+    benches = benches_for(name, tmp_path, 2)
+    cases = short_writes(benches[0])
+    cases.append(partial(cut_short, short=ShortWrite(EVERY, 0)))
+    count(try_all(benches, cases))
+
+
+def test_a_result_neither_synced_nor_cut_off_is_not_said_to_be_unsaved(
+    tmp_path: Path, count: Callable[[int], None]
+) -> None:
+    (bench,) = benches_for("create and complete", tmp_path, 1)
+    syncs = [call for call in bench.calls() if call.name == "fdatasync" and ".jsonl" in call.file]
+    with bench.snapshot.restored() as ledger:
+        both = "error=EIO ftruncate:error=EROFS"  # what a disk does that became read-only
+        result = ledger.attempt(*bench.scenario.args, under=fault(syncs[2], both, bench.log))
+        assert Met(bench.log, syncs[2], both).not_saved() is not None
+        assert result.code == 74
+        assert b'"type":"step.completed","name":"step-1"' in journal_of(ledger).read_bytes()
+        assert "the result of step 'step-1' was not saved" not in result.err, result
+        bench.scenario.recover(ledger)
+    count(1)

@@ -1,0 +1,190 @@
+"""Damaged and torn journals under the real commands: refused or resumed, told, never changed."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from durably_cli import ids
+from durably_cli.store import Store
+from tests.conftest import Project
+from tests.crash.damages import KINDS, Damage, Target
+from tests.crash.sample_journals import COMPLETED, Sample, resealed
+from tests.strategies import lines_of
+
+Count = Callable[[int], None]
+
+JOB = """
+    @define_job
+    def work(step: Step, payload: dict) -> int:
+        done = [step.run(name, effect, name) for name in ("one", "two", "three")]
+        if payload.get("fail"):
+            raise RuntimeError("not yet")
+        return len(done)
+"""
+UNFINISHED = COMPLETED.events[:-1]
+
+
+@pytest.fixture
+def work(project: Project) -> Project:
+    """A project with one healthy run of job `work`, which has failed."""
+    project.job(JOB, "work")
+    project.run("trigger", "work", "-p", "fail:=true", expect=1)
+    return project
+
+
+def store_of(project: Project) -> Store:
+    (folder,) = project.data.iterdir()
+    return Store(folder)
+
+
+def put(store: Store, run: str, data: bytes) -> Path:
+    """A journal of this run with these bytes."""
+    path = store.path_of(run)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(data)
+    return path
+
+
+def unfinished_lines(run: str) -> list[bytes]:
+    """A run of job `work` that was left in the middle: its steps one and two are there."""
+    return lines_of([UNFINISHED[0]._replace(run=run), *UNFINISHED[1:]], run)
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """Each file below the folder, with the sha256 of its bytes and its times and mode."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        digest = sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        found[str(path)] = f"{digest} {status.st_mode:o} {status.st_ino} {status.st_mtime_ns}"
+    return found
+
+
+def damage_some(store: Store, seed: int, number: int) -> dict[str, Damage]:
+    """So many runs, each damaged in another way."""
+    damaged = {}
+    for count in range(number):
+        run = ids.new()
+        target = Target(run, unfinished_lines(run), random.Random(f"{seed}-{count}"))
+        damaged[run] = KINDS[count % len(KINDS)](target)
+        put(store, run, damaged[run].data)
+    return damaged
+
+
+def check_all_commands_refuse(project: Project, seed: int, number: int) -> None:
+    """Damage so many runs: no command takes one for a good run, hides another, or writes."""
+    (healthy,) = project.runs()
+    store, effects = store_of(project), project.effects
+    damaged = damage_some(store, seed, number)
+    before = fingerprint(project.data)
+    listed = {run["id"]: run for run in project.runs()}
+    assert listed.pop(healthy["id"]) == healthy
+    assert listed.keys() == damaged.keys()
+    verified = project.run("verify", "--json", expect=74)
+    found = {each["name"]: each for each in json.loads(verified.out)["findings"]}
+    assert found.pop(healthy["id"])["state"] == "ok"
+    for run, damage in damaged.items():
+        where = f"{store.path_of(run)} is damaged at line {damage.line}, byte {damage.byte}: "
+        told = listed[run], found[run], f"seed {seed}"
+        assert listed[run]["status"] == found[run]["state"] == "damaged", told
+        assert f"line {damage.line}, byte {damage.byte}: " in listed[run]["reason"], told
+        for command in ("inspect", "resume"):
+            result = project.run(command, run, expect=74)
+            assert where in result.err, (result, f"seed {seed}")
+            reason = result.err.partition(where)[2].partition("\n")[0]
+            assert reason in listed[run]["reason"], result
+            assert reason in found[run]["told"], result
+    assert fingerprint(project.data) == before
+    assert project.effects == effects, "a damaged run was executed"
+    for run in damaged:
+        store.path_of(run).unlink()
+
+
+def test_32_damaged_runs_are_refused_by_every_command_with_their_place(
+    work: Project, count: Count
+) -> None:
+    check_all_commands_refuse(work, seed=time.time_ns(), number=32)
+    count(32)
+
+
+@pytest.mark.campaign
+def test_600_damaged_runs_are_refused_by_every_command_with_their_place(
+    work: Project, count: Count
+) -> None:
+    for _ in range(15):
+        check_all_commands_refuse(work, seed=time.time_ns(), number=40)
+    count(600)
+
+
+def check_torn_tail_is_dropped_and_told(project: Project, cut: int) -> None:
+    """Cut the unfinished run there, and resume it: nothing acknowledged is executed again."""
+    run = ids.new()
+    lines = unfinished_lines(run)
+    sample = Sample("torn", UNFINISHED)
+    store, before = store_of(project), project.effects
+    path = put(store, run, b"".join(lines)[:cut])
+    whole = sum(end - 1 <= cut for end in sample.ends)
+    torn = max(0, cut - sample.ends[whole - 1])
+    untouched = fingerprint(project.data)
+    assert project.inspect(run)["status"] in ("interrupted", "failed")
+    told = project.run("verify", run).out
+    assert (f"a crash left {torn} byte" in told) is (torn > 0), told
+    assert fingerprint(project.data) == untouched
+    assert project.run("resume", run).out == "3\n"
+    is_done = whole >= 4
+    expected = ["two", "three"] if is_done else ["one", "two", "three"]
+    assert project.effects[len(before) :] == expected
+    started = [line for line in map(json.loads, path.open()) if line["type"] == "run.started"][-1]
+    assert started.get("dropped", 0) == torn
+    path.unlink()
+
+
+def test_a_run_cut_at_any_byte_is_resumed_and_told_what_was_dropped(
+    work: Project, count: Count
+) -> None:
+    sample = Sample("torn", UNFINISHED)
+    cuts = random.sample(range(sample.ends[0], len(sample.data)), 2)
+    cuts += [sample.ends[3] - 1]
+    for cut in cuts:
+        check_torn_tail_is_dropped_and_told(work, cut)
+    count(len(cuts))
+
+
+@pytest.mark.campaign
+def test_a_run_cut_at_200_bytes_is_resumed_and_told_what_was_dropped(
+    work: Project, count: Count
+) -> None:
+    sample = Sample("torn", UNFINISHED)
+    for cut in random.sample(range(sample.ends[0], len(sample.data)), 200):
+        check_torn_tail_is_dropped_and_told(work, cut)
+    count(200)
+
+
+def test_a_run_of_a_newer_durably_is_listed_and_never_executed(work: Project, count: Count) -> None:
+    store, effects = store_of(work), work.effects
+    newer, strange = ids.new(), ids.new()
+    newer_lines = [UNFINISHED[0]._replace(run=newer, format=2)]
+    put(store, newer, b"".join(lines_of(newer_lines, newer)))
+    lines = unfinished_lines(strange)
+    dreamed = resealed(
+        lines, len(lines), lambda body: body.replace(b"run.started", b"run.dreamed"), strange
+    )
+    put(store, strange, b"".join(dreamed))
+    before = fingerprint(work.data)
+    statuses = {run["id"]: run["status"] for run in work.runs()}
+    assert statuses[newer] == "unreadable"
+    assert statuses[strange] in ("interrupted", "failed")
+    for run in newer, strange:
+        assert "upgrade durably" in work.run("resume", run, expect=74).err
+    assert "run.dreamed" in work.run("inspect", strange, "--events").out
+    assert fingerprint(work.data) == before
+    assert work.effects == effects
+    count(2)

@@ -1,0 +1,66 @@
+"""Every part of the campaign can fail: with one safeguard switched off, it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.crash.mutants import MUTANTS, Mutant, run_tests
+
+UNCHANGED = Mutant("unchanged", "version.py", "__version__", "__version__", ())
+
+PAIRS = [(mutant, part) for mutant in MUTANTS for part in mutant.caught_by]
+"""Each seeded bug with each part that catches it."""
+
+
+def _file_of(part: str) -> str:
+    return part.partition("::")[0]
+
+
+CONTROLS = list({_file_of(part): (mutant, part) for mutant, part in reversed(PAIRS)}.values())
+"""For each part, one seeded bug that it catches."""
+
+
+def check_caught(mutant: Mutant, part: str, folder: Path) -> None:
+    """An assertion fails in this part of the campaign; not its set-up, and not its imports."""
+    done = run_tests(mutant.copy(folder / "copy"), f"tests/crash/test_{part}")
+    assert done.returncode == 1, f"{mutant.name} was not caught by {part}:\n{done.stdout}"
+    assert "1 failed" in done.stdout, done.stdout
+    assert " error" not in done.stdout.splitlines()[-1], done.stdout
+
+
+def _named(value: object) -> str:
+    return value.name if isinstance(value, Mutant) else str(value)
+
+
+@pytest.mark.parametrize(("mutant", "part"), CONTROLS, ids=_named)
+def test_a_part_fails_when_its_safeguard_is_off(
+    mutant: Mutant, part: str, tmp_path: Path, count: Callable[[int], None]
+) -> None:
+    check_caught(mutant, part, tmp_path)
+    count(1)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    ("mutant", "part"), [pair for pair in PAIRS if pair not in CONTROLS], ids=_named
+)
+def test_a_seeded_bug_is_caught(
+    mutant: Mutant, part: str, tmp_path: Path, count: Callable[[int], None]
+) -> None:
+    check_caught(mutant, part, tmp_path)
+    count(1)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("part", [part for _, part in CONTROLS])
+def test_a_copy_without_a_bug_passes(part: str, tmp_path: Path) -> None:
+    done = run_tests(UNCHANGED.copy(tmp_path / "copy"), f"tests/crash/test_{part}")
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_seeded_bug_is_caught_somewhere_and_at_least_sixteen_are() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 16
+    assert all(mutant.caught_by for mutant in MUTANTS)
