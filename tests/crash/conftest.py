@@ -29,7 +29,7 @@ def count(record_property: Callable[[str, object], None]) -> Callable[[int], Non
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Through how many faults each part has put the tool; 0 for one that this machine cannot run."""
+    """How many faults each part has put the tool through; 0 for what cannot be run here."""
     counts, reasons = Counter[str](), dict[str, str]()
     for report in terminalreporter.getreports("passed"):
         for name, number in getattr(report, "user_properties", ()):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.mutants import MUTANTS, Mutant, run_tests
+from tests.crash.mutants import Mutant, run_tests
+from tests.crash.seeded_bugs import MUTANTS
 
 UNCHANGED = Mutant("unchanged", "version.py", "__version__", "__version__", ())
 
@@ -59,6 +60,11 @@ def test_a_seeded_bug_is_caught(
 def test_a_copy_without_a_bug_passes(part: str, tmp_path: Path) -> None:
     done = run_tests(UNCHANGED.copy(tmp_path / "copy"), f"tests/crash/test_{part}")
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=_named)
+def test_a_seeded_bug_fits_the_code(mutant: Mutant, tmp_path: Path) -> None:
+    assert mutant.changed_text() != mutant.path.read_text(encoding="utf-8")
 
 
 def test_every_seeded_bug_is_caught_somewhere_and_at_least_sixteen_are() -> None:
