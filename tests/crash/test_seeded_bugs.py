@@ -27,6 +27,8 @@ CONTROLS = list({_file_of(part): (mutant, part) for mutant, part in reversed(PAI
 def check_caught(mutant: Mutant, part: str, folder: Path) -> None:
     """An assertion fails in this part of the campaign; not its set-up, and not its imports."""
     done = run_tests(mutant.copy(folder / "copy"), f"tests/crash/test_{part}")
+    if done.returncode == 0 and " skipped" in done.stdout.splitlines()[-1]:
+        pytest.skip(f"{part} cannot be run here")
     assert done.returncode == 1, f"{mutant.name} was not caught by {part}:\n{done.stdout}"
     assert "1 failed" in done.stdout, done.stdout
     assert " error" not in done.stdout.splitlines()[-1], done.stdout

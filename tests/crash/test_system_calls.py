@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ from tests.crash.order import Order
 from tests.crash.scenarios import KEYED, SCENARIOS, Bench
 from tests.crash.short_writes import EVERY, NONE, ShortWrite
 from tests.crash.system_calls import Call, Met, fault, journal_of, traced
+
+pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 FAULTS = ("signal=SIGKILL", "error=EIO", "error=ENOSPC", "signal=SIGINT", "signal=SIGTERM")
 SHORT = ("create and complete", "resume", "keyed trigger", "in turn")

@@ -186,7 +186,9 @@ def check_streams(project: Project, cases: list[tuple[str, str]]) -> int:
     project.run("trigger", "loud")
     triggers = 1
     for words, stream in cases:
-        assert code_of(project, words, stream) == 0, (words, stream)
+        reads_only = not words.startswith(("trigger", "resume"))
+        codes = (0, 74) if reads_only and "full" in stream else (0,)  # 74: a note was not written
+        assert code_of(project, words, stream) in codes, (words, stream)
         triggers += words.startswith("trigger")
     assert [run["status"] for run in project.runs()] == ["completed"] * triggers
     assert len(project.effects) == 30 * triggers, "each step once, read or not"
