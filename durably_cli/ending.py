@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from durably_cli.errors import Abort, DurablyError, Forbidden, JournalError
 from durably_cli.render.text import visible_lines
-from durably_cli.streams import settle_stdout
+from durably_cli.streams import settle
 
 
 def end_as(act: Callable[[], int]) -> NoReturn:
@@ -31,7 +31,7 @@ def end_as(act: Callable[[], int]) -> NoReturn:
     except Exception as error:
         _fail(f"a bug in durably: {type(error).__name__}: {error}{_place_of(error)}", None, 70)
     finally:
-        settle_stdout()
+        settle()
     sys.exit(code)
 
 

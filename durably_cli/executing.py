@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -113,7 +114,8 @@ def _execute(
         )
         try:
             ended = act(talk)
-        except Abort as abort:
+        except (Abort, KeyboardInterrupt) as stopped:  # one that the job raised itself, too
+            abort = stopped if isinstance(stopped, Abort) else Interrupted(signal.SIGINT)
             talk.close()
             ended = _ended_all_the_same(store, talk, abort, project)
         finally:

@@ -62,8 +62,10 @@ def bring_in(file: BinaryIO, store: Store, *, adopt: bool) -> Imported:
 @contextmanager
 def _stage(store: Store) -> Iterator[Path]:
     """A folder in `tmp`, which goes with all that is in it."""
+    files.make_folder(store.temporary)
     folder = store.temporary / f"import.{os.urandom(8).hex()}.tmp"
-    os.makedirs(folder, 0o700)
+    os.mkdir(folder, 0o700)
+    os.chmod(folder, 0o700)
     try:
         yield folder
     finally:

@@ -51,6 +51,18 @@ def uninstall() -> None:
             signal.signal(signum, signal.SIG_DFL)
 
 
+def _forget_after_fork() -> None:
+    """A child is not the run's owner: signals do to it what they do to any process."""
+    for signum in SIGNALS:
+        if signal.getsignal(signum) is _handle:
+            is_int = signum == signal.SIGINT
+            signal.signal(signum, signal.default_int_handler if is_int else signal.SIG_DFL)
+    _noted.signum, _noted.shields, _noted.raised = None, 0, False
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+
+
 def check() -> None:
     """Raise Interrupted if a signal has arrived, even one whose exception was swallowed."""
     if _noted.signum is not None and not _noted.shields:

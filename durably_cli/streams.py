@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TextIO
 
 if TYPE_CHECKING:
@@ -36,12 +36,13 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def settle_stdout() -> None:
-    """Write out what is buffered for stdout, or drop it: the end of the process shall not fail."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def settle() -> None:
+    """Write out what is buffered for stdout and stderr, or drop it: the end shall not fail."""
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 class Streams(NamedTuple):
@@ -62,28 +63,30 @@ def aside(spool: BinaryIO | None = None) -> Iterator[Streams]:
     if spool:
         os.dup2(spool.fileno(), 2)
     sys.stdout, sys.stderr = _patient(1), _patient(2)
+    stdout = os.fdopen(os.dup(real_stdout), "w", encoding="utf-8")
     try:
-        with open(os.dup(real_stdout), "w", encoding="utf-8") as stdout:
-            yield Streams(stdout, _patient(real_stderr))
-            _flush(stdout)
+        yield Streams(stdout, _patient(real_stderr))
     except BrokenPipeError:  # closing stdout early fails no run
         pass
     finally:
-        _flush(sys.stdout)
-        _flush(sys.stderr)
+        for stream in (stdout, sys.stdout, sys.stderr):
+            _flush(stream)
         sys.stdout, sys.stderr = before
         for real, number in ((real_stdout, 1), (real_stderr, 2)):
-            os.dup2(real, number)
-            os.close(real)
+            with suppress(OSError):  # the job closed it: what is at the number now must do
+                os.dup2(real, number)
+                os.close(real)
+        with suppress(OSError):
+            stdout.close()
 
 
 class _Patient(io.FileIO):
-    """Takes what is written although its reader has gone."""
+    """Takes what is written although its reader has gone, or its terminal, or the disk is full."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data) or 0
-        except BrokenPipeError:
+        except OSError:
             return memoryview(data).nbytes
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import typer
 
-from durably_cli.cli.app import project_of
+from durably_cli.cli.app import offered, project_of
 from durably_cli.errors import DurablyError
-from durably_cli.render.text import visible
 
 _RUNS = 30
 """How many runs are offered, the newest ones."""
@@ -28,14 +27,14 @@ def complete_jobs(context: typer.Context, incomplete: str) -> list[tuple[str, st
     if project is None:
         return []
     known = catalogue.known(project)
-    return [(name, _told(known[name])) for name in sorted(known) if name.startswith(incomplete)]
+    return [(name, offered(known[name])) for name in sorted(known) if name.startswith(incomplete)]
 
 
 def complete_runs(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """The newest runs, with job and age; and the words that mean a run."""
     project = _project(context)
-    offered = [] if project is None else [*_runs(project), *_WORDS]
-    return [(run, told) for run, told in offered if run.startswith(incomplete)]
+    found = [] if project is None else [*_runs(project), *_WORDS]
+    return [(run, told) for run, told in found if run.startswith(incomplete)]
 
 
 def complete_topics(incomplete: str) -> list[tuple[str, str]]:
@@ -61,11 +60,6 @@ def _runs(project: Path) -> Iterator[tuple[str, str]]:
                 yield short(run_id), f"{created.job}, {age(created.at)} ago"
     except (DurablyError, OSError):
         return
-
-
-def _told(text: str) -> str:
-    """A job's own words: Typer takes them for markup."""
-    return visible(text).replace("[", "\\[")
 
 
 def _project(context: typer.Context) -> Path | None:

@@ -122,7 +122,7 @@ def _attempt(lane: Lane, done: int, *, is_running: bool) -> str:
 
 def _step(each: Execution, view: View, total: float) -> str:
     look = "doubt" if each.status == "in doubt" else each.status
-    left, width = 100 * each.start / total, 100 * each.seconds / total
+    left, width = min(100 * each.start / total, 99.5), 100 * each.seconds / total
     took = span(each.seconds) if each.status in ("completed", "failed") else each.status
     if each.error is not None:
         inside = f'<pre class="failed">{_lines(each.error.traceback)}</pre>'
@@ -135,7 +135,7 @@ def _step(each: Execution, view: View, total: float) -> str:
     return (
         f'<tr data-kind="{each.status}"><td><details><summary>{_text(each.name)}</summary>{inside}'
         f'</details></td><td class="track"><i class="{look}" title="{each.status}" '
-        f'style="left:{min(left, 99.5):.2f}%;width:{min(width, 100 - left):.2f}%"></i></td>'
+        f'style="left:{left:.2f}%;width:{min(width, 100 - left):.2f}%"></i></td>'
         f'<td class="number {look}">{took}</td><td class="number wide">{result}</td></tr>\n'
     )
 

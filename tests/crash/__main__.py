@@ -1,8 +1,8 @@
 """Try the campaign on a copy of the project with a bug in it.
 
-    python -m tests.crash                    lists the seeded bugs, and what catches them
-    python -m tests.crash NAME               runs the parts that are to catch it
-    python -m tests.crash NAME pytest args   runs pytest so, on the copy
+python -m tests.crash                    lists the seeded bugs, and what catches them
+python -m tests.crash NAME               runs the parts that are to catch it
+python -m tests.crash NAME pytest args   runs pytest so, on the copy
 """
 
 from __future__ import annotations

@@ -264,7 +264,7 @@ class Runs(RuleBasedStateMachine):
         for run in self.removed:
             with pytest.raises(NotFound):
                 self.store.view(run.id)
-            assert not list(removal.companions(run.path))
+            assert not list(self.store.companions(run.id))
             claim = self.claims.find("job", run.key) if run.key else None
             assert run.key is None or (claim is not None and claim.deleted)
 
