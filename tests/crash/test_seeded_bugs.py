@@ -20,7 +20,9 @@ def _file_of(part: str) -> str:
     return part.partition("::")[0]
 
 
-CONTROLS = list({_file_of(part): (mutant, part) for mutant, part in reversed(PAIRS)}.values())
+_QUICKEST_LAST = sorted(PAIRS[::-1], key=lambda pair: pair[1] == pair[0].caught_by[0])
+
+CONTROLS = list({_file_of(part): (mutant, part) for mutant, part in _QUICKEST_LAST}.values())
 """For each part, one seeded bug that it catches."""
 
 
