@@ -21,6 +21,8 @@ from durably_cli.store import Store, Unreadable, View, is_imported
 FINAL = (Status.COMPLETED, Status.CANCELLED)
 """What may go without being asked for: it cannot be resumed."""
 
+_SHOWN = 10
+
 
 class PruneOptions(NamedTuple):
     """The options of `durably prune`, as they were read."""
@@ -59,6 +61,8 @@ def run_prune(project: Path, options: PruneOptions) -> int:
         nothing = "no run of that age and status is there, or it is held"
         say(f"{plural(len(old), 'run')} would go" if options.dry_run else nothing)
         return 0
+    if not options.yes:
+        _show(old)
     if not confirm(f"Delete {plural(len(old), 'run')} for good?", yes=options.yes):
         say("nothing was deleted")
         return 0
@@ -72,6 +76,13 @@ def run_prune(project: Path, options: PruneOptions) -> int:
         print(run_id)
     say(f"deleted {plural(gone, 'run')}, {size(freed)}")
     return 0
+
+
+def _show(old: list[str]) -> None:
+    for run_id in old[:_SHOWN]:
+        say(f"  {run_id}  {age(f'{ids.made_at(run_id):%Y-%m-%dT%H:%M:%S.000Z}')} old")
+    if len(old) > _SHOWN:
+        say(f"  ... and {len(old) - _SHOWN:,} more; --dry-run prints them all")
 
 
 def _old(store: Store, options: PruneOptions) -> Iterator[str]:
