@@ -22,11 +22,12 @@ def run_repair(project: Path, meant: str, *, yes: bool) -> int:
         say(f"run {short(run_id)} is not damaged; nothing was changed")
         return 0
     with store.view(run_id, despite_damage=True) as view:
-        steps = view.state.completed_steps
         if view.imported:
             raise Forbidden(f"run {short(run_id)} was imported, and is read-only")
     say(f"{store.path_of(run_id)} is damaged at line {cut.line}, byte {cut.byte}: {cut.reason}")
-    say(f"kept would be {plural(cut.kept_lines, 'line')}, with {plural(steps, 'step')} completed")
+    say(
+        f"kept would be {plural(cut.kept_lines, 'line')}, with {plural(cut.kept_steps, 'step')} completed"
+    )
     dropped = f"{plural(cut.dropped_lines, 'line')}, {plural(cut.dropped_bytes, 'byte')}"
     say(f"dropped would be {dropped}: steps among them are executed again on resume")
     if not confirm("Cut it there? The original is kept beside it.", yes=yes):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from durably_cli import clock, journal
 from durably_cli.blobs import Blobs
 from durably_cli.errors import JournalDamaged, JournalError, NotFound
-from durably_cli.events import RunRepaired
+from durably_cli.events import RunRepaired, StepCompleted
 from durably_cli.local import host
 from durably_cli.reader import Reading
 from durably_cli.store import Store
@@ -26,6 +26,7 @@ class Cut(NamedTuple):
     byte: int
     reason: str
     kept_lines: int
+    kept_steps: int
     kept_bytes: int
     dropped_lines: int
     dropped_bytes: int
@@ -77,16 +78,17 @@ def find_cut(store: Store, run_id: str) -> Cut | None:
 
 
 def _cut(reading: Reading, fd: int) -> Cut | None:
+    steps = 0
     try:
-        for _ in reading:
-            pass
+        for event in reading:
+            steps += isinstance(event, StepCompleted)
     except JournalDamaged as damage:
         if not reading.lines:
             raise
         dropped = os.fstat(fd).st_size - reading.end
         lines = _lines_after(fd, reading.end)
         place = damage.line, damage.byte, damage.reason
-        return Cut(*place, reading.lines, reading.end, lines, dropped)
+        return Cut(*place, reading.lines, steps, reading.end, lines, dropped)
     return None
 
 
