@@ -14,18 +14,14 @@ Fields that equal their default are left out; fields that are not known are pass
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable
 from datetime import datetime
-from itertools import accumulate
 from typing import Any, NamedTuple
 from zlib import crc32
 
 from durably_cli.events import FORMAT, TYPES, ErrorInfo, Event, Json, Unknown
-
-DEEPEST = 200
-"""How deep a value may be nested: pydantic reads no deeper, and no stack is too full for that."""
+from durably_cli.strict import DECODER
 
 CRC_BYTES = len(b',"crc":"00000000"}')
 
@@ -72,34 +68,9 @@ def _fields_of(cls: type[Event]) -> list[_Field]:
 
 _FIELDS = {cls: _fields_of(cls) for cls in TYPES.values()}
 _parse = json.JSONDecoder().raw_decode
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a name is given twice")
-    return fields
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError(f"{digits} is too large for a number")
-    return number
-
-
-_parse_strictly = json.JSONDecoder(
-    object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite
-).raw_decode
 _MOST = 2**63
 _CRC = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_NO_BRACKETS = re.compile(r"[^\[\]{}]+")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-f]{4})|.)")
 
 
@@ -162,7 +133,7 @@ def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
     crc = crc32(data[:-CRC_BYTES], previous)
     if data[-CRC_BYTES:] != b',"crc":"%08x"}' % crc:
         raise BadLine(_why_not(data, seq))
-    fields = _object(data, _parse_strictly)
+    fields = _object(data, DECODER.raw_decode)
     if not data.startswith(b'{"seq":%d,' % seq):
         raise BadLine(f"it is not line {seq} of this run")
     if has_lone_surrogate(data.decode("ascii")):
@@ -185,15 +156,6 @@ def begins_whole_object(data: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def is_too_deep(text: str) -> bool:
-    """Are lists and objects nested deeper than a line may hold them, in any reader's stack?"""
-    if text.count("[") + text.count("{") <= DEEPEST:
-        return False
-    brackets = _NO_BRACKETS.sub("", _STRING.sub("", text))
-    depths = accumulate(1 if bracket in "[{" else -1 for bracket in brackets)
-    return max(depths, default=0) > DEEPEST
 
 
 def is_text(text: str) -> bool:

@@ -25,9 +25,8 @@ def run_repair(project: Path, meant: str, *, yes: bool) -> int:
         if view.imported:
             raise Forbidden(f"run {short(run_id)} was imported, and is read-only")
     say(f"{store.path_of(run_id)} is damaged at line {cut.line}, byte {cut.byte}: {cut.reason}")
-    say(
-        f"kept would be {plural(cut.kept_lines, 'line')}, with {plural(cut.kept_steps, 'step')} completed"
-    )
+    kept_lines, kept_steps = plural(cut.kept_lines, "line"), plural(cut.kept_steps, "step")
+    say(f"kept would be {kept_lines}, with {kept_steps} completed")
     dropped = f"{plural(cut.dropped_lines, 'line')}, {plural(cut.dropped_bytes, 'byte')}"
     say(f"dropped would be {dropped}: steps among them are executed again on resume")
     if not confirm("Cut it there? The original is kept beside it.", yes=yes):

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from durably_cli.codec import DEEPEST, has_lone_surrogate, is_text, is_too_deep, to_json
+from durably_cli.codec import has_lone_surrogate, is_text, to_json
 from durably_cli.differences import difference
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
+from durably_cli.strict import DECODER, DEEPEST, is_too_deep
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
@@ -91,27 +92,10 @@ def settled(converter: Converter, text: Json) -> Json:
 
 def parse_strict(text: str | bytes) -> Any:
     """A JSON text as a plain value. ValueError for NaN, Infinity and names given twice."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"the name {twice!r} is given twice")
-        return found
-
-    def finite(digits: str) -> float:
-        number = float(digits)
-        if math.isinf(number):
-            raise ValueError(f"{digits} is too large for a number")
-        return number
-
-    def constant(name: str) -> float:
-        raise ValueError(f"{name} is not JSON")
-
-    if is_too_deep(text if isinstance(text, str) else text.decode()):
+    text = text if isinstance(text, str) else text.decode()
+    if is_too_deep(text):
         raise ValueError(f"it is nested too deeply: more than {DEEPEST} levels")
-    value = json.loads(text, object_pairs_hook=once, parse_float=finite, parse_constant=constant)
+    value = DECODER.decode(text)
     if has_lone_surrogate(to_json(value)):
         raise ValueError("a lone surrogate is not text")
     return value

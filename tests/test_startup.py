@@ -62,7 +62,7 @@ def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
             *("cli.running", "clock", "codec", "ending", "errors", "events", "files", "ids"),
             *("interrupts", "journal", "listing", "locks", "options", "paths", "reader", "render"),
             *("render.plain", "render.summary", "render.text", "request", "state", "store"),
-            *("streams", "timeline", "version"),
+            *("streams", "strict", "timeline", "version"),
         )
     }
 

@@ -262,7 +262,7 @@ MUTANTS = (
     ),
     Mutant(
         "duplicate keys accepted",
-        "codec.py",
+        "strict.py",
         "    if len(fields) != len(pairs):",
         "    if False:",
         ("bytes_resealed.py",),
