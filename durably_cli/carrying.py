@@ -51,4 +51,4 @@ def run_import(project: Path, source: Path, *, adopt: bool) -> int:
 
 def _say_damage(damage: JournalDamaged | None) -> None:
     if damage is not None:
-        say(f"it is damaged at line {damage.line}, byte {damage.byte}: {damage.reason}")
+        say(f"it is damaged at line {damage.line}, byte {damage.byte:,}")

@@ -151,9 +151,12 @@ def _of_its_key(store: Store, view: View) -> Iterator[Finding]:
         claim = claims.find(created.job, created.idempotency_key)
     except (DurablyError, OSError):
         return  # it is told of where the claims are
-    if claim is None or claim.run != view.run_id:
+    if claim is None:
         told = f"the key of run {ids.short(view.run_id)} does not stand for it"
         yield Finding("key", name, "damaged", told)
+    elif claim.run != view.run_id:
+        told = f"the key of run {ids.short(view.run_id)} was freed, and stands for another run"
+        yield Finding("key", name, "ok", told)
 
 
 def _of_claim(store: Store, path: Path, claim: Claim | DurablyError) -> Finding:
@@ -205,7 +208,7 @@ def _foreign(store: Store) -> Iterator[Finding]:
             yield Finding("foreign", f"runs/{day}", "foreign", "not of durably; left alone")
             continue
         for name in sorted(files.names(folder)):
-            if store.owner_of(name) is None:
+            if store.owner_of(name) is None or removal.holds_foreign_alone(folder / name):
                 path = f"runs/{day}/{name}"
                 yield Finding("foreign", path, "foreign", "not of durably; left alone")
 

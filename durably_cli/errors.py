@@ -76,7 +76,10 @@ class JournalDamaged(JournalError):
     def __init__(self, path: str, line: int, byte: int, reason: str) -> None:
         run = path.removesuffix(".jsonl")[-8:]
         look = f"durably inspect {run}    (shows what is intact before it; nothing was changed)"
-        remove = f"durably delete {run} --status damaged    (nothing of it is intact)"
+        remove = (
+            "put an intact copy of it back, one named .damaged-1 or .torn-1 beside it perhaps; "
+            f"or give it up: durably delete {run} --status damaged"
+        )
         super().__init__(
             f"{path} is damaged at line {line}, byte {byte}: {reason}",
             hint=remove if line == 1 else look,

@@ -56,6 +56,7 @@ def bring_in(file: BinaryIO, store: Store, *, adopt: bool) -> Imported:
             _publish(journal, path, contents)
     if adopt and is_imported(path):
         _adopt(store, contents, key)
+        was_here = False  # as one of this project's own
     return Imported(contents, was_here, damage)
 
 

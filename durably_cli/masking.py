@@ -1,8 +1,8 @@
 """Known secrets: masked in all that is told of a run, refused in all that is kept of it.
 
-A value is looked for as it is, stripped, line by line, and as Python and JSON write it in a text or
-in bytes. Errors shorten and wrap what they quote, so of a long value any few characters in a row
-are masked as well.
+A value is looked for as it is, stripped, line by line, and as Python, JSON, URLs and HTML write it,
+in a text or in bytes. Errors shorten and wrap what they quote, so of a long value any few characters
+in a row are masked as well.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ class Secrets:
             parts.update(_forms(*map(str.strip, value.splitlines())))
         self._wholes = _long_enough(wholes)
         self._pattern = _any_of(_long_enough(dict.fromkeys((*wholes, *parts), "")))
-        self._shards = frozenset(
+        shards = (
             form[n : n + SHARD] for form in self._wholes for n in range(len(form) - SHARD + 1)
         )
+        self._shards = frozenset(shard for shard in shards if shard.strip(" -"))
 
     def __bool__(self) -> bool:
         return bool(self._wholes)
@@ -113,11 +114,16 @@ class Secrets:
 
 
 def _forms(*texts: str) -> Iterator[str]:
-    """A value as Python and JSON write it, whatever the quotes around it."""
+    """A value as Python, JSON, URLs and HTML write it, whatever the quotes around it."""
+    from html import escape  # only runs with secrets pay for these
+    from urllib.parse import quote, quote_plus
+
     for text in texts:
-        in_bytes = repr(text.encode("utf-8", "surrogateescape"))[2:-1]
+        data = text.encode("utf-8", "surrogateescape")
         yield from (text, to_json(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-        for written in (repr(text)[1:-1], ascii(text)[1:-1], in_bytes):
+        yield from (quote(data), quote(data, safe=""), quote_plus(data), escape(text))
+        once = repr(text)[1:-1]
+        for written in (once, ascii(text)[1:-1], repr(data)[2:-1], repr(repr(text))[2:-2]):
             yield written
             bare = re.sub(r"(?<!\\)((?:\\\\)*)\\'", r"\1'", written)
             yield bare

@@ -22,6 +22,11 @@ from durably_cli.secret import (
 )
 from durably_cli.values import Converter, DoesNotFit
 
+_OUT_OF_REACH = (
+    "it is a secret that cannot be given so: declare it as durably's Secret or pydantic's "
+    "SecretStr, and name it by its first alias"
+)
+
 
 class Payload(NamedTuple):
     """The input as the handler gets it, and the secrets that it holds."""
@@ -61,7 +66,7 @@ def read(converter: Converter, text: Json) -> Payload:
         for path, secret in _secrets_in(converter.reveal(value))
         if secret not in known.values()
     ]
-    literal = [(path, HOW_TO_REFER) for path, secret in others if _holds(given, secret)]
+    literal = [(path, _OUT_OF_REACH) for path, secret in others if _holds(given, secret)]
     if literal:  # by an alias that its schema does not tell of, or of a type like Secret[str]
         raise DoesNotFit(literal)
     defaults = {path: secret for path, secret in others if not is_reference(secret)}
@@ -100,7 +105,7 @@ def settle(converter: Converter, text: Json) -> Settled:
         secrets.refuse(kept)
     except ValueRefused as refused:
         path = refused.path.removeprefix("$").removeprefix(".")
-        raise DoesNotFit([(path or "$", refused.reason)]) from None
+        raise DoesNotFit([(path or "$", refused.reason.partition(":")[0])]) from None
     return Settled(kept, secrets)
 
 

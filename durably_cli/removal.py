@@ -66,16 +66,27 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
 def orphans(store: Store) -> Iterator[Path]:
     """What belongs to a run whose journal is not there: a removal or an import was cut short.
 
-    Not what an import puts there at this moment: it holds the lock of its marker.
+    Not what an import puts there at this moment: it holds the lock of its marker. Nor what is left
+    of a run that a key stands for: that one was not removed, but lost.
     """
+    claims = (claim for _, claim in Claims(store.root).all())
+    lost = {claim.run for claim in claims if isinstance(claim, Claim) and not claim.deleted}
     for day in files.names(store.runs):
         folder = store.runs / day
         for name in files.names(folder) if folder.is_dir() else []:
             run_id = store.owner_of(name)
-            if run_id is None or _is_held(marker_of(store.path_of(run_id))):
+            if run_id is None or run_id in lost or holds_foreign_alone(folder / name):
+                continue
+            if _is_held(marker_of(store.path_of(run_id))):
                 continue
             if not os.path.lexists(folder / f"{run_id}.jsonl"):
                 yield folder / name
+
+
+def holds_foreign_alone(path: Path) -> bool:
+    """Is this the folder of large results that are gone, kept for what others have put there?"""
+    inside = files.names(path) if path.suffix == ".blobs" and path.is_dir() else []
+    return bool(inside) and not any(map(is_file_name, inside))
 
 
 def _is_held(path: Path) -> bool:

@@ -35,13 +35,25 @@ def in_browser(page: Path, program: str, *, fragment: str = "") -> Any:
         [*command, executable] if executable else command,
         env=os.environ
         # asks the package for the libraries that it brings along
-        | {"TMPDIR": str(temporary), "AWS_LAMBDA_JS_RUNTIME": "nodejs22.x"},
+        | {"TMPDIR": str(temporary), "AWS_LAMBDA_JS_RUNTIME": "nodejs22.x"}
+        | {"FONTCONFIG_FILE": str(_fonts(temporary))},
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def _fonts(temporary: Path) -> Path:
+    """Which fonts there are: those of the package, whose own file looks for them in /tmp alone."""
+    file = _FOLDER / "fonts.conf"
+    folders = f"<dir>{temporary}/fonts</dir><dir>/usr/share/fonts</dir>"
+    file.write_text(
+        '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">'
+        f"<fontconfig>{folders}<cachedir>{temporary}/fonts-cache</cachedir></fontconfig>"
+    )
+    return file
 
 
 def _install() -> None:

@@ -66,7 +66,10 @@ def _attempts(view: View) -> Iterator[str]:
 def _last_lines(printed: BinaryIO, mask: Callable[[str], str]) -> list[str]:
     size = printed.seek(0, os.SEEK_END)
     printed.seek(max(0, size - _PRINTED_BYTES))
-    text = mask(printed.read().decode("utf-8", "replace")).rstrip("\n")
+    text = printed.read().decode("utf-8", "replace")
+    if size > _PRINTED_BYTES:  # half a line could be half a secret
+        text = text.partition("\n")[2]
+    text = mask(text).rstrip("\n")
     lines = [line.rstrip("\r") for line in text.split("\n")] if text else []
     left_out = len(lines) - PRINTED
     if left_out > 0:

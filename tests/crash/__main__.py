@@ -21,7 +21,10 @@ def main(name: str = "", *args: str) -> int:
         for mutant in MUTANTS:
             print(f"{mutant.name:40} {', '.join(mutant.caught_by)}")
         return 0
-    (mutant,) = (each for each in MUTANTS if each.name == name)
+    mutant = next((each for each in MUTANTS if each.name == name), None)
+    if mutant is None:
+        print(f"there is no seeded bug {name!r}; python -m tests.crash lists them", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory() as folder:
         done = run_tests(mutant.copy(Path(folder) / "copy"), *(args or parts_of(mutant)))
     print(done.stdout + done.stderr)

@@ -40,7 +40,7 @@ JOB = """
         os.write(int(os.environ["ACKS"]), f"{line}\\n".encode())
 """
 
-EXIT_CODES = frozenset((0, 1, 2, 3, 4, 5, 65, 74, 75, 77, 78, 124, 129, 130, 143))
+EXIT_CODES = frozenset((0, 1, 2, 4, 5, 65, 74, 75, 77, 78, 129, 130, 143))
 
 
 class Ledger:
