@@ -1,8 +1,8 @@
 """Known secrets: masked in all that is told of a run, refused in all that is kept of it.
 
 A value is looked for as it is, stripped, line by line, and as Python, JSON, URLs and HTML write it,
-in a text or in bytes. Errors shorten and wrap what they quote, so of a long value any few characters
-in a row are masked as well.
+in a text or in bytes. Errors shorten and wrap what they quote, so of a long value any few
+characters in a row are masked as well.
 """
 
 from __future__ import annotations
