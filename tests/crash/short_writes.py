@@ -12,10 +12,11 @@ calls = 0
 def shortened(real):
     def call(fd, data, *offset):
         global calls
-        if not os.readlink(f"/proc/self/fd/{fd}").startswith(os.environ["DURABLY_DATA_DIR"]):
+        is_ours = os.readlink(f"/proc/self/fd/{fd}").startswith(os.environ["DURABLY_DATA_DIR"])
+        if not is_ours or len(data) < 2:  # what is no longer cannot be cut short
             return real(fd, data, *offset)
         calls += 1
-        if number not in (0, calls) or len(data) < 2:
+        if number not in (0, calls):
             return real(fd, data, *offset)
         done = real(fd, bytes(data)[: max(1, len(data) * size // 100)], *offset)
         if dies:
