@@ -69,18 +69,25 @@ def orphans(store: Store) -> Iterator[Path]:
     Not what an import puts there at this moment: it holds the lock of its marker. Nor what is left
     of a run that a key stands for: that one was not removed, but lost.
     """
+    found = list(_without_journal(store))
+    if not found:  # as nearly always: there is no need to read every claim
+        return
     claims = (claim for _, claim in Claims(store.root).all())
     lost = {claim.run for claim in claims if isinstance(claim, Claim) and not claim.deleted}
+    for run_id, path in found:
+        if run_id not in lost and not holds_foreign_alone(path):
+            yield path
+
+
+def _without_journal(store: Store) -> Iterator[tuple[str, Path]]:
     for day in files.names(store.runs):
         folder = store.runs / day
         for name in files.names(folder) if folder.is_dir() else []:
             run_id = store.owner_of(name)
-            if run_id is None or run_id in lost or holds_foreign_alone(folder / name):
+            if run_id is None or os.path.lexists(folder / f"{run_id}.jsonl"):
                 continue
-            if _is_held(marker_of(store.path_of(run_id))):
-                continue
-            if not os.path.lexists(folder / f"{run_id}.jsonl"):
-                yield folder / name
+            if not _is_held(marker_of(store.path_of(run_id))):
+                yield run_id, folder / name
 
 
 def holds_foreign_alone(path: Path) -> bool:

@@ -108,7 +108,7 @@ def test_what_is_not_of_durably_is_told_and_left_alone(work: Project) -> None:
     for path in foreign:
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
-    assert len([each for each in states(work) if each == ("foreign", "foreign")]) == 3
+    assert len([each for each in states(work) if each == ("foreign", "foreign")]) == 4
     work.run("delete", "@last")
     work.run("prune", "--older-than", "0s", "--yes")
     assert not journal.exists()

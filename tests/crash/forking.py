@@ -30,6 +30,7 @@ import pydantic
 import rich.live
 import rich.markdown
 import rich.progress
+import typer
 
 import durably_cli
 from durably_cli.cli import main
@@ -39,9 +40,10 @@ _PRELOADED = (
     *map(codecs.lookup, ("ascii", "idna", "latin-1", "utf-8-sig")),
 )
 
-for _module in pkgutil.walk_packages(durably_cli.__path__, "durably_cli."):
-    if not _module.name.endswith("__main__"):
-        import_module(_module.name)
+for _package in (durably_cli, typer):
+    for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):
+        if not _module.name.endswith("__main__"):
+            import_module(_module.name)
 
 HUNG = "it did not end"
 

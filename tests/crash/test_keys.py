@@ -24,14 +24,33 @@ def exclusive(project: Project) -> Project:
 
         @define_job(name="exclusive")
         def exclusive(step: Step, payload: dict) -> None:
-            with open(os.environ["EFFECTS"] + ".lock", "w") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    effect("overlap")
+            with open(os.environ["EFFECTS"] + ".lock", "a+") as file:
+                while not has_lock(file.fileno()):
+                    if not is_leaving(os.pread(file.fileno(), 20, 0).decode()):
+                        effect("overlap")
+                        break
+                    time.sleep(0.001)
+                file.truncate(0)
+                os.write(file.fileno(), str(os.getpid()).encode())
                 for n in range(5):
                     step.run(f"step-{n}", time.sleep, 0.01)
                 effect("alone")
+
+        def has_lock(fd: int) -> bool:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        def is_leaving(pid: str) -> bool:
+            "A process that was killed lets go of its files one after the other."
+            try:
+                with open(f"/proc/{pid}/stat") as file:
+                    flags = int(file.read().rpartition(")")[2].split()[6])
+            except (OSError, ValueError):
+                return bool(pid)
+            return bool(flags & 4)
         """,
         "exclusive",
     )
