@@ -42,7 +42,7 @@ _PRELOADED = (
 
 for _package in (durably_cli, typer):
     for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):
-        if not _module.name.endswith("__main__"):
+        if not _module.name.endswith(("__main__", "_winconsole")):
             import_module(_module.name)
 
 HUNG = "it did not end"
