@@ -10,7 +10,6 @@ import random
 import resource
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -180,20 +179,19 @@ def test_files_that_end_at_some_bytes(tmp_path: Path, count: Callable[[int], Non
 
 
 @pytest.mark.campaign
-def test_files_that_end_at_every_byte(tmp_path: Path, count: Callable[[int], None]) -> None:
-    benches = [FileEnds(tmp_path / f"bench-{n}") for n in range(2)]
-    last = benches[0].size + DIGITS
-
-    def share(number: int) -> None:
-        for size in range(number, last + 1, 2):
-            benches[number].meet(size)
-        for size in range(8 * number, last - 2 * DIGITS, 16):
-            benches[number].meet_in_resume(size)
-
-    with ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(share, number) for number in range(2)]:
-            done.result()
-    count(last + 1 + len(range(0, last - 2 * DIGITS, 8)))
+@pytest.mark.parametrize("share", range(8))
+def test_files_that_end_at_every_byte(
+    share: int, tmp_path: Path, count: Callable[[int], None]
+) -> None:
+    ends = FileEnds(tmp_path / "bench")
+    last = ends.size + DIGITS
+    sizes = range(share, last + 1, 8)
+    for size in sizes:
+        ends.meet(size)
+    resumed = range(8 * share, last - 2 * DIGITS, 64)
+    for size in resumed:
+        ends.meet_in_resume(size)
+    count(len(sizes) + len(resumed))
 
 
 def without_inodes(ledger: Ledger, folder: Path, inodes: int) -> bool:

@@ -241,7 +241,7 @@ def test_folders_and_files_are_private_whatever_the_umask(
 @pytest.mark.campaign
 @pytest.mark.parametrize("user", ["mine", "strangers"])
 @pytest.mark.parametrize("place", [*FOLDERS, *FILES])
-def test_every_command_meets_every_hostile_place(
+def test_every_hostile_place_is_met_by_a_third_of_the_commands(
     request: pytest.FixtureRequest, user: str, place: str, count: Callable[[int], None]
 ) -> None:
     home: Home = request.getfixturevalue(user)
@@ -251,7 +251,8 @@ def test_every_command_meets_every_hostile_place(
             continue  # who makes their data folder a link has it where the link leads
         if hostility == "of another" and os.geteuid() != 0:
             continue
-        for command in home.commands():
+        commands = sorted(home.commands())
+        for command in random.sample(commands, len(commands) // 3):
             ended = meet(home, place, hostility, command)
             met += 1
             if command == "list as json" and ended.code == 0:
