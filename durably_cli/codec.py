@@ -15,12 +15,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from durably_cli.events import FORMAT, TYPES, ErrorInfo, Event, Json, Unknown
+from durably_cli.events import (
+    FORMAT,
+    TYPES,
+    ErrorInfo,
+    Event,
+    Json,
+    StepCompleted,
+    StepStarted,
+    Unknown,
+)
 from durably_cli.strict import DECODER
 
 CRC_BYTES = len(b',"crc":"00000000"}')
@@ -31,16 +41,25 @@ to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", 
 _NAMES = {cls: name for name, cls in TYPES.items()}
 _JSON = "Json"
 _ERROR = "ErrorInfo"
-_PLAIN_TYPES: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "str": (str,),
-    "str | None": (str, type(None)),
-    "float": (int, float),
-    "float | None": (int, float, type(None)),
-    "dict[str, str]": (dict,),
-    "dict[str, Any]": (dict,),
-    _ERROR: (dict,),
-    _JSON: (object,),
+
+
+class _Kind(NamedTuple):
+    """What a field may be in the line, and how it is written; TypeError for what it may not be."""
+
+    types: tuple[type, ...]
+    write: Callable[[Any], str]
+
+
+_KINDS = {
+    "int": _Kind((int,), int.__repr__),
+    "str": _Kind((str,), encode_basestring_ascii),
+    "str | None": _Kind((str, type(None)), encode_basestring_ascii),
+    "float": _Kind((int, float), to_json),
+    "float | None": _Kind((int, float, type(None)), to_json),
+    "dict[str, str]": _Kind((dict,), to_json),
+    "dict[str, Any]": _Kind((dict,), to_json),
+    _ERROR: _Kind((dict,), lambda error: to_json(error._asdict())),
+    _JSON: _Kind((object,), lambda text: text),
 }
 _ERROR_PARTS = ErrorInfo._fields
 _MISSING = object()
@@ -52,7 +71,7 @@ _TAIL_BYTES = len(b',"at":"2026-11-23T03:00:00.123Z"') + CRC_BYTES
 class _Field(NamedTuple):
     name: str
     declared: str
-    types: tuple[type, ...]
+    kind: _Kind
     default: Any
 
 
@@ -62,11 +81,21 @@ def _fields_of(cls: type[Event]) -> list[_Field]:
     for name in cls._fields:
         declared = cls.__annotations__[name].__forward_arg__
         default = cls._field_defaults.get(name, _MISSING)
-        fields.append(_Field(name, declared, _PLAIN_TYPES[declared], default))
+        fields.append(_Field(name, declared, _KINDS[declared], default))
     return fields
 
 
+def _writers_of(fields: list[_Field]) -> list[tuple[int, str, Callable[[Any], str], Any]]:
+    """Each field's place in the event, head in the line, writer and default; but for `at`."""
+    return [
+        (place, f',"{field.name}":', field.kind.write, field.default)
+        for place, field in enumerate(fields)
+        if field.name != "at"
+    ]
+
+
 _FIELDS = {cls: _fields_of(cls) for cls in TYPES.values()}
+_WRITERS = {cls: _writers_of(fields) for cls, fields in _FIELDS.items()}
 _parse = json.JSONDecoder().raw_decode
 _MOST = 2**63
 _CRC = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
@@ -106,17 +135,12 @@ def encode(seq: int, event: Event, previous: int) -> Line:
     """
     if isinstance(event, Unknown):
         raise ValueError(f"durably writes no {event.type}")
-    parts = [f'{{"seq":{seq},"type":"{_NAMES[type(event)]}"']
-    for (name, declared, types, default), value in zip(_FIELDS[type(event)], event, strict=True):
-        if name == "at" or value == default:
-            continue
-        if isinstance(value, ErrorInfo):
-            value = value._asdict()
-        if not isinstance(value, types):
-            raise TypeError(f"the {name} of a {name_of(event)} is a {type(value).__name__}")
-        parts.append(f',"{name}":{value if declared is _JSON else to_json(value)}')
-    parts.append(f',"at":"{event.at}"')
-    text = "".join(parts)
+    text = f'{{"seq":{seq},"type":"{_NAMES[type(event)]}"'
+    for place, head, write, default in _WRITERS[type(event)]:
+        value = event[place]
+        if value != default:
+            text += head + write(value)
+    text += f',"at":"{event.at}"'
     if has_lone_surrogate(text):
         raise ValueError("a lone surrogate cannot be written")
     body = text.encode("ascii")
@@ -139,6 +163,56 @@ def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
     if has_lone_surrogate(data.decode("ascii")):
         raise BadLine("half a surrogate pair is in it")
     return _event(fields, data), crc
+
+
+_PLAIN_STEP = re.compile(
+    r'\{"seq":(\d+),"type":"step\.'
+    r'(?:started","name":"([ !#-\[\]-~]+)"'
+    r'|completed","name":"([ !#-\[\]-~]+)","ms":(0|[1-9]\d{0,17}),"result":((?!\{"\$).+))'
+    r',"at":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)","crc":"([0-9a-f]{8})"\}\n',
+    re.ASCII,
+)
+
+
+def decode_plain_steps(lines: Iterable[bytes], seq: int, previous: int) -> tuple[list[Event], int]:
+    """The events of the first of these lines, as `decode` gives them, and the crc of the last one.
+
+    It goes no further than lines are steps' starts and results, just as `encode` writes them, and
+    fit: the next one is `decode`'s to judge. It takes a third of the time, and thousands of steps
+    are replayed from such lines alone.
+    """
+    events: list[Event] = []
+    results: list[str] = []
+    last = previous
+    for number, data in enumerate(lines, seq):
+        found = _PLAIN_STEP.fullmatch(data.decode("latin-1"))
+        if found is None:
+            break
+        shown_number, started, completed, ms, result, at, shown_crc = found.groups()
+        crc = crc32(data[: -CRC_BYTES - 1], last)
+        if int(shown_crc, 16) != crc or shown_number != str(number) or not _is_time(at):
+            break
+        if started:
+            events.append(StepStarted(started, at))
+        else:
+            events.append(StepCompleted(completed, int(ms), Json(result), at))
+            results.append(result)
+        last = crc
+    return (events, last) if _are_written_so(results) else ([], previous)
+
+
+def _are_written_so(texts: list[str]) -> bool:
+    """Is each of these the JSON of a value, and just as `to_json` writes it?"""
+    if not texts:
+        return True
+    together = f"[{','.join(texts)}]"
+    if has_lone_surrogate(together):
+        return False
+    try:
+        values = json.loads(together)
+        return len(values) == len(texts) and to_json(values) == together
+    except (ValueError, RecursionError):
+        return False
 
 
 def looks_whole(data: bytes) -> Event | None:
@@ -197,35 +271,41 @@ def _object(data: bytes, parse: Callable[[str], tuple[Any, int]] = _parse) -> di
 
 
 def _event(fields: dict[str, Any], data: bytes) -> Event:
-    kind, at = fields.get("type"), fields.get("at")
-    if kind == "run.created":
+    called, at = fields.get("type"), fields.get("at")
+    if called == "run.created":
         _check_format(fields.get("format"))
-    if not isinstance(kind, str) or not isinstance(at, str) or not _AT.fullmatch(at):
+    if not isinstance(called, str) or not isinstance(at, str) or not _AT.fullmatch(at):
         raise BadLine("it has no type or no time")
-    try:
-        datetime.fromisoformat(at)
-    except ValueError:
-        raise BadLine(f"{at} is no time") from None
-    cls = TYPES.get(kind)
+    if not _is_time(at):
+        raise BadLine(f"{at} is no time")
+    cls = TYPES.get(called)
     if cls is None:
-        return Unknown(kind, at, data.decode("ascii", "backslashreplace"))
+        return Unknown(called, at, data.decode("ascii", "backslashreplace"))
     values: list[Any] = []
-    for name, declared, types, default in _FIELDS[cls]:
+    for name, declared, kind, default in _FIELDS[cls]:
         value = fields.get(name, _MISSING)
         if value is _MISSING:
             if default is _MISSING:
-                raise BadLine(f"it is a {kind} without its {name}")
+                raise BadLine(f"it is a {called} without its {name}")
             value = default
         elif declared is _JSON:
             value = _text_of(name, value, data)
-        elif not isinstance(value, types):
-            raise BadLine(f"the {name} of its {kind} is a {type(value).__name__}")
+        elif not isinstance(value, kind.types):
+            raise BadLine(f"the {name} of its {called} is a {type(value).__name__}")
         elif isinstance(value, (int, float)) and not -_MOST < value < _MOST:
-            raise BadLine(f"the {name} of its {kind} is beyond all numbers")
+            raise BadLine(f"the {name} of its {called} is beyond all numbers")
         elif declared is _ERROR:
             value = ErrorInfo(**{part: str(fields[name].get(part, "")) for part in _ERROR_PARTS})
         values.append(value)
     return cls._make(values)
+
+
+def _is_time(at: str) -> bool:
+    try:
+        datetime.fromisoformat(at)
+    except ValueError:
+        return False
+    return True
 
 
 def _text_of(name: str, value: object, data: bytes) -> Json:

@@ -191,9 +191,8 @@ def remove_folder(folder: Path) -> None:
 
 def write_all(fd: int, data: bytes) -> None:
     """Write it all, however short the kernel's single writes are."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    while data:
+        data = data[os.write(fd, data) :]
 
 
 def check_private(folder: Path) -> None:

@@ -12,8 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 
 from durably_cli.errors import Interrupted
@@ -70,22 +69,25 @@ def check() -> None:
         raise Interrupted(_noted.signum)
 
 
-@contextmanager
-def shield() -> Iterator[None]:
-    """Let what is inside finish; a signal that arrives meanwhile is raised right after it.
+class _Shield:
+    """Lets what is inside finish; a signal that arrives meanwhile is raised right after it.
 
     Signals reach the main thread alone, so in another one there is nothing to keep out.
     """
-    if threading.get_ident() != threading.main_thread().ident:
-        yield
-        return
-    _noted.shields += 1
-    try:
-        yield
-    finally:
-        _noted.shields -= 1
-    if not _noted.raised:
-        check()
+
+    def __enter__(self) -> None:
+        if threading.get_ident() == threading.main_thread().ident:
+            _noted.shields += 1
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if threading.get_ident() == threading.main_thread().ident:
+            _noted.shields -= 1
+            if kind is None and not _noted.raised:
+                check()
+
+
+shield = _Shield()
+"""`with shield:` lets what is inside finish, whatever signal arrives meanwhile."""
 
 
 def _handle(signum: int, frame: FrameType | None) -> None:

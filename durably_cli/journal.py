@@ -57,7 +57,7 @@ class Journal:
         JournalLost if it cannot be written: nothing of the event is then in the journal, unless the
         error says that it may be, and nothing can be appended any more.
         """
-        with shield():
+        with shield:
             self._check_owned()
             if isinstance(event, StepCompleted) and belongs_in_a_file(event.result):
                 event = self._in_a_file(event)

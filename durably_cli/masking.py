@@ -57,6 +57,8 @@ class Secrets:
 
     def held_by(self, text: str) -> str | None:
         """The path of a secret that stands in this text, if one does."""
+        if not self:
+            return None
         return next((path for form, path in self._wholes.items() if form in text), None)
 
     def refuse(self, text: Json) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -29,7 +30,8 @@ from durably_cli.events import DURABLE, Event
 
 _SECTOR = 512
 _PRINTABLE = re.compile(rb"[ -~]*")
-_BUFFER = 1 << 18
+_FIRST_BYTES = 1 << 12
+_MOST_BYTES = 1 << 16
 
 
 class Torn(NamedTuple):
@@ -56,9 +58,9 @@ class Reading:
     """One pass over the bytes a journal has now (or the first `size`); iterate it once, then ask.
 
     It begins at line 0, or `after` the mark of an earlier pass. `doubt` says why the event of a
-    good line is not to be relied on. `end` is the first byte after the last good line, `lines`
-    their number, `crc` the last one's, and `torn` what stands behind. Iterating raises
-    JournalDamaged and JournalTooNew.
+    good line is not to be relied on: one that names something else than itself. `end` is the first
+    byte after the last good line, `lines` their number, `crc` the last one's, and `torn` what
+    stands behind. Iterating raises JournalDamaged and JournalTooNew.
     """
 
     def __init__(
@@ -78,42 +80,83 @@ class Reading:
         self.lacks_newline = False
 
     def __iter__(self) -> Iterator[Event]:
-        for _, event in self.with_lines():
-            yield event
+        for _, events in self._read():
+            yield from events
 
     def with_lines(self) -> Iterator[tuple[bytes, Event]]:
         """The good lines, each without its newline and with its event."""
-        with open(os.dup(self._fd), "rb", buffering=_BUFFER) as file:
-            file.seek(self.end)
-            while self.end < self._size:
-                data = file.readline(self._size - self.end)
-                if not data:  # its owner took an append back
-                    break
-                whole = data.endswith(b"\n")
-                record = data[:-1] if whole else data
-                try:
-                    event, crc = codec.decode(record, self.lines, self.crc)
-                except BadLine as bad:
-                    yield from self._judge(file, data, str(bad))
-                    return
-                except NewerFormat as newer:
-                    raise JournalTooNew(
-                        f"{self._path} was written by a newer durably: {newer}",
-                        hint="upgrade durably",
-                    ) from None
-                self._check(event)
-                self.lines, self.end, self.crc = self.lines + 1, self.end + len(data), crc
-                self.lacks_newline = not whole
-                yield record, event
-        if self.lines == 0:
-            raise self._damage("it is empty")
+        for lines, events in self._read():
+            for data, event in zip(lines, events, strict=True):
+                yield data.removesuffix(b"\n"), event
 
     @property
     def mark(self) -> Mark:
         """Where it stands now."""
         return Mark(self.end, self.lines, self.crc)
 
-    def _judge(self, file: BinaryIO, data: bytes, reason: str) -> Iterator[tuple[bytes, Event]]:
+    def _read(self) -> Iterator[tuple[list[bytes], list[Event]]]:
+        """Some good lines and their events at a time, in order."""
+        with open(os.dup(self._fd), "rb") as file:
+            file.seek(self.end)
+            while lines := self._next_lines(file):
+                while lines:
+                    events = self._plain_steps(lines)
+                    if not events:
+                        try:
+                            events = [self._event(lines[0])]
+                        except BadLine as bad:
+                            file.seek(self.end + len(lines[0]))
+                            yield from self._judge(file, lines[0], str(bad))
+                            return
+                    yield lines[: len(events)], events
+                    del lines[: len(events)]
+        if self.lines == 0:
+            raise self._damage("it is empty")
+
+    def _next_lines(self, file: BinaryIO) -> list[bytes]:
+        """The next lines, the last one to its end; none at the end, or if an append is taken back.
+
+        Few at first: many journals are short, and of some only the first line is asked for.
+        """
+        left = self._size - self.end
+        data = file.read(min(_MOST_BYTES, max(_FIRST_BYTES, self.end), left))
+        if not data.endswith(b"\n"):
+            data += file.readline(left - len(data))
+        return BytesIO(data).readlines()
+
+    def _plain_steps(self, lines: list[bytes]) -> list[Event]:
+        """The events of the first lines, if those are plain ones of steps."""
+        if self.lines == 0:
+            return []
+        events, crc = codec.decode_plain_steps(lines, self.lines, self.crc)
+        if events:
+            self._pass_over(len(events), sum(map(len, lines[: len(events)])), crc)
+        return events
+
+    def _event(self, data: bytes) -> Event:
+        """The event of the next line. BadLine if it is not that."""
+        record = data.removesuffix(b"\n")
+        try:
+            event, crc = codec.decode(record, self.lines, self.crc)
+        except NewerFormat as newer:
+            raise JournalTooNew(
+                f"{self._path} was written by a newer durably: {newer}",
+                hint="upgrade durably",
+            ) from None
+        reason = self._doubt(event)
+        if reason:
+            raise self._damage(reason)
+        self._pass_over(1, len(data), crc)
+        self.lacks_newline = len(record) == len(data)
+        return event
+
+    def _pass_over(self, lines: int, size: int, crc: int) -> None:
+        self.lines, self.end, self.crc = self.lines + lines, self.end + size, crc
+        self.lacks_newline = False
+
+    def _judge(
+        self, file: BinaryIO, data: bytes, reason: str
+    ) -> Iterator[tuple[list[bytes], list[Event]]]:
         """The verdict on the bytes from `end` on, of which `data` is the first line."""
         if self.lines == 0:
             raise self._damage(reason)
@@ -121,14 +164,11 @@ class Reading:
         record, zero, _ = data.partition(b"\0")
         if zero:
             try:
-                event, crc = codec.decode(record, self.lines, self.crc)
+                event = self._event(record)
             except BadLine:
                 pass
             else:
-                self._check(event)
-                self.lines, self.end, self.crc = self.lines + 1, self.end + len(record), crc
-                self.lacks_newline = True
-                yield record, event
+                yield [record], [event]
                 data = data[len(record) :]
 
         # A line that is all there, no sector of it zero, was not torn, whatever stands behind it.
@@ -145,11 +185,6 @@ class Reading:
             rest += data
             data = file.readline(self._size - self.end - len(rest))
         return bytes(rest)
-
-    def _check(self, event: Event) -> None:
-        reason = self._doubt(event)
-        if reason:
-            raise self._damage(reason)
 
     def _damage(self, reason: str) -> JournalDamaged:
         return JournalDamaged(str(self._path), self.lines + 1, self.end, reason)

@@ -17,7 +17,7 @@ from types import CodeType
 from typing import Any, TypeVar, TypeVarTuple, overload
 
 from durably_cli import clock, interrupts, values
-from durably_cli.codec import has_lone_surrogate, to_json
+from durably_cli.codec import is_text
 from durably_cli.errors import Abort, StepMisused, ValueRefused
 from durably_cli.events import (
     Event,
@@ -184,14 +184,14 @@ class Step:
 
     def _kept(self, name: str, converter: values.Converter, value: object) -> tuple[Json, object]:
         """The result's JSON, and what that gives back. ValueRefused, with the step's name."""
-        if inspect.isawaitable(value):
-            if inspect.iscoroutine(value):
-                value.close()
-            raise _async(name)
         try:
             text, back = values.round_trip(converter, value)
             self._secrets.refuse(text)
         except ValueRefused as refused:
+            if inspect.isawaitable(value):
+                if inspect.iscoroutine(value):
+                    value.close()
+                raise _async(name) from None
             what = f"the result of step {name!r}"
             raise ValueRefused(refused.path, refused.reason, what=what) from None
         return text, back
@@ -205,7 +205,7 @@ class Step:
             )
             raise self._refused
         interrupts.check()
-        if not isinstance(name, str) or not name or has_lone_surrogate(to_json(name)):
+        if not isinstance(name, str) or not name or not is_text(name):
             raise StepMisused(f"a step's name must be a text that is not empty, not {name!r}")
         secret = self._secrets.held_by(name)
         if secret is not None:
@@ -215,7 +215,7 @@ class Step:
                 f"step {name!r} was started inside step {self._running!r}; steps do not nest: "
                 "call the function itself, or start it after the outer step"
             )
-        if inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
+        if _is_async(fn):
             raise _async(name)
         place = frame.f_code, frame.f_lineno
         first = self._places.get(name)
@@ -233,6 +233,17 @@ class Step:
                 f"this process is a child of process {self._process}, which owns the run; "
                 "fork inside a step's function, and let the child never use `step`"
             )
+
+
+def _is_async(fn: Callable[..., object]) -> bool:
+    """Does it say that it is async? (If it does not, what it returns tells.)"""
+    code = getattr(fn, "__code__", None)
+    if code is not None:
+        return bool(code.co_flags & _ASYNC)
+    return inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn)
+
+
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def _async(name: str) -> StepMisused:

@@ -439,14 +439,8 @@ MUTANTS = (
     Mutant(
         "signals raised inside an append",
         "interrupts.py",
-        """\
-    _noted.shields += 1
-    try:
-        yield
-    finally:
-        _noted.shields -= 1
-""",
-        "    yield\n",
+        "            _noted.shields += 1\n",
+        "            _noted.shields += 0\n",
         ("signals.py::test_a_signal_at_each_call_stops_the_run_which_goes_on",),
     ),
     Mutant(
