@@ -1,20 +1,17 @@
 """What is known of a project's jobs without importing them: for completion, which must be quick.
 
-A cache: a file of the user's cache folder, which may be removed at any time. `trigger`, `resume`
-and `jobs` write down the jobs they have loaded; a job that was never loaded is known by the name of
-its file alone. What cannot be read or written is passed over.
+A cache: `trigger`, `resume` and `jobs` write down the jobs they have loaded; a job that was never
+loaded is known by the name of its file alone.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from durably_cli import files, paths
-from durably_cli.codec import to_json
+from durably_cli import cache, paths
 from durably_cli.errors import DurablyError
 from durably_cli.fields import Field, Kind
 
@@ -40,7 +37,7 @@ def remember(project: Path, jobs: Iterable[Job[Any, Any]], *, all_of_them: bool 
         is_same = last is not None and last.stamp == stamp
         known[job.name] = last if last and is_same else Known(job.doc, job.fields, stamp)
     if known != before:
-        _write(_path(project), {name: one._asdict() for name, one in known.items()})
+        cache.write(_path(project), {name: one._asdict() for name, one in known.items()})
 
 
 def known(project: Path) -> dict[str, str]:
@@ -61,10 +58,8 @@ def known(project: Path) -> dict[str, str]:
 def load(project: Path) -> dict[str, Known]:
     """The jobs that were loaded so far, by name."""
     try:
-        with open(files.open_existing(_path(project)), "rb") as file:
-            found = json.loads(file.read())
-        return {name: _known(one) for name, one in found.items()}
-    except (OSError, DurablyError, ValueError, TypeError, KeyError, AttributeError):
+        return {name: _known(one) for name, one in cache.read(_path(project)).items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
@@ -86,18 +81,3 @@ def _stamp(source: Path) -> list[Any]:
     except OSError:
         return [str(source)]
     return [str(source), status.st_mtime_ns, status.st_size]
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    try:
-        files.make_folder(path.parent)
-        fd, temporary = files.create(path.parent, path.name)
-        try:
-            files.write_all(fd, to_json(content).encode("ascii"))
-            os.rename(temporary, path)
-        except OSError:
-            os.unlink(temporary)
-        finally:
-            os.close(fd)
-    except OSError:  # a cache; the next one may have more luck
-        pass

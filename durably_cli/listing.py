@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -71,11 +71,26 @@ def run_list(
 
 
 def _fitting(store: Store, filters: Filters) -> Iterator[View | Unreadable]:
-    for run in store.views():
-        if filters.since is not None and ids.made_at(run.run_id) < filters.since:
-            return
-        if filters.let_through(run):
-            yield run
+    run_ids = _candidates(store, filters)
+    if filters.since is not None:
+        since = filters.since
+        run_ids = takewhile(lambda run_id: ids.made_at(run_id) >= since, run_ids)
+    return filter(filters.let_through, store.look_at(run_ids))
+
+
+def _candidates(store: Store, filters: Filters) -> Iterator[str]:
+    """The runs to look at, newest first."""
+    if not (filters.statuses or filters.jobs or filters.labels):
+        return store.run_ids()
+    from durably_cli.index import candidates  # for filters alone
+
+    return candidates(
+        store,
+        statuses=filters.statuses,
+        jobs=filters.jobs,
+        labels=filters.labels,
+        looking_at_many=_say_that_it_takes_a_while,
+    )
 
 
 def _show_list(runs: Iterator[View | Unreadable], out: TextIO) -> int:
@@ -97,6 +112,11 @@ def _watch(store: Store, filters: Filters, count: int | None) -> int:
 
     redraw(sys.stdout, draw)
     return 0
+
+
+def _say_that_it_takes_a_while() -> None:
+    if sys.stderr.isatty():
+        _say("looking at the journals of many runs; the next time there is an index of them")
 
 
 def _say(text: str) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from durably_cli import ids
 from durably_cli.claims import Claim, Claims
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.state import Status
-from durably_cli.store import Store, Unreadable, View
+from durably_cli.store import Store, View
 
 _PART = re.compile(r"[0-9a-f-]{4,36}")
 _CANDIDATES = 10
@@ -34,7 +34,7 @@ def find_run(store: Store, meant: str) -> str:
         )
     if ids.is_id(part) and store.path_of(part).exists():
         return part
-    fitting = [run for run in store.run_ids() if run.startswith(part) or run.endswith(part)]
+    fitting = [run for day in store.days() for run in sorted(store.run_ids_of(day, part))[::-1]]
     if not fitting:
         raise NotFound(f"there is no run {meant} in {store.root}", hint="durably list")
     if len(fitting) > 1:
@@ -50,10 +50,9 @@ def _by_word(store: Store, meant: str) -> str:
     if meant == "@last":
         found, what = next(store.run_ids(), None), "no run"
     elif meant == "@failed":
-        found, what = _newest(store, lambda view: view.status is Status.FAILED), "no failed run"
+        found, what = _newest_failed(store), "no failed run"
     elif word == "@last" and job:
-        found = _newest(store, lambda view: view.state.created.job == job)
-        what = f"no run of {job}"
+        found, what = _newest_of(store, job), f"no run of {job}"
     else:
         raise UsageError(f"{meant!r} is no run; there are @last, @last/JOB and @failed")
     if found is None:
@@ -61,9 +60,24 @@ def _by_word(store: Store, meant: str) -> str:
     return found
 
 
-def _newest(store: Store, wanted: Callable[[View], bool]) -> str | None:
-    views = (view for view in store.views() if not isinstance(view, Unreadable))
-    return next((view.run_id for view in views if wanted(view)), None)
+def _newest_failed(store: Store) -> str | None:
+    from durably_cli.index import candidates  # for words that need it alone
+
+    failed = candidates(store, statuses=[Status.FAILED])
+    return _newest(store, failed, lambda view: view.status is Status.FAILED)
+
+
+def _newest_of(store: Store, job: str) -> str | None:
+    from durably_cli.index import candidates  # for words that need it alone
+
+    return _newest(store, candidates(store, jobs=[job]), lambda view: view.state.created.job == job)
+
+
+def _newest(store: Store, run_ids: Iterable[str], wanted: Callable[[View], bool]) -> str | None:
+    for run in store.look_at(run_ids):
+        if isinstance(run, View) and wanted(run):
+            return run.run_id
+    return None
 
 
 def find_claim(store: Store, meant: str) -> tuple[Path, Claim] | None:

@@ -183,7 +183,11 @@ class Store:
 
     def views(self) -> Iterator[View | Unreadable]:
         """Every run, newest first; each view is closed when the next one is asked for."""
-        for run_id in self.run_ids():
+        return self.look_at(self.run_ids())
+
+    def look_at(self, run_ids: Iterable[str]) -> Iterator[View | Unreadable]:
+        """These runs, as far as they are there; each view is closed when the next is asked for."""
+        for run_id in run_ids:
             found = self.look(run_id)
             if isinstance(found, View):
                 with found:
@@ -207,15 +211,22 @@ class Store:
 
     def run_ids(self) -> Iterator[str]:
         """The ids of all runs, newest first."""
-        for day in sorted(files.names(self.runs), reverse=True):
-            if not _DAY.fullmatch(day):
-                continue
-            try:
-                found = files.names(self.runs / day)
-            except OSError:  # no folder, or not to be read: `verify` says so
-                continue
-            names = (name.removesuffix(_SUFFIX) for name in found)
-            yield from sorted(filter(ids.is_id, names), reverse=True)
+        for day in self.days():
+            yield from sorted(self.run_ids_of(day), reverse=True)
+
+    def days(self) -> list[str]:
+        """The days on which runs were made, newest first."""
+        return sorted(filter(_DAY.fullmatch, files.names(self.runs)), reverse=True)
+
+    def run_ids_of(self, day: str, part: str = "") -> list[str]:
+        """The ids of the runs of a day that begin or end with this part, in any order."""
+        try:
+            found = files.names(self.runs / day)
+        except OSError:  # no folder, or not to be read: `verify` says so
+            return []
+        tail = part + _SUFFIX
+        names = [name for name in found if name.endswith(tail) or name.startswith(part)]
+        return [run for name in names if ids.is_id(run := name.removesuffix(_SUFFIX))]
 
     def companions(self, run_id: str) -> Iterator[Path]:
         """What stands beside a journal, be it there or not, and belongs to it."""

@@ -1,0 +1,93 @@
+"""Stores of many runs, written as durably writes them but without a sync: in seconds, not hours."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from durably_cli import clock, codec, ids
+from durably_cli.codec import to_json
+from durably_cli.events import (
+    FORMAT,
+    ErrorInfo,
+    Event,
+    Json,
+    RunCompleted,
+    RunCreated,
+    RunFailed,
+    RunStarted,
+    StepCompleted,
+    StepStarted,
+)
+
+DAYS = 100
+"""Over how many days the runs of a store are spread."""
+
+JOBS = ("sync-users", "send-invoices", "thumbnails", "nightly-report")
+RARE = "year-end"
+"""A job that was run once, on the oldest day."""
+
+
+def fill(runs: Path, number: int, days: int = DAYS) -> list[str]:
+    """Put so many runs of three steps into this folder of a store; their ids, oldest first.
+
+    One in a hundred has failed, none in the newest half; the oldest is the one of RARE.
+    """
+    first = datetime.now(UTC) - timedelta(days=days)
+    made = []
+    for position in range(number):
+        at = first + timedelta(days=days) * position / number
+        run_id = id_made_at(at)
+        fails = position % 100 == 50 and position < number / 2
+        job = RARE if position == 0 else JOBS[position % len(JOBS)]
+        write(runs, run_id, story(run_id, job, clock.write(at), fails=fails))
+        made.append(run_id)
+    return made
+
+
+def story(
+    run_id: str, job: str, at: str, *, steps: int = 3, fails: bool = False
+) -> Iterator[Event]:
+    """The events of a run that ended."""
+    labels = {"team": random.choice("abcdefgh")}
+    given = Json('{"org_id":"org_123","force":false}')
+    yield RunCreated(FORMAT, run_id, job, given, at, labels=labels, project="/p", pid=1, host="h")
+    yield RunStarted(1, 1, "h", at, {"durably": "0", "python": "3"}, "sha256:" + 64 * "0")
+    for number in range(steps):
+        yield StepStarted(f"step-{number}", at)
+        yield StepCompleted(f"step-{number}", 12, result(number), at)
+    if fails:
+        yield RunFailed(ErrorInfo("ValueError", "no", "Traceback ..."), at)
+    else:
+        yield RunCompleted(Json("null"), at)
+
+
+def result(number: int) -> Json:
+    """The JSON of a small result."""
+    return Json(to_json({"id": number, "ok": True, "name": f"user-{number}"}))
+
+
+def write(runs: Path, run_id: str, events: Iterator[Event]) -> Path:
+    """Write a journal."""
+    folder = runs / ids.day(run_id)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path, crc, data = folder / f"{run_id}.jsonl", codec.seed(run_id), bytearray()
+    for seq, event in enumerate(events):
+        line = codec.encode(seq, event, crc)
+        data += line.data
+        crc = line.crc
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+    return path
+
+
+def id_made_at(moment: datetime) -> str:
+    """A run id as it would have been made then."""
+    digits = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{digits[:8]}-{digits[8:]}-7{ids.new()[15:]}"

@@ -1,0 +1,300 @@
+"""The index: it leaves out what cannot fit, and is never believed over a journal."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from durably_cli import ids, index, journal
+from durably_cli.events import (
+    FORMAT,
+    ErrorInfo,
+    Json,
+    RunCompleted,
+    RunCreated,
+    RunFailed,
+    RunStarted,
+)
+from durably_cli.journal import Journal
+from durably_cli.reader import Reading
+from durably_cli.state import Status
+from durably_cli.store import Store, View
+from tests.conftest import Project
+
+AT = "2026-11-23T03:00:00.123Z"
+JOBS, TEAMS = ("one", "two"), ("a", "b")
+STATUSES = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.RUNNING)
+
+
+class Bench:
+    """A store whose runs are made, taken up, ended and removed, as processes do it."""
+
+    def __init__(self, root: Path) -> None:
+        self.store = Store(root / "store")
+        self.runs: list[str] = []
+        self._held: dict[str, Journal] = {}
+        self._past = count(1)
+
+    def create(self, number: int) -> None:
+        created = RunCreated(
+            FORMAT,
+            ids.new(),
+            JOBS[number % 2],
+            Json("null"),
+            AT,
+            labels={"team": TEAMS[number % 3 % 2]},
+        )
+        run = self.store.create(created)
+        assert run is not None
+        run.append(RunStarted(1, 1, "host", AT))
+        self._held[created.run] = run
+        self.runs.append(created.run)
+
+    def end(self, number: int) -> None:
+        run = self._one(number, list(self._held))
+        if run:
+            ended = (
+                RunCompleted(Json("1"), AT) if number % 2 else RunFailed(ErrorInfo("E", "e"), AT)
+            )
+            held = self._held.pop(run)
+            held.append(ended)
+            held.close()
+
+    def die(self, number: int) -> None:
+        run = self._one(number, list(self._held))
+        if run:
+            self._held.pop(run).close()
+
+    def resume(self, number: int) -> None:
+        run = self._one(number, [run for run in self.runs if run not in self._held])
+        if run:
+            path = self.store.path_of(run)
+            with self.store.view(run) as view:
+                if view.state.is_final:
+                    return
+            lock = journal.hold(path)
+            reading = Reading(lock.fd, path, run)
+            list(reading)
+            self._held[run] = journal.take_over(lock, reading, path, self.store.temporary)[0]
+            self._held[run].append(RunStarted(2, 1, "host", AT))
+
+    def remove(self, number: int) -> None:
+        run = self._one(number, [run for run in self.runs if run not in self._held])
+        if run:
+            self.store.path_of(run).unlink()
+            self.runs.remove(run)
+
+    def time_passes(self, _: int) -> None:
+        """The folders' last changes are an hour ago: what is known of them is believed."""
+        for day in self.store.days():
+            past = os.stat(self.store.runs / day).st_mtime_ns - 3600 * 10**9 + next(self._past)
+            os.utime(self.store.runs / day, ns=(past, past))
+
+    def check(self) -> None:
+        """Whatever is asked for, the answer is the one that the journals give."""
+        views = []
+        for view in self.store.views():
+            assert isinstance(view, View)
+            views.append((view.run_id, view.status, view.state.created))
+        assert [run for run, _, _ in views] == sorted(self.runs, reverse=True)
+        for status in STATUSES:
+            fitting = [run for run, has, _ in views if has is status]
+            assert kept_of(fitting, index.candidates(self.store, statuses=[status])) == fitting
+        for job in JOBS:
+            of_job = [run for run, _, created in views if created.job == job]
+            assert kept_of(of_job, index.candidates(self.store, jobs=[job])) == of_job
+            for team in TEAMS:
+                both = [run for run, _, c in views if c.job == job and c.labels["team"] == team]
+                found = index.candidates(self.store, jobs=[job], labels={"team": team})
+                assert kept_of(both, found) == both
+
+    def close(self) -> None:
+        for run in self._held.values():
+            run.close()
+
+    def _one(self, number: int, runs: list[str]) -> str | None:
+        return runs[number % len(runs)] if runs else None
+
+
+def kept_of(fitting: list[str], found: Iterator[str]) -> list[str]:
+    """Of what was found, which must be in order, what fits."""
+    run_ids = list(found)
+    assert run_ids == sorted(run_ids, reverse=True)
+    return [run for run in run_ids if run in fitting]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setenv("DURABLY_CACHE_DIR", str(tmp_path / "cache"))
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["create", "create", "end", "die", "resume", "remove", "time_passes"]),
+            st.integers(0, 99),
+        ),
+        max_size=30,
+    )
+)
+def test_its_answer_is_that_of_the_journals_whatever_happens_to_runs(
+    story: list[tuple[str, int]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        cache = {"DURABLY_CACHE_DIR": str(Path(folder) / "cache")}
+        with patch.dict(os.environ, cache):
+            bench = Bench(Path(folder))
+            try:
+                for act, number in story:
+                    getattr(bench, act)(number)
+                    bench.check()
+            finally:
+                bench.close()
+
+
+def test_of_a_day_that_has_not_changed_ended_runs_are_left_out_unseen(bench: Bench) -> None:
+    for number in range(8):
+        bench.create(number)
+        bench.end(number)
+    bench.create(8)
+    bench.die(0)
+    bench.time_passes(0)
+    interrupted = bench.runs[-1]
+    assert len(list(index.candidates(bench.store, statuses=[Status.FAILED]))) == 5
+    with patch.object(Store, "look", side_effect=AssertionError("looked at")):
+        assert list(index.candidates(bench.store, jobs=["none"])) == [interrupted]
+        assert len(list(index.candidates(bench.store, statuses=[Status.FAILED]))) == 5
+
+
+def test_of_a_day_that_has_changed_what_had_ended_is_not_looked_at_again(bench: Bench) -> None:
+    for number in range(6):
+        bench.create(number)
+        bench.end(1)
+    list(index.candidates(bench.store, jobs=["one"]))
+    bench.create(0)
+    looked_at = []
+    real = Store.look
+
+    def look(store: Store, run_id: str) -> object:
+        looked_at.append(run_id)
+        return real(store, run_id)
+
+    with patch.object(Store, "look", look):
+        list(index.candidates(bench.store, jobs=["one"]))
+    assert looked_at == bench.runs[-1:]
+
+
+def test_runs_that_have_ended_since_do_not_have_to_be_looked_at_for_ever(bench: Bench) -> None:
+    for number in range(40):
+        bench.create(number)
+    bench.time_passes(0)
+    assert len(list(index.candidates(bench.store, statuses=[Status.FAILED]))) == 40
+    for _ in range(40):
+        bench.end(1)
+    assert list(index.candidates(bench.store, statuses=[Status.FAILED])) == []
+
+
+def junk(path: Path) -> None:
+    path.write_bytes(random.randbytes(50))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def zeros(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def other(path: Path) -> None:
+    path.write_text('{"folder": 1, "x": [2]}')
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("harm", [junk, cut, zeros, other, folder, os.unlink])
+def test_what_is_no_index_is_as_good_as_none(bench: Bench, harm: Callable[[Path], None]) -> None:
+    for number in range(4):
+        bench.create(number)
+        bench.end(number)
+    bench.time_passes(0)
+    bench.check()
+    for path in (index.paths.cache_folder() / "store.index").iterdir():
+        harm(path)
+    bench.check()
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(bench: Bench) -> None:
+    bench.create(0)
+    bench.end(0)
+    index.paths.cache_folder().write_text("no folder")
+    bench.check()
+
+
+def test_what_is_known_of_days_that_are_no_more_is_forgotten(bench: Bench) -> None:
+    bench.create(0)
+    bench.die(0)
+    bench.time_passes(0)
+    bench.check()
+    known = index.paths.cache_folder() / "store.index"
+    assert len(list(known.iterdir())) == 2
+    shutil.rmtree(bench.store.runs / bench.store.days()[0])
+    assert list(index.candidates(bench.store, jobs=["one"])) == []
+    assert list(known.iterdir()) == []
+
+
+def test_a_run_that_was_damaged_in_place_is_found_by_that_and_not_taken_for_what_it_was(
+    project: Project,
+) -> None:
+    project.job(
+        "@define_job\ndef work(step: Step, payload: dict) -> None:\n    step.run('x', int)\n"
+    )
+    project.run("trigger", "work")
+    path = project.journal()
+    past = 1_700_000_000
+    os.utime(path.parent, (past, past))
+    assert project.run("list", "--status", "completed").out
+    path.write_bytes(path.read_bytes().replace(b'"result":0', b'"result":1'))
+    assert path.parent.stat().st_mtime == past
+    assert path.stem in project.run("list", "--status", "damaged").out
+    assert project.run("list", "--status", "completed").out == ""
+
+
+def test_many_who_ask_while_runs_are_made_all_get_the_truth(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def work(step: Step, payload: dict) -> None:
+            for n in range(3):
+                step.run(f"s-{n}", int)
+            assert not payload.get("fails")
+        """
+    )
+    asking = []
+    for number in range(12):
+        given = '{"fails": true}' if number % 3 == 0 else "{}"
+        asking.append(project.start("trigger", "work", "-i", given))
+        asking.append(project.start("list", "--status", "failed"))
+        asking.append(project.start("list", "--job", "work", "-n", "0"))
+    for process in asking:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode in (0, 1), err
+    assert len(project.run("list", "--status", "failed").out.splitlines()) == 4
+    assert len(project.run("list", "--job", "work").out.splitlines()) == 12
