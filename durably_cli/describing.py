@@ -13,6 +13,7 @@ from durably_cli.codec import to_json
 from durably_cli.discovery import AnyJob, find_job, load_all
 from durably_cli.errors import ConfigError, JobModuleError
 from durably_cli.fields import Field, Kind
+from durably_cli.lookup import newest_of
 from durably_cli.render.plain import row
 from durably_cli.render.summary import SCHEMA, summary
 from durably_cli.render.text import visible
@@ -69,19 +70,13 @@ def run_job(project: Path, name: str, *, as_json: bool) -> int:
 
 def last_runs(store: Store, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The newest run of each job, where there is one that can be read."""
-    missing = set(names)
     found: dict[str, dict[str, Any]] = {}
-    for run_id in store.run_ids():
-        if not missing:
-            break
-        created = store.created(run_id)
-        if created is None or created.job not in missing:
-            continue
-        view = store.look(run_id)
+    for name in names:
+        run_id = newest_of(store, name)
+        view = None if run_id is None else store.look(run_id)
         if isinstance(view, View):
             with view:
-                found[created.job] = summary(view)
-            missing.remove(created.job)
+                found[name] = summary(view)
     return found
 
 
