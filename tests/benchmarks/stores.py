@@ -49,12 +49,19 @@ def fill(runs: Path, number: int, days: int = DAYS) -> list[str]:
 
 
 def story(
-    run_id: str, job: str, at: str, *, steps: int = 3, fails: bool = False
+    run_id: str,
+    job: str,
+    at: str,
+    *,
+    given: str = '{"org_id":"org_123","force":false}',
+    steps: int = 3,
+    fails: bool = False,
 ) -> Iterator[Event]:
     """The events of a run that ended."""
     labels = {"team": random.choice("abcdefgh")}
-    given = Json('{"org_id":"org_123","force":false}')
-    yield RunCreated(FORMAT, run_id, job, given, at, labels=labels, project="/p", pid=1, host="h")
+    yield RunCreated(
+        FORMAT, run_id, job, Json(given), at, labels=labels, project="/p", pid=1, host="h"
+    )
     yield RunStarted(1, 1, "h", at, {"durably": "0", "python": "3"}, "sha256:" + 64 * "0")
     for number in range(steps):
         yield StepStarted(f"step-{number}", at)

@@ -1,0 +1,133 @@
+"""Where it is measured: a project of its own with the jobs that are measured."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from tests.benchmarks import programs
+from tests.benchmarks.measuring import run
+from tests.benchmarks.peers import Peer
+from tests.conftest import Project
+
+PROGRAMS = Path(programs.__file__).parent
+
+JOBS = '''\
+import time
+
+from pydantic import BaseModel
+
+from durably_cli import Step, define_job
+
+
+class SyncInput(BaseModel):
+    """What the job takes."""
+
+    org_id: str
+    force: bool = False
+
+
+class SyncOutput(BaseModel):
+    """What the job gives."""
+
+    synced: int
+
+
+def user(number):
+    return {"id": number, "ok": True, "name": f"user-{number}"}
+
+
+@define_job
+def steps(step: Step, payload: int) -> float:
+    """So many steps, and how many seconds they took."""
+    begun = time.perf_counter()
+    for number in range(payload):
+        step.run(f"sync-{number}", user, number)
+    return time.perf_counter() - begun
+
+
+@define_job
+def sync(step: Step, payload: SyncInput) -> SyncOutput:
+    """Three steps between a model and a model."""
+    for number in range(3):
+        step.run(f"sync-{number}", user, number)
+    return SyncOutput(synced=3)
+'''
+
+TRIGGER = ("trigger", "sync", "--input", '{"org_id": "org_123"}')
+"""A run of three steps with a typed input, as a user would have it."""
+
+
+class Bench(NamedTuple):
+    """A project to measure in, the peers and the folder they are installed in, and how often."""
+
+    project: Project
+    peers: tuple[Peer, ...] = ()
+    peers_folder: Path = Path()
+    rounds: int = 9
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of it is."""
+        return self.project.root.parent
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What a process is started with, to be in the project."""
+        return {"cwd": self.project.root, "env": self.project.env}
+
+    @property
+    def runs(self) -> Path:
+        """The folder of the journals."""
+        (store,) = self.project.data.iterdir()
+        return store / "runs"
+
+    def durably(self, *args: str) -> list[str]:
+        """A command of durably, as its installed script starts it."""
+        return [str(Path(sys.executable).with_name("durably")), *args]
+
+    def program(self, name: str, *args: str) -> list[str]:
+        """A command of one of the programs that measure a part of durably, or do without it."""
+        return [sys.executable, str(PROGRAMS / f"{name}.py"), *args]
+
+    def able(self, workload: str) -> Iterator[tuple[str, list[str], str]]:
+        """Each peer that can do this: its name with its settings, its command, its data folder."""
+        for peer in self.peers:
+            if workload in peer.workloads:
+                name = f"{peer.name}, {peer.settings}"
+                folder = self.folder / "".join(c if c.isalnum() else "-" for c in name)
+                yield name, peer.command(self.peers_folder, workload), str(folder / workload)
+
+
+@contextmanager
+def bench(
+    peers: tuple[Peer, ...] = (), peers_folder: Path = Path(), rounds: int = 9
+) -> Iterator[Bench]:
+    """A bench whose project has had one run."""
+    with TemporaryDirectory(prefix="durably-bench-") as folder:
+        yield bench_in(Path(folder))._replace(peers=peers, peers_folder=peers_folder, rounds=rounds)
+
+
+def bench_in(folder: Path) -> Bench:
+    """A bench without peers in this folder; its project has had one run."""
+    project = Project(folder)
+    project.env |= {"PYTHONDONTWRITEBYTECODE": ""}  # as an interpreter is by default
+    (project.root / "jobs" / "bench.py").write_text(JOBS)
+    made = Bench(project)
+    run(made.durably(*TRIGGER), **made.options)
+    return made
+
+
+def drop_caches() -> bool:
+    """Forget what the kernel remembers of the disk; False if that takes other rights."""
+    try:
+        os.sync()
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+    except OSError:
+        return False
+    return True

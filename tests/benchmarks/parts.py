@@ -1,0 +1,238 @@
+"""What is measured: steps, replays, starts, lists, memory and crowds.
+
+Each is measured in turns with what bounds it from below, and with the peers. The limits are ratios.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from durably_cli import clock, ids
+from tests.benchmarks import stores
+from tests.benchmarks.bench import TRIGGER, Bench, bench_in, drop_caches
+from tests.benchmarks.measuring import OURS, Part, Work, in_turns, peak_mib, process, run, told
+
+STEPS = 2_000
+REPLAYED = 100_000
+RESUMED = 10_000
+RUNS = 100_000
+CROWD = 50
+MODULES = 100
+
+BARE_COMMANDS = "a bare Typer app of as many commands"
+
+
+def steps(bench: Bench) -> Iterator[Part]:
+    """Durable steps a second, and whether the 50,000th costs what the first ones cost."""
+    number = str(STEPS)
+    works = {OURS: _own_steps(bench, STEPS)}
+    for kind in ("two lines", "one line", "sqlite"):
+        bare = bench.program("bare_steps", kind, number, str(bench.folder))
+        works[f"a bare loop, {kind}"] = told(bare)
+    for name, command, data in bench.able("steps"):
+        works[name] = told([*command, number, data])
+    found = {name: STEPS / seconds for name, seconds in in_turns(works, bench.rounds).items()}
+    limits = {"a bare loop, two lines": 0.85, "a bare loop, one line": 0.7}
+    yield Part("durable steps", "a second", found, limits, more_is_better=True)
+
+    sizes = {OURS: 50_000, "a step among 1,000": 1_000}
+    works = {name: _own_steps(bench, size) for name, size in sizes.items()}
+    each = {name: 1e6 * seconds / sizes[name] for name, seconds in in_turns(works, 3).items()}
+    yield Part("a step among 50,000", "µs", each, {"a step among 1,000": 1.15})
+
+
+def _own_steps(bench: Bench, number: int) -> Work:
+    return lambda: float(run(bench.durably("trigger", "steps", "-i", str(number)), **bench.options))
+
+
+def replays(bench: Bench) -> Iterator[Part]:
+    """Reading a journal and handing its results back; and a whole resume of finished steps."""
+    path = str(_killed_behind(bench, REPLAYED))
+    bare = "json.loads of the same file, many lines at once"
+    works = {
+        OURS: told(bench.program("replaying", path)),
+        bare: told(bench.program("bare_reading", path)),
+    }
+    found = {name: 1e6 * each / REPLAYED for name, each in in_turns(works, bench.rounds).items()}
+    yield Part("replay of a step", "µs", found, {bare: 3})
+
+    works = {OURS: _resume(bench)}
+    for name, command, data in bench.able("replay"):
+        prepare = [*command[:-1], "prepare", str(RESUMED), data]
+        works[f"{name}, its start not counted"] = _recovery(prepare, [*command, data])
+    found = in_turns(works, max(1, bench.rounds // 3))
+    yield Part(f"resume of {RESUMED:,} finished steps", "s", found, _tenth_of_best(found))
+
+
+def _killed_behind(bench: Bench, number: int) -> Path:
+    """The journal of a run that was killed behind so many steps."""
+    at, run_id = clock.now(), stores.id_made_at(datetime.now(UTC))
+    events = list(stores.story(run_id, "steps", at, given=str(number), steps=number))
+    return stores.write(bench.runs, run_id, iter(events[:-1]))
+
+
+def _resume(bench: Bench) -> Work:
+    def work() -> float:
+        run_id = _killed_behind(bench, RESUMED).stem
+        return process(bench.durably("resume", run_id), **bench.options)()
+
+    return work
+
+
+def _recovery(prepare: list[str], replay: list[str]) -> Work:
+    """How long a peer takes, once it may: one waits two seconds for a dead process's lease."""
+    folder = Path(replay[-1])
+
+    def work() -> float:
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run(prepare, capture_output=True, check=False)
+        return told(replay)()
+
+    return work
+
+
+def _tenth_of_best(found: dict[str, float]) -> dict[str, float]:
+    others = [name for name in found if name != OURS]
+    return {min(others, key=found.__getitem__): 0.1} if others else {}
+
+
+def starts(bench: Bench) -> Iterator[Part]:
+    """Whole processes: a list in a pipe, and a run of three steps."""
+    works = {
+        OURS: process(bench.durably("list"), **bench.options),
+        BARE_COMMANDS: process(bench.program("bare_commands", "list")),
+        "python -c pass": process([sys.executable, "-c", "pass"]),
+    }
+    found = in_turns(works, 4 * bench.rounds)
+    yield Part("list in a pipe", "ms", _ms(found), {BARE_COMMANDS: 1.2})
+
+    trigger = process(bench.durably(*TRIGGER), **bench.options)
+    models = "a bare script with Typer, pydantic and the models"
+    works = {OURS: trigger, models: process(bench.program("bare_models"))}
+    for name, command, data in bench.able("trigger"):
+        works[name] = process([*command, data])
+    found = in_turns(works, 2 * bench.rounds)
+    yield Part("trigger of 3 typed steps", "ms", _ms(found), {models: 1.25})
+
+    others = [bench.project.root / "jobs" / f"other_{number}.py" for number in range(MODULES)]
+
+    def among(number: int) -> Work:
+        def work() -> float:
+            for path in others[:number]:
+                path.write_text("import asyncio, json\n")
+            try:
+                return trigger()
+            finally:
+                for path in others[:number]:
+                    path.unlink()
+
+        return work
+
+    works = {OURS: among(MODULES), "without them": among(0)}
+    found = in_turns(works, 3 * bench.rounds)
+    yield Part(f"trigger beside {MODULES} other modules", "ms", _ms(found), {"without them": 1.1})
+
+
+def _ms(found: dict[str, float]) -> dict[str, float]:
+    return {name: 1000 * seconds for name, seconds in found.items()}
+
+
+def lists(bench: Bench) -> Iterator[Part]:
+    """Looking for runs among 100,000: warm, cold, and when one has just crashed."""
+    few, many = bench_in(bench.folder / "few"), bench_in(bench.folder / "many")
+    stores.fill(few.runs, 100)
+    oldest = stores.fill(many.runs, RUNS)[0]
+    failed = ("list", "--status", "failed")
+    plain = f"the newest 20 of {RUNS:,}"
+
+    def part(work: str, args: tuple[str, ...], limit: float, before: Callable[[], object]) -> Part:
+        def asked() -> float:
+            before()
+            return process(many.durably(*args), **many.options)()
+
+        def known() -> float:
+            before()
+            return process(few.durably("list"), **few.options)()
+
+        works = {OURS: asked, "list, of 100": known}
+        return Part(work, "ms", _ms(in_turns(works, 2 * bench.rounds)), {"list, of 100": limit})
+
+    begun = time.perf_counter()
+    run(many.durably("list", "--job", stores.RARE), **many.options)
+    yield Part(f"making the index of {RUNS:,}", "s", {OURS: time.perf_counter() - begun})
+    yield part(f"list: {plain}", ("list",), 1.1, _nothing)
+    yield part("list --status failed", failed, 3, _nothing)
+    yield part("list --job of a single run", ("list", "--job", stores.RARE), 3, _nothing)
+    yield part("list --label", ("list", "--label", "team=c"), 3, _nothing)
+    yield part("list --since 30d", ("list", "--since", "30d"), 3, _nothing)
+    yield part("inspect, by the tail of the id", ("inspect", ids.short(oldest)), 3, _nothing)
+    yield part("list --status failed, after a crash", failed, 3, lambda: _crash(many))
+    if drop_caches():
+        yield part("list --status failed, cold", failed, 3, drop_caches)
+
+    works = {OURS: process(many.durably("list"), **many.options)}
+    for name, command, data in bench.able("list"):
+        run([*command[:-1], "fill", str(RUNS), data])
+        works[name] = process([*command, str(RUNS), data])
+    found = in_turns(works, bench.rounds)
+    yield Part(f"{plain}, process", "ms", _ms(found))
+
+
+def _nothing() -> None:
+    pass
+
+
+def _crash(bench: Bench) -> None:
+    """Kill a run in its steps."""
+    command = bench.durably("trigger", "steps", "-i", "1000000")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, **bench.options) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def memory(bench: Bench) -> Iterator[Part]:
+    """The most memory that commands take."""
+    bare = peak_mib(bench.program("bare_commands", "list"))
+    journal = _killed_behind(bench, REPLAYED)
+    works = {
+        OURS: peak_mib(bench.durably("resume", journal.stem), **bench.options),
+        BARE_COMMANDS: bare,
+    }
+    found = in_turns(works, 1)  # afterwards it has ended
+    yield Part(f"memory of a resume of {REPLAYED:,} results", "MiB", found)
+    works = {OURS: peak_mib(bench.durably("list"), **bench.options), BARE_COMMANDS: bare}
+    yield Part("memory of a list", "MiB", in_turns(works, 3))
+
+
+def crowds(bench: Bench) -> Iterator[Part]:
+    """Many triggers at once."""
+    works = {OURS: _at_once(bench.durably(*TRIGGER), bench)}
+    for name, command, data in bench.able("trigger"):
+        works[name] = _at_once([*command, data], bench)
+    found = in_turns(works, 3)
+    best = min((name for name in found if name != OURS), key=found.__getitem__, default="")
+    yield Part(f"{CROWD} triggers at once", "s", found, {best: 0.25} if best else {})
+
+
+def _at_once(command: list[str], bench: Bench) -> Work:
+    def work() -> float:
+        begun = time.perf_counter()
+        options = {**bench.options, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        started = [subprocess.Popen(command, **options) for _ in range(CROWD)]
+        failed = sum(process.wait() != 0 for process in started)
+        took = time.perf_counter() - begun
+        return took if not failed else float("inf")
+
+    return work
+
+
+PARTS = (steps, replays, starts, lists, memory, crowds)

@@ -1,0 +1,40 @@
+"""A replay: replaying.py JOURNAL prints how long reading it and handing its results back takes.
+
+As `durably resume` does it, less what is done once: the start, the copy and the sync of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from durably_cli.events import StepStarted
+from durably_cli.local import Results, remember
+from durably_cli.reader import Reading
+from durably_cli.step import Step
+from durably_cli.store import fold_reading
+
+
+def user(number: int) -> object:
+    """A step that must not be executed."""
+    raise AssertionError(f"step {number} is executed again")
+
+
+def main(path: Path) -> None:
+    """Print how long it took."""
+    fd = os.open(path, os.O_RDONLY)
+    number = sum(isinstance(event, StepStarted) for event in Reading(fd, path, path.stem))
+    begun = time.perf_counter()
+    results = Results(path)
+    fold_reading(remember(Reading(fd, path, path.stem), results), path)
+    step = Step(results)
+    for each in range(number):
+        step.run(f"step-{each}", user, each)
+    print(json.dumps({"seconds": time.perf_counter() - begun}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
