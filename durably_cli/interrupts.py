@@ -24,6 +24,7 @@ class _Noted:
     signum: int | None = None
     shields: int = 0
     raised: bool = False
+    main_thread: int | None = threading.main_thread().ident
     on_first: Callable[[], None] | None = None
     before_exit: Callable[[], None] | None = None
 
@@ -57,6 +58,7 @@ def _forget_after_fork() -> None:
             is_int = signum == signal.SIGINT
             signal.signal(signum, signal.default_int_handler if is_int else signal.SIG_DFL)
     _noted.signum, _noted.shields, _noted.raised = None, 0, False
+    _noted.main_thread = threading.get_ident()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
@@ -76,11 +78,11 @@ class _Shield:
     """
 
     def __enter__(self) -> None:
-        if threading.get_ident() == threading.main_thread().ident:
+        if threading.get_ident() == _noted.main_thread:
             _noted.shields += 1
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if threading.get_ident() == threading.main_thread().ident:
+        if threading.get_ident() == _noted.main_thread:
             _noted.shields -= 1
             if kind is None and not _noted.raised:
                 check()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from durably_cli import clock, ids
-from durably_cli.blobs import BlobDamaged, Blobs
+from durably_cli.blobs import BlobDamaged, Blobs, is_reference
 from durably_cli.errors import Abort, Interrupted, JournalLost
 from durably_cli.events import (
     Event,
@@ -81,8 +81,11 @@ class Results(dict[str, Json]):
         self._blobs, self._run = Blobs(journal), ids.short(journal.stem)
 
     def __getitem__(self, name: str) -> Json:
+        result = super().__getitem__(name)
+        if not is_reference(result):
+            return result
         try:
-            return self._blobs.get(super().__getitem__(name))
+            return self._blobs.get(result)
         except BlobDamaged as error:
             raise JournalLost(
                 f"the result of step {name!r} cannot be replayed: {error}",
@@ -93,7 +96,7 @@ class Results(dict[str, Json]):
 def remember(events: Iterable[Event], results: dict[str, Json]) -> Iterator[Event]:
     """Pass the events on, and keep the results of the steps that completed."""
     for event in events:
-        if isinstance(event, StepCompleted):
+        if type(event) is StepCompleted:
             results[event.name] = event.result
         yield event
 

@@ -6,10 +6,10 @@ million events folds in the memory of a small one. `steps` walks the events agai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from durably_cli.events import (
     ErrorInfo,
@@ -141,46 +141,95 @@ def fold(events: Iterable[Event]) -> RunState:
         raise NotARun("the first event is not a run.created")
     state = RunState(first)
     for event in iterator:
-        _apply(state, event)
+        kind = type(event)
+        if state.attempts and kind not in _OF_NO_ATTEMPT:
+            state.attempts[-1].last = event.at
+        apply = _APPLY.get(kind)
+        if apply is not None:
+            apply(state, event)
     return state
 
 
-def _apply(state: RunState, event: Event) -> None:
-    if state.attempts and not isinstance(event, (RunStarted, RunRepaired)):
-        state.attempts[-1].last = event.at
-    if isinstance(event, StepStarted):
-        attempt = len(state.attempts)
-        state.unfinished[event.name] = StepState(event.name, StepStatus.STARTED, attempt, event.at)
-    elif isinstance(event, StepCompleted):
-        state.unfinished.pop(event.name, None)
-        state.completed_steps += 1
-        state.completed_ms += event.ms
-    elif isinstance(event, StepFailed):
-        state.unfinished[event.name] = _failed(event, state.unfinished.get(event.name))
-    elif isinstance(event, LogWritten):
-        state.log_lines += 1
-    elif isinstance(event, ProgressReported):
-        state.progress = event
-    elif isinstance(event, RunStarted):
-        state.attempts.append(Attempt(event, event.at))
-        state.status = Status.RUNNING
-        state.ended = state.progress = None
-        _forget_failure(state)
-    elif isinstance(event, RunInterrupted):
-        _close_attempt(state, event.at, event.signal)
-    elif isinstance(event, RunCompleted):
-        state.output = event.output
-        _end(state, Status.COMPLETED, event.at)
-    elif isinstance(event, RunFailed):
-        state.error, state.failed_step = event.error, event.step
-        _end(state, Status.FAILED, event.at)
-    elif isinstance(event, RunCancelled):
-        _end(state, Status.CANCELLED, event.at)
-    elif isinstance(event, RunRepaired):
-        state.repaired.append(event)
-        state.lose_end("cut off by a repair")
-    elif isinstance(event, Unknown):
-        state.unknown.append(event.type)
+_OF_NO_ATTEMPT = (RunStarted, RunRepaired)
+"""Events that are no word of the attempt before them."""
+
+
+def _step_started(state: RunState, event: StepStarted) -> None:
+    attempt = len(state.attempts)
+    state.unfinished[event.name] = StepState(event.name, StepStatus.STARTED, attempt, event.at)
+
+
+def _step_completed(state: RunState, event: StepCompleted) -> None:
+    state.unfinished.pop(event.name, None)
+    state.completed_steps += 1
+    state.completed_ms += event.ms
+
+
+def _step_failed(state: RunState, event: StepFailed) -> None:
+    start = state.unfinished.get(event.name)
+    attempt, started = (start.attempt, start.started) if start else (0, event.at)
+    state.unfinished[event.name] = StepState(
+        event.name, StepStatus.FAILED, attempt, started, ms=event.ms, error=event.error
+    )
+
+
+def _log_written(state: RunState, event: LogWritten) -> None:
+    state.log_lines += 1
+
+
+def _progress_reported(state: RunState, event: ProgressReported) -> None:
+    state.progress = event
+
+
+def _run_started(state: RunState, event: RunStarted) -> None:
+    state.attempts.append(Attempt(event, event.at))
+    state.status = Status.RUNNING
+    state.ended = state.progress = None
+    _forget_failure(state)
+
+
+def _run_interrupted(state: RunState, event: RunInterrupted) -> None:
+    _close_attempt(state, event.at, event.signal)
+
+
+def _run_completed(state: RunState, event: RunCompleted) -> None:
+    state.output = event.output
+    _end(state, Status.COMPLETED, event.at)
+
+
+def _run_failed(state: RunState, event: RunFailed) -> None:
+    state.error, state.failed_step = event.error, event.step
+    _end(state, Status.FAILED, event.at)
+
+
+def _run_cancelled(state: RunState, event: RunCancelled) -> None:
+    _end(state, Status.CANCELLED, event.at)
+
+
+def _run_repaired(state: RunState, event: RunRepaired) -> None:
+    state.repaired.append(event)
+    state.lose_end("cut off by a repair")
+
+
+def _unknown(state: RunState, event: Unknown) -> None:
+    state.unknown.append(event.type)
+
+
+_APPLY: dict[type[Event], Callable[[RunState, Any], None]] = {
+    StepStarted: _step_started,
+    StepCompleted: _step_completed,
+    StepFailed: _step_failed,
+    LogWritten: _log_written,
+    ProgressReported: _progress_reported,
+    RunStarted: _run_started,
+    RunInterrupted: _run_interrupted,
+    RunCompleted: _run_completed,
+    RunFailed: _run_failed,
+    RunCancelled: _run_cancelled,
+    RunRepaired: _run_repaired,
+    Unknown: _unknown,
+}
+"""What an event does to the state; a second RunCreated does nothing."""
 
 
 def _end(state: RunState, status: Status, at: str) -> None:
@@ -197,13 +246,6 @@ def _forget_failure(state: RunState) -> None:
 def _close_attempt(state: RunState, at: str, outcome: str) -> None:
     if state.attempts:
         state.attempts[-1].ended, state.attempts[-1].outcome = at, outcome
-
-
-def _failed(event: StepFailed, start: StepState | None) -> StepState:
-    attempt, started = (start.attempt, start.started) if start else (0, event.at)
-    return StepState(
-        event.name, StepStatus.FAILED, attempt, started, ms=event.ms, error=event.error
-    )
 
 
 def steps(events: Iterable[Event], unfinished: Mapping[str, StepState]) -> Iterator[StepState]:

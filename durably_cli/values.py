@@ -174,7 +174,7 @@ def annotation(fn: Callable[..., Any], name: str) -> Any:
     return found[name]
 
 
-_decode = json.JSONDecoder().decode
+_DECODER = json.JSONDecoder()
 
 
 class _Plain:
@@ -185,7 +185,11 @@ class _Plain:
             raise _explained(value) or ValueRefused("$", str(error)) from None
 
     def load(self, text: Json) -> Any:
-        return _decode(text)
+        try:
+            value, end = _DECODER.raw_decode(text)
+        except ValueError:  # white space in front, for one
+            end = -1
+        return value if end == len(text) else _DECODER.decode(text)
 
     def reveal(self, value: Any) -> Any:
         return value
