@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,14 @@ from typing import Any
 import pytest
 
 import durably_cli
+from tests.crash.counting import pytest_terminal_summary as pytest_terminal_summary
+
+for _signum, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_signum) is signal.SIG_IGN:  # by nohup, or by a shell in the background
+        signal.signal(_signum, _handler)
 
 DURABLY = (sys.executable, "-m", "durably_cli")
 CODE = Path(durably_cli.__file__).parent.parent
