@@ -134,7 +134,7 @@ def is_reference(result: Json) -> bool:
 
 def belongs_in_a_file(result: Json) -> bool:
     """Is it too large for the journal, or would it be taken for a reference?"""
-    return len(result) > LIMIT or is_reference(result)
+    return len(result) > LIMIT or result.startswith(_MARK)
 
 
 def size_of(result: Json) -> int:

@@ -9,8 +9,8 @@ from functools import lru_cache
 
 def now() -> str:
     """The time in UTC, ISO 8601 with milliseconds and a Z."""
-    seconds, ms = divmod(time.time_ns() // 1_000_000, 1000)
-    return f"{_second(seconds)}.{ms:03}Z"
+    ms = time.time_ns() // 1_000_000
+    return f"{_second(ms // 1000)}.{ms % 1000:03}Z"
 
 
 @lru_cache(maxsize=1)

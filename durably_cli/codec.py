@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
@@ -35,8 +35,29 @@ from durably_cli.strict import DECODER
 
 CRC_BYTES = len(b',"crc":"00000000"}')
 
-to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
-"""A plain value as strict, compact JSON. ValueError for NaN and Infinity."""
+_STRICT = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def to_json(value: object) -> str:
+    """A plain value as strict, compact JSON.
+
+    ValueError for NaN and Infinity, TypeError for what JSON has not, RecursionError for a circle.
+    """
+    return "".join(_parts_of(value, 0))
+
+
+def _made_once() -> Callable[[object, int], Iterable[str]]:
+    """What `JSONEncoder.encode` makes anew for every value, which takes longer than a small one."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return lambda value, _: (_STRICT.encode(value),)
+    parts: Callable[[object, int], Iterable[str]] = make(
+        None, _STRICT.default, encode_basestring_ascii, None, ":", ",", False, False, False
+    )
+    return parts
+
+
+_parts_of = _made_once()
 
 _NAMES = {cls: name for name, cls in TYPES.items()}
 _JSON = "Json"
@@ -113,11 +134,8 @@ class NewerFormat(ValueError):
     """Line 0 says that a newer durably wrote this journal."""
 
 
-class Line(NamedTuple):
-    """A line's bytes, newline included, and the crc that the next line continues from."""
-
-    data: bytes
-    crc: int
+Line = tuple[bytes, int]
+"""A line's bytes, newline included, and the crc that the next line continues from."""
 
 
 def name_of(event: Event) -> str:
@@ -140,14 +158,14 @@ def encode(seq: int, event: Event, previous: int) -> Line:
     text = f'{{"seq":{seq},"type":"{_NAMES[type(event)]}"'
     for place, head, write, default in _WRITERS[type(event)]:
         value = event[place]
-        if value != default:
+        if default is _MISSING or value != default:
             text += head + write(value)
     text += f',"at":"{event.at}"'
-    if has_lone_surrogate(text):
+    if "\\ud" in text and has_lone_surrogate(text):
         raise ValueError("a lone surrogate cannot be written")
     body = text.encode("ascii")
     crc = crc32(body, previous)
-    return Line(body + b',"crc":"%08x"}\n' % crc, crc)
+    return body + b',"crc":"%08x"}\n' % crc, crc
 
 
 def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:

@@ -81,10 +81,10 @@ class _Shield:
         if threading.get_ident() == _noted.main_thread:
             _noted.shields += 1
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if threading.get_ident() == _noted.main_thread:
             _noted.shields -= 1
-            if kind is None and not _noted.raised:
+            if _noted.signum is not None and kind is None and not _noted.raised:
                 check()
 
 

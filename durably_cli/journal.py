@@ -61,9 +61,9 @@ class Journal:
             self._check_owned()
             if isinstance(event, StepCompleted) and belongs_in_a_file(event.result):
                 event = self._in_a_file(event)
-            line = codec.encode(self._lines, event, self._crc)
+            data, crc = codec.encode(self._lines, event, self._crc)
             try:
-                files.write_all(self._lock.fd, line.data)
+                files.write_all(self._lock.fd, data)
                 if type(event) in DURABLE:
                     files.sync(self._lock.fd)
             except OSError as error:
@@ -74,11 +74,7 @@ class Journal:
             except BaseException:  # where it stopped is unknown: leave what a crash would leave
                 self._lock.close()
                 raise
-            self._lines, self._crc, self._end = (
-                self._lines + 1,
-                line.crc,
-                self._end + len(line.data),
-            )
+            self._lines, self._crc, self._end = self._lines + 1, crc, self._end + len(data)
 
     def withdraw(self) -> None:
         """Remove the journal of a run that should not have been made."""
@@ -130,14 +126,14 @@ class Journal:
 
 def create(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | None:
     """The journal of a new run, durable and held; None if the name is taken."""
-    line = codec.encode(0, event, codec.seed(event.run))
+    data, crc = codec.encode(0, event, codec.seed(event.run))
     fd, temporary = files.create(temporary_folder, path.name)
     lock = locks.acquire(fd)
     if lock is None:
         raise AssertionError(f"{temporary} is new, and locked")
     try:
         with files.naming(path):
-            files.write_all(fd, line.data)
+            files.write_all(fd, data)
             files.sync(fd)
     except BaseException:
         os.unlink(temporary)
@@ -146,7 +142,7 @@ def create(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | N
     if not files.publish(temporary, path):
         lock.close()
         return None
-    return Journal(lock, path, temporary_folder, lines=1, crc=line.crc, end=len(line.data))
+    return Journal(lock, path, temporary_folder, lines=1, crc=crc, end=len(data))
 
 
 def hold(path: Path, *, forever: bool = False, seconds: float | None = None) -> Lock:
@@ -212,9 +208,9 @@ def _replaced(
             end = _copy(lock.fd, fd, reading)
             lines, crc = reading.lines, reading.crc
             if added is not None:
-                line = codec.encode(lines, added, crc)
-                files.write_all(fd, line.data)
-                lines, crc, end = lines + 1, line.crc, end + len(line.data)
+                data, crc = codec.encode(lines, added, crc)
+                files.write_all(fd, data)
+                lines, end = lines + 1, end + len(data)
             files.sync(fd)
         os.rename(temporary, path)
     except BaseException:

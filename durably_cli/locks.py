@@ -46,7 +46,8 @@ class Lock:
             status = os.fstat(self.fd) if self.fd >= 0 else None
         except OSError:
             return None
-        return status if status and _identity(status) == self.identity else None
+        is_it = status is not None and (status.st_dev, status.st_ino) == self.identity
+        return status if is_it else None
 
     def close(self) -> None:
         """Let go of the lock and the file; twice does no harm."""

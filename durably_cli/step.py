@@ -36,6 +36,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _Place = tuple[CodeType, int]
+"""Code, and how far into it, in bytes."""
 
 
 def _ignore(_: object) -> None:
@@ -69,10 +70,10 @@ class Step:
         """`info`, `warn` and `error` lines for the journal and for the standard `logging`."""
         self._results: dict[str, Json] = {} if results is None else results
         self._record, self._replayed = record, replayed
-        self._secrets = secrets
+        self._secrets = secrets if secrets else None
         self._recording = threading.Lock()
         self._places: dict[str, _Place] = {}
-        self._known_places: dict[_Place, _Place] = {}
+        self._known_places: dict[tuple[int, int], _Place] = {}
         self._running: str | None = None
         self._refused: StepMisused | None = None
         self._failures: dict[int, tuple[str, BaseException]] = {}
@@ -122,13 +123,16 @@ class Step:
 
     def emit(self, event: Event) -> None:
         """Record an event, from any thread of this process."""
-        self._check_process()
+        if os.getpid() != self._process:
+            raise self._in_a_child()
+        if self._secrets is not None:
+            event = self._secrets.masked(event)
         with self._recording:
-            self._record(self._secrets.masked(event))
+            self._record(event)
 
     def masked(self, line: LogWritten) -> LogWritten:
         """The line with known secrets masked."""
-        masked = self._secrets.masked(line)
+        masked = line if self._secrets is None else self._secrets.masked(line)
         return masked if isinstance(masked, LogWritten) else line
 
     def raise_refused(self) -> None:
@@ -186,7 +190,8 @@ class Step:
         """The result's JSON, and what that gives back. ValueRefused, with the step's name."""
         try:
             text, back = values.round_trip(converter, value)
-            self._secrets.refuse(text)
+            if self._secrets is not None:
+                self._secrets.refuse(text)
         except ValueRefused as refused:
             if inspect.isawaitable(value):
                 if inspect.iscoroutine(value):
@@ -197,7 +202,8 @@ class Step:
         return text, back
 
     def _begin(self, name: str, fn: Callable[..., object], frame: Any) -> None:
-        self._check_process()
+        if os.getpid() != self._process:
+            raise self._in_a_child()
         if threading.get_ident() != self._thread:
             self._refused = StepMisused(
                 f"step {name!r} was started from a second thread; start steps from the thread of "
@@ -205,9 +211,9 @@ class Step:
             )
             raise self._refused
         interrupts.check()
-        if not isinstance(name, str) or not name or not is_text(name):
+        if not isinstance(name, str) or not name or not (name.isascii() or is_text(name)):
             raise StepMisused(f"a step's name must be a text that is not empty, not {name!r}")
-        secret = self._secrets.held_by(name)
+        secret = None if self._secrets is None else self._secrets.held_by(name)
         if secret is not None:
             raise StepMisused(f"the name of a step holds the secret {secret}; give it another one")
         if self._running is not None:
@@ -217,7 +223,8 @@ class Step:
             )
         if _is_async(fn):
             raise _async(name)
-        place = frame.f_code, frame.f_lineno
+        code, offset = frame.f_code, frame.f_lasti
+        place = self._known_places.setdefault((id(code), offset), (code, offset))
         first = self._places.get(name)
         if first is not None:
             places = " and at ".join(dict.fromkeys((_shown(first), _shown(place))))
@@ -225,14 +232,13 @@ class Step:
                 f"the step name {name!r} is used twice, at {places}; give each step a name of its "
                 "own, with the item's id in it for one"
             )
-        self._places[name] = self._known_places.setdefault(place, place)
+        self._places[name] = place
 
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise StepMisused(
-                f"this process is a child of process {self._process}, which owns the run; "
-                "fork inside a step's function, and let the child never use `step`"
-            )
+    def _in_a_child(self) -> StepMisused:
+        return StepMisused(
+            f"this process is a child of process {self._process}, which owns the run; "
+            "fork inside a step's function, and let the child never use `step`"
+        )
 
 
 def _is_async(fn: Callable[..., object]) -> bool:
@@ -254,8 +260,9 @@ def _async(name: str) -> StepMisused:
 
 
 def _shown(place: _Place) -> str:
-    code, line = place
-    return f"{code.co_filename}:{line}"
+    code, offset = place
+    lines = (line for start, end, line in code.co_lines() if start <= offset < end)
+    return f"{code.co_filename}:{next(lines)}"
 
 
 def _ms_since(begun: float) -> int:

@@ -13,7 +13,7 @@ import marshal
 import math
 import typing
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from weakref import WeakKeyDictionary
 
@@ -61,7 +61,7 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
     """
     try:
         text = converter.dump(value)
-        if has_lone_surrogate(text):
+        if "\\ud" in text and has_lone_surrogate(text):
             raise _explained(value) or ValueRefused("$", "a lone surrogate is not text")
         if is_too_deep(text):
             raise ValueRefused("$", f"it is nested too deeply: more than {DEEPEST} levels")
@@ -125,13 +125,15 @@ def returned_by(fn: Callable[..., Any]) -> Any:
     Partials, callable objects, methods and classes are seen through. TypeError if the annotation
     cannot be resolved.
     """
-    while isinstance(fn, functools.partial):
-        fn = fn.func
-    if isinstance(fn, type):
-        return fn if fn.__module__ != "builtins" else UNDECLARED
-    if not inspect.isroutine(fn):
-        fn = type(fn).__call__
-    function = getattr(fn, "__func__", fn)
+    function: Callable[..., Any] = fn
+    if not isinstance(fn, FunctionType):  # as most are
+        while isinstance(fn, functools.partial):
+            fn = fn.func
+        if isinstance(fn, type):
+            return fn if fn.__module__ != "builtins" else UNDECLARED
+        if not inspect.isroutine(fn):
+            fn = type(fn).__call__
+        function = getattr(fn, "__func__", fn)
     if "return" not in getattr(function, "__annotations__", ()):
         return UNDECLARED
     declared = _RETURNED.get(function)

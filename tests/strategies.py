@@ -104,9 +104,8 @@ def lines_of(events: list[Event], run: str = RUN) -> list[bytes]:
     """The lines of a journal of these events, newlines included."""
     lines, crc = [], codec.seed(run)
     for seq, event in enumerate(events):
-        line = codec.encode(seq, event, crc)
-        lines.append(line.data)
-        crc = line.crc
+        line, crc = codec.encode(seq, event, crc)
+        lines.append(line)
     return lines
 
 

@@ -49,9 +49,9 @@ def write_journal(project: Project, steps: int) -> tuple[Path, int]:
 
     def line(event: Event) -> bytes:
         nonlocal seq, crc
-        made = codec.encode(seq, event, crc)
-        seq, crc = seq + 1, made.crc
-        return made.data
+        data, crc = codec.encode(seq, event, crc)
+        seq += 1
+        return data
 
     with path.open("wb") as file:
         file.write(line(RunCreated(FORMAT, run, "big", Json(str(steps)), AT)))

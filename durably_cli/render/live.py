@@ -10,7 +10,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.text import Text
 
 from durably_cli.events import (
-    Event,
     LogWritten,
     ProgressReported,
     RunStarted,
@@ -74,10 +73,8 @@ class Live(Talk):
             "", total=None, job="", running="", of="", counts="", visible=False
         )
 
-    def recorded(self, event: Event) -> None:
-        super().recorded(event)
-        if isinstance(event, StepStarted):
-            self._update(running=visible(event.name))
+    def step_started(self, event: StepStarted) -> None:
+        self._update(running=visible(event.name))
 
     def replayed(self, name: str) -> None:
         super().replayed(name)

@@ -12,6 +12,7 @@ from durably_cli.events import (
     RunStarted,
     StepCompleted,
     StepFailed,
+    StepStarted,
 )
 from durably_cli.ids import short
 from durably_cli.local import OwnedRun
@@ -32,6 +33,7 @@ class Talk:
         self.completed = 0
         self.replayed_steps = 0
         self._progress = -1
+        self._next_said = 50
 
     def owns(self, run: OwnedRun) -> None:
         self.run = run
@@ -48,7 +50,9 @@ class Talk:
         self.replayed_steps += 1
 
     def recorded(self, event: Event) -> None:
-        if isinstance(event, StepCompleted):
+        if isinstance(event, StepStarted):
+            self.step_started(event)
+        elif isinstance(event, StepCompleted):
             self.completed += 1
             self.step_completed(event)
         elif isinstance(event, StepFailed):
@@ -77,14 +81,18 @@ class Talk:
         for step in run.state.in_doubt:
             self.say(f"step {step.name} was in flight when the run stopped: it may have happened")
 
+    def step_started(self, event: StepStarted) -> None:
+        """A step that has only begun is worth no line of its own."""
+
     def step_completed(self, event: StepCompleted) -> None:
         done = self.completed
         if done <= _IN_FULL:
             self.say(f"step {event.name} completed in {span(event.ms / 1000)}")
             if done == _IN_FULL:
                 self.say("from here on steps are counted: at 50, 100, 200, 500, ...")
-        elif done in _round_numbers(done):
+        elif done == self._next_said:
             self.say(f"{done:,} steps completed")
+            self._next_said = done * 5 // 2 if str(done).startswith("2") else done * 2
 
     def logged(self, event: LogWritten) -> None:
         data = "".join(f" {key}={value}" for key, value in event.data.items())
@@ -121,8 +129,3 @@ class Silent(Talk):
 
     def say(self, text: str) -> None:
         pass
-
-
-def _round_numbers(done: int) -> tuple[int, int, int]:
-    power = 10 ** (len(str(done)) - 1)
-    return power, 2 * power, 5 * power

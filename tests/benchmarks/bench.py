@@ -18,11 +18,15 @@ from tests.conftest import Project
 PROGRAMS = Path(programs.__file__).parent
 
 JOBS = '''\
+import random
 import time
+from pathlib import Path
+from statistics import median
 
 from pydantic import BaseModel
 
 from durably_cli import Step, define_job
+from tests.benchmarks.programs.bare_steps import LOOPS
 
 
 class SyncInput(BaseModel):
@@ -49,6 +53,26 @@ def steps(step: Step, payload: int) -> float:
     for number in range(payload):
         step.run(f"sync-{number}", user, number)
     return time.perf_counter() - begun
+
+
+@define_job
+def race(step: Step, folder: str) -> dict[str, float]:
+    """A step and bare loops in turns, a few at a time: the seconds each takes, in the median."""
+    loops = {kind: loop(Path(folder)) for kind, loop in LOOPS.items()}
+    numbers = iter(range(1_000_000))
+
+    def own(number: int) -> None:
+        step.run(f"sync-{number}", user, number)
+
+    works = {"durably": own, **loops}
+    taken = {kind: [] for kind in works}
+    for _ in range(120):
+        for kind in random.sample(list(works), len(works)):
+            begun = time.perf_counter()
+            for _ in range(25):
+                works[kind](next(numbers))
+            taken[kind].append((time.perf_counter() - begun) / 25)
+    return {kind: median(each) for kind, each in taken.items()}
 
 
 @define_job

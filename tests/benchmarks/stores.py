@@ -83,9 +83,8 @@ def write(runs: Path, run_id: str, events: Iterator[Event]) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path, crc, data = folder / f"{run_id}.jsonl", codec.seed(run_id), bytearray()
     for seq, event in enumerate(events):
-        line = codec.encode(seq, event, crc)
-        data += line.data
-        crc = line.crc
+        line, crc = codec.encode(seq, event, crc)
+        data += line
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.write(fd, data)

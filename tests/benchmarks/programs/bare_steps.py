@@ -1,7 +1,7 @@
-"""Bare loops that make results durable: bare_steps.py KIND NUMBER FOLDER prints the seconds.
+"""Bare loops that make results durable, a step at a time.
 
-`one line` and `two lines` are what a step writes of JSON with a checksum: its result, synced, and
-before it that it began; `sqlite` is a row a step, each in a transaction, WAL and synchronous FULL.
+One line and two lines are what a step writes of JSON with a checksum: its result, synced, and
+before it that it began; SQLite is a row a step, each in a transaction, WAL and synchronous FULL.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from zlib import crc32
+
+Loop = Callable[[int], None]
+"""Makes the result of the step of this number durable."""
 
 
 def result_of(number: int) -> dict[str, object]:
@@ -28,9 +30,10 @@ def now() -> str:
     return f"{seconds}.{int(moment % 1 * 1000):03}Z"
 
 
-def lines(number: int, folder: Path, *, both: bool) -> Callable[[], None]:
-    """A loop that writes one or both lines of each step."""
-    fd = os.open(folder / "bare.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
+def lines(folder: Path, *, both: bool) -> Loop:
+    """What writes one or both lines of a step."""
+    path = folder / ("two.jsonl" if both else "one.jsonl")
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
     to_json = json.JSONEncoder(separators=(",", ":")).encode
     seq = crc = 0
 
@@ -41,41 +44,38 @@ def lines(number: int, folder: Path, *, both: bool) -> Callable[[], None]:
         os.write(fd, body + b',"crc":"%08x"}\n' % crc)
         seq += 1
 
-    def loop() -> None:
-        for each in range(number):
-            name = f"sync-{each}"
-            if both:
-                write({"type": "step.started", "name": name})
-            write({"type": "step.completed", "name": name, "ms": 0, "result": result_of(each)})
-            os.fdatasync(fd)
+    def once(number: int) -> None:
+        name = f"sync-{number}"
+        if both:
+            write({"type": "step.started", "name": name})
+        write({"type": "step.completed", "name": name, "ms": 0, "result": result_of(number)})
+        os.fdatasync(fd)
 
-    return loop
+    return once
 
 
-def sqlite(number: int, folder: Path) -> Callable[[], None]:
-    """A loop that puts each step into a table."""
+def sqlite(folder: Path) -> Loop:
+    """What puts a step into a table."""
     database = sqlite3.connect(folder / "bare.db", isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
-    database.execute("DROP TABLE IF EXISTS steps")
-    database.execute("CREATE TABLE steps (name TEXT PRIMARY KEY, at TEXT, result TEXT)")
+    database.execute("CREATE TABLE IF NOT EXISTS steps (name TEXT, at TEXT, result TEXT)")
 
-    def loop() -> None:
-        for each in range(number):
-            row = f"sync-{each}", now(), json.dumps(result_of(each))
-            database.execute("INSERT INTO steps VALUES (?, ?, ?)", row)
+    def once(number: int) -> None:
+        row = f"sync-{number}", now(), json.dumps(result_of(number))
+        database.execute("INSERT INTO steps VALUES (?, ?, ?)", row)
 
-    return loop
+    return once
 
 
-def main(kind: str, number: int, folder: Path) -> None:
-    """Print how long the loop took."""
-    loop = sqlite(number, folder) if kind == "sqlite" else None
-    loop = loop or lines(number, folder, both=kind == "two lines")
-    begun = time.perf_counter()
-    loop()
-    print(json.dumps({"seconds": time.perf_counter() - begun}))
+def one_line(folder: Path) -> Loop:
+    """What writes the result alone."""
+    return lines(folder, both=False)
 
 
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+def two_lines(folder: Path) -> Loop:
+    """What writes that a step began, too."""
+    return lines(folder, both=True)
+
+
+LOOPS = {"two lines": two_lines, "one line": one_line, "SQLite": sqlite}
