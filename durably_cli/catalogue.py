@@ -55,6 +55,12 @@ def known(project: Path) -> dict[str, str]:
     return found
 
 
+def file_of(project: Path, name: str) -> Path | None:
+    """The file that a job was in when it was last loaded; None if that is not known."""
+    known = load(project).get(name)
+    return None if known is None else Path(known.stamp[0])
+
+
 def load(project: Path) -> dict[str, Known]:
     """The jobs that were loaded so far, by name."""
     try:

@@ -1,4 +1,5 @@
-"""Finding a job: `sync-users` is looked for in jobs/sync_users.py, then in the other modules.
+"""Finding a job: `sync-users` is looked for in jobs/sync_users.py, then where it was last time, and
+only then in all modules.
 
 A job module is imported under a name of its own, so that jobs/json.py hides nobody's json, with
 the project's folder at the front of `sys.path`. A module that does not import hides only itself.
@@ -6,7 +7,6 @@ the project's folder at the front of `sys.path`. A module that does not import h
 
 from __future__ import annotations
 
-import difflib
 import sys
 import traceback
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from durably_cli import paths
+from durably_cli import catalogue, paths
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
 from durably_cli.failures import describe
 from durably_cli.jobs import NAME, Job
@@ -33,11 +33,14 @@ def find_job(project: Path, name: str, note: Callable[[str], object] = lambda te
     if not NAME.fullmatch(name):
         raise NotFound(f"{name!r} is no job's name", hint="durably trigger --help")
     _import_from(project)
-    likely = _likely_module(project, name)
+    likely = _module_named_after(project, name)
     if likely is not None:
         for job in _jobs_of(load_module(likely)):
             if job.name == name:
                 return job
+    last = _where_it_was(project, name)
+    if last is not None:
+        return last
     jobs, broken = load_all(project)
     if name in jobs:
         for error in broken:
@@ -103,12 +106,23 @@ def _jobs_of(module: ModuleType) -> list[AnyJob]:
     return list(found.values())
 
 
-def _likely_module(project: Path, name: str) -> Path | None:
+def _module_named_after(project: Path, name: str) -> Path | None:
     stem = name.replace("-", "_").replace(".", "_")
     for path in (project / "jobs" / f"{stem}.py", project / "jobs" / stem / "__init__.py"):
         if path.is_file():
             return path
     return None
+
+
+def _where_it_was(project: Path, name: str) -> AnyJob | None:
+    """The job, if it is where it was last time: to import all modules may take long."""
+    path = catalogue.file_of(project, name)
+    if path is None or path not in paths.job_files(project):
+        return None
+    try:
+        return next((job for job in _jobs_of(load_module(path)) if job.name == name), None)
+    except JobModuleError:  # it may be elsewhere by now
+        return None
 
 
 def _module_name(path: Path) -> str:
@@ -151,6 +165,8 @@ def _mentions(path: str, name: str) -> bool:
 def _not_found(
     project: Path, name: str, known: list[str], broken: list[JobModuleError]
 ) -> NotFound:
+    import difflib  # for who mistypes a name alone
+
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     what = f"there is no job {name} in {project / 'jobs'}"
     if near:

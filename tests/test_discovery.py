@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import discovery
+from durably_cli import catalogue, discovery
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
 
 JOB = """
@@ -42,6 +42,30 @@ def test_a_job_is_looked_for_in_the_module_of_its_name_first(root: Path) -> None
     write(root, "other.py", "raise RuntimeError('imported')")
     assert discovery.find_job(root, "sync-users").name == "sync-users"
     assert "durably_job_other" not in sys.modules
+
+
+def test_then_where_it_was_last_time_unless_it_is_there_no_more(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DURABLY_CACHE_DIR", str(tmp_path / "cache"))
+    first = write(root, "first.py", JOB.format(name="moving"))
+    write(root, "other.py", "")
+    catalogue.remember(root, [discovery.find_job(root, "moving")])
+    forget(root)
+    assert discovery.find_job(root, "moving").source == first
+    assert "durably_job_other" not in sys.modules
+
+    for left_behind in ("", "raise RuntimeError('no')"):
+        forget(root)
+        first.write_text(left_behind)
+        second = write(root, "second.py", JOB.format(name="moving"))
+        assert discovery.find_job(root, "moving").source == second
+
+
+def forget(root: Path) -> None:
+    """As in a new process."""
+    for name in [name for name in sys.modules if name.startswith("durably_job_")]:
+        del sys.modules[name]
 
 
 def test_else_in_all_the_others_and_the_broken_ones_are_noted(root: Path) -> None:

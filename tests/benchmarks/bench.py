@@ -1,4 +1,4 @@
-"""Where it is measured: a project of its own with the jobs that are measured."""
+"""Where it is measured: a project of its own, which has had one run, with the jobs to measure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def steps(step: Step, payload: int) -> float:
     """So many steps, and how many seconds they took."""
     begun = time.perf_counter()
     for number in range(payload):
-        step.run(f"sync-{number}", user, number)
+        step.run(f"step-{number}", user, number)
     return time.perf_counter() - begun
 
 
@@ -111,6 +111,10 @@ class Bench(NamedTuple):
         (store,) = self.project.data.iterdir()
         return store / "runs"
 
+    def beside(self, name: str) -> Bench:
+        """Another bench with a project of its own, where nothing has been measured yet."""
+        return _bench_in(self.folder / name, self.peers, self.peers_folder, self.rounds)
+
     def durably(self, *args: str) -> list[str]:
         """A command of durably, as its installed script starts it."""
         return [str(Path(sys.executable).with_name("durably")), *args]
@@ -132,17 +136,16 @@ class Bench(NamedTuple):
 def bench(
     peers: tuple[Peer, ...] = (), peers_folder: Path = Path(), rounds: int = 9
 ) -> Iterator[Bench]:
-    """A bench whose project has had one run."""
+    """A bench in a folder of its own, which goes with it."""
     with TemporaryDirectory(prefix="durably-bench-") as folder:
-        yield bench_in(Path(folder))._replace(peers=peers, peers_folder=peers_folder, rounds=rounds)
+        yield _bench_in(Path(folder), peers, peers_folder, rounds)
 
 
-def bench_in(folder: Path) -> Bench:
-    """A bench without peers in this folder; its project has had one run."""
+def _bench_in(folder: Path, peers: tuple[Peer, ...], peers_folder: Path, rounds: int) -> Bench:
     project = Project(folder)
     project.env |= {"PYTHONDONTWRITEBYTECODE": ""}  # as an interpreter is by default
     (project.root / "jobs" / "bench.py").write_text(JOBS)
-    made = Bench(project)
+    made = Bench(project, peers, peers_folder, rounds)
     run(made.durably(*TRIGGER), **made.options)
     return made
 

@@ -19,7 +19,7 @@ from statistics import median
 
 from durably_cli import clock, ids
 from tests.benchmarks import stores
-from tests.benchmarks.bench import TRIGGER, Bench, bench_in, drop_caches
+from tests.benchmarks.bench import TRIGGER, Bench, drop_caches
 from tests.benchmarks.measuring import OURS, Part, Work, in_turns, peak_mib, process, run, told
 
 STEPS = 2_000
@@ -116,8 +116,9 @@ def _tenth_of_best(found: dict[str, float]) -> dict[str, float]:
     return {min(others, key=found.__getitem__): 0.1} if others else {}
 
 
-def starts(bench: Bench) -> Iterator[Part]:
+def starts(measured: Bench) -> Iterator[Part]:
     """Whole processes: a list in a pipe, and a run of three steps."""
+    bench = measured.beside("starts")
     works = {
         OURS: process(bench.durably("list"), **bench.options),
         BARE_COMMANDS: process(bench.program("bare_commands", "list")),
@@ -159,7 +160,7 @@ def _ms(found: dict[str, float]) -> dict[str, float]:
 
 def lists(bench: Bench) -> Iterator[Part]:
     """Looking for runs among 100,000: warm, cold, and when one has just crashed."""
-    few, many = bench_in(bench.folder / "few"), bench_in(bench.folder / "many")
+    few, many = bench.beside("few"), bench.beside("many")
     stores.fill(few.runs, 100)
     oldest = stores.fill(many.runs, RUNS)[0]
     failed = ("list", "--status", "failed")
@@ -211,8 +212,9 @@ def _crash(bench: Bench) -> None:
         os.kill(process.pid, signal.SIGKILL)
 
 
-def memory(bench: Bench) -> Iterator[Part]:
+def memory(measured: Bench) -> Iterator[Part]:
     """The most memory that commands take."""
+    bench = measured.beside("memory")
     bare = peak_mib(bench.program("bare_commands", "list"))
     journal = _killed_behind(bench, REPLAYED)
     works = {
@@ -225,8 +227,9 @@ def memory(bench: Bench) -> Iterator[Part]:
     yield Part("memory of a list", "MiB", in_turns(works, 3))
 
 
-def crowds(bench: Bench) -> Iterator[Part]:
+def crowds(measured: Bench) -> Iterator[Part]:
     """Many triggers at once."""
+    bench = measured.beside("crowds")
     works = {OURS: _at_once(bench.durably(*TRIGGER), bench)}
     for name, command, data in bench.able("trigger"):
         works[name] = _at_once([*command, data], bench)
