@@ -121,9 +121,9 @@ _FIELDS = {cls: _fields_of(cls) for cls in TYPES.values()}
 _WRITERS = {cls: _writers_of(fields) for cls, fields in _FIELDS.items()}
 _parse = json.JSONDecoder().raw_decode
 _MOST = 2**63
-_CRC = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
+_CRC = rb',"crc":"([0-9a-f]{8})"\}'
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
-_ESCAPE = re.compile(r"\\(?:u([0-9a-f]{4})|.)")
+_ESCAPE = r"\\(?:u([0-9a-f]{4})|.)"
 
 
 class BadLine(ValueError):
@@ -281,7 +281,7 @@ def has_lone_surrogate(text: str) -> bool:
     if "\\ud" not in text:
         return False
     end_of_high = -1
-    for escape in _ESCAPE.finditer(text):
+    for escape in re.finditer(_ESCAPE, text):
         unit = int(escape[1] or "0", 16)
         if 0xDC00 <= unit <= 0xDFFF:
             if escape.start() != end_of_high:
@@ -372,7 +372,7 @@ def _check_format(found: object) -> None:
 
 
 def _why_not(data: bytes, seq: int) -> str:
-    shown = _CRC.search(data, max(0, len(data) - CRC_BYTES))
+    shown = re.search(_CRC, data[max(0, len(data) - CRC_BYTES) :])
     if shown is None:
         return "the line is not whole"
     found = re.match(rb'\{"seq":(\d{1,18}),', data)

@@ -18,8 +18,8 @@ from durably_cli.codec import to_json
 Definitions = Mapping[str, Any]
 
 _REFERENCE = "#/$defs/"
-_FLAG = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+_FLAG = r"[A-Za-z][A-Za-z0-9_-]*"
+_NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
 
 
 TAKEN = frozenset(
@@ -61,7 +61,7 @@ class Field(NamedTuple):
     def flag(self) -> str | None:
         """`--org-id` for org_id; None for a name that no flag can have, or trigger's own have."""
         word = self.name.replace("_", "-")
-        if not _FLAG.fullmatch(word) or TAKEN & {word, f"no-{word}"}:
+        if not re.fullmatch(_FLAG, word) or TAKEN & {word, f"no-{word}"}:
             return None
         return f"--{word}"
 
@@ -73,7 +73,7 @@ class Field(NamedTuple):
     def value_of(self, text: str) -> Any:
         """What a text on the command line most likely means; the text itself if nothing else."""
         kind = self.items if self.kind is Kind.LIST else self.kind
-        if kind is Kind.NUMBER and _NUMBER.fullmatch(text):
+        if kind is Kind.NUMBER and re.fullmatch(_NUMBER, text):
             return json.loads(text)
         if kind is Kind.SWITCH and text in ("true", "false"):
             return text == "true"

@@ -14,7 +14,7 @@ from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.events import Json
 from durably_cli.options import argument_text
 
-_FIELD = re.compile(r"([^=:]+)(:?=)(.*)", re.DOTALL)
+_FIELD = r"(?s)([^=:]+)(:?=)(.*)"
 
 
 def read_input(
@@ -83,7 +83,7 @@ def _parse(text: str, name: str) -> Any:
 
 
 def _field(given: str) -> tuple[str, Any]:
-    found = _FIELD.fullmatch(given)
+    found = re.fullmatch(_FIELD, given)
     if found is None:
         raise UsageError(
             f"-p {given!r} is no field; it reads key=text or key:=json",

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -53,7 +52,6 @@ class Watcher(Protocol):
         """A step's journalled result was handed back."""
 
 
-@dataclass(slots=True)
 class OwnedRun:
     """A run this process owns: its journal, what that held, and the results it can replay.
 
@@ -61,12 +59,18 @@ class OwnedRun:
     `secrets` what is to be masked in all that is told of it.
     """
 
-    journal: Journal
-    state: RunState
-    results: dict[str, Json] = field(default_factory=dict)
-    dropped: int = 0
-    kept: str | None = None
-    secrets: Secrets = NO_SECRETS
+    def __init__(
+        self,
+        journal: Journal,
+        state: RunState,
+        results: dict[str, Json] | None = None,
+        dropped: int = 0,
+        kept: str | None = None,
+        secrets: Secrets = NO_SECRETS,
+    ) -> None:
+        self.journal, self.state = journal, state
+        self.results = {} if results is None else results
+        self.dropped, self.kept, self.secrets = dropped, kept, secrets
 
     @property
     def run_id(self) -> str:

@@ -12,7 +12,7 @@ from durably_cli.errors import NotFound, UsageError
 from durably_cli.state import Status
 from durably_cli.store import Store, View
 
-_PART = re.compile(r"[0-9a-f-]{4,36}")
+_PART = r"[0-9a-f-]{4,36}"
 _CANDIDATES = 10
 
 
@@ -26,7 +26,7 @@ def find_run(store: Store, meant: str) -> str:
     if meant.startswith("key:"):
         return _by_key(store, meant)
     part = meant.strip().lower()
-    if not _PART.fullmatch(part):
+    if not re.fullmatch(_PART, part):
         raise UsageError(
             f"{meant!r} is no run: give 4 or more characters of the head or the tail of its id, "
             "or @last, @last/JOB, @failed, key:JOB/VALUE",

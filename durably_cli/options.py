@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from durably_cli.codec import is_text
 from durably_cli.errors import InvalidInput, UsageError
 
-_SPAN = re.compile(r"(\d+)\s*([smhdw])")
+_SPAN = r"(\d+)\s*([smhdw])"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -26,7 +26,7 @@ def read_labels(given: Sequence[str]) -> dict[str, str]:
 
 def read_moment(given: str, option: str) -> datetime:
     """The moment an option means: a span such as 45m, 12h, 2d or 1w, or an ISO date or time."""
-    found = _SPAN.fullmatch(given.strip())
+    found = re.fullmatch(_SPAN, given.strip())
     try:
         if found:
             return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -29,7 +29,7 @@ from durably_cli.errors import JournalDamaged, JournalTooNew
 from durably_cli.events import DURABLE, Event
 
 _SECTOR = 512
-_PRINTABLE = re.compile(rb"[ -~]*")
+_PRINTABLE = rb"[ -~]*"
 _FIRST_BYTES = 1 << 12
 _MOST_BYTES = 1 << 16
 
@@ -195,7 +195,7 @@ def _is_cut_short(rest: bytes, seq: int) -> bool:
     head = b'{"seq":%d,"type":"' % seq
     return (
         rest[: len(head)] == head[: len(rest)]
-        and _PRINTABLE.fullmatch(rest) is not None
+        and re.fullmatch(_PRINTABLE, rest) is not None
         and not codec.begins_whole_object(rest)
     )
 

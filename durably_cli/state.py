@@ -7,7 +7,6 @@ million events folds in the memory of a small one. `steps` walks the events agai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -71,34 +70,36 @@ NO_END = "no end recorded"
 """What came of an attempt that was killed, or crashed with its machine."""
 
 
-@dataclass(slots=True)
 class Attempt:
     """One process's try: when it last left word, and `ended`, unless that was not its end."""
 
-    started: RunStarted
-    last: str
-    ended: str | None = None
-    outcome: str = NO_END
+    __slots__ = ("ended", "last", "outcome", "started")
+
+    def __init__(self, started: RunStarted) -> None:
+        self.started = started
+        self.last = started.at
+        self.ended: str | None = None
+        self.outcome = NO_END
 
 
-@dataclass(slots=True)
 class RunState:
     """The run as its journal tells it; only `fold` makes one."""
 
-    created: RunCreated
-    status: Status = Status.PENDING
-    attempts: list[Attempt] = field(default_factory=list)
-    unfinished: dict[str, StepState] = field(default_factory=dict)
-    completed_steps: int = 0
-    completed_ms: int = 0
-    log_lines: int = 0
-    progress: ProgressReported | None = None
-    output: Json | None = None
-    error: ErrorInfo | None = None
-    failed_step: str | None = None
-    ended: str | None = None
-    repaired: list[RunRepaired] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
+    def __init__(self, created: RunCreated) -> None:
+        self.created = created
+        self.status = Status.PENDING
+        self.attempts: list[Attempt] = []
+        self.unfinished: dict[str, StepState] = {}
+        self.completed_steps = 0
+        self.completed_ms = 0
+        self.log_lines = 0
+        self.progress: ProgressReported | None = None
+        self.output: Json | None = None
+        self.error: ErrorInfo | None = None
+        self.failed_step: str | None = None
+        self.ended: str | None = None
+        self.repaired: list[RunRepaired] = []
+        self.unknown: list[str] = []
 
     @property
     def is_final(self) -> bool:
@@ -182,7 +183,7 @@ def _progress_reported(state: RunState, event: ProgressReported) -> None:
 
 
 def _run_started(state: RunState, event: RunStarted) -> None:
-    state.attempts.append(Attempt(event, event.at))
+    state.attempts.append(Attempt(event))
     state.status = Status.RUNNING
     state.ended = state.progress = None
     _forget_failure(state)

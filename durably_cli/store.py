@@ -28,7 +28,7 @@ from durably_cli.reader import Reading
 from durably_cli.state import NotARun, RunState, Status, fold
 
 _SUFFIX = ".jsonl"
-_COMPANION = re.compile(r"\.(?:blobs|imported|source|(?:damaged|torn)-\d+)")
+_COMPANION = r"\.(?:blobs|imported|source|(?:damaged|torn)-\d+)"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _DAY_SECONDS = 86_400
 
@@ -232,13 +232,13 @@ class Store:
         """What stands beside a journal, be it there or not, and belongs to it."""
         folder = self.path_of(run_id).parent
         for name in files.names(folder):
-            if name.startswith(run_id) and _COMPANION.fullmatch(name, len(run_id)):
+            if name.startswith(run_id) and re.fullmatch(_COMPANION, name[len(run_id) :]):
                 yield folder / name
 
     def owner_of(self, name: str) -> str | None:
         """The run to whose journal or companions this name in a day's folder belongs, if to one."""
         run_id, dot, rest = name.partition(".")
-        is_ours = dot + rest == _SUFFIX or _COMPANION.fullmatch(dot + rest)
+        is_ours = dot + rest == _SUFFIX or re.fullmatch(_COMPANION, dot + rest)
         return run_id if is_ours and ids.is_id(run_id) else None
 
     def _sweep(self) -> None:

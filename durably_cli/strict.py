@@ -11,8 +11,8 @@ from typing import Any
 DEEPEST = 200
 """How deep a value may be nested: pydantic reads no deeper, and no stack is too full for that."""
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_NO_BRACKETS = re.compile(r"[^\[\]{}]+")
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_NO_BRACKETS = r"[^\[\]{}]+"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -43,6 +43,6 @@ def is_too_deep(text: str) -> bool:
     """Are lists and objects nested deeper than a line may hold them, in any reader's stack?"""
     if text.count("[") + text.count("{") <= DEEPEST:
         return False
-    brackets = _NO_BRACKETS.sub("", _STRING.sub("", text))
+    brackets = re.sub(_NO_BRACKETS, "", re.sub(_STRING, "", text))
     depths = accumulate(1 if bracket in "[{" else -1 for bracket in brackets)
     return max(depths, default=0) > DEEPEST

@@ -216,7 +216,7 @@ def test_a_newer_format_is_listed_and_not_resumed(stubborn: Project) -> None:
     created = RunCreated(
         FORMAT + 1, journal.stem, "stubborn", Json("{}"), "2026-11-23T03:00:00.123Z"
     )
-    journal.write_bytes(codec.encode(0, created, codec.seed(journal.stem)).data)
+    journal.write_bytes(codec.encode(0, created, codec.seed(journal.stem))[0])
     assert stubborn.runs()[0]["status"] == "unreadable"
     assert "newer durably" in stubborn.runs()[0]["reason"]
     assert "newer durably" in stubborn.run("resume", journal.stem, expect=74).err

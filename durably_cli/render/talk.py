@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TextIO
 
 from durably_cli.events import (
@@ -58,6 +57,8 @@ class Talk:
         elif isinstance(event, StepFailed):
             self.say(f"step {event.name} failed: {event.error.type}: {event.error.message}")
         elif isinstance(event, LogWritten):
+            import logging  # as the job does that has logged
+
             if not logging.root.handlers:  # else the job shows its logging its own way
                 self.logged(event)
         elif isinstance(event, ProgressReported):
