@@ -9,7 +9,10 @@ from durably_cli.errors import NotFound
 
 _FOLDER = Path(__file__).parent
 
-TOPICS = ("input", "exit-codes", "journal", "durability", "care", "cron", "environment")
+TOPICS = (
+    *("input", "exit-codes", "journal", "durability", "performance", "care", "cron"),
+    "environment",
+)
 
 
 def run_help(topic: str | None) -> int:

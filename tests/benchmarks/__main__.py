@@ -19,6 +19,7 @@ from tests.benchmarks.peers.packages import DEFAULT_FOLDER
 from tests.examples import REPOSITORY
 
 PICTURE = REPOSITORY / ".github" / "performance.svg"
+PAGE = REPOSITORY / "durably_cli" / "topics" / "performance.md"
 DRAWN = ("durable steps", "resume of", "trigger of 3", "50 triggers")
 
 
@@ -52,6 +53,7 @@ def main() -> int:
         kept = results.now(found, command, versions)
         results.save(kept)
         PICTURE.write_text(results.picture(kept, DRAWN), encoding="utf-8")
+        PAGE.write_text(results.page(kept, PAGE.read_text("utf-8")), encoding="utf-8")
     return 0 if all(part.is_kept(name) for part in found for name in part.figures) else 1
 
 

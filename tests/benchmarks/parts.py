@@ -39,7 +39,9 @@ def steps(bench: Bench) -> Iterator[Part]:
     works = {}
     for name, command, data in bench.able("steps"):
         works[name] = told([*command, str(STEPS), data])
-    peers = {name: each / STEPS for name, each in in_turns(works, bench.rounds // 3).items()}
+    peers = {
+        name: each / STEPS for name, each in in_turns(works, max(1, bench.rounds // 3)).items()
+    }
     bare = {f"a bare loop, {kind}": each for kind, each in race.items() if kind != OURS}
     seconds = {OURS: race[OURS], **bare, **peers}
     limits = {"a bare loop, two lines": 0.85, "a bare loop, one line": 0.7}
@@ -233,7 +235,7 @@ def crowds(measured: Bench) -> Iterator[Part]:
     works = {OURS: _at_once(bench.durably(*TRIGGER), bench)}
     for name, command, data in bench.able("trigger"):
         works[name] = _at_once([*command, data], bench)
-    found = in_turns(works, 3)
+    found = in_turns(works, max(1, bench.rounds // 4))
     best = min((name for name in found if name != OURS), key=found.__getitem__, default="")
     yield Part(f"{CROWD} triggers at once", "s", found, {best: 0.25} if best else {})
 

@@ -64,6 +64,27 @@ def table(parts: list[Part]) -> Iterator[str]:
             work = ours = ""
 
 
+def page(results: Results, before: str) -> str:
+    """The page of `durably help performance` with these results in the place of those before."""
+    paragraphs = before.split("\n\n")
+    for number, paragraph in enumerate(paragraphs):
+        if paragraph.startswith("| work |"):
+            paragraphs[number] = "\n".join(table(results.parts))
+        elif paragraph.startswith("Measured on "):
+            paragraphs[number] = _told(results)
+    return "\n\n".join(paragraphs)
+
+
+def _told(results: Results) -> str:
+    versions = "; ".join(f"{name}: {version}" for name, version in results.versions.items())
+    return (
+        f"Measured on {results.on}, on {results.machine}, by `{results.command}`,\n"
+        "in a checkout with `pip install -e '.[test]'`, node and npm. A figure is the median of\n"
+        "turns that what is compared takes one after the other; on a busy machine it differs from\n"
+        f"one time to the next. Versions: {versions}."
+    )
+
+
 def figure(number: float) -> str:
     """Three digits that count."""
     if number >= 100:

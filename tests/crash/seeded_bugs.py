@@ -446,8 +446,8 @@ MUTANTS = (
     Mutant(
         "signals raised inside an append",
         "interrupts.py",
-        "            _noted.shields += 1\n",
-        "            _noted.shields += 0\n",
+        "    if not _noted.shields:\n",
+        "    if True:\n",
         ("signals.py::test_a_signal_at_each_call_stops_the_run_which_goes_on",),
     ),
     Mutant(
