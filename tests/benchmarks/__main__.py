@@ -51,6 +51,8 @@ def main() -> int:
     if asked.save:
         command = "python -m tests.benchmarks --peers --save"
         kept = results.now(found, command, versions)
+        if asked.only:
+            kept = results.merged(kept, results.load())
         results.save(kept)
         PICTURE.write_text(results.picture(kept, DRAWN), encoding="utf-8")
         PAGE.write_text(results.page(kept, PAGE.read_text("utf-8")), encoding="utf-8")

@@ -33,6 +33,13 @@ def now(parts: list[Part], command: str, versions: dict[str, str]) -> Results:
     return Results(date.today().isoformat(), machine, command, python | versions, parts)
 
 
+def merged(results: Results, before: Results) -> Results:
+    """These results, and of those before the parts that were not measured again, in their order."""
+    works = [part.work for part in results.parts]
+    kept = [part for part in before.parts if part.work not in works]
+    return results._replace(versions=before.versions | results.versions, parts=results.parts + kept)
+
+
 def save(results: Results, path: Path = FILE) -> None:
     """Write them down."""
     content = results._asdict() | {"parts": [part._asdict() for part in results.parts]}
