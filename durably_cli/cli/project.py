@@ -100,7 +100,9 @@ def help_(
         str | None, typer.Argument(metavar="TOPIC", autocompletion=complete_topics)
     ] = None,
 ) -> int:
-    """Explain a topic: input, exit-codes, journal, durability, care, cron, environment.
+    """Explain a topic.
+
+    Topics: input, exit-codes, journal, durability, performance, care, cron, environment.
 
     \b
     Examples:
