@@ -65,7 +65,7 @@ def load(project: Path) -> dict[str, Known]:
     """The jobs that were loaded so far, by name."""
     try:
         return {name: _known(one) for name, one in cache.read(_path(project)).items()}
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, LookupError, AttributeError):
         return {}
 
 
@@ -73,7 +73,8 @@ def _known(found: dict[str, Any]) -> Known:
     fields = [
         Field(*one)._replace(kind=Kind(one[1]), items=Kind(one[-1])) for one in found["fields"]
     ]
-    return Known(found["doc"], fields, found["stamp"])
+    source, *rest = found["stamp"]
+    return Known(str(found["doc"]), fields, [str(source), *rest])
 
 
 def _path(project: Path) -> Path:

@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import repeat
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -84,9 +85,6 @@ _KINDS = {
 }
 _ERROR_PARTS = ErrorInfo._fields
 _MISSING = object()
-_MARKS = {"result": b',"result":', "output": b',"output":'}
-_AT_MARK = b',"at":"'
-_TAIL_BYTES = len(b',"at":"2026-11-23T03:00:00.123Z"') + CRC_BYTES
 _END_BYTES = CRC_BYTES + 1
 """The checksum's bytes and the newline's."""
 
@@ -120,6 +118,8 @@ def _writers_of(fields: list[_Field]) -> list[tuple[int, str, Callable[[Any], st
 _FIELDS = {cls: _fields_of(cls) for cls in TYPES.values()}
 _WRITERS = {cls: _writers_of(fields) for cls, fields in _FIELDS.items()}
 _parse = json.JSONDecoder().raw_decode
+SCAN: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+"""The value that begins at a place of a JSON text, and its end; StopIteration if none does."""
 _MOST = 2**63
 _CRC = rb',"crc":"([0-9a-f]{8})"\}'
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
@@ -244,8 +244,10 @@ def _are_written_so(texts: list[str]) -> bool:
     if has_lone_surrogate(together):
         return False
     try:
-        values = json.loads(together)
-        return len(values) == len(texts) and to_json(values) == together
+        read = list(map(SCAN, texts, repeat(0)))  # ends early at a text that is no value at all
+        if [end for _, end in read] != list(map(len, texts)):
+            return False
+        return to_json([value for value, _ in read]) == together
     except (ValueError, RecursionError):
         return False
 
@@ -324,7 +326,7 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
                 raise BadLine(f"it is a {called} without its {name}")
             value = default
         elif declared is _JSON:
-            value = _text_of(name, value, data)
+            value = _text_of(name, value)
         elif not isinstance(value, kind.types):
             raise BadLine(f"the {name} of its {called} is a {type(value).__name__}")
         elif isinstance(value, (int, float)) and not -_MOST < value < _MOST:
@@ -349,19 +351,12 @@ def _is_day(day: str) -> bool:
     return _is_time(f"{day}T00:00:00.000Z")
 
 
-def _text_of(name: str, value: object, data: bytes) -> Json:
-    """The JSON of a field. A result or an output is taken from the line as it stands.
-
-    They stand last before `at`, behind numbers and texts, where `,"result":` cannot occur: a text
-    escapes its quotes.
-    """
-    mark = _MARKS.get(name)
-    if mark is None or data[-_TAIL_BYTES : -_TAIL_BYTES + len(_AT_MARK)] != _AT_MARK:
-        try:
-            return Json(to_json(value))
-        except (ValueError, RecursionError) as error:
-            raise BadLine(f"its {name} is not JSON: {error}") from None
-    return Json(data[data.index(mark) + len(mark) : -_TAIL_BYTES].decode("ascii"))
+def _text_of(name: str, value: object) -> Json:
+    """The JSON of a field."""
+    try:
+        return Json(to_json(value))
+    except (ValueError, RecursionError) as error:
+        raise BadLine(f"its {name} is not JSON: {error}") from None
 
 
 def _check_format(found: object) -> None:

@@ -13,7 +13,7 @@ from durably_cli.codec import to_json
 from durably_cli.discovery import AnyJob, find_job, load_all
 from durably_cli.errors import ConfigError, JobModuleError
 from durably_cli.fields import Field, Kind
-from durably_cli.lookup import newest_of
+from durably_cli.index import candidates
 from durably_cli.render.plain import row
 from durably_cli.render.summary import SCHEMA, summary
 from durably_cli.render.text import visible
@@ -71,12 +71,13 @@ def run_job(project: Path, name: str, *, as_json: bool) -> int:
 def last_runs(store: Store, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The newest run of each job, where there is one that can be read."""
     found: dict[str, dict[str, Any]] = {}
-    for name in names:
-        run_id = newest_of(store, name)
-        view = None if run_id is None else store.look(run_id)
-        if isinstance(view, View):
-            with view:
-                found[name] = summary(view)
+    missing = set(names)
+    for run in store.look_at(candidates(store, jobs=missing)) if missing else ():
+        if isinstance(run, View) and run.state.created.job in missing:
+            found[run.state.created.job] = summary(run)
+            missing.remove(run.state.created.job)
+            if not missing:
+                break
     return found
 
 

@@ -30,16 +30,16 @@ def is_id(text: str) -> bool:
 
 
 def made_at(run_id: str) -> datetime:
-    """When the id was made, to the millisecond, in UTC."""
-    return _EPOCH + timedelta(milliseconds=int(run_id[:8] + run_id[9:13], 16))
+    """When the id was made, to the millisecond, in UTC; the last moment there is, if later."""
+    try:
+        return _EPOCH + timedelta(milliseconds=int(run_id[:8] + run_id[9:13], 16))
+    except OverflowError:
+        return datetime.max.replace(microsecond=999_000, tzinfo=UTC)
 
 
 def day(run_id: str) -> str:
     """The UTC day the id was made on, as yyyy-mm-dd."""
-    try:
-        return f"{made_at(run_id):%Y-%m-%d}"
-    except OverflowError:
-        return "9999-12-31"
+    return f"{made_at(run_id):%Y-%m-%d}"
 
 
 def short(run_id: str) -> str:

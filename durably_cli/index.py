@@ -15,19 +15,21 @@ those whose journals have changed, and those that had not ended. The latter are 
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from zlib import crc32
 
 from durably_cli import cache, files, paths
 from durably_cli.codec import to_json
 from durably_cli.state import Status
 from durably_cli.store import Store, View
 
-_SETTLED_NS = 1_000_000_000
+SETTLED_NS = 1_000_000_000
 """How old a folder's last change must be, lest another one come in the same tick of the clock."""
 
 _MANY = 5_000
@@ -59,7 +61,7 @@ class _Day(NamedTuple):
 class _Look(NamedTuple):
     """What a look at a journal told; `status` is None unless its run had ended."""
 
-    stamp: list[int]
+    stamp: list[int | str]
     status: str | None = None
     job: str = ""
     labels: Mapping[str, str] = {}
@@ -75,14 +77,15 @@ def candidates(
 ) -> Iterator[str]:
     """The ids of all runs of these statuses, jobs and labels, and of some others; newest first.
 
-    What is empty lets all through. `looking_at_many` is called once if that takes a while, as it
-    does where there is no index yet.
+    What is empty lets all through. `jobs` may lose some meanwhile. `looking_at_many` is called
+    once if that takes a while, as it does where there is no index yet.
     """
     wanted = labels or {}
     if not (statuses or jobs or wanted) or not set(statuses).isdisjoint(_UNFORESEEN):
         yield from store.run_ids()
         return
-    folder = paths.cache_folder() / f"{store.root.name}.index"
+    place = crc32(os.fsencode(store.root.resolve()))  # there may be several data folders
+    folder = paths.cache_folder() / f"{store.root.name}-{place:08x}.index"
     days = store.days()
     _forget_all_but(days, folder)
     anew = 0
@@ -91,30 +94,32 @@ def candidates(
         if anew < _MANY <= anew + looked_at:
             looking_at_many()
         anew += looked_at
-        fitting = list(runs.open)
+        fitting = [(run_id, "") for run_id in runs.open]
         for status, job, has, run_ids in runs.ended:
             if (
                 (not statuses or status in statuses)
                 and (not jobs or job in jobs)
                 and wanted.items() <= has.items()
             ):
-                fitting += run_ids.split()
-        yield from sorted(fitting, reverse=True)
+                fitting += [(run_id, job) for run_id in run_ids.split()]
+        for run_id, job in sorted(fitting, reverse=True):
+            if not job or not jobs or job in jobs:
+                yield run_id
 
 
 def _runs_of(day: str, store: Store, folder: Path) -> tuple[_Day, int]:
     """The runs of a day, and how many journals were looked at to know."""
     path = folder / f"{day}.json"
-    stamp = _stamp(store.runs / day)
+    stamp = _stamp_of_day(store.runs / day)
     known = cache.read(path)
     try:
         if stamp and known["folder"] == stamp and len(known["open"]) <= _FEW:
-            return _Day(list(known["open"]), [_Ended(*each) for each in known["ended"]]), 0
-    except (TypeError, KeyError):  # there is none, or it is no such file
+            return _Day(list(known["open"]), [_ended(*each) for each in known["ended"]]), 0
+    except (TypeError, ValueError, KeyError):  # there is none, or it is no such file
         pass
     looks, looked_at = _looks(day, store, folder / f"{day}.runs.json")
     runs = _grouped(looks)
-    if stamp == _stamp(store.runs / day) and _is_settled(stamp):
+    if stamp and stamp == _stamp_of_day(store.runs / day):
         cache.write(path, {"folder": stamp, **runs._asdict()})
     return runs, looked_at
 
@@ -124,8 +129,8 @@ def _looks(day: str, store: Store, path: Path) -> tuple[dict[str, _Look], int]:
     had ended, and whose journal is as it was.
     """
     try:
-        before = {run_id: _Look(*look) for run_id, look in cache.read(path).items()}
-    except (TypeError, AttributeError):
+        before = {run_id: _read_look(*look) for run_id, look in cache.read(path).items()}
+    except (TypeError, ValueError, AttributeError):
         before = {}
     looks: dict[str, _Look] = {}
     anew = 0
@@ -141,7 +146,15 @@ def _looks(day: str, store: Store, path: Path) -> tuple[dict[str, _Look], int]:
     return looks, anew
 
 
-def _look(run_id: str, store: Store, stamp: list[int]) -> _Look:
+def _ended(status: str, job: str, labels: Any, run_ids: str) -> _Ended:
+    return _Ended(status, job, dict(labels), str(run_ids))
+
+
+def _read_look(stamp: list[int | str], status: str | None, job: str, labels: Any) -> _Look:
+    return _Look(stamp, status, job, dict(labels))
+
+
+def _look(run_id: str, store: Store, stamp: list[int | str]) -> _Look:
     found = store.look(run_id)
     if not isinstance(found, View):
         return _Look(stamp)
@@ -181,14 +194,34 @@ def _forget_all_but(days: list[str], folder: Path) -> None:
         pass
 
 
-def _is_settled(stamp: list[int]) -> bool:
-    return bool(stamp) and time.time_ns() - stamp[-1] > _SETTLED_NS
+def _stamp(path: Path) -> list[int | str]:
+    """What tells a file or folder from what it was before; empty if there is none.
 
-
-def _stamp(path: Path) -> list[int]:
-    """What tells a file or folder from what it was before; empty if there is none."""
+    A backup that is put back may have its old mtime, but not its old ctime.
+    """
     try:
         status = os.lstat(path)
     except OSError:
         return []
-    return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
+    changed = (status.st_mtime_ns, status.st_ctime_ns)
+    return [status.st_dev, status.st_ino, status.st_size, *changed]
+
+
+def _stamp_of_day(folder: Path) -> list[int | str]:
+    """That of a day's folder; empty if it has changed just now, and may change again unseen.
+
+    With the machine's boot in it: power that fails may take the end of a journal that was seen,
+    and was not on disk yet, and no folder tells.
+    """
+    stamp = _stamp(folder)
+    is_settled = stamp and time.time_ns() - int(stamp[-1]) > SETTLED_NS
+    return [*stamp, _boot()] if is_settled else []
+
+
+@functools.cache
+def _boot() -> str:
+    """Which boot of the machine this is; empty where that is not told (macOS)."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""

@@ -100,7 +100,7 @@ class Journal:
             raise JournalLost(f"cannot write in {self._blobs.folder}: {what}") from error
 
     def _check_owned(self) -> None:
-        if os.getpid() != self._pid:
+        if os.getpid() != self._pid:  # asked of the kernel: C code may fork unheard by Python
             raise JournalLost(f"{self.path} belongs to process {self._pid}, not to its child")
         status = self._lock.status()
         if status is None:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -112,9 +113,11 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
     end the attempt and pass through.
     """
 
+    append, recorded = run.journal.append, watcher.recorded
+
     def record(event: Event) -> None:
-        run.journal.append(event)
-        watcher.recorded(event)
+        append(event)
+        recorded(event)
 
     attempt = len(run.state.attempts) + 1
     step = Step(
@@ -131,7 +134,8 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
         output = work.call(step)
         step.raise_refused()
     except KeyboardInterrupt as interrupt:
-        record(RunInterrupted(_signal_name(interrupt), clock.now()))
+        with suppress(JournalLost):  # it came in the middle of an append, which closed the journal
+            record(RunInterrupted(_signal_name(interrupt), clock.now()))
         raise
     except Abort:
         raise

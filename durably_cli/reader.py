@@ -91,7 +91,7 @@ class Reading:
 
     @property
     def mark(self) -> Mark:
-        """Where it stands now."""
+        """Where it stands: behind what was iterated, and maybe some lines further."""
         return Mark(self.end, self.lines, self.crc)
 
     def _read(self) -> Iterator[tuple[list[bytes], list[Event]]]:

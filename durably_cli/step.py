@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
 import sys
 import threading
 import time
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, TypeVar, TypeVarTuple, overload
+from typing import Any, NamedTuple, TypeVar, TypeVarTuple, overload
 
-from durably_cli import clock, interrupts, values
+from durably_cli import clock, interrupts, process, values
 from durably_cli.codec import is_text
 from durably_cli.errors import Abort, StepMisused, ValueRefused
 from durably_cli.events import (
@@ -39,8 +38,19 @@ _Place = tuple[CodeType, int]
 """Code, and how far into it, in bytes."""
 
 
+class _Called(NamedTuple):
+    """What a step calls, the type it was told to return, and the converter that gives."""
+
+    fn: Callable[..., object]
+    returns: object
+    converter: values.Converter
+
+
 def _ignore(_: object) -> None:
     pass
+
+
+_NOTHING_YET = _Called(_ignore, None, values.converter(values.UNDECLARED))
 
 
 class Step:
@@ -74,10 +84,11 @@ class Step:
         self._recording = threading.Lock()
         self._places: dict[str, _Place] = {}
         self._known_places: dict[tuple[int, int], _Place] = {}
+        self._last = _NOTHING_YET
         self._running: str | None = None
         self._refused: StepMisused | None = None
         self._failures: dict[int, tuple[str, BaseException]] = {}
-        self._process, self._thread = os.getpid(), threading.get_ident()
+        self._process, self._thread = process.this.pid, threading.get_ident()
 
     @overload
     def run(self, name: str, fn: Callable[[*Ts], T], /, *args: *Ts, returns: None = None) -> T: ...
@@ -95,11 +106,11 @@ class Step:
         Raises StepMisused for a reused name, a nested or an async step and a second thread;
         ValueRefused for a result that would come back different.
         """
-        self._begin(name, fn, sys._getframe(1))
-        try:
-            converter = values.converter(values.returned_by(fn) if returns is None else returns)
-        except TypeError as error:
-            raise StepMisused(f"step {name!r}: {error}; or give `returns=` to step.run") from None
+        self._begin(name)
+        if fn is self._last.fn and returns is self._last.returns:  # as in a loop
+            converter = self._last.converter
+        else:
+            converter = self._converter_for(name, fn, returns)
         if name in self._results:
             value = self._replay(name, converter)
         else:
@@ -123,7 +134,7 @@ class Step:
 
     def emit(self, event: Event) -> None:
         """Record an event, from any thread of this process."""
-        if os.getpid() != self._process:
+        if process.this.pid != self._process:
             raise self._in_a_child()
         if self._secrets is not None:
             event = self._secrets.masked(event)
@@ -150,6 +161,19 @@ class Step:
                 return name
             error = error.__cause__ or error.__context__
         return None
+
+    def _converter_for(
+        self, name: str, fn: Callable[..., object], returns: object
+    ) -> values.Converter:
+        """How the function's results go to JSON and back. StepMisused if they cannot."""
+        if _is_async(fn):
+            raise _async(name)
+        try:
+            converter = values.converter(values.returned_by(fn) if returns is None else returns)
+        except TypeError as error:
+            raise StepMisused(f"step {name!r}: {error}; or give `returns=` to step.run") from None
+        self._last = _Called(fn, returns, converter)
+        return converter
 
     def _replay(self, name: str, converter: values.Converter) -> object:
         try:
@@ -201,8 +225,8 @@ class Step:
             raise ValueRefused(refused.path, refused.reason, what=what) from None
         return text, back
 
-    def _begin(self, name: str, fn: Callable[..., object], frame: Any) -> None:
-        if os.getpid() != self._process:
+    def _begin(self, name: str) -> None:
+        if process.this.pid != self._process:
             raise self._in_a_child()
         if threading.get_ident() != self._thread:
             self._refused = StepMisused(
@@ -221,9 +245,8 @@ class Step:
                 f"step {name!r} was started inside step {self._running!r}; steps do not nest: "
                 "call the function itself, or start it after the outer step"
             )
-        if _is_async(fn):
-            raise _async(name)
-        code, offset = frame.f_code, frame.f_lasti
+        caller = sys._getframe(2)
+        code, offset = caller.f_code, caller.f_lasti
         place = self._known_places.setdefault((id(code), offset), (code, offset))
         first = self._places.get(name)
         if first is not None:
@@ -244,7 +267,7 @@ class Step:
 def _is_async(fn: Callable[..., object]) -> bool:
     """Does it say that it is async? (If it does not, what it returns tells.)"""
     code = getattr(fn, "__code__", None)
-    if code is not None:
+    if isinstance(code, CodeType):  # a proxy for what is elsewhere may answer anything
         return bool(code.co_flags & _ASYNC)
     return inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn)
 

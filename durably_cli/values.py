@@ -17,7 +17,7 @@ from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from weakref import WeakKeyDictionary
 
-from durably_cli.codec import has_lone_surrogate, is_text, to_json
+from durably_cli.codec import SCAN, has_lone_surrogate, is_text, to_json
 from durably_cli.differences import difference
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
@@ -112,7 +112,7 @@ def converter(annotation: Any) -> Converter:
     if annotation in (UNDECLARED, Any, object) or isinstance(annotation, typing.TypeVar):
         return _PLAIN
     try:
-        return _typed(annotation)
+        return _typed(annotation, "" if isinstance(annotation, type) else repr(annotation))
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
@@ -188,8 +188,8 @@ class _Plain:
 
     def load(self, text: Json) -> Any:
         try:
-            value, end = _DECODER.raw_decode(text)
-        except ValueError:  # white space in front, for one
+            value, end = SCAN(text, 0)
+        except (StopIteration, ValueError):  # white space in front, for one
             end = -1
         return value if end == len(text) else _DECODER.decode(text)
 
@@ -271,7 +271,8 @@ class _Typed:
 
 
 @functools.cache
-def _typed(annotation: Any) -> Converter:
+def _typed(annotation: Any, written: str) -> Converter:
+    """`written` tells `A | B` from `B | A`, which are equal, but are not read alike."""
     return _Typed(annotation)
 
 

@@ -163,6 +163,33 @@ def test_a_result_that_is_not_written_as_it_should_be_is_not_read_with_many(text
 
 
 @pytest.mark.parametrize(
+    "texts", [['"a', 'b"', "1,2"], ["[1", "2]", "3,4"], ['{"a":1', '"b":2}', "5,6"]], ids=str
+)
+def test_results_that_are_only_values_together_are_not_read_with_many(texts: list[str]) -> None:
+    lines, crc = [], 0
+    for seq, text in enumerate(texts):
+        line, crc = codec.encode(seq, StepCompleted(f"step-{seq}", 1, Json(text), AT), crc)
+        lines.append(line)
+    assert codec.decode_plain_steps(lines, 0, 0) == ([], 0)
+    with pytest.raises(codec.BadLine):
+        codec.decode(lines[0][:-1], 0, 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '"new":{"a":1,"result":5},"name":"one","ms":1,"result":7',
+        '"name":"one","ms":1, "result":7',
+        '"name":"one","result":7,"ms":1',
+    ],
+)
+def test_a_result_is_the_one_of_its_line_wherever_that_stands(fields: str) -> None:
+    body = f'{{"seq":0,"type":"step.completed",{fields},"at":"{AT}"'.encode()
+    line = body + b',"crc":"%08x"}' % zlib.crc32(body, 0)
+    assert codec.decode(line, 0, 0)[0] == StepCompleted("one", 1, Json("7"), AT)
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         (b'"seq":1', b'"seq":01'),

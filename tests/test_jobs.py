@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -168,3 +171,18 @@ def test_unions_are_inputs_by_annotation() -> None:
 
     assert either.trigger([1, 2]).output == 3
     assert either.trigger(4).output == 4
+
+
+@define_job
+def stop(step: Step, payload: None) -> None:
+    for number in range(100_000):
+        step.run(f"step-{number}", int)
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.05, 0.1, 0.2, 0.3])
+def test_ctrl_c_is_a_keyboard_interrupt_wherever_it_comes(delay: float) -> None:
+    timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        stop.trigger(None)
+    timer.join()

@@ -150,6 +150,20 @@ async def coroutine() -> int:
     return 1
 
 
+class Remote:
+    """As proxies of remote procedures are: whatever it is asked for, it has."""
+
+    def __getattr__(self, name: str) -> Remote:
+        return Remote()
+
+    def __call__(self, number: int) -> int:
+        return number + 1
+
+
+def test_a_proxy_that_has_every_attribute_can_be_a_step() -> None:
+    assert Step().run("one", Remote(), 1) == 2
+
+
 def test_an_async_step_is_refused_before_it_is_called_or_at_its_coroutine() -> None:
     events: list[Event] = []
     with pytest.raises(StepMisused, match="async"):

@@ -270,6 +270,21 @@ def test_the_type_that_a_callable_returns_is_seen_through_wrappings(
     assert values.returned_by(fn) == expected
 
 
+def test_a_union_in_another_order_is_another_type() -> None:
+    for declared, expected in ((Same | Alike, Same), (Alike | Same, Alike)):
+        converter = values.converter(declared)
+        assert type(converter.load(Json('{"id":1}'))) is expected
+        assert values.converter(declared) is converter
+
+
+class Same(BaseModel):
+    id: int
+
+
+class Alike(BaseModel):
+    id: int
+
+
 def test_an_annotation_that_cannot_be_resolved_is_an_error_that_says_so() -> None:
     with pytest.raises(TypeError, match="'Nowhere' of returns_unknown cannot be resolved"):
         values.returned_by(returns_unknown)

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.text import Text
 
 from durably_cli.events import (
+    Event,
     LogWritten,
     ProgressReported,
     RunStarted,
@@ -73,8 +74,10 @@ class Live(Talk):
             "", total=None, job="", running="", of="", counts="", visible=False
         )
 
-    def step_started(self, event: StepStarted) -> None:
-        self._update(running=visible(event.name))
+    def recorded(self, event: Event) -> None:
+        if isinstance(event, StepStarted):
+            self._update(running=visible(event.name))
+        super().recorded(event)
 
     def replayed(self, name: str) -> None:
         super().replayed(name)

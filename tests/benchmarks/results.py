@@ -29,7 +29,7 @@ class Results(NamedTuple):
 def now(parts: list[Part], command: str, versions: dict[str, str]) -> Results:
     """The results of today, on this machine."""
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release().partition('-')[0]}"
-    python = {"python": platform.python_version()}
+    python = {OURS: f"durably on Python {platform.python_version()}"}
     return Results(date.today().isoformat(), machine, command, python | versions, parts)
 
 
@@ -83,7 +83,7 @@ def page(results: Results, before: str) -> str:
 
 
 def _told(results: Results) -> str:
-    versions = "; ".join(f"{name}: {version}" for name, version in results.versions.items())
+    versions = "; ".join(dict.fromkeys(results.versions.values()))
     return (
         f"Measured on {results.on}, on {results.machine}, by `{results.command}`,\n"
         "in a checkout with `pip install -e '.[test]'`, node and npm. A figure is the median of\n"

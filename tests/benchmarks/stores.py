@@ -55,6 +55,7 @@ def story(
     *,
     given: str = '{"org_id":"org_123","force":false}',
     steps: int = 3,
+    size: int = 0,
     fails: bool = False,
 ) -> Iterator[Event]:
     """The events of a run that ended."""
@@ -65,16 +66,16 @@ def story(
     yield RunStarted(1, 1, "h", at, {"durably": "0", "python": "3"}, "sha256:" + 64 * "0")
     for number in range(steps):
         yield StepStarted(f"step-{number}", at)
-        yield StepCompleted(f"step-{number}", 12, result(number), at)
+        yield StepCompleted(f"step-{number}", 12, result(number, size), at)
     if fails:
         yield RunFailed(ErrorInfo("ValueError", "no", "Traceback ..."), at)
     else:
         yield RunCompleted(Json("null"), at)
 
 
-def result(number: int) -> Json:
-    """The JSON of a small result."""
-    return Json(to_json({"id": number, "ok": True, "name": f"user-{number}"}))
+def result(number: int, size: int = 0) -> Json:
+    """The JSON of a small result, or of one of so many bytes."""
+    return Json(to_json({"id": number, "ok": True, "name": f"user-{number}".ljust(size, "-")}))
 
 
 def write(runs: Path, run_id: str, events: Iterator[Event]) -> Path:
