@@ -116,7 +116,10 @@ def _writers_of(fields: list[_Field]) -> list[tuple[int, str, Callable[[Any], st
 
 
 _FIELDS = {cls: _fields_of(cls) for cls in TYPES.values()}
-_WRITERS = {cls: _writers_of(fields) for cls, fields in _FIELDS.items()}
+_LAYOUTS = {
+    cls: (f',"type":"{_NAMES[cls]}"', _writers_of(fields), cls._fields.index("at"))
+    for cls, fields in _FIELDS.items()
+}
 _parse = json.JSONDecoder().raw_decode
 SCAN: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 """The value that begins at a place of a JSON text, and its end; StopIteration if none does."""
@@ -155,12 +158,13 @@ def encode(seq: int, event: Event, previous: int) -> Line:
     """
     if isinstance(event, Unknown):
         raise ValueError(f"durably writes no {event.type}")
-    text = f'{{"seq":{seq},"type":"{_NAMES[type(event)]}"'
-    for place, head, write, default in _WRITERS[type(event)]:
+    kind, writers, at = _LAYOUTS[type(event)]
+    text = f'{{"seq":{seq}{kind}'
+    for place, head, write, default in writers:
         value = event[place]
         if default is _MISSING or value != default:
             text += head + write(value)
-    text += f',"at":"{event.at}"'
+    text += f',"at":"{event[at]}"'
     if "\\ud" in text and has_lone_surrogate(text):
         raise ValueError("a lone surrogate cannot be written")
     body = text.encode("ascii")

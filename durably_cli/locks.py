@@ -43,11 +43,10 @@ class Lock:
         A step may have closed it, and another file may have its number.
         """
         try:
-            status = os.fstat(self.fd) if self.fd >= 0 else None
-        except OSError:
+            status = os.fstat(self.fd)
+        except OSError:  # of one that was closed, here too
             return None
-        is_it = status is not None and (status.st_dev, status.st_ino) == self.identity
-        return status if is_it else None
+        return status if (status.st_dev, status.st_ino) == self.identity else None
 
     def close(self) -> None:
         """Let go of the lock and the file; twice does no harm."""

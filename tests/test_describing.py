@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+from unittest.mock import patch
 
 import pytest
 
+from durably_cli.describing import last_runs
+from durably_cli.store import Store
 from tests.conftest import Project
 from tests.test_flags import ORDER
 from tests.test_list import on_a_terminal
@@ -37,6 +41,26 @@ def test_a_terminal_gets_tables(shop: Project) -> None:
         shown = on_a_terminal(shop, "jobs", "order", columns=columns)
         for part in ("--item", "required", "list of string", "-p label=", "durably trigger order"):
             assert part in shown
+
+
+def test_without_a_cache_every_journal_is_looked_at_once_for_all_jobs(shop: Project) -> None:
+    for number in range(3):
+        shop.job(
+            f"@define_job\ndef job_{number}(step: Step, payload: dict) -> None: ...", f"j{number}"
+        )
+        shop.run("trigger", f"job-{number}")
+    (store,) = shop.data.iterdir()
+    shop.cache.rename(shop.cache.with_name("gone"))
+    shop.cache.write_text("no folder")
+    with (
+        patch.dict(os.environ, {"DURABLY_CACHE_DIR": str(shop.cache)}),
+        patch.object(Store, "look", autospec=True, side_effect=Store.look) as look,
+    ):
+        names = ["job-0", "job-1", "job-2", "never-run"]
+        found = last_runs(Store(store), names)
+    assert sorted(found) == names[:3]
+    runs = len(list(store.glob("runs/*/*.jsonl")))
+    assert look.call_count <= 2 * runs  # for the index, and for the answer
 
 
 def test_the_example_command_runs(shop: Project) -> None:

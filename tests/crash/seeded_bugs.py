@@ -428,10 +428,7 @@ MUTANTS = (
         "journal.py",
         "        if lock.names(path):\n",
         "        if True:\n",
-        (
-            "many_at_once.py::test_6_resumes_of_one_run_are_one_execution_and_6_who_list_it_see_it_whole",
-            "kills.py::test_runs_killed_at_200_random_moments_execute_no_acknowledged_step_again",
-        ),
+        ("kills.py::test_runs_killed_at_200_random_moments_execute_no_acknowledged_step_again",),
     ),
     Mutant(
         "replay switched off",
