@@ -34,10 +34,10 @@ def now(parts: list[Part], command: str, versions: dict[str, str]) -> Results:
 
 
 def merged(results: Results, before: Results) -> Results:
-    """These results, and of those before the parts that were not measured again, in their order."""
-    works = [part.work for part in results.parts]
-    kept = [part for part in before.parts if part.work not in works]
-    return results._replace(versions=before.versions | results.versions, parts=results.parts + kept)
+    """The results before, with these in the place of what was measured again, or behind them."""
+    anew = {part.work: part for part in results.parts}
+    parts = [anew.pop(part.work, part) for part in before.parts] + list(anew.values())
+    return results._replace(versions=before.versions | results.versions, parts=parts)
 
 
 def save(results: Results, path: Path = FILE) -> None:
@@ -83,12 +83,12 @@ def page(results: Results, before: str) -> str:
 
 
 def _told(results: Results) -> str:
-    versions = "; ".join(dict.fromkeys(results.versions.values()))
+    versions = ",\n".join(dict.fromkeys(results.versions.values()))
     return (
         f"Measured on {results.on}, on {results.machine}, by `{results.command}`,\n"
         "in a checkout with `pip install -e '.[test]'`, node and npm. A figure is the median of\n"
         "turns that what is compared takes one after the other; on a busy machine it differs from\n"
-        f"one time to the next. Versions: {versions}."
+        f"one time to the next. Versions:\n{versions}."
     )
 
 
