@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -134,8 +133,11 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
         output = work.call(step)
         step.raise_refused()
     except KeyboardInterrupt as interrupt:
-        with suppress(JournalLost):  # it came in the middle of an append, which closed the journal
+        try:
             record(RunInterrupted(_signal_name(interrupt), clock.now()))
+        except JournalLost:  # a Ctrl-C that no shield kept out of an append has closed the journal
+            if isinstance(interrupt, Interrupted):
+                raise
         raise
     except Abort:
         raise

@@ -216,7 +216,7 @@ def lists(bench: Bench) -> Iterator[Part]:
         run([*command[:-1], "fill", str(RUNS), data])
         works[name] = process([*command, str(RUNS), data])
     found = in_turns(works, bench.rounds)
-    yield Part(f"{plain}, process", "ms", _ms(found))
+    yield Part(f"{plain}, beside peers", "ms", _ms(found))
 
 
 def _nothing() -> None:
