@@ -120,8 +120,9 @@ _LAYOUTS = {
     cls: (f',"type":"{_NAMES[cls]}"', _writers_of(fields), cls._fields.index("at"))
     for cls, fields in _FIELDS.items()
 }
-_parse = json.JSONDecoder().raw_decode
-SCAN: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_LENIENT = json.JSONDecoder()
+_parse = _LENIENT.raw_decode
+SCAN: Callable[[str, int], tuple[Any, int]] = _LENIENT.scan_once  # type: ignore[attr-defined]
 """The value that begins at a place of a JSON text, and its end; StopIteration if none does."""
 _MOST = 2**63
 _CRC = rb',"crc":"([0-9a-f]{8})"\}'

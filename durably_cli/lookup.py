@@ -52,7 +52,7 @@ def _by_word(store: Store, meant: str) -> str:
     elif meant == "@failed":
         found, what = _newest_failed(store), "no failed run"
     elif word == "@last" and job:
-        found, what = newest_of(store, job), f"no run of {job}"
+        found, what = _newest_of(store, job), f"no run of {job}"
     else:
         raise UsageError(f"{meant!r} is no run; there are @last, @last/JOB and @failed")
     if found is None:
@@ -67,7 +67,7 @@ def _newest_failed(store: Store) -> str | None:
     return _newest(store, failed, lambda view: view.status is Status.FAILED)
 
 
-def newest_of(store: Store, job: str) -> str | None:
+def _newest_of(store: Store, job: str) -> str | None:
     """The newest run of a job that can be read; None if there is none."""
     from durably_cli.index import candidates  # for words that need it alone
 

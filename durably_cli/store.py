@@ -225,11 +225,8 @@ class Store:
         except OSError:  # no folder, or not to be read: `verify` says so
             return []
         tail = part + _SUFFIX
-        names = [
-            name
-            for name in found
-            if name.endswith(tail) or (name.startswith(part) and name.endswith(_SUFFIX))
-        ]
+        journals = [name for name in found if name.endswith(_SUFFIX)]
+        names = [name for name in journals if name.endswith(tail) or name.startswith(part)]
         return [run for name in names if ids.is_id(run := name.removesuffix(_SUFFIX))]
 
     def companions(self, run_id: str) -> Iterator[Path]:

@@ -176,9 +176,6 @@ def annotation(fn: Callable[..., Any], name: str) -> Any:
     return found[name]
 
 
-_DECODER = json.JSONDecoder()
-
-
 class _Plain:
     def dump(self, value: Any) -> Json:
         try:
@@ -191,7 +188,7 @@ class _Plain:
             value, end = SCAN(text, 0)
         except (StopIteration, ValueError):  # white space in front, for one
             end = -1
-        return value if end == len(text) else _DECODER.decode(text)
+        return value if end == len(text) else json.loads(text)
 
     def reveal(self, value: Any) -> Any:
         return value

@@ -32,6 +32,8 @@ def main() -> int:
     words.add_argument("--rounds", type=int, default=9, help="how often each is measured")
     words.add_argument("--only", nargs="*", choices=[part.__name__ for part in parts.PARTS])
     asked = words.parse_args()
+    if asked.save and not asked.peers:
+        words.error("--save is for results with --peers: the documentation shows both")
 
     missing = install(DEFAULT_FOLDER) if asked.peers else {}
     for name, reason in missing.items():
