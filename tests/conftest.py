@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -25,8 +26,26 @@ for _signum, _handler in (
     if signal.getsignal(_signum) is signal.SIG_IGN:  # by nohup, or by a shell in the background
         signal.signal(_signum, _handler)
 
+CAMPAIGN_SECONDS = 3 * 3600
+"""How long a test may take of which many rounds are asked for; the others have pytest's limit."""
+
 DURABLY = (sys.executable, "-m", "durably_cli")
 CODE = Path(durably_cli.__file__).parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("campaign"):
+            item.add_marker(pytest.mark.timeout(CAMPAIGN_SECONDS))
+
+
+class Started(subprocess.Popen[str]):
+    """A process that does not outlive a `with` block that fails."""
+
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *error)
 
 
 class Project:
@@ -57,7 +76,7 @@ class Project:
         path.write_text(_PRELUDE + dedent(text), encoding="utf-8")
         return path
 
-    def start(self, *args: str, **popen: Any) -> subprocess.Popen[str]:
+    def start(self, *args: str, **popen: Any) -> Started:
         """Start `durably *args` in the project."""
         options: dict[str, Any] = {
             "stdin": subprocess.DEVNULL,
@@ -68,7 +87,7 @@ class Project:
             "text": True,
             "encoding": "utf-8",
         }
-        return subprocess.Popen((*DURABLY, *args), **(options | popen))
+        return Started((*DURABLY, *args), **(options | popen))
 
     def run(self, *args: str, expect: int | None = 0, **popen: Any) -> Result:
         """Run `durably *args` to its end, which must have the expected exit code."""
@@ -104,6 +123,13 @@ class Project:
             return self.effects_path.read_text().splitlines()
         except FileNotFoundError:
             return []
+
+    def wait_for_effects(self, number: int = 1, *, line: str | None = None) -> None:
+        """Return once steps have appended so many lines, and that one if given."""
+        deadline = time.monotonic() + 60
+        while len(effects := self.effects) < number or line not in (None, *effects):
+            assert time.monotonic() < deadline, f"nothing happens: {effects}"
+            time.sleep(0.001)
 
 
 def disk_ends_at(size: int) -> dict[str, Any]:

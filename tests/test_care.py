@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -245,8 +244,7 @@ def test_what_could_be_resumed_is_deleted_only_if_its_status_is_named(work: Proj
 
 def test_a_held_run_is_never_removed_nor_repaired(work: Project) -> None:
     with work.start("trigger", "slow") as process:
-        while not work.effects:
-            time.sleep(0.01)
+        work.wait_for_effects()
         assert "held" in work.run("delete", "@last", "--status", "running", expect=75).err
         pruned = work.run("prune", "--older-than", "0s", "--status", "running", "-y")
         assert "no run of that age and status is there" in pruned.err
@@ -286,8 +284,7 @@ def test_prune_removes_what_is_old_and_final_and_keeps_the_newest_of_each_job(
 
 def test_a_trigger_that_waits_for_a_run_that_is_deleted_runs_nothing(work: Project) -> None:
     with work.start("trigger", "slow", "--idempotency-key", "k") as owner:
-        while not work.effects:
-            time.sleep(0.01)
+        work.wait_for_effects()
         with work.start("trigger", "slow", "--idempotency-key", "k") as waiter:
             assert waiter.stderr is not None
             assert "waiting for run" in waiter.stderr.readline()

@@ -8,13 +8,12 @@ import pty
 import re
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, Started
 
 TALKER = """
     @define_job
@@ -46,11 +45,11 @@ def go(project: Project, *numbers: int) -> None:
         (project.root / f"go-{number}").touch()
 
 
-def start(project: Project, *args: str) -> subprocess.Popen[str]:
+def start(project: Project, *args: str) -> Started:
     """Start it, and return when it has logged that it is in its first step."""
     process = project.start(*args)
     while not project.runs() or len(project.run("logs", "@last").out.splitlines()) < 2:
-        time.sleep(0.01)
+        assert process.poll() is None, process.communicate()
     return process
 
 
@@ -132,7 +131,7 @@ def test_on_a_terminal_inspect_is_redrawn_and_ctrl_c_leaves_the_run_alone(
         looker = talker.start(
             "inspect", "@last", "-f", stdin=terminal, stdout=terminal, stderr=terminal
         )
-        assert "step-0" in read_until(master, "running")
+        read_until(master, "step-0")
         go(talker, 0)
         read_until(master, "step-1")
         looker.send_signal(signal.SIGINT)

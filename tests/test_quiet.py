@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 
 import pytest
 
@@ -94,8 +93,7 @@ def test_a_signal_is_a_failure_that_says_how_to_go_on(project: Project) -> None:
         """
     )
     with project.start("trigger", "slow", "-q") as process:
-        while not project.effects:
-            time.sleep(0.01)
+        project.wait_for_effects()
         os.kill(process.pid, signal.SIGTERM)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 143

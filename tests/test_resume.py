@@ -66,8 +66,7 @@ def test_a_held_run_is_busy_and_its_holder_is_named(project: Project) -> None:
         """
     )
     with project.start("trigger", "slow") as owner:
-        while not project.effects:
-            pass
+        project.wait_for_effects()
         assert project.runs()[0]["status"] == "running"
         result = project.run("resume", "@last", expect=75)
         assert f"pid {owner.pid}" in result.err

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, Started
 from tests.crash.conftest import FORTY_STEPS, check_forty
 
 SLEEPER = """
@@ -39,15 +39,10 @@ def sleeper(project: Project) -> Project:
     return project
 
 
-def started(project: Project, line: str, **popen: object) -> subprocess.Popen[str]:
+def started(project: Project, line: str, **popen: object) -> Started:
     process = project.start("trigger", "sleeper", **popen)
-    wait_for(project, line)
+    project.wait_for_effects(line=line)
     return process
-
-
-def wait_for(project: Project, line: str) -> None:
-    while line not in project.effects:
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
@@ -107,7 +102,7 @@ def test_the_second_signal_ends_the_process_at_once(project: Project) -> None:
     )
     with started(project, "napping") as process:
         process.send_signal(signal.SIGINT)
-        wait_for(project, "unwinding")
+        project.wait_for_effects(line="unwinding")
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGTERM
@@ -191,14 +186,14 @@ except KeyboardInterrupt:
     print("interrupted")
 assert before == [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 """
-    with subprocess.Popen(
+    with Started(
         [sys.executable, "-c", program],
         cwd=sleeper.root,
         env=sleeper.env,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        wait_for(sleeper, "napping")
+        sleeper.wait_for_effects(line="napping")
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=30)
     assert out == "interrupted\n"

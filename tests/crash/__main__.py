@@ -27,7 +27,7 @@ def main(name: str = "", *args: str) -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder:
         done = run_tests(mutant.copy(Path(folder) / "copy"), *(args or parts_of(mutant)))
-    print(done.stdout + done.stderr)
+    print(done.stdout)
     return done.returncode
 
 

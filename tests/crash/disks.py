@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.conftest import Started
+
 PROGRAMS = ("nbdkit", "nbdfuse", "fusermount3", "losetup", "mount", "umount")
 _PLUGIN = Path(__file__).with_name("recording_disk.py")
 
@@ -119,16 +121,16 @@ class Disk:
             f"error-pwrite-file={self.broken}",
         )
         nbdfuse = ("nbdfuse", "-C", "1", "-P", str(ready), str(device), "[", *nbdkit, "]")
-        with subprocess.Popen(nbdfuse, stderr=subprocess.DEVNULL) as process:
+        with Started(nbdfuse, stderr=subprocess.DEVNULL) as process:
             try:
                 while not ready.exists():
                     assert process.poll() is None, f"{nbdfuse} ended at once"
                     time.sleep(0.005)
                 yield device
             finally:
+                ready.unlink(missing_ok=True)
                 if process.poll() is None:
                     _again_until_done("fusermount3", "-u", str(device))
-                ready.unlink(missing_ok=True)
 
 
 def _run(*command: str) -> None:

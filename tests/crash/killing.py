@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from tests.conftest import Project
+from tests.conftest import Project, Started
 
 CALLS = (
     *("write", "fdatasync", "fsync", "ftruncate", "link", "rename", "unlink", "rmdir", "mkdir"),
@@ -82,10 +82,8 @@ def stopped_everywhere(
         check(number)
 
 
-def _start(
-    project: Project, signal_number: int, call: int, words: tuple[str, ...]
-) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def _start(project: Project, signal_number: int, call: int, words: tuple[str, ...]) -> Started:
+    return Started(
         [sys.executable, "-c", _PROGRAM, str(int(signal_number)), str(call), *words],
         cwd=project.root,
         env=project.env,

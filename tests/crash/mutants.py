@@ -54,17 +54,21 @@ class Mutant(NamedTuple):
 
 
 def run_tests(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest on a copy, to the first failure."""
+    """Run pytest on a copy, to the first failure; a file has what is printed, for processes that
+    a bug leaves behind would keep a pipe open.
+    """
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    return subprocess.run(
-        (sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *args),
-        cwd=folder,
-        env=env | {"PYTHONPATH": str(folder)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=1800,
-    )
+    with open(folder / "printed", "w+", encoding="utf-8") as printed:
+        done = subprocess.run(
+            (sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *args),
+            cwd=folder,
+            env=env | {"PYTHONPATH": str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+        )
+        printed.seek(0)
+        return subprocess.CompletedProcess(done.args, done.returncode, printed.read())
 
 
 def parts_of(mutant: Mutant) -> list[str]:

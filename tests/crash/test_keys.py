@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import time
 from collections.abc import Callable
 
 import pytest
@@ -120,8 +119,7 @@ def test_a_run_that_waits_for_its_key_is_pending_and_is_named_to_those_who_skip_
     gate.touch()
     args = ("trigger", "hold", "-p", f"file={gate}", "--concurrency-key", "db")
     first = project.start(*args)
-    while not project.effects:
-        time.sleep(0.01)
+    project.wait_for_effects()
 
     skipped = project.run(*args, "--on-conflict", "skip")
     (holding,) = project.runs()
@@ -162,8 +160,7 @@ def test_a_waiter_takes_the_run_up_when_its_owner_is_killed(
     )
     args = ("trigger", "slow", "--idempotency-key", "today")
     owner = project.start(*args)
-    while not project.effects:
-        time.sleep(0.01)
+    project.wait_for_effects()
     waiter = project.start(*args)
     assert waiter.stderr is not None
     assert "waiting for run" in waiter.stderr.readline()

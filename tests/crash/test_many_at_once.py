@@ -7,7 +7,6 @@ import json
 import random
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,13 +33,6 @@ def begin(key: str, steps: int = STEPS) -> tuple[str, ...]:
 
 def pid_of_last_effect(project: Project) -> int:
     return int(project.effects[-1].split()[-1]) if project.effects else 0
-
-
-def wait_for_effects(project: Project, number: int) -> None:
-    deadline = time.monotonic() + 60
-    while len(project.effects) < number:
-        assert time.monotonic() < deadline, "nothing happens"
-        time.sleep(0.001)
 
 
 def kill_some(project: Project, racing: list[Command], kills: int) -> list[Command]:
@@ -157,7 +149,7 @@ def list_until(warm: Warm, ended: threading.Event) -> list[str]:
 def resume_and_look(project: Project, warm: Warm, *, resumes: int, lookers: int, steps: int) -> int:
     """Resume one interrupted run many times at once, watched by many; how many commands ran."""
     owner = warm.start(*begin("k", steps))
-    wait_for_effects(project, 5)
+    project.wait_for_effects(5)
     assert owner.kill()
     before = len(project.effects)
     ended = threading.Event()
@@ -200,7 +192,7 @@ def test_a_stopped_owner_stays_the_owner_and_goes_on(
     forty: Project, warm: Warm, count: Callable[[int], None]
 ) -> None:
     owner = warm.start(*begin("k", 40))
-    wait_for_effects(forty, 20)
+    forty.wait_for_effects(20)
     assert owner.signal(signal.SIGSTOP)
     rivals = [warm.start("resume", "@last") for _ in range(3)]
     waiter = warm.start(*begin("k", 40))

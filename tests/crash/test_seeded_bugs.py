@@ -37,6 +37,7 @@ def check_caught(mutant: Mutant, part: str, folder: Path) -> None:
         pytest.skip(f"{part} cannot be run here")
     assert done.returncode == 1, f"{mutant.name} was not caught by {part}:\n{done.stdout}"
     assert "1 failed" in done.stdout, done.stdout
+    assert "from pytest-timeout" not in done.stdout, done.stdout
     assert " error" not in done.stdout.splitlines()[-1], done.stdout
 
 

@@ -105,8 +105,7 @@ def test_a_terminal_that_hangs_up_stops_the_run_which_can_be_resumed(
     terminal = Terminal(napper)
     terminal.read_until(lambda: "napping" in napper.effects)
     terminal.hang_up()
-    while "unwinding" not in napper.effects:
-        time.sleep(0.01)
+    napper.wait_for_effects(line="unwinding")
     (napper.root / "go").touch()
     assert terminal.end() == 128 + signal.SIGHUP
     assert napper.effects == ["first", "napping", "unwinding", "unwound"]
