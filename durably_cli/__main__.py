@@ -1,5 +1,20 @@
-"""`python -m durably_cli`, the same as `durably`."""
+"""The command `durably`, also as `python -m durably_cli`."""
 
-from durably_cli.cli import main
+from __future__ import annotations
 
-main()
+from durably_cli import garbage
+
+
+def main() -> None:
+    """Run the command line, and leave."""
+    garbage.collect_rarely()
+    from durably_cli import cli  # not before, for it imports Typer
+
+    try:
+        cli.main()
+    finally:
+        garbage.spare_what_is_loaded()
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
-from durably_cli import catalogue, files, interrupts, paths
+from durably_cli import catalogue, files, garbage, interrupts, paths
 from durably_cli.discovery import AnyJob, find_job
 from durably_cli.errors import Abort, ConfigError, DurablyError, Interrupted, NotFound
 from durably_cli.ids import short
@@ -79,6 +79,7 @@ def run_resume(project: Path, meant: str, *, quiet: bool, as_json: bool) -> int:
 
 def _loaded(project: Path, name: str, talk: Talk) -> AnyJob:
     job = find_job(project, name, talk.say)
+    garbage.spare_what_is_loaded()
     catalogue.remember(project, [job])
     return job
 

@@ -12,13 +12,14 @@ from tests.conftest import Project
 HEAVY = {"pydantic", "pydantic_core", "rich", "asyncio", "logging", "tomllib", "unittest"}
 
 
-def modules_of(project: Project, *args: str) -> set[str]:
-    """The modules that `durably *args` has loaded when it ends, in a pipe."""
+def at_the_end_of(project: Project, expression: str, *args: str) -> list[str]:
+    """What is in that expression when `durably *args` has ended, in a pipe."""
     program = (
-        "import sys, atexit\n"
-        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "import atexit, gc, sys, durably_cli\n"
+        "begun = gc.get_stats()\n"
+        f"atexit.register(lambda: print(*{expression}, file=sys.stderr))\n"
         "sys.argv[0] = 'durably'\n"
-        "from durably_cli.cli import main\n"
+        "from durably_cli.__main__ import main\n"
         "main()\n"
     )
     done = subprocess.run(
@@ -29,7 +30,12 @@ def modules_of(project: Project, *args: str) -> set[str]:
         text=True,
         check=True,
     )
-    return set(done.stderr.splitlines()[-1].split())
+    return done.stderr.splitlines()[-1].split()
+
+
+def modules_of(project: Project, *args: str) -> set[str]:
+    """The modules that `durably *args` has loaded when it ends."""
+    return set(at_the_end_of(project, "sys.modules", *args))
 
 
 @pytest.fixture
@@ -58,9 +64,10 @@ def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
         f"durably_cli.{name}"
         for name in (
             *("cli", "cli.app", "cli.care", "cli.completion", "cli.flags", "cli.looking"),
+            "__main__",
             *("blobs", "cli.project"),
             *("cli.running", "clock", "codec", "ending", "errors", "events", "files", "ids"),
-            *("interrupts", "journal", "listing", "locks", "options", "paths", "reader", "render"),
+            *("garbage", "interrupts", "journal", "listing", "locks", "options", "paths", "reader", "render"),
             *("render.plain", "render.summary", "render.text", "request", "state", "store"),
             *("streams", "strict", "timeline", "version"),
         )
@@ -84,3 +91,34 @@ def test_the_names_of_the_package_are_loaded_when_they_are_asked_for() -> None:
         "else: raise SystemExit('no error')\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("args", [("list",), ("inspect", "@last"), ("trigger", "one")])
+def test_no_garbage_is_looked_for_among_what_is_loaded(one: Project, args: tuple[str, ...]) -> None:
+    looks = "[sum(each['collections'] for each in stats) for stats in (begun, gc.get_stats())]"
+    before, after = map(int, at_the_end_of(one, looks, *args))
+    assert after - before <= 3
+    (spared,) = map(int, at_the_end_of(one, "[gc.get_freeze_count()]", *args))
+    assert spared > 10_000
+
+
+def test_what_a_job_makes_is_collected_as_in_any_process(project: Project) -> None:
+    project.job(
+        """
+        import gc
+
+        class Circle:
+            def __init__(self) -> None:
+                self.me = self
+
+            def __del__(self) -> None:
+                effect("taken apart")
+
+        @define_job
+        def careless(step: Step, payload: dict) -> tuple[int, int, int]:
+            Circle()
+            return gc.get_threshold()
+        """
+    )
+    assert project.run("trigger", "careless").out == "[700,10,10]\n"
+    assert project.effects == ["taken apart"]
