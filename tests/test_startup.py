@@ -67,8 +67,17 @@ def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
             "__main__",
             *("blobs", "cli.project"),
             *("cli.running", "clock", "codec", "ending", "errors", "events", "files", "ids"),
-            *("garbage", "interrupts", "journal", "listing", "locks", "options", "paths", "reader", "render"),
-            *("render.plain", "render.summary", "render.text", "request", "state", "store"),
+            *("garbage", "interrupts", "journal", "listing", "locks", "options", "paths"),
+            *(
+                "reader",
+                "render",
+                "render.plain",
+                "render.summary",
+                "render.text",
+                "request",
+                "state",
+                "store",
+            ),
             *("streams", "strict", "timeline", "version"),
         )
     }
