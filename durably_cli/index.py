@@ -84,7 +84,7 @@ def candidates(
     if not (statuses or jobs or wanted) or not set(statuses).isdisjoint(_UNFORESEEN):
         yield from store.run_ids()
         return
-    place = crc32(os.fsencode(store.root.resolve()))  # there may be several data folders
+    place = crc32(os.fsencode(os.path.realpath(store.root)))  # there may be several data folders
     folder = paths.cache_folder() / f"{store.root.name}-{place:08x}.index"
     days = store.days()
     _forget_all_but(days, folder)

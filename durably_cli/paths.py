@@ -45,7 +45,7 @@ def locate_project(
     """
     chosen = given or os.environ.get(PROJECT_VARIABLE)
     if chosen:
-        folder = Path(chosen).expanduser().resolve()
+        folder = Path(os.path.realpath(os.path.expanduser(chosen)))
         source = "" if given else f" (from {PROJECT_VARIABLE})"
         if not folder.is_dir():
             raise ConfigError(f"the project folder {folder}{source} does not exist")
@@ -255,7 +255,7 @@ def _chosen_folder(variable: str) -> Path | None:
     chosen = os.environ.get(variable)
     if not chosen:
         return None
-    folder = Path(chosen).expanduser()
+    folder = Path(os.path.expanduser(chosen))
     if not folder.is_absolute():
         raise ConfigError(
             f"{variable} is {chosen}, which is another folder in every working directory",

@@ -60,7 +60,7 @@ def resolve(reference: object) -> str:
             raise SecretMissing(f"the environment has no {where}")
         return value
     if kind == "file" and where:
-        path = Path(where).expanduser()
+        path = Path(os.path.expanduser(where))
         if not path.is_absolute():
             raise SecretMissing(f"{where} is a path from the working directory; give one from /")
         try:

@@ -10,6 +10,7 @@ import pytest
 from durably_cli import files, paths
 from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.events import FORMAT, Json, RunCreated
+from tests.conftest import Project
 from tests.strategies import RUN
 
 
@@ -139,6 +140,19 @@ def test_a_data_folder_that_depends_on_where_one_stands_is_refused(
     monkeypatch.setenv("DURABLY_DATA_DIR", "here")
     with pytest.raises(ConfigError, match="another folder in every working directory"):
         paths.open_store(make_project(tmp_path / "app"))
+
+
+@pytest.mark.parametrize("name", ["loop", "~no-such-user/x"])
+def test_a_folder_that_cannot_be_is_an_error_and_no_bug(project: Project, name: str) -> None:
+    project.job("@define_job\ndef work(step: Step, payload: dict) -> None: ...\n")
+    os.symlink("loop", project.root.parent / "loop")
+    chosen = name if name.startswith("~") else str(project.root.parent / name)
+    assert "does not exist" in project.run("-C", chosen, "list", expect=78).err
+    for command in (("list",), ("list", "--status", "failed"), ("jobs",), ("trigger", "work")):
+        for variable in ("DURABLY_DATA_DIR", "DURABLY_CACHE_DIR"):
+            result = project.run(*command, env=project.env | {variable: chosen}, expect=None)
+            assert result.code in (0, 74, 78), result
+            assert result.code == 0 or chosen in result.err, result
 
 
 def test_a_folder_that_is_named_must_be_a_project(tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def test_a_secret_comes_from_a_file(vault: Project, tmp_path: Path) -> None:
     missing = vault.run("trigger", "vault", "-p", f"token=file:{path}", expect=65)
     assert "No such file" in missing.err
     relative = vault.run("trigger", "vault", "-p", "token=file:token", expect=65)
+    vault.run("trigger", "vault", "-p", "token=file:~no-such-user/token", expect=65)
     assert "give one from /" in relative.err
 
 
