@@ -123,7 +123,7 @@ def _execute(
             talk.close()
             interrupts.uninstall()
             _say_who_stays(talk)
-        with store.view(ended.run_id) as view:
+        with store.view(ended.run_id, ended.known) as view:
             if as_json:
                 write_summary_json(view, streams.stdout, {"disposition": str(ended.disposition)})
             elif not quiet:
@@ -169,9 +169,9 @@ def _ended_all_the_same(store: Store, talk: Talk, abort: Abort, project: Path) -
     run_id = talk.run.run_id
     abort.hint = abort.hint or resume_command(project, run_id)
     try:
-        with store.view(run_id) as view:
+        with store.view(run_id, talk.run.known) as view:
             if view.state.has_ended and isinstance(abort, Interrupted):
-                return Ended(run_id, Disposition.CREATED, executed=True)
+                return Ended(run_id, Disposition.CREATED, talk.run.known)
             running = [step.name for step in view.state.in_doubt][-1:]
     except (DurablyError, OSError):  # its journal is gone, which is what the abort says
         raise abort from None

@@ -72,7 +72,7 @@ class Job(Generic[I, O]):
             labels=labels or {},
         )
         ended = triggers.trigger(store, request, lambda: self, _Unseen())
-        with store.view(ended.run_id) as view:
+        with store.view(ended.run_id, ended.known) as view:
             return Run(self, view, ended.disposition)
 
     def settle(self, given: Json) -> payload.Settled:

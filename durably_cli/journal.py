@@ -30,7 +30,7 @@ from durably_cli.events import (
 )
 from durably_cli.interrupts import shield
 from durably_cli.locks import Lock
-from durably_cli.reader import Reading
+from durably_cli.reader import Mark, Reading
 
 PATIENCE_SECONDS = 3.0
 """How long a resume waits for the lock: a dying process with much memory frees it late."""
@@ -75,6 +75,16 @@ class Journal:
                 self._lock.close()
                 raise
             self._lines, self._crc, self._end = self._lines + 1, crc, self._end + len(data)
+
+    @property
+    def mark(self) -> Mark:
+        """Where the next line will stand."""
+        return Mark(self._end, self._lines, self._crc)
+
+    @property
+    def file(self) -> tuple[int, int]:
+        """Which file it is, whatever its name leads to by now: device and inode."""
+        return self._lock.identity
 
     def withdraw(self) -> None:
         """Remove the journal of a run that should not have been made."""

@@ -22,7 +22,7 @@ from durably_cli.payload import Settled
 from durably_cli.reader import Reading
 from durably_cli.request import Disposition
 from durably_cli.state import RunState
-from durably_cli.store import Store, View, fold_reading, is_imported
+from durably_cli.store import Known, Store, View, fold_reading, is_imported
 
 
 class Runnable(Protocol):
@@ -49,11 +49,19 @@ class Observer(Watcher, Protocol):
 
 
 class Ended(NamedTuple):
-    """The run a command ended up with. What came of it stands in its journal."""
+    """The run a command ended up with. What came of it stands in its journal.
+
+    `known` is what was known of it when this process began to execute it; None if it did not.
+    """
 
     run_id: str
     disposition: Disposition
-    executed: bool
+    known: Known | None
+
+    @property
+    def executed(self) -> bool:
+        """Has this process executed it?"""
+        return self.known is not None
 
 
 def resume(store: Store, run_id: str, load: Callable[[str], Runnable], observer: Observer) -> Ended:
@@ -67,12 +75,12 @@ def resume(store: Store, run_id: str, load: Callable[[str], Runnable], observer:
         with store.view(run_id) as view:
             if view.state.is_final:  # a read-only disk keeps no one from its output
                 view.sync()
-                return Ended(run_id, Disposition.CREATED, executed=False)
+                return Ended(run_id, Disposition.CREATED, known=None)
             if isinstance(error, Busy):
                 raise held_by(view, error) from None
         raise
-    executed = take_up(store, run_id, lock, load, observer, again=True)
-    return Ended(run_id, Disposition.CREATED, executed)
+    known = take_up(store, run_id, lock, load, observer, again=True)
+    return Ended(run_id, Disposition.CREATED, known)
 
 
 def held_by(view: View, busy: Busy) -> Busy:
@@ -95,8 +103,8 @@ def take_up(
     observer: Observer,
     *,
     again: bool,
-) -> bool:
-    """Execute the run whose journal is locked; False if it has ended.
+) -> Known | None:
+    """Execute the run whose journal is locked; what was known of it before, None if it has ended.
 
     A failed run has ended, unless it is to be executed `again`.
     """
@@ -107,7 +115,7 @@ def take_up(
         state = fold_reading(remember(reading, results), path)
         if state.is_final or (state.has_ended and not again):
             journal.sync(lock)
-            return False
+            return None
         _check_may_go_on(store, path, state)
         work = load(state.created.job).work(state.created.input)
         run, kept = journal.take_over(lock, reading, path, store.temporary)
@@ -118,7 +126,7 @@ def take_up(
         owned = OwnedRun(run, state, results, dropped, kept, work.secrets)
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
-    return True
+    return owned.known
 
 
 def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:

@@ -6,6 +6,7 @@ million events folds in the memory of a small one. `steps` walks the events agai
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -101,6 +102,14 @@ class RunState:
         self.repaired: list[RunRepaired] = []
         self.unknown: list[str] = []
 
+    def copy(self) -> RunState:
+        """The same, to be folded on without a change of this one."""
+        copied = copy.copy(self)
+        copied.attempts = [copy.copy(attempt) for attempt in self.attempts]
+        copied.unfinished = {**self.unfinished}
+        copied.repaired, copied.unknown = [*self.repaired], [*self.unknown]
+        return copied
+
     @property
     def is_final(self) -> bool:
         """Has it ended for good, so that nothing may be added?"""
@@ -140,8 +149,12 @@ def fold(events: Iterable[Event]) -> RunState:
     first = next(iterator, None)
     if not isinstance(first, RunCreated):
         raise NotARun("the first event is not a run.created")
-    state = RunState(first)
-    for event in iterator:
+    return fold_on(RunState(first), iterator)
+
+
+def fold_on(state: RunState, events: Iterable[Event]) -> RunState:
+    """The state with these events added to it."""
+    for event in events:
         kind = type(event)
         if state.attempts and kind not in _OF_NO_ATTEMPT:
             state.attempts[-1].last = event.at

@@ -17,15 +17,15 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from durably_cli import files, ids, journal, locks
 from durably_cli.blobs import Blobs
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, NotFound
 from durably_cli.events import Event, RunCreated
 from durably_cli.journal import Journal
-from durably_cli.reader import Reading
-from durably_cli.state import NotARun, RunState, Status, fold
+from durably_cli.reader import Mark, Reading
+from durably_cli.state import NotARun, RunState, Status, fold, fold_on
 
 _SUFFIX = ".jsonl"
 _COMPANION = r"\.(?:blobs|imported|source|(?:damaged|torn)-\d+)"
@@ -33,21 +33,35 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _DAY_SECONDS = 86_400
 
 
+class Known(NamedTuple):
+    """A run's state at a mark in its journal, and which file that is, lest it be read again."""
+
+    state: RunState
+    mark: Mark
+    file: tuple[int, int]
+
+
 class View:
     """A run as its journal stands now; a context manager, because it can be read once more.
 
     `held` says whether a process owns it, `damage` what is wrong with it: then all else is told of
-    the good lines before.
+    the good lines before. What is `known` of this very file is not read again.
     """
 
-    def __init__(self, fd: int, path: Path) -> None:
+    def __init__(self, fd: int, path: Path, known: Known | None = None) -> None:
         self.path = path
         self.run_id = path.stem
         self._fd = fd
         self.held = locks.is_held(fd)
-        self._reading = Reading(fd, path, self.run_id, doubt=Blobs(path).missing)
+        status = os.fstat(fd)
+        file = status.st_dev, status.st_ino
+        if known and (known.file != file or known.mark.end > status.st_size):
+            known = None
+        after = known.mark if known else None
+        self._reading = Reading(fd, path, self.run_id, after=after, doubt=Blobs(path).missing)
         self.damage: JournalDamaged | None = None
-        self.state = fold_reading(self._up_to_damage(), path)
+        events = self._up_to_damage()
+        self.state = fold_on(known.state.copy(), events) if known else fold_reading(events, path)
         if self.damage:
             self.state.lose_end("lost in the damage")
 
@@ -139,7 +153,9 @@ class Store:
         self._sweep()
         return journal.create(path, self.temporary, event)
 
-    def view(self, run_id: str, *, despite_damage: bool = False) -> View:
+    def view(
+        self, run_id: str, known: Known | None = None, *, despite_damage: bool = False
+    ) -> View:
         """The run as it is now. NotFound if there is none; JournalError if it cannot be read.
 
         Of a damaged one, what stands before the damage, if asked for.
@@ -153,7 +169,7 @@ class Store:
                     f"there is no run {run_id} in {self.root}", hint="durably list"
                 ) from None
             try:
-                view = View(fd, path)
+                view = View(fd, path, known)
                 if view.damage and not despite_damage:
                     raise view.damage
             except BaseException:

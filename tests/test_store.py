@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from durably_cli import ids, journal, locks
 from durably_cli.errors import NotFound
-from durably_cli.events import FORMAT, Json, RunCreated, RunStarted
-from durably_cli.reader import Reading
-from durably_cli.state import Status
-from durably_cli.store import Store, Unreadable, View
+from durably_cli.events import FORMAT, Event, Json, RunCreated, RunStarted
+from durably_cli.reader import Mark, Reading
+from durably_cli.state import RunState, Status, fold
+from durably_cli.store import Known, Store, Unreadable, View
+from tests.strategies import RUN, journals, lines_of
 
 AT = "2026-11-23T03:00:00.123Z"
 
@@ -50,6 +54,34 @@ def test_runs_come_newest_first_over_days(store: Store) -> None:
         make(store, run).close()
     assert list(store.run_ids()) == made[::-1]
     assert store.path_of(made[0]).parent.name == ids.day(made[0]) == "2025-11-23"
+
+
+@given(journals, st.data())
+def test_a_view_that_begins_with_what_is_known_is_the_one_of_the_whole_journal(
+    events: list[Event], data: st.DataObject
+) -> None:
+    lines = lines_of(events)
+    known = data.draw(st.integers(1, len(lines)))
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        path = store.path_of(RUN)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"".join(lines))
+        status = path.stat()
+        end, crc = sum(map(len, lines[:known])), int(lines[known - 1][-11:-3], 16)
+        state = fold(events[:known])
+        before = told(state)
+        this, another = (status.st_dev, status.st_ino), (status.st_dev, 0)
+        for mark, file in ((Mark(end, known, crc), this), (Mark(3, 1, 0), another)):
+            with store.view(RUN, Known(state, mark, file)) as view, store.view(RUN) as whole:
+                assert told(view.state) == told(whole.state)
+                assert list(view.events()) == events
+        assert told(state) == before
+
+
+def told(state: RunState) -> dict[str, object]:
+    attempts = [(each.started, each.last, each.ended, each.outcome) for each in state.attempts]
+    return {**vars(state), "attempts": attempts, "unfinished": {**state.unfinished}}
 
 
 def test_an_id_is_made_once(store: Store) -> None:
