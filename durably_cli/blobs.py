@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from durably_cli import files
-from durably_cli.codec import to_json
 from durably_cli.errors import Forbidden
 from durably_cli.events import Event, Json, StepCompleted
+from durably_cli.strict import to_json
 
 LIMIT = 64 * 1024
 """How many bytes of JSON a result may have to stand in the journal itself."""

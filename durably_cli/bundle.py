@@ -22,11 +22,11 @@ from typing import IO, Any, BinaryIO, NamedTuple
 from durably_cli import clock, files, ids, paths
 from durably_cli.blobs import BlobDamaged, Blobs, is_file_name, is_reference
 from durably_cli.claims import Claims
-from durably_cli.codec import to_json
 from durably_cli.errors import DurablyError, InvalidInput
 from durably_cli.events import StepCompleted
 from durably_cli.local import host
 from durably_cli.store import Store, View
+from durably_cli.strict import to_json
 from durably_cli.version import __version__
 
 FORMAT = 1

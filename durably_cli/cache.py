@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from durably_cli import files
-from durably_cli.codec import to_json
 from durably_cli.errors import DurablyError
+from durably_cli.strict import to_json
 
 
 def read(path: Path) -> Any:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from durably_cli import files, ids, locks, paths, removal
 from durably_cli.blobs import BlobDamaged, Blobs, is_file_name, is_reference
 from durably_cli.claims import Claim, Claims
-from durably_cli.codec import to_json
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, JournalError
 from durably_cli.events import StepCompleted
 from durably_cli.lookup import find_run
@@ -19,6 +18,7 @@ from durably_cli.render.plain import row
 from durably_cli.render.summary import SCHEMA
 from durably_cli.render.text import plural, size
 from durably_cli.store import Store, Unreadable, View, is_imported
+from durably_cli.strict import to_json
 
 DAMAGED = ("damaged", "unreadable")
 

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from durably_cli import files, ids
 from durably_cli.blobs import is_file_name
-from durably_cli.codec import to_json
 from durably_cli.errors import DurablyError, JournalError
 from durably_cli.events import RunCreated
+from durably_cli.strict import to_json
 
 
 class Claim(NamedTuple):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import repeat
 from json.encoder import encode_basestring_ascii
@@ -32,33 +32,9 @@ from durably_cli.events import (
     StepStarted,
     Unknown,
 )
-from durably_cli.strict import DECODER
+from durably_cli.strict import DECODER, SCAN, has_lone_surrogate, to_json
 
 CRC_BYTES = len(b',"crc":"00000000"}')
-
-_STRICT = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-
-
-def to_json(value: object) -> str:
-    """A plain value as strict, compact JSON.
-
-    ValueError for NaN and Infinity, TypeError for what JSON has not, RecursionError for a circle.
-    """
-    return "".join(_parts_of(value, 0))
-
-
-def _made_once() -> Callable[[object, int], Iterable[str]]:
-    """What `JSONEncoder.encode` makes anew for every value, which takes longer than a small one."""
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return lambda value, _: (_STRICT.encode(value),)
-    parts: Callable[[object, int], Iterable[str]] = make(
-        None, _STRICT.default, encode_basestring_ascii, None, ":", ",", False, False, False
-    )
-    return parts
-
-
-_parts_of = _made_once()
 
 _NAMES = {cls: name for name, cls in TYPES.items()}
 _JSON = "Json"
@@ -120,14 +96,10 @@ _LAYOUTS = {
     cls: (f',"type":"{_NAMES[cls]}"', _writers_of(fields), cls._fields.index("at"))
     for cls, fields in _FIELDS.items()
 }
-_LENIENT = json.JSONDecoder()
-_parse = _LENIENT.raw_decode
-SCAN: Callable[[str, int], tuple[Any, int]] = _LENIENT.scan_once  # type: ignore[attr-defined]
-"""The value that begins at a place of a JSON text, and its end; StopIteration if none does."""
+_parse = json.JSONDecoder().raw_decode
 _MOST = 2**63
 _CRC = rb',"crc":"([0-9a-f]{8})"\}'
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
-_ESCAPE = r"\\(?:u([0-9a-f]{4})|.)"
 
 
 class BadLine(ValueError):
@@ -272,33 +244,6 @@ def begins_whole_object(data: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def is_text(text: str) -> bool:
-    """Can this be written as UTF-8? (An argument whose bytes were not cannot.)"""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def has_lone_surrogate(text: str) -> bool:
-    """Does a JSON text escape half a surrogate pair? (No JSON reader but Python's takes that.)"""
-    if "\\ud" not in text:
-        return False
-    end_of_high = -1
-    for escape in re.finditer(_ESCAPE, text):
-        unit = int(escape[1] or "0", 16)
-        if 0xDC00 <= unit <= 0xDFFF:
-            if escape.start() != end_of_high:
-                return True
-            end_of_high = -1
-        elif end_of_high >= 0:
-            return True
-        elif 0xD800 <= unit <= 0xDBFF:
-            end_of_high = escape.end()
-    return end_of_high >= 0
 
 
 def _object(data: bytes, parse: Callable[[str], tuple[Any, int]] = _parse) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from durably_cli import catalogue, paths
-from durably_cli.codec import to_json
 from durably_cli.discovery import AnyJob, find_job, load_all
 from durably_cli.errors import ConfigError, JobModuleError
 from durably_cli.fields import Field, Kind
@@ -19,6 +18,7 @@ from durably_cli.render.summary import SCHEMA, summary
 from durably_cli.render.text import visible
 from durably_cli.store import Store, View
 from durably_cli.streams import aside
+from durably_cli.strict import to_json
 
 
 def run_jobs(project: Path, *, as_json: bool) -> int:

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from durably_cli import values
-from durably_cli.codec import to_json
+from durably_cli import strict
+from durably_cli.strict import to_json
 
 Definitions = Mapping[str, Any]
 
@@ -79,7 +79,7 @@ class Field(NamedTuple):
             return text == "true"
         if kind is Kind.JSON:
             try:
-                return values.parse_strict(text)
+                return strict.parse(text)
             except (ValueError, RecursionError):
                 return text
         return text

@@ -19,10 +19,10 @@ from durably_cli import bundle, files, locks
 from durably_cli.blobs import Blobs
 from durably_cli.bundle import Contents
 from durably_cli.claims import Claim, Claims
-from durably_cli.codec import to_json
 from durably_cli.errors import Conflict, DurablyError, InvalidInput, JournalDamaged
 from durably_cli.ids import short
 from durably_cli.store import Store, View, is_imported, marker_of
+from durably_cli.strict import to_json
 
 
 class Imported(NamedTuple):

@@ -25,9 +25,9 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from durably_cli import cache, files, paths
-from durably_cli.codec import to_json
 from durably_cli.state import Status
 from durably_cli.store import Store, View
+from durably_cli.strict import to_json
 
 SETTLED_NS = 1_000_000_000
 """How old a folder's last change must be, lest another one come in the same tick of the clock."""

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from durably_cli import values
-from durably_cli.codec import to_json
+from durably_cli import strict
 from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.events import Json
 from durably_cli.options import argument_text
+from durably_cli.strict import to_json
 
 _FIELD = r"(?s)([^=:]+)(:?=)(.*)"
 
@@ -68,7 +68,7 @@ def _parse(text: str, name: str) -> Any:
     if not text.strip():
         raise InvalidInput(f"{name} is empty", hint="the empty input is '{}', or no --input at all")
     try:
-        return values.parse_strict(text)
+        return strict.parse(text)
     except json.JSONDecodeError as error:
         lines = text.split("\n")
         line = lines[error.lineno - 1] if error.lineno <= len(lines) else ""

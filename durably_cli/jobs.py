@@ -9,7 +9,7 @@ from functools import cached_property, update_wrapper
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from durably_cli import paths, payload, triggers, values
+from durably_cli import declared, paths, payload, triggers, values
 from durably_cli.errors import InvalidInput, RunFailed, ValueRefused
 from durably_cli.events import ErrorInfo, Event, Json
 from durably_cli.fields import Field, fields_of, type_name
@@ -220,8 +220,8 @@ def define_job(
     /,
     *,
     name: str | None = None,
-    input: Any = values.UNDECLARED,
-    output: Any = values.UNDECLARED,
+    input: Any = declared.UNDECLARED,
+    output: Any = declared.UNDECLARED,
 ) -> Any:
     """Make a handler `(step, payload)` a job.
 
@@ -255,10 +255,10 @@ def _define(
         raise TypeError(
             f"the handler of {called} must take (step, payload), not ({', '.join(parameters)})"
         )
-    if input is values.UNDECLARED:
-        input = values.annotation(handler, parameters[1])
-    if output is values.UNDECLARED:
-        output = values.annotation(handler, "return")
+    if input is declared.UNDECLARED:
+        input = declared.annotation(handler, parameters[1])
+    if output is declared.UNDECLARED:
+        output = declared.annotation(handler, "return")
     job = Job[Any, Any](handler, called, input, output)
     for role in ("input", "output"):
         try:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from durably_cli import clock
-from durably_cli.codec import has_lone_surrogate, to_json
 from durably_cli.events import Event, LogWritten
 from durably_cli.failures import printable
-from durably_cli.strict import is_too_deep
+from durably_cli.strict import has_lone_surrogate, is_too_deep, to_json
 
 
 class Logging(Protocol):

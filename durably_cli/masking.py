@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from durably_cli.codec import to_json
 from durably_cli.errors import ValueRefused
 from durably_cli.events import ErrorInfo, Event, Json, LogWritten, ProgressReported, StepFailed
+from durably_cli.strict import to_json
 
 MASK = "**********"
 

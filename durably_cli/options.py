@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from durably_cli.codec import is_text
 from durably_cli.errors import InvalidInput, UsageError
+from durably_cli.strict import is_text
 
 _SPAN = r"(\d+)\s*([smhdw])"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

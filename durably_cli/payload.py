@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from durably_cli import values
-from durably_cli.codec import to_json
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
 from durably_cli.masking import NO_SECRETS, Secrets
@@ -20,6 +19,7 @@ from durably_cli.secret import (
     places,
     resolve,
 )
+from durably_cli.strict import to_json
 from durably_cli.values import Converter, DoesNotFit
 
 _OUT_OF_REACH = (

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from durably_cli.codec import is_text
 from durably_cli.errors import UsageError
 from durably_cli.events import Json
+from durably_cli.strict import is_text
 
 
 class OnConflict(StrEnum):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from durably_cli.codec import to_json
+from durably_cli.strict import to_json
 
 HOW_TO_REFER = "a secret is not given as it is, but where it comes from: env:NAME or file:PATH"
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from durably_cli import paths
-from durably_cli.codec import to_json
 from durably_cli.errors import DurablyError
 from durably_cli.events import FORMAT
 from durably_cli.render.plain import row
 from durably_cli.render.summary import SCHEMA
 from durably_cli.render.text import plural, size
 from durably_cli.store import Store
+from durably_cli.strict import to_json
 from durably_cli.version import __version__
 
 

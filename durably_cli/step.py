@@ -15,8 +15,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any, NamedTuple, TypeVar, TypeVarTuple, overload
 
-from durably_cli import clock, interrupts, process, values
-from durably_cli.codec import is_text
+from durably_cli import clock, declared, interrupts, process, values
 from durably_cli.errors import Abort, StepMisused, ValueRefused
 from durably_cli.events import (
     Event,
@@ -30,6 +29,7 @@ from durably_cli.events import (
 from durably_cli.failures import describe, printable
 from durably_cli.log import Log
 from durably_cli.masking import NO_SECRETS, Secrets
+from durably_cli.strict import is_text
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -50,7 +50,7 @@ def _ignore(_: object) -> None:
     pass
 
 
-_NOTHING_YET = _Called(_ignore, None, values.converter(values.UNDECLARED))
+_NOTHING_YET = _Called(_ignore, None, values.converter(declared.UNDECLARED))
 
 
 class Step:
@@ -169,7 +169,7 @@ class Step:
         if _is_async(fn):
             raise _async(name)
         try:
-            converter = values.converter(values.returned_by(fn) if returns is None else returns)
+            converter = values.converter(declared.returned_by(fn) if returns is None else returns)
         except TypeError as error:
             raise StepMisused(f"step {name!r}: {error}; or give `returns=` to step.run") from None
         self._last = _Called(fn, returns, converter)

@@ -1,11 +1,15 @@
-"""Strict JSON: no name twice, no NaN or Infinity, and no nesting that a reader could not follow."""
+"""Strict JSON, read and written: no name twice, no NaN or Infinity, no half characters, and no
+nesting that a reader could not follow.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from collections.abc import Callable, Iterable
 from itertools import accumulate
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 DEEPEST = 200
@@ -13,6 +17,7 @@ DEEPEST = 200
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _NO_BRACKETS = r"[^\[\]{}]+"
+_ESCAPE = r"\\(?:u([0-9a-f]{4})|.)"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -38,6 +43,44 @@ def _finite(digits: str) -> float:
 DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
 """Reads strict JSON. ValueError for anything else, RecursionError for what is nested too deeply."""
 
+SCAN: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+"""The value that begins at a place of a JSON text, and its end; StopIteration if none does."""
+
+_STRICT = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def to_json(value: object) -> str:
+    """A plain value as strict, compact JSON.
+
+    ValueError for NaN and Infinity, TypeError for what JSON has not, RecursionError for a circle.
+    """
+    return "".join(_parts_of(value, 0))
+
+
+def _made_once() -> Callable[[object, int], Iterable[str]]:
+    """What `JSONEncoder.encode` makes anew for every value, which takes longer than a small one."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return lambda value, _: (_STRICT.encode(value),)
+    parts: Callable[[object, int], Iterable[str]] = make(
+        None, _STRICT.default, encode_basestring_ascii, None, ":", ",", False, False, False
+    )
+    return parts
+
+
+_parts_of = _made_once()
+
+
+def parse(text: str | bytes) -> Any:
+    """A JSON text as a plain value. ValueError for NaN, Infinity and names given twice."""
+    text = text if isinstance(text, str) else text.decode()
+    if is_too_deep(text):
+        raise ValueError(f"it is nested too deeply: more than {DEEPEST} levels")
+    value = DECODER.decode(text)
+    if has_lone_surrogate(to_json(value)):
+        raise ValueError("a lone surrogate is not text")
+    return value
+
 
 def is_too_deep(text: str) -> bool:
     """Are lists and objects nested deeper than a line may hold them, in any reader's stack?"""
@@ -46,3 +89,30 @@ def is_too_deep(text: str) -> bool:
     brackets = re.sub(_NO_BRACKETS, "", re.sub(_STRING, "", text))
     depths = accumulate(1 if bracket in "[{" else -1 for bracket in brackets)
     return max(depths, default=0) > DEEPEST
+
+
+def is_text(text: str) -> bool:
+    """Can this be written as UTF-8? (An argument whose bytes were not cannot.)"""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def has_lone_surrogate(text: str) -> bool:
+    """Does a JSON text escape half a surrogate pair? (No JSON reader but Python's takes that.)"""
+    if "\\ud" not in text:
+        return False
+    end_of_high = -1
+    for escape in re.finditer(_ESCAPE, text):
+        unit = int(escape[1] or "0", 16)
+        if 0xDC00 <= unit <= 0xDFFF:
+            if escape.start() != end_of_high:
+                return True
+            end_of_high = -1
+        elif end_of_high >= 0:
+            return True
+        elif 0xD800 <= unit <= 0xDBFF:
+            end_of_high = escape.end()
+    return end_of_high >= 0

@@ -24,6 +24,7 @@ from durably_cli.events import (
     StepFailed,
     StepStarted,
 )
+from durably_cli.strict import to_json
 
 RUN = "01a20bae-97e3-79c3-be7b-f5a07273e515"
 
@@ -40,7 +41,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=8,
 )
-jsons = values.map(lambda value: Json(codec.to_json(value)))
+jsons = values.map(lambda value: Json(to_json(value)))
 errors = st.builds(ErrorInfo, texts, texts, texts)
 labels = st.dictionaries(texts, texts, max_size=3)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 
 from durably_cli import codec
 from durably_cli.events import FORMAT, Event, Json, RunCreated, StepCompleted, StepStarted, Unknown
+from durably_cli.strict import to_json
 from tests.strategies import RUN, journals, lines_of
 
 AT = "2026-11-23T03:00:00.123Z"
@@ -102,11 +103,6 @@ def test_a_lone_surrogate_is_never_written() -> None:
         codec.encode(0, StepStarted(text, AT), 0)
 
 
-def test_nan_is_never_written() -> None:
-    with pytest.raises(ValueError):
-        codec.to_json(float("nan"))
-
-
 def test_a_result_keeps_its_text() -> None:
     event = StepCompleted("one", 1, Json('{"b":1e-07,"a":[1.0,-0.0]}'), AT)
     line, _ = codec.encode(0, event, 0)
@@ -146,7 +142,7 @@ def test_plain_steps_are_read_many_at_a_time_as_they_are_one_by_one(events: list
 
 
 def is_plain(name: str) -> bool:
-    return codec.to_json(name) == f'"{name}"' and "\x7f" not in name
+    return to_json(name) == f'"{name}"' and "\x7f" not in name
 
 
 NO_RESULTS = ["", " 1", "1 ", "01", "1,2", "[1", "NaN", "-Infinity", "1e999", '{"a":1,"a":2}', "é"]

@@ -20,6 +20,7 @@ from durably_cli.events import (
     StepCompleted,
     StepStarted,
 )
+from durably_cli.strict import to_json
 from tests.conftest import Project
 
 AT = "2026-11-23T03:00:00.123Z"
@@ -34,9 +35,7 @@ JOB = """
 
 def result_of(number: int) -> Json:
     """About 280 bytes, so that a million events make 200 MB."""
-    return Json(
-        codec.to_json({"id": number, "email": f"user{number}@example.com", "note": "x" * 160})
-    )
+    return Json(to_json({"id": number, "email": f"user{number}@example.com", "note": "x" * 160}))
 
 
 def write_journal(project: Project, steps: int) -> tuple[Path, int]:

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from durably_cli import Step, StepMisused, ValueRefused, codec
-from durably_cli.codec import to_json
 from durably_cli.errors import Interrupted
 from durably_cli.events import (
     Event,
@@ -26,6 +25,7 @@ from durably_cli.events import (
     StepFailed,
     StepStarted,
 )
+from durably_cli.strict import to_json
 from tests import strategies
 
 

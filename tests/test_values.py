@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -20,6 +18,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from durably_cli import values
+from durably_cli.declared import UNDECLARED
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
 from tests import strategies
@@ -73,7 +72,7 @@ class Plain:
     pass
 
 
-def round_trip(value: Any, declared: Any = values.UNDECLARED) -> Any:
+def round_trip(value: Any, declared: Any = UNDECLARED) -> Any:
     return values.round_trip(values.converter(declared), value)[1]
 
 
@@ -146,37 +145,37 @@ def deep() -> list[Any]:
 @pytest.mark.parametrize(
     ("value", "declared", "path", "reason"),
     [
-        (math.nan, values.UNDECLARED, "$", "nan is not JSON"),
-        ([1, {"k": math.inf}], values.UNDECLARED, "$[1]['k']", "inf is not JSON"),
+        (math.nan, UNDECLARED, "$", "nan is not JSON"),
+        ([1, {"k": math.inf}], UNDECLARED, "$[1]['k']", "inf is not JSON"),
         (math.nan, float, "$", "nan is not JSON"),
-        ("a\ud800", values.UNDECLARED, "$", "lone surrogate"),
-        ({"k": ["\udfff"]}, values.UNDECLARED, "$['k'][0]", "lone surrogate"),
-        ("\ud83d\ude00", values.UNDECLARED, "$", "would come back as"),
-        ({1: 1, "1": 2}, values.UNDECLARED, "$", "the key 1 would come back as '1'"),
-        ({1: 1}, values.UNDECLARED, "$", "the key 1 would come back as '1'"),
-        ({True: 1}, values.UNDECLARED, "$", "would come back"),
-        ({None: 1}, values.UNDECLARED, "$", "would come back"),
-        ((1, 2), values.UNDECLARED, "$", "a tuple would come back as a list"),
-        ({"a": [1, (2,)]}, values.UNDECLARED, "$['a'][1]", "a tuple would come back as a list"),
+        ("a\ud800", UNDECLARED, "$", "lone surrogate"),
+        ({"k": ["\udfff"]}, UNDECLARED, "$['k'][0]", "lone surrogate"),
+        ("\ud83d\ude00", UNDECLARED, "$", "would come back as"),
+        ({1: 1, "1": 2}, UNDECLARED, "$", "the key 1 would come back as '1'"),
+        ({1: 1}, UNDECLARED, "$", "the key 1 would come back as '1'"),
+        ({True: 1}, UNDECLARED, "$", "would come back"),
+        ({None: 1}, UNDECLARED, "$", "would come back"),
+        ((1, 2), UNDECLARED, "$", "a tuple would come back as a list"),
+        ({"a": [1, (2,)]}, UNDECLARED, "$['a'][1]", "a tuple would come back as a list"),
         ((1, 2), list[int], "$", "declared type"),
-        (OrderedDict(a=1), values.UNDECLARED, "$", "OrderedDict would come back as a dict"),
-        (Number.ONE, values.UNDECLARED, "$", "Number would come back as a int"),
+        (OrderedDict(a=1), UNDECLARED, "$", "OrderedDict would come back as a dict"),
+        (Number.ONE, UNDECLARED, "$", "Number would come back as a int"),
         (Number.ONE, int, "$", "would come back as a int"),
         (True, int, "$", "a bool would come back as a int"),
         ("5", int, "$", "declared type"),
-        (Pair(1, "b"), values.UNDECLARED, "$", "Pair would come back as a list"),
-        ({1, 2}, values.UNDECLARED, "$", "a set is not plain JSON"),
-        (b"x", values.UNDECLARED, "$", "a bytes is not plain JSON"),
-        (Plain(), values.UNDECLARED, "$", "returns="),
-        (Base(), values.UNDECLARED, "$", "a Base is not plain JSON"),
+        (Pair(1, "b"), UNDECLARED, "$", "Pair would come back as a list"),
+        ({1, 2}, UNDECLARED, "$", "a set is not plain JSON"),
+        (b"x", UNDECLARED, "$", "a bytes is not plain JSON"),
+        (Plain(), UNDECLARED, "$", "returns="),
+        (Base(), UNDECLARED, "$", "a Base is not plain JSON"),
         (Derived(), Base, "$", "what only Derived has would be lost"),
         ([Base(), Derived()], list[Base], "$[1]", "what only Derived has would be lost"),
         (OneWay(org_id="o"), OneWay, "$.org_id", "Field required"),
         (Hidden(shown=1, hidden=2), Hidden, "$.hidden", "2 would come back as 0"),
         (None, int, "$", "valid integer"),
-        ([10**5000], values.UNDECLARED, "$", "4300 digits"),
-        (looped(), values.UNDECLARED, "$", "contains itself"),
-        (deep(), values.UNDECLARED, "$", "nested too deeply"),
+        ([10**5000], UNDECLARED, "$", "4300 digits"),
+        (looped(), UNDECLARED, "$", "contains itself"),
+        (deep(), UNDECLARED, "$", "nested too deeply"),
     ],
 )
 def test_a_value_that_would_come_back_different_is_refused_with_its_place(
@@ -212,64 +211,6 @@ def test_an_input_whose_model_cannot_read_its_own_output_stays_as_given() -> Non
     assert values.settled(values.converter(OneWay), Json('{"org_id":"o"}')) == '{"org_id":"o"}'
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["NaN", "[Infinity]", "1e400", '{"a":1,"a":2}', '"\\ud800"', '{"a":', "", "'a'", "1 2"],
-)
-def test_what_is_not_strict_json_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
-        values.parse_strict(text)
-
-
-def returns_list() -> list[int]:
-    return [1]
-
-
-def returns_unknown() -> Nowhere:  # type: ignore[name-defined]  # noqa: F821
-    return None
-
-
-class Callee:
-    field: int = 0
-
-    def __call__(self) -> tuple[int, int]:
-        return 1, 2
-
-    def method(self) -> set[int]:
-        return {1}
-
-    def itself(self) -> Self:
-        return self
-
-    @classmethod
-    def made(cls) -> Callee:
-        return cls()
-
-
-@pytest.mark.parametrize(
-    ("fn", "expected"),
-    [
-        (returns_list, list[int]),
-        (functools.partial(functools.partial(returns_list)), list[int]),
-        (functools.lru_cache(returns_list), list[int]),
-        (Callee(), tuple[int, int]),
-        (Callee().method, set[int]),
-        (Callee.made, Callee),
-        (Callee().itself, Callee),
-        (Derived.model_validate, Derived),
-        (Base, Base),
-        (lambda: 1, values.UNDECLARED),
-        (len, values.UNDECLARED),
-        (dict, values.UNDECLARED),
-        ({}.get, values.UNDECLARED),
-    ],
-)
-def test_the_type_that_a_callable_returns_is_seen_through_wrappings(
-    fn: Callable[..., Any], expected: Any
-) -> None:
-    assert values.returned_by(fn) == expected
-
-
 def test_a_union_in_another_order_is_another_type() -> None:
     for declared, expected in ((Same | Alike, Same), (Alike | Same, Alike)):
         converter = values.converter(declared)
@@ -283,11 +224,6 @@ class Same(BaseModel):
 
 class Alike(BaseModel):
     id: int
-
-
-def test_an_annotation_that_cannot_be_resolved_is_an_error_that_says_so() -> None:
-    with pytest.raises(TypeError, match="'Nowhere' of returns_unknown cannot be resolved"):
-        values.returned_by(returns_unknown)
 
 
 def test_a_type_that_json_cannot_give_is_an_error_that_says_so() -> None:

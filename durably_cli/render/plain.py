@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 from durably_cli.blobs import size_of
-from durably_cli.codec import to_json
 from durably_cli.events import Event, LogWritten
 from durably_cli.render.summary import (
     COLUMNS,
@@ -20,6 +19,7 @@ from durably_cli.render.summary import (
 from durably_cli.render.text import visible
 from durably_cli.state import StepState, steps
 from durably_cli.store import Unreadable, View
+from durably_cli.strict import to_json
 
 
 def write_list(runs: Iterable[View | Unreadable], out: TextIO) -> None:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from durably_cli import clock, codec, ids
-from durably_cli.codec import to_json
 from durably_cli.events import (
     FORMAT,
     ErrorInfo,
@@ -22,6 +21,7 @@ from durably_cli.events import (
     StepCompleted,
     StepStarted,
 )
+from durably_cli.strict import to_json
 
 DAYS = 100
 """Over how many days the runs of a store are spread."""

@@ -1,0 +1,70 @@
+"""What functions declare, seen through whatever they are wrapped in."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Self
+
+import pytest
+from pydantic import BaseModel
+
+from durably_cli.declared import UNDECLARED, returned_by
+
+
+class Model(BaseModel):
+    x: int = 1
+
+
+def returns_list() -> list[int]:
+    return [1]
+
+
+def returns_unknown() -> Nowhere:  # type: ignore[name-defined]  # noqa: F821
+    return None
+
+
+class Callee:
+    field: int = 0
+
+    def __call__(self) -> tuple[int, int]:
+        return 1, 2
+
+    def method(self) -> set[int]:
+        return {1}
+
+    def itself(self) -> Self:
+        return self
+
+    @classmethod
+    def made(cls) -> Callee:
+        return cls()
+
+
+@pytest.mark.parametrize(
+    ("fn", "expected"),
+    [
+        (returns_list, list[int]),
+        (functools.partial(functools.partial(returns_list)), list[int]),
+        (functools.lru_cache(returns_list), list[int]),
+        (Callee(), tuple[int, int]),
+        (Callee().method, set[int]),
+        (Callee.made, Callee),
+        (Callee().itself, Callee),
+        (Model.model_validate, Model),
+        (Model, Model),
+        (lambda: 1, UNDECLARED),
+        (len, UNDECLARED),
+        (dict, UNDECLARED),
+        ({}.get, UNDECLARED),
+    ],
+)
+def test_the_type_that_a_callable_returns_is_seen_through_wrappings(
+    fn: Callable[..., Any], expected: Any
+) -> None:
+    assert returned_by(fn) == expected
+
+
+def test_an_annotation_that_cannot_be_resolved_is_an_error_that_says_so() -> None:
+    with pytest.raises(TypeError, match="'Nowhere' of returns_unknown cannot be resolved"):
+        returned_by(returns_unknown)
