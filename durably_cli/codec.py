@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import repeat
 from json.encoder import encode_basestring_ascii
@@ -160,6 +160,15 @@ def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
     if has_lone_surrogate(data.decode("ascii")):
         raise BadLine("half a surrogate pair is in it")
     return _event(fields, data), crc
+
+
+def last_crc(lines: Iterable[bytes], previous: int) -> int | None:
+    """The crc of the last of these lines, newlines included; None if one does not fit the chain."""
+    for data in lines:
+        previous = crc32(data[:-_END_BYTES], previous)
+        if data[-_END_BYTES:] != b',"crc":"%08x"}\n' % previous:
+            return None
+    return previous
 
 
 _PLAIN_STEP = re.compile(

@@ -10,13 +10,14 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from durably_cli import catalogue, paths
+from durably_cli import catalogue, garbage, paths
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
 from durably_cli.failures import describe
 from durably_cli.jobs import NAME, Job
@@ -84,6 +85,8 @@ def load_module(path: Path) -> ModuleType:
     spec = spec_from_file_location(name, path, loader=_JobLoader(name, str(path)))
     if spec is None or spec.loader is None:
         raise JobModuleError(str(path), f"{path} cannot be imported")
+    _load_pydantic_for(path)
+    garbage.spare_what_is_loaded()
     module = module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -92,6 +95,15 @@ def load_module(path: Path) -> ModuleType:
         del sys.modules[name]
         raise _broken(path, error) from error
     return module
+
+
+def _load_pydantic_for(path: Path) -> None:
+    """Load it before the module does, if it will: so it is spared with what is loaded before."""
+    with suppress(Exception):  # what is wrong, the module's own import tells
+        if b"pydantic" in path.read_bytes():
+            import pydantic
+
+            _ = pydantic.BaseModel, pydantic.TypeAdapter  # these load the most of it
 
 
 class _JobLoader(SourceFileLoader):

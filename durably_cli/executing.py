@@ -79,7 +79,7 @@ def run_resume(project: Path, meant: str, *, quiet: bool, as_json: bool) -> int:
 
 def _loaded(project: Path, name: str, talk: Talk) -> AnyJob:
     job = find_job(project, name, talk.say)
-    garbage.spare_what_is_loaded()
+    garbage.collect_as_usual()
     catalogue.remember(project, [job])
     return job
 
@@ -169,9 +169,9 @@ def _ended_all_the_same(store: Store, talk: Talk, abort: Abort, project: Path) -
     run_id = talk.run.run_id
     abort.hint = abort.hint or resume_command(project, run_id)
     try:
-        with store.view(run_id, talk.run.known) as view:
+        with store.view(run_id) as view:
             if view.state.has_ended and isinstance(abort, Interrupted):
-                return Ended(run_id, Disposition.CREATED, talk.run.known)
+                return Ended(run_id, Disposition.CREATED, executed=True)
             running = [step.name for step in view.state.in_doubt][-1:]
     except (DurablyError, OSError):  # its journal is gone, which is what the abort says
         raise abort from None

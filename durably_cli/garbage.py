@@ -9,21 +9,26 @@ from __future__ import annotations
 import gc
 
 _RARELY = 50_000
-"""After how many new objects to look for garbage; Python's way is after 700."""
+"""After how many new objects to look for garbage; Python's way is after 700, or 2,000."""
 
 _USUAL = gc.get_threshold()
 
 
 def collect_rarely() -> None:
-    """Look for garbage only after many new objects, until `spare_what_is_loaded`."""
+    """Look for garbage only after many new objects, until `collect_as_usual`."""
     gc.set_threshold(_RARELY)
 
 
-def spare_what_is_loaded() -> None:
-    """What is there now is never garbage, not even in the end; what comes is treated as usual.
+def collect_as_usual() -> None:
+    """Look for it as any process does, unless a job has said otherwise."""
+    if gc.get_threshold()[0] == _RARELY:
+        gc.set_threshold(*_USUAL)
 
-    The first call counts: what a job makes after it is taken apart when the process ends.
+
+def spare_what_is_loaded() -> None:
+    """What is there now is never garbage, not even in the end. The first call counts.
+
+    A job must not be there yet: its open files are closed when its module is taken apart.
     """
     if not gc.get_freeze_count():
         gc.freeze()
-    gc.set_threshold(*_USUAL)

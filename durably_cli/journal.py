@@ -81,11 +81,6 @@ class Journal:
         """Where the next line will stand."""
         return Mark(self._end, self._lines, self._crc)
 
-    @property
-    def file(self) -> tuple[int, int]:
-        """Which file it is, whatever its name leads to by now: device and inode."""
-        return self._lock.identity
-
     def withdraw(self) -> None:
         """Remove the journal of a run that should not have been made."""
         os.unlink(self.path)

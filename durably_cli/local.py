@@ -31,7 +31,6 @@ from durably_cli.journal import Journal
 from durably_cli.masking import NO_SECRETS, Secrets
 from durably_cli.state import RunState
 from durably_cli.step import Step
-from durably_cli.store import Known
 from durably_cli.version import __version__
 
 
@@ -56,7 +55,6 @@ class Watcher(Protocol):
 class OwnedRun:
     """A run this process owns: its journal, what that held, and the results it can replay.
 
-    `known` is what is known of it before anything is added, for who looks at it in the end;
     `dropped` is the size of the torn tail that was left behind, `kept` the file that has it still,
     `secrets` what is to be masked in all that is told of it.
     """
@@ -71,7 +69,6 @@ class OwnedRun:
         secrets: Secrets = NO_SECRETS,
     ) -> None:
         self.journal, self.state = journal, state
-        self.known = Known(state, journal.mark, journal.file)
         self.results = {} if results is None else results
         self.dropped, self.kept, self.secrets = dropped, kept, secrets
 

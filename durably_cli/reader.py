@@ -20,6 +20,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -188,6 +189,14 @@ class Reading:
 
     def _damage(self, reason: str) -> JournalDamaged:
         return JournalDamaged(str(self._path), self.lines + 1, self.end, reason)
+
+
+def begins_with(fd: int, mark: Mark, run_id: str) -> bool:
+    """Are the lines before this mark in the journal the ones that were read when it was made?"""
+    with open(os.dup(fd), "rb") as file:
+        file.seek(0)
+        crc = codec.last_crc(islice(file, mark.lines), codec.seed(run_id))
+        return crc == mark.crc and file.tell() == mark.end
 
 
 def _is_cut_short(rest: bytes, seq: int) -> bool:

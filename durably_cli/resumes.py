@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from durably_cli import ids, journal
-from durably_cli.blobs import Blobs
+from durably_cli.blobs import Blobs, is_reference
 from durably_cli.claims import Claims
 from durably_cli.errors import Busy, Forbidden, JournalTooNew, NotFound
 from durably_cli.events import Json
@@ -51,17 +51,13 @@ class Observer(Watcher, Protocol):
 class Ended(NamedTuple):
     """The run a command ended up with. What came of it stands in its journal.
 
-    `known` is what was known of it when this process began to execute it; None if it did not.
+    `known` is what need not be read again of that.
     """
 
     run_id: str
     disposition: Disposition
-    known: Known | None
-
-    @property
-    def executed(self) -> bool:
-        """Has this process executed it?"""
-        return self.known is not None
+    executed: bool
+    known: Known | None = None
 
 
 def resume(store: Store, run_id: str, load: Callable[[str], Runnable], observer: Observer) -> Ended:
@@ -75,12 +71,11 @@ def resume(store: Store, run_id: str, load: Callable[[str], Runnable], observer:
         with store.view(run_id) as view:
             if view.state.is_final:  # a read-only disk keeps no one from its output
                 view.sync()
-                return Ended(run_id, Disposition.CREATED, known=None)
+                return Ended(run_id, Disposition.CREATED, executed=False)
             if isinstance(error, Busy):
                 raise held_by(view, error) from None
         raise
-    known = take_up(store, run_id, lock, load, observer, again=True)
-    return Ended(run_id, Disposition.CREATED, known)
+    return take_up(store, run_id, lock, load, observer, Disposition.CREATED, again=True)
 
 
 def held_by(view: View, busy: Busy) -> Busy:
@@ -101,10 +96,11 @@ def take_up(
     lock: Lock,
     load: Callable[[str], Runnable],
     observer: Observer,
+    disposition: Disposition,
     *,
     again: bool,
-) -> Known | None:
-    """Execute the run whose journal is locked; what was known of it before, None if it has ended.
+) -> Ended:
+    """Execute the run whose journal is locked, unless it has ended.
 
     A failed run has ended, unless it is to be executed `again`.
     """
@@ -115,18 +111,20 @@ def take_up(
         state = fold_reading(remember(reading, results), path)
         if state.is_final or (state.has_ended and not again):
             journal.sync(lock)
-            return None
+            return Ended(run_id, disposition, executed=False)
         _check_may_go_on(store, path, state)
         work = load(state.created.job).work(state.created.input)
         run, kept = journal.take_over(lock, reading, path, store.temporary)
     finally:
         lock.close()
+    have_files = any(map(is_reference, results.values()))  # each of which is looked for in the end
+    known = None if have_files else Known(state, run.mark)
     with run:
         dropped = reading.torn.size if reading.torn else 0
         owned = OwnedRun(run, state, results, dropped, kept, work.secrets)
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
-    return owned.known
+    return Ended(run_id, disposition, executed=True, known=known)
 
 
 def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:

@@ -24,7 +24,7 @@ from durably_cli.blobs import Blobs
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, NotFound
 from durably_cli.events import Event, RunCreated
 from durably_cli.journal import Journal
-from durably_cli.reader import Mark, Reading
+from durably_cli.reader import Mark, Reading, begins_with
 from durably_cli.state import NotARun, RunState, Status, fold, fold_on
 
 _SUFFIX = ".jsonl"
@@ -34,18 +34,17 @@ _DAY_SECONDS = 86_400
 
 
 class Known(NamedTuple):
-    """A run's state at a mark in its journal, and which file that is, lest it be read again."""
+    """A run's state at a mark in its journal."""
 
     state: RunState
     mark: Mark
-    file: tuple[int, int]
 
 
 class View:
     """A run as its journal stands now; a context manager, because it can be read once more.
 
     `held` says whether a process owns it, `damage` what is wrong with it: then all else is told of
-    the good lines before. What is `known` of this very file is not read again.
+    the good lines before. Of what is `known` the checksums alone are looked at again.
     """
 
     def __init__(self, fd: int, path: Path, known: Known | None = None) -> None:
@@ -53,9 +52,7 @@ class View:
         self.run_id = path.stem
         self._fd = fd
         self.held = locks.is_held(fd)
-        status = os.fstat(fd)
-        file = status.st_dev, status.st_ino
-        if known and (known.file != file or known.mark.end > status.st_size):
+        if known and not begins_with(fd, known.mark, self.run_id):
             known = None
         after = known.mark if known else None
         self._reading = Reading(fd, path, self.run_id, after=after, doubt=Blobs(path).missing)

@@ -101,11 +101,11 @@ class _Trigger:
                     self._observer.waits_for_key(ahead, key.name)
                     key.wait_for_key(created.run)
             execute(owned, job.work(settled.input), self._observer)
-        return Ended(created.run, Disposition.CREATED, owned.known)
+        return Ended(created.run, Disposition.CREATED, executed=True)
 
     def _join(self, run_id: str) -> Ended:
         """End as the run of the idempotency key ends, executing it if nobody else does."""
-        done = Ended(run_id, Disposition.IDEMPOTENT, known=None)
+        done = Ended(run_id, Disposition.IDEMPOTENT, executed=False)
         with self._store.view(run_id) as view:
             if not view.held and view.state.has_ended:
                 view.sync()
@@ -119,10 +119,15 @@ class _Trigger:
         except FileNotFoundError:  # deleted meanwhile
             self._claimed_run()
             raise NotFound(f"run {ids.short(run_id)} was deleted meanwhile") from None
-        known = take_up(
-            self._store, run_id, lock, lambda _: self._load(), self._observer, again=False
+        return take_up(
+            self._store,
+            run_id,
+            lock,
+            lambda _: self._load(),
+            self._observer,
+            Disposition.IDEMPOTENT,
+            again=False,
         )
-        return done._replace(known=known)
 
     def _claimed_run(self) -> str | None:
         """The run of the idempotency key, if it is claimed."""
@@ -189,7 +194,7 @@ class _Trigger:
 
     def _coalesced(self, run_id: str, taken: Busy) -> Ended:
         if self._request.on_conflict is OnConflict.SKIP:
-            return Ended(run_id, Disposition.COALESCED, known=None)
+            return Ended(run_id, Disposition.COALESCED, executed=False)
         raise taken
 
     def _exists(self, run_id: str) -> bool:

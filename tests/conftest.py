@@ -15,9 +15,13 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import durably_cli
 from tests.crash.counting import pytest_terminal_summary as pytest_terminal_summary
+
+settings.register_profile("durably", deadline=None)  # no test asserts how long a thing takes
+settings.load_profile("durably")
 
 for _signum, _handler in (
     (signal.SIGINT, signal.default_int_handler),
@@ -45,7 +49,11 @@ class Started(subprocess.Popen[str]):
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         if kind is not None:
             self.kill()
-        super().__exit__(kind, *error)
+        try:
+            super().__exit__(kind, *error)
+        except BaseException:  # of the time limit, for one, while it waits for the end
+            self.kill()
+            raise
 
 
 class Project:

@@ -172,7 +172,7 @@ def test_a_run_that_is_killed_anywhere_has_whole_results_or_none(large: Project)
 
 PEAK = """
 import subprocess, sys
-from durably_cli.cli import main
+from durably_cli.__main__ import main
 sys.argv[0] = "durably"
 try:
     main()

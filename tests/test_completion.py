@@ -103,7 +103,7 @@ def test_completion_loads_no_pydantic_no_rich_and_no_engine(shop: Project) -> No
         "import sys, atexit\n"
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
         "sys.argv[0] = 'durably'\n"
-        "from durably_cli.cli import main\n"
+        "from durably_cli.__main__ import main\n"
         "main()\n"
     )
     env = shop.env | {

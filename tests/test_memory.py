@@ -73,7 +73,7 @@ def peak():
     except FileNotFoundError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 atexit.register(lambda: print(peak(), file=sys.stderr))
-from durably_cli.cli import main
+from durably_cli.__main__ import main
 main()
 """
 

@@ -332,3 +332,33 @@ def test_a_data_folder_that_is_a_file_is_a_clear_error(stubborn: Project, tmp_pa
     file.touch()
     env = stubborn.env | {"DURABLY_DATA_DIR": str(file)}
     assert "is not a folder" in stubborn.run("trigger", "stubborn", env=env, expect=77).err
+
+
+@pytest.mark.parametrize(
+    ("times", "change", "harm"),
+    [
+        (1, "journal.write_bytes(journal.read_bytes().replace(b'small', b'other'))", "checksum"),
+        (20_000, "next(journal.with_suffix('.blobs').iterdir()).unlink()", "is lost"),
+    ],
+)
+def test_what_was_harmed_while_a_resume_executed_is_not_told_as_completed(
+    project: Project, times: int, change: str, harm: str
+) -> None:
+    project.job(
+        f"""
+        import pathlib
+
+        @define_job
+        def harmed(step: Step, payload: dict) -> str:
+            step.run("result", lambda: "small" * payload["times"])
+            if step.attempt == 1:
+                raise RuntimeError
+            (journal,) = pathlib.Path(os.environ["DURABLY_DATA_DIR"]).rglob("*.jsonl")
+            step.run("harm", lambda: {change} and None)
+            return "done"
+        """
+    )
+    project.run("trigger", "harmed", "-p", f"times:={times}", expect=1)
+    result = project.run("resume", "@last", expect=74)
+    assert harm in result.err
+    assert result.out == ""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durably_cli import ids, journal, locks
-from durably_cli.errors import NotFound
+from durably_cli.errors import JournalError, NotFound
 from durably_cli.events import FORMAT, Event, Json, RunCreated, RunStarted
 from durably_cli.reader import Mark, Reading
 from durably_cli.state import RunState, Status, fold
@@ -61,22 +61,36 @@ def test_a_view_that_begins_with_what_is_known_is_the_one_of_the_whole_journal(
     events: list[Event], data: st.DataObject
 ) -> None:
     lines = lines_of(events)
-    known = data.draw(st.integers(1, len(lines)))
+    known_lines = data.draw(st.integers(1, len(lines)))
+    end, crc = sum(map(len, lines[:known_lines])), int(lines[known_lines - 1][-11:-3], 16)
+    state = fold(events[:known_lines])
+    before, known = told(state), Known(state, Mark(end, known_lines, crc))
+    bytes_ = b"".join(lines)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         path = store.path_of(RUN)
         path.parent.mkdir(parents=True)
-        path.write_bytes(b"".join(lines))
-        status = path.stat()
-        end, crc = sum(map(len, lines[:known])), int(lines[known - 1][-11:-3], 16)
-        state = fold(events[:known])
-        before = told(state)
-        this, another = (status.st_dev, status.st_ino), (status.st_dev, 0)
-        for mark, file in ((Mark(end, known, crc), this), (Mark(3, 1, 0), another)):
-            with store.view(RUN, Known(state, mark, file)) as view, store.view(RUN) as whole:
-                assert told(view.state) == told(whole.state)
-                assert list(view.events()) == events
-        assert told(state) == before
+        for found in (bytes_, *(damaged(bytes_, data) for _ in range(4))):
+            path.write_bytes(found)
+            assert seen(store, known) == seen(store, None)
+            assert told(state) == before
+
+
+def damaged(journal: bytes, data: st.DataObject) -> bytes:
+    """Cut somewhere, a bit flipped in what is left, and something behind it, or some of these."""
+    found = bytearray(journal[: data.draw(st.integers(0, len(journal)))])
+    if found and data.draw(st.booleans()):
+        found[data.draw(st.integers(0, len(found) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    return bytes(found) + data.draw(st.sampled_from([b"", b"\0" * 600, b"{", journal]))
+
+
+def seen(store: Store, known: Known | None) -> object:
+    try:
+        with store.view(RUN, known, despite_damage=True) as view:
+            events = list(view.events())
+            return told(view.state), view.status, view.torn_bytes, str(view.damage), events
+    except JournalError as error:
+        return str(error)
 
 
 def told(state: RunState) -> dict[str, object]:

@@ -33,7 +33,7 @@ import rich.progress
 import typer
 
 import durably_cli
-from durably_cli.cli import main
+from durably_cli.__main__ import main
 
 _PRELOADED = (
     *(pydantic.TypeAdapter, rich.live, rich.markdown, rich.progress, getpass, gzip, tarfile),

@@ -32,7 +32,7 @@ def counted(real):
 for name in {CALLS}:
     setattr(os, name, counted(getattr(os, name)))
 sys.argv[0] = "durably"
-from durably_cli.cli import main
+from durably_cli.__main__ import main
 main()
 """
 

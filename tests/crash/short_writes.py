@@ -25,7 +25,7 @@ def shortened(real):
     return call
 os.write, os.pwrite = shortened(os.write), shortened(os.pwrite)
 sys.argv[0] = "durably"
-from durably_cli.cli import main
+from durably_cli.__main__ import main
 try:
     main()
 finally:

@@ -45,6 +45,7 @@ def _named(value: object) -> str:
     return value.name if isinstance(value, Mutant) else str(value)
 
 
+@pytest.mark.timeout(1800)  # pytest in pytest: the inner one has the limit of all tests
 @pytest.mark.parametrize(("mutant", "part"), CONTROLS, ids=_named)
 def test_a_part_fails_when_its_safeguard_is_off(
     mutant: Mutant, part: str, tmp_path: Path, count: Callable[[int], None]
