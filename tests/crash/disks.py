@@ -25,13 +25,17 @@ _PLUGIN = Path(__file__).with_name("recording_disk.py")
 
 
 class FileSystem(NamedTuple):
-    """How one is made, on how large a disk, and mounted; and where its superblock is."""
+    """How one is made, on how large a disk, and mounted; and where its superblock is.
+
+    A disk must write each of its sectors whole.
+    """
 
     type: str
     size: int
     make: tuple[str, ...]
     options: str
     superblock: int = 0
+    sector: int = 512
 
     def make_image(self, image: Path) -> None:
         """An empty file system in this file."""
@@ -47,8 +51,9 @@ _EXT4 = FileSystem(
 FILE_SYSTEMS = {
     "ext4": _EXT4,
     "ext4 that renames unsynced files": _EXT4._replace(options="loop,noauto_da_alloc"),
-    "xfs": FileSystem("xfs", 300 << 20, ("-f",), "loop,nouuid"),
-    "btrfs": FileSystem("btrfs", 112 << 20, ("-f",), "loop", 64 << 10),
+    # on sectors of 512 bytes, XFS cannot be mounted itself if a block of a directory was torn
+    "xfs": FileSystem("xfs", 300 << 20, ("-f", "-s", "size=4096"), "loop,nouuid", sector=4096),
+    "btrfs": FileSystem("btrfs", 112 << 20, ("-f",), "loop", superblock=64 << 10),
 }
 
 

@@ -18,6 +18,9 @@ from tests.crash.kills import check_forty
 from tests.crash.warm import Command, Warm
 
 STEPS = 6
+CALLS = 60
+"""At how many calls, at the least, a trigger of so many steps can be stopped."""
+
 ORDER = ("interrupted", "running", "completed")
 
 
@@ -48,11 +51,26 @@ def kill_some(project: Project, racing: list[Command], kills: int) -> list[Comma
     return killed
 
 
+def has_stopped(command: Command) -> bool:
+    """Wait until the command has been stopped, or has ended."""
+    while not command.has_ended():
+        if Path(f"/proc/{command.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+            return True
+    return False
+
+
 def round_of_triggers(project: Project, warm: Warm, key: str, processes: int, kills: int) -> int:
-    """So many processes trigger with one key at once: one run, one output; how many were killed."""
+    """So many processes trigger with one key at once: one run, one output; how many were killed.
+
+    If some are, the first is stopped as it works until all are there, and killed then.
+    """
     project.effects_path.unlink(missing_ok=True)
-    racing = [warm.start(*begin(key)) for _ in range(processes)]
-    killed = kill_some(project, racing, kills)
+    stop = (signal.SIGSTOP, random.randint(1, CALLS)) if kills else (0, 0)
+    first = warm.start(*begin(key), signal_at=stop)
+    killed = [first] if kills and has_stopped(first) else []
+    racing = [first, *(warm.start(*begin(key)) for _ in range(processes - 1))]
+    killed = [each for each in killed if each.kill()]
+    killed += kill_some(project, racing, kills - len(killed))
     results = [each.result() for each in racing if each not in killed]
     assert {each.code for each in results} == {0}, results
     assert len({each.out for each in results}) == 1, results
@@ -98,14 +116,6 @@ def test_200_commands_of_a_shell_with_one_idempotency_key_make_one_run(
     assert len(forty.effects) == 2 * STEPS
     assert len(forty.runs()) == 1
     count(len(racing))
-
-
-def has_stopped(command: Command) -> bool:
-    """Wait until the command has been stopped, or has ended."""
-    while not command.has_ended():
-        if Path(f"/proc/{command.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
-            return True
-    return False
 
 
 def stopped_at_each_call(project: Project, warm: Warm) -> int:

@@ -57,7 +57,8 @@ def cut_the_power(tmp_path: Path, file_system: FileSystem, wanted: int, seed: in
             promises.project.env["DURABLY_DATA_DIR"] = str(mount / "data")
             work(promises)
         records, image, cuts = read_log(disk.log), folder / "cut", 0
-        possible = PowerCuts(base, records, file_system.superblock, random.Random(seed))
+        chance = random.Random(seed)
+        possible = PowerCuts(base, records, file_system.superblock, file_system.sector, chance)
         for cut in possible.some(wanted, [end.end for end in (*promises.ends, *promises.deleted)]):
             cut.image.save(image)
             cuts += 1

@@ -1,8 +1,8 @@
 """What a disk may hold after a power cut, made from the log of its writes.
 
 What was written before a flush was answered is on the disk. Of what was written after it, a power
-cut leaves all, some, or part of a write: sectors of 512 bytes. Not of the superblock: a file system
-cannot be mounted itself if a disk tears that.
+cut leaves all, some, or part of a write: whole sectors. Not of the superblock: a file system cannot
+be mounted itself if a disk tears that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from tests.crash.recording_disk import FLUSH, HEADER
 
-SECTOR = 512
 _BLOCK = 4096
 
 
@@ -109,10 +108,15 @@ class PowerCuts:
     """The power cuts that are possible while a disk is told these records."""
 
     def __init__(
-        self, base: Image, records: list[Record], superblock: int, chance: random.Random
+        self,
+        base: Image,
+        records: list[Record],
+        superblock: int,
+        sector: int,
+        chance: random.Random,
     ) -> None:
         self._base, self._records = base, records
-        self._superblock, self._chance = superblock, chance
+        self._superblock, self._sector, self._chance = superblock, sector, chance
 
     def some(self, wanted: int, sizes: Iterable[int]) -> Iterator[Cut]:
         """So many, in the order of the log; the first half keep every write, the rest do not.
@@ -158,11 +162,12 @@ class PowerCuts:
 
     def _some_sectors(self, write: Write) -> Iterator[Write]:
         """Its first sectors, or any of them."""
-        chance, count = self._chance, -(-len(write.data) // SECTOR)
+        chance, size = self._chance, self._sector
+        count = -(-len(write.data) // size)
         first = chance.randrange(count + 1) if chance.random() < 0.5 else None
         for n in range(count):
             if n < first if first is not None else chance.random() < 0.5:
-                yield Write(write.offset + n * SECTOR, write.data[n * SECTOR : (n + 1) * SECTOR])
+                yield Write(write.offset + n * size, write.data[n * size : (n + 1) * size])
 
 
 def _pending_counts(records: list[Record]) -> list[int]:
