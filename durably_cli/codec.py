@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from itertools import repeat
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -28,11 +27,9 @@ from durably_cli.events import (
     ErrorInfo,
     Event,
     Json,
-    StepCompleted,
-    StepStarted,
     Unknown,
 )
-from durably_cli.strict import DECODER, SCAN, has_lone_surrogate, to_json
+from durably_cli.strict import DECODER, has_lone_surrogate, to_json
 
 CRC_BYTES = len(b',"crc":"00000000"}')
 
@@ -61,7 +58,7 @@ _KINDS = {
 }
 _ERROR_PARTS = ErrorInfo._fields
 _MISSING = object()
-_END_BYTES = CRC_BYTES + 1
+END_BYTES = CRC_BYTES + 1
 """The checksum's bytes and the newline's."""
 
 
@@ -165,77 +162,10 @@ def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
 def last_crc(lines: Iterable[bytes], previous: int) -> int | None:
     """The crc of the last of these lines, newlines included; None if one does not fit the chain."""
     for data in lines:
-        previous = crc32(data[:-_END_BYTES], previous)
-        if data[-_END_BYTES:] != b',"crc":"%08x"}\n' % previous:
+        previous = crc32(data[:-END_BYTES], previous)
+        if data[-END_BYTES:] != b',"crc":"%08x"}\n' % previous:
             return None
     return previous
-
-
-_PLAIN_STEP = re.compile(
-    r'\{"seq":(\d+),"type":"step\.'
-    r'(?:started","name":"([ !#-\[\]-~]+)"'
-    r'|completed","name":"([ !#-\[\]-~]+)","ms":(0|[1-9]\d{0,17}),"result":((?!\{"\$).+))'
-    r',"at":"((\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z)"'
-    r',"crc":"([0-9a-f]{8})"\}\n',
-    re.ASCII,
-)
-"""A step's start or result as `encode` writes it, but for names with escapes."""
-
-
-def decode_plain_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Event], int]:
-    """The events of the first of these lines, as `decode` gives them, and the crc of the last one.
-
-    It goes no further than lines are steps' starts and results, just as `encode` writes them, and
-    fit: the next one is `decode`'s to judge. It takes a third of the time, column by column, and
-    thousands of steps are replayed from such lines alone.
-    """
-    found: list[tuple[Any, ...]] = []
-    for data in lines:
-        match = _PLAIN_STEP.fullmatch(data.decode("latin-1"))
-        if match is None:
-            break
-        found.append(match.groups())
-    if not found:
-        return [], previous
-    numbers, starts, names, ms, results, ats, days, shown = zip(*found, strict=True)
-    last = previous
-    crcs = [last := crc32(data[:-_END_BYTES], last) for data in lines[: len(found)]]
-    fit = min(
-        _alike(numbers, tuple(map(str, range(seq, seq + len(found))))),
-        _alike([int(digits, 16) for digits in shown], crcs),
-    )
-    written = [result for result in results[:fit] if result is not None]
-    if not fit or not all(map(_is_day, set(days))) or not _are_written_so(written):
-        return [], previous
-    columns = starts[:fit], names[:fit], ms[:fit], results[:fit], ats[:fit]
-    events: list[Event] = [
-        StepStarted(start, at) if start else StepCompleted(name, int(took), result, at)
-        for start, name, took, result, at in zip(*columns, strict=True)
-    ]
-    return events, crcs[fit - 1]
-
-
-def _alike(some: Sequence[object], others: Sequence[object]) -> int:
-    """How many of these are alike from the first one on."""
-    if some == others:
-        return len(some)
-    return next(n for n, (one, other) in enumerate(zip(some, others, strict=True)) if one != other)
-
-
-def _are_written_so(texts: list[str]) -> bool:
-    """Is each of these the JSON of a value, and just as `to_json` writes it?"""
-    if not texts:
-        return True
-    together = f"[{','.join(texts)}]"
-    if has_lone_surrogate(together):
-        return False
-    try:
-        read = list(map(SCAN, texts, repeat(0)))  # ends early at a text that is no value at all
-        if [end for _, end in read] != list(map(len, texts)):
-            return False
-        return to_json([value for value, _ in read]) == together
-    except (ValueError, RecursionError):
-        return False
 
 
 def looks_whole(data: bytes) -> Event | None:
@@ -272,7 +202,7 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
         _check_format(fields.get("format"))
     if not isinstance(called, str) or not isinstance(at, str):
         raise BadLine("it has no type or no time")
-    if not _is_time(at):
+    if not is_time(at):
         raise BadLine(f"{at:.40} is no time")
     cls = TYPES.get(called)
     if cls is None:
@@ -296,7 +226,8 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
     return cls._make(values)
 
 
-def _is_time(at: str) -> bool:
+def is_time(at: str) -> bool:
+    """Is this a time as lines have it?"""
     if not _AT.fullmatch(at):
         return False
     try:
@@ -304,10 +235,6 @@ def _is_time(at: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_day(day: str) -> bool:
-    return _is_time(f"{day}T00:00:00.000Z")
 
 
 def _text_of(name: str, value: object) -> Json:

@@ -24,7 +24,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from durably_cli import codec
+from durably_cli import codec, plain_steps
 from durably_cli.codec import BadLine, NewerFormat
 from durably_cli.errors import JournalDamaged, JournalTooNew
 from durably_cli.events import DURABLE, Event
@@ -129,7 +129,7 @@ class Reading:
         """The events of the first lines, if those are plain ones of steps."""
         if self.lines == 0:
             return []
-        events, crc = codec.decode_plain_steps(lines, self.lines, self.crc)
+        events, crc = plain_steps.decode(lines, self.lines, self.crc)
         if events:
             self._pass_over(len(events), sum(map(len, lines[: len(events)])), crc)
         return events

@@ -303,7 +303,7 @@ MUTANTS = (
     ),
     Mutant(
         "checksums of plain steps not looked at",
-        "codec.py",
+        "plain_steps.py",
         "        _alike([int(digits, 16) for digits in shown], crcs),\n",
         "        len(crcs),\n",
         ("bytes.py::test_every_flipped_bit_is_damage_at_its_line",),

@@ -18,8 +18,8 @@ from tests.crash.kills import check_forty
 from tests.crash.warm import Command, Warm
 
 STEPS = 6
-CALLS = 60
-"""At how many calls, at the least, a trigger of so many steps can be stopped."""
+CALLS_AT_LEAST = 60
+"""At how many calls a trigger of so many steps can be stopped."""
 
 ORDER = ("interrupted", "running", "completed")
 
@@ -65,11 +65,11 @@ def round_of_triggers(project: Project, warm: Warm, key: str, processes: int, ki
     If some are, the first is stopped as it works until all are there, and killed then.
     """
     project.effects_path.unlink(missing_ok=True)
-    stop = (signal.SIGSTOP, random.randint(1, CALLS)) if kills else (0, 0)
+    stop = (signal.SIGSTOP, random.randint(1, CALLS_AT_LEAST)) if kills else (0, 0)
     first = warm.start(*begin(key), signal_at=stop)
-    killed = [first] if kills and has_stopped(first) else []
+    stopped = bool(kills) and has_stopped(first)
     racing = [first, *(warm.start(*begin(key)) for _ in range(processes - 1))]
-    killed = [each for each in killed if each.kill()]
+    killed = [first] if stopped and first.kill() else []
     killed += kill_some(project, racing, kills - len(killed))
     results = [each.result() for each in racing if each not in killed]
     assert {each.code for each in results} == {0}, results
