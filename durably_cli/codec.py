@@ -9,11 +9,15 @@ shows, for line 0 with the crc32 of the run's id. So a line that was changed, mo
 dropped or brought from another run breaks the chain where it stands, and nowhere else.
 
 Fields that equal their default are left out; fields that are not known are passed over.
+
+What `encode` writes, `decode` reads. It reads two things more, which durably 0.1 wrote: names twice
+in the data of a log line, and integers of more digits than Python reads by default.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -29,7 +33,7 @@ from durably_cli.events import (
     Json,
     Unknown,
 )
-from durably_cli.strict import DECODER, has_lone_surrogate, to_json
+from durably_cli.strict import DECODER, any_integers, as_read, has_lone_surrogate, once, to_json
 
 CRC_BYTES = len(b',"crc":"00000000"}')
 
@@ -93,8 +97,18 @@ _LAYOUTS = {
     cls: (f',"type":"{_NAMES[cls]}"', _writers_of(fields), cls._fields.index("at"))
     for cls, fields in _FIELDS.items()
 }
-_parse = json.JSONDecoder().raw_decode
 _MOST = 2**63
+_FEW_DIGITS = 640
+"""So many any Python reads, whatever its limit."""
+
+
+def _any_integer(digits: str) -> int:
+    return int(digits) if len(digits) <= _FEW_DIGITS else _MOST
+
+
+_MANY_DIGITS = rb"\d{%d}" % (_FEW_DIGITS + 1)
+_parse = json.JSONDecoder(parse_int=_any_integer).raw_decode
+"""Reads JSON to see what it is: of an integer that is too long for Python, no more than that."""
 _CRC = rb',"crc":"([0-9a-f]{8})"\}'
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
@@ -142,6 +156,11 @@ def encode(seq: int, event: Event, previous: int) -> Line:
     return body + b',"crc":"%08x"}\n' % crc, crc
 
 
+def check(line: bytes, seq: int) -> None:
+    """BadLine if a reader would refuse a line that `encode` has made."""
+    _event_of(line.removesuffix(b"\n"), seq, DECODER)
+
+
 def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
     """The event of a line (without its newline), checked against the chain, and its crc.
 
@@ -151,12 +170,49 @@ def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
     crc = crc32(data[:-CRC_BYTES], previous)
     if data[-CRC_BYTES:] != b',"crc":"%08x"}' % crc:
         raise BadLine(_why_not(data, seq))
-    fields = _object(data, DECODER.raw_decode)
+    try:
+        event = _event_of(data, seq, DECODER)
+    except BadLine as bad:
+        event = _event_of_before(data, seq, bad)
+    return event, crc
+
+
+def _event_of(data: bytes, seq: int, decoder: json.JSONDecoder) -> Event:
+    """The event of a line whose checksum is right."""
+    fields = _object(data, decoder.raw_decode)
     if not data.startswith(b'{"seq":%d,' % seq):
         raise BadLine(f"it is not line {seq} of this run")
     if has_lone_surrogate(data.decode("ascii")):
         raise BadLine("half a surrogate pair is in it")
-    return _event(fields, data), crc
+    return _event(fields, data)
+
+
+def _event_of_before(data: bytes, seq: int, bad: BadLine) -> Event:
+    """The event of a line as durably 0.1 wrote it, if it is one of those; else `bad` is raised."""
+    if b',"type":"log.written",' in data:
+        return _event_of(data, seq, _LOG_DECODER)
+    if re.search(_MANY_DIGITS, data):
+        with any_integers():
+            return _event_of(data, seq, DECODER)
+    raise bad
+
+
+def _last_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of names that are twice in an object the last ones, if it is not the line itself."""
+    is_line = pairs[:1] and pairs[0][0] == "seq" and pairs[-1][0] == "crc"
+    return once(pairs) if is_line else dict(pairs)
+
+
+def _integer_or_text(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _FEW_DIGITS else digits
+
+
+_LOG_DECODER = json.JSONDecoder(
+    object_pairs_hook=_last_of_each,
+    parse_int=_integer_or_text,
+    parse_float=DECODER.parse_float,
+    parse_constant=DECODER.parse_constant,
+)
 
 
 def last_crc(lines: Iterable[bytes], previous: int) -> int | None:
@@ -218,12 +274,22 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
             value = _text_of(name, value)
         elif not isinstance(value, kind.types):
             raise BadLine(f"the {name} of its {called} is a {type(value).__name__}")
-        elif isinstance(value, (int, float)) and not -_MOST < value < _MOST:
+        elif isinstance(value, (int, float)) and not _is_number(value, kind):
             raise BadLine(f"the {name} of its {called} is beyond all numbers")
         elif declared is _ERROR:
             value = ErrorInfo(**{part: str(fields[name].get(part, "")) for part in _ERROR_PARTS})
         values.append(value)
     return cls._make(values)
+
+
+def _is_number(value: float, kind: _Kind) -> bool:
+    """Is it one that a field of this kind may have: if it is a float, any finite one?"""
+    if float not in kind.types:
+        return -_MOST < value < _MOST
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def is_time(at: str) -> bool:
@@ -240,7 +306,7 @@ def is_time(at: str) -> bool:
 def _text_of(name: str, value: object) -> Json:
     """The JSON of a field."""
     try:
-        return Json(to_json(value))
+        return Json(as_read(value))
     except (ValueError, RecursionError) as error:
         raise BadLine(f"its {name} is not JSON: {error}") from None
 

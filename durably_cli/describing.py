@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from durably_cli import catalogue, paths
 from durably_cli.discovery import AnyJob, find_job, load_all
-from durably_cli.errors import ConfigError, JobModuleError
+from durably_cli.errors import ConfigError, InvalidInput, JobModuleError
 from durably_cli.fields import Field, Kind
 from durably_cli.index import candidates
 from durably_cli.render.plain import row
@@ -25,6 +25,7 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
     """`durably jobs`; the exit code: that of a module that does not import, if there is one."""
     with aside():
         jobs, broken = load_all(project)
+        broken += list(_taken_out(jobs))
     catalogue.remember(project, jobs.values(), all_of_them=not broken)
     last = last_runs(paths.open_store(project), jobs)
     described = [(jobs[name], last.get(name)) for name in sorted(jobs)]
@@ -87,7 +88,7 @@ def example(job: AnyJob) -> str:
     for field in job.fields:
         if field.required:
             words += _words(field)
-    if not job.fields and job.input.schema("validation"):
+    if not job.fields and job.input_schema:
         words += ["--input", "JSON"]
     return " ".join(shlex.quote(word) for word in words)
 
@@ -102,13 +103,23 @@ def _words(field: Field) -> list[str]:
     return [field.flag] if field.kind is Kind.SWITCH else [field.flag, value]
 
 
+def _taken_out(jobs: dict[str, AnyJob]) -> Iterator[JobModuleError]:
+    """Take out the jobs whose models cannot be described: code of theirs raises. And why."""
+    for name, job in list(jobs.items()):
+        try:
+            _ = job.input_schema, job.output_schema
+        except InvalidInput as error:
+            del jobs[name]
+            yield JobModuleError(str(job.source), error.what)
+
+
 def _as_json(job: AnyJob, last_run: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "name": job.name,
         "doc": job.doc,
         "source": job.place,
-        "input": job.input.schema("validation"),
-        "output": job.output.schema("serialization"),
+        "input": job.input_schema,
+        "output": job.output_schema,
         "last_run": last_run,
     }
 

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from durably_cli import catalogue, garbage, paths
-from durably_cli.errors import ConfigError, JobModuleError, NotFound
+from durably_cli.errors import Abort, ConfigError, JobModuleError, NotFound
 from durably_cli.failures import describe
 from durably_cli.jobs import NAME, Job
 
@@ -91,7 +91,9 @@ def load_module(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except (Abort, KeyboardInterrupt):
+        raise
+    except BaseException as error:
         del sys.modules[name]
         raise _broken(path, error) from error
     return module
@@ -114,7 +116,8 @@ class _JobLoader(SourceFileLoader):
 
 
 def _jobs_of(module: ModuleType) -> list[AnyJob]:
-    found = {id(value): value for value in vars(module).values() if isinstance(value, Job)}
+    """The jobs in a module. Other objects are asked nothing: a proxy may raise at anything."""
+    found = {id(value): value for value in vars(module).values() if issubclass(type(value), Job)}
     return list(found.values())
 
 

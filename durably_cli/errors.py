@@ -16,6 +16,7 @@ DurablyError                     shown as "what happened" and "what to type next
 
 StepError                        a step was used wrongly; fails the run like any exception
 ├── StepMisused                  reused name, nested, async, from another thread
+│   └── RunEnded                 ... by a thread that is still there when the handler has ended
 └── ValueRefused                 a value that JSON would not give back equal
 
 Abort (BaseException)            ends the attempt; `except Exception` must not swallow it
@@ -129,6 +130,10 @@ class StepError(Exception):
 
 class StepMisused(StepError):
     """A reused step name, a nested or an async step, a step from another thread."""
+
+
+class RunEnded(StepMisused):
+    """A thread used a step of an attempt that had ended; nothing of it was recorded."""
 
 
 class ValueRefused(StepError):

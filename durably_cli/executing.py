@@ -6,13 +6,12 @@ import os
 import shlex
 import signal
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
-from durably_cli import catalogue, files, garbage, interrupts, paths
+from durably_cli import catalogue, files, garbage, interrupts, paths, threads
 from durably_cli.discovery import AnyJob, find_job
 from durably_cli.errors import Abort, ConfigError, DurablyError, Interrupted, NotFound
 from durably_cli.ids import short
@@ -109,6 +108,7 @@ def _execute(
         spool = stack.enter_context(_spool(store)) if quiet else None
         streams = stack.enter_context(aside(spool))
         talk = _talk(streams.stderr, quiet)
+        threads.end_late_ones_in_a_line(quiet=quiet)
         interrupts.install(
             on_first=lambda: _warn(streams, "stopping; a second signal ends it at once"),
             before_exit=lambda: _leave_at_once(streams, talk, project),
@@ -122,12 +122,17 @@ def _execute(
         finally:
             talk.close()
             interrupts.uninstall()
-            _say_who_stays(talk)
+            if staying := threads.still_running():
+                left = plural(staying, "thread")
+                talk.say(f"the job left {left} running; durably ends when they do")
         with store.view(ended.run_id, ended.known) as view:
-            if as_json:
-                write_summary_json(view, streams.stdout, {"disposition": str(ended.disposition)})
-            elif not quiet:
-                _print_output(view, streams.stdout, is_terminal=is_terminal)
+            with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ends
+                if as_json:
+                    disposition = {"disposition": str(ended.disposition)}
+                    write_summary_json(view, streams.stdout, disposition)
+                elif not quiet:
+                    _print_output(view, streams.stdout, is_terminal=is_terminal)
+                streams.stdout.flush()
             code = tell_outcome(view, ended, talk, resume_command(project, view.run_id))
             if code and spool:
                 from durably_cli.render.report import report  # needed by failures alone
@@ -159,7 +164,6 @@ def _print_output(view: View, out: TextIO, *, is_terminal: bool) -> None:
     output = view.state.output
     if output is not None:
         out.write((pretty_json(output) if is_terminal else output) + "\n")
-    out.flush()
 
 
 def _ended_all_the_same(store: Store, talk: Talk, abort: Abort, project: Path) -> Ended:
@@ -194,13 +198,6 @@ def _warn(streams: Streams, text: str) -> None:
         os.write(streams.stderr.fileno(), f"durably: {text}\n".encode())
     except OSError:
         pass
-
-
-def _say_who_stays(talk: Talk) -> None:
-    others = (each for each in threading.enumerate() if each is not threading.main_thread())
-    staying = sum(not each.daemon for each in others)
-    if staying:
-        talk.say(f"the job left {plural(staying, 'thread')} running; durably ends when they do")
 
 
 def resume_command(project: Path, run_id: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property, update_wrapper
 from pathlib import Path
+from types import CodeType
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 from durably_cli import declared, paths, payload, triggers, values
@@ -57,10 +59,11 @@ class Job(Generic[I, O]):
         it apart. A failure of the job is in the returned run, not raised.
         Raises InvalidInput, Conflict, Busy and JournalError.
         """
-        try:
-            given = payload.write(self.input, input)
-        except ValueRefused as refused:
-            raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
+        with self._reads("input"):
+            try:
+                given = payload.write(self.input, input)
+            except ValueRefused as refused:
+                raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
         project = paths.find_project(start=self.source.parent)
         store = paths.open_store(project, to_write=True)
         request = Request(
@@ -78,19 +81,15 @@ class Job(Generic[I, O]):
     def settle(self, given: Json) -> payload.Settled:
         """The input to make a run with: as given, the model's defaults filled in.
 
-        InvalidInput with every field that the model rejects.
+        InvalidInput with every field that the model rejects, or with what its own code raised.
         """
-        try:
+        with self._reads("input"):
             return payload.settle(self.input, given)
-        except values.DoesNotFit as error:
-            raise self._invalid(error) from None
 
     def work(self, input: Json) -> Work:
         """The handler with this input bound, as an engine executes it."""
-        try:
+        with self._reads("input"):
             value, secrets = payload.read(self.input, input)
-        except values.DoesNotFit as error:
-            raise self._invalid(error) from None
 
         def call(step: Step) -> Json:
             try:
@@ -109,12 +108,19 @@ class Job(Generic[I, O]):
     @property
     def source(self) -> Path:
         """The file that the handler is written in."""
-        return Path(inspect.unwrap(self.handler).__code__.co_filename).resolve()
+        return Path(self._code.co_filename).resolve()
 
     @property
     def place(self) -> str:
         """Where the handler is written, as file:line."""
-        return f"{self.source}:{inspect.unwrap(self.handler).__code__.co_firstlineno}"
+        return f"{self.source}:{self._code.co_firstlineno}"
+
+    @property
+    def _code(self) -> CodeType:
+        handler = inspect.unwrap(self.handler)
+        function = handler if hasattr(handler, "__code__") else type(handler).__call__
+        code: CodeType = inspect.unwrap(function).__code__
+        return code
 
     @property
     def doc(self) -> str:
@@ -124,17 +130,29 @@ class Job(Generic[I, O]):
     @cached_property
     def fields(self) -> list[Field]:
         """The fields of the input; none if it is no object."""
-        return fields_of(self.input.schema("validation"))
+        return fields_of(self.input_schema)
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the input. InvalidInput if the model's own code raises."""
+        with self._reads("input"):
+            return payload.schema_of(self.input, "validation")
+
+    @property
+    def output_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the output. InvalidInput if the model's own code raises."""
+        with self._reads("output"):
+            return payload.schema_of(self.output, "serialization")
 
     @property
     def input_type(self) -> str:
         """The type of the input in words."""
-        return type_name(self.input.schema("validation"))
+        return type_name(self.input_schema)
 
     @property
     def output_type(self) -> str:
         """The type of the output in words."""
-        return type_name(self.output.schema("serialization"))
+        return type_name(self.output_schema)
 
     @cached_property
     def input(self) -> values.Converter:
@@ -145,6 +163,19 @@ class Job(Generic[I, O]):
     def output(self) -> values.Converter:
         """How the output goes to JSON and back."""
         return values.converter(self._output_type)
+
+    @contextmanager
+    def _reads(self, what: str) -> Iterator[None]:
+        """Inside, it is InvalidInput that a model rejects an input, and that its code raises."""
+        try:
+            yield
+        except values.DoesNotFit as error:
+            raise self._invalid(error) from None
+        except payload.ModelFailed as failed:
+            raise InvalidInput(
+                f"the {what} of {self.name} cannot be read: code of its model raised "
+                f"{failed.error.type}\n{failed.error.traceback}"
+            ) from failed
 
     def _invalid(self, error: values.DoesNotFit) -> InvalidInput:
         lines = "\n".join(f"  {path}: {problem}" for path, problem in error.problems)
@@ -239,7 +270,7 @@ def define_job(
 def _define(
     handler: Callable[..., Any], name: str | None, input: Any, output: Any
 ) -> Job[Any, Any]:
-    called = name if name is not None else handler.__name__.replace("_", "-")
+    called = name if name is not None else getattr(handler, "__name__", "").replace("_", "-")
     if not isinstance(called, str) or not NAME.fullmatch(called):
         raise TypeError(
             f"{called!r} cannot be a job's name: letters, digits, '_', '.' and '-', "

@@ -27,6 +27,7 @@ from durably_cli.events import (
     RunRepaired,
     StepCompleted,
     StepFailed,
+    StepStarted,
 )
 from durably_cli.interrupts import shield
 from durably_cli.locks import Lock
@@ -53,7 +54,8 @@ class Journal:
     def append(self, event: Event) -> None:
         """Add a line; return once it is on disk, if the event is a durable one.
 
-        A large result goes to a file of its own, and the line names that.
+        A large result goes to a file of its own, and the line names that. One thread at a time may
+        append: module `recorder` sees to that.
         JournalLost if it cannot be written: nothing of the event is then in the journal, unless the
         error says that it may be, and nothing can be appended any more.
         """
@@ -61,7 +63,7 @@ class Journal:
             self._check_owned()
             if isinstance(event, StepCompleted) and belongs_in_a_file(event.result):
                 event = self._in_a_file(event)
-            data, crc = codec.encode(self._lines, event, self._crc)
+            data, crc = _line(self._lines, event, self._crc)
             try:
                 files.write_all(self._lock.fd, data)
                 if type(event) in DURABLE:
@@ -131,7 +133,7 @@ class Journal:
 
 def create(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | None:
     """The journal of a new run, durable and held; None if the name is taken."""
-    data, crc = codec.encode(0, event, codec.seed(event.run))
+    data, crc = _line(0, event, codec.seed(event.run))
     fd, temporary = files.create(temporary_folder, path.name)
     lock = locks.acquire(fd)
     if lock is None:
@@ -213,7 +215,7 @@ def _replaced(
             end = _copy(lock.fd, fd, reading)
             lines, crc = reading.lines, reading.crc
             if added is not None:
-                data, crc = codec.encode(lines, added, crc)
+                data, crc = _line(lines, added, crc)
                 files.write_all(fd, data)
                 lines, end = lines + 1, end + len(data)
             files.sync(fd)
@@ -255,6 +257,18 @@ def keep_original(lock: Lock, path: Path, why: str) -> str:
         files.sync_folder(path.parent)
         return kept.name
     raise AssertionError("a million originals")
+
+
+_OF_CHECKED_PARTS = (StepStarted, StepCompleted)
+"""Events of every step: a step has looked at each of their parts, and has no time to look again."""
+
+
+def _line(seq: int, event: Event, previous: int) -> codec.Line:
+    """The line of an event, which every reader takes. ValueError or TypeError if there is none."""
+    line = codec.encode(seq, event, previous)
+    if not isinstance(event, _OF_CHECKED_PARTS):
+        codec.check(line[0], seq)
+    return line
 
 
 def _what(event: Event) -> str:

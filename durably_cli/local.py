@@ -26,9 +26,10 @@ from durably_cli.events import (
     RunStarted,
     StepCompleted,
 )
-from durably_cli.failures import describe
+from durably_cli.failures import describe, printable
 from durably_cli.journal import Journal
 from durably_cli.masking import NO_SECRETS, Secrets
+from durably_cli.recorder import Recorder
 from durably_cli.state import RunState
 from durably_cli.step import Step
 from durably_cli.version import __version__
@@ -111,13 +112,7 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
     A failure of the job ends the run and returns. Interrupted, JournalLost and KeyboardInterrupt
     end the attempt and pass through.
     """
-
-    append, recorded = run.journal.append, watcher.recorded
-
-    def record(event: Event) -> None:
-        append(event)
-        recorded(event)
-
+    record = Recorder(run.run_id, run.journal.append, watcher.recorded)
     attempt = len(run.state.attempts) + 1
     step = Step(
         run.results,
@@ -127,8 +122,15 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
         replayed=watcher.replayed,
         secrets=work.secrets,
     )
-    record(_started(run, attempt, work.source))
-    end: Event
+    try:
+        record(_started(run, attempt, work.source))
+        record(_end_of(work, step, record))
+    finally:
+        record.end()
+
+
+def _end_of(work: Work, step: Step, record: Recorder) -> RunCompleted | RunFailed:
+    """Call the handler; the event that ends the run. What ends the attempt alone passes through."""
     try:
         output = work.call(step)
         step.raise_refused()
@@ -143,10 +145,8 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
         raise
     except BaseException as error:  # SystemExit too: leaving is not completing
         told = work.secrets.masked_error(describe(error))
-        end = RunFailed(told, clock.now(), step.step_of(error))
-    else:
-        end = RunCompleted(output, clock.now())
-    record(end)
+        return RunFailed(told, clock.now(), step.step_of(error))
+    return RunCompleted(output, clock.now())
 
 
 def _started(run: OwnedRun, attempt: int, source: str | None) -> RunStarted:
@@ -164,7 +164,7 @@ def _started(run: OwnedRun, attempt: int, source: str | None) -> RunStarted:
 
 def host() -> str:
     """This machine's name, for journals."""
-    return os.uname().nodename
+    return printable(os.uname().nodename)
 
 
 def source_hash(path: Path) -> str | None:

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from durably_cli import clock
 from durably_cli.events import Event, LogWritten
-from durably_cli.failures import printable
-from durably_cli.strict import has_lone_surrogate, is_too_deep, to_json
+from durably_cli.failures import printable, repr_of, text_of
+from durably_cli.strict import parse, to_json
 
 
 class Logging(Protocol):
@@ -45,9 +45,8 @@ class Log:
         self._write("error", message, data)
 
     def _write(self, level: str, message: str, data: dict[str, object]) -> None:
-        text = printable(str(message))
         kept = {printable(key): _loggable(value) for key, value in data.items()}
-        line = LogWritten(level, text, clock.now(), self._step.running, kept)
+        line = LogWritten(level, text_of(message), clock.now(), self._step.running, kept)
         masked = self._step.masked(line)
         self._step.emit(masked)
         _to_logging(masked, self._step.run_id)
@@ -65,14 +64,11 @@ def _to_logging(line: LogWritten, run_id: str) -> None:
 
 
 def _loggable(value: object) -> object:
-    """The value if it is JSON, else its repr: a log line never fails a run."""
+    """What a reader gets: the value if it is strict JSON, else its repr.
+
+    A log line never fails a run.
+    """
     try:
-        text = to_json(value)
-        if not has_lone_surrogate(text) and not is_too_deep(text):
-            return value
-    except (TypeError, ValueError, RecursionError):
-        pass
-    try:
-        return printable(repr(value))
-    except Exception:  # the user's __repr__ may do anything
-        return f"<a {type(value).__qualname__} whose repr fails>"
+        return parse(to_json(value))
+    except Exception:  # not JSON; and a dict or a list of the user's own may do anything
+        return repr_of(value)

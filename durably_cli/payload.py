@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple
 
 from durably_cli import values
-from durably_cli.errors import ValueRefused
-from durably_cli.events import Json
+from durably_cli.errors import Abort, ValueRefused
+from durably_cli.events import ErrorInfo, Json
+from durably_cli.failures import describe, is_of_durably
 from durably_cli.masking import NO_SECRETS, Secrets
 from durably_cli.secret import (
     HOW_TO_REFER,
@@ -28,6 +30,30 @@ _OUT_OF_REACH = (
 )
 
 
+class ModelFailed(Exception):
+    """Code of the input's model raised: a validator, a default_factory, a serializer, a property.
+
+    `error` is what it raised, known secrets masked.
+    """
+
+    def __init__(self, error: ErrorInfo) -> None:
+        super().__init__(f"{error.type}: {error.message}")
+        self.error = error
+
+
+@contextmanager
+def _code_of_the_model(secrets: Secrets = NO_SECRETS) -> Iterator[None]:
+    """Inside, whatever the model's own code raises becomes ModelFailed; a stop passes through."""
+    try:
+        yield
+    except (Abort, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if is_of_durably(error):
+            raise
+        raise ModelFailed(secrets.masked_error(describe(error))) from error
+
+
 class Payload(NamedTuple):
     """The input as the handler gets it, and the secrets that it holds."""
 
@@ -43,12 +69,15 @@ class Settled(NamedTuple):
 
 
 def read(converter: Converter, text: Json) -> Payload:
-    """The payload of an input, its secrets read from where they come. DoesNotFit if it is none."""
+    """The payload of an input, its secrets read from where they come.
+
+    DoesNotFit if it is none; ModelFailed if the model's own code raises.
+    """
     given = json.loads(text)
     root = [json.loads(text)]
     known: dict[str, str] = {}
     problems: list[tuple[str, str]] = []
-    for place in places(converter.schema("validation"), root):
+    for place in places(schema_of(converter, "validation"), root):
         try:
             known[place.path] = place.container[place.key] = resolve(place.value)
         except SecretMissing as missing:
@@ -56,16 +85,14 @@ def read(converter: Converter, text: Json) -> Payload:
     if problems:
         raise DoesNotFit(problems)
     try:
-        value = converter.load(Json(to_json(root[0])) if known else text)
+        with _code_of_the_model(Secrets(known)):
+            value = converter.load(Json(to_json(root[0])) if known else text)
+            found = list(_secrets_in(converter.reveal(value)))
     except DoesNotFit as error:
         secrets = Secrets(known)
         masked = [(path, secrets.mask(problem)) for path, problem in error.problems]
         raise DoesNotFit(masked) from None
-    others = [
-        (path, secret)
-        for path, secret in _secrets_in(converter.reveal(value))
-        if secret not in known.values()
-    ]
+    others = [(path, secret) for path, secret in found if secret not in known.values()]
     literal = [(path, _OUT_OF_REACH) for path, secret in others if _holds(given, secret)]
     if literal:  # by an alias that its schema does not tell of, or of a type like Secret[str]
         raise DoesNotFit(literal)
@@ -81,6 +108,11 @@ def settle(converter: Converter, text: Json) -> Settled:
     input. It stays as given where the type would not read its own output back.
     """
     value, secrets = read(converter, text)
+    with _code_of_the_model(secrets):
+        return _settled(converter, text, value, secrets)
+
+
+def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> Settled:
     schema = converter.schema("validation")
     if not has_secrets(schema):
         return Settled(values.settled(converter, text), secrets)
@@ -111,6 +143,17 @@ def settle(converter: Converter, text: Json) -> Settled:
 
 def write(converter: Converter, value: Any) -> Json:
     """The JSON of an input that Python gives. ValueRefused if it has none, or a literal secret."""
+    with _code_of_the_model():
+        return _written(converter, value)
+
+
+def schema_of(converter: Converter, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+    """The JSON Schema of what is read or written. ModelFailed if the model's own code raises."""
+    with _code_of_the_model():
+        return converter.schema(mode)
+
+
+def _written(converter: Converter, value: Any) -> Json:
     schema = converter.schema("validation")
     if not has_secrets(schema):
         return values.round_trip(converter, value)[0]

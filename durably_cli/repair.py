@@ -14,6 +14,7 @@ from durably_cli import clock, journal
 from durably_cli.blobs import Blobs
 from durably_cli.errors import JournalDamaged, JournalError, NotFound
 from durably_cli.events import RunRepaired, StepCompleted
+from durably_cli.failures import printable
 from durably_cli.local import host
 from durably_cli.reader import Reading
 from durably_cli.store import Store
@@ -102,6 +103,6 @@ def _user() -> str:
     import getpass  # only a repair asks
 
     try:
-        return getpass.getuser()
+        return printable(getpass.getuser())
     except (KeyError, OSError):
         return str(os.geteuid())

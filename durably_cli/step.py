@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import CodeType
 from typing import Any, NamedTuple, TypeVar, TypeVarTuple, overload
 
@@ -26,7 +27,7 @@ from durably_cli.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.failures import describe, printable
+from durably_cli.failures import describe, origin_of, repr_of, text_of
 from durably_cli.log import Log
 from durably_cli.masking import NO_SECRETS, Secrets
 from durably_cli.strict import is_text
@@ -81,7 +82,6 @@ class Step:
         self._results: dict[str, Json] = {} if results is None else results
         self._record, self._replayed = record, replayed
         self._secrets = secrets if secrets else None
-        self._recording = threading.Lock()
         self._places: dict[str, _Place] = {}
         self._known_places: dict[tuple[int, int], _Place] = {}
         self._last = _NOTHING_YET
@@ -120,12 +120,13 @@ class Step:
     def progress(
         self, current: float, total: float | None = None, message: str | None = None
     ) -> None:
-        """Report how far the run has come, `current` of `total` in any unit; both are numbers."""
-        for number in (current, 0 if total is None else total):
-            if not isinstance(number, (int, float)) or not math.isfinite(number):
-                raise TypeError(f"step.progress takes numbers, not {number!r}")
-        shown = None if message is None else printable(str(message))
-        self.emit(ProgressReported(current, clock.now(), total, shown))
+        """Report how far the run has come, `current` of `total` in any unit.
+
+        Any thread of the handler may. TypeError for what is no number, or one that no float holds.
+        """
+        done, all_of_it = _number(current), None if total is None else _number(total)
+        shown = None if message is None else text_of(message)
+        self.emit(ProgressReported(done, clock.now(), all_of_it, shown))
 
     @property
     def running(self) -> str | None:
@@ -138,8 +139,7 @@ class Step:
             raise self._in_a_child()
         if self._secrets is not None:
             event = self._secrets.masked(event)
-        with self._recording:
-            self._record(event)
+        self._record(event)
 
     def masked(self, line: LogWritten) -> LogWritten:
         """The line with known secrets masked."""
@@ -159,7 +159,7 @@ class Step:
             name, raised = self._failures.get(id(error), ("", None))
             if raised is error:
                 return name
-            error = error.__cause__ or error.__context__
+            error = origin_of(error)
         return None
 
     def _converter_for(
@@ -286,6 +286,14 @@ def _shown(place: _Place) -> str:
     code, offset = place
     lines = (line for start, end, line in code.co_lines() if start <= offset < end)
     return f"{code.co_filename}:{next(lines)}"
+
+
+def _number(given: object) -> float:
+    """A plain int or float. TypeError for anything else."""
+    with suppress(OverflowError):  # of an int that no float holds
+        if isinstance(given, (int, float)) and math.isfinite(given):
+            return int.__pos__(given) if isinstance(given, int) else float.__pos__(given)
+    raise TypeError(f"step.progress takes numbers that a float can hold, not {repr_of(given):.80}")
 
 
 def _ms_since(begun: float) -> int:

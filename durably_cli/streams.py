@@ -66,8 +66,6 @@ def aside(spool: BinaryIO | None = None) -> Iterator[Streams]:
     stdout = os.fdopen(os.dup(real_stdout), "w", encoding="utf-8")
     try:
         yield Streams(stdout, _patient(real_stderr))
-    except BrokenPipeError:  # closing stdout early fails no run
-        pass
     finally:
         for stream in (stdout, sys.stdout, sys.stderr):
             _flush(stream)
@@ -98,8 +96,6 @@ def _patient(number: int) -> TextIO:
 
 
 def _flush(stream: TextIO | None) -> None:
-    try:
+    with suppress(Exception):  # nobody reads it, or the job has put something of its own there
         if stream is not None:
             stream.flush()
-    except (OSError, ValueError):
-        pass

@@ -1,5 +1,5 @@
-"""Strict JSON, read and written: no name twice, no NaN or Infinity, no half characters, and no
-nesting that a reader could not follow.
+"""Strict JSON, read and written: no name twice, no NaN or Infinity, no half characters, and neither
+nesting nor integers that a reader could not follow.
 """
 
 from __future__ import annotations
@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from json.encoder import encode_basestring_ascii
 from typing import Any
@@ -15,12 +17,17 @@ from typing import Any
 DEEPEST = 200
 """How deep a value may be nested: pydantic reads no deeper, and no stack is too full for that."""
 
+LONGEST_INTEGER = 4300
+"""How many digits an integer may have: a Python that nobody has told otherwise reads no more."""
+
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _NO_BRACKETS = r"[^\[\]{}]+"
+_DIGITS = "0123456789"
 _ESCAPE = r"\\(?:u([0-9a-f]{4})|.)"
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these names and values. ValueError if a name is given twice."""
     fields = dict(pairs)
     if len(fields) != len(pairs):
         names = [name for name, _ in pairs]
@@ -40,7 +47,7 @@ def _finite(digits: str) -> float:
     return number
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
+DECODER = json.JSONDecoder(object_pairs_hook=once, parse_constant=_refuse, parse_float=_finite)
 """Reads strict JSON. ValueError for anything else, RecursionError for what is nested too deeply."""
 
 SCAN: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
@@ -52,8 +59,17 @@ _STRICT = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", 
 def to_json(value: object) -> str:
     """A plain value as strict, compact JSON.
 
-    ValueError for NaN and Infinity, TypeError for what JSON has not, RecursionError for a circle.
+    ValueError for NaN, Infinity and an integer that is too long, TypeError for what JSON has not,
+    RecursionError for a circle.
     """
+    text = as_read(value)
+    if len(text) > LONGEST_INTEGER and _has_too_long_integer(text):
+        raise ValueError(f"an integer has more than {LONGEST_INTEGER:,} digits")
+    return text
+
+
+def as_read(value: object) -> str:
+    """The same of a value that was read from JSON, however long its integers are."""
     return "".join(_parts_of(value, 0))
 
 
@@ -72,7 +88,7 @@ _parts_of = _made_once()
 
 
 def parse(text: str | bytes) -> Any:
-    """A JSON text as a plain value. ValueError for NaN, Infinity and names given twice."""
+    """A JSON text as a plain value. ValueError for what `to_json` refuses, and for a name twice."""
     text = text if isinstance(text, str) else text.decode()
     if is_too_deep(text):
         raise ValueError(f"it is nested too deeply: more than {DEEPEST} levels")
@@ -89,6 +105,33 @@ def is_too_deep(text: str) -> bool:
     brackets = re.sub(_NO_BRACKETS, "", re.sub(_STRING, "", text))
     depths = accumulate(1 if bracket in "[{" else -1 for bracket in brackets)
     return max(depths, default=0) > DEEPEST
+
+
+def _has_too_long_integer(text: str) -> bool:
+    return _has_long_run_of_digits(text) and _has_long_run_of_digits(re.sub(_STRING, "", text))
+
+
+def _has_long_run_of_digits(text: str) -> bool:
+    """Are more than LONGEST_INTEGER digits in a row? One in so many characters is looked at."""
+    many = LONGEST_INTEGER + 1
+    for place in range(many - 1, len(text), many):
+        if text[place] in _DIGITS:
+            before, after = text[place - many + 1 : place], text[place : place + many]
+            left, right = before.rstrip(_DIGITS), after.lstrip(_DIGITS)
+            if len(before) - len(left) + len(after) - len(right) >= many:
+                return True
+    return False
+
+
+@contextmanager
+def any_integers() -> Iterator[None]:
+    """Inside, Python reads and writes integers of any length."""
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(before)
 
 
 def is_text(text: str) -> bool:

@@ -10,6 +10,7 @@ import functools
 import json
 import marshal
 import math
+import os
 import typing
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -17,8 +18,10 @@ from durably_cli.declared import UNDECLARED
 from durably_cli.differences import difference
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
+from durably_cli.failures import is_of_durably, raised_in, repr_of
 from durably_cli.strict import (
     DEEPEST,
+    LONGEST_INTEGER,
     SCAN,
     has_lone_surrogate,
     is_text,
@@ -165,8 +168,12 @@ class _Typed:
         try:
             plain = self._adapter.dump_python(value, mode="json", by_alias=True, warnings="error")
         except (PydanticSerializationError, ValueError, TypeError) as error:
-            raise ValueRefused("$", self._why_not(value, error)) from None
-        return _PLAIN.dump(plain)
+            raised = _raised_by_the_user(error)
+            if raised is None:
+                raise ValueRefused("$", self._why_not(value, error)) from None
+        else:
+            return _PLAIN.dump(plain)
+        raise raised
 
     def load(self, text: Json) -> Any:
         from pydantic import ValidationError
@@ -186,9 +193,10 @@ class _Typed:
         from pydantic.errors import PydanticInvalidForJsonSchema
 
         try:
-            return self._adapter.json_schema(mode=mode)
+            schema = self._adapter.json_schema(mode=mode)
         except PydanticInvalidForJsonSchema:
             return {}
+        return schema if _is_json(schema) else _as_json(schema)
 
     def _why_not(self, value: Any, error: Exception) -> str:
         declared = self._annotation
@@ -203,6 +211,32 @@ class _Typed:
 def _typed(annotation: Any, written: str) -> Converter:
     """`written` tells `A | B` from `B | A`, which are equal, but are not read alike."""
     return _Typed(annotation)
+
+
+def _raised_by_the_user(error: Exception) -> BaseException | None:
+    """What a serializer or a property of the user's raised, as it was; None if none did."""
+    import pydantic
+
+    raised = error.__cause__ or error
+    place = raised_in(raised)
+    is_users = place and not place.startswith(os.path.dirname(pydantic.__file__) + os.sep)
+    return raised if is_users and not is_of_durably(raised) else None
+
+
+def _is_json(value: object) -> bool:
+    try:
+        to_json(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _as_json(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema, whatever a model puts into it, as JSON."""
+    from pydantic_core import to_jsonable_python
+
+    found: dict[str, Any] = to_jsonable_python(schema, fallback=repr_of, inf_nan_mode="strings")
+    return found
 
 
 def _problems(error: ValidationError) -> list[tuple[str, str]]:
@@ -227,6 +261,10 @@ def _explained(value: Any, path: str = "$") -> ValueRefused | None:
     if isinstance(value, str):
         if not is_text(value):
             return ValueRefused(path, "the text has a lone surrogate, which no JSON reader takes")
+    elif isinstance(value, int) and abs(value) >= 10**LONGEST_INTEGER:
+        return ValueRefused(
+            path, f"an integer of more than {LONGEST_INTEGER:,} digits is not JSON; return a text"
+        )
     elif isinstance(value, float) and not math.isfinite(value):
         return ValueRefused(path, f"{value} is not JSON; return None or a text in its place")
     elif isinstance(value, dict):

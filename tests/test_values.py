@@ -173,7 +173,7 @@ def deep() -> list[Any]:
         (OneWay(org_id="o"), OneWay, "$.org_id", "Field required"),
         (Hidden(shown=1, hidden=2), Hidden, "$.hidden", "2 would come back as 0"),
         (None, int, "$", "valid integer"),
-        ([10**5000], UNDECLARED, "$", "4300 digits"),
+        ([10**5000], UNDECLARED, "$[0]", "4,300 digits"),
         (looped(), UNDECLARED, "$", "contains itself"),
         (deep(), UNDECLARED, "$", "nested too deeply"),
     ],

@@ -1,0 +1,88 @@
+"""One event after the other, whoever reports them: the handler, its threads, a signal's handler.
+
+An event that is reported while another one is being recorded waits: in another thread for its turn,
+in the same one (a signal handler or a finalizer of the job reports it) in a queue. Behind the end
+of the attempt comes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from durably_cli.errors import RunEnded, StepMisused
+from durably_cli.events import (
+    Event,
+    LogWritten,
+    ProgressReported,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    StepStarted,
+)
+from durably_cli.ids import short
+
+_ENDS = (RunCompleted, RunFailed, RunCancelled, RunInterrupted)
+_CAN_WAIT = (LogWritten, ProgressReported)
+
+
+class Recorder:
+    """Adds events to a run's journal, and shows each once it is there; from any thread.
+
+    RunEnded for what is reported behind the end; StepMisused for a step that is started while this
+    very thread records another event.
+    """
+
+    def __init__(
+        self, run_id: str, append: Callable[[Event], object], recorded: Callable[[Event], object]
+    ) -> None:
+        self._run = short(run_id)
+        self._append, self._recorded = append, recorded
+        self._turn = threading.RLock()
+        self._waiting = deque[Event]()
+        self._is_busy = self._has_ended = False
+
+    def __call__(self, event: Event) -> None:
+        """Record an event: what must be durable is so on return."""
+        with self._turn:
+            if self._has_ended:
+                raise self._too_late(event)
+            if self._is_busy:
+                self._wait(event)
+                return
+            self._is_busy = True
+            try:
+                self._record(event)
+                while self._waiting:
+                    self._record(self._waiting.popleft())
+            finally:
+                self._is_busy = False
+
+    def end(self) -> None:
+        """The attempt is over, however it ended."""
+        with self._turn:
+            self._has_ended = True
+
+    def _record(self, event: Event) -> None:
+        if isinstance(event, _ENDS):
+            self._has_ended = True
+            self._waiting.clear()
+        self._append(event)
+        self._recorded(event)
+
+    def _wait(self, event: Event) -> None:
+        if not isinstance(event, _CAN_WAIT):
+            raise StepMisused(
+                "a signal handler or a finalizer started a step while durably was recording; "
+                "let it log or report progress, and start steps from the handler itself"
+            )
+        self._waiting.append(event)
+
+    def _too_late(self, event: Event) -> RunEnded:
+        what = "asked for a step" if isinstance(event, StepStarted) else "reported something"
+        return RunEnded(
+            f"a thread {what} when the attempt of run {self._run} had ended; it is not recorded: "
+            "let the handler wait for the threads that it starts"
+        )

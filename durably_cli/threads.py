@@ -1,0 +1,36 @@
+"""Threads that a job has started and not waited for, when its run has ended."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+
+from durably_cli.errors import RunEnded
+
+
+def still_running() -> int:
+    """How many there are that durably must wait for before it can end."""
+    return sum(
+        not each.daemon for each in threading.enumerate() if each is not threading.main_thread()
+    )
+
+
+def end_late_ones_in_a_line(*, quiet: bool) -> None:
+    """From now on a thread that ends by RunEnded says so in one line, the first one alone.
+
+    Python would print the traceback of each. Nothing is said if it is to be `quiet`.
+    """
+    usual, said = threading.excepthook, quiet
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        nonlocal said
+        if not isinstance(args.exc_value, RunEnded):
+            usual(args)
+        elif not said:
+            said = True
+            # Past Python's buffer: a daemon thread that holds its lock at the end is a fatal error.
+            with suppress(OSError):
+                os.write(2, f"durably: {args.exc_value}\n".encode())
+
+    threading.excepthook = hook
