@@ -19,11 +19,12 @@ from durably_cli.render.text import visible
 from durably_cli.store import Store, View
 from durably_cli.streams import aside
 from durably_cli.strict import to_json
+from durably_cli.working_folder import inside
 
 
 def run_jobs(project: Path, *, as_json: bool) -> int:
     """`durably jobs`; the exit code: that of a module that does not import, if there is one."""
-    with aside():
+    with aside(), inside(project):
         jobs, broken = load_all(project)
         broken += list(_taken_out(jobs))
     catalogue.remember(project, jobs.values(), all_of_them=not broken)
@@ -50,7 +51,7 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
 
 def run_job(project: Path, name: str, *, as_json: bool) -> int:
     """`durably jobs JOB`; the exit code."""
-    with aside() as streams:
+    with aside() as streams, inside(project):
         job = find_job(project, name, lambda text: streams.stderr.write(visible(text) + "\n"))
     catalogue.remember(project, [job])
     last_run = last_runs(paths.open_store(project), [name]).get(name)

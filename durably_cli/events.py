@@ -26,7 +26,11 @@ class ErrorInfo(NamedTuple):
 
 
 class RunCreated(NamedTuple):
-    """The run exists. Always line 0, always durable."""
+    """The run exists. Always line 0, always durable.
+
+    `folder` is the one that the job runs in: the project's, or, if Python code triggered the run,
+    the one that the code was in; empty in runs of durably 0.1.
+    """
 
     format: int
     run: str
@@ -39,13 +43,15 @@ class RunCreated(NamedTuple):
     project: str = ""
     pid: int = 0
     host: str = ""
+    folder: str = ""
 
 
 class RunStarted(NamedTuple):
     """A process began an attempt, all its locks held.
 
     `source` is the sha256 of the job's file; `dropped` the bytes of a torn tail that were left
-    behind, and `kept` the name of the file that still has them, if a whole line was among them.
+    behind, and `kept` the name of the file that still has them, if a whole line was among them;
+    `folder` the one that the attempt runs in, if it is not the run's.
     """
 
     attempt: int
@@ -56,6 +62,7 @@ class RunStarted(NamedTuple):
     source: str | None = None
     dropped: int = 0
     kept: str | None = None
+    folder: str = ""
 
 
 class StepStarted(NamedTuple):

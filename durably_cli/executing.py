@@ -14,8 +14,10 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 from durably_cli import catalogue, files, garbage, interrupts, paths, threads
 from durably_cli.discovery import AnyJob, find_job
 from durably_cli.errors import Abort, ConfigError, DurablyError, Interrupted, NotFound
+from durably_cli.events import RunCreated
+from durably_cli.failures import printable
 from durably_cli.ids import short
-from durably_cli.inputs import read_input
+from durably_cli.inputs import laid_over, read_input
 from durably_cli.lookup import find_run
 from durably_cli.masking import NO_SECRETS
 from durably_cli.options import read_labels
@@ -28,6 +30,7 @@ from durably_cli.resumes import Ended, resume
 from durably_cli.store import Store, View
 from durably_cli.streams import Streams, aside
 from durably_cli.triggers import trigger
+from durably_cli.working_folder import enter_for
 
 
 class TriggerOptions(NamedTuple):
@@ -36,6 +39,7 @@ class TriggerOptions(NamedTuple):
     input: str | None
     fields: list[str]
     flags: dict[str, Any]
+    flags_as_typed: dict[str, Any]
     labels: list[str]
     idempotency_key: str | None
     concurrency_key: str | None
@@ -47,10 +51,14 @@ def run_trigger(
     project: Path, job: str, options: TriggerOptions, *, quiet: bool, as_json: bool
 ) -> int:
     """`durably trigger`; the exit code."""
+    input = read_input(options.input, options.fields, options.flags)
+    before = laid_over(input, options.flags_as_typed)
     request = Request(
         job=job,
-        input=read_input(options.input, options.fields, options.flags),
+        input=input,
         project=str(project),
+        folder=printable(str(project)),
+        input_of_before=None if before == input else before,
         idempotency_key=options.idempotency_key,
         concurrency_key=options.concurrency_key,
         labels=read_labels(options.labels),
@@ -60,7 +68,14 @@ def run_trigger(
     store = paths.open_store(project, to_write=True)
 
     def act(talk: Talk) -> Ended:
-        return trigger(store, request, lambda: _loaded(project, job, talk), talk)
+        def load(created: RunCreated | None) -> AnyJob:
+            if created is None:
+                os.chdir(project)
+            else:
+                enter_for(created, project)
+            return _loaded(project, job, talk)
+
+        return trigger(store, request, load, talk)
 
     return _execute(project, store, act, quiet=quiet, as_json=as_json)
 
@@ -71,7 +86,11 @@ def run_resume(project: Path, meant: str, *, quiet: bool, as_json: bool) -> int:
     run_id = find_run(store, meant)
 
     def act(talk: Talk) -> Ended:
-        return resume(store, run_id, lambda job: _job_of(run_id, project, job, talk), talk)
+        def load(created: RunCreated) -> AnyJob:
+            enter_for(created, project)
+            return _job_of(run_id, project, created.job, talk)
+
+        return resume(store, run_id, load, talk)
 
     return _execute(project, store, act, quiet=quiet, as_json=as_json)
 

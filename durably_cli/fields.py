@@ -19,6 +19,7 @@ Definitions = Mapping[str, Any]
 
 _REFERENCE = "#/$defs/"
 _FLAG = r"[A-Za-z][A-Za-z0-9_-]*"
+_PATH_FORMAT = r"path|[a-z]+-path"
 _NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
 
 
@@ -39,6 +40,7 @@ class Kind(StrEnum):
     SWITCH = "switch"
     LIST = "list"
     JSON = "json"
+    PATH = "path"
 
 
 class Field(NamedTuple):
@@ -139,6 +141,8 @@ def _kinds(schema: Mapping[str, Any], definitions: Definitions) -> tuple[Kind, K
     schema, definitions = _resolved(schema, definitions)
     options = [_kinds(one, definitions) for one in _options(schema) if one.get("type") != "null"]
     if options:
+        if all(each[0] is Kind.PATH for each in options):
+            return Kind.PATH, Kind.TEXT
         return next((each for each in options if each[0] is Kind.TEXT), options[0])
     kind = schema.get("type")
     if kind == "array":
@@ -147,6 +151,8 @@ def _kinds(schema: Mapping[str, Any], definitions: Definitions) -> tuple[Kind, K
         return Kind.SWITCH, Kind.TEXT
     if kind in ("integer", "number"):
         return Kind.NUMBER, Kind.TEXT
+    if kind == "string" and re.fullmatch(_PATH_FORMAT, str(schema.get("format"))):
+        return Kind.PATH, Kind.TEXT
     if kind == "string" or all(isinstance(one, str) for one in schema.get("enum", [None])):
         return Kind.TEXT, Kind.TEXT
     return Kind.JSON, Kind.TEXT

@@ -32,11 +32,17 @@ def read_input(
         if not isinstance(value, dict):
             raise UsageError(f"-p {field!r} sets a field, and the input is no JSON object")
         value[name] = item
-    if flags:
-        if not isinstance(value, dict):
-            raise UsageError("a flag sets a field of the input, and the input is no JSON object")
-        value |= flags
-    return Json(to_json(value))
+    return laid_over(Json(to_json(value)), flags or {})
+
+
+def laid_over(input: Json, flags: Mapping[str, Any]) -> Json:
+    """The input with these fields laid over it. UsageError if it is no object."""
+    if not flags:
+        return input
+    value = json.loads(input)
+    if not isinstance(value, dict):
+        raise UsageError("a flag sets a field of the input, and the input is no JSON object")
+    return Json(to_json(value | flags))
 
 
 def _text_of(given: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from durably_cli import declared, paths, payload, triggers, values
+from durably_cli import declared, paths, payload, triggers, values, working_folder
 from durably_cli.errors import InvalidInput, RunFailed, ValueRefused
 from durably_cli.events import ErrorInfo, Event, Json
 from durably_cli.fields import Field, fields_of, type_name
@@ -56,7 +56,8 @@ class Job(Generic[I, O]):
         """Make a run and execute it in this process, as `durably trigger` does.
 
         An idempotency key gives the same run every time; a concurrency key keeps runs that share
-        it apart. A failure of the job is in the returned run, not raised.
+        it apart. The job runs in the working directory. A failure of the job is in the returned
+        run, not raised.
         Raises InvalidInput, Conflict, Busy and JournalError.
         """
         with self._reads("input"):
@@ -70,11 +71,12 @@ class Job(Generic[I, O]):
             job=self.name,
             input=given,
             project=str(project),
+            folder=working_folder.current(),
             idempotency_key=idempotency_key,
             concurrency_key=concurrency_key,
             labels=labels or {},
         )
-        ended = triggers.trigger(store, request, lambda: self, _Unseen())
+        ended = triggers.trigger(store, request, lambda _: self, _Unseen())
         with store.view(ended.run_id, ended.known) as view:
             return Run(self, view, ended.disposition)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from durably_cli import clock, ids
+from durably_cli import clock, ids, working_folder
 from durably_cli.blobs import BlobDamaged, Blobs, is_reference
 from durably_cli.errors import Abort, Interrupted, JournalLost
 from durably_cli.events import (
@@ -150,6 +150,7 @@ def _end_of(work: Work, step: Step, record: Recorder) -> RunCompleted | RunFaile
 
 
 def _started(run: OwnedRun, attempt: int, source: str | None) -> RunStarted:
+    folder = working_folder.current()
     return RunStarted(
         attempt=attempt,
         pid=os.getpid(),
@@ -159,6 +160,7 @@ def _started(run: OwnedRun, attempt: int, source: str | None) -> RunStarted:
         source=source,
         dropped=run.dropped,
         kept=run.kept,
+        folder="" if folder == run.state.created.folder else folder,
     )
 
 

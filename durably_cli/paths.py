@@ -13,6 +13,7 @@ from zlib import crc32
 from durably_cli import files
 from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.store import Store, View
+from durably_cli.working_folder import working_directory
 
 DATA_VARIABLE = "DURABLY_DATA_DIR"
 CACHE_VARIABLE = "DURABLY_CACHE_DIR"
@@ -55,7 +56,7 @@ def locate_project(
                 hint=f"mkdir '{folder / 'jobs'}'",
             )
         return Project(folder, "--project" if given else PROJECT_VARIABLE)
-    begin = (start or _working_directory()).resolve()
+    begin = (start or working_directory()).resolve()
     for folder in (begin, *begin.parents):
         if is_project(folder):
             return Project(folder, WORKING_DIRECTORY)
@@ -107,7 +108,7 @@ def data_folder() -> Path:
     if chosen is None:
         import platformdirs  # asked only where the variable is not set
 
-        chosen = platformdirs.user_data_path("durably")
+        chosen = platformdirs.user_data_path("durably").absolute()
     return chosen
 
 
@@ -117,7 +118,7 @@ def cache_folder() -> Path:
     if chosen is None:
         import platformdirs  # asked only where the variable is not set
 
-        chosen = platformdirs.user_cache_path("durably")
+        chosen = platformdirs.user_cache_path("durably").absolute()
     return chosen
 
 
@@ -262,12 +263,3 @@ def _chosen_folder(variable: str) -> Path | None:
             hint=f"give it a path from the root: {variable}={folder.absolute()}",
         )
     return folder
-
-
-def _working_directory() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        raise ConfigError(
-            "the working directory no longer exists", hint="cd somewhere else"
-        ) from None

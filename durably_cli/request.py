@@ -28,11 +28,18 @@ class Disposition(StrEnum):
 
 
 class Request(NamedTuple):
-    """What a trigger asks for; `input` is the JSON as it was given, `project` a path."""
+    """What a trigger asks for.
+
+    `input` is the JSON as it was given, `input_of_before` as durably 0.1 read the same command
+    line, if that was another one; `project` and `folder` are paths, of which the job runs in the
+    latter.
+    """
 
     job: str
     input: Json
     project: str
+    folder: str = ""
+    input_of_before: Json | None = None
     idempotency_key: str | None = None
     concurrency_key: str | None = None
     labels: Mapping[str, str] = {}

@@ -14,7 +14,7 @@ from durably_cli import ids, journal
 from durably_cli.blobs import Blobs, is_reference
 from durably_cli.claims import Claims
 from durably_cli.errors import Busy, Forbidden, JournalTooNew, NotFound
-from durably_cli.events import Json
+from durably_cli.events import Json, RunCreated
 from durably_cli.keys import ConcurrencyKey, take_turn
 from durably_cli.local import OwnedRun, Results, Watcher, Work, execute, remember
 from durably_cli.locks import Lock
@@ -60,7 +60,9 @@ class Ended(NamedTuple):
     known: Known | None = None
 
 
-def resume(store: Store, run_id: str, load: Callable[[str], Runnable], observer: Observer) -> Ended:
+def resume(
+    store: Store, run_id: str, load: Callable[[RunCreated], Runnable], observer: Observer
+) -> Ended:
     """Execute a run from where it was left; one that has ended for good is left as it is.
 
     Busy if another process holds it, or if its concurrency key is taken and waited for.
@@ -94,7 +96,7 @@ def take_up(
     store: Store,
     run_id: str,
     lock: Lock,
-    load: Callable[[str], Runnable],
+    load: Callable[[RunCreated], Runnable],
     observer: Observer,
     disposition: Disposition,
     *,
@@ -113,7 +115,7 @@ def take_up(
             journal.sync(lock)
             return Ended(run_id, disposition, executed=False)
         _check_may_go_on(store, path, state)
-        work = load(state.created.job).work(state.created.input)
+        work = load(state.created).work(state.created.input)
         run, kept = journal.take_over(lock, reading, path, store.temporary)
     finally:
         lock.close()

@@ -36,12 +36,16 @@ from durably_cli.store import Store
 
 
 def trigger(
-    store: Store, request: Request, load: Callable[[], Runnable], observer: Observer
+    store: Store,
+    request: Request,
+    load: Callable[[RunCreated | None], Runnable],
+    observer: Observer,
 ) -> Ended:
     """Bring about the run that is asked for, and execute it if no one else does or did.
 
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
-    request does not wait; InvalidInput from the job's model, before there is a run.
+    request does not wait; InvalidInput from the job's model, before there is a run. `load` gives
+    the job, for the run that is to be taken up, or None for a new one.
     """
     request.check()
     return _Trigger(store, request, load, observer).end()
@@ -49,7 +53,11 @@ def trigger(
 
 class _Trigger:
     def __init__(
-        self, store: Store, request: Request, load: Callable[[], Runnable], observer: Observer
+        self,
+        store: Store,
+        request: Request,
+        load: Callable[[RunCreated | None], Runnable],
+        observer: Observer,
     ) -> None:
         self._store, self._request, self._load, self._observer = store, request, load, observer
         self._claims = Claims(store.root)
@@ -61,7 +69,7 @@ class _Trigger:
             return self._join(run_id)
         if run_id is not None:
             self._check_never_was(run_id)
-        job = self._load()
+        job = self._load(None)
         settled = job.settle(self._request.input)
         _check_told(self._request, settled.secrets)
         name = self._request.concurrency_key
@@ -123,7 +131,7 @@ class _Trigger:
             self._store,
             run_id,
             lock,
-            lambda _: self._load(),
+            self._load,
             self._observer,
             Disposition.IDEMPOTENT,
             again=False,
@@ -137,13 +145,21 @@ class _Trigger:
             return None
         if claim.deleted:
             raise _deleted(self._request.job, key, claim)
-        if claim.input_sha256 != self._input_sha256:
+        if claim.input_sha256 != self._input_sha256 and not self._is_of_before(claim):
             raise Conflict(
                 f"the idempotency key {key!r} of {self._request.job} was used with another input, "
                 f"for run {ids.short(claim.run)}",
                 hint=f"durably inspect {claim.run}    (or use another key)",
             )
         return claim.run
+
+    def _is_of_before(self, claim: Claim) -> bool:
+        """Did durably 0.1 make the run of this claim for the same command line?"""
+        before = self._request.input_of_before
+        if before is None or claim.input_sha256 != canonical_sha256(before):
+            return False
+        created = self._store.created(claim.run)
+        return created is not None and not created.folder
 
     def _check_never_was(self, run_id: str) -> None:
         """JournalError if a claimed run without a journal has left traces: its work was done."""
@@ -190,6 +206,7 @@ class _Trigger:
             project=printable(self._request.project),
             pid=os.getpid(),
             host=host(),
+            folder=self._request.folder,
         )
 
     def _coalesced(self, run_id: str, taken: Busy) -> Ended:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -10,12 +11,19 @@ from typer.core import TyperOption
 
 from durably_cli.fields import Field, Kind
 from durably_cli.render.text import visible
+from durably_cli.working_folder import from_project
 
 
-def options_of(fields: Iterable[Field], given: dict[str, Any]) -> list[FieldOption]:
-    """An option for every field that can have a flag."""
+def options_of(
+    fields: Iterable[Field], project: Path, given: dict[str, Any], as_typed: dict[str, Any]
+) -> list[FieldOption]:
+    """An option for every field that can have a flag.
+
+    What a flag is given is put into `given`, by the field's name; paths are put into `as_typed`
+    too, before they are made to read in the project's folder.
+    """
     return [
-        FieldOption(number, field, field.flag, given)
+        FieldOption(number, field, field.flag, project, given, as_typed)
         for number, field in enumerate(fields)
         if field.flag
     ]
@@ -31,9 +39,17 @@ def help_without_flag(fields: Iterable[Field]) -> list[tuple[str, str]]:
 
 
 class FieldOption(TyperOption):
-    """The flag of one field; what it is given is put into `given`, by the field's name."""
+    """The flag of one field."""
 
-    def __init__(self, number: int, field: Field, flag: str, given: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        number: int,
+        field: Field,
+        flag: str,
+        project: Path,
+        given: dict[str, Any],
+        as_typed: dict[str, Any],
+    ) -> None:
         is_switch = field.kind is Kind.SWITCH
         super().__init__(
             param_decls=[f"field_{number}", f"{flag}/{field.off_flag}" if is_switch else flag],
@@ -44,15 +60,24 @@ class FieldOption(TyperOption):
             expose_value=False,
             callback=self._keep,
         )
-        self.field, self.given = field, given
+        self._field, self._project = field, project
+        self._given, self._as_typed = given, as_typed
 
     def _keep(self, context: typer.Context, parameter: object, value: Any) -> None:
         if value is None or value == () or value == []:
             return
-        kept = [self.field.value_of(each) for each in value] if self.multiple else value
-        if isinstance(kept, str):
-            kept = self.field.value_of(kept)
-        self.given[self.field.name] = kept
+        name, is_path = self._field.name, Kind.PATH in (self._field.kind, self._field.items)
+        if is_path:
+            self._as_typed[name] = value
+        if isinstance(value, (list, tuple)):
+            self._given[name] = [self._value_of(each) for each in value]
+        else:
+            self._given[name] = self._value_of(value) if isinstance(value, str) else value
+
+    def _value_of(self, text: str) -> Any:
+        value = self._field.value_of(text)
+        kind = self._field.items if self._field.kind is Kind.LIST else self._field.kind
+        return from_project(value, self._project) if kind is Kind.PATH else value
 
 
 def _placeholder(field: Field) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = "durably.field_options"
 _GIVEN = "durably.fields_given"
+_AS_TYPED = "durably.fields_as_typed"
 _WITHOUT_FLAG = "durably.fields_without_flag"
 _UNKNOWN = "durably.why_no_fields"
 
@@ -60,12 +61,16 @@ class TriggerCommand(Command):
         from durably_cli.cli.field_options import help_without_flag, options_of  # rarely needed
 
         ctx.meta[_WITHOUT_FLAG] = help_without_flag(fields)
-        return options_of(fields, ctx.meta.setdefault(_GIVEN, {}))
+        given, as_typed = (ctx.meta.setdefault(name, {}) for name in (_GIVEN, _AS_TYPED))
+        return options_of(fields, project_of(ctx), given, as_typed)
 
 
-def given_fields(context: typer.Context) -> dict[str, Any]:
-    """The values of the flags that were given, by the names of their fields."""
-    found: dict[str, Any] = context.meta.get(_GIVEN, {})
+def given_fields(context: typer.Context, *, as_typed: bool = False) -> dict[str, Any]:
+    """The values of the flags that were given, by the names of their fields.
+
+    Paths read as they do in the project's folder, or `as_typed`, in the working directory.
+    """
+    found: dict[str, Any] = context.meta.get(_AS_TYPED if as_typed else _GIVEN, {})
     return found
 
 
@@ -90,10 +95,12 @@ def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Sequence[Field]:
         return known.fields if known else []
     from durably_cli.discovery import find_job
     from durably_cli.streams import aside
+    from durably_cli.working_folder import inside
 
     try:
-        with aside():
-            return find_job(project_of(ctx), job).fields
+        project = project_of(ctx)
+        with aside(), inside(project):
+            return find_job(project, job).fields
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except DurablyError as error:

@@ -101,6 +101,7 @@ def trigger(
         input,
         field or [],
         given_fields(context),
+        given_fields(context, as_typed=True),
         label or [],
         idempotency_key,
         concurrency_key,

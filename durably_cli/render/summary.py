@@ -60,6 +60,7 @@ def details(view: View) -> dict[str, Any]:
         "idempotency_key": created.idempotency_key,
         "concurrency_key": created.concurrency_key,
         "project": created.project,
+        "folder": created.folder or None,
         "attempts": [attempt_fields(number, each) for number, each in enumerate(state.attempts, 1)],
         "torn_bytes": view.torn_bytes,
         "damage": damage_fields(view.damage),
@@ -84,6 +85,7 @@ def attempt_fields(number: int, attempt: Attempt) -> dict[str, Any]:
         "source": started.source,
         "dropped_bytes": started.dropped,
         "kept": started.kept,
+        "folder": started.folder or None,
     }
 
 

@@ -76,9 +76,13 @@ class Talk:
         if event.dropped:
             kept = f"; the original is kept as {event.kept}" if event.kept else ""
             self.say(f"a crash left {plural(event.dropped, 'byte')} of an unfinished append{kept}")
-        before = run.state.attempts[-1].started.source if run.state.attempts else event.source
-        if before != event.source:
-            self.say("the job's file has changed since the last attempt")
+        if run.state.attempts:
+            last, usual = run.state.attempts[-1].started, run.state.created.folder
+            if last.source != event.source:
+                self.say("the job's file has changed since the last attempt")
+            before, now = last.folder or usual, event.folder or usual
+            if before != now and before:
+                self.say(f"the last attempt ran in {before}, this one runs in {now}")
         for step in run.state.in_doubt:
             self.say(f"step {step.name} was in flight when the run stopped: it may have happened")
 

@@ -93,6 +93,8 @@ def _show_facts(view: View, console: Console) -> None:
     ):
         if key is not None:
             facts.add_row(f"  {name}", _text(key))
+    if created.folder not in ("", created.project):
+        facts.add_row("  folder", _text(created.folder))
     facts.add_row("  input", _json(created.input))
     if state.output is not None:
         facts.add_row("  output", _json(state.output))
