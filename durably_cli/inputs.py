@@ -42,7 +42,7 @@ def laid_over(input: Json, flags: Mapping[str, Any]) -> Json:
     value = json.loads(input)
     if not isinstance(value, dict):
         raise UsageError("a flag sets a field of the input, and the input is no JSON object")
-    return Json(to_json(value | flags))
+    return Json(to_json({**value, **flags}))
 
 
 def _text_of(given: str) -> tuple[str, str]:

@@ -31,6 +31,8 @@ _CAN_WAIT = (LogWritten, ProgressReported)
 class Recorder:
     """Adds events to a run's journal, and shows each once it is there; from any thread.
 
+    The thread that makes it is the handler's, which goes before the others.
+
     RunEnded for what is reported behind the end; StepMisused for a step that is started while this
     very thread records another event.
     """
@@ -40,30 +42,41 @@ class Recorder:
     ) -> None:
         self._run = short(run_id)
         self._append, self._recorded = append, recorded
-        self._turn = threading.RLock()
+        self._handler = threading.get_ident()
+        self._gate, self._turn = threading.RLock(), threading.RLock()
+        self._recording: int | None = None
         self._waiting = deque[Event]()
-        self._is_busy = self._has_ended = False
+        self._has_ended = False
 
     def __call__(self, event: Event) -> None:
         """Record an event: what must be durable is so on return."""
-        with self._turn:
-            if self._has_ended:
-                raise self._too_late(event)
-            if self._is_busy:
-                self._wait(event)
-                return
-            self._is_busy = True
-            try:
-                self._record(event)
-                while self._waiting:
-                    self._record(self._waiting.popleft())
-            finally:
-                self._is_busy = False
+        thread = threading.get_ident()
+        if thread == self._recording:
+            self._wait(event)
+        elif thread == self._handler:
+            with self._gate, self._turn:  # threads that report without a pause stay behind it
+                self._record_all(event)
+        else:
+            with self._gate:
+                pass
+            with self._turn:
+                self._record_all(event)
 
     def end(self) -> None:
         """The attempt is over, however it ended."""
         with self._turn:
             self._has_ended = True
+
+    def _record_all(self, event: Event) -> None:
+        if self._has_ended:
+            raise self._too_late(event)
+        self._recording = threading.get_ident()
+        try:
+            self._record(event)
+            while self._waiting:
+                self._record(self._waiting.popleft())
+        finally:
+            self._recording = None
 
     def _record(self, event: Event) -> None:
         if isinstance(event, _ENDS):

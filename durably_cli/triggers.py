@@ -34,31 +34,22 @@ from durably_cli.resumes import Ended, Observer, Runnable, take_up
 from durably_cli.state import RunState
 from durably_cli.store import Store
 
+Load = Callable[[RunCreated | None], Runnable]
+"""Gives the job, for a run that is there and is to be taken up, or None for a new one."""
 
-def trigger(
-    store: Store,
-    request: Request,
-    load: Callable[[RunCreated | None], Runnable],
-    observer: Observer,
-) -> Ended:
+
+def trigger(store: Store, request: Request, load: Load, observer: Observer) -> Ended:
     """Bring about the run that is asked for, and execute it if no one else does or did.
 
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
-    request does not wait; InvalidInput from the job's model, before there is a run. `load` gives
-    the job, for the run that is to be taken up, or None for a new one.
+    request does not wait; InvalidInput from the job's model, before there is a run.
     """
     request.check()
     return _Trigger(store, request, load, observer).end()
 
 
 class _Trigger:
-    def __init__(
-        self,
-        store: Store,
-        request: Request,
-        load: Callable[[RunCreated | None], Runnable],
-        observer: Observer,
-    ) -> None:
+    def __init__(self, store: Store, request: Request, load: Load, observer: Observer) -> None:
         self._store, self._request, self._load, self._observer = store, request, load, observer
         self._claims = Claims(store.root)
         self._input_sha256 = canonical_sha256(request.input)

@@ -18,7 +18,7 @@ from durably_cli.declared import UNDECLARED
 from durably_cli.differences import difference
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
-from durably_cli.failures import is_of_durably, raised_in, repr_of
+from durably_cli.failures import is_of_durably, raised_in
 from durably_cli.strict import (
     DEEPEST,
     LONGEST_INTEGER,
@@ -232,10 +232,10 @@ def _is_json(value: object) -> bool:
 
 
 def _as_json(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema, whatever a model puts into it, as JSON."""
-    from pydantic_core import to_jsonable_python
+    """The schema as JSON: a default in it may be NaN."""
+    from pydantic_core import to_json as to_any_json
 
-    found: dict[str, Any] = to_jsonable_python(schema, fallback=repr_of, inf_nan_mode="strings")
+    found: dict[str, Any] = json.loads(to_any_json(schema, inf_nan_mode="strings"))
     return found
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+import sys
 import zlib
 
 import pytest
 from hypothesis import given
 
 from durably_cli import codec
-from durably_cli.events import FORMAT, Event, Json, RunCreated, StepCompleted, StepStarted, Unknown
+from durably_cli.events import (
+    FORMAT,
+    Event,
+    Json,
+    LogWritten,
+    ProgressReported,
+    RunCreated,
+    StepCompleted,
+    StepStarted,
+    Unknown,
+)
 from tests.strategies import RUN, journals, lines_of
 
 AT = "2026-11-23T03:00:00.123Z"
@@ -140,3 +151,52 @@ def test_a_result_is_the_one_of_its_line_wherever_that_stands(fields: str) -> No
     body = f'{{"seq":0,"type":"step.completed",{fields},"at":"{AT}"'.encode()
     line = body + b',"crc":"%08x"}' % zlib.crc32(body, 0)
     assert codec.decode(line, 0, 0)[0] == StepCompleted("one", 1, Json("7"), AT)
+
+
+def line_of(body: bytes, previous: int) -> bytes:
+    """The line of a body as any durably seals it, without its newline."""
+    return body + b',"crc":"%08x"}' % zlib.crc32(body, previous)
+
+
+OF_BEFORE: dict[bytes, Event] = {
+    b'{"seq":4,"type":"log.written","level":"info","message":"x","data":{"by":{"1":"a","1":"b"}}': (
+        LogWritten("info", "x", AT, data={"by": {"1": "b"}})
+    ),
+    b'{"seq":4,"type":"log.written","level":"info","message":"x","data":{"n":%s}'
+    % (b"9" * 5000): LogWritten("info", "x", AT, data={"n": "9" * 5000}),
+    b'{"seq":4,"type":"progress.reported","current":1e+19,"total":36893488147419103232': (
+        ProgressReported(1e19, AT, 2**65)
+    ),
+    b'{"seq":4,"type":"step.completed","name":"a","ms":1,"result":[%s]'
+    % (b"9" * 5000): StepCompleted("a", 1, Json(f"[{'9' * 5000}]"), AT),
+}
+
+
+@pytest.mark.parametrize("body", OF_BEFORE, ids=range(len(OF_BEFORE)))
+def test_what_durably_01_wrote_and_called_damage_is_read(body: bytes) -> None:
+    sealed = line_of(body + f',"at":"{AT}"'.encode(), 7)
+    assert codec.decode(sealed, 4, 7)[0] == OF_BEFORE[body]
+    assert sys.get_int_max_str_digits() == sys.int_info.default_max_str_digits
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"seq":4,"type":"log.written","level":"info","level":"warn","message":"x"',
+        b'{"seq":4,"type":"log.written","level":"info","message":"x","data":{"a":NaN}',
+        b'{"seq":4,"type":"progress.reported","current":1e999',
+        b'{"seq":4,"type":"progress.reported","current":1%s' % (b"0" * 400),
+        b'{"seq":4,"type":"step.failed","name":"a","ms":%s' % (b"9" * 5000),
+        b'{"seq":4,"type":"step.completed","name":"a","ms":1,"result":{"a":1,"a":2}',
+    ],
+)
+def test_what_no_durably_ever_wrote_is_damage_still(body: bytes) -> None:
+    with pytest.raises(codec.BadLine):
+        codec.decode(line_of(body + f',"at":"{AT}"'.encode(), 7), 4, 7)
+
+
+def test_a_bit_flipped_in_a_line_of_too_many_digits_is_damage_and_no_torn_tail() -> None:
+    body = b'{"seq":4,"type":"step.completed","name":"a","ms":1,"result":%s' % (b"9" * 5000)
+    line = line_of(body + f',"at":"{AT}"'.encode(), 7).replace(b'"name":"a"', b'"name":"b"')
+    assert isinstance(codec.looks_whole(line), StepCompleted)
+    assert codec.begins_whole_object(line)

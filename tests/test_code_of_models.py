@@ -1,0 +1,308 @@
+"""What the code of a job's models raises is the user's error, whichever way the input comes in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project
+
+MODELS = """
+    from pydantic import Field, computed_field, field_serializer, field_validator, model_serializer
+    from durably_cli import Secret
+
+    def raised(what):
+        if what == "key": {}["missing"]
+        if what == "os": open("/nowhere/at/all")
+        if what == "permission": raise PermissionError(13, "no", "/etc/x")
+        if what == "zero": 1 / 0
+        if what == "exit": raise SystemExit(3)
+        if what == "pipe": raise BrokenPipeError(32, "the server hung up")
+        if what == "base": raise BaseException("bare")
+        if what == "odd": raise SyntaxError("m", ("f", "a", "b", "text"))
+        if what == "first" and not os.environ.get("FIRST"): raise LookupError("only at first")
+        return what
+
+    class Validated(BaseModel):
+        what: str = ""
+
+        @field_validator("what")
+        @classmethod
+        def look(cls, what: str) -> str:
+            return raised(what)
+
+    class Made(BaseModel):
+        what: str = Field(default_factory=lambda: raised(os.environ["WHAT"]))
+
+    class Serialized(BaseModel):
+        what: str = ""
+
+        @field_serializer("what")
+        def look(self, what: str) -> str:
+            return raised(what)
+
+    class Computed(BaseModel):
+        what: str = ""
+
+        @computed_field
+        @property
+        def look(self) -> str:
+            return raised(self.what)
+
+    class Described(BaseModel):
+        what: str = Field("", json_schema_extra=lambda schema: raised("zero"))
+
+    class Secretive(BaseModel):
+        token: Secret
+
+        @field_validator("token")
+        @classmethod
+        def look(cls, token):
+            raise RuntimeError(f"bad token {token.get_secret_value()}")
+
+    @define_job
+    def validated(step: Step, payload: Validated) -> int:
+        step.run("one", effect, "one")
+        raise RuntimeError("not yet")
+
+    @define_job
+    def made(step: Step, payload: Made) -> int:
+        return step.run("one", effect, "one")
+
+    @define_job
+    def serialized(step: Step, payload: Serialized) -> int:
+        return step.run("one", effect, "one")
+
+    @define_job
+    def computed(step: Step, payload: Computed) -> int:
+        return step.run("one", effect, "one")
+
+    @define_job
+    def described(step: Step, payload: Described) -> str:
+        return step.run("one", effect, "one")
+
+    @define_job
+    def secretive(step: Step, payload: Secretive) -> int:
+        return 1
+
+    def build(kind, what):
+        return kind(what=what)
+
+    def serialized_of(what) -> Serialized: return build(Serialized, what)
+    def computed_of(what) -> Computed: return build(Computed, what)
+
+    @define_job
+    def results(step: Step, payload: dict[str, str]) -> int:
+        step.run("one", globals()[payload["kind"]], payload["what"])
+        return 1
+"""
+
+RAISED = {
+    "key": "KeyError: 'missing'",
+    "os": "FileNotFoundError",
+    "permission": "PermissionError",
+    "zero": "ZeroDivisionError",
+    "exit": "SystemExit: 3",
+    "pipe": "BrokenPipeError",
+    "base": "BaseException: bare",
+    "odd": "SyntaxError: m",
+}
+
+
+@pytest.fixture
+def models(project: Project) -> Project:
+    project.job(MODELS)
+    return project
+
+
+def check_told(err: str, what: str) -> None:
+    assert RAISED[what] in err
+    assert "jobs/work.py" in err, "the user's frames are shown"
+    assert "in raised" in err
+    assert "a bug in durably" not in err
+    assert "durably_cli/" not in err
+
+
+@pytest.mark.parametrize("what", RAISED)
+@pytest.mark.parametrize("job", ["validated", "serialized", "computed"])
+def test_what_a_model_raises_is_told_and_no_run_is_made(
+    models: Project, job: str, what: str
+) -> None:
+    ways = {"key": ("--what", what), "os": ("-p", f"what={what}")}
+    given = ways.get(what, ("-i", json.dumps({"what": what})))
+    check_told(models.run("trigger", job, *given, expect=65).err, what)
+    assert models.runs() == []
+    assert models.effects == []
+
+
+def test_what_a_default_factory_raises_is_told(models: Project) -> None:
+    told = models.run("trigger", "made", expect=65).err
+    assert "KeyError: 'WHAT'" in told
+    assert "in <lambda>" in told
+
+
+def test_it_is_told_in_quiet_and_json_too(models: Project) -> None:
+    for option in "-q", "--json":
+        told = models.run("trigger", "validated", "--what", "pipe", option, expect=65)
+        check_told(told.err, "pipe")
+        assert told.out == ""
+
+
+def test_what_a_model_raises_on_a_resume_leaves_the_run_as_it_was(models: Project) -> None:
+    models.run("trigger", "validated", "--what", "first", env=models.env | {"FIRST": "1"}, expect=1)
+    before = models.journal().read_bytes()
+    told = models.run("resume", "@last", expect=65).err
+    assert "LookupError: only at first" in told
+    assert "in raised" in told
+    assert models.journal().read_bytes() == before
+
+
+def test_a_description_that_raises_hides_no_other_job(models: Project) -> None:
+    models.job("@define_job\ndef fine(step: Step, payload: dict) -> int:\n    return 1\n", "other")
+    shown = models.run("jobs", "--json", expect=78)
+    assert "ZeroDivisionError" in shown.err
+    assert "fine" in [job["name"] for job in json.loads(shown.out)["jobs"]]
+    told = models.run("trigger", "described", "--what", "x", expect=65).err
+    assert "ZeroDivisionError" in told
+
+
+def test_a_secret_in_what_a_model_raises_is_masked(models: Project) -> None:
+    env = models.env | {"TOKEN": "tops3cret-value"}
+    told = models.run("trigger", "secretive", "--token", "env:TOKEN", env=env, expect=65).err
+    assert "bad token *****" in told
+    assert "tops3cret" not in told
+
+
+@pytest.mark.parametrize("what", ["key", "pipe", "exit"])
+@pytest.mark.parametrize("kind", ["serialized_of", "computed_of"])
+def test_what_a_result_raises_fails_its_step_with_the_users_frames(
+    models: Project, kind: str, what: str
+) -> None:
+    told = models.run("trigger", "results", "-p", f"kind={kind}", "-p", f"what={what}", expect=1)
+    check_told(told.err, what)
+    assert models.inspect()["failed_step"] == "one"
+
+
+def test_a_job_that_python_triggers_raises_invalid_input_from_the_users_error(
+    models: Project,
+) -> None:
+    program = (
+        "from jobs.work import Serialized, serialized\n"
+        "from durably_cli.errors import InvalidInput\n"
+        "try:\n"
+        "    serialized.trigger(Serialized(what='pipe'))\n"
+        "except InvalidInput as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", program),
+        cwd=models.root,
+        env=models.env,
+        capture_output=True,
+        text=True,
+    )
+    check_told(done.stdout, "pipe")
+    assert models.runs() == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise BaseException('bare')",
+        "raise SystemExit(0)",
+        "import asyncio; raise asyncio.CancelledError",
+    ],
+)
+def test_a_module_that_does_not_import_is_78_whatever_it_raises(
+    project: Project, code: str
+) -> None:
+    path = project.job(code + "\n")
+    told = project.run("trigger", "work", expect=78).err
+    assert f"{path}:" in told
+    assert "a bug in durably" not in told
+
+
+def test_a_proxy_in_a_module_is_not_asked_what_it_is(project: Project) -> None:
+    project.job(
+        """
+        class Proxy:
+            @property
+            def __class__(self):
+                raise RuntimeError("working outside of request context")
+
+        request = Proxy()
+
+        @define_job
+        def work(step: Step, payload: dict) -> int:
+            return 1
+        """
+    )
+    assert project.run("trigger", "work").out == "1\n"
+
+
+def test_an_object_that_is_called_can_be_a_job(project: Project) -> None:
+    project.job(
+        """
+        class Handler:
+            def __call__(self, step: Step, payload: dict) -> int:
+                return step.run("one", int)
+
+        work = define_job(name="work")(Handler())
+        """
+    )
+    assert project.run("trigger", "work").out == "0\n"
+    assert "work.py" in json.loads(project.run("jobs", "work", "--json").out)["job"]["source"]
+
+
+def test_a_default_that_is_not_json_is_shown_as_text(project: Project) -> None:
+    project.job(
+        """
+        class Input(BaseModel):
+            rate: float = float("nan")
+            day: str = ""
+
+        @define_job
+        def work(step: Step, payload: Input) -> int:
+            return 1
+        """
+    )
+    assert project.run("trigger", "work", "--day", "x").out == "1\n"
+    assert '"default":"NaN"' in project.run("jobs", "work", "--json").out
+
+
+def test_a_reader_that_leaves_early_changes_no_exit_code(project: Project, tmp_path: Path) -> None:
+    project.job(
+        """
+        @define_job
+        def work(step: Step, payload: dict) -> str:
+            if payload:
+                raise ValueError("no")
+            return "x" * 1_000_000
+        """
+    )
+    for input, code in (("{}", 0), ('{"a": 1}', 1)):
+        with project.start("trigger", "work", "-i", input, "--json") as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            process.wait(timeout=60)
+        assert process.returncode == code
+
+
+def test_what_a_job_leaves_in_place_of_stdout_fails_nothing(project: Project) -> None:
+    project.job(
+        """
+        class Tee:
+            def write(self, text): raise KeyError("gone")
+            def flush(self): raise KeyError("gone")
+
+        @define_job
+        def work(step: Step, payload: dict) -> int:
+            sys.stdout = sys.stderr = Tee()
+            return 1
+        """
+    )
+    assert project.run("trigger", "work").out == "1\n"

@@ -1,0 +1,150 @@
+"""Exceptions of every kind are shown as far as they can be, and none of them stops durably."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from durably_cli.errors import Interrupted
+from durably_cli.failures import describe, origin_of, repr_of, text_of
+
+
+class NoText(Exception):
+    def __str__(self) -> Any:
+        return 5
+
+
+class StopsAtItsText(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class NoCause(Exception):
+    @property
+    def __cause__(self) -> Any:
+        raise RuntimeError("no cause")
+
+
+class Empty(Exception):
+    def __bool__(self) -> bool:
+        raise RuntimeError("neither true nor false")
+
+
+class Notes(Exception):
+    __notes__ = 5  # type: ignore[assignment]
+
+
+class Renamed(type):
+    def __getattribute__(cls, name: str) -> Any:
+        if name == "__qualname__":
+            raise RuntimeError("no name")
+        return super().__getattribute__(name)
+
+
+class Nameless(Exception, metaclass=Renamed):
+    pass
+
+
+class Surrogate(Exception):
+    pass
+
+
+Surrogate.__qualname__ = "Odd\ud800"
+
+
+def syntax_error(**attributes: Any) -> SyntaxError:
+    error = SyntaxError("m", ("f", 1, 2, "text"))
+    for name, value in attributes.items():
+        setattr(error, name, value)
+    return error
+
+
+def nested(levels: int) -> BaseException:
+    error: Exception = ValueError("x")
+    for _ in range(levels):
+        error = ExceptionGroup("group", [error])
+    return error
+
+
+def circle() -> BaseException:
+    first, second = ValueError("first"), NoCause("second")
+    first.__context__, second.__context__ = second, first
+    return first
+
+
+ODD = {
+    "no text": NoText(),
+    "a text that stops": StopsAtItsText(),
+    "no cause": NoCause("x"),
+    "neither true nor false": Empty("x"),
+    "notes that are none": Notes("x"),
+    "a class without a name": Nameless("x"),
+    "a name that is no text": Surrogate("x \ud800"),
+    "a line that is text": syntax_error(lineno="a", offset="b"),
+    "a text that is a number": syntax_error(text=5),
+    "an end that is text": syntax_error(end_lineno=1, end_offset="z"),
+    "a file that is a number": syntax_error(filename=7),
+    "groups in groups": nested(1500),
+    "a circle": circle(),
+    "a large one": ValueError("x" * 1_000_000),
+    "bytes": UnicodeDecodeError("utf-8", b"\xff", 0, 1, "\ud800"),
+    "a program": subprocess.CalledProcessError(1, [object()]),
+    "an exit": SystemExit(3),
+    "a bare one": BaseException(),
+}
+
+
+def boom(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_exception_is_described_with_the_users_frames(name: str) -> None:
+    try:
+        boom(ODD[name])
+    except BaseException as error:
+        told = describe(error)
+    assert told.type
+    assert "in boom" in told.traceback
+    for text in told:
+        text.encode()
+
+
+def test_of_one_that_python_cannot_show_the_causes_are_shown_as_well() -> None:
+    try:
+        try:
+            boom(KeyError("first"))
+        except KeyError as first:
+            raise syntax_error(text=5) from first
+    except SyntaxError as error:
+        told = describe(error)
+    assert told.traceback.index("KeyError: 'first'") < told.traceback.index("SyntaxError: m")
+
+
+def test_what_an_exception_came_from_is_asked_past_its_class() -> None:
+    first, second = ValueError("first"), NoCause("second")
+    BaseException.__dict__["__cause__"].__set__(second, first)
+    assert origin_of(second) is first
+    empty = Empty()
+    later = ValueError()
+    later.__cause__ = empty
+    assert origin_of(later) is empty
+
+
+def test_a_stop_is_not_taken_for_a_text_that_fails() -> None:
+    class Stopped:
+        def __str__(self) -> str:
+            raise Interrupted(15)
+
+    with pytest.raises(Interrupted):
+        text_of(Stopped())
+
+
+def test_an_object_without_a_repr_is_named_by_its_class() -> None:
+    class Silent:
+        def __repr__(self) -> str:
+            raise MemoryError
+
+    assert "Silent whose repr fails" in repr_of(Silent())

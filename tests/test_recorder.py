@@ -1,0 +1,142 @@
+"""Events that are reported by many at once, in the middle of each other, and behind the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from durably_cli.errors import RunEnded, StepMisused
+from durably_cli.events import Event, Json, LogWritten, RunCompleted, StepStarted
+from durably_cli.recorder import Recorder
+from tests.crash.sample_journals import AT
+from tests.strategies import RUN
+
+THREADS, EACH = 8, 200
+
+
+def line(text: str) -> LogWritten:
+    return LogWritten("info", text, AT)
+
+
+def test_one_event_is_recorded_at_a_time_however_many_threads_report() -> None:
+    inside, found = threading.Lock(), list[tuple[str, Event]]()
+
+    def append(event: Event) -> None:
+        assert inside.acquire(blocking=False), "two appends at once"
+        found.append(("appended", event))
+
+    def recorded(event: Event) -> None:
+        found.append(("shown", event))
+        inside.release()
+
+    record = Recorder(RUN, append, recorded)
+    threads = [
+        threading.Thread(target=lambda: [record(line(str(n))) for n in range(EACH)])
+        for _ in range(THREADS)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2 * THREADS * EACH
+    for (did, event), (then, same) in zip(found[::2], found[1::2], strict=True):
+        assert (did, then) == ("appended", "shown")
+        assert same is event
+
+
+@contextmanager
+def on_signal(call: object) -> Iterator[None]:
+    before = signal.signal(signal.SIGUSR1, lambda *_: call())  # type: ignore[operator]
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_what_a_signal_handler_reports_in_the_middle_of_an_event_follows_it() -> None:
+    done: list[str] = []
+
+    def append(event: Event) -> None:
+        assert isinstance(event, LogWritten)
+        done.append(f"begin {event.message}")
+        if event.message == "outer":
+            os.kill(os.getpid(), signal.SIGUSR1)
+            signal.sigpending()  # the handler has run by now
+        done.append(f"end {event.message}")
+
+    record = Recorder(RUN, append, lambda event: None)
+    with on_signal(lambda: record(line("inner"))):
+        record(line("outer"))
+    assert done == ["begin outer", "end outer", "begin inner", "end inner"]
+
+
+def test_what_a_finalizer_reports_in_the_middle_of_an_event_follows_it() -> None:
+    done: list[str] = []
+
+    class Dying:
+        def __del__(self) -> None:
+            record(line("inner"))
+
+    held = [Dying()]
+
+    def append(event: Event) -> None:
+        held.clear()
+        assert isinstance(event, LogWritten)
+        done.append(event.message)
+
+    record = Recorder(RUN, append, lambda event: None)
+    record(line("outer"))
+    assert done == ["outer", "inner"]
+
+
+def test_a_step_that_a_signal_handler_starts_in_the_middle_of_an_event_is_refused() -> None:
+    raised: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            record(StepStarted("one", AT))
+        except StepMisused as error:
+            raised.append(error)
+
+    found: list[Event] = []
+
+    def append(event: Event) -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.sigpending()
+        found.append(event)
+
+    record = Recorder(RUN, append, lambda event: None)
+    with on_signal(start):
+        record(line("outer"))
+    assert found == [line("outer")]
+    assert len(raised) == 1
+
+
+def test_nothing_is_recorded_behind_the_end() -> None:
+    found: list[Event] = []
+    record = Recorder(RUN, found.append, lambda event: None)
+    record(RunCompleted(Json("1"), AT))
+    for late in line("late"), StepStarted("late", AT):
+        with pytest.raises(RunEnded, match="had ended"):
+            record(late)
+    assert found == [RunCompleted(Json("1"), AT)]
+
+
+def test_an_event_that_cannot_be_recorded_leaves_the_next_one_its_turn() -> None:
+    found: list[Event] = []
+
+    def append(event: Event) -> None:
+        if event == line("bad"):
+            raise OSError("no")
+        found.append(event)
+
+    record = Recorder(RUN, append, lambda event: None)
+    with pytest.raises(OSError):
+        record(line("bad"))
+    record(line("good"))
+    assert found == [line("good")]

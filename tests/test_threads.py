@@ -1,0 +1,114 @@
+"""Threads of a job that go on when its handler has returned, failed, or was stopped."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.conftest import Project
+
+BEATS = """
+    import threading
+
+    class Input(BaseModel):
+        threads: int = 4
+        daemon: bool = True
+        fails: bool = False
+        sleeps: bool = False
+
+    @define_job
+    def work(step: Step, payload: Input) -> int:
+        def beat():
+            while True:
+                step.progress(1, 3)
+                step.log.info("beat", n=1)
+
+        for _ in range(payload.threads):
+            threading.Thread(target=beat, daemon=payload.daemon).start()
+        for n in range(3):
+            step.run(f"step-{n}", effect, n)
+        if payload.sleeps:
+            effect("sleeps")
+            time.sleep(60)
+        if payload.fails:
+            raise ValueError("no")
+        return 7
+"""
+
+
+@pytest.fixture
+def work(project: Project) -> Project:
+    project.job(BEATS)
+    return project
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+def test_threads_that_report_while_the_run_ends_harm_nothing(work: Project, daemon: bool) -> None:
+    for _ in range(4):
+        flag = "--daemon" if daemon else "--no-daemon"
+        ended = work.run("trigger", "work", flag)
+        assert ended.out == "7\n"
+        assert "Traceback" not in ended.err
+        assert ended.err.count("had ended; it is not recorded") <= 1
+    assert work.effects == ["0", "1", "2"] * 4
+    work.run("verify")
+    assert [run["status"] for run in work.runs()] == ["completed"] * 4
+
+
+def test_a_run_that_fails_beside_its_threads_has_failed(work: Project) -> None:
+    failed = work.run("trigger", "work", "--fails", expect=1)
+    assert "ValueError: no" in failed.err
+    work.run("verify")
+    assert work.inspect()["failed_step"] is None
+
+
+def test_a_run_that_is_stopped_beside_its_threads_can_be_resumed(work: Project) -> None:
+    with work.start("trigger", "work", "--sleeps") as process:
+        work.wait_for_effects(4)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 143
+    work.run("verify")
+    assert work.inspect()["steps"] == 3
+
+
+def test_a_late_thread_is_silent_where_success_is(work: Project) -> None:
+    quiet = work.run("trigger", "work", "-q", "--no-daemon")
+    assert quiet.out == quiet.err == ""
+
+
+def test_a_signal_handler_of_the_job_may_log_at_any_moment(project: Project) -> None:
+    project.job(
+        """
+        import signal, threading
+
+        @define_job
+        def work(step: Step, payload: dict) -> int:
+            heard = []
+
+            def hear(*_):
+                heard.append(1)
+                step.log.info("heard", n=len(heard))
+
+            signal.signal(signal.SIGUSR1, hear)
+            stop = threading.Event()
+
+            def send():
+                while not stop.is_set():
+                    os.kill(os.getpid(), signal.SIGUSR1)
+                    time.sleep(0.0005)
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            for n in range(200):
+                step.run(f"step-{n}", int)
+            stop.set()
+            sender.join()
+            return len(heard)
+        """
+    )
+    heard = int(project.run("trigger", "work").out)
+    project.run("verify")
+    assert heard > 20
+    assert len(project.run("logs", "@last").out.splitlines()) == heard
