@@ -25,6 +25,7 @@ from durably_cli.events import (
     StepFailed,
     StepStarted,
 )
+from durably_cli.render.talk import share
 from durably_cli.strict import to_json
 from tests import strategies
 
@@ -289,3 +290,28 @@ def test_a_step_knows_its_run_and_attempt() -> None:
     step = Step(run_id="abc", attempt=3)
     assert (step.run_id, step.attempt) == ("abc", 3)
     assert Step().attempt == 1
+
+
+@pytest.mark.parametrize(
+    ("current", "total", "done"),
+    [
+        *((1, 3, 1 / 3), (15, 10, 1.0), (-1, 10, 0.0), (1, None, None), (1, 0, None)),
+        *((1e308, 1e-300, 1.0), (10**308, 1, 1.0), (1, -1e-320, 0.0), (2**64, 2**65, 0.5)),
+    ],
+)
+def test_progress_of_any_extreme_is_a_share(
+    current: float, total: float | None, done: float | None
+) -> None:
+    events: list[Event] = []
+    step = Step({}, events.append)
+    step.progress(current, total)
+    (event,) = events
+    assert isinstance(event, ProgressReported)
+    assert (event.current, event.total) == (current, total)
+    assert share(event) == done
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, 10**400, "1", None, 1j])
+def test_progress_that_is_no_number_is_refused(number: Any) -> None:
+    with pytest.raises(TypeError, match="numbers that a float can hold"):
+        Step().progress(number)

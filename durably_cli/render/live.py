@@ -20,7 +20,7 @@ from durably_cli.events import (
 from durably_cli.following import moments
 from durably_cli.ids import short
 from durably_cli.local import OwnedRun
-from durably_cli.render.talk import Talk
+from durably_cli.render.talk import Talk, share
 from durably_cli.render.terminal import console_on, log_text
 from durably_cli.render.text import plural, span, visible
 
@@ -103,11 +103,11 @@ class Live(Talk):
         self._console.print(log_text(event, with_time=False))
 
     def progressed(self, event: ProgressReported) -> None:
-        total = event.total
-        of = f"{event.current:g}" + ("" if total is None else f"/{total:g}")
+        of = f"{event.current:g}" + ("" if event.total is None else f"/{event.total:g}")
         if event.message:
             of += f" {visible(event.message)}"
-        self._update(total=total, completed=event.current, of=of)
+        done = share(event)
+        self._update(total=None if done is None else 1.0, completed=done or 0.0, of=of)
 
     def say(self, text: str) -> None:
         self._console.print(Text(visible(text)), soft_wrap=True)

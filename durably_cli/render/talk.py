@@ -102,12 +102,11 @@ class Talk:
 
     def progressed(self, event: ProgressReported) -> None:
         """Say it when another tenth is done."""
-        if event.total:
-            tenth = int(10 * event.current / event.total)
-            if tenth != self._progress:
-                self._progress = tenth
-                message = f" {event.message}" if event.message else ""
-                self.say(f"progress {event.current:g} of {event.total:g}{message}")
+        done = share(event)
+        if done is not None and event.total is not None and int(10 * done) != self._progress:
+            self._progress = int(10 * done)
+            message = f" {event.message}" if event.message else ""
+            self.say(f"progress {event.current:g} of {event.total:g}{message}")
 
     def say(self, text: str) -> None:
         """One line on stderr."""
@@ -131,3 +130,10 @@ class Silent(Talk):
 
     def say(self, text: str) -> None:
         pass
+
+
+def share(event: ProgressReported) -> float | None:
+    """How much of the total is done, from 0 to 1; None if there is no total."""
+    if not event.total:
+        return None
+    return min(1.0, max(0.0, float(event.current) / float(event.total)))
