@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from durably_cli import process
 from durably_cli.errors import RunEnded, StepMisused
 from durably_cli.events import (
     Event,
@@ -42,7 +43,7 @@ class Recorder:
     ) -> None:
         self._run = short(run_id)
         self._append, self._recorded = append, recorded
-        self._handler = threading.get_ident()
+        self._process, self._handler = process.this.pid, threading.get_ident()
         self._gate, self._turn = threading.RLock(), threading.RLock()
         self._recording: int | None = None
         self._waiting = deque[Event]()
@@ -51,7 +52,9 @@ class Recorder:
     def __call__(self, event: Event) -> None:
         """Record an event: what must be durable is so on return."""
         thread = threading.get_ident()
-        if thread == self._recording:
+        if process.this.pid != self._process:  # a fork copies locks that nobody will ever let go
+            self._append(event)
+        elif thread == self._recording:
             self._wait(event)
         elif thread == self._handler:
             with self._gate, self._turn:  # threads that report without a pause stay behind it
@@ -64,8 +67,7 @@ class Recorder:
 
     def end(self) -> None:
         """The attempt is over, however it ended."""
-        with self._turn:
-            self._has_ended = True
+        self._has_ended = True
 
     def _record_all(self, event: Event) -> None:
         if self._has_ended:

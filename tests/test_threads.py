@@ -112,3 +112,32 @@ def test_a_signal_handler_of_the_job_may_log_at_any_moment(project: Project) -> 
     project.run("verify")
     assert heard > 20
     assert len(project.run("logs", "@last").out.splitlines()) == heard
+
+
+def test_a_forked_child_that_returns_from_the_handler_waits_for_no_thread(work: Project) -> None:
+    work.job(
+        """
+        import threading
+
+        @define_job
+        def forks(step: Step, payload: dict) -> int:
+            def beat():
+                while True:
+                    step.progress(1, 3)
+
+            for _ in range(4):
+                threading.Thread(target=beat, daemon=True).start()
+            children = []
+            for _ in range(20):
+                child = os.fork()
+                if not child:
+                    return 7
+                children.append(child)
+            ends = [os.waitpid(child, 0)[1] for child in children]
+            (code,) = set(map(os.waitstatus_to_exitcode, ends))
+            return code
+        """,
+        "forks",
+    )
+    assert work.run("trigger", "forks").out == "74\n"
+    work.run("verify")
