@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -12,9 +11,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
-from durably_cli import catalogue, files, garbage, interrupts, paths
+from durably_cli import catalogue, files, garbage, hints, interrupts, paths
 from durably_cli.discovery import AnyJob, find_job
-from durably_cli.errors import Abort, ConfigError, DurablyError, Interrupted, NotFound
+from durably_cli.errors import Abort, DurablyError, Interrupted, NotFound
 from durably_cli.ids import short
 from durably_cli.inputs import read_input
 from durably_cli.lookup import find_run
@@ -63,7 +62,7 @@ def run_trigger(
     def act(talk: Talk) -> Ended:
         return trigger(store, request, lambda: _loaded(project, job, talk), talk)
 
-    return _execute(project, store, act, quiet=quiet, as_json=as_json)
+    return _execute(store, act, quiet=quiet, as_json=as_json)
 
 
 def run_resume(project: Path, meant: str, *, quiet: bool, as_json: bool) -> int:
@@ -74,7 +73,7 @@ def run_resume(project: Path, meant: str, *, quiet: bool, as_json: bool) -> int:
     def act(talk: Talk) -> Ended:
         return resume(store, run_id, lambda job: _job_of(run_id, project, job, talk), talk)
 
-    return _execute(project, store, act, quiet=quiet, as_json=as_json)
+    return _execute(store, act, quiet=quiet, as_json=as_json)
 
 
 def _loaded(project: Path, name: str, talk: Talk) -> AnyJob:
@@ -97,7 +96,6 @@ def _job_of(run_id: str, project: Path, name: str, talk: Talk) -> AnyJob:
 
 
 def _execute(
-    project: Path,
     store: Store,
     act: Callable[[Talk], Ended],
     *,
@@ -111,14 +109,14 @@ def _execute(
         talk = _talk(streams.stderr, quiet)
         interrupts.install(
             on_first=lambda: _warn(streams, "stopping; a second signal ends it at once"),
-            before_exit=lambda: _leave_at_once(streams, talk, project),
+            before_exit=lambda: _leave_at_once(streams, talk),
         )
         try:
             ended = act(talk)
         except (Abort, KeyboardInterrupt) as stopped:  # one that the job raised itself, too
             abort = stopped if isinstance(stopped, Abort) else Interrupted(signal.SIGINT)
             talk.close()
-            ended = _ended_all_the_same(store, talk, abort, project)
+            ended = _ended_all_the_same(store, talk, abort)
         finally:
             talk.close()
             interrupts.uninstall()
@@ -128,12 +126,12 @@ def _execute(
                 write_summary_json(view, streams.stdout, {"disposition": str(ended.disposition)})
             elif not quiet:
                 _print_output(view, streams.stdout, is_terminal=is_terminal)
-            code = tell_outcome(view, ended, talk, resume_command(project, view.run_id))
+            go_on = hints.command("resume", short(view.run_id))
+            code = tell_outcome(view, ended, talk, go_on)
             if code and spool:
                 from durably_cli.render.report import report  # needed by failures alone
 
                 secrets = talk.run.secrets if talk.run else NO_SECRETS
-                go_on = resume_command(project, view.run_id)
                 streams.stderr.write(report(view, spool, go_on, secrets.mask))
             return code
 
@@ -162,12 +160,12 @@ def _print_output(view: View, out: TextIO, *, is_terminal: bool) -> None:
     out.flush()
 
 
-def _ended_all_the_same(store: Store, talk: Talk, abort: Abort, project: Path) -> Ended:
+def _ended_all_the_same(store: Store, talk: Talk, abort: Abort) -> Ended:
     """A run whose end was durable before the abort has ended; else the abort goes on, explained."""
     if talk.run is None:
         raise abort
     run_id = talk.run.run_id
-    abort.hint = abort.hint or resume_command(project, run_id)
+    abort.hint = abort.hint or hints.command("resume", short(run_id))
     try:
         with store.view(run_id) as view:
             if view.state.has_ended and isinstance(abort, Interrupted):
@@ -181,10 +179,10 @@ def _ended_all_the_same(store: Store, talk: Talk, abort: Abort, project: Path) -
     raise abort
 
 
-def _leave_at_once(streams: Streams, talk: Talk, project: Path) -> None:
+def _leave_at_once(streams: Streams, talk: Talk) -> None:
     talk.close()
     if talk.run is not None:
-        command = resume_command(project, talk.run.run_id)
+        command = hints.command("resume", short(talk.run.run_id))
         _warn(streams, f"left at once; go on where it was: {command}")
 
 
@@ -201,13 +199,3 @@ def _say_who_stays(talk: Talk) -> None:
     staying = sum(not each.daemon for each in others)
     if staying:
         talk.say(f"the job left {plural(staying, 'thread')} running; durably ends when they do")
-
-
-def resume_command(project: Path, run_id: str) -> str:
-    """The command that resumes the run, from the working directory."""
-    try:
-        is_here = paths.find_project() == project
-    except ConfigError:
-        is_here = False
-    where = "" if is_here else f"-C {shlex.quote(str(project))} "
-    return f"durably {where}resume {short(run_id)}"

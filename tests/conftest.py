@@ -34,6 +34,7 @@ CAMPAIGN_SECONDS = 3 * 3600
 """How long a test may take of which many rounds are asked for; the others have pytest's limit."""
 
 DURABLY = (sys.executable, "-m", "durably_cli")
+BIN = Path(sys.executable).parent
 CODE = Path(durably_cli.__file__).parent.parent
 
 
@@ -76,6 +77,7 @@ class Project:
             "HOME": str(root),
             "COLUMNS": "100",
             "PYTHONPATH": str(CODE),  # what is tested is what is imported here
+            "PATH": f"{BIN}:{os.environ['PATH']}",  # where `durably` is this one
         }
 
     def job(self, text: str, name: str = "work") -> Path:
