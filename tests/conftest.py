@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 import durably_cli
+from durably_cli import hints
 from tests.crash.counting import pytest_terminal_summary as pytest_terminal_summary
 
 settings.register_profile("durably", deadline=None)  # no test asserts how long a thing takes
@@ -170,6 +171,13 @@ def effect(line):
     return line
 
 """
+
+
+@pytest.fixture(autouse=True)
+def no_call_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hints of this process are made as if nothing had been called yet."""
+    monkeypatch.setattr(hints, "_caller", None)
+    monkeypatch.setattr(hints, "_read_elsewhere", False)
 
 
 @pytest.fixture
