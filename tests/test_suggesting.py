@@ -88,8 +88,8 @@ def test_an_unknown_option_is_never_answered_with_one_that_destroys(
 ) -> None:
     refused = project.run(*args, expect=2)
     assert f"No such option: {args[-1]}" in refused.err
-    offered = refused.err.replace(f"No such option: {args[-1]}", "")
-    assert not any(word in offered for word in (*DESTROYS, "--adopt"))
+    offered = refused.err.partition(f"No such option: {args[-1]}")[2]
+    assert not any(option in offered for option in ("--yes", "--free-keys", "--adopt"))
 
 
 def test_other_options_are_still_offered(project: Project) -> None:
