@@ -164,6 +164,7 @@ def test_so_do_all_other_errors_that_are_mailed(odd: Project) -> None:
         (("resume", "@last/nope"), 4),
     ):
         refused = odd.run("-C", str(odd.root), *args, cwd="/", env=env, expect=code)
+        assert hint_of(refused).startswith("DURABLY_DATA_DIR="), refused
         done = paste(odd, hint_of(refused), Path("/"), PATH="/usr/bin:/bin", DURABLY_DATA_DIR=None)
         assert done.code == 0, (refused, done)
 
@@ -285,23 +286,26 @@ def literals() -> Iterator[tuple[str, ast.AST]]:
 
 
 def text_of(node: ast.AST) -> str:
-    """The text, with {} for each value in it."""
+    """The text, with a mark for each value in it that is put in as it is."""
     if isinstance(node, ast.JoinedStr):
         return "".join(map(text_of, node.values))
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
-    return "{!}" if isinstance(node, ast.FormattedValue) and node.conversion != -1 else "{}"
+    return VALUE if isinstance(node, ast.FormattedValue) and node.conversion == -1 else "..."
 
+
+VALUE = "\N{REPLACEMENT CHARACTER}"
+"""What stands for a value in a text."""
 
 COMMANDS = (
     "trigger resume list inspect logs jobs init info adopt help verify repair delete prune export "
-    "import -C {}"
+    f"import -C {VALUE}"
 )
 WRITTEN = re.compile(rf"\bdurably ({'|'.join(COMMANDS.split())})(?![a-z])|-m durably_cli \S")
-QUOTED = re.compile(r"(^|[\s=])'\{\}|(^|\s)(mkdir|chmod|rm|cd|cp|mv|touch) \S*\{")
+QUOTED = re.compile(rf"(^|[\s=])'{VALUE}|(^|\s)(mkdir|chmod|rm|cd|cp|mv|touch) \S*{VALUE}")
 BY_HAND = {
-    ("cli/app.py", "durably {}"),  # the version
-    ("cli/suggesting.py", "Try '{} {}' for help."),  # Typer's words, which are replaced
+    ("cli/app.py", f"durably {VALUE}"),  # the version
+    ("cli/suggesting.py", f"Try '{VALUE} {VALUE}' for help."),  # Typer's words, which are replaced
 }
 
 
