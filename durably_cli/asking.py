@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from durably_cli import hints
 from durably_cli.errors import UsageError
 from durably_cli.render.text import visible
 
@@ -21,6 +22,10 @@ def confirm(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("nobody can be asked here", hint="add --yes, if you are sure")
+        raise UsageError(
+            "nobody can be asked here",
+            hint=f"call it on a terminal\n{hints.command('help', 'care')}    "
+            "(says how to answer beforehand)",
+        )
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

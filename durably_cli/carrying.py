@@ -19,7 +19,7 @@ def run_export(project: Path, meant: str, target: Path) -> int:
     store = paths.open_store(project)
     run_id = find_run(store, meant)
     if os.path.lexists(target):
-        raise UsageError(f"{target} exists already", hint="choose another name, or remove it")
+        raise UsageError(f"{target} exists already", hint="choose another name")
     fd, temporary = files.create_unnamed(target.parent, target.name)
     with files.naming(target), open(fd, "wb") as out:
         with store.view(run_id, despite_damage=True) as view:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from durably_cli import files, ids, locks, paths, removal
+from durably_cli import files, hints, ids, locks, paths, removal
 from durably_cli.blobs import BlobDamaged, Blobs, is_file_name, is_reference
 from durably_cli.claims import Claim, Claims
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, JournalError
@@ -59,7 +59,8 @@ def run_verify(project: Path, meant: list[str], *, as_json: bool) -> int:
     if bad:
         raise JournalError(
             f"{plural(bad, 'file')} in {store.root} cannot be relied on",
-            hint="durably inspect RUN shows what is intact, durably repair RUN cuts off the rest",
+            hint=f"{hints.command('inspect', 'RUN')}    (shows what is intact)\n"
+            f"{hints.command('help', 'care')}    (says what can be done)",
         )
     return 0
 
@@ -170,7 +171,7 @@ def _of_claim(store: Store, path: Path, claim: Claim | DurablyError) -> Finding:
         told = f"run {run} was deleted at {claim.deleted}; an imported copy can be looked at"
         return Finding("key", name, "ok", told)
     if claim.deleted and is_there:
-        told = f"the deletion of run {run} was cut short: durably delete {run} finishes it"
+        told = f"the deletion of run {run} was cut short; the same command finishes it"
         return Finding("key", name, "unfinished", told)
     if claim.deleted:
         return Finding("key", name, "ok", f"run {run} was deleted at {claim.deleted}")

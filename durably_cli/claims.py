@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from durably_cli import files, ids
+from durably_cli import files, hints, ids
 from durably_cli.blobs import is_file_name
 from durably_cli.errors import DurablyError, JournalError
 from durably_cli.events import RunCreated
@@ -52,9 +52,10 @@ class Claims:
         try:
             return self._read(self.path(job, key))
         except JournalError as error:
+            care = hints.command("help", "care")
             error.hint = (
-                f"durably delete 'key:{job}/{key}' --free-keys    (if its work may be done again; "
-                "or put an intact copy of the file back)"
+                "put an intact copy of the file back\n"
+                f"{care}    (says what to do if its work may be done again)"
             )
             raise
 

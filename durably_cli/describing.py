@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from durably_cli import catalogue, paths
+from durably_cli import catalogue, hints, paths
 from durably_cli.discovery import AnyJob, find_job, load_all
 from durably_cli.errors import ConfigError, InvalidInput, JobModuleError
 from durably_cli.fields import Field, Kind
@@ -85,13 +84,13 @@ def last_runs(store: Store, names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def example(job: AnyJob) -> str:
     """A command that runs the job, with its required fields in it."""
-    words = ["durably", "trigger", job.name]
+    words = ["trigger", job.name]
     for field in job.fields:
         if field.required:
             words += _words(field)
     if not job.fields and job.input_schema:
         words += ["--input", "JSON"]
-    return " ".join(shlex.quote(word) for word in words)
+    return hints.command(*words)
 
 
 def _words(field: Field) -> list[str]:

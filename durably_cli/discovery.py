@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from durably_cli import catalogue, garbage, paths
+from durably_cli import catalogue, garbage, hints, missing, paths
 from durably_cli.errors import Abort, ConfigError, JobModuleError, NotFound
 from durably_cli.failures import describe
 from durably_cli.jobs import NAME, Job
@@ -32,7 +32,7 @@ def find_job(project: Path, name: str, note: Callable[[str], object] = lambda te
     it does not import; ConfigError if two modules define it.
     """
     if not NAME.fullmatch(name):
-        raise NotFound(f"{name!r} is no job's name", hint="durably trigger --help")
+        raise NotFound(f"{name!r} is no job's name", hint=hints.command("jobs"))
     _import_from(project)
     likely = _module_named_after(project, name)
     if likely is not None:
@@ -154,12 +154,7 @@ def _broken(path: Path, error: BaseException) -> JobModuleError:
     what = describe(error)
     line = _line_in(path, error)
     where = f"{path}:{line}" if line else str(path)
-    hint = None
-    if isinstance(error, ModuleNotFoundError):
-        hint = (
-            f"install it where durably runs: {sys.executable} -m pip install {error.name}\n"
-            "(durably belongs in the project's own virtual environment)"
-        )
+    hint = missing.hint(error, path) if isinstance(error, ModuleNotFoundError) else None
     return JobModuleError(str(path), f"{where} does not import\n{what.traceback}", hint=hint)
 
 
@@ -192,5 +187,5 @@ def _not_found(
         what += ", nor any other"
     for error in broken:
         what += f"\npassed over {error.what}"
-    hint = f"durably trigger {near[0]}" if near else None
+    hint = hints.command("jobs", near[0]) if near else None
     return NotFound(what, hint=hint)

@@ -26,6 +26,8 @@ Abort (BaseException)            ends the attempt; `except Exception` must not s
 
 from __future__ import annotations
 
+from durably_cli import hints
+
 
 class DurablyError(Exception):
     """An error durably reports: what happened and where, then what to type next.
@@ -76,15 +78,16 @@ class JournalDamaged(JournalError):
 
     def __init__(self, path: str, line: int, byte: int, reason: str) -> None:
         run = path.removesuffix(".jsonl")[-8:]
-        look = f"durably inspect {run}    (shows what is intact before it; nothing was changed)"
-        remove = (
-            "put an intact copy of it back, one named .damaged-1 or .torn-1 beside it perhaps; "
-            f"or give it up: durably delete {run} --status damaged"
-        )
-        super().__init__(
-            f"{path} is damaged at line {line}, byte {byte}: {reason}",
-            hint=remove if line == 1 else look,
-        )
+        if line == 1:
+            care = hints.command("help", "care")
+            hint = (
+                "put an intact copy of it back, one named .damaged-1 or .torn-1 beside it perhaps"
+                f"\n{care}    (says what else can be done)"
+            )
+        else:
+            look = hints.command("inspect", run)
+            hint = f"{look}    (shows what is intact before it; nothing was changed)"
+        super().__init__(f"{path} is damaged at line {line}, byte {byte}: {reason}", hint=hint)
         self.line, self.byte, self.reason = line, byte, reason
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -11,9 +10,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
-from durably_cli import catalogue, files, garbage, interrupts, paths, threads
+from durably_cli import catalogue, files, garbage, hints, interrupts, paths, threads
 from durably_cli.discovery import AnyJob, find_job
-from durably_cli.errors import Abort, ConfigError, DurablyError, Interrupted, NotFound
+from durably_cli.errors import Abort, DurablyError, Interrupted, NotFound
 from durably_cli.events import RunCreated
 from durably_cli.failures import printable
 from durably_cli.ids import short
@@ -77,7 +76,7 @@ def run_trigger(
 
         return trigger(store, request, load, talk)
 
-    return _execute(project, store, act, quiet=quiet, as_json=as_json)
+    return _execute(store, act, quiet=quiet, as_json=as_json)
 
 
 def run_resume(project: Path, meant: str, *, quiet: bool, as_json: bool) -> int:
@@ -92,7 +91,7 @@ def run_resume(project: Path, meant: str, *, quiet: bool, as_json: bool) -> int:
 
         return resume(store, run_id, load, talk)
 
-    return _execute(project, store, act, quiet=quiet, as_json=as_json)
+    return _execute(store, act, quiet=quiet, as_json=as_json)
 
 
 def _loaded(project: Path, name: str, talk: Talk) -> AnyJob:
@@ -115,7 +114,6 @@ def _job_of(run_id: str, project: Path, name: str, talk: Talk) -> AnyJob:
 
 
 def _execute(
-    project: Path,
     store: Store,
     act: Callable[[Talk], Ended],
     *,
@@ -130,14 +128,14 @@ def _execute(
         threads.end_late_ones_in_a_line(quiet=quiet)
         interrupts.install(
             on_first=lambda: _warn(streams, "stopping; a second signal ends it at once"),
-            before_exit=lambda: _leave_at_once(streams, talk, project),
+            before_exit=lambda: _leave_at_once(streams, talk),
         )
         try:
             ended = act(talk)
         except (Abort, KeyboardInterrupt) as stopped:  # one that the job raised itself, too
             abort = stopped if isinstance(stopped, Abort) else Interrupted(signal.SIGINT)
             talk.close()
-            ended = _ended_all_the_same(store, talk, abort, project)
+            ended = _ended_all_the_same(store, talk, abort)
         finally:
             talk.close()
             interrupts.uninstall()
@@ -152,12 +150,12 @@ def _execute(
                 elif not quiet:
                     _print_output(view, streams.stdout, is_terminal=is_terminal)
                 streams.stdout.flush()
-            code = tell_outcome(view, ended, talk, resume_command(project, view.run_id))
+            go_on = hints.command("resume", short(view.run_id))
+            code = tell_outcome(view, ended, talk, go_on)
             if code and spool:
                 from durably_cli.render.report import report  # needed by failures alone
 
                 secrets = talk.run.secrets if talk.run else NO_SECRETS
-                go_on = resume_command(project, view.run_id)
                 streams.stderr.write(report(view, spool, go_on, secrets.mask))
             return code
 
@@ -185,12 +183,12 @@ def _print_output(view: View, out: TextIO, *, is_terminal: bool) -> None:
         out.write((pretty_json(output) if is_terminal else output) + "\n")
 
 
-def _ended_all_the_same(store: Store, talk: Talk, abort: Abort, project: Path) -> Ended:
+def _ended_all_the_same(store: Store, talk: Talk, abort: Abort) -> Ended:
     """A run whose end was durable before the abort has ended; else the abort goes on, explained."""
     if talk.run is None:
         raise abort
     run_id = talk.run.run_id
-    abort.hint = abort.hint or resume_command(project, run_id)
+    abort.hint = abort.hint or hints.command("resume", short(run_id))
     try:
         with store.view(run_id) as view:
             if view.state.has_ended and isinstance(abort, Interrupted):
@@ -204,10 +202,10 @@ def _ended_all_the_same(store: Store, talk: Talk, abort: Abort, project: Path) -
     raise abort
 
 
-def _leave_at_once(streams: Streams, talk: Talk, project: Path) -> None:
+def _leave_at_once(streams: Streams, talk: Talk) -> None:
     talk.close()
     if talk.run is not None:
-        command = resume_command(project, talk.run.run_id)
+        command = hints.command("resume", short(talk.run.run_id))
         _warn(streams, f"left at once; go on where it was: {command}")
 
 
@@ -217,13 +215,3 @@ def _warn(streams: Streams, text: str) -> None:
         os.write(streams.stderr.fileno(), f"durably: {text}\n".encode())
     except OSError:
         pass
-
-
-def resume_command(project: Path, run_id: str) -> str:
-    """The command that resumes the run, from the working directory."""
-    try:
-        is_here = paths.find_project() == project
-    except ConfigError:
-        is_here = False
-    where = "" if is_here else f"-C {shlex.quote(str(project))} "
-    return f"durably {where}resume {short(run_id)}"

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from durably_cli import hints
 from durably_cli.errors import Forbidden
 
 
@@ -208,7 +209,7 @@ def check_private(folder: Path) -> None:
     if status.st_mode & 0o022:
         raise Forbidden(
             f"{folder} can be written by others (mode {stat.S_IMODE(status.st_mode):04o})",
-            hint=f"chmod go-w '{folder}'",
+            hint=f"chmod go-w {hints.quoted(folder)}",
         )
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from durably_cli import files, locks
+from durably_cli import files, hints, locks
 from durably_cli.errors import NotFound
 from durably_cli.events import Event
 from durably_cli.reader import Mark, Reading
@@ -53,5 +53,7 @@ def _open(store: Store, run_id: str) -> tuple[int, bool]:
     try:
         fd = files.open_existing(store.path_of(run_id))
     except FileNotFoundError:
-        raise NotFound(f"there is no run {run_id} in {store.root}", hint="durably list") from None
+        raise NotFound(
+            f"there is no run {run_id} in {store.root}", hint=hints.command("list")
+        ) from None
     return fd, locks.is_held(fd)

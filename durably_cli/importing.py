@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from durably_cli import bundle, files, locks
+from durably_cli import bundle, files, hints, locks
 from durably_cli.blobs import Blobs
 from durably_cli.bundle import Contents
 from durably_cli.claims import Claim, Claims
@@ -48,7 +48,7 @@ def bring_in(file: BinaryIO, store: Store, *, adopt: bool) -> Imported:
         if was_here and not filecmp.cmp(journal, path, shallow=False):
             raise Conflict(
                 f"the store has run {short(path.stem)} already, with another journal",
-                hint=f"durably inspect {short(path.stem)}",
+                hint=hints.command("inspect", short(path.stem)),
             )
         if adopt:
             _check_claim(store, contents, key)

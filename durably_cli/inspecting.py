@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from durably_cli import ids, paths
+from durably_cli import hints, ids, paths
 from durably_cli.blobs import BlobDamaged, Blobs
 from durably_cli.errors import JournalError, NotFound, UsageError
 from durably_cli.events import Json
@@ -33,7 +33,7 @@ class InspectOptions(NamedTuple):
 
 def run_inspect(project: Path, meant: str, options: InspectOptions) -> int:
     """`durably inspect`; the exit code."""
-    write = _writer(options, sys.stdout)
+    write = _writer(options, project, sys.stdout)
     store = paths.open_store(project)
     run_id = find_run(store, meant)
     if options.follow:
@@ -44,13 +44,12 @@ def run_inspect(project: Path, meant: str, options: InspectOptions) -> int:
         write(view)
         if view.damage:
             sys.stdout.flush()
-            repair = f"durably repair {ids.short(run_id)}"
-            view.damage.hint = f"{repair}    (shows what it would cut off, and asks)"
+            view.damage.hint = f"{hints.command('help', 'care')}    (says what can be done)"
             raise view.damage
     return 0
 
 
-def _writer(options: InspectOptions, out: TextIO) -> Callable[[View], None]:
+def _writer(options: InspectOptions, project: Path, out: TextIO) -> Callable[[View], None]:
     """What writes the run as the options want it. UsageError if they want it in two ways."""
     step, html, svg = options.step, options.html, options.svg
     ways: dict[str, Callable[[View], None]] = {}
@@ -61,7 +60,7 @@ def _writer(options: InspectOptions, out: TextIO) -> Callable[[View], None]:
     if options.as_json:
         ways["--json"] = lambda view: plain.write_run_json(view, out)
     if html is not None:
-        ways["--html"] = lambda view: _write_page(view, html)
+        ways["--html"] = lambda view: _write_page(view, project, html)
     if svg is not None:
         ways["--svg"] = lambda view: _write_picture(view, svg)
     if len(ways) > 1:
@@ -104,11 +103,11 @@ def _write_lines(view: View, out: TextIO) -> None:
     out.writelines(line.decode("ascii") + "\n" for line, _ in view.lines())
 
 
-def _write_page(view: View, path: Path) -> None:
+def _write_page(view: View, project: Path, path: Path) -> None:
     from durably_cli.render.page import write_page
 
     with _new_file(path) as file:
-        write_page(view, file)
+        write_page(view, project, file)
 
 
 def _write_picture(view: View, path: Path) -> None:
@@ -131,7 +130,7 @@ def _whole(view: View, name: str, result: Json) -> Json:
     except BlobDamaged as error:
         raise JournalError(
             f"the result of step {name!r} cannot be read: {error}",
-            hint=f"durably verify {ids.short(view.run_id)}",
+            hint=hints.command("verify", ids.short(view.run_id)),
         ) from None
 
 
@@ -147,6 +146,5 @@ def _write_result(view: View, name: str, out: TextIO) -> None:
         return
     known = {step.name for step in plain.all_steps(view)}
     what = f"step {name!r} has no result" if name in known else f"there is no step {name!r}"
-    raise NotFound(
-        f"{what} in run {ids.short(view.run_id)}", hint=f"durably inspect {ids.short(view.run_id)}"
-    )
+    run = ids.short(view.run_id)
+    raise NotFound(f"{what} in run {run}", hint=hints.command("inspect", run))

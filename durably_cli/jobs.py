@@ -11,7 +11,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from durably_cli import declared, paths, payload, triggers, values, working_folder
+from durably_cli import declared, hints, paths, payload, triggers, values, working_folder
 from durably_cli.errors import InvalidInput, RunFailed, ValueRefused
 from durably_cli.events import ErrorInfo, Event, Json
 from durably_cli.fields import Field, fields_of, type_name
@@ -66,6 +66,7 @@ class Job(Generic[I, O]):
             except ValueRefused as refused:
                 raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
         project = paths.find_project(start=self.source.parent)
+        hints.called(project, finds_project=paths.is_found_from_here(project))
         store = paths.open_store(project, to_write=True)
         request = Request(
             job=self.name,
@@ -183,7 +184,7 @@ class Job(Generic[I, O]):
         lines = "\n".join(f"  {path}: {problem}" for path, problem in error.problems)
         return InvalidInput(
             f"the input for {self.name} is not valid:\n{lines}",
-            hint=f"durably jobs {self.name}    (shows every field)",
+            hint=f"{hints.command('jobs', self.name)}    (shows every field)",
         )
 
 
@@ -208,7 +209,7 @@ class Run(Generic[O_co]):
             why = f": {self.error.type}: {self.error.message}" if self.error else ""
             raise RunFailed(
                 f"run {self.id} of {self._job.name} has no output ({self.status}{why})",
-                hint=f"durably resume {self.id}",
+                hint=hints.command("resume", self.id),
             )
         output: O_co = self._job.output.load(self._output)
         return output

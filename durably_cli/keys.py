@@ -15,7 +15,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from durably_cli import files, ids, locks
+from durably_cli import files, hints, ids, locks
 from durably_cli.errors import Busy
 from durably_cli.locks import Lock
 
@@ -135,7 +135,7 @@ def slot_taken(key: ConcurrencyKey, run_id: str) -> Busy:
     return Busy(
         f"run {ids.short(run_id)} is waiting for the concurrency key {key.name!r} already, "
         "and one may wait at a time",
-        hint="try again later, or: durably list",
+        hint=f"try again later, or: {hints.command('list')}",
     )
 
 

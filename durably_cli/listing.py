@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from durably_cli import ids, paths
+from durably_cli import hints, ids, paths
 from durably_cli.errors import UsageError
 from durably_cli.render import plain
 from durably_cli.render.text import visible
@@ -66,7 +66,7 @@ def run_list(
         _say(f"{what} in {visible(str(store.root))}")
     if count is None and next(fitting, None):
         out.flush()
-        _say(f"these are the newest {SCREENFUL}; for all: durably list -n 0")
+        _say(f"these are the newest {SCREENFUL}; for all of them add -n 0")
     return 0
 
 
@@ -101,7 +101,9 @@ def _show_list(runs: Iterator[View | Unreadable], out: TextIO) -> int:
 
 def _watch(store: Store, filters: Filters, count: int | None) -> int:
     if not sys.stdout.isatty():
-        raise UsageError("--watch draws on a terminal, and stdout is none", hint="durably list")
+        raise UsageError(
+            "--watch draws on a terminal, and stdout is none", hint=hints.command("list")
+        )
     from durably_cli.render.live import redraw
     from durably_cli.render.terminal import show_list
 

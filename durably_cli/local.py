@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from durably_cli import clock, ids, working_folder
+from durably_cli import clock, hints, working_folder
 from durably_cli.blobs import BlobDamaged, Blobs, is_reference
 from durably_cli.errors import Abort, Interrupted, JournalLost
 from durably_cli.events import (
@@ -83,7 +83,7 @@ class Results(dict[str, Json]):
 
     def __init__(self, journal: Path) -> None:
         super().__init__()
-        self._blobs, self._run = Blobs(journal), ids.short(journal.stem)
+        self._blobs = Blobs(journal)
 
     def __getitem__(self, name: str) -> Json:
         result = super().__getitem__(name)
@@ -94,7 +94,7 @@ class Results(dict[str, Json]):
         except BlobDamaged as error:
             raise JournalLost(
                 f"the result of step {name!r} cannot be replayed: {error}",
-                hint=f"durably repair {self._run}    (shows what it would cut off, and asks)",
+                hint=f"{hints.command('help', 'care')}    (says what can be done)",
             ) from None
 
 

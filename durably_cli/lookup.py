@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from durably_cli import ids
+from durably_cli import hints, ids
 from durably_cli.claims import Claim, Claims
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.state import Status
@@ -30,13 +30,13 @@ def find_run(store: Store, meant: str) -> str:
         raise UsageError(
             f"{meant!r} is no run: give 4 or more characters of the head or the tail of its id, "
             "or @last, @last/JOB, @failed, key:JOB/VALUE",
-            hint="durably list",
+            hint=hints.command("list"),
         )
     if ids.is_id(part) and store.path_of(part).exists():
         return part
     fitting = [run for day in store.days() for run in sorted(store.run_ids_of(day, part))[::-1]]
     if not fitting:
-        raise NotFound(f"there is no run {meant} in {store.root}", hint="durably list")
+        raise NotFound(f"there is no run {meant} in {store.root}", hint=hints.command("list"))
     if len(fitting) > 1:
         raise UsageError(
             f"{meant} fits {len(fitting)} runs:\n" + _candidates(store, fitting),
@@ -56,7 +56,7 @@ def _by_word(store: Store, meant: str) -> str:
     else:
         raise UsageError(f"{meant!r} is no run; there are @last, @last/JOB and @failed")
     if found is None:
-        raise NotFound(f"there is {what} in {store.root}", hint="durably list")
+        raise NotFound(f"there is {what} in {store.root}", hint=hints.command("list"))
     return found
 
 
@@ -104,7 +104,7 @@ def _by_key(store: Store, meant: str) -> str:
         deleted = f"; it was deleted at {found[1].deleted}" if found and found[1].deleted else ""
         raise NotFound(
             f"no run of {job} has the idempotency key {value!r} in {store.root}{deleted}",
-            hint=f"durably list --job {job}",
+            hint=hints.command("list", "--job", job),
         )
     return found[1].run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from durably_cli import paths
+from durably_cli import hints, paths
 from durably_cli.asking import confirm, say
 from durably_cli.errors import Forbidden
 from durably_cli.ids import short
@@ -34,5 +34,5 @@ def run_repair(project: Path, meant: str, *, yes: bool) -> int:
         return 0
     kept = repair(store, run_id, cut)
     say(f"repaired; the original is {store.path_of(run_id).with_name(kept)}")
-    say(f"go on where it is now: durably resume {short(run_id)}")
+    say(f"go on where it is now: {hints.command('resume', short(run_id))}")
     return 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from durably_cli import files
+from durably_cli import files, hints
 from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.store import Store, View
 from durably_cli.working_folder import working_directory
@@ -53,7 +53,7 @@ def locate_project(
         if not is_project(folder):
             raise ConfigError(
                 f"{folder}{source} is no project: it has no jobs/ folder and no [tool.durably]",
-                hint=f"mkdir '{folder / 'jobs'}'",
+                hint=hints.command("init", folder),
             )
         return Project(folder, "--project" if given else PROJECT_VARIABLE)
     begin = (start or working_directory()).resolve()
@@ -65,8 +65,17 @@ def locate_project(
         return Project(home_of_venv, VIRTUAL_ENVIRONMENT)
     raise ConfigError(
         f"there is no project here: no jobs/ folder and no [tool.durably] in {begin} or above",
-        hint="go into your project, or name it: durably -C PROJECT ..., or make one: mkdir jobs",
+        hint="go into your project, or name it, -C PROJECT, or make one: "
+        + hints.command("init", begin),
     )
+
+
+def is_found_from_here(project: Path) -> bool:
+    """Is this the project of a command that is called here and names none?"""
+    try:
+        return find_project() == project
+    except ConfigError:
+        return False
 
 
 def is_project(folder: Path) -> bool:
@@ -90,7 +99,7 @@ def job_files(project: Path) -> Iterator[Path]:
         names = sorted(os.listdir(folder))
     except FileNotFoundError:
         raise ConfigError(
-            f"there is no folder {folder}", hint=f"mkdir '{folder}' and define a job in it"
+            f"there is no folder {folder}", hint=hints.command("init", project)
         ) from None
     for name in names:
         if name.startswith(("_", ".")):
@@ -173,7 +182,8 @@ def adopt(old: Path, project: Path) -> Path:
         files.sync_folder(target.parent)
     elif _named(target) != str(old):
         raise ConfigError(
-            f"there are no runs of {old} in {source.parent}", hint="durably list, in the project"
+            f"there are no runs of {old} in {source.parent}",
+            hint=f"{hints.command('info')}    (shows where the runs of this project are)",
         )
     _write_project(target, project)
     return target
@@ -198,7 +208,7 @@ def _refuse_moved(project: Path, data: Path) -> None:
         raise ConfigError(
             f"this project was moved here from {old['project']}, and its runs are still filed "
             f"under that path, in {folder}",
-            hint=f"durably adopt '{old['project']}'    (or, to drop them: rm -r '{folder}')",
+            hint=f"{hints.command('adopt', str(old['project']))}    (brings them along)",
         )
 
 
@@ -210,7 +220,7 @@ def _check_project(folder: Path, project: Path, to_write: bool) -> None:
     elif named != str(project):
         raise ConfigError(
             f"the runs in {folder} belong to the project {named}, not to {project}",
-            hint=f"durably adopt '{named}'    (if that project is now this one)",
+            hint=f"{hints.command('adopt', named)}    (if that project is now this one)",
         )
 
 
@@ -260,6 +270,6 @@ def _chosen_folder(variable: str) -> Path | None:
     if not folder.is_absolute():
         raise ConfigError(
             f"{variable} is {chosen}, which is another folder in every working directory",
-            hint=f"give it a path from the root: {variable}={folder.absolute()}",
+            hint=f"give it a path from the root: {variable}={hints.quoted(folder.absolute())}",
         )
     return folder

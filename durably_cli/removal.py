@@ -11,7 +11,7 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from durably_cli import clock, files, ids, journal, locks
+from durably_cli import clock, files, hints, ids, journal, locks
 from durably_cli.blobs import Blobs, is_file_name
 from durably_cli.claims import Claim, Claims
 from durably_cli.errors import (
@@ -37,7 +37,9 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
     try:
         lock = journal.hold(path, seconds=0)
     except FileNotFoundError:
-        raise NotFound(f"there is no run {run_id} in {store.root}", hint="durably list") from None
+        raise NotFound(
+            f"there is no run {run_id} in {store.root}", hint=hints.command("list")
+        ) from None
     try:
         created, status = _look(lock, path, run_id)
         claims = Claims(store.root)
@@ -47,7 +49,8 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
             raise UsageError(
                 f"run {ids.short(run_id)} is {status}, and only those that are "
                 f"{' or '.join(statuses)} were to go",
-                hint=f"durably delete {ids.short(run_id)} --status {status}",
+                hint=f"{hints.command('inspect', ids.short(run_id))}    (shows what would be lost; "
+                "--status names what else may go)",
             )
         if claim is not None and free_key:
             claims.free(claim[0])

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from durably_cli import ids, paths
+from durably_cli import hints, ids, paths
 from durably_cli.asking import confirm, say
 from durably_cli.claims import Claim, Claims
 from durably_cli.errors import Busy, JournalError, NotFound, UsageError
@@ -116,7 +116,7 @@ def _run_or_freed(store: Store, meant: str, free_keys: bool) -> str | None:
     if not free_keys:
         raise NotFound(
             f"the run of {meant} was deleted {age(claim[1].deleted or '')} ago",
-            hint=f"durably delete '{meant}' --free-keys    (then the key can be used anew)",
+            hint=f"{hints.command('help', 'care')}    (says how to free its key)",
         )
     claims.free(claim[0])
     say(f"{meant} is free")

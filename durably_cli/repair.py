@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from durably_cli import clock, journal
+from durably_cli import clock, hints, journal
 from durably_cli.blobs import Blobs
 from durably_cli.errors import JournalDamaged, JournalError, NotFound
 from durably_cli.events import RunRepaired, StepCompleted
@@ -71,7 +71,9 @@ def find_cut(store: Store, run_id: str) -> Cut | None:
     try:
         lock = journal.hold(path)
     except FileNotFoundError:
-        raise NotFound(f"there is no run {run_id} in {store.root}", hint="durably list") from None
+        raise NotFound(
+            f"there is no run {run_id} in {store.root}", hint=hints.command("list")
+        ) from None
     try:
         return _cut(Reading(lock.fd, path, run_id, doubt=Blobs(path).lost), lock.fd)
     finally:

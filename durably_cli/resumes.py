@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from durably_cli import ids, journal
+from durably_cli import hints, ids, journal
 from durably_cli.blobs import Blobs, is_reference
 from durably_cli.claims import Claims
 from durably_cli.errors import Busy, Forbidden, JournalTooNew, NotFound
@@ -82,7 +82,8 @@ def resume(
 
 def held_by(view: View, busy: Busy) -> Busy:
     """The error with the process in it that holds the run."""
-    return Busy(f"{busy.what}{holder(view)}", hint=busy.hint or f"durably inspect {view.run_id}")
+    look = hints.command("inspect", view.run_id)
+    return Busy(f"{busy.what}{holder(view)}", hint=busy.hint or look)
 
 
 def holder(view: View) -> str:
@@ -135,12 +136,13 @@ def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:
     if is_imported(path):
         raise Forbidden(
             f"run {ids.short(run_id)} was imported, and is read-only",
-            hint="durably import FILE --adopt    (makes it one of this project's own)",
+            hint=f"{hints.command('import', 'FILE', '--adopt')}    "
+            "(makes it one of this project's own)",
         )
     if Claims(store.root).is_buried(state.created):
         raise NotFound(
             f"run {ids.short(run_id)} is deleted: its removal was cut short",
-            hint=f"durably delete {ids.short(run_id)}    (finishes it)",
+            hint=f"{hints.command('verify', ids.short(run_id))}    (shows what is left of it)",
         )
     if state.unknown:
         raise JournalTooNew(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
+from durably_cli import hints
 from durably_cli.asking import say
-from durably_cli.paths import is_project
 
 JOB = '''\
 """A first job. Start it, press Ctrl-C half way, and go on with `durably resume @last`."""
@@ -37,13 +36,14 @@ def greet(name: str, n: int) -> str:
 
 def run_init(folder: Path) -> int:
     """`durably init`; the exit code."""
-    if is_project(folder):
+    if (folder / "jobs").is_dir():
         say(f"{folder.absolute()} is a project already; nothing was changed")
         return 0
     path = folder / "jobs" / "hello.py"
     path.parent.mkdir(parents=True)
     path.write_text(JOB, encoding="utf-8")
     say(f"made {path}, a job to begin with")
-    go = "" if folder == Path(".") else f"cd {shlex.quote(str(folder))} && "
-    say(f"try: {go}durably trigger hello --name Ann")
+    words = ("trigger", "hello", "--name", "Ann")
+    is_here = folder == Path(".")
+    say(f"try: {hints.command(*words) if is_here else hints.command_in(folder, *words)}")
     return 0

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from durably_cli import files, ids, journal, locks
+from durably_cli import files, hints, ids, journal, locks
 from durably_cli.blobs import Blobs
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, NotFound
 from durably_cli.events import Event, RunCreated
@@ -163,7 +163,7 @@ class Store:
                 fd = files.open_existing(path)
             except FileNotFoundError:
                 raise NotFound(
-                    f"there is no run {run_id} in {self.root}", hint="durably list"
+                    f"there is no run {run_id} in {self.root}", hint=hints.command("list")
                 ) from None
             try:
                 view = View(fd, path, known)

@@ -19,7 +19,7 @@ import os
 from collections.abc import Callable
 from hashlib import sha256
 
-from durably_cli import clock, ids, journal
+from durably_cli import clock, hints, ids, journal
 from durably_cli.claims import Claim, Claims
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
 from durably_cli.events import FORMAT, Json, RunCreated
@@ -140,7 +140,7 @@ class _Trigger:
             raise Conflict(
                 f"the idempotency key {key!r} of {self._request.job} was used with another input, "
                 f"for run {ids.short(claim.run)}",
-                hint=f"durably inspect {claim.run}    (or use another key)",
+                hint=f"{hints.command('inspect', claim.run)}    (or use another key)",
             )
         return claim.run
 
@@ -158,9 +158,8 @@ class _Trigger:
             raise JournalError(
                 f"the journal of run {ids.short(run_id)} is gone, and {trace} is there; its work "
                 "may have been done",
-                hint=f"put {self._store.path_of(run_id).name} back, or, to do the work again: "
-                f"durably delete 'key:{self._request.job}/{self._request.idempotency_key}' "
-                "--free-keys",
+                hint=f"put {self._store.path_of(run_id).name} back\n"
+                f"{hints.command('help', 'care')}    (says how to have the work done again)",
             )
 
     def _claim(self, run_id: str) -> str:
@@ -226,7 +225,7 @@ def _deleted(job: str, key: str | None, claim: Claim) -> NotFound:
     return NotFound(
         f"the run of the idempotency key {key!r} of {job} was deleted at {claim.deleted}; "
         "its work is not done again",
-        hint=f"durably delete 'key:{job}/{key}' --free-keys    (then the key can be used anew)",
+        hint=f"use another key\n{hints.command('help', 'care')}    (says how to free this one)",
     )
 
 

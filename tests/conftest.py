@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 import durably_cli
+from durably_cli import hints
 from tests.crash.counting import pytest_terminal_summary as pytest_terminal_summary
 
 settings.register_profile("durably", deadline=None)  # no test asserts how long a thing takes
@@ -34,6 +35,7 @@ CAMPAIGN_SECONDS = 3 * 3600
 """How long a test may take of which many rounds are asked for; the others have pytest's limit."""
 
 DURABLY = (sys.executable, "-m", "durably_cli")
+BIN = Path(sys.executable).parent
 CODE = Path(durably_cli.__file__).parent.parent
 
 
@@ -76,6 +78,7 @@ class Project:
             "HOME": str(root),
             "COLUMNS": "100",
             "PYTHONPATH": str(CODE),  # what is tested is what is imported here
+            "PATH": f"{BIN}:{os.environ['PATH']}",  # where `durably` is this one
         }
 
     def job(self, text: str, name: str = "work") -> Path:
@@ -168,6 +171,13 @@ def effect(line):
     return line
 
 """
+
+
+@pytest.fixture(autouse=True)
+def no_call_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hints of this process are made as if nothing had been called yet."""
+    monkeypatch.setattr(hints, "_caller", None)
+    monkeypatch.setattr(hints, "_read_elsewhere", False)
 
 
 @pytest.fixture

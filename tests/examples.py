@@ -9,10 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import Project, Result
+from tests.conftest import BIN, Project, Result
 
 REPOSITORY = Path(__file__).parent.parent
-BIN = Path(sys.executable).parent
 
 _JQ = f"""#!{sys.executable}
 import jq, sys

@@ -127,7 +127,7 @@ def test_a_run_that_lost_one_is_repaired_and_makes_it_again(large: Project, harm
     else:
         path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
         refused = large.run("resume", "@last", expect=74)
-        assert "durably repair" in refused.err
+        assert "durably help care" in refused.err
     exported = large.run("export", "@last", "-o", "lost.tar.gz")
     assert ("it is damaged at line" in exported.err) == (harm == "unlink")
     repaired = large.run("repair", "@last", "--yes")

@@ -74,7 +74,7 @@ def test_a_damaged_journal_is_said_with_what_is_intact_of_it(work: Project) -> N
     assert found["told"] == (
         f"step 1 is intact; line 6 is damaged at byte {byte:,}: its checksum does not match"
     )
-    assert "durably repair RUN" in work.run("verify", expect=74).err
+    assert "durably inspect RUN" in work.run("verify", expect=74).err
 
 
 def test_damaged_keys_leftovers_and_foreign_files_are_told(work: Project) -> None:
@@ -120,7 +120,7 @@ def test_a_damaged_claim_is_no_dead_end(work: Project) -> None:
     for claim in (work.journal().parents[2] / "keys").iterdir():
         claim.write_bytes(claim.read_bytes()[:-9])
     refused = work.run("trigger", "work", "--idempotency-key", "a", expect=74)
-    assert "durably delete 'key:work/a' --free-keys" in refused.err
+    assert "durably help care" in refused.err
     work.run("delete", "key:work/a", "--free-keys")
     work.run("trigger", "work", "--idempotency-key", "a")
     _, of_b, _ = work.runs()
@@ -201,7 +201,9 @@ def test_where_the_first_line_is_damaged_nothing_can_be_kept(work: Project) -> N
     work.run("trigger", "work", "--idempotency-key", "k")
     journal = work.journal()
     journal.write_bytes(b"x" + journal.read_bytes())
-    assert "or give it up: durably delete" in work.run("repair", journal.stem, "-y", expect=74).err
+    refused = work.run("repair", journal.stem, "-y", expect=74)
+    assert "put an intact copy of it back" in refused.err
+    assert "durably help care" in refused.err
     work.run("delete", journal.stem, expect=2)
     work.run("delete", journal.stem, "--status", "damaged")
     assert work.runs() == []
@@ -218,7 +220,7 @@ def test_a_deleted_run_is_gone_and_its_work_is_never_done_again(work: Project) -
     assert work.runs() == []
     again = work.run(*args, expect=4)
     assert "was deleted at" in again.err
-    assert "--free-keys" in again.err
+    assert "durably help care" in again.err
     assert len(work.effects) == 3
     assert "was deleted" in work.run("inspect", "key:work/k", expect=4).err
     work.run("delete", "key:work/k", expect=4)
@@ -234,7 +236,7 @@ def test_what_could_be_resumed_is_deleted_only_if_its_status_is_named(work: Proj
     work.run("trigger", "work", "-p", "fail:=true", expect=1)
     result = work.run("delete", "@last", expect=2)
     assert "is failed, and only those that are completed or cancelled were to go" in result.err
-    assert "--status failed" in result.err
+    assert "durably inspect" in result.err
     assert len(work.runs()) == 1
     work.run("delete", "@last", "--status", "failed")
     assert work.runs() == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import catalogue, discovery
+from durably_cli import catalogue, discovery, missing
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
 
 JOB = """
@@ -140,3 +140,95 @@ def test_a_name_that_no_job_can_have_touches_no_path(root: Path, name: str) -> N
 def test_no_jobs_folder_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no folder"):
         discovery.load_all(tmp_path)
+
+
+# A module that is not found
+
+
+def hint_for(root: Path, text: str, file: str = "broken.py") -> str:
+    write(root, file, text)
+    name = file.removesuffix("/__init__.py").removesuffix(".py")
+    with pytest.raises(JobModuleError) as caught:
+        discovery.find_job(root, name)
+    return caught.value.hint or ""
+
+
+def test_a_package_that_is_not_there_is_to_be_installed_where_durably_runs(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/it's/python")
+    hint = hint_for(root, "import nothing_of_that_name.inner")
+    assert """'/it'"'"'s/python' -m pip install nothing_of_that_name  """ in hint
+    assert "may have another name" in hint
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("jobs/helpers.py", "from jobs import helpers"),
+        ("jobs/helpers/a.py", "from jobs import helpers"),
+        ("src/helpers.py", "from src import helpers"),
+        ("jobs/broken/helpers.py", "from jobs.broken import helpers"),
+    ],
+)
+def test_a_file_of_the_project_is_never_to_be_installed_but_imported_by_its_place(
+    root: Path, file: str, line: str
+) -> None:
+    path = root / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("WORD = 1\n")
+    hint = hint_for(root, "import helpers\n", "broken/__init__.py")
+    assert "pip" not in hint
+    assert str(path if path.stem == "helpers" else path.parent) in hint
+    assert line in hint
+    write(root, "broken/__init__.py", f"{line}\n" + JOB.format(name="broken"))
+    assert discovery.find_job(root, "broken").name == "broken"
+
+
+def test_a_helper_that_a_helper_imports_is_found_beside_it(root: Path) -> None:
+    for name, text in (("first", "import second\n"), ("second", "")):
+        (root / "lib").mkdir(exist_ok=True)
+        (root / "lib" / f"{name}.py").write_text(text)
+    assert "from lib import second" in hint_for(root, "from lib import first\n")
+
+
+def test_a_src_layout_is_to_be_installed_as_a_whole(root: Path) -> None:
+    (root / "src" / "billing").mkdir(parents=True)
+    (root / "src" / "billing" / "__init__.py").touch()
+    (root / "pyproject.toml").write_text("[project]\nname = 'billing'\n")
+    assert f"-m pip install -e {root}" in hint_for(root, "import billing")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("from durably import define_job", "from durably_cli import define_job"),
+        ("import json.nothing", "and has no nothing"),
+        ("import jobs.nothing", "and has no nothing"),
+        ("raise ModuleNotFoundError('no')", ""),
+        ("raise ModuleNotFoundError('no', name='x; rm -r /')", ""),
+        ("raise ModuleNotFoundError('no', name='json')", ""),
+        ("raise ModuleNotFoundError('no', name='winreg')", "was built without it"),
+        ("import broken", "imports what has its own name"),
+    ],
+)
+def test_what_no_package_brings_is_never_to_be_installed(root: Path, text: str, said: str) -> None:
+    hint = hint_for(root, text)
+    assert "pip" not in hint
+    assert said in hint if said else hint == ""
+
+
+def test_what_python_has_dropped_is_never_to_be_installed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(missing, "_TAKEN_OUT", {"dropped"})
+    hint = hint_for(root, "import dropped")
+    assert "no longer has it" in hint
+    assert "pip" not in hint
+
+
+def test_a_name_that_is_near_is_shown_and_not_run(root: Path) -> None:
+    write(root, "one.py", JOB.format(name="sync-users"))
+    with pytest.raises(NotFound) as caught:
+        discovery.find_job(root, "sync-user")
+    assert (caught.value.hint or "").endswith("durably jobs sync-users")

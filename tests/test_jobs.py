@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from durably_cli import RunFailed, Step, define_job
 from durably_cli.errors import Conflict, InvalidInput, UsageError
+from tests.conftest import BIN
 
 
 class Question(BaseModel):
@@ -53,6 +54,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "project"
     (folder / "jobs").mkdir(parents=True)
     monkeypatch.setenv("DURABLY_PROJECT", str(folder))
+    monkeypatch.setenv("PATH", f"{BIN}:{os.environ['PATH']}")
     monkeypatch.setenv("DURABLY_DATA_DIR", str(tmp_path / "data"))
     calls.clear()
     yield folder

@@ -139,7 +139,7 @@ for _ in range(23):
     subprocess.run([sys.executable, "-c", program], cwd=project.root, env=project.env, check=True)
     listed = project.run("list")
     assert len(listed.out.splitlines()) == 20
-    assert listed.err == "these are the newest 20; for all: durably list -n 0\n"
+    assert listed.err == "these are the newest 20; for all of them add -n 0\n"
     for count, lines in ("20", 20), ("0", 23), ("30", 23):
         listed = project.run("list", "-n", count)
         assert (len(listed.out.splitlines()), listed.err) == (lines, "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests.browser import in_browser
 from tests.conftest import Project
+from tests.pasting import paste
 
 JOB = """
     @define_job
@@ -74,7 +77,7 @@ def test_all_is_there_and_what_is_large_is_cut_and_says_so(page: Path) -> None:
         assert part in text
     assert text.count("x" * 9_000) == 1
     assert "x" * 10_001 not in text
-    assert "all 20.0 kB: <code>durably inspect" in text
+    assert "all 20.0 kB: <code>" in text
 
 
 def test_a_browser_shows_and_filters_it(page: Path) -> None:
@@ -136,3 +139,34 @@ def test_a_page_can_go_to_stdout_and_a_folder_that_is_missing_is_said(project: P
     result = project.run("inspect", "@last", "--html", "missing/run.html", expect=74)
     assert "missing/run.html: No such file or directory" in result.err
     project.run("inspect", "@last", "--html", "a.html", "--svg", "a.svg", expect=2)
+
+
+_COMMANDS = """
+    document.querySelectorAll("details").forEach((each) => { each.open = true; });
+    return [...document.querySelectorAll("p code")].map((each) => each.innerText);
+"""
+STEP = "it's  \t<two> && \x1b[31m!"
+
+
+def test_the_command_for_what_is_cut_is_pasted_from_a_browser_into_any_shell(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "ann's own").mkdir()
+    project = Project(tmp_path / "ann's own")
+    project.job(
+        f"""
+        @define_job
+        def large(step: Step, payload: dict) -> None:
+            step.run({STEP!r}, lambda: "x" * 20_000)
+        """,
+        "large",
+    )
+    project.run("trigger", "large")
+    path = tmp_path / "run.html"
+    project.run("inspect", "@last", "--html", str(path))
+    (html,) = re.findall("<code>(.*--step.*)</code>", path.read_text(encoding="utf-8"))
+    shown = in_browser(path, _COMMANDS)
+    assert len(shown) == 1
+    for command in (unescape(html), *shown):
+        done = paste(project, command, Path("/"), PATH="/usr/bin:/bin", DURABLY_DATA_DIR=None)
+        assert done.out == '"' + "x" * 20_000 + '"\n', (command, done)

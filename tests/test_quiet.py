@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import BIN, Project
 
 LOUD = """
     import subprocess, logging
@@ -59,7 +59,8 @@ def test_failure_is_one_report_with_all_that_is_needed(loud: Project) -> None:
         *("  printed", "  by a child", "  and its stderr", "  logged", "failed"),
     ):
         assert part in result.err, part
-    assert lines[-1] == f"try: durably resume {run[-8:]}"
+    where = f"DURABLY_DATA_DIR={loud.data} {BIN / 'durably'} -C {loud.root}"
+    assert lines[-1] == f"try: {where} resume {run[-8:]}"
     assert "durably_cli" not in result.err
     again = loud.run("resume", "@last", "-q", expect=1)
     assert "  2  " in again.err
@@ -99,7 +100,7 @@ def test_a_signal_is_a_failure_that_says_how_to_go_on(project: Project) -> None:
     assert process.returncode == 143
     assert out == ""
     assert "was interrupted in step nap" in err
-    assert "durably resume" in err
+    assert f"{BIN / 'durably'} -C {project.root} resume" in err
 
 
 def test_a_lot_that_was_printed_is_cut_to_its_end(project: Project) -> None:

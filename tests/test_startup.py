@@ -69,7 +69,7 @@ def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
             "__main__",
             *("blobs", "cli.project"),
             *("cli.running", "clock", "codec", "ending", "errors", "events", "files", "ids"),
-            *("garbage", "interrupts", "journal", "listing", "locks", "options", "paths"),
+            *("garbage", "hints", "interrupts", "journal", "listing", "locks", "options", "paths"),
             *(
                 "plain_steps",
                 "reader",

@@ -6,23 +6,17 @@ pays neither for pydantic nor for rich.
 
 from __future__ import annotations
 
-import io
 import sys
-from typing import Any
 
 import typer
 
 from durably_cli.cli import care, looking, project, running
-from durably_cli.cli.app import app, commands
+from durably_cli.cli.app import UsageError, app, commands
 from durably_cli.ending import end_as
 from durably_cli.render.text import visible_lines
 from durably_cli.streams import prepare
 
 __all__ = ["care", "looking", "main", "project", "running"]
-
-
-_UsageError: Any = typer.BadParameter.__base__
-"""Click's, which Typer keeps in a place of its own."""
 
 
 def main() -> None:
@@ -38,10 +32,10 @@ def _run() -> int:
         return int(app(standalone_mode=False) or 0)
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except _UsageError as error:
-        told = io.StringIO()
-        error.show(file=told)
-        sys.stderr.write(visible_lines(told.getvalue()))
+    except UsageError as error:
+        from durably_cli.cli.suggesting import told  # for who mistypes alone
+
+        sys.stderr.write(visible_lines(told(error)))
         return int(error.exit_code)
 
 

@@ -10,20 +10,43 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandInfo
 
+from durably_cli import hints
 from durably_cli.ending import end_as
 from durably_cli.render.text import visible
 from durably_cli.version import __version__
 
+
+class Commands(TyperGroup):
+    """The commands, which say of one that does not exist what does it here."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is named, and the words behind it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except UsageError as error:
+            from durably_cli.cli.suggesting import command_for  # for who mistypes alone
+
+            wanted = command_for(ctx, *args)
+            if wanted is not None:
+                error.message += f"\ntry: {wanted}"
+            raise
+
+
 app = typer.Typer(
     name="durably",
+    cls=Commands,
+    suggest_commands=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
+UsageError: Any = typer.BadParameter.__base__
+"""Click's, which Typer keeps in a place of its own."""
 
 commands: dict[str, CommandInfo] = {}
 """Every command, by its name."""
@@ -75,9 +98,12 @@ def command(
 
 def project_of(context: typer.Context) -> Path:
     """The project the command is for; said on a terminal if one could not have guessed it."""
-    from durably_cli.paths import VIRTUAL_ENVIRONMENT, locate_project
+    from durably_cli.paths import VIRTUAL_ENVIRONMENT, is_found_from_here, locate_project
 
-    project = locate_project(context.find_root().params.get("project"))
+    given = context.find_root().params.get("project")
+    project = locate_project(given)
+    finds_it = not given or is_found_from_here(project.folder)
+    hints.called(project.folder, finds_project=finds_it, is_command_line=True)
     if project.source == VIRTUAL_ENVIRONMENT and sys.stderr.isatty():
         print(visible(f"in {project.folder}, by {project.source}"), file=sys.stderr)
     return project.folder

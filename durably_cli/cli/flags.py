@@ -7,11 +7,13 @@ imported; completion takes what is cached. Whether a value will do is for the jo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from durably_cli import hints
 from durably_cli.cli.app import Command, project_of
 from durably_cli.errors import DurablyError
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from durably_cli.cli.field_options import FieldOption
     from durably_cli.fields import Field
 
+_NOT_QUIET = ("", "0", "false", "f", "no", "n", "off")
 _OPTIONS = "durably.field_options"
 _GIVEN = "durably.fields_given"
 _AS_TYPED = "durably.fields_as_typed"
@@ -83,6 +86,8 @@ def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | 
         options, others, _ = parser.parse_args(list(args))
     finally:
         ctx.resilient_parsing = before
+    if options.get("quiet") or os.environ.get("DURABLY_QUIET", "0").lower() not in _NOT_QUIET:
+        hints.are_read_elsewhere()
     job = options.get("job")
     return (job if isinstance(job, str) and not job.startswith("-") else None), others
 

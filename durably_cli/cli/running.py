@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from durably_cli import hints
 from durably_cli.cli.app import AsJson, command, project_of
 from durably_cli.cli.completion import complete_jobs, complete_runs
 from durably_cli.cli.flags import TriggerCommand, given_fields
@@ -97,6 +98,8 @@ def trigger(
     """
     from durably_cli.executing import TriggerOptions, run_trigger
 
+    if quiet:
+        hints.are_read_elsewhere()
     options = TriggerOptions(
         input,
         field or [],
@@ -131,4 +134,6 @@ def resume(
     """
     from durably_cli.executing import run_resume
 
+    if quiet:
+        hints.are_read_elsewhere()
     return run_resume(project_of(context), run, quiet=quiet, as_json=as_json)

@@ -5,13 +5,14 @@ It is written as the journal is read, a row an execution, so a long run takes no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import TextIO
 
-from durably_cli import clock
+from durably_cli import clock, hints
 from durably_cli.blobs import size_of
 from durably_cli.events import Json, LogWritten
 from durably_cli.ids import short
@@ -25,16 +26,21 @@ from durably_cli.timeline import Execution, Lane, executions, lanes
 VALUE_LENGTH = 10_000
 """How many characters of a value are written; the page says where the rest is."""
 
+Command = Callable[..., str]
+"""Makes the command that looks at the run, with these options, wherever it is pasted."""
+
 _FOLDER = Path(__file__).parent
 _KINDS = ("completed", "failed", "in doubt", "running", "info", "warn", "error")
 
 
-def write_page(view: View, out: TextIO) -> None:
-    """The run as it is now, as an HTML document."""
+def write_page(view: View, project: Path, out: TextIO) -> None:
+    """The run of that project as it is now, as an HTML document."""
     job = view.state.created.job
     title = f"{job} {short(view.run_id)} {view.status}"
     out.write(Template(_read("page.html")).substitute(title=_text(title)))
-    for part in (_head(view), _values(view), _error(view), _filter(), _steps(view), _logs(view)):
+    command = partial(hints.command_anywhere, project, "inspect", short(view.run_id))
+    values, steps = _values(view, command), _steps(view, command)
+    for part in (_head(view), values, _error(view), _filter(), steps, _logs(view)):
         out.writelines(part)
     out.write(Template(_read("page_end.html")).substitute())
 
@@ -63,11 +69,11 @@ def _head(view: View) -> Iterator[str]:
     yield "</dl>\n"
 
 
-def _values(view: View) -> Iterator[str]:
+def _values(view: View, command: Command) -> Iterator[str]:
     yield '<div class="columns">\n'
     for name, value in (("Input", view.state.created.input), ("Output", view.state.output)):
         if value is not None:
-            yield f"<section><h2>{name}</h2>{_value(value, view, '--json')}</section>\n"
+            yield f"<section><h2>{name}</h2>{_value(value, command, '--json')}</section>\n"
     yield "</div>\n"
 
 
@@ -87,7 +93,7 @@ def _filter() -> Iterator[str]:
     )
 
 
-def _steps(view: View) -> Iterator[str]:
+def _steps(view: View, command: Command) -> Iterator[str]:
     is_running = view.status is Status.RUNNING
     found = lanes(view.state.attempts, clock.now() if is_running else None)
     yield "<h2>Steps</h2>\n<table>\n<thead><tr><th>step</th><th>timeline</th>"
@@ -99,7 +105,7 @@ def _steps(view: View) -> Iterator[str]:
             yield _attempt(found[number], done, is_running=is_running and number + 1 == len(found))
             number += 1
         done += each.status == "completed"
-        yield _step(each, view, total)
+        yield _step(each, command, total)
     for lane in found[number:]:
         yield _attempt(lane, done, is_running=is_running and lane.number == len(found))
     yield "</tbody>\n</table>\n"
@@ -120,7 +126,7 @@ def _attempt(lane: Lane, done: int, *, is_running: bool) -> str:
     )
 
 
-def _step(each: Execution, view: View, total: float) -> str:
+def _step(each: Execution, command: Command, total: float) -> str:
     look = "doubt" if each.status == "in doubt" else each.status
     left, width = min(100 * each.start / total, 99.5), 100 * each.seconds / total
     took = span(each.seconds) if each.status in ("completed", "failed") else each.status
@@ -128,7 +134,7 @@ def _step(each: Execution, view: View, total: float) -> str:
         inside = f'<pre class="failed">{_lines(each.error.traceback)}</pre>'
         result = _text(each.error.type)
     elif each.result is not None:
-        inside = _value(each.result, view, f"--step '{each.name}'")
+        inside = _value(each.result, command, "--step", each.name)
         result = size(size_of(each.result))
     else:
         inside, result = "<p>It was started, and left no result.</p>", ""
@@ -159,15 +165,14 @@ def _log(log: LogWritten) -> str:
     )
 
 
-def _value(text: Json, view: View, option: str) -> str:
+def _value(text: Json, command: Command, *options: str) -> str:
     shown = pretty_json(text)
     if len(shown) <= VALUE_LENGTH:
         return f"<pre>{escape(shown)}</pre>"
-    command = f"durably inspect {short(view.run_id)} {option}"
     return (
         f"<pre>{escape(shown[:VALUE_LENGTH])} …</pre>"
         f"<p>The first {VALUE_LENGTH:,} characters; all {size(len(text))}: "
-        f"<code>{_text(command)}</code></p>"
+        f"<code>{_text(command(*options))}</code></p>"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from durably_cli import hints
 from durably_cli.errors import NotFound
 
 _FOLDER = Path(__file__).parent
@@ -20,7 +21,11 @@ def run_help(topic: str | None) -> int:
     if topic is None:
         _show(
             "\n".join(
-                ["Topics:", "", *(f"- `durably help {name}`: {title(name)}" for name in TOPICS)]
+                [
+                    "Topics:",
+                    "",
+                    *(f"- `{hints.command('help', name)}`: {title(name)}" for name in TOPICS),
+                ]
             )
         )
     elif topic in TOPICS:
@@ -28,7 +33,7 @@ def run_help(topic: str | None) -> int:
     else:
         raise NotFound(
             f"there is no topic {topic!r}; there are {', '.join(TOPICS)}",
-            hint="durably help    (or durably COMMAND --help)",
+            hint=f"{hints.command('help')}    (lists them)",
         )
     return 0
 
