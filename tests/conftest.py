@@ -19,6 +19,7 @@ from hypothesis import settings
 
 import durably_cli
 from tests.crash.counting import pytest_terminal_summary as pytest_terminal_summary
+from tests.crash.seeding import python_path
 
 settings.register_profile("durably", deadline=None)  # no test asserts how long a thing takes
 settings.load_profile("durably")
@@ -75,7 +76,7 @@ class Project:
             "EFFECTS": str(self.effects_path),
             "HOME": str(root),
             "COLUMNS": "100",
-            "PYTHONPATH": str(CODE),  # what is tested is what is imported here
+            "PYTHONPATH": python_path(CODE),  # what is tested is what is imported here
         }
 
     def job(self, text: str, name: str = "work") -> Path:
