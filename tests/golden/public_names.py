@@ -22,11 +22,11 @@ def as_text() -> str:
 
 
 def _lines_of(name: str) -> Iterator[str]:
-    found = getattr(durably_cli, name)
+    found: Any = getattr(durably_cli, name)
     if inspect.isclass(found):
         yield from _lines_of_class(name, found)
         if name == "Step":
-            yield from _lines_of_class("Step.log", type(found().log))
+            yield from _lines_of_class("Step.log", type(durably_cli.Step().log))
     elif callable(found):
         yield from _lines_of_callable(name, found)
     else:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def _the_input_is_in_a_file(stage: Stage) -> None:
 
 def _a_file_is_no_bundle(stage: Stage) -> None:
     """odd.tar.gz is written, which is no bundle"""
-    (stage.project.root / "odd.tar.gz").write_bytes(os.urandom(100))
+    (stage.project.root / "odd.tar.gz").write_bytes(b"no archive")
 
 
 COMMANDS = (

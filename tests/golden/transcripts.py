@@ -29,7 +29,7 @@ _VARYING = (
     (r"\b\d+[smhd] (ago|old)\b", r"<age> \1"),
 )
 _VARYING_IN_TALK = (
-    (r"\b\d[\d.]* (?:ms|s)\b", "<span>"),
+    (r"\b\d[\d.]* (?:ms|s|m \d+ s)\b", "<span>"),
     (r"(?<!:)\b\d\d:\d\d:\d\d\b", "<clock>"),
 )
 _VARYING_OF_NOW = (
@@ -129,9 +129,8 @@ class Stage:
 
 
 def _normal_line(line: str) -> str:
-    patterns = _VARYING_IN_TALK if line.startswith("2> ") else ()
-    if re.search(r"<(time|run \d+|short \d+)>", line):
-        patterns += _VARYING_OF_NOW
+    is_talk, is_of_now = line.startswith("2> "), re.search(r"<(time|run \d+|short \d+)>", line)
+    patterns = (_VARYING_IN_TALK if is_talk else ()) + (_VARYING_OF_NOW if is_of_now else ())
     for pattern, name in patterns:
         line = re.sub(pattern, name, line)
     return line
