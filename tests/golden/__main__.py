@@ -1,4 +1,4 @@
-"""Show what today's durably gives in place of what is kept, or keep that from now on.
+"""Compare what today's durably prints with what is stored, or store that instead.
 
 python -m tests.golden            shows what differs, and ends with 1 if anything does
 python -m tests.golden --write    writes it down; read the diff before you commit it
@@ -29,16 +29,16 @@ def main(*args: str) -> int:
         _drop_left_over()
     differs = 0
     for path, text in _made():
-        kept = path.read_text(encoding="utf-8") if path.exists() else ""
-        if text == kept:
+        stored = path.read_text(encoding="utf-8") if path.exists() else ""
+        if text == stored:
             continue
         differs += 1
         if args:
             path.write_text(text, encoding="utf-8")
             print(f"written: {path.name}")
         else:
-            lines = (kept.splitlines(True), text.splitlines(True))
-            sys.stdout.writelines(difflib.unified_diff(*lines, f"{path.name}, kept", "today"))
+            lines = (stored.splitlines(True), text.splitlines(True))
+            sys.stdout.writelines(difflib.unified_diff(*lines, f"{path.name}, stored", "today"))
     return 0 if args else min(differs, 1)
 
 
@@ -61,7 +61,7 @@ def _add_to_store() -> None:
 
 
 def _drop_left_over() -> None:
-    """Remove what is kept of stories that are no longer there."""
+    """Remove the expectations of stories that no longer exist."""
     for path in expectation("any").parent.glob("*.txt"):
         if path.stem not in STORIES:
             path.unlink()

@@ -191,15 +191,15 @@ def _repaired() -> Golden:
     """It was damaged too, then repaired, and killed when it was resumed."""
     damaged = _with_a_flipped_bit(_two_steps(11))
     good, lost = damaged[:4], damaged[4:]
-    kept, reason = ".damaged-1", "its checksum does not match"
+    original, reason = ".damaged-1", "its checksum does not match"
     numbers = 5, sum(map(len, good)), reason, len(lost), sum(map(len, lost))
     more: list[Event] = [
-        RunRepaired("ann", "box", *numbers, run_id(11) + kept, _at(2000)),
+        RunRepaired("ann", "box", *numbers, run_id(11) + original, _at(2000)),
         RunStarted(2, 44, "box", _at(2100)),
         StepStarted("two", _at(2110)),
     ]
     lines = good + lines_of(more, run_id(11), after=good)
-    return _whole(11, lines, **{kept: b"".join(damaged)})
+    return _whole(11, lines, **{original: b"".join(damaged)})
 
 
 def _with_a_flipped_bit(lines: list[bytes]) -> list[bytes]:

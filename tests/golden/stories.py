@@ -1,4 +1,4 @@
-"""The command lines whose output is kept: a story each file, in a store of all golden runs.
+"""The command lines whose output is stored: a file a story, in a store of all golden runs.
 
 `durably ... <<< TEXT` is given the text on stdin; `<folder>` is the one that holds the project.
 """

@@ -13,24 +13,26 @@ import pytest
 from tests.golden.stories import COMMANDS, STORIES, expectation
 from tests.golden.transcripts import Stage
 
-ANEW = "if this is as it should be: python -m tests.golden --write"
+REWRITE = "if this is as it should be: python -m tests.golden --write"
 EXITS = {0, 1, 2, 3, 4, 5, 65, 74, 75, 77, 78}
 """The exit codes that a command can be brought to without a signal, a bug or a database."""
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_a_story_is_told_as_ever(story: str, tmp_path: Path) -> None:
-    assert Stage(tmp_path).run(STORIES[story]) == expectation(story).read_text("utf-8"), ANEW
+def test_a_story_prints_what_is_stored(story: str, tmp_path: Path) -> None:
+    assert Stage(tmp_path).run(STORIES[story]) == expectation(story).read_text("utf-8"), REWRITE
 
 
-def test_there_is_nothing_kept_but_of_these_stories() -> None:
+def test_no_other_expectations_are_stored() -> None:
     assert {path.stem for path in expectation("any").parent.iterdir()} == STORIES.keys()
 
 
 def test_every_command_is_called_and_every_exit_code_met() -> None:
-    told = "".join(expectation(story).read_text("utf-8") for story in STORIES)
+    printed = "".join(expectation(story).read_text("utf-8") for story in STORIES)
     usage = expectation("usage").read_text("utf-8").partition("$ durably --help\n")[2]
     listed = usage.partition("Commands:\n")[2].partition("[exit 0]")[0]
     assert set(re.findall(r"^  (\w+)  ", listed, re.MULTILINE)) == set(COMMANDS)
-    assert set(re.findall(r"^\$ durably (\w+)(?! --help)\b", told, re.MULTILINE)) >= set(COMMANDS)
-    assert {int(code) for code in re.findall(r"^\[exit (\d+)\]$", told, re.MULTILINE)} == EXITS
+    assert set(re.findall(r"^\$ durably (\w+)(?! --help)\b", printed, re.MULTILINE)) >= set(
+        COMMANDS
+    )
+    assert {int(code) for code in re.findall(r"^\[exit (\d+)\]$", printed, re.MULTILINE)} == EXITS

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import durably_cli
 from tests.golden import public_names
-from tests.golden.test_commands import ANEW
+from tests.golden.test_commands import REWRITE
 
 
 def test_the_public_names_take_and_give_what_they_always_did() -> None:
-    assert public_names.as_text() == public_names.PATH.read_text("utf-8"), ANEW
+    assert public_names.as_text() == public_names.PATH.read_text("utf-8"), REWRITE
 
 
 def test_all_public_names_are_there_and_no_other_name_is() -> None:
