@@ -3,7 +3,7 @@
 A bug names an attribute of a module or class, and what stands in its place instead. The environment
 names the bug: whichever process then imports the module, pytest itself or a command that a test has
 started, gets the attribute replaced as soon as that module is there, and nothing else is changed.
-Python installs it at its start, in `site/sitecustomize.py`, whose folder stands first on PYTHONPATH.
+Python installs it at its start, by `site/sitecustomize.py`, whose folder is first on PYTHONPATH.
 
 Module `seeded_bugs` has the list of the bugs; `python -m tests.crash` prints it, and tries one.
 """
