@@ -14,7 +14,6 @@ from durably_cli import catalogue, files, garbage, hints, interrupts, paths, thr
 from durably_cli.discovery import AnyJob, find_job
 from durably_cli.errors import Abort, DurablyError, Interrupted, NotFound
 from durably_cli.events import RunCreated
-from durably_cli.failures import printable
 from durably_cli.ids import short
 from durably_cli.inputs import laid_over, read_input
 from durably_cli.lookup import find_run
@@ -28,6 +27,7 @@ from durably_cli.request import Disposition, OnConflict, Request
 from durably_cli.resumes import Ended, resume
 from durably_cli.store import Store, View
 from durably_cli.streams import Streams, aside
+from durably_cli.strict import printable
 from durably_cli.triggers import trigger
 from durably_cli.working_folder import enter_for
 

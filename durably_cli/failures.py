@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from durably_cli.errors import Abort
 from durably_cli.events import ErrorInfo
+from durably_cli.strict import printable
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -69,11 +70,6 @@ def text_of(value: object) -> str:
 def repr_of(value: object) -> str:
     """The value as Python writes it, as text that can be written, whatever its `__repr__` does."""
     return _made_by(repr, value, "repr")
-
-
-def printable(text: str) -> str:
-    """The text with lone surrogates spelled out, so that it can be written."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _made_by(make: Callable[[object], str], value: object, what: str) -> str:

@@ -6,7 +6,6 @@ has the last word, so that all errors come in one list.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -75,11 +74,9 @@ class Field(NamedTuple):
     def value_of(self, text: str) -> Any:
         """What a text on the command line most likely means; the text itself if nothing else."""
         kind = self.items if self.kind is Kind.LIST else self.kind
-        if kind is Kind.NUMBER and re.fullmatch(_NUMBER, text):
-            return json.loads(text)
         if kind is Kind.SWITCH and text in ("true", "false"):
             return text == "true"
-        if kind is Kind.JSON:
+        if kind is Kind.JSON or (kind is Kind.NUMBER and re.fullmatch(_NUMBER, text)):
             try:
                 return strict.parse(text)
             except (ValueError, RecursionError):

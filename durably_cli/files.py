@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from durably_cli import hints
-from durably_cli.errors import Forbidden
+from durably_cli.errors import ConfigError, Forbidden
 
 
 @contextmanager
@@ -235,3 +235,13 @@ def network_file_system(folder: Path) -> str | None:
     except FileNotFoundError:  # not Linux
         pass
     return None
+
+
+def working_directory() -> Path:
+    """Where the process is. ConfigError if that is no longer there."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError(
+            "the working directory no longer exists", hint="cd somewhere else"
+        ) from None

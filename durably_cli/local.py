@@ -26,12 +26,13 @@ from durably_cli.events import (
     RunStarted,
     StepCompleted,
 )
-from durably_cli.failures import describe, printable
+from durably_cli.failures import describe
 from durably_cli.journal import Journal
 from durably_cli.masking import NO_SECRETS, Secrets
 from durably_cli.recorder import Recorder
 from durably_cli.state import RunState
 from durably_cli.step import Step
+from durably_cli.strict import printable
 from durably_cli.version import __version__
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from durably_cli import clock
 from durably_cli.events import Event, LogWritten
-from durably_cli.failures import printable, repr_of, text_of
-from durably_cli.strict import parse, to_json
+from durably_cli.failures import repr_of, text_of
+from durably_cli.strict import parse, printable, to_json
 
 
 class Logging(Protocol):
@@ -52,9 +52,18 @@ class Log:
         _to_logging(masked, self._step.run_id)
 
 
-def _to_logging(line: LogWritten, run_id: str) -> None:
+def standard_logging() -> Any:
+    """The module `logging`; None while it is being imported, which a signal may interrupt."""
     import logging  # only jobs that log pay for it
 
+    is_there = not getattr(logging.__spec__, "_initializing", False)
+    return logging if is_there else None
+
+
+def _to_logging(line: LogWritten, run_id: str) -> None:
+    logging = standard_logging()
+    if logging is None:
+        return
     logger = logging.getLogger("durably")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())

@@ -12,8 +12,8 @@ from zlib import crc32
 
 from durably_cli import files, hints
 from durably_cli.errors import Busy, ConfigError, Forbidden
+from durably_cli.files import working_directory
 from durably_cli.store import Store, View
-from durably_cli.working_folder import working_directory
 
 DATA_VARIABLE = "DURABLY_DATA_DIR"
 CACHE_VARIABLE = "DURABLY_CACHE_DIR"
@@ -56,6 +56,10 @@ def locate_project(
                 hint=hints.command("init", folder),
             )
         return Project(folder, "--project" if given else PROJECT_VARIABLE)
+    return _nearest(start)
+
+
+def _nearest(start: Path | None = None) -> Project:
     begin = (start or working_directory()).resolve()
     for folder in (begin, *begin.parents):
         if is_project(folder):
@@ -71,9 +75,9 @@ def locate_project(
 
 
 def is_found_from_here(project: Path) -> bool:
-    """Is this the project of a command that is called here and names none?"""
+    """Is this the project of a command that is called here and names none, by no variable?"""
     try:
-        return find_project() == project
+        return _nearest().folder == project
     except ConfigError:
         return False
 

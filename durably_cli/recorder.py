@@ -34,8 +34,8 @@ class Recorder:
 
     The thread that makes it is the handler's, which goes before the others.
 
-    RunEnded for what is reported behind the end; StepMisused for a step that is started while this
-    very thread records another event.
+    RunEnded for what another thread reports behind the end; StepMisused for a step that is started
+    while this very thread records another event.
     """
 
     def __init__(
@@ -71,7 +71,8 @@ class Recorder:
 
     def _record_all(self, event: Event) -> None:
         if self._has_ended:
-            raise self._too_late(event)
+            self._refuse(event)
+            return
         self._recording = threading.get_ident()
         try:
             self._record(event)
@@ -95,9 +96,16 @@ class Recorder:
             )
         self._waiting.append(event)
 
-    def _too_late(self, event: Event) -> RunEnded:
+    def _refuse(self, event: Event) -> None:
+        """RunEnded, but for a report in the handler's thread, where the handler is no more.
+
+        There a signal handler, a finalizer or an exit function of the job reports, and what it
+        raised would be raised in the middle of durably.
+        """
+        if threading.get_ident() == self._handler and isinstance(event, _CAN_WAIT):
+            return
         what = "asked for a step" if isinstance(event, StepStarted) else "reported something"
-        return RunEnded(
+        raise RunEnded(
             f"a thread {what} when the attempt of run {self._run} had ended; it is not recorded: "
             "let the handler wait for the threads that it starts"
         )

@@ -14,10 +14,10 @@ from durably_cli import clock, hints, journal
 from durably_cli.blobs import Blobs
 from durably_cli.errors import JournalDamaged, JournalError, NotFound
 from durably_cli.events import RunRepaired, StepCompleted
-from durably_cli.failures import printable
 from durably_cli.local import host
 from durably_cli.reader import Reading
 from durably_cli.store import Store
+from durably_cli.strict import printable
 
 
 class Cut(NamedTuple):

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from durably_cli import hints, ids, journal
 from durably_cli.blobs import Blobs, is_reference
 from durably_cli.claims import Claims
-from durably_cli.errors import Busy, Forbidden, JournalTooNew, NotFound
+from durably_cli.errors import Busy, Forbidden, InvalidInput, JournalTooNew, NotFound
 from durably_cli.events import Json, RunCreated
 from durably_cli.keys import ConcurrencyKey, take_turn
 from durably_cli.local import OwnedRun, Results, Watcher, Work, execute, remember
@@ -116,7 +116,7 @@ def take_up(
             journal.sync(lock)
             return Ended(run_id, disposition, executed=False)
         _check_may_go_on(store, path, state)
-        work = load(state.created).work(state.created.input)
+        work = _work(load, state.created)
         run, kept = journal.take_over(lock, reading, path, store.temporary)
     finally:
         lock.close()
@@ -128,6 +128,16 @@ def take_up(
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return Ended(run_id, disposition, executed=True, known=known)
+
+
+def _work(load: Callable[[RunCreated], Runnable], created: RunCreated) -> Work:
+    """What to execute. InvalidInput, which names the run, if the job's model rejects its input."""
+    try:
+        return load(created).work(created.input)
+    except InvalidInput as error:
+        run = ids.short(created.run)
+        hint = hints.command("resume", run) + "    (once that is mended)"
+        raise InvalidInput(f"run {run} cannot go on: {error.what}", hint=hint) from error
 
 
 def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:

@@ -143,6 +143,11 @@ def is_text(text: str) -> bool:
     return True
 
 
+def printable(text: str) -> str:
+    """The text with lone surrogates spelled out, so that it can be written."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def has_lone_surrogate(text: str) -> bool:
     """Does a JSON text escape half a surrogate pair? (No JSON reader but Python's takes that.)"""
     if "\\ud" not in text:

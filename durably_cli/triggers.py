@@ -23,7 +23,6 @@ from durably_cli import clock, hints, ids, journal
 from durably_cli.claims import Claim, Claims
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
 from durably_cli.events import FORMAT, Json, RunCreated
-from durably_cli.failures import printable
 from durably_cli.journal import Journal
 from durably_cli.keys import ConcurrencyKey, slot_taken
 from durably_cli.local import OwnedRun, execute, host
@@ -33,6 +32,7 @@ from durably_cli.request import Disposition, OnConflict, Request
 from durably_cli.resumes import Ended, Observer, Runnable, take_up
 from durably_cli.state import RunState
 from durably_cli.store import Store
+from durably_cli.strict import printable
 
 Load = Callable[[RunCreated | None], Runnable]
 """Gives the job, for a run that is there and is to be taken up, or None for a new one."""

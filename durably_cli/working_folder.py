@@ -13,18 +13,9 @@ from pathlib import Path
 
 from durably_cli.errors import ConfigError
 from durably_cli.events import RunCreated
-from durably_cli.failures import printable
+from durably_cli.files import working_directory
 from durably_cli.ids import short
-
-
-def working_directory() -> Path:
-    """Where the process is. ConfigError if that is no longer there."""
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        raise ConfigError(
-            "the working directory no longer exists", hint="cd somewhere else"
-        ) from None
+from durably_cli.strict import printable
 
 
 def current() -> str:

@@ -20,6 +20,7 @@ from hypothesis import settings
 import durably_cli
 from durably_cli import hints
 from tests.crash.counting import pytest_terminal_summary as pytest_terminal_summary
+from tests.crash.seeding import python_path
 
 settings.register_profile("durably", deadline=None)  # no test asserts how long a thing takes
 settings.load_profile("durably")
@@ -77,7 +78,7 @@ class Project:
             "EFFECTS": str(self.effects_path),
             "HOME": str(root),
             "COLUMNS": "100",
-            "PYTHONPATH": str(CODE),  # what is tested is what is imported here
+            "PYTHONPATH": python_path(CODE),  # what is tested is what is imported here
             "PATH": f"{BIN}:{os.environ['PATH']}",  # where `durably` is this one
         }
 

@@ -156,6 +156,9 @@ def test_what_a_model_raises_on_a_resume_leaves_the_run_as_it_was(models: Projec
     models.run("trigger", "validated", "--what", "first", env=models.env | {"FIRST": "1"}, expect=1)
     before = models.journal().read_bytes()
     told = models.run("resume", "@last", expect=65).err
+    run = models.runs()[0]["id"][-8:]
+    assert f"run {run} cannot go on" in told
+    assert f"durably resume {run}" in told
     assert "LookupError: only at first" in told
     assert "in raised" in told
     assert models.journal().read_bytes() == before

@@ -116,3 +116,10 @@ def test_what_a_module_prints_while_it_is_imported_stays_out_of_stdout(project: 
     assert json.loads(result.out)["item"] == "tea"
     assert "imported" in result.err
     assert "imported" not in project.run("jobs").out
+
+
+def test_a_number_of_more_digits_than_python_reads_is_for_the_model_to_refuse(
+    shop: Project,
+) -> None:
+    told = shop.run("trigger", "order", "--item", "tea", "--count", "9" * 5000, expect=65).err
+    assert "count" in told

@@ -182,10 +182,13 @@ def test_it_does_not_where_it_is_found(odd: Project) -> None:
     deep.mkdir()
     failed = odd.run("-C", "..", "trigger", "failing", cwd=deep, expect=1)
     assert hint_of(failed).startswith("durably resume ")
-    failed = odd.run(
-        "trigger", "failing", cwd="/", env=odd.env | {"DURABLY_PROJECT": str(odd.root)}, expect=1
-    )
-    assert hint_of(failed).startswith("durably resume ")
+
+
+def test_it_names_the_project_that_a_variable_named_for_one_call(odd: Project) -> None:
+    env = odd.env | {"DURABLY_PROJECT": str(odd.root)}
+    failed = odd.run("trigger", "failing", cwd="/", env=env, expect=1)
+    mend(odd)
+    assert paste(odd, hint_of(failed), Path("/")).out == '"done"\n'
 
 
 def test_a_working_directory_that_is_gone_fails_no_hint(odd: Project, tmp_path: Path) -> None:

@@ -121,9 +121,21 @@ def test_nothing_is_recorded_behind_the_end() -> None:
     found: list[Event] = []
     record = Recorder(RUN, found.append, lambda event: None)
     record(RunCompleted(Json("1"), AT))
-    for late in line("late"), StepStarted("late", AT):
-        with pytest.raises(RunEnded, match="had ended"):
-            record(late)
+    raised: list[str] = []
+
+    def report() -> None:
+        for late in line("late"), StepStarted("late", AT):
+            with pytest.raises(RunEnded, match="had ended") as caught:
+                record(late)
+            raised.append(str(caught.value))
+
+    thread = threading.Thread(target=report)
+    thread.start()
+    thread.join()
+    assert len(raised) == 2
+    record(line("of an exit function"))  # the handler is no more: whoever reports is not in it
+    with pytest.raises(RunEnded):
+        record(StepStarted("late", AT))
     assert found == [RunCompleted(Json("1"), AT)]
 
 

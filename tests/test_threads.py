@@ -141,3 +141,46 @@ def test_a_forked_child_that_returns_from_the_handler_waits_for_no_thread(work: 
     )
     assert work.run("trigger", "forks").out == "74\n"
     work.run("verify")
+
+
+def test_a_timer_of_the_job_that_fires_when_its_run_has_ended_changes_nothing(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        import atexit, signal
+
+        @define_job
+        def work(step: Step, payload: dict) -> int:
+            atexit.register(lambda: step.log.info("late"))
+            signal.signal(signal.SIGALRM, lambda *_: step.log.warn("slow!"))
+            step.run("one", effect, "one")
+            signal.setitimer(signal.ITIMER_REAL, payload["at"])
+            return 1
+        """
+    )
+    for at in range(1, 25, 3):
+        done = project.run("trigger", "work", "-i", f'{{"at": {at / 1000}}}', expect=None)
+        assert done.code in (0, -signal.SIGALRM), done  # Python itself ends by it at its very end
+        assert done.out == "1\n"
+        assert "durably: " not in done.err
+        assert "Traceback" not in done.err
+
+
+def test_a_signal_handler_may_log_while_durably_logs_for_the_first_time(project: Project) -> None:
+    project.job(
+        """
+        import signal
+
+        @define_job
+        def work(step: Step, payload: dict) -> int:
+            signal.signal(signal.SIGALRM, lambda *_: step.log.warn("slow!"))
+            signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+            for n in range(5):
+                step.run(f"step-{n}", int)
+                step.log.info("first")
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            return 1
+        """
+    )
+    assert project.run("trigger", "work").out == "1\n"

@@ -98,11 +98,17 @@ def command(
 
 def project_of(context: typer.Context) -> Path:
     """The project the command is for; said on a terminal if one could not have guessed it."""
-    from durably_cli.paths import VIRTUAL_ENVIRONMENT, is_found_from_here, locate_project
+    from durably_cli.paths import (
+        PROJECT_VARIABLE,
+        VIRTUAL_ENVIRONMENT,
+        is_found_from_here,
+        locate_project,
+    )
 
     given = context.find_root().params.get("project")
     project = locate_project(given)
-    finds_it = not given or is_found_from_here(project.folder)
+    needs_a_name = given or project.source == PROJECT_VARIABLE  # which one call may have had
+    finds_it = not needs_a_name or is_found_from_here(project.folder)
     hints.called(project.folder, finds_project=finds_it, is_command_line=True)
     if project.source == VIRTUAL_ENVIRONMENT and sys.stderr.isatty():
         print(visible(f"in {project.folder}, by {project.source}"), file=sys.stderr)

@@ -15,6 +15,7 @@ from durably_cli.events import (
 )
 from durably_cli.ids import short
 from durably_cli.local import OwnedRun
+from durably_cli.log import standard_logging
 from durably_cli.render.text import plural, span, visible
 from durably_cli.resumes import holder
 from durably_cli.store import View
@@ -57,9 +58,9 @@ class Talk:
         elif isinstance(event, StepFailed):
             self.say(f"step {event.name} failed: {event.error.type}: {event.error.message}")
         elif isinstance(event, LogWritten):
-            import logging  # as the job does that has logged
-
-            if not logging.root.handlers:  # else the job shows its logging its own way
+            logging = standard_logging()
+            has_its_own_way = logging is not None and logging.root.handlers
+            if not has_its_own_way:  # of showing what is logged
                 self.logged(event)
         elif isinstance(event, ProgressReported):
             self.progressed(event)

@@ -1,8 +1,8 @@
-"""Try the campaign on a copy of the project with a bug in it.
+"""Try the campaign with a bug in durably.
 
 python -m tests.crash                    lists the seeded bugs, and what catches them
 python -m tests.crash NAME               runs the parts that are to catch it
-python -m tests.crash NAME pytest args   runs pytest so, on the copy
+python -m tests.crash NAME pytest args   runs pytest so, with the bug
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.crash.mutants import parts_of, run_tests
-from tests.crash.seeded_bugs import MUTANTS
+from tests.crash.seeded_bugs import SEEDED_BUGS, bug_named
+from tests.crash.seeding import parts_of, run_tests
 
 
 def main(name: str = "", *args: str) -> int:
     """The command line."""
     if not name:
-        for mutant in MUTANTS:
-            print(f"{mutant.name:40} {', '.join(mutant.caught_by)}")
+        for bug in SEEDED_BUGS:
+            print(f"{bug.name:40} {', '.join(bug.caught_by)}")
         return 0
-    mutant = next((each for each in MUTANTS if each.name == name), None)
-    if mutant is None:
-        print(f"there is no seeded bug {name!r}; python -m tests.crash lists them", file=sys.stderr)
+    try:
+        bug = bug_named(name)
+    except LookupError as error:
+        print(f"{error}; python -m tests.crash lists them", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        done = run_tests(mutant.copy(Path(folder) / "copy"), *(args or parts_of(mutant)))
+        done = run_tests(bug, Path(folder), *(args or parts_of(bug)))
     print(done.stdout)
     return done.returncode
 

@@ -244,7 +244,7 @@ REFUSED: dict[str, tuple[*Made, str, str]] = {
     "a subclass with more fields": (lambda: [Derived()], list[Base], "at $[0],", "return a Base"),
     "a private attribute that is set": (lambda: private(5), WithPrivate, "at $,", "different"),
     "an alias of one way": (lambda: OneWay(org_id="o"), OneWay, "at $.org_id,", "required"),
-    "an int that is too long": (lambda: [10**5000], None, "at $,", "4300 digits"),
+    "an int that is too long": (lambda: [10**5000], None, "at $[0],", "4,300 digits"),
     "nested too deeply": (lambda: nested(100_000), None, "at $,", "nested too deeply"),
 }
 

@@ -1,0 +1,266 @@
+"""The runs of the golden store: every event with every field, and whatever a crash leaves behind.
+
+They were made in 2020, which no clock shows any more: so a time and an id of theirs are known from
+those of now. A new type of event takes a run more: what is in the store stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from durably_cli.events import (
+    ErrorInfo,
+    Event,
+    Json,
+    LogWritten,
+    ProgressReported,
+    RunCancelled,
+    RunCompleted,
+    RunCreated,
+    RunFailed,
+    RunInterrupted,
+    RunRepaired,
+    RunStarted,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+)
+from tests.crash import sample_journals
+from tests.crash.sample_journals import resealed
+from tests.strategies import lines_of
+
+STORE = Path(__file__).parent / "store"
+YEAR = "2020"
+DAY = f"{YEAR}-02-03"
+
+ODD = 'a "quoted"\\path\t\N{SNOWMAN} \N{PILE OF POO}\x00\u202e\x7f</script>'
+"""A text with all that JSON, a terminal, a tab-separated row or a page must escape."""
+
+_LARGE = b"[" + b",".join(b"%d" % n for n in range(15_000)) + b"]"
+_ERROR = ErrorInfo("ValueError", "no\nmore", "Traceback (most recent call last):\nValueError: no")
+
+
+class Golden(NamedTuple):
+    """One run: its journal, and what stands beside it, by the name behind the run's id."""
+
+    run: str
+    journal: bytes
+    beside: dict[str, bytes] = {}
+
+    def files(self) -> dict[str, bytes]:
+        """All of it, by the paths in a store."""
+        named = {".jsonl": self.journal} | self.beside
+        return {f"runs/{DAY}/{self.run}{suffix}": data for suffix, data in named.items()}
+
+
+def run_id(number: int) -> str:
+    """The id of a run; what people type of it is the number."""
+    return f"01700939-11e0-7{number:03x}-8000-{number:012x}"
+
+
+def _at(ms: int) -> str:
+    return f"{DAY}T04:05:{ms / 1000:06.3f}Z"
+
+
+def _compact(value: object) -> Json:
+    return Json(json.dumps(value, separators=(",", ":")))
+
+
+def _created(number: int, **more: object) -> RunCreated:
+    return sample_journals.created(run=run_id(number), at=_at(0), **more)
+
+
+def _two_steps(number: int, *rest: Event, **more: object) -> list[bytes]:
+    """The lines of a run of two steps, and of what followed."""
+    events: list[Event] = [
+        _created(number, input=Json('{"n":3}'), project="/srv/app", pid=41, host="box", **more),
+        RunStarted(1, 42, "box", _at(10), {"durably": "0.0.1", "python": "3.0.1"}, "sha256:5"),
+        StepStarted("one", _at(20)),
+        StepCompleted("one", 3, Json('{"a":[1,2.5,null,true],"b":"\\u2603"}'), _at(23)),
+        StepStarted("two", _at(30)),
+        StepCompleted("two", 1204, Json("null"), _at(1234)),
+        *rest,
+    ]
+    return lines_of(events, run_id(number))
+
+
+def _whole(number: int, lines: list[bytes], **beside: bytes) -> Golden:
+    return Golden(run_id(number), b"".join(lines), beside)
+
+
+def _completed() -> Golden:
+    end = RunCompleted(Json('["done",0,-1.5e-07,{}]'), _at(1300))
+    return _whole(1, _two_steps(1, end, idempotency_key="paid", labels={"a": "b"}))
+
+
+def _unset() -> Golden:
+    """Every event without the fields that may be left out."""
+    events: list[Event] = [
+        _created(2),
+        RunStarted(1, 42, "box", _at(10)),
+        LogWritten("info", "hello", _at(20)),
+        ProgressReported(1, _at(30)),
+        RunFailed(ErrorInfo("SystemExit", ""), _at(40)),
+        RunStarted(2, 43, "box", _at(50)),
+        RunInterrupted("SIGTERM", _at(60)),
+        RunCancelled(_at(70)),
+    ]
+    return _whole(2, lines_of(events, run_id(2)))
+
+
+def _odd() -> Golden:
+    """Every event with all its fields, and all that must be escaped in each text."""
+    versions, source, torn = {ODD: ODD}, f"sha256:{64 * 'a'}", f"{run_id(3)}.torn-1"
+    events: list[Event] = [
+        _created(
+            3,
+            job="odd",
+            input=_compact({ODD: [ODD]}),
+            idempotency_key=ODD,
+            concurrency_key=ODD,
+            labels={ODD: ODD, "team": "billing"},
+            project=f"/{ODD}",
+            pid=41,
+            host=ODD,
+        ),
+        RunStarted(1, 42, ODD, _at(10), versions, source, 7, torn),
+        StepStarted(ODD, _at(20)),
+        LogWritten("warn", ODD, _at(30), ODD, {ODD: [1, 0.5, None, {"x": False}]}),
+        LogWritten("error", "", _at(31), "other", {"n": 2**53}),
+        ProgressReported(0.5, _at(40), 2.5, ODD),
+        ProgressReported(2**53, _at(41), 3, ""),
+        StepFailed(ODD, 25, ErrorInfo(ODD, ODD, ODD), _at(45)),
+        RunFailed(_ERROR, _at(50), ODD),
+        RunStarted(2, 43, "box", _at(60), source="sha256:6"),
+        StepStarted(ODD, _at(61)),
+        StepCompleted(ODD, 0, _compact(ODD), _at(61)),
+        RunInterrupted("SIGINT", _at(70)),
+        RunStarted(3, 44, "box", _at(80)),
+        RunCancelled(_at(90), ODD),
+    ]
+    return _whole(3, lines_of(events, run_id(3)))
+
+
+def _failed() -> Golden:
+    steps = StepStarted("pay", _at(1300)), StepFailed("pay", 9, _ERROR, _at(1309))
+    end = RunFailed(_ERROR, _at(1310), "pay")
+    return _whole(4, _two_steps(4, *steps, end, labels={"team": "billing"}))
+
+
+def _interrupted() -> Golden:
+    return _whole(5, _two_steps(5, StepStarted("pay", _at(1300)), concurrency_key="account 7"))
+
+
+def _large() -> Golden:
+    """Its third result stands in a file of its own."""
+    name = f".blobs/{sha256(_LARGE).hexdigest()}"
+    preview = f"{_LARGE[:200].decode()} ..."
+    result = _compact({"$blob": run_id(6) + name, "bytes": len(_LARGE), "preview": preview})
+    steps = StepStarted("large", _at(1300)), StepCompleted("large", 17, result, _at(1317))
+    lines = _two_steps(6, *steps, RunCompleted(Json("15000"), _at(1320)))
+    return _whole(6, lines, **{name: _LARGE})
+
+
+def _cut_short() -> Golden:
+    """A crash took the end of its last line."""
+    *lines, last = _two_steps(7, LogWritten("info", "so far", _at(1300)))
+    return _whole(7, [*lines, last[:50]])
+
+
+def _zeroed() -> Golden:
+    """A crash left zeros in place of the first of three lines that were never synced."""
+    logs = (LogWritten("info", 600 * "x", _at(1300 + n)) for n in range(3))
+    *lines, first, second, third = _two_steps(8, *logs)
+    return _whole(8, [*lines, bytes(len(first)), second, third])
+
+
+def _without_newline() -> Golden:
+    """A crash took its last byte."""
+    *lines, last = _two_steps(9, RunCompleted(Json("1"), _at(1300)))
+    return _whole(9, [*lines, last[:-1]])
+
+
+def _damaged() -> Golden:
+    return _whole(10, _with_a_flipped_bit(_two_steps(10, RunCompleted(Json("1"), _at(1300)))))
+
+
+def _repaired() -> Golden:
+    """It was damaged too, then repaired, and killed when it was resumed."""
+    damaged = _with_a_flipped_bit(_two_steps(11))
+    good, lost = damaged[:4], damaged[4:]
+    original, reason = ".damaged-1", "its checksum does not match"
+    numbers = 5, sum(map(len, good)), reason, len(lost), sum(map(len, lost))
+    more: list[Event] = [
+        RunRepaired("ann", "box", *numbers, run_id(11) + original, _at(2000)),
+        RunStarted(2, 44, "box", _at(2100)),
+        StepStarted("two", _at(2110)),
+    ]
+    lines = good + lines_of(more, run_id(11), after=good)
+    return _whole(11, lines, **{original: b"".join(damaged)})
+
+
+def _with_a_flipped_bit(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:4], lines[4].replace(b"two", b"tvo"), *lines[5:]]
+
+
+def _imported() -> Golden:
+    """It was brought from elsewhere, and is read-only."""
+    number = 12
+    contents = {
+        "run": run_id(number),
+        "job": "work",
+        "host": "box",
+        "exported": _at(5000),
+        "durably": "0.0.1",
+        "source": "work.py",
+        "input_sha256": None,
+    }
+    beside = {
+        ".imported": _compact(contents).encode(),
+        ".source": b"from durably_cli import Step\n",
+    }
+    return _whole(number, _two_steps(number, StepStarted("pay", _at(1300))), **beside)
+
+
+def _newer_event() -> Golden:
+    """A newer durably wrote a type of event that this one does not know."""
+    lines = _two_steps(13, StepStarted("new", _at(1300)))
+    return _whole(13, _changed(13, lines, 7, b"step.started", b"step.dreamt"))
+
+
+def _newer_format() -> Golden:
+    """A newer durably wrote all of it in a format of its own."""
+    return _whole(14, _changed(14, _two_steps(14), 1, b'"format":1', b'"format":2'))
+
+
+def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
+    return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
+
+
+RUNS = {
+    made.__name__.strip("_").replace("_", "-"): made()
+    for made in (
+        *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
+        *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
+    )
+}
+"""By what is remarkable about them, in the order of their numbers."""
+
+
+def _claim(job: str, key: str, **claim: str) -> dict[str, bytes]:
+    name = sha256(_compact([job, key]).encode()).hexdigest()
+    return {f"keys/{name}": _compact(claim).encode() + b"\n"}
+
+
+def files() -> dict[str, bytes]:
+    """All files of the store, by their paths in it: the runs, and the claims of their keys."""
+    digest = sha256(b'{"n":3}').hexdigest()
+    found = _claim("work", "paid", run=run_id(1), input_sha256=digest)
+    found |= _claim("odd", ODD, run=run_id(3), input_sha256=sha256(b"{}").hexdigest())
+    found |= _claim("work", "gone", run=run_id(99), input_sha256=digest, deleted=_at(9000))
+    for run in RUNS.values():
+        found |= run.files()
+    return found
