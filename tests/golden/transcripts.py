@@ -109,6 +109,7 @@ class Stage:
         """The text without what is another one in another place, or at another time."""
         programs = re.escape(os.path.dirname(sys.executable))
         text = re.sub(rf"{programs}/python[\d.]*", "<python>", text)
+        text = re.sub(rf"{programs}/durably\b", "<durably>", text)
         for found, name in (
             *((self.store, "<store>"), (self.project.data, "<data>"), (CODE, "<code>")),
             *((self.project.root, "<project>"), (self.folder, "<folder>")),
