@@ -33,7 +33,8 @@ from durably_cli.events import (
     Json,
     Unknown,
 )
-from durably_cli.strict import DECODER, any_integers, as_read, has_lone_surrogate, once, to_json
+from durably_cli.lenient import LOG_DECODER, MANY_DIGITS, PEEK, any_integers
+from durably_cli.strict import DECODER, as_read, has_lone_surrogate, to_json
 
 CRC_BYTES = len(b',"crc":"00000000"}')
 
@@ -98,17 +99,6 @@ _LAYOUTS = {
     for cls, fields in _FIELDS.items()
 }
 _MOST = 2**63
-_FEW_DIGITS = 640
-"""So many any Python reads, whatever its limit."""
-
-
-def _any_integer(digits: str) -> int:
-    return int(digits) if len(digits) <= _FEW_DIGITS else _MOST
-
-
-_MANY_DIGITS = rb"\d{%d}" % (_FEW_DIGITS + 1)
-_parse = json.JSONDecoder(parse_int=_any_integer).raw_decode
-"""Reads JSON to see what it is: of an integer that is too long for Python, no more than that."""
 _CRC = rb',"crc":"([0-9a-f]{8})"\}'
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
@@ -190,29 +180,11 @@ def _event_of(data: bytes, seq: int, decoder: json.JSONDecoder) -> Event:
 def _event_of_before(data: bytes, seq: int, bad: BadLine) -> Event:
     """The event of a line as durably 0.1 wrote it, if it is one of those; else `bad` is raised."""
     if b',"type":"log.written",' in data:
-        return _event_of(data, seq, _LOG_DECODER)
-    if re.search(_MANY_DIGITS, data):
+        return _event_of(data, seq, LOG_DECODER)
+    if MANY_DIGITS.search(data):
         with any_integers():
             return _event_of(data, seq, DECODER)
     raise bad
-
-
-def _last_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of names that are twice in an object the last ones, if it is not the line itself."""
-    is_line = pairs[:1] and pairs[0][0] == "seq" and pairs[-1][0] == "crc"
-    return once(pairs) if is_line else dict(pairs)
-
-
-def _integer_or_text(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _FEW_DIGITS else digits
-
-
-_LOG_DECODER = json.JSONDecoder(
-    object_pairs_hook=_last_of_each,
-    parse_int=_integer_or_text,
-    parse_float=DECODER.parse_float,
-    parse_constant=DECODER.parse_constant,
-)
 
 
 def last_crc(lines: Iterable[bytes], previous: int) -> int | None:
@@ -235,13 +207,13 @@ def looks_whole(data: bytes) -> Event | None:
 def begins_whole_object(data: bytes) -> bool:
     """Is a complete JSON object the first thing in these bytes?"""
     try:
-        _parse(data.decode("ascii", "replace"))
+        PEEK(data.decode("ascii", "replace"))
     except (ValueError, RecursionError):
         return False
     return True
 
 
-def _object(data: bytes, parse: Callable[[str], tuple[Any, int]] = _parse) -> dict[str, Any]:
+def _object(data: bytes, parse: Callable[[str], tuple[Any, int]] = PEEK) -> dict[str, Any]:
     try:
         text = data.decode("ascii")
         fields, end = parse(text)

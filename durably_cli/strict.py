@@ -7,9 +7,7 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from itertools import accumulate
 from json.encoder import encode_basestring_ascii
 from typing import Any
@@ -121,17 +119,6 @@ def _has_long_run_of_digits(text: str) -> bool:
             if len(before) - len(left) + len(after) - len(right) >= many:
                 return True
     return False
-
-
-@contextmanager
-def any_integers() -> Iterator[None]:
-    """Inside, Python reads and writes integers of any length."""
-    before = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)
-    try:
-        yield
-    finally:
-        sys.set_int_max_str_digits(before)
 
 
 def is_text(text: str) -> bool:

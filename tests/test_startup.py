@@ -71,6 +71,7 @@ def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
             *("cli.running", "clock", "codec", "ending", "errors", "events", "files", "ids"),
             *("garbage", "hints", "interrupts", "journal", "listing", "locks", "options", "paths"),
             *(
+                "lenient",
                 "plain_steps",
                 "reader",
                 "render",
