@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import Any, Protocol
 
 from durably_cli import clock
@@ -53,11 +55,24 @@ class Log:
 
 
 def standard_logging() -> Any:
-    """The module `logging`; None while it is being imported, which a signal may interrupt."""
-    import logging  # only jobs that log pay for it
+    """The module `logging`; None in a signal handler that interrupts its import.
 
-    is_there = not getattr(logging.__spec__, "_initializing", False)
-    return logging if is_there else None
+    Python cannot import a module in the middle of the import of the same one.
+    """
+    thread = threading.get_ident()
+    module = sys.modules.get("logging")
+    if module is None and thread not in _importing:
+        _importing.add(thread)
+        try:
+            import logging as module  # only jobs that log pay for it
+        finally:
+            _importing.discard(thread)
+    is_whole = module and not getattr(module.__spec__, "_initializing", False)
+    return module if is_whole else None
+
+
+_importing = set[int]()
+"""The threads that import `logging`."""
 
 
 def _to_logging(line: LogWritten, run_id: str) -> None:

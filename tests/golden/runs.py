@@ -236,6 +236,18 @@ def _newer_format() -> Golden:
     return _whole(14, _changed(14, _two_steps(14), 1, b'"format":1', b'"format":2'))
 
 
+def _in_a_folder() -> Golden:
+    """A run that Python triggered, and the second attempt of which ran in another folder."""
+    events: list[Event] = [
+        _created(15, project="/srv/app", folder="/home/ann"),
+        RunStarted(1, 42, "box", _at(10)),
+        RunFailed(_ERROR, _at(40)),
+        RunStarted(2, 43, "box", _at(50), folder="/home/bob"),
+        RunCompleted(Json("1"), _at(60)),
+    ]
+    return _whole(15, lines_of(events, run_id(15)))
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -245,6 +257,7 @@ RUNS = {
     for made in (
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
+        _in_a_folder,
     )
 }
 """By what is remarkable about them, in the order of their numbers."""
