@@ -16,7 +16,6 @@ in the data of a log line, and integers of more digits than Python reads by defa
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -33,7 +32,7 @@ from durably_cli.events import (
     Json,
     Unknown,
 )
-from durably_cli.lenient import LOG_DECODER, MANY_DIGITS, PEEK, any_integers
+from durably_cli.lenient import MANY_DIGITS, PEEK, any_integers, read_log_line
 from durably_cli.strict import DECODER, as_read, has_lone_surrogate, to_json
 
 CRC_BYTES = len(b',"crc":"00000000"}')
@@ -148,7 +147,7 @@ def encode(seq: int, event: Event, previous: int) -> Line:
 
 def check(line: bytes, seq: int) -> None:
     """BadLine if a reader would refuse a line that `encode` has made."""
-    _event_of(line.removesuffix(b"\n"), seq, DECODER)
+    _event_of(line.removesuffix(b"\n"), seq, DECODER.raw_decode)
 
 
 def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
@@ -161,15 +160,15 @@ def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
     if data[-CRC_BYTES:] != b',"crc":"%08x"}' % crc:
         raise BadLine(_why_not(data, seq))
     try:
-        event = _event_of(data, seq, DECODER)
+        event = _event_of(data, seq, DECODER.raw_decode)
     except BadLine as bad:
         event = _event_of_before(data, seq, bad)
     return event, crc
 
 
-def _event_of(data: bytes, seq: int, decoder: json.JSONDecoder) -> Event:
+def _event_of(data: bytes, seq: int, parse: Callable[[str], tuple[Any, int]]) -> Event:
     """The event of a line whose checksum is right."""
-    fields = _object(data, decoder.raw_decode)
+    fields = _object(data, parse)
     if not data.startswith(b'{"seq":%d,' % seq):
         raise BadLine(f"it is not line {seq} of this run")
     if has_lone_surrogate(data.decode("ascii")):
@@ -179,11 +178,11 @@ def _event_of(data: bytes, seq: int, decoder: json.JSONDecoder) -> Event:
 
 def _event_of_before(data: bytes, seq: int, bad: BadLine) -> Event:
     """The event of a line as durably 0.1 wrote it, if it is one of those; else `bad` is raised."""
-    if b',"type":"log.written",' in data:
-        return _event_of(data, seq, LOG_DECODER)
+    if data.startswith(b'{"seq":%d,"type":"log.written",' % seq):
+        return _event_of(data, seq, read_log_line)
     if MANY_DIGITS.search(data):
         with any_integers():
-            return _event_of(data, seq, DECODER)
+            return _event_of(data, seq, DECODER.raw_decode)
     raise bad
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from durably_cli import catalogue, garbage, hints, missing, paths
 from durably_cli.errors import Abort, ConfigError, JobModuleError, NotFound
-from durably_cli.failures import describe
+from durably_cli.failures import describe, traceback_of
 from durably_cli.jobs import NAME, Job
 
 AnyJob = Job[Any, Any]
@@ -94,7 +94,7 @@ def load_module(path: Path) -> ModuleType:
     except (Abort, KeyboardInterrupt):
         raise
     except BaseException as error:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
         raise _broken(path, error) from error
     return module
 
@@ -154,14 +154,17 @@ def _broken(path: Path, error: BaseException) -> JobModuleError:
     what = describe(error)
     line = _line_in(path, error)
     where = f"{path}:{line}" if line else str(path)
-    hint = missing.hint(error, path) if isinstance(error, ModuleNotFoundError) else None
+    hint = missing.hint(error, path) if issubclass(type(error), ModuleNotFoundError) else None
     return JobModuleError(str(path), f"{where} does not import\n{what.traceback}", hint=hint)
 
 
 def _line_in(path: Path, error: BaseException) -> int | None:
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return error.lineno
-    frames = traceback.extract_tb(error.__traceback__)
+    """The line of the module at which it stopped; nothing is asked of the exception's own class."""
+    if issubclass(type(error), SyntaxError):
+        file, line = (SyntaxError.__dict__[name].__get__(error) for name in ("filename", "lineno"))
+        if type(file) is str and type(line) is int and file == str(path):
+            return line
+    frames = traceback.extract_tb(traceback_of(error))
     lines = [frame.lineno for frame in frames if frame.filename == str(path)]
     return lines[-1] if lines else None
 

@@ -7,8 +7,9 @@ the lines of a SyntaxError. So each of these can fail, and the rest is shown all
 from __future__ import annotations
 
 import os
+import signal
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from durably_cli.strict import printable
 T = TypeVar("T")
 R = TypeVar("R")
 
-_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _LOADERS = ("<frozen importlib", "<frozen runpy")
 _TRACEBACK = BaseException.__dict__["__traceback__"].__get__
 _CAUSE = BaseException.__dict__["__cause__"].__get__
@@ -44,17 +45,23 @@ def origin_of(error: BaseException) -> BaseException | None:
     return found
 
 
-def raised_in(error: BaseException) -> str:
-    """The file of the innermost code that it came through; empty if it has no traceback."""
-    step: TracebackType | None = _TRACEBACK(error)
-    while step is not None and step.tb_next is not None:
+def traceback_of(error: BaseException) -> TracebackType | None:
+    """Its traceback, past what its class makes of the name."""
+    found: TracebackType | None = _TRACEBACK(error)
+    return found
+
+
+def files_of(error: BaseException) -> Iterator[str]:
+    """The files of the code that it came through, the innermost last."""
+    step = traceback_of(error)
+    while step is not None:
+        yield step.tb_frame.f_code.co_filename
         step = step.tb_next
-    return step.tb_frame.f_code.co_filename if step else ""
 
 
-def is_of_durably(error: BaseException) -> bool:
-    """Was it raised by durably's own code, and not by code that durably called?"""
-    return raised_in(error).startswith(_OURS)
+def is_all_of_durably(error: BaseException) -> bool:
+    """Did it come through durably's own code alone, and through no code that durably called?"""
+    return all(file.startswith(OURS) for file in files_of(error))
 
 
 def type_name(error: BaseException) -> str:
@@ -81,11 +88,18 @@ def _made_by(make: Callable[[object], str], value: object, what: str) -> str:
 
 
 def _safely(make: Callable[[T], R], value: T) -> R | None:
-    """What code of the user's gives; None if it raises anything, a KeyboardInterrupt among it."""
+    """What code of the user's gives; None if it raises anything.
+
+    A KeyboardInterrupt is its own where durably sees to signals, for then Ctrl-C is an Abort.
+    """
     try:
         return make(value)
     except Abort:
         raise
+    except KeyboardInterrupt:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be a Ctrl-C
+            raise
+        return None
     except BaseException:
         return None
 
@@ -132,7 +146,7 @@ def _plain(error: BaseException) -> str:
 
 def _theirs(frames: traceback.StackSummary) -> traceback.StackSummary:
     """The frames that are not durably's own."""
-    theirs = [frame for frame in frames if not frame.filename.startswith((_OURS, *_LOADERS))]
+    theirs = [frame for frame in frames if not frame.filename.startswith((OURS, *_LOADERS))]
     return traceback.StackSummary.from_list(map(_without_carets, theirs))
 
 

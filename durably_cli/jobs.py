@@ -175,10 +175,11 @@ class Job(Generic[I, O]):
         except values.DoesNotFit as error:
             raise self._invalid(error) from None
         except payload.ModelFailed as failed:
+            failed.__context__ = None  # what the model raised may hold a secret in clear
             raise InvalidInput(
                 f"the {what} of {self.name} cannot be read: code of its model raised "
                 f"{failed.error.type}\n{failed.error.traceback}"
-            ) from failed
+            ) from None
 
     def _invalid(self, error: values.DoesNotFit) -> InvalidInput:
         lines = "\n".join(f"  {path}: {problem}" for path, problem in error.problems)
@@ -198,6 +199,7 @@ class Run(Generic[O_co]):
         self.error: ErrorInfo | None = view.state.error
         self._job = job
         self._output = view.state.output
+        self._project = view.state.created.project
 
     def __repr__(self) -> str:
         return f"<Run {self.id} of {self._job.name}, {self.status}>"
@@ -209,7 +211,7 @@ class Run(Generic[O_co]):
             why = f": {self.error.type}: {self.error.message}" if self.error else ""
             raise RunFailed(
                 f"run {self.id} of {self._job.name} has no output ({self.status}{why})",
-                hint=hints.command("resume", self.id),
+                hint=hints.command_anywhere(self._project, "resume", self.id),
             )
         output: O_co = self._job.output.load(self._output)
         return output
@@ -294,6 +296,12 @@ def _define(
     if output is declared.UNDECLARED:
         output = declared.annotation(handler, "return")
     job = Job[Any, Any](handler, called, input, output)
+    try:
+        _ = job.place
+    except (AttributeError, TypeError, ValueError):
+        raise TypeError(
+            f"the handler of {called} has no code to show the place of: wrap it in a function"
+        ) from None
     for role in ("input", "output"):
         try:
             getattr(job, role)

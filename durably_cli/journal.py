@@ -63,7 +63,10 @@ class Journal:
             self._check_owned()
             if isinstance(event, StepCompleted) and belongs_in_a_file(event.result):
                 event = self._in_a_file(event)
-            data, crc = _line(self._lines, event, self._crc)
+            if type(event) in _OF_CHECKED_PARTS:
+                data, crc = codec.encode(self._lines, event, self._crc)
+            else:
+                data, crc = _line(self._lines, event, self._crc)
             try:
                 files.write_all(self._lock.fd, data)
                 if type(event) in DURABLE:
@@ -259,15 +262,14 @@ def keep_original(lock: Lock, path: Path, why: str) -> str:
     raise AssertionError("a million originals")
 
 
-_OF_CHECKED_PARTS = (StepStarted, StepCompleted)
-"""Events of every step: a step has looked at each of their parts, and has no time to look again."""
+_OF_CHECKED_PARTS = frozenset({StepStarted, StepCompleted})
+"""Events of every step, which has looked at each of their parts: not looked at again, for speed."""
 
 
 def _line(seq: int, event: Event, previous: int) -> codec.Line:
     """The line of an event, which every reader takes. ValueError or TypeError if there is none."""
     line = codec.encode(seq, event, previous)
-    if not isinstance(event, _OF_CHECKED_PARTS):
-        codec.check(line[0], seq)
+    codec.check(line[0], seq)
     return line
 
 

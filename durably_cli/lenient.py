@@ -33,12 +33,6 @@ def any_integers() -> Iterator[None]:
         sys.set_int_max_str_digits(before)
 
 
-def _last_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of names that are twice in an object the last ones, if it is not the line itself."""
-    is_line = pairs[:1] and pairs[0][0] == "seq" and pairs[-1][0] == "crc"
-    return once(pairs) if is_line else dict(pairs)
-
-
 def _integer_or_text(digits: str) -> int | str:
     return int(digits) if len(digits) <= _FEW_DIGITS else digits
 
@@ -47,15 +41,29 @@ def _integer_or_too_large(digits: str) -> int:
     return int(digits) if len(digits) <= _FEW_DIGITS else 2**63
 
 
-LOG_DECODER = json.JSONDecoder(
-    object_pairs_hook=_last_of_each,
-    parse_int=_integer_or_text,
-    parse_float=DECODER.parse_float,
-    parse_constant=DECODER.parse_constant,
-)
-"""Reads the lines of logs: of a name that is twice in their data the last one, and an integer that
-is too long for some Python as text.
-"""
+def read_log_line(text: str) -> tuple[Any, int]:
+    """The object that is the line of a log, and its end; as `raw_decode` of a decoder.
+
+    Of a name that is twice in its data the last one counts, and an integer that is too long for
+    some Python is text. ValueError for a name that is twice in the line itself.
+    """
+    last: list[tuple[str, Any]] = []
+
+    def read(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal last
+        last = pairs
+        return dict(pairs)
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=read,
+        parse_int=_integer_or_text,
+        parse_float=DECODER.parse_float,
+        parse_constant=DECODER.parse_constant,
+    )
+    found = decoder.raw_decode(text)
+    once(last)  # the outermost object is read last
+    return found
+
 
 PEEK = json.JSONDecoder(parse_int=_integer_or_too_large).raw_decode
 """Reads any JSON to see what it is: of an integer that is too long, that it is too large."""

@@ -125,7 +125,7 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
     )
     try:
         record(_started(run, attempt, work.source))
-        record(_end_of(work, step, record))
+        record.end_with(_end_of(work, step, record))
     finally:
         record.end()
 
@@ -137,7 +137,7 @@ def _end_of(work: Work, step: Step, record: Recorder) -> RunCompleted | RunFaile
         step.raise_refused()
     except KeyboardInterrupt as interrupt:
         try:
-            record(RunInterrupted(_signal_name(interrupt), clock.now()))
+            record.end_with(RunInterrupted(_signal_name(interrupt), clock.now()))
         except JournalLost:  # a Ctrl-C that no shield kept out of an append has closed the journal
             if isinstance(interrupt, Interrupted):
                 raise

@@ -6,12 +6,14 @@ project has, for whoever publishes a package of that name would get to run code 
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from importlib.util import find_spec
 from pathlib import Path
 
 from durably_cli import hints
+from durably_cli.failures import traceback_of
 
 _TAKEN_OUT = frozenset(
     (
@@ -24,12 +26,13 @@ _TAKEN_OUT = frozenset(
 """What newer Pythons no longer have in their library."""
 
 
-def hint(error: ModuleNotFoundError, job_module: Path) -> str | None:
+def hint(error: BaseException, job_module: Path) -> str | None:
     """What to do so that the module is found; None if nobody can say."""
-    top, _, rest = (error.name or "").partition(".")
+    name = ImportError.__dict__["name"].__get__(error)
+    top, _, rest = (name if type(name) is str else "").partition(".")
     if not (top.isidentifier() and top.isascii()):
         return None
-    if top == "durably":
+    if _alike(top) == "durably":
         return "the module is durably_cli: from durably_cli import define_job"
     if (place := _place(top)) is not None:
         return f"{top} is {hints.quoted(place)}, and has no {rest}" if rest else None
@@ -43,6 +46,9 @@ def hint(error: ModuleNotFoundError, job_module: Path) -> str | None:
         )
     if found is not None:
         return _how_to_import(found, project)
+    near = _named_alike(top, project)
+    if near is not None:
+        return f"{top} is not found, and {hints.quoted(near)} is near: is that one meant?"
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     if top in sys.stdlib_module_names:
         return f"{top} is in Python's own library, and {sys.executable} was built without it"
@@ -69,8 +75,8 @@ def _project_of(job_module: Path) -> Path:
     return folder.parent
 
 
-def _importing_file(error: ModuleNotFoundError) -> Path | None:
-    frames = traceback.extract_tb(error.__traceback__)
+def _importing_file(error: BaseException) -> Path | None:
+    frames = traceback.extract_tb(traceback_of(error))
     files = [Path(each.filename) for each in frames]
     return next((each for each in files[::-1] if each.parent.name != "importlib"), None)
 
@@ -85,6 +91,35 @@ def _file_of(top: str, project: Path, importing: Path | None) -> Path | None:
             if path.is_file() or (path.is_dir() and any(path.glob("*.py"))):
                 return path
     return None
+
+
+def _alike(name: str) -> str:
+    """What a registry of packages makes of a name: it takes these for the same."""
+    return name.casefold().replace("-", "_").replace(".", "_")
+
+
+def _named_alike(top: str, project: Path) -> Path | None:
+    """What in the project has a name that a package of this one could be taken for."""
+    wanted = _alike(top)
+    if wanted.startswith("durably") or _alike(project.name) == wanted:
+        return project
+    seen = 0
+    for folder, folders, files in os.walk(project):
+        folders[:] = [each for each in folders if not (each.startswith(".") or each in _OTHERS)]
+        for each in (*folders, *files):
+            if _alike(each.partition(".")[0]) == wanted:
+                return Path(folder) / each
+        seen += len(files)
+        if seen > _MOST_FILES:
+            break
+    return None
+
+
+_OTHERS = frozenset(("venv", "env", "node_modules", "site-packages", "__pycache__"))
+"""Folders of what others wrote."""
+
+_MOST_FILES = 20_000
+"""How many files of a large project are looked at."""
 
 
 def _how_to_import(found: Path, project: Path) -> str:

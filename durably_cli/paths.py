@@ -75,10 +75,12 @@ def _nearest(start: Path | None = None) -> Project:
 
 
 def is_found_from_here(project: Path) -> bool:
-    """Is this the project of a command that is called here and names none, by no variable?"""
+    """Does a command that is called here, and names no project, find this one for certain?"""
+    if os.environ.get(PROJECT_VARIABLE):
+        return False
     try:
         return _nearest().folder == project
-    except ConfigError:
+    except (ConfigError, OSError):  # of a working directory that cannot be read
         return False
 
 

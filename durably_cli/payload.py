@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from durably_cli import values
 from durably_cli.errors import Abort, ValueRefused
 from durably_cli.events import ErrorInfo, Json
-from durably_cli.failures import describe, is_of_durably
+from durably_cli.failures import describe, is_all_of_durably
 from durably_cli.masking import NO_SECRETS, Secrets
 from durably_cli.secret import (
     HOW_TO_REFER,
@@ -49,9 +49,9 @@ def _code_of_the_model(secrets: Secrets = NO_SECRETS) -> Iterator[None]:
     except (Abort, KeyboardInterrupt):
         raise
     except BaseException as error:
-        if is_of_durably(error):
+        if is_all_of_durably(error):
             raise
-        raise ModelFailed(secrets.masked_error(describe(error))) from error
+        raise ModelFailed(secrets.masked_error(describe(error))) from None
 
 
 class Payload(NamedTuple):

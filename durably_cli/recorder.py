@@ -17,15 +17,10 @@ from durably_cli.events import (
     Event,
     LogWritten,
     ProgressReported,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunInterrupted,
     StepStarted,
 )
 from durably_cli.ids import short
 
-_ENDS = (RunCompleted, RunFailed, RunCancelled, RunInterrupted)
 _CAN_WAIT = (LogWritten, ProgressReported)
 
 
@@ -52,41 +47,58 @@ class Recorder:
     def __call__(self, event: Event) -> None:
         """Record an event: what must be durable is so on return."""
         thread = threading.get_ident()
+        is_alone = self._recording is None and process.this.pid == self._process
+        if not (is_alone and thread == self._handler):
+            self._from_elsewhere(event, thread)
+            return
+        with self._gate, self._turn:  # threads that report without a pause stay behind it
+            self._record(event, thread)
+
+    def end_with(self, event: Event) -> None:
+        """Record the event that ends the attempt: nothing comes behind it."""
+        if process.this.pid != self._process:
+            self._append(event)
+            return
+        with self._gate, self._turn:
+            self._recording, self._has_ended = threading.get_ident(), True
+            try:
+                self._append(event)
+                self._recorded(event)
+            finally:
+                self._recording = None
+
+    def end(self) -> None:
+        """The attempt is over, however it ended: returns when no thread is recording any more."""
+        self._has_ended = True
+        if process.this.pid == self._process:
+            with self._turn:
+                pass
+
+    def _from_elsewhere(self, event: Event, thread: int) -> None:
         if process.this.pid != self._process:  # a fork copies locks that nobody will ever let go
             self._append(event)
         elif thread == self._recording:
             self._wait(event)
-        elif thread == self._handler:
-            with self._gate, self._turn:  # threads that report without a pause stay behind it
-                self._record_all(event)
         else:
             with self._gate:
                 pass
             with self._turn:
-                self._record_all(event)
+                self._record(event, thread)
 
-    def end(self) -> None:
-        """The attempt is over, however it ended."""
-        self._has_ended = True
-
-    def _record_all(self, event: Event) -> None:
+    def _record(self, event: Event, thread: int) -> None:
         if self._has_ended:
             self._refuse(event)
             return
-        self._recording = threading.get_ident()
+        self._recording = thread
         try:
-            self._record(event)
+            self._append(event)
+            self._recorded(event)
             while self._waiting:
-                self._record(self._waiting.popleft())
+                late = self._waiting.popleft()
+                self._append(late)
+                self._recorded(late)
         finally:
             self._recording = None
-
-    def _record(self, event: Event) -> None:
-        if isinstance(event, _ENDS):
-            self._has_ended = True
-            self._waiting.clear()
-        self._append(event)
-        self._recorded(event)
 
     def _wait(self, event: Event) -> None:
         if not isinstance(event, _CAN_WAIT):

@@ -137,7 +137,7 @@ def _work(load: Callable[[RunCreated], Runnable], created: RunCreated) -> Work:
     except InvalidInput as error:
         run = ids.short(created.run)
         hint = hints.command("resume", run) + "    (once that is mended)"
-        raise InvalidInput(f"run {run} cannot go on: {error.what}", hint=hint) from error
+        raise InvalidInput(f"run {run} cannot go on: {error.what}", hint=hint) from None
 
 
 def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:

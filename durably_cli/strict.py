@@ -60,7 +60,7 @@ def to_json(value: object) -> str:
     ValueError for NaN, Infinity and an integer that is too long, TypeError for what JSON has not,
     RecursionError for a circle.
     """
-    text = as_read(value)
+    text = "".join(_parts_of(value, 0))
     if len(text) > LONGEST_INTEGER and _has_too_long_integer(text):
         raise ValueError(f"an integer has more than {LONGEST_INTEGER:,} digits")
     return text

@@ -25,7 +25,7 @@ def end_late_ones_in_a_line(*, quiet: bool) -> None:
 
     def hook(args: threading.ExceptHookArgs) -> None:
         nonlocal said
-        if not isinstance(args.exc_value, RunEnded):
+        if not issubclass(args.exc_type, RunEnded):
             usual(args)
         elif not said:
             said = True

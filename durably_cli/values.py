@@ -18,7 +18,7 @@ from durably_cli.declared import UNDECLARED
 from durably_cli.differences import difference
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
-from durably_cli.failures import is_of_durably, raised_in
+from durably_cli.failures import OURS, files_of, repr_of
 from durably_cli.strict import (
     DEEPEST,
     LONGEST_INTEGER,
@@ -218,9 +218,9 @@ def _raised_by_the_user(error: Exception) -> BaseException | None:
     import pydantic
 
     raised = error.__cause__ or error
-    place = raised_in(raised)
-    is_users = place and not place.startswith(os.path.dirname(pydantic.__file__) + os.sep)
-    return raised if is_users and not is_of_durably(raised) else None
+    theirs = (OURS, os.path.dirname(pydantic.__file__) + os.sep)
+    is_users = any(not file.startswith(theirs) for file in files_of(raised))
+    return raised if is_users else None
 
 
 def _is_json(value: object) -> bool:
@@ -232,10 +232,12 @@ def _is_json(value: object) -> bool:
 
 
 def _as_json(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema as JSON: a default in it may be NaN."""
+    """The schema as JSON: a default in it may be NaN, or anything."""
     from pydantic_core import to_json as to_any_json
 
-    found: dict[str, Any] = json.loads(to_any_json(schema, inf_nan_mode="strings"))
+    found: dict[str, Any] = json.loads(
+        to_any_json(schema, inf_nan_mode="strings", fallback=repr_of)
+    )
     return found
 
 

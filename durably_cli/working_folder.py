@@ -71,6 +71,8 @@ def from_project(typed: str, project: Path) -> str:
     folder, name = os.path.split(path)
     for candidate in (path, os.path.join(os.path.realpath(folder), name)):
         relative = os.path.relpath(candidate, project)
+        if relative == "-" or relative.startswith("~"):  # which a job may read as something else
+            return path
         if relative.split(os.sep, 1)[0] != os.pardir:
             return relative
     return path

@@ -309,3 +309,121 @@ def test_what_a_job_leaves_in_place_of_stdout_fails_nothing(project: Project) ->
         """
     )
     assert project.run("trigger", "work").out == "1\n"
+
+
+def test_a_secret_of_a_job_that_a_job_triggers_reaches_no_journal(models: Project) -> None:
+    models.job(
+        """
+        import traceback
+        from jobs.work import Secretive, secretive
+        from durably_cli import Secret
+
+        @define_job
+        def outer(step: Step, payload: dict) -> int:
+            try:
+                secretive.trigger(Secretive.model_construct(token=Secret("env:TOKEN")))
+            except Exception as error:
+                assert error.__context__ is None or error.__context__.__context__ is None
+                raise
+            return 1
+        """,
+        "outer",
+    )
+    env = models.env | {"TOKEN": "tops3cret-value"}
+    told = models.run("trigger", "outer", env=env, expect=1).err
+    assert "bad token *****" in told
+    assert "tops3cret" not in told
+    assert b"tops3cret" not in models.journal().read_bytes()
+
+
+IMPORTS = {
+    "a name that is a property": """
+        class X(ModuleNotFoundError):
+            @property
+            def name(self): raise BrokenPipeError
+        raise X()
+    """,
+    "a name that leaves": """
+        class X(ModuleNotFoundError):
+            @property
+            def name(self): raise SystemExit(0)
+        raise X()
+    """,
+    "every attribute": """
+        class X2(BaseException): pass
+        class X(BaseException):
+            def __getattribute__(self, name): raise X2("g")
+        raise X("n")
+    """,
+    "a file that compares": """
+        class S(str):
+            __hash__ = str.__hash__
+            def __eq__(self, other): raise SystemExit(0)
+        error = SyntaxError("m")
+        error.filename = S("x")
+        raise error
+    """,
+    "a traceback that is a number": """
+        class X(Exception):
+            __traceback__ = 5
+        raise X()
+    """,
+    "a name that is a number": 'raise ModuleNotFoundError("x", name=5)',
+    "a module that has left": 'del sys.modules[__name__]; raise ValueError("x")',
+}
+
+
+@pytest.mark.parametrize("what", IMPORTS)
+def test_an_odd_exception_at_import_is_78_and_told(project: Project, what: str) -> None:
+    path = project.job(IMPORTS[what])
+    told = project.run("trigger", "work", expect=78).err
+    assert f"{path}" in told
+    assert "a bug in durably" not in told
+    assert "durably_cli/" not in told
+
+
+def test_what_fails_inside_pydantic_for_code_of_a_model_is_the_users_error(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        from pydantic import TypeAdapter, field_serializer
+
+        class Input(BaseModel):
+            a: int = 1
+
+            @field_serializer("a")
+            def look(self, a: int) -> int:
+                return TypeAdapter(int).validate_python("zz")
+
+        @define_job
+        def work(step: Step, payload: Input) -> int:
+            return step.run("one", effect, 1)
+        """
+    )
+    told = project.run("trigger", "work", expect=65).err
+    assert "in look" in told
+    assert project.effects == []
+
+
+def test_misuse_of_durably_by_code_of_a_model_is_the_users_error(project: Project) -> None:
+    project.job(
+        """
+        from pydantic import field_validator
+
+        class Input(BaseModel):
+            a: int = 1
+
+            @field_validator("a")
+            @classmethod
+            def look(cls, a: int) -> int:
+                Step().progress("x")
+                return a
+
+        @define_job
+        def work(step: Step, payload: Input) -> int:
+            return 1
+        """
+    )
+    told = project.run("trigger", "work", "--a", "2", expect=65).err
+    assert "in look" in told

@@ -162,6 +162,14 @@ OF_BEFORE: dict[bytes, Event] = {
     b'{"seq":4,"type":"log.written","level":"info","message":"x","data":{"by":{"1":"a","1":"b"}}': (
         LogWritten("info", "x", AT, data={"by": {"1": "b"}})
     ),
+    b'{"seq":4,"type":"log.written","level":"info","message":"x",'
+    b'"data":{"by":{"seq":0,"1":"a","1":"b","crc":0}}': (
+        LogWritten("info", "x", AT, data={"by": {"seq": 0, "1": "b", "crc": 0}})
+    ),
+    b'{"seq":4,"type":"step.completed","name":"a","ms":1,'
+    b'"result":{"a":1,"type":"log.written","b":%s}' % (b"9" * 5000): (
+        StepCompleted("a", 1, Json(f'{{"a":1,"type":"log.written","b":{"9" * 5000}}}'), AT)
+    ),
     b'{"seq":4,"type":"log.written","level":"info","message":"x","data":{"n":%s}'
     % (b"9" * 5000): LogWritten("info", "x", AT, data={"n": "9" * 5000}),
     b'{"seq":4,"type":"progress.reported","current":1e+19,"total":36893488147419103232': (

@@ -10,6 +10,7 @@ import pytest
 
 from durably_cli import catalogue, discovery, missing
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
+from tests.conftest import Project
 
 JOB = """
 from durably_cli import Step, define_job
@@ -232,3 +233,22 @@ def test_a_name_that_is_near_is_shown_and_not_run(root: Path) -> None:
     with pytest.raises(NotFound) as caught:
         discovery.find_job(root, "sync-user")
     assert (caught.value.hint or "").endswith("durably jobs sync-users")
+
+
+@pytest.mark.parametrize(
+    ("file", "module"),
+    [
+        *(("lib/helpers_z.py", "helpers_z"), ("app/core/helpers_z.py", "helpers_z")),
+        *(("jobs/sub/helpers_z.py", "helpers_z"), ("Helpers_z.py", "helpers_z")),
+        *(("helpers-z/__init__.py", "helpers_z"), ("jobs/helpers_z.pyx", "helpers_z")),
+        *(("other.py", "Durably"), ("other.py", "durably_cl"), ("other.py", "project")),
+    ],
+)
+def test_nobody_is_told_to_install_a_package_that_the_project_could_be_taken_for(
+    project: Project, file: str, module: str
+) -> None:
+    path = project.root / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+    project.job(f"import {module}\n")
+    assert "pip install" not in project.run("trigger", "work", expect=78).err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from typing import Any
 
@@ -101,7 +102,10 @@ def boom(error: BaseException) -> None:
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_an_odd_exception_is_described_with_the_users_frames(name: str) -> None:
+def test_an_odd_exception_is_described_with_the_users_frames(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "getsignal", lambda signum: lambda *_: None)  # as a command has it
     try:
         boom(ODD[name])
     except BaseException as error:
@@ -140,6 +144,12 @@ def test_a_stop_is_not_taken_for_a_text_that_fails() -> None:
 
     with pytest.raises(Interrupted):
         text_of(Stopped())
+
+
+def test_a_ctrl_c_in_python_is_not_taken_for_a_text_that_fails() -> None:
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(KeyboardInterrupt):
+        text_of(StopsAtItsText())
 
 
 def test_an_object_without_a_repr_is_named_by_its_class() -> None:

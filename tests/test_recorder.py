@@ -120,7 +120,7 @@ def test_a_step_that_a_signal_handler_starts_in_the_middle_of_an_event_is_refuse
 def test_nothing_is_recorded_behind_the_end() -> None:
     found: list[Event] = []
     record = Recorder(RUN, found.append, lambda event: None)
-    record(RunCompleted(Json("1"), AT))
+    record.end_with(RunCompleted(Json("1"), AT))
     raised: list[str] = []
 
     def report() -> None:
@@ -152,3 +152,34 @@ def test_an_event_that_cannot_be_recorded_leaves_the_next_one_its_turn() -> None
         record(line("bad"))
     record(line("good"))
     assert found == [line("good")]
+
+
+def test_what_is_reported_while_the_end_is_recorded_comes_not_behind_it() -> None:
+    found: list[Event] = []
+
+    def append(event: Event) -> None:
+        found.append(event)
+        if isinstance(event, RunCompleted):
+            record(line("of a signal handler"))
+
+    record = Recorder(RUN, append, lambda event: None)
+    record.end_with(RunCompleted(Json("1"), AT))
+    assert found == [RunCompleted(Json("1"), AT)]
+
+
+def test_the_end_waits_for_a_thread_that_is_recording() -> None:
+    begun, go_on, found = threading.Event(), threading.Event(), list[Event]()
+
+    def append(event: Event) -> None:
+        begun.set()
+        go_on.wait()
+        found.append(event)
+
+    record = Recorder(RUN, append, lambda event: None)
+    thread = threading.Thread(target=lambda: record(line("slow")))
+    thread.start()
+    begun.wait()
+    threading.Timer(0.05, go_on.set).start()
+    record.end()
+    assert found == [line("slow")]
+    thread.join()

@@ -244,3 +244,27 @@ def test_inside_a_folder_and_back(tmp_path: Path) -> None:
         assert os.getcwd() == str(tmp_path)
         raise KeyError
     assert os.getcwd() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="takes setpriv")
+def test_a_working_directory_that_cannot_be_read_is_not_needed(where: Project) -> None:
+    closed = where.root.parent / "closed"
+    closed.mkdir()
+    command = (sys.executable, "-m", "durably_cli", "-C", str(where.root), "trigger", "where")
+    rights = "--bounding-set -dac_override,-dac_read_search --inh-caps -all"
+    script = f'cd "$1" && shift && chmod 0 . && exec setpriv {rights} "$@"'
+    done = subprocess.run(
+        ("bash", "-c", script, "bash", str(closed), *command),
+        cwd=where.root,
+        env=where.env,
+        capture_output=True,
+        text=True,
+    )
+    closed.chmod(0o700)
+    assert json.loads(done.stdout) == [str(where.root)] * 3, done
+
+
+def test_a_path_that_a_job_could_read_as_something_else_stays_absolute(where: Project) -> None:
+    with inside(where.root):
+        for name in "-", "~root":
+            assert from_project(f"./{name}", where.root) == str(where.root / name)
