@@ -14,9 +14,9 @@ from durably_cli.version import __version__
 
 if TYPE_CHECKING:
     from durably_cli.errors import DurablyError, RunFailed, StepError, StepMisused, ValueRefused
-    from durably_cli.jobs import Job, Run, define_job
-    from durably_cli.secret_field import Secret
-    from durably_cli.step import Step
+    from durably_cli.project.job import Job, Run, define_job
+    from durably_cli.steps.step import Step
+    from durably_cli.values.secret import Secret
 
 __all__ = [
     "DurablyError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durably_cli import garbage
+from durably_cli.system import garbage
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ import json
 
 from hypothesis import strategies as st
 
-from durably_cli import codec
-from durably_cli.events import (
+from durably_cli.journal import codec
+from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
@@ -24,7 +24,7 @@ from durably_cli.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.strict import to_json
+from durably_cli.values.strict_json import to_json
 
 RUN = "01a20bae-97e3-79c3-be7b-f5a07273e515"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli.blobs import LIMIT
+from durably_cli.journal.blobs import LIMIT
 from tests.conftest import Project, disk_ends_at
 from tests.crash.killing import killed_everywhere
 from tests.test_list import on_a_terminal

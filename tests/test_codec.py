@@ -9,8 +9,8 @@ import zlib
 import pytest
 from hypothesis import given
 
-from durably_cli import codec
-from durably_cli.events import (
+from durably_cli.journal import codec
+from durably_cli.journal.events import (
     FORMAT,
     Event,
     Json,

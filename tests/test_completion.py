@@ -116,4 +116,10 @@ def test_completion_loads_no_pydantic_no_rich_and_no_engine(shop: Project) -> No
     )
     assert "--item" in done.stdout.split()
     loaded = set(done.stderr.split())
-    assert not loaded & {"pydantic", "rich", "asyncio", "durably_cli.jobs", "durably_cli.triggers"}
+    assert not loaded & {
+        "pydantic",
+        "rich",
+        "asyncio",
+        "durably_cli.project.job",
+        "durably_cli.engines.local.trigger",
+    }

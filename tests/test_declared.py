@@ -9,7 +9,7 @@ from typing import Any, Self
 import pytest
 from pydantic import BaseModel
 
-from durably_cli.declared import UNDECLARED, returned_by
+from durably_cli.values.declared import UNDECLARED, returned_by
 
 
 class Model(BaseModel):

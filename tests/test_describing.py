@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 import pytest
 
-from durably_cli.describing import last_runs
-from durably_cli.store import Store
+from durably_cli.cli.commands.jobs import last_runs
+from durably_cli.engines.local.store import Store
 from tests.conftest import Project
 from tests.test_flags import ORDER
 from tests.test_list import on_a_terminal

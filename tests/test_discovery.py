@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import catalogue, discovery, missing
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
+from durably_cli.project import discovery, known_jobs
 from tests.conftest import Project
 
 JOB = """
@@ -51,7 +51,7 @@ def test_then_where_it_was_last_time_unless_it_is_there_no_more(
     monkeypatch.setenv("DURABLY_CACHE_DIR", str(tmp_path / "cache"))
     first = write(root, "first.py", JOB.format(name="moving"))
     write(root, "other.py", "")
-    catalogue.remember(root, [discovery.find_job(root, "moving")])
+    known_jobs.remember(root, [discovery.find_job(root, "moving")])
     forget(root)
     assert discovery.find_job(root, "moving").source == first
     assert "durably_job_other" not in sys.modules
@@ -222,7 +222,7 @@ def test_what_no_package_brings_is_never_to_be_installed(root: Path, text: str, 
 def test_what_python_has_dropped_is_never_to_be_installed(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(missing, "_TAKEN_OUT", {"dropped"})
+    monkeypatch.setattr(missing_modules, "_TAKEN_OUT", {"dropped"})
     hint = hint_for(root, "import dropped")
     assert "no longer has it" in hint
     assert "pip" not in hint

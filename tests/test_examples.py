@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from durably_cli.cli.app import app
-from durably_cli.topics import TOPICS, page
+from durably_cli.cli.help import TOPICS, page
 from tests.conftest import Project
 from tests.examples import Examples, shell_lines
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from durably_cli.errors import Interrupted
-from durably_cli.failures import describe, origin_of, repr_of, text_of
+from durably_cli.journal.failures import describe, origin_of, repr_of, text_of
 
 
 class NoText(Exception):

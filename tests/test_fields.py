@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
 from durably_cli.cli.app import app
-from durably_cli.fields import TAKEN, Kind, fields_of, type_name
+from durably_cli.values.schema import TAKEN, Kind, fields_of, type_name
 
 
 class Colour(Enum):

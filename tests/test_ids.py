@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durably_cli import clock, ids
+from durably_cli.system import clock, ids
 
 
 def test_an_id_beyond_all_years_was_made_at_the_last_moment() -> None:

@@ -17,8 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durably_cli import ids, index, journal
-from durably_cli.events import (
+from durably_cli.engines.local import index
+from durably_cli.engines.local.store import Store, View
+from durably_cli.journal import writer
+from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Json,
@@ -27,10 +29,10 @@ from durably_cli.events import (
     RunFailed,
     RunStarted,
 )
-from durably_cli.journal import Journal
-from durably_cli.reader import Reading
-from durably_cli.state import Status
-from durably_cli.store import Store, View
+from durably_cli.journal.reader import Reading
+from durably_cli.journal.state import Status
+from durably_cli.journal.writer import Journal
+from durably_cli.system import ids
 from tests.conftest import Project
 
 AT = "2026-11-23T03:00:00.123Z"
@@ -83,10 +85,10 @@ class Bench:
             with self.store.view(run) as view:
                 if view.state.is_final:
                     return
-            lock = journal.hold(path)
+            lock = writer.hold(path)
             reading = Reading(lock.fd, path, run)
             list(reading)
-            self._held[run] = journal.take_over(lock, reading, path, self.store.temporary)[0]
+            self._held[run] = writer.take_over(lock, reading, path, self.store.temporary)[0]
             self._held[run].append(RunStarted(2, 1, "host", AT))
 
     def remove(self, number: int) -> None:

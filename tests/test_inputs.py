@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from durably_cli.cli.inputs import read_input
+from durably_cli.cli.options import read_labels, read_moment
 from durably_cli.errors import InvalidInput, UsageError
-from durably_cli.inputs import read_input
-from durably_cli.options import read_labels, read_moment
 
 
 @pytest.mark.parametrize(

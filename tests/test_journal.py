@@ -11,11 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import journal, locks
 from durably_cli.errors import Busy, Forbidden, JournalLost
-from durably_cli.events import FORMAT, Json, LogWritten, RunCreated, StepCompleted, StepStarted
-from durably_cli.journal import Journal
-from durably_cli.reader import Reading
+from durably_cli.journal import writer
+from durably_cli.journal.events import (
+    FORMAT,
+    Json,
+    LogWritten,
+    RunCreated,
+    StepCompleted,
+    StepStarted,
+)
+from durably_cli.journal.reader import Reading
+from durably_cli.journal.writer import Journal
+from durably_cli.system import locks
 from tests.strategies import RUN
 
 AT = "2026-11-23T03:00:00.123Z"
@@ -30,7 +38,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def create(path: Path) -> Journal:
-    made = journal.create(path, path.parent / "tmp", CREATED)
+    made = writer.create(path, path.parent / "tmp", CREATED)
     assert made is not None
     return made
 
@@ -44,10 +52,10 @@ def events(path: Path) -> list[object]:
 
 
 def take_over(path: Path) -> tuple[Journal, str | None]:
-    lock = journal.hold(path)
+    lock = writer.hold(path)
     reading = Reading(lock.fd, path, RUN)
     list(reading)
-    return journal.take_over(lock, reading, path, path.parent / "tmp")
+    return writer.take_over(lock, reading, path, path.parent / "tmp")
 
 
 def is_held(path: Path) -> bool:
@@ -73,7 +81,7 @@ def test_a_new_journal_is_held_private_and_holds_its_first_line(path: Path) -> N
 
 def test_a_name_that_is_taken_is_left_alone(path: Path) -> None:
     path.write_text("mine")
-    assert journal.create(path, path.parent / "tmp", CREATED) is None
+    assert writer.create(path, path.parent / "tmp", CREATED) is None
     assert path.read_text() == "mine"
     assert list((path.parent / "tmp").iterdir()) == []
 
@@ -214,17 +222,17 @@ def test_a_held_journal_is_busy_and_free_when_its_process_is_killed(
         held.close()
         os._exit(0)
     os.read(ready[0], 1)
-    monkeypatch.setattr(journal, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.05)
     with pytest.raises(Busy, match="held by another process"):
-        journal.hold(path)
+        writer.hold(path)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    journal.hold(path).close()
+    writer.hold(path).close()
 
 
 def test_waiting_for_what_this_process_holds_is_an_error_at_once(path: Path) -> None:
     with create(path), pytest.raises(Busy, match="this very process"):
-        journal.hold(path, forever=True)
+        writer.hold(path, forever=True)
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
@@ -238,7 +246,7 @@ def test_what_is_not_a_regular_file_is_not_opened(path: Path, kind: str) -> None
     else:
         path.mkdir()
     with pytest.raises(Forbidden, match="not a regular file"):
-        journal.hold(path)
+        writer.hold(path)
 
 
 def test_who_waited_for_a_journal_that_was_replaced_gets_the_new_one(path: Path) -> None:
@@ -246,15 +254,15 @@ def test_who_waited_for_a_journal_that_was_replaced_gets_the_new_one(path: Path)
     ready = os.pipe()
     child = os.fork()
     if child == 0:
-        lock = journal.hold(path)
+        lock = writer.hold(path)
         reading = Reading(lock.fd, path, RUN)
         list(reading)
         os.write(ready[1], b"x")
         time.sleep(0.5)  # meanwhile the parent waits for the old file
-        journal.take_over(lock, reading, path, path.parent / "tmp")[0].close()
+        writer.take_over(lock, reading, path, path.parent / "tmp")[0].close()
         os._exit(0)
     os.read(ready[0], 1)
-    lock = journal.hold(path, forever=True)
+    lock = writer.hold(path, forever=True)
     assert lock.names(path)
     os.waitpid(child, 0)
     lock.close()

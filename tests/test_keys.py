@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import ids
-from durably_cli.claims import Claim, Claims
+from durably_cli.engines.local.claims import Claim, Claims
+from durably_cli.engines.local.turns import ConcurrencyKey
 from durably_cli.errors import Busy, JournalError
-from durably_cli.keys import ConcurrencyKey
+from durably_cli.system import ids
 
 ONE, TWO = ids.new(), ids.new()
 

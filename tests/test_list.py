@@ -130,8 +130,10 @@ def test_a_terminal_gets_a_table_with_short_ids_that_fits(three: Project) -> Non
 
 def test_a_screenful_is_listed_and_said_not_to_be_all(project: Project) -> None:
     program = """
-from durably_cli import clock, events, ids, paths
-store = paths.open_store(paths.find_project(), to_write=True)
+from durably_cli.system import clock, ids
+from durably_cli.journal import events
+from durably_cli.project import places
+store = places.open_store(places.find_project(), to_write=True)
 for _ in range(23):
     run = ids.new()
     store.create(events.RunCreated(1, run, "made", events.Json("{}"), clock.now())).close()
@@ -149,9 +151,11 @@ for _ in range(23):
 def test_took_is_the_time_in_attempts_and_not_between_them(project: Project) -> None:
     at = "2026-11-24T10:{}:00.000Z".format
     program = f"""
-from durably_cli import events, ids, paths
-from durably_cli.events import Json, RunCreated, RunStarted, StepStarted, RunCompleted
-store = paths.open_store(paths.find_project(), to_write=True)
+from durably_cli.journal import events
+from durably_cli.system import ids
+from durably_cli.project import places
+from durably_cli.journal.events import Json, RunCreated, RunStarted, StepStarted, RunCompleted
+store = places.open_store(places.find_project(), to_write=True)
 run = ids.new()
 with store.create(RunCreated(1, run, "made", Json("{{}}"), {at("00")!r})) as journal:
     journal.append(RunStarted(1, 1, "h", {at("01")!r}))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import codec, ids
-from durably_cli.events import (
+from durably_cli.journal import codec
+from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
@@ -20,7 +20,8 @@ from durably_cli.events import (
     StepCompleted,
     StepStarted,
 )
-from durably_cli.strict import to_json
+from durably_cli.system import ids
+from durably_cli.values.strict_json import to_json
 from tests.conftest import Project
 
 AT = "2026-11-23T03:00:00.123Z"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import files, paths
 from durably_cli.errors import Busy, ConfigError, Forbidden
-from durably_cli.events import FORMAT, Json, RunCreated
+from durably_cli.journal.events import FORMAT, Json, RunCreated
+from durably_cli.project import places
+from durably_cli.system import files
 from tests.conftest import Project
 from tests.strategies import RUN
 
@@ -33,24 +34,24 @@ def test_the_project_is_the_nearest_folder_upwards(
     deep = inner / "a" / "b"
     deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
-    assert paths.find_project() == outer
+    assert places.find_project() == outer
     (inner / "pyproject.toml").write_text("[project]\nname = 'x'\n")
-    assert paths.find_project() == outer
+    assert places.find_project() == outer
     (inner / "pyproject.toml").write_text("[project]\nname = 'x'\n[tool.durably]\n")
-    assert paths.find_project() == inner
+    assert places.find_project() == inner
 
 
 def test_a_project_that_is_named_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, other = make_project(tmp_path / "here"), make_project(tmp_path / "other")
     monkeypatch.chdir(here)
     monkeypatch.setenv("DURABLY_PROJECT", str(other))
-    assert paths.find_project() == other
-    assert paths.find_project(str(here)) == here
+    assert places.find_project() == other
+    assert places.find_project(str(here)) == here
     with pytest.raises(ConfigError, match="does not exist"):
-        paths.find_project(str(tmp_path / "none"))
+        places.find_project(str(tmp_path / "none"))
     monkeypatch.setenv("DURABLY_PROJECT", str(tmp_path / "none"))
     with pytest.raises(ConfigError, match="from DURABLY_PROJECT"):
-        paths.find_project()
+        places.find_project()
 
 
 def test_outside_of_a_project_it_is_the_one_of_the_virtual_environment(
@@ -61,77 +62,77 @@ def test_outside_of_a_project_it_is_the_one_of_the_virtual_environment(
     empty.mkdir()
     monkeypatch.chdir(empty)
     monkeypatch.setattr("sys.prefix", str(project / ".venv"))
-    assert paths.find_project() == project
+    assert places.find_project() == project
     monkeypatch.setattr("sys.prefix", str(empty / ".venv"))
     with pytest.raises(ConfigError, match="there is no project here"):
-        paths.find_project()
+        places.find_project()
 
 
 def test_projects_of_one_name_have_stores_of_their_own(tmp_path: Path) -> None:
     one, two = make_project(tmp_path / "a" / "app"), make_project(tmp_path / "b" / "app")
-    assert paths.store_folder(one) != paths.store_folder(two)
-    assert paths.store_folder(one).name.startswith("app-")
-    paths.open_store(one, to_write=True)
-    paths.open_store(two, to_write=True)
+    assert places.store_folder(one) != places.store_folder(two)
+    assert places.store_folder(one).name.startswith("app-")
+    places.open_store(one, to_write=True)
+    places.open_store(two, to_write=True)
 
 
 def test_reading_makes_no_folder(tmp_path: Path) -> None:
-    paths.open_store(make_project(tmp_path / "app"))
+    places.open_store(make_project(tmp_path / "app"))
     assert not (tmp_path / "data").exists()
 
 
 def test_a_store_of_another_project_is_refused(tmp_path: Path) -> None:
     one, two = make_project(tmp_path / "one"), make_project(tmp_path / "two")
-    paths.open_store(one, to_write=True)
-    os.rename(paths.store_folder(one), paths.store_folder(two))
+    places.open_store(one, to_write=True)
+    os.rename(places.store_folder(one), places.store_folder(two))
     with pytest.raises(ConfigError, match=f"belong to the project {one}"):
-        paths.open_store(two)
+        places.open_store(two)
 
 
 def test_a_copied_project_has_no_claim_on_the_runs_of_the_first(tmp_path: Path) -> None:
     one = make_project(tmp_path / "one" / "app")
-    paths.open_store(one, to_write=True)
+    places.open_store(one, to_write=True)
     copy = make_project(tmp_path / "two" / "app")
-    paths.open_store(copy, to_write=True)
-    assert paths.store_folder(copy).exists()
+    places.open_store(copy, to_write=True)
+    assert places.store_folder(copy).exists()
 
 
 def test_adopting_can_be_done_again_after_a_crash_between_its_two_steps(tmp_path: Path) -> None:
     old = make_project(tmp_path / "old")
-    paths.open_store(old, to_write=True)
-    (paths.store_folder(old) / "runs").mkdir()
+    places.open_store(old, to_write=True)
+    (places.store_folder(old) / "runs").mkdir()
     new = tmp_path / "new"
     old.rename(new)
-    os.rename(paths.store_folder(old), paths.store_folder(new))
+    os.rename(places.store_folder(old), places.store_folder(new))
     with pytest.raises(ConfigError, match="belong to the project"):
-        paths.open_store(new)
-    paths.adopt(old, new)
-    paths.open_store(new, to_write=True)
+        places.open_store(new)
+    places.adopt(old, new)
+    places.open_store(new, to_write=True)
 
 
 def test_adopting_never_mixes_two_projects(tmp_path: Path) -> None:
     old, new = make_project(tmp_path / "old"), make_project(tmp_path / "new")
     for project in (old, new):
-        paths.open_store(project, to_write=True)
-        (paths.store_folder(project) / "runs").mkdir()
+        places.open_store(project, to_write=True)
+        (places.store_folder(project) / "runs").mkdir()
     with pytest.raises(ConfigError, match="is still a project"):
-        paths.adopt(old, new)
+        places.adopt(old, new)
     (old / "jobs").rmdir()
     with pytest.raises(ConfigError, match="has runs of its own"):
-        paths.adopt(old, new)
+        places.adopt(old, new)
 
 
 def test_runs_that_execute_are_not_adopted(tmp_path: Path) -> None:
     old = make_project(tmp_path / "old")
-    store = paths.open_store(old, to_write=True)
+    store = places.open_store(old, to_write=True)
     run = store.create(RunCreated(FORMAT, RUN, "job", Json("{}"), "2026-11-23T03:00:00.123Z"))
     assert run is not None
     new = tmp_path / "new"
     old.rename(new)
     with pytest.raises(Busy, match="is executing"):
-        paths.adopt(old, new)
+        places.adopt(old, new)
     run.close()
-    assert paths.adopt(old, new) == paths.store_folder(new)
+    assert places.adopt(old, new) == places.store_folder(new)
 
 
 def test_a_data_folder_that_depends_on_where_one_stands_is_refused(
@@ -139,7 +140,7 @@ def test_a_data_folder_that_depends_on_where_one_stands_is_refused(
 ) -> None:
     monkeypatch.setenv("DURABLY_DATA_DIR", "here")
     with pytest.raises(ConfigError, match="another folder in every working directory"):
-        paths.open_store(make_project(tmp_path / "app"))
+        places.open_store(make_project(tmp_path / "app"))
 
 
 @pytest.mark.parametrize("name", ["loop", "~no-such-user/x"])
@@ -157,17 +158,17 @@ def test_a_folder_that_cannot_be_is_an_error_and_no_bug(project: Project, name: 
 
 def test_a_folder_that_is_named_must_be_a_project(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no project"):
-        paths.find_project(str(tmp_path))
+        places.find_project(str(tmp_path))
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
 def test_a_folder_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
     project = make_project(tmp_path / "app")
-    paths.open_store(project, to_write=True)
-    for folder in (paths.store_folder(project), tmp_path / "data"):
+    places.open_store(project, to_write=True)
+    for folder in (places.store_folder(project), tmp_path / "data"):
         folder.chmod(mode)
         with pytest.raises(Forbidden, match="can be written by others"):
-            paths.open_store(project)
+            places.open_store(project)
         folder.chmod(0o700)
 
 
@@ -181,7 +182,7 @@ def test_a_folder_of_another_user_is_refused(
     else:
         monkeypatch.setenv("DURABLY_DATA_DIR", "/usr")
     with pytest.raises(Forbidden, match="belongs to user"):
-        paths.open_store(project, to_write=True)
+        places.open_store(project, to_write=True)
 
 
 def test_a_data_folder_that_cannot_be_made_is_an_error_of_the_system(
@@ -189,7 +190,7 @@ def test_a_data_folder_that_cannot_be_made_is_an_error_of_the_system(
 ) -> None:
     monkeypatch.setenv("DURABLY_DATA_DIR", "/proc/durably")
     with pytest.raises(OSError):
-        paths.open_store(make_project(tmp_path / "app"), to_write=True)
+        places.open_store(make_project(tmp_path / "app"), to_write=True)
 
 
 def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:

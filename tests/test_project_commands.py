@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from durably_cli.topics import TOPICS, page, title
+from durably_cli.cli.help import TOPICS, page, title
 from tests.conftest import Project
 from tests.test_list import on_a_terminal
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from durably_cli.engines.local.recorder import Recorder
 from durably_cli.errors import RunEnded, StepMisused
-from durably_cli.events import Event, Json, LogWritten, RunCompleted, StepStarted
-from durably_cli.recorder import Recorder
+from durably_cli.journal.events import Event, Json, LogWritten, RunCompleted, StepStarted
 from tests.crash.sample_journals import AT
 from tests.strategies import RUN
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import codec
-from durably_cli.events import FORMAT, Json, RunCreated
+from durably_cli.journal import codec
+from durably_cli.journal.events import FORMAT, Json, RunCreated
 from tests.conftest import Project
 
 STUBBORN = """

@@ -56,8 +56,8 @@ def test_looking_loads_no_pydantic_no_rich_and_no_job(one: Project, args: tuple[
     loaded = modules_of(one, *args)
     assert not loaded & HEAVY
     assert not {name for name in loaded if name.startswith("durably_job_")}
-    assert "durably_cli.jobs" not in loaded
-    assert "durably_cli.step" not in loaded
+    assert "durably_cli.project.job" not in loaded
+    assert "durably_cli.steps.step" not in loaded
 
 
 def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
@@ -96,9 +96,9 @@ def test_trigger_in_a_pipe_loads_no_rich_and_no_logging_for_a_job_that_does_not_
 def test_the_names_of_the_package_are_loaded_when_they_are_asked_for() -> None:
     program = (
         "import sys, durably_cli\n"
-        "assert 'durably_cli.jobs' not in sys.modules\n"
+        "assert 'durably_cli.project.job' not in sys.modules\n"
         "for name in durably_cli.__all__: getattr(durably_cli, name)\n"
-        "assert 'durably_cli.jobs' in sys.modules\n"
+        "assert 'durably_cli.project.job' in sys.modules\n"
         "try: durably_cli.nothing\n"
         "except AttributeError: pass\n"
         "else: raise SystemExit('no error')\n"

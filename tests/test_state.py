@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durably_cli.events import (
+from durably_cli.journal.events import (
     Event,
     LogWritten,
     RunCancelled,
@@ -20,7 +20,7 @@ from durably_cli.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.state import NotARun, RunState, fold, steps
+from durably_cli.journal.state import NotARun, RunState, fold, steps
 from tests.strategies import journals
 
 

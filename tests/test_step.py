@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from durably_cli import Step, StepMisused, ValueRefused, codec
+from durably_cli import Step, StepMisused, ValueRefused
 from durably_cli.errors import Interrupted
-from durably_cli.events import (
+from durably_cli.journal import codec
+from durably_cli.journal.events import (
     Event,
     Json,
     LogWritten,
@@ -25,8 +26,8 @@ from durably_cli.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.render.talk import share
-from durably_cli.strict import to_json
+from durably_cli.render.lines import share
+from durably_cli.values.strict_json import to_json
 from tests import strategies
 
 

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durably_cli import ids, journal, locks
+from durably_cli.engines.local.store import Known, Store, Unreadable, View
 from durably_cli.errors import JournalError, NotFound
-from durably_cli.events import FORMAT, Event, Json, RunCreated, RunStarted
-from durably_cli.reader import Mark, Reading
-from durably_cli.state import RunState, Status, fold
-from durably_cli.store import Known, Store, Unreadable, View
+from durably_cli.journal import writer
+from durably_cli.journal.events import FORMAT, Event, Json, RunCreated, RunStarted
+from durably_cli.journal.reader import Mark, Reading
+from durably_cli.journal.state import RunState, Status, fold
+from durably_cli.system import ids, locks
 from tests.strategies import RUN, journals, lines_of
 
 AT = "2026-11-23T03:00:00.123Z"
@@ -28,7 +29,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def make(store: Store, run_id: str | None = None) -> journal.Journal:
+def make(store: Store, run_id: str | None = None) -> writer.Journal:
     made = store.create(RunCreated(FORMAT, run_id or ids.new(), "job", Json("{}"), AT))
     assert made is not None
     return made
@@ -111,15 +112,15 @@ def test_a_reader_begins_again_if_the_run_is_taken_over_meanwhile(
     run, path = made.path.stem, made.path
     made.close()
     is_held = locks.is_held
-    taken: list[journal.Journal] = []
+    taken: list[writer.Journal] = []
 
     def and_then_it_is_taken_over(fd: int) -> bool:
         held = is_held(fd)
         if not taken:
-            lock = journal.hold(path)
+            lock = writer.hold(path)
             reading = Reading(lock.fd, path, run)
             list(reading)
-            taken.append(journal.take_over(lock, reading, path, store.temporary)[0])
+            taken.append(writer.take_over(lock, reading, path, store.temporary)[0])
         return held
 
     monkeypatch.setattr(locks, "is_held", and_then_it_is_taken_over)

@@ -8,8 +8,8 @@ import math
 import pytest
 from hypothesis import given
 
-from durably_cli import strict
-from durably_cli.strict import to_json
+from durably_cli.values import strict_json
+from durably_cli.values.strict_json import to_json
 from tests import strategies
 
 
@@ -18,8 +18,8 @@ def test_what_is_written_is_compact_ascii_and_comes_back(value: object) -> None:
     text = to_json(value)
     assert text == json.dumps(value, separators=(",", ":"))
     assert text.isascii()
-    assert repr(strict.parse(text)) == repr(value)
-    assert strict.SCAN(text, 0) == (value, len(text))
+    assert repr(strict_json.parse(text)) == repr(value)
+    assert strict_json.SCAN(text, 0) == (value, len(text))
 
 
 @pytest.mark.parametrize("value", [math.nan, [math.inf], {"a": -math.inf}])
@@ -34,13 +34,13 @@ def test_what_is_no_number_is_never_written(value: object) -> None:
 )
 def test_what_is_not_strict_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        strict.parse(text)
+        strict_json.parse(text)
 
 
-@pytest.mark.parametrize(("levels", "is_too_deep"), [(strict.DEEPEST, False), (201, True)])
+@pytest.mark.parametrize(("levels", "is_too_deep"), [(strict_json.DEEPEST, False), (201, True)])
 def test_nesting_counts_brackets_that_are_open_and_none_in_texts(
     levels: int, is_too_deep: bool
 ) -> None:
     texts = json.dumps("[{" * 300)
-    assert strict.is_too_deep(f"{'[' * levels}{texts}{']' * levels}") is is_too_deep
-    assert not strict.is_too_deep(f"[{','.join(['[]'] * 300)}]")
+    assert strict_json.is_too_deep(f"{'[' * levels}{texts}{']' * levels}") is is_too_deep
+    assert not strict_json.is_too_deep(f"[{','.join(['[]'] * 300)}]")

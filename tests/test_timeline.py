@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from durably_cli.events import (
+from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
@@ -17,8 +17,8 @@ from durably_cli.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.state import fold
-from durably_cli.timeline import Execution, Gap, executions, lanes, pick
+from durably_cli.journal.state import fold
+from durably_cli.render.timeline import Execution, Gap, executions, lanes, pick
 from tests.strategies import RUN
 
 

@@ -17,10 +17,10 @@ from hypothesis import given
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from durably_cli import values
-from durably_cli.declared import UNDECLARED
 from durably_cli.errors import ValueRefused
-from durably_cli.events import Json
+from durably_cli.journal.events import Json
+from durably_cli.values import convert
+from durably_cli.values.declared import UNDECLARED
 from tests import strategies
 
 
@@ -73,7 +73,7 @@ class Plain:
 
 
 def round_trip(value: Any, declared: Any = UNDECLARED) -> Any:
-    return values.round_trip(values.converter(declared), value)[1]
+    return convert.round_trip(convert.converter(declared), value)[1]
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ def test_an_input_that_does_not_fit_names_every_field() -> None:
         b: list[float]
         c: Base
 
-    with pytest.raises(values.DoesNotFit) as caught:
-        values.converter(Input).load(Json('{"a":"x","b":[1,"y"],"c":{"x":[]}}'))
+    with pytest.raises(convert.DoesNotFit) as caught:
+        convert.converter(Input).load(Json('{"a":"x","b":[1,"y"],"c":{"x":[]}}'))
     assert [path for path, _ in caught.value.problems] == ["a", "b[1]", "c.x"]
 
 
@@ -202,20 +202,20 @@ def test_a_default_of_this_moment_is_settled_when_the_run_is_made() -> None:
     class Input(BaseModel):
         day: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
-    converter = values.converter(Input)
-    settled = values.settled(converter, Json("{}"))
+    converter = convert.converter(Input)
+    settled = convert.settled(converter, Json("{}"))
     assert converter.load(settled) == converter.load(settled)
 
 
 def test_an_input_whose_model_cannot_read_its_own_output_stays_as_given() -> None:
-    assert values.settled(values.converter(OneWay), Json('{"org_id":"o"}')) == '{"org_id":"o"}'
+    assert convert.settled(convert.converter(OneWay), Json('{"org_id":"o"}')) == '{"org_id":"o"}'
 
 
 def test_a_union_in_another_order_is_another_type() -> None:
     for declared, expected in ((Same | Alike, Same), (Alike | Same, Alike)):
-        converter = values.converter(declared)
+        converter = convert.converter(declared)
         assert type(converter.load(Json('{"id":1}'))) is expected
-        assert values.converter(declared) is converter
+        assert convert.converter(declared) is converter
 
 
 class Same(BaseModel):
@@ -228,4 +228,4 @@ class Alike(BaseModel):
 
 def test_a_type_that_json_cannot_give_is_an_error_that_says_so() -> None:
     with pytest.raises(TypeError, match="Plain cannot be made from JSON"):
-        values.converter(Plain)
+        convert.converter(Plain)

@@ -25,12 +25,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from durably_cli import Run, Step, StepError, define_job, paths
+from durably_cli import Run, Step, StepError, define_job
+from durably_cli.engines.local.resume import resume
+from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
-from durably_cli.reader import Reading
-from durably_cli.render import plain
-from durably_cli.resumes import resume
-from durably_cli.store import Store
+from durably_cli.journal.reader import Reading
+from durably_cli.project import places
+from durably_cli.render import rows
 
 
 class Colour(enum.IntEnum):
@@ -242,7 +243,7 @@ def test_what_the_api_takes_a_reader_gives_back(
         except DurablyError:
             assert not list(Path(folder).rglob("*.jsonl")), "it was refused before there was a run"
             return
-        store = paths.open_store(paths.find_project(start=Path(__file__).parent))
+        store = places.open_store(places.find_project(start=Path(__file__).parent))
         _check_readable(store, run.id)
         assert run.status == "failed"
         _check_replayed(store, run.id, job, played)
@@ -259,8 +260,8 @@ def _check_readable(store: Store, run_id: str) -> None:
     """Every line is as strict as JSON gets, and whatever shows the run can show it."""
     with store.view(run_id) as view:
         shown = io.StringIO()
-        plain.write_run(view, shown)
-        plain.write_run_json(view, shown)
+        rows.write_run(view, shown)
+        rows.write_run_json(view, shown)
         with view.open() as file:
             for line in file:
                 fields = json.loads(line, parse_constant=pytest.fail, object_pairs_hook=list)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from durably_cli.working_folder import from_project, inside
+from durably_cli.engines.local.working_folder import from_project, inside
 from tests.conftest import Project
 from tests.crash.sample_journals import resealed
 

@@ -12,9 +12,9 @@ import typer
 
 from durably_cli.cli import care, looking, project, running
 from durably_cli.cli.app import UsageError, app, commands
-from durably_cli.ending import end_as
-from durably_cli.render.text import visible_lines
-from durably_cli.streams import prepare
+from durably_cli.cli.exits import end_as
+from durably_cli.cli.streams import prepare
+from durably_cli.render.words import visible_lines
 
 __all__ = ["care", "looking", "main", "project", "running"]
 

@@ -14,8 +14,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandInfo
 
 from durably_cli import hints
-from durably_cli.ending import end_as
-from durably_cli.render.text import visible
+from durably_cli.cli.exits import end_as
+from durably_cli.render.words import visible
 from durably_cli.version import __version__
 
 
@@ -98,7 +98,7 @@ def command(
 
 def project_of(context: typer.Context) -> Path:
     """The project the command is for; said on a terminal if one could not have guessed it."""
-    from durably_cli.paths import (
+    from durably_cli.project.places import (
         PROJECT_VARIABLE,
         VIRTUAL_ENVIRONMENT,
         is_found_from_here,

@@ -10,7 +10,7 @@ import typer
 from durably_cli.cli.app import AsJson, command, project_of
 from durably_cli.cli.completion import complete_runs
 from durably_cli.cli.running import RUN
-from durably_cli.state import Status
+from durably_cli.journal.state import Status
 
 _Runs = Annotated[
     list[str], typer.Argument(help=RUN, metavar="RUN...", autocompletion=complete_runs)
@@ -55,7 +55,7 @@ def verify(
       durably verify @last
       durably verify --json | jq -r '.findings[] | select(.state != "ok") | .told'
     """
-    from durably_cli.checking import run_verify
+    from durably_cli.cli.commands.verify import run_verify
     from durably_cli.errors import UsageError
 
     if all and runs:
@@ -79,7 +79,7 @@ def repair(
       durably repair @last
       durably repair @last --yes
     """
-    from durably_cli.mending import run_repair
+    from durably_cli.cli.commands.repair import run_repair
 
     return run_repair(project_of(context), run, yes=yes)
 
@@ -100,7 +100,7 @@ def delete(
       durably delete @last
       durably delete @failed --status failed
     """
-    from durably_cli.removing import run_delete
+    from durably_cli.cli.commands.delete import run_delete
 
     return run_delete(project_of(context), runs, status or [], free_keys=free_keys)
 
@@ -131,8 +131,8 @@ def prune(
       durably prune --older-than 30d --keep-last 5 --yes
       durably prune --older-than 8w --status failed --status completed -y
     """
-    from durably_cli.options import read_moment
-    from durably_cli.removing import PruneOptions, run_prune
+    from durably_cli.cli.commands.delete import PruneOptions, run_prune
+    from durably_cli.cli.options import read_moment
 
     before = read_moment(older_than, "--older-than")
     options = PruneOptions(before, keep_last, status or [], free_keys, dry_run, yes)
@@ -156,7 +156,7 @@ def export(
     Examples:
       durably export @last -o run.tar.gz
     """
-    from durably_cli.carrying import run_export
+    from durably_cli.cli.commands.export import run_export
 
     return run_export(project_of(context), run, output)
 
@@ -180,6 +180,6 @@ def import_(
       durably import run.tar.gz
       durably import run.tar.gz --adopt
     """
-    from durably_cli.carrying import run_import
+    from durably_cli.cli.commands.export import run_import
 
     return run_import(project_of(context), file, adopt=adopt)

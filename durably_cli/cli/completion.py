@@ -21,12 +21,12 @@ _RUNS = 30
 
 def complete_jobs(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """The project's jobs, with what they do."""
-    from durably_cli import catalogue
+    from durably_cli.project import known_jobs
 
     project = _project(context)
     if project is None:
         return []
-    known = catalogue.known(project)
+    known = known_jobs.known(project)
     return [(name, offered(known[name])) for name in sorted(known) if name.startswith(incomplete)]
 
 
@@ -39,7 +39,7 @@ def complete_runs(context: typer.Context, incomplete: str) -> list[tuple[str, st
 
 def complete_topics(incomplete: str) -> list[tuple[str, str]]:
     """The topics of `durably help`."""
-    from durably_cli.topics import TOPICS, title
+    from durably_cli.cli.help import TOPICS, title
 
     return [(name, title(name)) for name in TOPICS if name.startswith(incomplete)]
 
@@ -48,12 +48,12 @@ _WORDS = (("@last", "the newest run"), ("@failed", "the newest run that failed")
 
 
 def _runs(project: Path) -> Iterator[tuple[str, str]]:
-    from durably_cli import paths
-    from durably_cli.ids import short
-    from durably_cli.render.text import age
+    from durably_cli.project import places
+    from durably_cli.render.words import age
+    from durably_cli.system.ids import short
 
     try:
-        store = paths.open_store(project)
+        store = places.open_store(project)
         for run_id in islice(store.run_ids(), _RUNS):
             created = store.created(run_id)
             if created is not None:

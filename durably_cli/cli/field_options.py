@@ -9,9 +9,9 @@ from typing import Any
 import typer
 from typer.core import TyperOption
 
-from durably_cli.fields import Field, Kind
-from durably_cli.render.text import visible
-from durably_cli.working_folder import from_project
+from durably_cli.engines.local.working_folder import from_project
+from durably_cli.render.words import visible
+from durably_cli.values.schema import Field, Kind
 
 
 def options_of(

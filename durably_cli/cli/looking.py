@@ -11,7 +11,7 @@ import typer
 from durably_cli.cli.app import AsJson, command, project_of
 from durably_cli.cli.completion import complete_jobs, complete_runs
 from durably_cli.cli.running import RUN
-from durably_cli.state import Status
+from durably_cli.journal.state import Status
 
 _Run = Annotated[str, typer.Argument(help=RUN, metavar="RUN", autocompletion=complete_runs)]
 
@@ -66,8 +66,8 @@ def list_(
       durably list --status interrupted -n 0 | cut -f1 | xargs -r -n1 durably resume
       durably list --watch
     """
-    from durably_cli.listing import Filters, run_list
-    from durably_cli.options import read_labels, read_moment
+    from durably_cli.cli.commands.list_ import Filters, run_list
+    from durably_cli.cli.options import read_labels, read_moment
 
     filters = Filters(
         job or [],
@@ -112,7 +112,7 @@ def inspect(
       durably inspect @last --follow
       durably inspect @failed --html run.html
     """
-    from durably_cli.inspecting import InspectOptions, run_inspect
+    from durably_cli.cli.commands.inspect import InspectOptions, run_inspect
 
     options = InspectOptions(step, events, follow, html, svg, as_json)
     return run_inspect(project_of(context), run, options)
@@ -143,7 +143,7 @@ def logs(
       durably logs @last -f
       durably logs @failed --level warn
     """
-    from durably_cli.logs import run_logs
+    from durably_cli.cli.commands.logs import run_logs
 
     return run_logs(
         project_of(context), run, follow=follow, step=step, level=level, as_json=as_json

@@ -32,7 +32,7 @@ def jobs(
       durably jobs sync-users
       durably jobs sync-users --json | jq .job.input
     """
-    from durably_cli.describing import run_job, run_jobs
+    from durably_cli.cli.commands.jobs import run_job, run_jobs
 
     project = project_of(context)
     if job is None:
@@ -55,7 +55,7 @@ def init(
       durably init
       durably init nightly
     """
-    from durably_cli.scaffold import run_init
+    from durably_cli.cli.commands.init import run_init
 
     return run_init(folder)
 
@@ -69,7 +69,7 @@ def info(context: typer.Context, as_json: AsJson = False) -> int:
       durably info
       durably info --json | jq -r .info.data.value
     """
-    from durably_cli.settings import run_info
+    from durably_cli.cli.commands.info import run_info
 
     return run_info(context.find_root().params.get("project"), as_json=as_json)
 
@@ -85,10 +85,10 @@ def adopt(
     Examples:
       durably adopt /home/ann/old-place/billing
     """
-    from durably_cli.paths import adopt
+    from durably_cli.project.places import adopt
 
     folder = adopt(Path(old).absolute(), project_of(context))
-    from durably_cli.render.text import visible
+    from durably_cli.render.words import visible
 
     print(visible(f"the runs of {old} are now in {folder}"), file=sys.stderr)
     return 0
@@ -109,6 +109,6 @@ def help_(
       durably help cron
       durably help exit-codes
     """
-    from durably_cli.topics import run_help
+    from durably_cli.cli.help import run_help
 
     return run_help(topic)

@@ -9,8 +9,8 @@ import typer
 from durably_cli import hints
 from durably_cli.cli.app import AsJson, command, project_of
 from durably_cli.cli.completion import complete_jobs, complete_runs
-from durably_cli.cli.flags import TriggerCommand, given_fields
-from durably_cli.request import OnConflict
+from durably_cli.cli.job_flags import TriggerCommand, given_fields
+from durably_cli.engines.request import OnConflict
 
 RUN = (
     "The run: 4 or more characters of the head or the tail of its id, @last, @last/JOB, @failed, "
@@ -96,7 +96,7 @@ def trigger(
       durably trigger sync-users -i @input.json --idempotency-key "$(date +%F)"
       durably trigger sync-users -i @input.json --concurrency-key org_123 --on-conflict skip
     """
-    from durably_cli.executing import TriggerOptions, run_trigger
+    from durably_cli.cli.commands.execute import TriggerOptions, run_trigger
 
     if quiet:
         hints.are_read_elsewhere()
@@ -132,7 +132,7 @@ def resume(
       durably resume @failed
       durably resume key:sync-users/2026-11-24
     """
-    from durably_cli.executing import run_resume
+    from durably_cli.cli.commands.execute import run_resume
 
     if quiet:
         hints.are_read_elsewhere()

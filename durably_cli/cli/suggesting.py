@@ -87,9 +87,9 @@ def _nearest(word: str, names: Iterable[str]) -> str | None:
 
 def _jobs(context: Any) -> Iterable[str]:
     """The names of the project's jobs, as far as they are known without importing one."""
-    from durably_cli import catalogue
+    from durably_cli.project import known_jobs
 
     try:
-        return catalogue.known(project_of(context))
+        return known_jobs.known(project_of(context))
     except (DurablyError, OSError):
         return ()

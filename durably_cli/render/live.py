@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from durably_cli.events import (
+from durably_cli.engines.local.execute import OwnedRun
+from durably_cli.engines.local.follow import moments
+from durably_cli.journal.events import (
     Event,
     LogWritten,
     ProgressReported,
@@ -17,12 +19,10 @@ from durably_cli.events import (
     StepCompleted,
     StepStarted,
 )
-from durably_cli.following import moments
-from durably_cli.ids import short
-from durably_cli.local import OwnedRun
-from durably_cli.render.talk import Talk, share
-from durably_cli.render.terminal import console_on, log_text
-from durably_cli.render.text import plural, span, visible
+from durably_cli.render.lines import Talk, share
+from durably_cli.render.tables import console_on, log_text
+from durably_cli.render.words import plural, span, visible
+from durably_cli.system.ids import short
 
 
 def redraw(out: TextIO, draw: Callable[[Console], bool]) -> None:

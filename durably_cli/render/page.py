@@ -12,16 +12,17 @@ from pathlib import Path
 from string import Template
 from typing import TextIO
 
-from durably_cli import clock, hints
-from durably_cli.blobs import size_of
-from durably_cli.events import Json, LogWritten
-from durably_cli.ids import short
-from durably_cli.render.plain import labels_text, logs, pretty_json
-from durably_cli.render.summary import in_doubt, reason, summary
-from durably_cli.render.text import outcome_text, plural, size, span, visible, visible_lines
-from durably_cli.state import Status
-from durably_cli.store import View
-from durably_cli.timeline import Execution, Lane, executions, lanes
+from durably_cli import hints
+from durably_cli.engines.local.store import View
+from durably_cli.journal.blobs import size_of
+from durably_cli.journal.events import Json, LogWritten
+from durably_cli.journal.state import Status
+from durably_cli.render.record import in_doubt, reason, summary
+from durably_cli.render.rows import labels_text, logs, pretty_json
+from durably_cli.render.timeline import Execution, Lane, executions, lanes
+from durably_cli.render.words import outcome_text, plural, size, span, visible, visible_lines
+from durably_cli.system import clock
+from durably_cli.system.ids import short
 
 VALUE_LENGTH = 10_000
 """How many characters of a value are written; the page says where the rest is."""

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from durably_cli.ids import short
-from durably_cli.render.plain import logs
-from durably_cli.render.text import plural, span, visible, visible_lines
-from durably_cli.store import View
-from durably_cli.timeline import seconds_of
+from durably_cli.engines.local.store import View
+from durably_cli.render.rows import logs
+from durably_cli.render.timeline import seconds_of
+from durably_cli.render.words import plural, span, visible, visible_lines
+from durably_cli.system.ids import short
 
 LOGS, PRINTED, ATTEMPTS = 10, 20, 10
 """How many log lines, lines the job printed, and attempts are shown, the last ones."""

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from durably_cli import clock, ids
+from durably_cli.system import clock, ids
 from tests.benchmarks import stores
 from tests.benchmarks.bench import TRIGGER, Bench, drop_caches
 from tests.benchmarks.measuring import OURS, Part, Work, in_turns, peak_mib, process, run, told

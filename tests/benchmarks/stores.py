@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from durably_cli import clock, codec, ids
-from durably_cli.events import (
+from durably_cli.journal import codec
+from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
@@ -21,7 +21,8 @@ from durably_cli.events import (
     StepCompleted,
     StepStarted,
 )
-from durably_cli.strict import to_json
+from durably_cli.system import clock, ids
+from durably_cli.values.strict_json import to_json
 
 DAYS = 100
 """Over how many days the runs of a store are spread."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durably_cli.topics import page
+from durably_cli.cli.help import page
 from tests.benchmarks import results
 from tests.benchmarks.__main__ import DRAWN, PICTURE
 from tests.benchmarks.measuring import Part

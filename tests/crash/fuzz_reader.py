@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 from zlib import crc32
 
-from durably_cli import codec
 from durably_cli.errors import JournalDamaged, JournalTooNew
-from durably_cli.events import Event, Unknown
-from durably_cli.reader import Reading
+from durably_cli.journal import codec
+from durably_cli.journal.events import Event, Unknown
+from durably_cli.journal.reader import Reading
 from tests.crash.sample_journals import SAMPLES
 from tests.strategies import RUN
 

@@ -18,7 +18,9 @@ def main() -> None:
         import atheris
     except ImportError:
         sys.exit(f"the fuzzer needs atheris: {INSTALL}")
-    with atheris.instrument_imports(include=["durably_cli.codec", "durably_cli.reader"]):
+    with atheris.instrument_imports(
+        include=["durably_cli.journal.codec", "durably_cli.journal.reader"]
+    ):
         from tests.crash.fuzz_reader import TOKENS, check, seeds, with_value
     corpus = Path(sys.argv[1])
     for number, seed in enumerate(seeds()):

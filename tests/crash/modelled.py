@@ -7,7 +7,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from durably_cli.events import (
+from durably_cli.engines.local.execute import OwnedRun, Results, Work
+from durably_cli.engines.local.store import View
+from durably_cli.journal.events import (
     DURABLE,
     Event,
     Json,
@@ -15,10 +17,8 @@ from durably_cli.events import (
     RunStarted,
     StepCompleted,
 )
-from durably_cli.journal import Journal
-from durably_cli.local import OwnedRun, Results, Work
-from durably_cli.state import Status, fold
-from durably_cli.store import View
+from durably_cli.journal.state import Status, fold
+from durably_cli.journal.writer import Journal
 
 AT = "2026-11-24T03:52:01.251Z"
 SECTOR = 512

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from durably_cli import paths
-from durably_cli.claims import Claims
-from durably_cli.events import FORMAT, Json, RunCompleted, RunCreated, RunStarted
-from durably_cli.store import Store
+from durably_cli.engines.local.claims import Claims
+from durably_cli.engines.local.store import Store
+from durably_cli.journal.events import FORMAT, Json, RunCompleted, RunCreated, RunStarted
+from durably_cli.project import places
 from tests.conftest import Project
 from tests.crash import forking
 from tests.crash.forking import Ended, How
@@ -166,7 +166,7 @@ READING = (
 
 def _store_of(project: Project) -> Path:
     """The store's folder of a project that has a data folder of its own."""
-    return project.data / paths.store_folder(project.root.resolve()).name
+    return project.data / places.store_folder(project.root.resolve()).name
 
 
 def remove(path: Path) -> None:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from durably_cli.blobs import Blobs
-from durably_cli.claims import Claim, Claims
-from durably_cli.events import RunFailed, StepCompleted
-from durably_cli.state import Status
-from durably_cli.store import Store, View
+from durably_cli.engines.local.claims import Claim, Claims
+from durably_cli.engines.local.store import Store, View
+from durably_cli.journal.blobs import Blobs
+from durably_cli.journal.events import RunFailed, StepCompleted
+from durably_cli.journal.state import Status
 from tests.conftest import Result
 from tests.crash.ledger import Ledger
 

@@ -13,10 +13,15 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from durably_cli import checking, ids, journal, removal, repair
-from durably_cli.claims import Claim, Claims
+from durably_cli.cli.commands import verify
+from durably_cli.engines.local import remove, repair
+from durably_cli.engines.local.claims import Claim, Claims
+from durably_cli.engines.local.execute import Results, Work, remember
+from durably_cli.engines.local.resume import resume
+from durably_cli.engines.local.store import Store, Unreadable, View
 from durably_cli.errors import Busy, JournalDamaged, NotFound
-from durably_cli.events import (
+from durably_cli.journal import writer
+from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
@@ -32,12 +37,10 @@ from durably_cli.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.local import Results, Work, remember
-from durably_cli.reader import Reading
-from durably_cli.resumes import resume
-from durably_cli.state import Status
-from durably_cli.step import Step
-from durably_cli.store import Store, Unreadable, View
+from durably_cli.journal.reader import Reading
+from durably_cli.journal.state import Status
+from durably_cli.steps.step import Step
+from durably_cli.system import ids
 from tests.crash.modelled import (
     AT,
     NAMES,
@@ -170,14 +173,14 @@ class Runs(RuleBasedStateMachine):
     @rule(number=which)
     def take_over(self, number: int) -> None:
         run = self.pick(number, can_be_taken_over)
-        with closing(journal.hold(run.path, seconds=0)) as lock:
+        with closing(writer.hold(run.path, seconds=0)) as lock:
             reading, results = Reading(lock.fd, run.path, run.id), Results(run.path)
             if not run.is_whole:
                 self._check_refused_or_kept(run, lambda: list(reading))
                 return
             assert list(remember(reading, results)) == run.events
             run.check_results(results)
-            taken, _ = journal.take_over(lock, reading, run.path, self.store.temporary)
+            taken, _ = writer.take_over(lock, reading, run.path, self.store.temporary)
         torn = reading.torn.size if reading.torn else 0
         assert torn == run.torn
         run.is_taken_by(taken)
@@ -226,9 +229,9 @@ class Runs(RuleBasedStateMachine):
         run = self.pick(number, is_there)
         if run.is_held:
             with pytest.raises(Busy):
-                removal.remove(self.store, run.id, list(Status), free_key=False)
+                remove.remove(self.store, run.id, list(Status), free_key=False)
             return
-        removal.remove(self.store, run.id, list(Status), free_key=False)
+        remove.remove(self.store, run.id, list(Status), free_key=False)
         self.runs.remove(run)
         self.removed.append(run)
 
@@ -237,12 +240,12 @@ class Runs(RuleBasedStateMachine):
     def own_twice(self, number: int) -> None:
         run = self.pick(number, is_held)
         with pytest.raises(Busy):
-            journal.hold(run.path, seconds=0)
+            writer.hold(run.path, seconds=0)
 
     @rule()
     def verify(self) -> None:
         type(self).rules_executed += 1
-        bad = {f.name for f in checking._of_all(self.store) if f.state in checking.DAMAGED}
+        bad = {f.name for f in verify._of_all(self.store) if f.state in verify.DAMAGED}
         assert bad <= {run.id for run in self.runs if not run.is_whole}
         assert bad >= {run.id for run in self.runs if run.must_be_refused}
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from durably_cli import codec
 from durably_cli.errors import JournalDamaged
-from durably_cli.events import (
+from durably_cli.journal import codec
+from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
@@ -30,7 +30,7 @@ from durably_cli.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.reader import Reading
+from durably_cli.journal.reader import Reading
 from tests.strategies import RUN, lines_of
 
 AT = "2026-11-24T03:52:01.251Z"

@@ -49,7 +49,7 @@ UNCHANGED = SeededBug("unchanged", "durably_cli.version:__version__", (), lambda
 
 @seeded(
     "no fdatasync",
-    "durably_cli.files:sync",
+    "durably_cli.system.files:sync",
     "power_cuts.py::test_every_promise_outlives_a_power_cut",
     "failing_disk.py::test_a_run_whose_disk_fails_stops_and_loses_nothing",
     "system_calls.py::test_the_order_of_system_calls",
@@ -60,7 +60,7 @@ def _(sync: Any) -> Any:
 
 @seeded(
     "sync retried after a failure",
-    "durably_cli.files:sync",
+    "durably_cli.system.files:sync",
     "failing_disk.py::test_a_run_whose_disk_fails_stops_and_loses_nothing[FAULT-ext4]",
     "failing_disk.py::test_a_run_whose_disk_fails_stops_and_loses_nothing[FAULT-xfs]",
     "system_calls.py::test_a_failed_sync_of_a_result_is_told_and_never_tried_again",
@@ -77,7 +77,7 @@ def _(sync: Any) -> Any:
 
 @seeded(
     "rename without sync",
-    "durably_cli.journal:_replaced",
+    "durably_cli.journal.writer:_replaced",
     "power_cuts.py::test_every_promise_outlives_a_power_cut",
     "system_calls.py::test_the_order_of_system_calls[resume]",
 )
@@ -87,7 +87,7 @@ def _(replaced: Any) -> Any:
 
 @seeded(
     "line 0 not synced before its name",
-    "durably_cli.journal:create",
+    "durably_cli.journal.writer:create",
     "power_cuts.py::test_every_promise_outlives_a_power_cut",
     "system_calls.py::test_the_order_of_system_calls[create]",
 )
@@ -97,7 +97,7 @@ def _(create: Any) -> Any:
 
 @seeded(
     "no folder sync",
-    "durably_cli.files:sync_folder",
+    "durably_cli.system.files:sync_folder",
     "power_cuts.py::test_every_promise_outlives_a_power_cut",
     "system_calls.py::test_the_order_of_system_calls",
 )
@@ -107,7 +107,7 @@ def _(sync_folder: Any) -> Any:
 
 @seeded(
     "no truncate on error",
-    "durably_cli.journal:Journal._cut_back",
+    "durably_cli.journal.writer:Journal._cut_back",
     "system_calls.py::test_a_failed_sync_of_a_result_is_told_and_never_tried_again",
     "full_disk.py::test_a_disk_that_ends_at_some_bytes_of_some_records",
 )
@@ -117,7 +117,7 @@ def _(cut_back: Any) -> Any:
 
 @seeded(
     "a key claimed after its run",
-    "durably_cli.triggers:_Trigger._claim",
+    "durably_cli.engines.local.trigger:_Trigger._claim",
     "system_calls.py::test_the_order_of_system_calls[claim and create]",
 )
 def _(claim: Any) -> Any:
@@ -137,7 +137,7 @@ def _(claim: Any) -> Any:
 
 @seeded(
     "a found claim is not synced",
-    "durably_cli.claims:Claims.sync",
+    "durably_cli.engines.local.claims:Claims.sync",
     "system_calls.py::test_the_order_of_system_calls[create for a claim]",
 )
 def _(sync: Any) -> Any:
@@ -146,7 +146,7 @@ def _(sync: Any) -> Any:
 
 @seeded(
     "a new folder not synced in its parent",
-    "durably_cli.files:make_folder",
+    "durably_cli.system.files:make_folder",
     "system_calls.py::test_the_order_of_system_calls[create]",
 )
 def _(make_folder: Any) -> Any:
@@ -155,7 +155,7 @@ def _(make_folder: Any) -> Any:
 
 @seeded(
     "step.started not written",
-    "durably_cli.step:Step.emit",
+    "durably_cli.steps.step:Step.emit",
     "system_calls.py::test_the_order_of_system_calls[create]",
 )
 def _(emit: Any) -> Any:
@@ -165,7 +165,7 @@ def _(emit: Any) -> Any:
 
 @seeded(
     "step.completed written before the function is called",
-    "durably_cli.step:Step.emit",
+    "durably_cli.steps.step:Step.emit",
     "system_calls.py::test_the_order_of_system_calls[create]",
 )
 def _(emit: Any) -> Any:
@@ -181,7 +181,7 @@ def _(emit: Any) -> Any:
 
 @seeded(
     "markup printed",
-    "durably_cli.render.talk:visible",
+    "durably_cli.render.lines:visible",
     "hostile_text.py::test_what_a_run_holds_is_shown_as_text",
 )
 def _(visible: Any) -> Any:
@@ -195,7 +195,7 @@ def _(visible: Any) -> Any:
 
 @seeded(
     "control characters printed",
-    "durably_cli.render.text:_spelled",
+    "durably_cli.render.words:_spelled",
     "hostile_text.py::test_what_a_run_holds_is_shown_as_text",
 )
 def _(spelled: Any) -> Any:
@@ -204,7 +204,7 @@ def _(spelled: Any) -> Any:
 
 @seeded(
     "bidi shown raw",
-    "durably_cli.render.text:_spelled",
+    "durably_cli.render.words:_spelled",
     "hostile_text.py::test_what_a_run_holds_is_shown_as_text",
 )
 def _(spelled: Any) -> Any:
@@ -223,7 +223,7 @@ def _(escape: Any) -> Any:
 
 @seeded(
     "SVG not escaped",
-    "durably_cli.render.picture:escape",
+    "durably_cli.render.svg:escape",
     "hostile_text.py::test_json_gives_it_back_and_pages_and_pictures_hold_it_as_text",
 )
 def _(escape: Any) -> Any:
@@ -242,7 +242,7 @@ def _opened_without(flag: int, open_existing: Any) -> Any:
 
 @seeded(
     "links followed",
-    "durably_cli.files:open_existing",
+    "durably_cli.system.files:open_existing",
     "places.py::test_a_claim_that_is_a_link_stands_for_no_run",
 )
 def _(open_existing: Any) -> Any:
@@ -251,7 +251,7 @@ def _(open_existing: Any) -> Any:
 
 @seeded(
     "any kind of file opened",
-    "durably_cli.files:open_existing",
+    "durably_cli.system.files:open_existing",
     "places.py::test_a_run_that_is_no_plain_file_is_unreadable_and_hides_no_other",
 )
 def _(open_existing: Any) -> Any:
@@ -260,7 +260,7 @@ def _(open_existing: Any) -> Any:
 
 @seeded(
     "a FIFO waited on",
-    "durably_cli.files:open_existing",
+    "durably_cli.system.files:open_existing",
     "places.py::test_a_run_that_is_no_plain_file_is_unreadable_and_hides_no_other[fifo]",
 )
 def _(open_existing: Any) -> Any:
@@ -269,7 +269,7 @@ def _(open_existing: Any) -> Any:
 
 @seeded(
     "ids not checked",
-    "durably_cli.bundle:_head",
+    "durably_cli.engines.local.bundle:_head",
     "names.py::test_a_bundle_leads_nowhere",
 )
 def _(head: Any) -> Any:
@@ -278,7 +278,7 @@ def _(head: Any) -> Any:
 
 @seeded(
     "names of jobs not checked",
-    "durably_cli.discovery:NAME",
+    "durably_cli.project.discovery:NAME",
     "names.py::test_a_name_leads_nowhere_but_into_the_store",
 )
 def _(name: Any) -> Any:
@@ -287,12 +287,12 @@ def _(name: Any) -> Any:
 
 @seeded(
     "list imports the jobs",
-    "durably_cli.listing:run_list",
+    "durably_cli.cli.commands.list_:run_list",
     "job_modules.py::test_only_commands_that_run_jobs_import_them",
 )
 def _(run_list: Any) -> Any:
     def load_and_list(project: Path, *args: Any, **options: Any) -> Any:
-        from durably_cli.discovery import load_all
+        from durably_cli.project.discovery import load_all
 
         load_all(project)
         return run_list(project, *args, **options)
@@ -302,7 +302,7 @@ def _(run_list: Any) -> Any:
 
 @seeded(
     "umask decides",
-    "durably_cli.files:create",
+    "durably_cli.system.files:create",
     "places.py::test_folders_and_files_are_private_whatever_the_umask",
 )
 def _(create: Any) -> Any:
@@ -311,7 +311,7 @@ def _(create: Any) -> Any:
 
 @seeded(
     "crc not checked",
-    "durably_cli.codec:decode",
+    "durably_cli.journal.codec:decode",
     "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
     "bytes_commands.py::test_32_damaged_runs_are_refused_by_every_command_with_their_place",
 )
@@ -327,7 +327,7 @@ def _(decode: Any) -> Any:
 
 @seeded(
     "seq not checked",
-    "durably_cli.codec:decode",
+    "durably_cli.journal.codec:decode",
     "bytes_resealed.py::test_a_wrong_seq_with_the_right_checksum_is_damage_at_every_line",
     "bytes_commands.py::test_32_damaged_runs_are_refused_by_every_command_with_their_place",
 )
@@ -339,14 +339,14 @@ def _(decode: Any) -> Any:
     return decode_any
 
 
-@seeded("duplicate keys accepted", "durably_cli.codec:DECODER", "bytes_resealed.py")
+@seeded("duplicate keys accepted", "durably_cli.journal.codec:DECODER", "bytes_resealed.py")
 def _(decoder: Any) -> Any:
     return json.JSONDecoder(parse_constant=decoder.parse_constant, parse_float=decoder.parse_float)
 
 
 @seeded(
     "bad lines skipped",
-    "durably_cli.reader:Reading._judge",
+    "durably_cli.journal.reader:Reading._judge",
     "bytes.py::test_a_cut_at_every_byte_keeps_every_whole_line_and_drops_the_rest_as_torn",
     "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
     "fuzz.py",
@@ -362,7 +362,7 @@ def _(judge: Any) -> Any:
 
 @seeded(
     "a torn tail appended to",
-    "durably_cli.journal:_copy",
+    "durably_cli.journal.writer:_copy",
     "bytes_commands.py::test_a_run_cut_at_any_byte_is_resumed_and_told_what_was_dropped",
     "state_machine.py",
 )
@@ -376,7 +376,7 @@ def _(copy: Any) -> Any:
 
 @seeded(
     "checksums of plain steps not looked at",
-    "durably_cli.plain_steps:_alike",
+    "durably_cli.journal.fast_codec:_alike",
     "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
 )
 def _(alike: Any) -> Any:
@@ -388,7 +388,7 @@ def _(alike: Any) -> Any:
 
 @seeded(
     "newline required",
-    "durably_cli.reader:Reading._event",
+    "durably_cli.journal.reader:Reading._event",
     "bytes.py::test_a_cut_at_every_byte_keeps_every_whole_line_and_drops_the_rest_as_torn",
 )
 def _(event: Any) -> Any:
@@ -400,7 +400,7 @@ def _(event: Any) -> Any:
 
 @seeded(
     "damage taken for a torn tail",
-    "durably_cli.reader:_is_cut_short",
+    "durably_cli.journal.reader:_is_cut_short",
     "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
     "bytes.py::test_bytes_that_no_crash_leaves_are_damage",
 )
@@ -410,7 +410,7 @@ def _(is_cut_short: Any) -> Any:
 
 @seeded(
     "a torn tail taken for damage",
-    "durably_cli.reader:_has_zeroed_sector",
+    "durably_cli.journal.reader:_has_zeroed_sector",
     "bytes.py::test_zeroed_sectors_of_the_unsynced_tail_in_every_pattern_are_a_torn_tail",
     "state_machine.py",
 )
@@ -420,7 +420,7 @@ def _(has_zeroed_sector: Any) -> Any:
 
 @seeded(
     "a durable event dropped with a torn tail",
-    "durably_cli.reader:DURABLE",
+    "durably_cli.journal.reader:DURABLE",
     "bytes.py::test_a_zeroed_sector_with_a_durable_event_behind_it_is_damage",
 )
 def _(durable: Any) -> Any:
@@ -429,7 +429,7 @@ def _(durable: Any) -> Any:
 
 @seeded(
     "raw value on the first run",
-    "durably_cli.step:Step._kept",
+    "durably_cli.steps.step:Step._kept",
     "values.py::test_every_value_is_the_same_on_the_first_run_and_on_the_replay",
 )
 def _(kept: Any) -> Any:
@@ -438,7 +438,7 @@ def _(kept: Any) -> Any:
 
 @seeded(
     "what comes back different is not refused",
-    "durably_cli.values:difference",
+    "durably_cli.values.convert:difference",
     "values.py::test_what_json_would_change_is_refused_with_its_place_and_the_fix",
 )
 def _(difference: Any) -> Any:
@@ -447,7 +447,7 @@ def _(difference: Any) -> Any:
 
 @seeded(
     "a result taken for a reference",
-    "durably_cli.journal:belongs_in_a_file",
+    "durably_cli.journal.writer:belongs_in_a_file",
     "values.py",
     "state_machine.py",
 )
@@ -458,7 +458,7 @@ def _(belongs_in_a_file: Any) -> Any:
 
 @seeded(
     "a removed run's key not buried",
-    "durably_cli.claims:Claims.bury",
+    "durably_cli.engines.local.claims:Claims.bury",
     "state_machine.py",
 )
 def _(bury: Any) -> Any:
@@ -467,7 +467,7 @@ def _(bury: Any) -> Any:
 
 @seeded(
     "no lock",
-    "durably_cli.locks:acquire",
+    "durably_cli.system.locks:acquire",
     "many_at_once.py::test_6_resumes_of_one_run_are_one_execution_and_6_who_list_it_see_it_whole",
     "processes_left_behind.py::test_children_that_live_or_have_ended_take_no_run_from_its_owner",
     "keys.py::test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not",
@@ -478,7 +478,7 @@ def _(acquire: Any) -> Any:
 
 @seeded(
     "unlock in the child",
-    "durably_cli.locks:Lock.close",
+    "durably_cli.system.locks:Lock.close",
     "processes_left_behind.py::test_children_that_live_or_have_ended_take_no_run_from_its_owner",
 )
 def _(close: Any) -> Any:
@@ -494,7 +494,7 @@ def _(close: Any) -> Any:
 
 @seeded(
     "children keep locks",
-    "durably_cli.locks:_mine",
+    "durably_cli.system.locks:_mine",
     "processes_left_behind.py::test_children_that_outlive_a_killed_owner_do_not_hold_its_run",
 )
 def _(mine: Any) -> Any:
@@ -514,7 +514,7 @@ def _(mine: Any) -> Any:
 
 @seeded(
     "exists-then-create",
-    "durably_cli.files:publish",
+    "durably_cli.system.files:publish",
     "many_at_once.py::test_a_trigger_that_is_stopped_at_each_call_while_another_has_its_key_makes_no_second_run",
 )
 def _(publish: Any) -> Any:
@@ -529,7 +529,7 @@ def _(publish: Any) -> Any:
 
 @seeded(
     "a concurrency key not locked",
-    "durably_cli.keys:ConcurrencyKey._lock_or_holder",
+    "durably_cli.engines.local.turns:ConcurrencyKey._lock_or_holder",
     "keys.py::test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not",
 )
 def _(lock_or_holder: Any) -> Any:
@@ -541,7 +541,7 @@ def _(lock_or_holder: Any) -> Any:
 
 @seeded(
     "inode not checked by who waited",
-    "durably_cli.locks:Lock.names",
+    "durably_cli.system.locks:Lock.names",
     "kills.py::test_runs_killed_at_200_random_moments_execute_no_acknowledged_step_again",
 )
 def _(names: Any) -> Any:
@@ -550,7 +550,7 @@ def _(names: Any) -> Any:
 
 @seeded(
     "replay switched off",
-    "durably_cli.resumes:remember",
+    "durably_cli.engines.local.resume:remember",
     "processes.py::test_a_step_that_ends_in_an_odd_way[leaves at once]",
     "kills.py::test_runs_killed_at_200_random_moments_execute_no_acknowledged_step_again",
 )
@@ -560,7 +560,7 @@ def _(remember: Any) -> Any:
 
 @seeded(
     "signals raised inside an append",
-    "durably_cli.journal:shield",
+    "durably_cli.journal.writer:shield",
     "signals.py::test_a_signal_at_each_call_stops_the_run_which_goes_on",
 )
 def _(shield: Any) -> Any:
@@ -569,7 +569,7 @@ def _(shield: Any) -> Any:
 
 @seeded(
     "a second signal ignored",
-    "durably_cli.interrupts:_handle",
+    "durably_cli.system.signals:_handle",
     "terminals.py::test_ctrl_c_typed_twice_ends_the_process_at_once_and_the_run_can_be_resumed",
 )
 def _(handle: Any) -> Any:
@@ -579,7 +579,7 @@ def _(handle: Any) -> Any:
 
 @seeded(
     "durations by the wall clock",
-    "durably_cli.step:time",
+    "durably_cli.steps.step:time",
     "clocks.py::test_a_run_is_completed_and_told_of_whatever_the_clock_shows[going back]",
 )
 def _(clock: Any) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli.events import TYPES, Event, Json, LogWritten, StepCompleted, StepStarted
+from durably_cli.journal.events import TYPES, Event, Json, LogWritten, StepCompleted, StepStarted
 from tests.crash.sample_journals import (
     AT,
     COMPLETED,

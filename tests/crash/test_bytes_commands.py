@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import ids
-from durably_cli.store import Store
+from durably_cli.engines.local.store import Store
+from durably_cli.system import ids
 from tests.conftest import Project
 from tests.crash.damages import KINDS, Damage, Target
 from tests.crash.sample_journals import COMPLETED, Sample, resealed

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from durably_cli.errors import JournalTooNew
-from durably_cli.events import Json, Unknown
+from durably_cli.journal.events import Json, Unknown
 from tests.crash.sample_journals import (
     AT,
     SAMPLES,

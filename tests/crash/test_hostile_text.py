@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import discovery
+from durably_cli.project import discovery
 from tests.conftest import Project
 from tests.crash import forking
 from tests.crash.forking import Ended, How

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import discovery
-from durably_cli.store import Store
+from durably_cli.engines.local.store import Store
+from durably_cli.project import discovery
 from tests.conftest import Project
 from tests.crash import forking
 from tests.crash.forking import How

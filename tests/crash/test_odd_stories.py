@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import ids
-from durably_cli.events import (
+from durably_cli.engines.local.store import Store
+from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
@@ -23,7 +23,7 @@ from durably_cli.events import (
     StepCompleted,
     StepStarted,
 )
-from durably_cli.store import Store
+from durably_cli.system import ids
 from tests.crash.places import OLD_RUN, Home
 from tests.crash.test_places import check_in_order
 from tests.strategies import lines_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli.topics import page
+from durably_cli.cli.help import page
 from tests.crash.seeded_bugs import SEEDED_BUGS, UNCHANGED
 from tests.crash.seeding import SeededBug, run_tests
 

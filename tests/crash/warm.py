@@ -21,7 +21,8 @@ from tests.crash.killing import CALLS
 
 _SERVER = f"""
 import contextlib, gc, io, json, os, pydantic, signal, sys
-import durably_cli.cli, durably_cli.executing, durably_cli.listing, durably_cli.inspecting
+import durably_cli.cli
+from durably_cli.cli.commands import execute, inspect, list_
 
 def counted(real):
     def call(*args, **options):

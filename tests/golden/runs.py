@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from durably_cli.events import (
+from durably_cli.journal.events import (
     ErrorInfo,
     Event,
     Json,

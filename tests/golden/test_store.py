@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli import codec
 from durably_cli.errors import JournalError
-from durably_cli.events import TYPES, Event, Unknown
-from durably_cli.reader import Reading
+from durably_cli.journal import codec
+from durably_cli.journal.events import TYPES, Event, Unknown
+from durably_cli.journal.reader import Reading
 from tests.golden import runs
 from tests.golden.transcripts import stored_files
 

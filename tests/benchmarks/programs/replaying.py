@@ -11,11 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-from durably_cli.events import StepStarted
-from durably_cli.local import Results, remember
-from durably_cli.reader import Reading
-from durably_cli.step import Step
-from durably_cli.store import fold_reading
+from durably_cli.engines.local.execute import Results, remember
+from durably_cli.engines.local.store import fold_reading
+from durably_cli.journal.events import StepStarted
+from durably_cli.journal.reader import Reading
+from durably_cli.steps.step import Step
 
 
 def user(number: int) -> object:

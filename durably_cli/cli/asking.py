@@ -1,0 +1,31 @@
+"""Talking with a person: to say what was done, and to ask before what cannot be undone."""
+
+from __future__ import annotations
+
+import sys
+
+from durably_cli import hints
+from durably_cli.errors import UsageError
+from durably_cli.render.words import visible
+
+
+def say(text: str) -> None:
+    """A line of talk, whatever names of the user's are in it."""
+    print(visible(text), file=sys.stderr)
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Whether to go on: as was said beforehand, else as the person at the terminal says.
+
+    UsageError where nobody can be asked.
+    """
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "nobody can be asked here",
+            hint=f"call it on a terminal\n{hints.command('help', 'care')}    "
+            "(says how to answer beforehand)",
+        )
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,106 @@
+"""What `durably info` does: shows every setting and folder, and where each of them comes from."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from durably_cli import version
+from durably_cli.engines.local.store import Store
+from durably_cli.errors import DurablyError
+from durably_cli.journal.events import FORMAT
+from durably_cli.project import places
+from durably_cli.render.record import SCHEMA
+from durably_cli.render.rows import row
+from durably_cli.render.words import plural, size
+from durably_cli.values.strict_json import to_json
+from durably_cli.version import __version__
+
+
+class Setting(NamedTuple):
+    """One thing that is set, what it is set to, and by what."""
+
+    name: str
+    value: str | None
+    source: str
+
+
+def run_info(given_project: str | None, *, as_json: bool) -> int:
+    """`durably info`; the exit code."""
+    found = list(settings(given_project))
+    out = sys.stdout
+    if as_json:
+        info = {each.name: {"value": each.value, "source": each.source} for each in found}
+        out.write(to_json({"schema": SCHEMA, "info": info}) + "\n")
+    elif out.isatty():
+        _show(found, out)
+    else:
+        out.writelines(row(*each) for each in found)
+    return 0
+
+
+def settings(given_project: str | None) -> Iterator[Setting]:
+    """All settings. What cannot be had has no value, and the reason for its source."""
+    yield Setting("version", __version__, str(Path(version.__file__).parent))
+    yield Setting("python", sys.version.split()[0], sys.executable)
+    yield Setting("journal format", str(FORMAT), "written, and the newest that can be read")
+    project: Path | None = None
+    try:
+        project, source = places.locate_project(given_project)
+        yield Setting("project", str(project), source)
+    except DurablyError as error:
+        yield Setting("project", None, error.what)
+    if project is not None:
+        yield _jobs(project)
+    for name, folder, variable in (
+        ("data", places.data_folder, places.DATA_VARIABLE),
+        ("cache", places.cache_folder, places.CACHE_VARIABLE),
+    ):
+        is_set = bool(os.environ.get(variable))
+        try:
+            yield Setting(name, str(folder()), variable if is_set else "this platform's default")
+        except DurablyError as error:
+            yield Setting(name, None, error.what)
+    if project is not None:
+        yield _store(project)
+    quiet = os.environ.get("DURABLY_QUIET")
+    yield Setting("quiet", quiet or "0", "DURABLY_QUIET" if quiet else "default")
+
+
+def _jobs(project: Path) -> Setting:
+    try:
+        files = list(places.job_files(project))
+    except DurablyError as error:
+        return Setting("jobs", None, error.what)
+    return Setting("jobs", str(project / "jobs"), plural(len(files), "module"))
+
+
+def _store(project: Path) -> Setting:
+    try:
+        store = places.open_store(project)
+    except DurablyError as error:
+        return Setting("store", None, error.what)
+    return Setting("store", str(store.root), _contents(store))
+
+
+def _contents(store: Store) -> str:
+    runs = list(store.run_ids())
+    sizes = (os.path.getsize(path) for path in map(store.path_of, runs) if path.is_file())
+    return f"{plural(len(runs), 'run')}, {size(sum(sizes))}"
+
+
+def _show(found: list[Setting], out: TextIO) -> None:
+    from rich.text import Text  # for terminals alone
+
+    from durably_cli.render.tables import console_on
+    from durably_cli.render.words import visible
+
+    console = console_on(out)
+    for each in found:
+        value = ("none", "yellow") if each.value is None else visible(each.value)
+        source = f"  ({visible(each.source)})"
+        line = Text.assemble((f"{each.name:16}", "dim"), value, (source, "dim"))
+        console.print(line, soft_wrap=True)

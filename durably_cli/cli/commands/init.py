@@ -1,0 +1,49 @@
+"""What `durably init` does: a folder with a job that works, and that shows what durably is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from durably_cli import hints
+from durably_cli.cli.asking import say
+
+JOB = '''\
+"""A first job. Start it, press Ctrl-C half way, and go on with `durably resume @last`."""
+
+import time
+
+from pydantic import BaseModel, Field
+
+from durably_cli import Step, define_job
+
+
+class Greeting(BaseModel):
+    name: str = Field("world", description="who is greeted")
+    times: int = Field(5, ge=1, description="how often")
+
+
+@define_job
+def hello(step: Step, payload: Greeting) -> list[str]:
+    """Greet somebody, a step a greeting."""
+    return [step.run(f"greet-{n}", greet, payload.name, n) for n in range(1, payload.times + 1)]
+
+
+def greet(name: str, n: int) -> str:
+    time.sleep(1)  # the work
+    return f"{n}: hello {name}"
+'''
+
+
+def run_init(folder: Path) -> int:
+    """`durably init`; the exit code."""
+    if (folder / "jobs").is_dir():
+        say(f"{folder.absolute()} is a project already; nothing was changed")
+        return 0
+    path = folder / "jobs" / "hello.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(JOB, encoding="utf-8")
+    say(f"made {path}, a job to begin with")
+    words = ("trigger", "hello", "--name", "Ann")
+    is_here = folder == Path(".")
+    say(f"try: {hints.command(*words) if is_here else hints.command_in(folder, *words)}")
+    return 0

@@ -1,0 +1,152 @@
+"""What `durably inspect` does: reads a journal, changes nothing, imports no job."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+from durably_cli import hints
+from durably_cli.engines.local.follow import follow
+from durably_cli.engines.local.lookup import find_run
+from durably_cli.engines.local.store import Store, View
+from durably_cli.errors import JournalError, NotFound, UsageError
+from durably_cli.journal.blobs import BlobDamaged, Blobs
+from durably_cli.journal.events import Json
+from durably_cli.project import places
+from durably_cli.render import rows
+from durably_cli.system import ids
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class InspectOptions(NamedTuple):
+    """The options of `durably inspect`, as they were typed."""
+
+    step: str | None
+    events: bool
+    follow: bool
+    html: Path | None
+    svg: Path | None
+    as_json: bool
+
+
+def run_inspect(project: Path, meant: str, options: InspectOptions) -> int:
+    """`durably inspect`; the exit code."""
+    write = _writer(options, project, sys.stdout)
+    store = places.open_store(project)
+    run_id = find_run(store, meant)
+    if options.follow:
+        _follow(store, run_id, options)
+        if options.events:
+            return 0
+    with store.view(run_id, despite_damage=True) as view:
+        write(view)
+        if view.damage:
+            sys.stdout.flush()
+            view.damage.hint = f"{hints.command('help', 'care')}    (says what can be done)"
+            raise view.damage
+    return 0
+
+
+def _writer(options: InspectOptions, project: Path, out: TextIO) -> Callable[[View], None]:
+    """What writes the run as the options want it. UsageError if they want it in two ways."""
+    step, html, svg = options.step, options.html, options.svg
+    ways: dict[str, Callable[[View], None]] = {}
+    if step is not None:
+        ways["--step"] = lambda view: _write_result(view, step, out)
+    if options.events:
+        ways["--events"] = lambda view: _write_lines(view, out)
+    if options.as_json:
+        ways["--json"] = lambda view: rows.write_run_json(view, out)
+    if html is not None:
+        ways["--html"] = lambda view: _write_page(view, project, html)
+    if svg is not None:
+        ways["--svg"] = lambda view: _write_picture(view, svg)
+    if len(ways) > 1:
+        raise UsageError(f"{' and '.join(ways)} exclude each other")
+    for way in ways.values():
+        return way
+    if out.isatty():
+        return lambda view: _show(view, out)
+    return lambda view: rows.write_run(view, out)
+
+
+def _follow(store: Store, run_id: str, options: InspectOptions) -> None:
+    """Wait for the end of the run, and show it meanwhile: on a terminal, or as raw lines."""
+    if options.events:
+        for line, _ in follow(store, run_id):
+            sys.stdout.write(line.decode("ascii") + "\n")
+            sys.stdout.flush()
+    elif sys.stdout.isatty():
+        from durably_cli.render.live import redraw
+        from durably_cli.render.tables import show_run
+
+        def draw(console: Console) -> bool:
+            with store.view(run_id, despite_damage=True) as view:
+                show_run(view, console)
+                return view.held
+
+        redraw(sys.stdout, draw)
+    else:
+        for _ in follow(store, run_id):
+            pass
+
+
+def _show(view: View, out: TextIO) -> None:
+    from durably_cli.render.tables import console_on, show_run
+
+    show_run(view, console_on(out))
+
+
+def _write_lines(view: View, out: TextIO) -> None:
+    out.writelines(line.decode("ascii") + "\n" for line, _ in view.lines())
+
+
+def _write_page(view: View, project: Path, path: Path) -> None:
+    from durably_cli.render.page import write_page
+
+    with _new_file(path) as file:
+        write_page(view, project, file)
+
+
+def _write_picture(view: View, path: Path) -> None:
+    from durably_cli.render.svg import write_svg
+
+    with _new_file(path) as file:
+        write_svg(view, file)
+
+
+def _new_file(path: Path) -> TextIO:
+    """The file, or stdout for `-`."""
+    if str(path) == "-":
+        return open(1, "w", encoding="utf-8", closefd=False)
+    return open(path, "w", encoding="utf-8")
+
+
+def _whole(view: View, name: str, result: Json) -> Json:
+    try:
+        return Blobs(view.path).get(result)
+    except BlobDamaged as error:
+        raise JournalError(
+            f"the result of step {name!r} cannot be read: {error}",
+            hint=hints.command("verify", ids.short(view.run_id)),
+        ) from None
+
+
+def _write_result(view: View, name: str, out: TextIO) -> None:
+    for step in rows.all_steps(view):
+        if step.name == name and step.result is not None:
+            if out.isatty():  # a large one as its reference: a preview, and the file's name
+                out.write(rows.pretty_json(step.result) + "\n")
+            else:
+                out.write(_whole(view, name, step.result) + "\n")
+            return
+    if view.damage:  # it may stand behind it, and that is told anyway
+        return
+    known = {step.name for step in rows.all_steps(view)}
+    what = f"step {name!r} has no result" if name in known else f"there is no step {name!r}"
+    run = ids.short(view.run_id)
+    raise NotFound(f"{what} in run {run}", hint=hints.command("inspect", run))

@@ -1,0 +1,131 @@
+"""What `durably jobs` does: imports the project's jobs, and tells what they are and take."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from durably_cli import hints
+from durably_cli.cli.streams import aside
+from durably_cli.engines.local.index import candidates
+from durably_cli.engines.local.store import Store, View
+from durably_cli.engines.local.working_folder import inside
+from durably_cli.errors import ConfigError, InvalidInput, JobModuleError
+from durably_cli.project import known_jobs, places
+from durably_cli.project.discovery import AnyJob, find_job, load_all
+from durably_cli.render.record import SCHEMA, summary
+from durably_cli.render.rows import row
+from durably_cli.render.words import visible
+from durably_cli.values.schema import Field, Kind
+from durably_cli.values.strict_json import to_json
+
+
+def run_jobs(project: Path, *, as_json: bool) -> int:
+    """`durably jobs`; the exit code: that of a module that does not import, if there is one."""
+    with aside(), inside(project):
+        jobs, broken = load_all(project)
+        broken += list(_taken_out(jobs))
+    known_jobs.remember(project, jobs.values(), all_of_them=not broken)
+    last = last_runs(places.open_store(project), jobs)
+    described = [(jobs[name], last.get(name)) for name in sorted(jobs)]
+    out = sys.stdout
+    if as_json:
+        document = {
+            "schema": SCHEMA,
+            "jobs": [_as_json(*one) for one in described],
+            "broken": [{"path": error.path, "error": error.what} for error in broken],
+        }
+        out.write(to_json(document) + "\n")
+    elif out.isatty():
+        from durably_cli.render.jobs import show_jobs  # rich, for terminals alone
+
+        show_jobs(described, broken, project, out)
+    else:
+        for job, last_run in described:
+            run = last_run or dict.fromkeys(("status", "created", "id"))
+            out.write(row(job.name, run["status"], run["created"], run["id"], job.doc))
+    return _broken(broken, project) if broken else 0
+
+
+def run_job(project: Path, name: str, *, as_json: bool) -> int:
+    """`durably jobs JOB`; the exit code."""
+    with aside() as streams, inside(project):
+        job = find_job(project, name, lambda text: streams.stderr.write(visible(text) + "\n"))
+    known_jobs.remember(project, [job])
+    last_run = last_runs(places.open_store(project), [name]).get(name)
+    out = sys.stdout
+    if as_json:
+        out.write(to_json({"schema": SCHEMA, "job": _as_json(job, last_run)}) + "\n")
+    elif out.isatty():
+        from durably_cli.render.jobs import show_job  # rich, for terminals alone
+
+        show_job(job, last_run, example(job), out)
+    else:
+        for field in job.fields:
+            flag = field.flag or f"-p {field.name}="
+            needed = "required" if field.required else "optional"
+            out.write(row(field.name, flag, field.type, needed, field.default, field.description))
+    return 0
+
+
+def last_runs(store: Store, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The newest run of each job, where there is one that can be read."""
+    found: dict[str, dict[str, Any]] = {}
+    missing = set(names)
+    for run in store.look_at(candidates(store, jobs=missing)) if missing else ():
+        if isinstance(run, View) and run.state.created.job in missing:
+            found[run.state.created.job] = summary(run)
+            missing.remove(run.state.created.job)
+            if not missing:
+                break
+    return found
+
+
+def example(job: AnyJob) -> str:
+    """A command that runs the job, with its required fields in it."""
+    words = ["trigger", job.name]
+    for field in job.fields:
+        if field.required:
+            words += _words(field)
+    if not job.fields and job.input_schema:
+        words += ["--input", "JSON"]
+    return hints.command(*words)
+
+
+def _words(field: Field) -> list[str]:
+    placeholder = {Kind.NUMBER: "1", Kind.SWITCH: "true", Kind.JSON: "{}"}.get(
+        field.items if field.kind is Kind.LIST else field.kind, field.name.upper()
+    )
+    value = placeholder if field.example is None else field.example.strip('"')
+    if field.flag is None:
+        return ["-p", f"{field.name}={value}"]
+    return [field.flag] if field.kind is Kind.SWITCH else [field.flag, value]
+
+
+def _taken_out(jobs: dict[str, AnyJob]) -> Iterator[JobModuleError]:
+    """Take out the jobs whose models cannot be described: code of theirs raises. And why."""
+    for name, job in list(jobs.items()):
+        try:
+            _ = job.input_schema, job.output_schema
+        except InvalidInput as error:
+            del jobs[name]
+            yield JobModuleError(str(job.source), error.what)
+
+
+def _as_json(job: AnyJob, last_run: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "doc": job.doc,
+        "source": job.place,
+        "input": job.input_schema,
+        "output": job.output_schema,
+        "last_run": last_run,
+    }
+
+
+def _broken(broken: list[JobModuleError], project: Path) -> int:
+    if len(broken) == 1:
+        raise broken[0]
+    raise ConfigError("\n".join(error.what for error in broken))

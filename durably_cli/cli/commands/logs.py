@@ -1,0 +1,56 @@
+"""What `durably logs` does: reads a journal's log lines, changes nothing, imports no job."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from durably_cli.engines.local.follow import follow as follow_run
+from durably_cli.engines.local.lookup import find_run
+from durably_cli.journal.events import Event, LogWritten
+from durably_cli.project import places
+from durably_cli.render import rows
+
+_LEVELS = ("info", "warn", "error")
+
+
+def run_logs(
+    project: Path, meant: str, *, follow: bool, step: str | None, level: str, as_json: bool
+) -> int:
+    """`durably logs`; the exit code."""
+    store = places.open_store(project)
+    run_id = find_run(store, meant)
+    write = _writer(sys.stdout, as_json)
+    if follow:
+        for log in _wanted((event for _, event in follow_run(store, run_id)), step, level):
+            write(log)
+            sys.stdout.flush()
+        return 0
+    with store.view(run_id, despite_damage=True) as view:
+        for log in _wanted(view.events(), step, level):
+            write(log)
+        if view.damage:
+            raise view.damage
+    return 0
+
+
+def _wanted(events: Iterable[Event], step: str | None, level: str) -> Iterator[LogWritten]:
+    levels = _LEVELS[_LEVELS.index(level) :]
+    for log in rows.logs(events):
+        if log.level in levels and step in (None, log.step):
+            yield log
+
+
+def _writer(out: TextIO, as_json: bool) -> Callable[[LogWritten], None]:
+    if as_json:
+        return lambda log: rows.write_log_json(log, out)
+    if not out.isatty():
+        return lambda log: rows.write_log(log, out)
+    from rich.console import Console  # for terminals alone
+
+    from durably_cli.render.tables import log_text
+
+    console = Console(file=out, highlight=False)
+    return lambda log: console.print(log_text(log, with_time=True), soft_wrap=True)

@@ -1,0 +1,39 @@
+"""What `durably repair` does: cuts off what is damaged, when it may, and keeps the original."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from durably_cli import hints
+from durably_cli.cli.asking import confirm, say
+from durably_cli.engines.local.lookup import find_run
+from durably_cli.engines.local.repair import find_cut, repair
+from durably_cli.errors import Forbidden
+from durably_cli.project import places
+from durably_cli.render.words import plural
+from durably_cli.system.ids import short
+
+
+def run_repair(project: Path, meant: str, *, yes: bool) -> int:
+    """`durably repair`; the exit code."""
+    store = places.open_store(project)
+    run_id = find_run(store, meant)
+    cut = find_cut(store, run_id)
+    if cut is None:
+        say(f"run {short(run_id)} is not damaged; nothing was changed")
+        return 0
+    with store.view(run_id, despite_damage=True) as view:
+        if view.imported:
+            raise Forbidden(f"run {short(run_id)} was imported, and is read-only")
+    say(f"{store.path_of(run_id)} is damaged at line {cut.line}, byte {cut.byte}: {cut.reason}")
+    kept_lines, kept_steps = plural(cut.kept_lines, "line"), plural(cut.kept_steps, "step")
+    say(f"kept would be {kept_lines}, with {kept_steps} completed")
+    dropped = f"{plural(cut.dropped_lines, 'line')}, {plural(cut.dropped_bytes, 'byte')}"
+    say(f"dropped would be {dropped}: steps among them are executed again on resume")
+    if not confirm("Cut it there? The original is kept beside it.", yes=yes):
+        say("nothing was changed")
+        return 0
+    kept = repair(store, run_id, cut)
+    say(f"repaired; the original is {store.path_of(run_id).with_name(kept)}")
+    say(f"go on where it is now: {hints.command('resume', short(run_id))}")
+    return 0

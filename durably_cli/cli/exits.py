@@ -1,0 +1,63 @@
+"""How a command ends: with a message, if need be, and an exit code of the table."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from durably_cli.cli.streams import settle
+from durably_cli.errors import Abort, DurablyError, Forbidden, JournalError
+from durably_cli.render.words import visible_lines
+
+
+def end_as(act: Callable[[], int]) -> NoReturn:
+    """End the process as the action does: with a message, if need be, and a code of the table."""
+    try:
+        code = act()
+        sys.stdout.flush()
+    except (DurablyError, Abort) as error:
+        _fail(error.what, error.hint, error.exit_code)
+    except BrokenPipeError:  # who reads our output has seen enough
+        code = 0
+    except KeyboardInterrupt:
+        _fail("interrupted", None, 130)
+    except PermissionError as error:
+        _fail(_os_error(error), None, Forbidden.exit_code)
+    except OSError as error:
+        _fail(_os_error(error), None, JournalError.exit_code)
+    except Exception as error:
+        _fail(f"a bug in durably: {type(error).__name__}: {error}{_place_of(error)}", None, 70)
+    finally:
+        settle()
+    sys.exit(code)
+
+
+def _fail(what: str, hint: str | None, code: int) -> NoReturn:
+    """Say on stderr what happened and what to type next. The one place that reports an error."""
+    lines = [f"durably: {visible_lines(what)}"]
+    if hint:
+        lines.append(f"try: {visible_lines(hint)}")
+    try:
+        print("\n".join(lines), file=sys.stderr, flush=True)
+    except (OSError, ValueError):  # nobody listens any more
+        pass
+    sys.exit(code)
+
+
+def _os_error(error: OSError) -> str:
+    if error.errno in (errno.EMFILE, errno.ENFILE) and not error.filename:
+        return f"this process may open no more files: {error.strerror}"
+    where = error.filename or "the output cannot be written"
+    return f"{where}: {error.strerror}"
+
+
+def _place_of(error: Exception) -> str:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return ""
+    return f" ({os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno})"

@@ -1,0 +1,99 @@
+"""A job's input as it is typed: JSON, a file of it, stdin, and single fields."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from durably_cli.cli.options import argument_text
+from durably_cli.errors import InvalidInput, UsageError
+from durably_cli.journal.events import Json
+from durably_cli.values import strict_json
+from durably_cli.values.strict_json import to_json
+
+_FIELD = r"(?s)([^=:]+)(:?=)(.*)"
+
+
+def read_input(
+    given: str | None, fields: Sequence[str], flags: Mapping[str, Any] | None = None
+) -> Json:
+    """The input of `--input JSON|@FILE|-`, with the fields of `-p` and then of flags laid over it.
+
+    It is {} by default.
+
+    InvalidInput for what is not JSON, with the place.
+    """
+    value = {} if given is None else _parse(*_text_of(given))
+    for field in fields:
+        name, item = _field(field)
+        if not isinstance(value, dict):
+            raise UsageError(f"-p {field!r} sets a field, and the input is no JSON object")
+        value[name] = item
+    return laid_over(Json(to_json(value)), flags or {})
+
+
+def laid_over(input: Json, flags: Mapping[str, Any]) -> Json:
+    """The input with these fields laid over it. UsageError if it is no object."""
+    if not flags:
+        return input
+    value = json.loads(input)
+    if not isinstance(value, dict):
+        raise UsageError("a flag sets a field of the input, and the input is no JSON object")
+    return Json(to_json({**value, **flags}))
+
+
+def _text_of(given: str) -> tuple[str, str]:
+    """The JSON text that `--input` names, and the name to call it by in errors."""
+    if given == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError(
+                "--input - reads JSON from a pipe, and stdin is a terminal",
+                hint="give the JSON itself, --input '{...}', or a file, --input @FILE",
+            )
+        return _decoded(sys.stdin.buffer.read(), "stdin"), "stdin"
+    if given.startswith("@"):
+        try:
+            with open(given[1:], "rb") as file:
+                return _decoded(file.read(), given[1:]), given[1:]
+        except OSError as error:
+            raise UsageError(f"--input {given}: {error.strerror}") from None
+    return given, "--input"
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def _parse(text: str, name: str) -> Any:
+    if not text.strip():
+        raise InvalidInput(f"{name} is empty", hint="the empty input is '{}', or no --input at all")
+    try:
+        return strict_json.parse(text)
+    except json.JSONDecodeError as error:
+        lines = text.split("\n")
+        line = lines[error.lineno - 1] if error.lineno <= len(lines) else ""
+        begin = max(0, error.colno - 41)
+        raise InvalidInput(
+            f"{name} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}\n"
+            f"  {line[begin : begin + 80]}\n  {' ' * (error.colno - 1 - begin)}^",
+            hint='text needs double quotes, and the whole single ones: --input \'{"name": "Ann"}\'',
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{name} is not JSON: {error}") from None
+
+
+def _field(given: str) -> tuple[str, Any]:
+    found = re.fullmatch(_FIELD, given)
+    if found is None:
+        raise UsageError(
+            f"-p {given!r} is no field; it reads key=text or key:=json",
+            hint="-p org_id=org_123 -p force:=true",
+        )
+    name, sign, text = found.groups()
+    return argument_text(name), _parse(text, f"-p {name}") if sign == ":=" else argument_text(text)

@@ -1,0 +1,115 @@
+"""Flags made of a job's input: `--org-id org_123 --no-force` behind `durably trigger sync-users`.
+
+They are options of the command like any other, made when a command line calls for them: one that
+has a flag of no option, that asks for help, or that a shell completes. Only then is the job
+imported; completion takes what is cached. Whether a value will do is for the job's model to say.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from durably_cli import hints
+from durably_cli.cli.app import Command, project_of
+from durably_cli.errors import DurablyError
+
+if TYPE_CHECKING:
+    from durably_cli.cli.field_options import FieldOption
+    from durably_cli.values.schema import Field
+
+_NOT_QUIET = ("", "0", "false", "f", "no", "n", "off")
+_OPTIONS = "durably.field_options"
+_GIVEN = "durably.fields_given"
+_AS_TYPED = "durably.fields_as_typed"
+_WITHOUT_FLAG = "durably.fields_without_flag"
+_UNKNOWN = "durably.why_no_fields"
+
+
+class TriggerCommand(Command):
+    """`trigger`, whose options are those of the job as well."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Make the options of the job that the arguments name, then parse them all."""
+        ctx.meta[_OPTIONS] = self._options_for(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The command's own options, and the job's."""
+        return [*super().get_params(ctx), *ctx.meta.get(_OPTIONS, ())]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The options, and the fields of the job's input in a section of their own."""
+        options, ctx.meta[_OPTIONS] = ctx.meta.get(_OPTIONS, ()), ()
+        super().format_options(ctx, formatter)
+        ctx.meta[_OPTIONS] = options
+        others = ctx.meta.get(_WITHOUT_FLAG, ())
+        if options or others:
+            with formatter.section("Fields of its input, laid over -p and --input"):
+                formatter.write_dl([option.get_help_record(ctx) for option in options] + others)
+        elif _UNKNOWN in ctx.meta:
+            with formatter.section("Fields of its input"):
+                formatter.write_text(ctx.meta[_UNKNOWN])
+
+    def _options_for(self, ctx: Any, args: list[str]) -> list[FieldOption]:
+        job, others = _job_and_others(self, ctx, args)
+        asks_for_help = bool({"-h", "--help"} & set(args))
+        has_flags = any(other.startswith("--") for other in others)
+        if job is None or not (asks_for_help or has_flags or ctx.resilient_parsing):
+            return []
+        fields = _fields_of(ctx, job, if_broken_none=asks_for_help)
+        from durably_cli.cli.field_options import help_without_flag, options_of  # rarely needed
+
+        ctx.meta[_WITHOUT_FLAG] = help_without_flag(fields)
+        given, as_typed = (ctx.meta.setdefault(name, {}) for name in (_GIVEN, _AS_TYPED))
+        return options_of(fields, project_of(ctx), given, as_typed)
+
+
+def given_fields(context: typer.Context, *, as_typed: bool = False) -> dict[str, Any]:
+    """The values of the flags that were given, by the names of their fields.
+
+    Paths read as they do in the project's folder, or `as_typed`, in the working directory.
+    """
+    found: dict[str, Any] = context.meta.get(_AS_TYPED if as_typed else _GIVEN, {})
+    return found
+
+
+def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:
+    """The job that is named, and the arguments that are none of the command's."""
+    parser = command.make_parser(ctx)
+    parser.ignore_unknown_options = True
+    before, ctx.resilient_parsing = ctx.resilient_parsing, True  # errors are for the real parse
+    try:
+        options, others, _ = parser.parse_args(list(args))
+    finally:
+        ctx.resilient_parsing = before
+    if options.get("quiet") or os.environ.get("DURABLY_QUIET", "0").lower() not in _NOT_QUIET:
+        hints.are_read_elsewhere()
+    job = options.get("job")
+    return (job if isinstance(job, str) and not job.startswith("-") else None), others
+
+
+def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Sequence[Field]:
+    if ctx.resilient_parsing:
+        from durably_cli.project import known_jobs
+
+        known = known_jobs.load(project_of(ctx)).get(job)
+        return known.fields if known else []
+    from durably_cli.cli.streams import aside
+    from durably_cli.engines.local.working_folder import inside
+    from durably_cli.project.discovery import find_job
+
+    try:
+        project = project_of(ctx)
+        with aside(), inside(project):
+            return find_job(project, job).fields
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except DurablyError as error:
+        if not if_broken_none:
+            raise
+        ctx.meta[_UNKNOWN] = error.what.split("\n", 1)[0]
+        return []

@@ -1,0 +1,41 @@
+"""Files that may be removed at any time: JSON documents in the user's cache folder.
+
+What cannot be read is as good as not there, and what cannot be written is passed over. A document
+is put in its place whole, so of any number of writers the last one's stands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from durably_cli.errors import DurablyError
+from durably_cli.system import files
+from durably_cli.values.strict_json import to_json
+
+
+def read(path: Path) -> Any:
+    """The document; None if there is none, or what is there cannot be one."""
+    try:
+        with open(files.open_existing(path), "rb") as file:
+            return json.loads(file.read())
+    except (OSError, DurablyError, ValueError, RecursionError):
+        return None
+
+
+def write(path: Path, content: Any) -> None:
+    """Put a document in its place, if that can be done."""
+    try:
+        files.make_folder(path.parent)
+        fd, temporary = files.create(path.parent, path.name)
+        try:
+            files.write_all(fd, to_json(content).encode("ascii"))
+            os.rename(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+        finally:
+            os.close(fd)
+    except (OSError, DurablyError):  # the next one may have more luck
+        pass

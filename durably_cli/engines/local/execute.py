@@ -1,0 +1,186 @@
+"""The local engine: it executes a run in this process.
+
+A new run and one that a crash left behind take the same way, for a new run is one whose journal
+holds no attempt yet. The engine knows a job only as `work`: a callable that takes the step and
+gives the output as JSON.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from durably_cli import hints
+from durably_cli.engines.local import working_folder
+from durably_cli.engines.local.recorder import Recorder
+from durably_cli.errors import Abort, Interrupted, JournalLost
+from durably_cli.journal.blobs import BlobDamaged, Blobs, is_reference
+from durably_cli.journal.events import (
+    Event,
+    Json,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunStarted,
+    StepCompleted,
+)
+from durably_cli.journal.failures import describe
+from durably_cli.journal.masking import NO_SECRETS, Secrets
+from durably_cli.journal.state import RunState
+from durably_cli.journal.writer import Journal
+from durably_cli.steps.step import Step
+from durably_cli.system import clock
+from durably_cli.values.strict_json import printable
+from durably_cli.version import __version__
+
+
+class Work(NamedTuple):
+    """What to execute: a handler with its input bound, the sha256 of its file, known secrets."""
+
+    call: Callable[[Step], Json]
+    source: str | None
+    secrets: Secrets = NO_SECRETS
+
+
+class Watcher(Protocol):
+    """Sees a run execute, to show it; it must not raise."""
+
+    def recorded(self, event: Event) -> None:
+        """An event was added to the journal."""
+
+    def replayed(self, name: str) -> None:
+        """A step's journalled result was handed back."""
+
+
+class OwnedRun:
+    """A run this process owns: its journal, what that held, and the results it can replay.
+
+    `dropped` is the size of the torn tail that was left behind, `kept` the file that has it still,
+    `secrets` what is to be masked in all that is told of it.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        state: RunState,
+        results: dict[str, Json] | None = None,
+        dropped: int = 0,
+        kept: str | None = None,
+        secrets: Secrets = NO_SECRETS,
+    ) -> None:
+        self.journal, self.state = journal, state
+        self.results = {} if results is None else results
+        self.dropped, self.kept, self.secrets = dropped, kept, secrets
+
+    @property
+    def run_id(self) -> str:
+        return self.state.created.run
+
+
+class Results(dict[str, Json]):
+    """The results of a run by step; one in a file of its own is read when it is asked for."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__()
+        self._blobs = Blobs(journal)
+
+    def __getitem__(self, name: str) -> Json:
+        result = super().__getitem__(name)
+        if not is_reference(result):
+            return result
+        try:
+            return self._blobs.get(result)
+        except BlobDamaged as error:
+            raise JournalLost(
+                f"the result of step {name!r} cannot be replayed: {error}",
+                hint=f"{hints.command('help', 'care')}    (says what can be done)",
+            ) from None
+
+
+def remember(events: Iterable[Event], results: dict[str, Json]) -> Iterator[Event]:
+    """Pass the events on, and keep the results of the steps that completed."""
+    for event in events:
+        if type(event) is StepCompleted:
+            results[event.name] = event.result
+        yield event
+
+
+def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
+    """Execute a run that has not ended, to its journalled end or the end of this attempt.
+
+    A failure of the job ends the run and returns. Interrupted, JournalLost and KeyboardInterrupt
+    end the attempt and pass through.
+    """
+    record = Recorder(run.run_id, run.journal.append, watcher.recorded)
+    attempt = len(run.state.attempts) + 1
+    step = Step(
+        run.results,
+        record,
+        run_id=run.run_id,
+        attempt=attempt,
+        replayed=watcher.replayed,
+        secrets=work.secrets,
+    )
+    try:
+        record(_started(run, attempt, work.source))
+        record.end_with(_end_of(work, step, record))
+    finally:
+        record.end()
+
+
+def _end_of(work: Work, step: Step, record: Recorder) -> RunCompleted | RunFailed:
+    """Call the handler; the event that ends the run. What ends the attempt alone passes through."""
+    try:
+        output = work.call(step)
+        step.raise_refused()
+    except KeyboardInterrupt as interrupt:
+        try:
+            record.end_with(RunInterrupted(_signal_name(interrupt), clock.now()))
+        except JournalLost:  # a Ctrl-C that no shield kept out of an append has closed the journal
+            if isinstance(interrupt, Interrupted):
+                raise
+        raise
+    except Abort:
+        raise
+    except BaseException as error:  # SystemExit too: leaving is not completing
+        told = work.secrets.masked_error(describe(error))
+        return RunFailed(told, clock.now(), step.step_of(error))
+    return RunCompleted(output, clock.now())
+
+
+def _started(run: OwnedRun, attempt: int, source: str | None) -> RunStarted:
+    folder = working_folder.current()
+    return RunStarted(
+        attempt=attempt,
+        pid=os.getpid(),
+        host=host(),
+        at=clock.now(),
+        versions={"durably": __version__, "python": sys.version.split()[0]},
+        source=source,
+        dropped=run.dropped,
+        kept=run.kept,
+        folder="" if folder == run.state.created.folder else folder,
+    )
+
+
+def host() -> str:
+    """This machine's name, for journals."""
+    return printable(os.uname().nodename)
+
+
+def source_hash(path: Path) -> str | None:
+    """`sha256:` and the digest of a job's file; None if it cannot be read."""
+    from hashlib import sha256
+
+    try:
+        return "sha256:" + sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _signal_name(error: KeyboardInterrupt) -> str:
+    return signal.Signals(error.signum if isinstance(error, Interrupted) else signal.SIGINT).name

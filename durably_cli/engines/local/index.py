@@ -1,0 +1,229 @@
+"""The index: which runs may fit a filter, without a look at every journal.
+
+It is a cache, never believed over a journal: it leaves out runs that cannot fit, and whoever asks
+looks at the journals of the rest. In the user's cache folder, for each day on which runs were made:
+
+    <day>.json       {"folder": stamp, "open": [id, ...],
+                      "ended": [[status, job, labels, "id id ..."], ...]}
+    <day>.runs.json  {id: [stamp, status, job, labels], ...}
+
+A day's folder changes whenever a run is made, taken up, repaired or removed in it, because each of
+these gives or takes a name. As long as it has not changed, the runs that had ended are as they
+were, and the first file answers. Once it has, the second one tells which runs to look at anew:
+those whose journals have changed, and those that had not ended. The latter are in every answer.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from durably_cli.engines.local import cache
+from durably_cli.engines.local.store import Store, View
+from durably_cli.journal.state import Status
+from durably_cli.project import places
+from durably_cli.system import files
+from durably_cli.values.strict_json import to_json
+
+SETTLED_NS = 1_000_000_000
+"""How old a folder's last change must be, lest another one come in the same tick of the clock."""
+
+_MANY = 5_000
+"""So many journals take long enough to look at that one should be told."""
+
+_FEW = 20
+"""How many runs that had not ended are looked at anew each time, lest some have ended since."""
+
+_UNFORESEEN = (Status.DAMAGED, Status.UNREADABLE)
+"""What becomes of a run without a change of its folder."""
+
+
+class _Ended(NamedTuple):
+    """Runs of a day that ended alike; `run_ids` has spaces between them."""
+
+    status: str
+    job: str
+    labels: Mapping[str, str]
+    run_ids: str
+
+
+class _Day(NamedTuple):
+    """The runs of a day: those that have ended, and those that must be looked at."""
+
+    open: list[str]
+    ended: list[_Ended]
+
+
+class _Look(NamedTuple):
+    """What a look at a journal told; `status` is None unless its run had ended."""
+
+    stamp: list[int | str]
+    status: str | None = None
+    job: str = ""
+    labels: Mapping[str, str] = {}
+
+
+def candidates(
+    store: Store,
+    *,
+    statuses: Collection[Status] = (),
+    jobs: Collection[str] = (),
+    labels: Mapping[str, str] | None = None,
+    looking_at_many: Callable[[], object] = lambda: None,
+) -> Iterator[str]:
+    """The ids of all runs of these statuses, jobs and labels, and of some others; newest first.
+
+    What is empty lets all through. `jobs` may lose some meanwhile. `looking_at_many` is called
+    once if that takes a while, as it does where there is no index yet.
+    """
+    wanted = labels or {}
+    if not (statuses or jobs or wanted) or not set(statuses).isdisjoint(_UNFORESEEN):
+        yield from store.run_ids()
+        return
+    place = crc32(os.fsencode(os.path.realpath(store.root)))  # there may be several data folders
+    folder = places.cache_folder() / f"{store.root.name}-{place:08x}.index"
+    days = store.days()
+    _forget_all_but(days, folder)
+    anew = 0
+    for day in days:
+        runs, looked_at = _runs_of(day, store, folder)
+        if anew < _MANY <= anew + looked_at:
+            looking_at_many()
+        anew += looked_at
+        fitting = [(run_id, "") for run_id in runs.open]
+        for status, job, has, run_ids in runs.ended:
+            if (
+                (not statuses or status in statuses)
+                and (not jobs or job in jobs)
+                and wanted.items() <= has.items()
+            ):
+                fitting += [(run_id, job) for run_id in run_ids.split()]
+        for run_id, job in sorted(fitting, reverse=True):
+            if not job or not jobs or job in jobs:
+                yield run_id
+
+
+def _runs_of(day: str, store: Store, folder: Path) -> tuple[_Day, int]:
+    """The runs of a day, and how many journals were looked at to know."""
+    path = folder / f"{day}.json"
+    stamp = _stamp_of_day(store.runs / day)
+    known = cache.read(path)
+    try:
+        if stamp and known["folder"] == stamp and len(known["open"]) <= _FEW:
+            return _Day(list(known["open"]), [_ended(*each) for each in known["ended"]]), 0
+    except (TypeError, ValueError, KeyError):  # there is none, or it is no such file
+        pass
+    looks, looked_at = _looks(day, store, folder / f"{day}.runs.json")
+    runs = _grouped(looks)
+    if stamp and stamp == _stamp_of_day(store.runs / day):
+        cache.write(path, {"folder": stamp, **runs._asdict()})
+    return runs, looked_at
+
+
+def _looks(day: str, store: Store, path: Path) -> tuple[dict[str, _Look], int]:
+    """What the last look at each run of a day told, and how many it takes now: none for a run that
+    had ended, and whose journal is as it was.
+    """
+    try:
+        before = {run_id: _read_look(*look) for run_id, look in cache.read(path).items()}
+    except (TypeError, ValueError, AttributeError):
+        before = {}
+    looks: dict[str, _Look] = {}
+    anew = 0
+    for run_id in store.run_ids_of(day):
+        stamp = _stamp(store.path_of(run_id))
+        last = before.get(run_id)
+        if last is None or last.status is None or last.stamp != stamp:
+            last = _look(run_id, store, stamp)
+            anew += 1
+        looks[run_id] = last
+    if looks != before:
+        cache.write(path, looks)
+    return looks, anew
+
+
+def _ended(status: str, job: str, labels: Any, run_ids: str) -> _Ended:
+    return _Ended(status, job, dict(labels), str(run_ids))
+
+
+def _read_look(stamp: list[int | str], status: str | None, job: str, labels: Any) -> _Look:
+    return _Look(stamp, status, job, dict(labels))
+
+
+def _look(run_id: str, store: Store, stamp: list[int | str]) -> _Look:
+    found = store.look(run_id)
+    if not isinstance(found, View):
+        return _Look(stamp)
+    with found:
+        if found.damage or found.held or not found.state.has_ended:
+            return _Look(stamp)
+        created = found.state.created
+        return _Look(stamp, found.status, created.job, created.labels)
+
+
+def _grouped(looks: Mapping[str, _Look]) -> _Day:
+    alike = defaultdict[tuple[str, str, str], list[str]](list)
+    labels: dict[str, Mapping[str, str]] = {}
+    open_: list[str] = []
+    for run_id, look in looks.items():
+        if look.status is None:
+            open_.append(run_id)
+        else:
+            written = to_json(look.labels)
+            labels[written] = look.labels
+            alike[look.status, look.job, written].append(run_id)
+    ended = [
+        _Ended(status, job, labels[written], " ".join(run_ids))
+        for (status, job, written), run_ids in alike.items()
+    ]
+    return _Day(open_, ended)
+
+
+def _forget_all_but(days: list[str], folder: Path) -> None:
+    """Remove what is known of days that are no more."""
+    kept = set(days)
+    try:
+        for name in files.names(folder):
+            if name.partition(".")[0] not in kept:
+                os.unlink(folder / name)
+    except OSError:
+        pass
+
+
+def _stamp(path: Path) -> list[int | str]:
+    """What tells a file or folder from what it was before; empty if there is none.
+
+    A backup that is put back may have its old mtime, but not its old ctime.
+    """
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return []
+    changed = (status.st_mtime_ns, status.st_ctime_ns)
+    return [status.st_dev, status.st_ino, status.st_size, *changed]
+
+
+def _stamp_of_day(folder: Path) -> list[int | str]:
+    """That of a day's folder; empty if it has changed just now, and may change again unseen.
+
+    With the machine's boot in it: power that fails may take the end of a journal that was seen,
+    and was not on disk yet, and no folder tells.
+    """
+    stamp = _stamp(folder)
+    is_settled = stamp and time.time_ns() - int(stamp[-1]) > SETTLED_NS
+    return [*stamp, _boot()] if is_settled else []
+
+
+@functools.cache
+def _boot() -> str:
+    """Which boot of the machine this is; empty where that is not told (macOS)."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""

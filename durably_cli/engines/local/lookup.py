@@ -1,0 +1,124 @@
+"""Which run a person means: part of an id, `@last`, `@last/JOB`, `@failed` or `key:JOB/VALUE`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from durably_cli import hints
+from durably_cli.engines.local.claims import Claim, Claims
+from durably_cli.engines.local.store import Store, View
+from durably_cli.errors import NotFound, UsageError
+from durably_cli.journal.state import Status
+from durably_cli.system import ids
+
+_PART = r"[0-9a-f-]{4,36}"
+_CANDIDATES = 10
+
+
+def find_run(store: Store, meant: str) -> str:
+    """The id of the run that is meant.
+
+    NotFound if there is none; UsageError if several runs fit, with the candidates.
+    """
+    if meant.startswith("@"):
+        return _by_word(store, meant)
+    if meant.startswith("key:"):
+        return _by_key(store, meant)
+    part = meant.strip().lower()
+    if not re.fullmatch(_PART, part):
+        raise UsageError(
+            f"{meant!r} is no run: give 4 or more characters of the head or the tail of its id, "
+            "or @last, @last/JOB, @failed, key:JOB/VALUE",
+            hint=hints.command("list"),
+        )
+    if ids.is_id(part) and store.path_of(part).exists():
+        return part
+    fitting = [run for day in store.days() for run in sorted(store.run_ids_of(day, part))[::-1]]
+    if not fitting:
+        raise NotFound(f"there is no run {meant} in {store.root}", hint=hints.command("list"))
+    if len(fitting) > 1:
+        raise UsageError(
+            f"{meant} fits {len(fitting)} runs:\n" + _candidates(store, fitting),
+            hint="give more of the id, its last 8 characters for one",
+        )
+    return fitting[0]
+
+
+def _by_word(store: Store, meant: str) -> str:
+    word, _, job = meant.partition("/")
+    if meant == "@last":
+        found, what = next(store.run_ids(), None), "no run"
+    elif meant == "@failed":
+        found, what = _newest_failed(store), "no failed run"
+    elif word == "@last" and job:
+        found, what = _newest_of(store, job), f"no run of {job}"
+    else:
+        raise UsageError(f"{meant!r} is no run; there are @last, @last/JOB and @failed")
+    if found is None:
+        raise NotFound(f"there is {what} in {store.root}", hint=hints.command("list"))
+    return found
+
+
+def _newest_failed(store: Store) -> str | None:
+    from durably_cli.engines.local.index import candidates  # for words that need it alone
+
+    failed = candidates(store, statuses=[Status.FAILED])
+    return _newest(store, failed, lambda view: view.status is Status.FAILED)
+
+
+def _newest_of(store: Store, job: str) -> str | None:
+    """The newest run of a job that can be read; None if there is none."""
+    from durably_cli.engines.local.index import candidates  # for words that need it alone
+
+    return _newest(store, candidates(store, jobs=[job]), lambda view: view.state.created.job == job)
+
+
+def _newest(store: Store, run_ids: Iterable[str], wanted: Callable[[View], bool]) -> str | None:
+    for run in store.look_at(run_ids):
+        if isinstance(run, View) and wanted(run):
+            return run.run_id
+    return None
+
+
+def find_claim(store: Store, meant: str) -> tuple[Path, Claim] | None:
+    """The claim of `key:JOB/VALUE` with its file, if there is one."""
+    job, value = job_and_key(meant)
+    claims = Claims(store.root)
+    claim = claims.find(job, value)
+    return None if claim is None else (claims.path(job, value), claim)
+
+
+def job_and_key(meant: str) -> tuple[str, str]:
+    """The job and the idempotency key of `key:JOB/VALUE`."""
+    job, slash, value = meant.removeprefix("key:").partition("/")
+    if not (job and slash and value):
+        raise UsageError(f"{meant!r} is no key; it reads key:JOB/VALUE")
+    return job, value
+
+
+def _by_key(store: Store, meant: str) -> str:
+    found = find_claim(store, meant)
+    job, value = job_and_key(meant)
+    if found is None or not store.path_of(found[1].run).exists():
+        deleted = f"; it was deleted at {found[1].deleted}" if found and found[1].deleted else ""
+        raise NotFound(
+            f"no run of {job} has the idempotency key {value!r} in {store.root}{deleted}",
+            hint=hints.command("list", "--job", job),
+        )
+    return found[1].run
+
+
+def _candidates(store: Store, fitting: list[str]) -> str:
+    lines = []
+    for run in fitting[:_CANDIDATES]:
+        found = store.look(run)
+        if isinstance(found, View):
+            lines.append(f"  {run}  {found.state.created.job}  {found.status}")
+            found.close()
+        else:
+            lines.append(f"  {run}")
+    if len(fitting) > _CANDIDATES:
+        lines.append(f"  ... and {len(fitting) - _CANDIDATES} more")
+    return "\n".join(lines)

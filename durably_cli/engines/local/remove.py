@@ -1,0 +1,161 @@
+"""Removing a run for good, so that a crash anywhere leaves nothing that is half true.
+
+The order: hold the run's lock; look again whether it may go; make the claim of its idempotency key
+a tombstone, so that its work is never done again; remove the journal; then what belongs to it. What
+a crash leaves behind a removed journal belongs to no run, and the next removal sweeps it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from durably_cli import hints
+from durably_cli.engines.local.claims import Claim, Claims
+from durably_cli.engines.local.store import Store, is_imported, marker_of
+from durably_cli.errors import (
+    DurablyError,
+    JournalDamaged,
+    JournalError,
+    NotFound,
+    UsageError,
+)
+from durably_cli.journal import writer
+from durably_cli.journal.blobs import Blobs, is_file_name
+from durably_cli.journal.events import RunCreated
+from durably_cli.journal.reader import Reading
+from durably_cli.journal.state import NotARun, Status, fold
+from durably_cli.system import clock, files, ids, locks
+from durably_cli.system.locks import Lock
+
+
+def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key: bool) -> int:
+    """Remove a run, if it is of one of these statuses; how many bytes that freed.
+
+    NotFound if there is none; Busy if a process holds it; UsageError if it is of another status.
+    """
+    path = store.path_of(run_id)
+    try:
+        lock = writer.hold(path, seconds=0)
+    except FileNotFoundError:
+        raise NotFound(
+            f"there is no run {run_id} in {store.root}", hint=hints.command("list")
+        ) from None
+    try:
+        created, status = _look(lock, path, run_id)
+        claims = Claims(store.root)
+        claim = _claim_of(claims, run_id, created)
+        begun = claim is not None and claim[1].deleted and not is_imported(path)
+        if status not in statuses and not begun:
+            raise UsageError(
+                f"run {ids.short(run_id)} is {status}, and only those that are "
+                f"{' or '.join(statuses)} were to go",
+                hint=f"{hints.command('inspect', ids.short(run_id))}    (shows what would be lost; "
+                "--status names what else may go)",
+            )
+        if claim is not None and free_key:
+            claims.free(claim[0])
+        elif claim is not None and not claim[1].deleted:
+            claims.bury(*claim, clock.now())
+        freed = os.fstat(lock.fd).st_size
+        os.unlink(path)
+        files.sync_folder(path.parent)
+    finally:
+        lock.close()
+    if _is_held(marker_of(path)):  # an import brings it back at this moment
+        return freed
+    return freed + sum(map(_removed, list(store.companions(run_id))))
+
+
+def orphans(store: Store) -> Iterator[Path]:
+    """What belongs to a run whose journal is not there: a removal or an import was cut short.
+
+    Not what an import puts there at this moment: it holds the lock of its marker. Nor what is left
+    of a run that a key stands for: that one was not removed, but lost.
+    """
+    found = list(_without_journal(store))
+    if not found:  # as nearly always: there is no need to read every claim
+        return
+    claims = (claim for _, claim in Claims(store.root).all())
+    lost = {claim.run for claim in claims if isinstance(claim, Claim) and not claim.deleted}
+    for run_id, path in found:
+        if run_id not in lost and not holds_foreign_alone(path):
+            yield path
+
+
+def _without_journal(store: Store) -> Iterator[tuple[str, Path]]:
+    for day in files.names(store.runs):
+        folder = store.runs / day
+        for name in files.names(folder) if folder.is_dir() else []:
+            run_id = store.owner_of(name)
+            if run_id is None or os.path.lexists(folder / f"{run_id}.jsonl"):
+                continue
+            if not _is_held(marker_of(store.path_of(run_id))):
+                yield run_id, folder / name
+
+
+def holds_foreign_alone(path: Path) -> bool:
+    """Is this the folder of large results that are gone, kept for what others have put there?"""
+    inside = files.names(path) if path.suffix == ".blobs" and path.is_dir() else []
+    return bool(inside) and not any(map(is_file_name, inside))
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        fd = files.open_existing(path)
+    except (OSError, DurablyError):
+        return False
+    try:
+        return locks.is_held(fd)
+    finally:
+        os.close(fd)
+
+
+def sweep(store: Store) -> int:
+    """Finish the removals that were cut short; how many bytes that freed."""
+    return sum(map(_removed, list(orphans(store))))
+
+
+def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Status]:
+    """What the held run was made as, if that can be read, and where it stands."""
+    created: RunCreated | None = None
+    try:
+        for event in Reading(lock.fd, path, run_id):
+            created = event if isinstance(event, RunCreated) else None
+            break
+        state = fold(Reading(lock.fd, path, run_id, doubt=Blobs(path).missing))
+    except (JournalDamaged, NotARun):
+        return created, Status.DAMAGED
+    except DurablyError:
+        return created, Status.UNREADABLE
+    return created, state.status if state.has_ended else Status.INTERRUPTED
+
+
+def _claim_of(claims: Claims, run_id: str, created: RunCreated | None) -> tuple[Path, Claim] | None:
+    """The claim that stands or stood for the run, with its file; made anew if it is damaged."""
+    if created is None:  # its first line cannot be read: look at every claim
+        return claims.of_run(run_id)
+    if created.idempotency_key is None:
+        return None
+    try:
+        claim = claims.find(created.job, created.idempotency_key)
+    except JournalError:
+        claim = Claim(run_id, "")
+    if claim is None or claim.run != run_id:
+        return None
+    return claims.path(created.job, created.idempotency_key), claim
+
+
+def _removed(path: Path) -> int:
+    """Remove a file, or a folder of large results; how many bytes that freed."""
+    if not path.is_dir() or path.is_symlink():
+        size = path.lstat().st_size
+        path.unlink(missing_ok=True)
+        return size
+    freed = sum(_removed(path / name) for name in files.names(path) if is_file_name(name))
+    try:
+        path.rmdir()
+    except OSError:  # somebody else has put something there
+        pass
+    return freed

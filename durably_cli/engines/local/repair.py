@@ -1,0 +1,112 @@
+"""Repairing a damaged journal: what stands before the damage is kept, the rest is cut off.
+
+The original is kept beside the journal first, synced. The repaired one is made as a whole, with the
+event that says so in it, and only then takes the journal's place: killed at any point, either the
+damaged journal or the repaired one is there.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from durably_cli import hints
+from durably_cli.engines.local.execute import host
+from durably_cli.engines.local.store import Store
+from durably_cli.errors import JournalDamaged, JournalError, NotFound
+from durably_cli.journal import writer
+from durably_cli.journal.blobs import Blobs
+from durably_cli.journal.events import RunRepaired, StepCompleted
+from durably_cli.journal.reader import Reading
+from durably_cli.system import clock
+from durably_cli.values.strict_json import printable
+
+
+class Cut(NamedTuple):
+    """Where a journal is to be cut, and why: what is kept of it, and what is dropped."""
+
+    line: int
+    byte: int
+    reason: str
+    kept_lines: int
+    kept_steps: int
+    kept_bytes: int
+    dropped_lines: int
+    dropped_bytes: int
+
+
+def repair(store: Store, run_id: str, cut: Cut) -> str:
+    """Cut the journal there; the name of the file beside it that keeps all of it.
+
+    Busy if a process holds the run; JournalError if it is no longer as it was looked at.
+    """
+    path = store.path_of(run_id)
+    lock = writer.hold(path)
+    try:
+        reading = Reading(lock.fd, path, run_id, doubt=Blobs(path).lost)
+        if _cut(reading, lock.fd) != cut:
+            raise JournalError(f"{path} has changed since it was looked at", hint="try again")
+        kept = writer.keep_original(lock, path, "damaged")
+        repaired = RunRepaired(
+            by=_user(),
+            host=host(),
+            line=cut.line,
+            byte=cut.byte,
+            reason=cut.reason,
+            lines=cut.dropped_lines,
+            bytes=cut.dropped_bytes,
+            kept=kept,
+            at=clock.now(),
+        )
+        writer.cut_off(lock, reading, path, store.temporary, repaired)
+    finally:
+        lock.close()
+    return kept
+
+
+def find_cut(store: Store, run_id: str) -> Cut | None:
+    """Where to cut a damaged journal; None if it is not damaged.
+
+    JournalDamaged if its very first line is: then nothing can be kept.
+    """
+    path = store.path_of(run_id)
+    try:
+        lock = writer.hold(path)
+    except FileNotFoundError:
+        raise NotFound(
+            f"there is no run {run_id} in {store.root}", hint=hints.command("list")
+        ) from None
+    try:
+        return _cut(Reading(lock.fd, path, run_id, doubt=Blobs(path).lost), lock.fd)
+    finally:
+        lock.close()
+
+
+def _cut(reading: Reading, fd: int) -> Cut | None:
+    steps = 0
+    try:
+        for event in reading:
+            steps += isinstance(event, StepCompleted)
+    except JournalDamaged as damage:
+        if not reading.lines:
+            raise
+        dropped = os.fstat(fd).st_size - reading.end
+        lines = _lines_after(fd, reading.end)
+        place = damage.line, damage.byte, damage.reason
+        return Cut(*place, reading.lines, steps, reading.end, lines, dropped)
+    return None
+
+
+def _lines_after(fd: int, start: int) -> int:
+    with open(os.dup(fd), "rb") as file:
+        file.seek(start)
+        return sum(1 for _ in file)
+
+
+def _user() -> str:
+    import getpass  # only a repair asks
+
+    try:
+        return printable(getpass.getuser())
+    except (KeyError, OSError):
+        return str(os.geteuid())

@@ -1,0 +1,176 @@
+"""How a process comes to a run that is there already, and takes it up where it was left.
+
+Of all locks the run's is taken first, then the slot and the key as its run.created records them. No
+job is imported before the run is this process's to execute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from durably_cli import hints
+from durably_cli.engines.local.claims import Claims
+from durably_cli.engines.local.execute import OwnedRun, Results, Watcher, Work, execute, remember
+from durably_cli.engines.local.store import Known, Store, View, fold_reading, is_imported
+from durably_cli.engines.local.turns import ConcurrencyKey, take_turn
+from durably_cli.engines.payload import Settled
+from durably_cli.engines.request import Disposition
+from durably_cli.errors import Busy, Forbidden, InvalidInput, JournalTooNew, NotFound
+from durably_cli.journal import writer
+from durably_cli.journal.blobs import Blobs, is_reference
+from durably_cli.journal.events import Json, RunCreated
+from durably_cli.journal.reader import Reading
+from durably_cli.journal.state import RunState
+from durably_cli.system import ids
+from durably_cli.system.locks import Lock
+
+
+class Runnable(Protocol):
+    """What is needed of a job to execute it."""
+
+    def settle(self, given: Json) -> Settled:
+        """The input to make the run with. InvalidInput if the job's model rejects it."""
+
+    def work(self, input: Json) -> Work:
+        """The handler with this input bound. InvalidInput if the job's model rejects it."""
+
+
+class Observer(Watcher, Protocol):
+    """Sees, besides the execution, what it takes to get there."""
+
+    def owns(self, run: OwnedRun) -> None:
+        """This process owns the run from now on."""
+
+    def waits_for_run(self, view: View) -> None:
+        """Another process executes the run; this one waits for its end."""
+
+    def waits_for_key(self, run_id: str, key: str) -> None:
+        """Another run, whose id this is, has the concurrency key; this one waits for its turn."""
+
+
+class Ended(NamedTuple):
+    """The run a command ended up with. What came of it stands in its journal.
+
+    `known` is what need not be read again of that.
+    """
+
+    run_id: str
+    disposition: Disposition
+    executed: bool
+    known: Known | None = None
+
+
+def resume(
+    store: Store, run_id: str, load: Callable[[RunCreated], Runnable], observer: Observer
+) -> Ended:
+    """Execute a run from where it was left; one that has ended for good is left as it is.
+
+    Busy if another process holds it, or if its concurrency key is taken and waited for.
+    """
+    try:
+        lock = writer.hold(store.path_of(run_id))
+    except (Busy, OSError) as error:
+        with store.view(run_id) as view:
+            if view.state.is_final:  # a read-only disk keeps no one from its output
+                view.sync()
+                return Ended(run_id, Disposition.CREATED, executed=False)
+            if isinstance(error, Busy):
+                raise held_by(view, error) from None
+        raise
+    return take_up(store, run_id, lock, load, observer, Disposition.CREATED, again=True)
+
+
+def held_by(view: View, busy: Busy) -> Busy:
+    """The error with the process in it that holds the run."""
+    look = hints.command("inspect", view.run_id)
+    return Busy(f"{busy.what}{holder(view)}", hint=busy.hint or look)
+
+
+def holder(view: View) -> str:
+    """Which process holds the run, as far as its journal tells: ` (pid 4242 on host)`."""
+    attempts = view.state.attempts
+    who = attempts[-1].started if attempts else view.state.created
+    return f" (pid {who.pid} on {who.host})"
+
+
+def take_up(
+    store: Store,
+    run_id: str,
+    lock: Lock,
+    load: Callable[[RunCreated], Runnable],
+    observer: Observer,
+    disposition: Disposition,
+    *,
+    again: bool,
+) -> Ended:
+    """Execute the run whose journal is locked, unless it has ended.
+
+    A failed run has ended, unless it is to be executed `again`.
+    """
+    path = store.path_of(run_id)
+    try:
+        reading = Reading(lock.fd, path, run_id, doubt=Blobs(path).missing)
+        results = Results(path)
+        state = fold_reading(remember(reading, results), path)
+        if state.is_final or (state.has_ended and not again):
+            writer.sync(lock)
+            return Ended(run_id, disposition, executed=False)
+        _check_may_go_on(store, path, state)
+        work = _work(load, state.created)
+        run, kept = writer.take_over(lock, reading, path, store.temporary)
+    finally:
+        lock.close()
+    have_files = any(map(is_reference, results.values()))  # each of which is looked for in the end
+    known = None if have_files else Known(state, run.mark)
+    with run:
+        dropped = reading.torn.size if reading.torn else 0
+        owned = OwnedRun(run, state, results, dropped, kept, work.secrets)
+        observer.owns(owned)
+        _execute_in_turn(store, owned, work, observer)
+    return Ended(run_id, disposition, executed=True, known=known)
+
+
+def _work(load: Callable[[RunCreated], Runnable], created: RunCreated) -> Work:
+    """What to execute. InvalidInput, which names the run, if the job's model rejects its input."""
+    try:
+        return load(created).work(created.input)
+    except InvalidInput as error:
+        run = ids.short(created.run)
+        hint = hints.command("resume", run) + "    (once that is mended)"
+        raise InvalidInput(f"run {run} cannot go on: {error.what}", hint=hint) from None
+
+
+def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:
+    """Forbidden, NotFound or JournalTooNew if nobody is to execute this run."""
+    run_id = path.stem
+    if is_imported(path):
+        raise Forbidden(
+            f"run {ids.short(run_id)} was imported, and is read-only",
+            hint=f"{hints.command('import', 'FILE', '--adopt')}    "
+            "(makes it one of this project's own)",
+        )
+    if Claims(store.root).is_buried(state.created):
+        raise NotFound(
+            f"run {ids.short(run_id)} is deleted: its removal was cut short",
+            hint=f"{hints.command('verify', ids.short(run_id))}    (shows what is left of it)",
+        )
+    if state.unknown:
+        raise JournalTooNew(
+            f"{path} has events that this durably does not know: {', '.join(state.unknown)}",
+            hint="upgrade durably",
+        )
+
+
+def _execute_in_turn(store: Store, owned: OwnedRun, work: Work, observer: Observer) -> None:
+    name = owned.state.created.concurrency_key
+    if name is None:
+        execute(owned, work, observer)
+        return
+    key = ConcurrencyKey(store.root, name)
+    take_turn(key, owned.run_id, observer.waits_for_key)
+    try:
+        execute(owned, work, observer)
+    finally:
+        key.release()

@@ -1,0 +1,244 @@
+"""How a trigger comes to its run, whatever other processes do meanwhile.
+
+The order of locks, which keeps any number of processes from waiting in a circle:
+
+- The idempotency key is looked up first. If its run exists: wait for the run's lock, holding
+  nothing else; then take slot and key as its run.created records them.
+- Otherwise: slot, key, claim, create. A run that finds the key taken is created while it has the
+  slot, and waits as a pending run. If the run proves to exist after all, slot and key are let go
+  before it is waited for.
+- Resume (module `resumes`): run, slot, key.
+
+No job is imported before the run is this process's to execute, or known not to exist.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from hashlib import sha256
+
+from durably_cli import hints
+from durably_cli.engines.local.claims import Claim, Claims
+from durably_cli.engines.local.execute import OwnedRun, execute, host
+from durably_cli.engines.local.resume import Ended, Observer, Runnable, take_up
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.turns import ConcurrencyKey, slot_taken
+from durably_cli.engines.payload import Settled
+from durably_cli.engines.request import Disposition, OnConflict, Request
+from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
+from durably_cli.journal import writer
+from durably_cli.journal.events import FORMAT, Json, RunCreated
+from durably_cli.journal.masking import Secrets
+from durably_cli.journal.state import RunState
+from durably_cli.journal.writer import Journal
+from durably_cli.system import clock, ids
+from durably_cli.values.strict_json import printable
+
+Load = Callable[[RunCreated | None], Runnable]
+"""Gives the job, for a run that is there and is to be taken up, or None for a new one."""
+
+
+def trigger(store: Store, request: Request, load: Load, observer: Observer) -> Ended:
+    """Bring about the run that is asked for, and execute it if no one else does or did.
+
+    Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
+    request does not wait; InvalidInput from the job's model, before there is a run.
+    """
+    request.check()
+    return _Trigger(store, request, load, observer).end()
+
+
+class _Trigger:
+    def __init__(self, store: Store, request: Request, load: Load, observer: Observer) -> None:
+        self._store, self._request, self._load, self._observer = store, request, load, observer
+        self._claims = Claims(store.root)
+        self._input_sha256 = canonical_sha256(request.input)
+
+    def end(self) -> Ended:
+        run_id = self._claimed_run()
+        if run_id is not None and self._exists(run_id):
+            return self._join(run_id)
+        if run_id is not None:
+            self._check_never_was(run_id)
+        job = self._load(None)
+        settled = job.settle(self._request.input)
+        _check_told(self._request, settled.secrets)
+        name = self._request.concurrency_key
+        if name is None:
+            return self._begin(run_id or ids.new(), job, settled, None)
+        key = ConcurrencyKey(self._store.root, name)
+        try:
+            return self._begin(run_id or ids.new(), job, settled, key)
+        finally:
+            key.release()
+
+    def _begin(
+        self, run_id: str, job: Runnable, settled: Settled, key: ConcurrencyKey | None
+    ) -> Ended:
+        """Slot, key, claim, create, and wait for the key if another run has it."""
+        ahead = None
+        if key is not None:
+            waiting = key.take_slot()
+            if waiting is not None:
+                return self._coalesced(waiting, slot_taken(key, waiting))
+            ahead = key.take_key(run_id)
+            if ahead is not None and self._request.on_conflict is not OnConflict.WAIT:
+                return self._coalesced(ahead, _key_taken(key, ahead))
+        created = self._created(self._claim(run_id), settled.input)
+        run = self._store.create(created)
+        if run is None:
+            if key is not None:
+                key.release()
+            return self._join(created.run)
+        with run:
+            self._check_still_claimed(run, created)
+            owned = OwnedRun(run, RunState(created), secrets=settled.secrets)
+            self._observer.owns(owned)
+            if key is not None:
+                key.rename_run(created.run)
+                if ahead is not None:
+                    self._observer.waits_for_key(ahead, key.name)
+                    key.wait_for_key(created.run)
+            execute(owned, job.work(settled.input), self._observer)
+        return Ended(created.run, Disposition.CREATED, executed=True)
+
+    def _join(self, run_id: str) -> Ended:
+        """End as the run of the idempotency key ends, executing it if nobody else does."""
+        done = Ended(run_id, Disposition.IDEMPOTENT, executed=False)
+        with self._store.view(run_id) as view:
+            if not view.held and view.state.has_ended:
+                view.sync()
+                return done
+            if view.held:
+                if not self._request.wait:
+                    return done
+                self._observer.waits_for_run(view)
+        try:
+            lock = writer.hold(view.path, forever=True)
+        except FileNotFoundError:  # deleted meanwhile
+            self._claimed_run()
+            raise NotFound(f"run {ids.short(run_id)} was deleted meanwhile") from None
+        return take_up(
+            self._store,
+            run_id,
+            lock,
+            self._load,
+            self._observer,
+            Disposition.IDEMPOTENT,
+            again=False,
+        )
+
+    def _claimed_run(self) -> str | None:
+        """The run of the idempotency key, if it is claimed."""
+        key = self._request.idempotency_key
+        claim = None if key is None else self._claims.find(self._request.job, key)
+        if claim is None:
+            return None
+        if claim.deleted:
+            raise _deleted(self._request.job, key, claim)
+        if claim.input_sha256 != self._input_sha256 and not self._is_of_before(claim):
+            raise Conflict(
+                f"the idempotency key {key!r} of {self._request.job} was used with another input, "
+                f"for run {ids.short(claim.run)}",
+                hint=f"{hints.command('inspect', claim.run)}    (or use another key)",
+            )
+        return claim.run
+
+    def _is_of_before(self, claim: Claim) -> bool:
+        """Did durably 0.1 make the run of this claim for the same command line?"""
+        before = self._request.input_of_before
+        if before is None or claim.input_sha256 != canonical_sha256(before):
+            return False
+        created = self._store.created(claim.run)
+        return created is not None and not created.folder
+
+    def _check_never_was(self, run_id: str) -> None:
+        """JournalError if a claimed run without a journal has left traces: its work was done."""
+        for trace in self._store.companions(run_id):
+            raise JournalError(
+                f"the journal of run {ids.short(run_id)} is gone, and {trace} is there; its work "
+                "may have been done",
+                hint=f"put {self._store.path_of(run_id).name} back\n"
+                f"{hints.command('help', 'care')}    (says how to have the work done again)",
+            )
+
+    def _claim(self, run_id: str) -> str:
+        """The run of the idempotency key: this one, unless another trigger came first."""
+        key = self._request.idempotency_key
+        if key is None:
+            return run_id
+        if not self._claims.make(self._request.job, key, Claim(run_id, self._input_sha256)):
+            run_id = self._claimed_run() or run_id
+        self._claims.sync()
+        return run_id
+
+    def _check_still_claimed(self, run: Journal, created: RunCreated) -> None:
+        """Withdraw a run that was made after another process had executed and deleted it."""
+        if self._claims.stands_for(created):
+            return
+        run.withdraw()
+        self._claimed_run()
+        raise NotFound(
+            f"run {ids.short(created.run)} was deleted meanwhile, and its idempotency key is free",
+            hint="trigger it again",
+        )
+
+    def _created(self, run_id: str, settled: Json) -> RunCreated:
+        return RunCreated(
+            format=FORMAT,
+            run=run_id,
+            job=self._request.job,
+            input=settled,
+            at=clock.now(),
+            idempotency_key=self._request.idempotency_key,
+            concurrency_key=self._request.concurrency_key,
+            labels=dict(self._request.labels),
+            project=printable(self._request.project),
+            pid=os.getpid(),
+            host=host(),
+            folder=self._request.folder,
+        )
+
+    def _coalesced(self, run_id: str, taken: Busy) -> Ended:
+        if self._request.on_conflict is OnConflict.SKIP:
+            return Ended(run_id, Disposition.COALESCED, executed=False)
+        raise taken
+
+    def _exists(self, run_id: str) -> bool:
+        return os.path.lexists(self._store.path_of(run_id))
+
+
+def _check_told(request: Request, secrets: Secrets) -> None:
+    """InvalidInput if a key or a label holds a secret: they are journalled, and shown in lists."""
+    told = {"idempotency key": request.idempotency_key, "concurrency key": request.concurrency_key}
+    told |= {f"label {name!r}": f"{name}={value}" for name, value in request.labels.items()}
+    for what, text in told.items():
+        secret = secrets.held_by(text or "")
+        if secret is not None:
+            raise InvalidInput(
+                f"the {secrets.mask(what)} holds the secret {secret}, which no journal may",
+                hint="leave it out, or use a hash of it",
+            )
+
+
+def _deleted(job: str, key: str | None, claim: Claim) -> NotFound:
+    return NotFound(
+        f"the run of the idempotency key {key!r} of {job} was deleted at {claim.deleted}; "
+        "its work is not done again",
+        hint=f"use another key\n{hints.command('help', 'care')}    (says how to free this one)",
+    )
+
+
+def _key_taken(key: ConcurrencyKey, run_id: str) -> Busy:
+    return Busy(
+        f"run {ids.short(run_id)} has the concurrency key {key.name!r}",
+        hint="try again later, or wait for it: --on-conflict wait",
+    )
+
+
+def canonical_sha256(text: Json) -> str:
+    """The sha256 of a JSON text, whatever the order of its names and its white space."""
+    canonical = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    return sha256(canonical.encode("ascii")).hexdigest()

@@ -1,0 +1,154 @@
+"""Concurrency keys: whose turn it is.
+
+A key is two locked files, `<hash>` for the run that executes and `<hash>.slot` for the one that
+waits to. Each says which run that is. The order is slot, then key: so one run waits, and whoever
+finds the slot taken by a waiting run is told so at once.
+
+Keys come from outside; they touch paths only as hashes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from durably_cli import hints
+from durably_cli.errors import Busy
+from durably_cli.system import files, ids, locks
+from durably_cli.system.locks import Lock
+
+_PASSING_SECONDS = 3.0
+"""How long to bear with a lock whose holder says no run: it is just passing."""
+
+
+class ConcurrencyKey:
+    """One concurrency key of a store, as this process takes its turn; `release` gives it up."""
+
+    def __init__(self, root: Path, key: str) -> None:
+        self._folder = root / "locks"
+        self._key_path = self._folder / _hash(key)
+        self._slot_path = self._folder / (_hash(key) + ".slot")
+        self._slot: Lock | None = None
+        self._key: Lock | None = None
+        self.name = key
+
+    def take_slot(self) -> str | None:
+        """Take the waiting slot; else the id of the run that waits in it.
+
+        Busy if the key is held by this very process, which would wait for itself.
+        """
+        files.make_folder(self._folder)
+        self._refuse_own()
+        self._slot, waiting = self._lock_or_holder(self._slot_path)
+        if self._slot is not None:
+            self._say(self._slot, "")
+        return waiting
+
+    def take_key(self, run_id: str) -> str | None:
+        """With the slot, take the key for this run; else the id of the run that has it."""
+        self._key, holder = self._lock_or_holder(self._key_path)
+        if self._key is not None:
+            self._has_key(run_id)
+        return holder
+
+    def wait_for_key(self, run_id: str) -> None:
+        """With the slot, wait as this run until the key is free, and take it."""
+        if self._slot is None:
+            raise AssertionError("the slot comes first")
+        self._say(self._slot, run_id)
+        self._key = locks.wait(_open(self._key_path))
+        self._has_key(run_id)
+
+    def rename_run(self, run_id: str) -> None:
+        """Say that it is this run which has the key, or waits for it."""
+        if self._key is not None:
+            self._say(self._key, run_id)
+
+    def release(self) -> None:
+        """Let go of all that is held."""
+        for lock in (self._key, self._slot):
+            if lock is not None and lock.status():
+                self._say(lock, "")
+                lock.close()
+        self._key = self._slot = None
+
+    def _has_key(self, run_id: str) -> None:
+        if self._key is None or self._slot is None:
+            raise AssertionError("the slot comes first, then the key")
+        self._say(self._key, run_id)
+        self._say(self._slot, "")
+        self._slot.close()
+        self._slot = None
+
+    def _say(self, lock: Lock, run_id: str) -> None:
+        """Say in the locked file which run it is for. Informative: a stale word is not believed."""
+        with files.naming(self._key_path):
+            os.ftruncate(lock.fd, 0)
+            os.pwrite(lock.fd, run_id.encode(), 0)
+
+    def _lock_or_holder(self, path: Path) -> tuple[Lock | None, str | None]:
+        """The lock, or the run that has it: one that says no run yet is about to, or to let go."""
+        deadline = time.monotonic() + _PASSING_SECONDS
+        while time.monotonic() < deadline:
+            lock = locks.acquire(_open(path))
+            if lock is not None:
+                return lock, None
+            holder = _read(path)
+            if holder:
+                return None, holder
+            time.sleep(0.01)
+        raise Busy(f"another process is taking the concurrency key {self.name!r}; try again")
+
+    def _refuse_own(self) -> None:
+        for path in (self._key_path, self._slot_path):
+            fd = _open(path)
+            try:
+                if locks.is_mine(fd):
+                    raise Busy(
+                        f"the concurrency key {self.name!r} is held by this very process: "
+                        "waiting for it would never end",
+                        hint="do not trigger a run from inside a step of one that shares its key",
+                    )
+            finally:
+                os.close(fd)
+
+
+def take_turn(key: ConcurrencyKey, run_id: str, waiting_for: Callable[[str, str], object]) -> None:
+    """Wait for the run's turn with its key. Busy if another run waits already."""
+    ahead = key.take_slot()
+    if ahead is not None:
+        raise slot_taken(key, ahead)
+    try:
+        holder = key.take_key(run_id)
+        if holder is not None:
+            waiting_for(holder, key.name)
+            key.wait_for_key(run_id)
+    except BaseException:
+        key.release()
+        raise
+
+
+def slot_taken(key: ConcurrencyKey, run_id: str) -> Busy:
+    """The error of one who finds another run waiting."""
+    return Busy(
+        f"run {ids.short(run_id)} is waiting for the concurrency key {key.name!r} already, "
+        "and one may wait at a time",
+        hint=f"try again later, or: {hints.command('list')}",
+    )
+
+
+def _open(path: Path) -> int:
+    return files.open_or_make(path)
+
+
+def _read(path: Path) -> str:
+    with open(files.open_existing(path), encoding="ascii", errors="replace") as file:
+        found = file.read(64)
+    return found if ids.is_id(found) else ""
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

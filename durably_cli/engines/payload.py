@@ -1,0 +1,190 @@
+"""A job's input on its way to the journal and to the handler: defaults filled in, secrets read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple
+
+from durably_cli.errors import Abort, ValueRefused
+from durably_cli.journal.events import ErrorInfo, Json
+from durably_cli.journal.failures import describe, is_all_of_durably
+from durably_cli.journal.masking import NO_SECRETS, Secrets
+from durably_cli.values import convert
+from durably_cli.values.convert import Converter, DoesNotFit
+from durably_cli.values.secret_sources import (
+    HOW_TO_REFER,
+    SecretMissing,
+    has_secrets,
+    is_reference,
+    path_of,
+    places,
+    resolve,
+)
+from durably_cli.values.strict_json import to_json
+
+_OUT_OF_REACH = (
+    "it is a secret that cannot be given so: declare it as durably's Secret or pydantic's "
+    "SecretStr, and name it by its first alias"
+)
+
+
+class ModelFailed(Exception):
+    """Code of the input's model raised: a validator, a default_factory, a serializer, a property.
+
+    `error` is what it raised, known secrets masked.
+    """
+
+    def __init__(self, error: ErrorInfo) -> None:
+        super().__init__(f"{error.type}: {error.message}")
+        self.error = error
+
+
+@contextmanager
+def _code_of_the_model(secrets: Secrets = NO_SECRETS) -> Iterator[None]:
+    """Inside, whatever the model's own code raises becomes ModelFailed; a stop passes through."""
+    try:
+        yield
+    except (Abort, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if is_all_of_durably(error):
+            raise
+        raise ModelFailed(secrets.masked_error(describe(error))) from None
+
+
+class Payload(NamedTuple):
+    """The input as the handler gets it, and the secrets that it holds."""
+
+    value: Any
+    secrets: Secrets
+
+
+class Settled(NamedTuple):
+    """The input that a run is made with, and the secrets that no journal may hold."""
+
+    input: Json
+    secrets: Secrets = NO_SECRETS
+
+
+def read(converter: Converter, text: Json) -> Payload:
+    """The payload of an input, its secrets read from where they come.
+
+    DoesNotFit if it is none; ModelFailed if the model's own code raises.
+    """
+    given = json.loads(text)
+    root = [json.loads(text)]
+    known: dict[str, str] = {}
+    problems: list[tuple[str, str]] = []
+    for place in places(schema_of(converter, "validation"), root):
+        try:
+            known[place.path] = place.container[place.key] = resolve(place.value)
+        except SecretMissing as missing:
+            problems.append((place.path, str(missing)))
+    if problems:
+        raise DoesNotFit(problems)
+    try:
+        with _code_of_the_model(Secrets(known)):
+            value = converter.load(Json(to_json(root[0])) if known else text)
+            found = list(_secrets_in(converter.reveal(value)))
+    except DoesNotFit as error:
+        secrets = Secrets(known)
+        masked = [(path, secrets.mask(problem)) for path, problem in error.problems]
+        raise DoesNotFit(masked) from None
+    others = [(path, secret) for path, secret in found if secret not in known.values()]
+    literal = [(path, _OUT_OF_REACH) for path, secret in others if _holds(given, secret)]
+    if literal:  # by an alias that its schema does not tell of, or of a type like Secret[str]
+        raise DoesNotFit(literal)
+    defaults = {path: secret for path, secret in others if not is_reference(secret)}
+    return Payload(value, Secrets(defaults | known))
+
+
+def settle(converter: Converter, text: Json) -> Settled:
+    """The input that a run is made with: as given, with the defaults of this moment filled in.
+
+    So a `default_factory` gives a resumed run what it gave the first attempt. Of a secret it has
+    where it comes from, be that given or the model's default. DoesNotFit if the type rejects the
+    input. It stays as given where the type would not read its own output back.
+    """
+    value, secrets = read(converter, text)
+    with _code_of_the_model(secrets):
+        return _settled(converter, text, value, secrets)
+
+
+def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> Settled:
+    schema = converter.schema("validation")
+    if not has_secrets(schema):
+        return Settled(convert.settled(converter, text), secrets)
+    given = {place.path: place.value for place in places(schema, [json.loads(text)])}
+    root = [json.loads(converter.dump(value))]
+    defaults = dict(_secrets_in(converter.reveal(value)))
+    for place in places(schema, root):
+        reference = given.get(place.path, defaults.get(place.path, ""))
+        if is_reference(reference):
+            place.container[place.key] = reference
+        elif isinstance(place.container, dict):  # a default of the code, which gives it again
+            del place.container[place.key]
+    settled = Json(to_json(root[0]))
+    try:
+        same = converter.dump(read(converter, settled).value) == converter.dump(value)
+    except DoesNotFit as error:
+        if any(path in defaults for path, _ in error.problems):
+            raise
+        same = False
+    kept = settled if same else text
+    try:
+        secrets.refuse(kept)
+    except ValueRefused as refused:
+        path = refused.path.removeprefix("$").removeprefix(".")
+        raise DoesNotFit([(path or "$", refused.reason.partition(":")[0])]) from None
+    return Settled(kept, secrets)
+
+
+def write(converter: Converter, value: Any) -> Json:
+    """The JSON of an input that Python gives. ValueRefused if it has none, or a literal secret."""
+    with _code_of_the_model():
+        return _written(converter, value)
+
+
+def schema_of(converter: Converter, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+    """The JSON Schema of what is read or written. ModelFailed if the model's own code raises."""
+    with _code_of_the_model():
+        return converter.schema(mode)
+
+
+def _written(converter: Converter, value: Any) -> Json:
+    schema = converter.schema("validation")
+    if not has_secrets(schema):
+        return convert.round_trip(converter, value)[0]
+    root = [json.loads(converter.dump(value))]
+    references = dict(_secrets_in(converter.reveal(value)))
+    for place in places(schema, root):
+        reference = references.get(place.path, "")
+        if not is_reference(reference):
+            raise ValueRefused(f"$.{place.path}", HOW_TO_REFER)
+        place.container[place.key] = reference
+    return Json(to_json(root[0]))
+
+
+def _secrets_in(revealed: Any, *keys: str | int) -> Iterator[tuple[str, str]]:
+    """The path and the value of every secret in the parts of an input."""
+    if isinstance(revealed, dict):
+        for key, inner in revealed.items():
+            yield from _secrets_in(inner, *keys, key)
+    elif isinstance(revealed, (list, tuple)):
+        for index, inner in enumerate(revealed):
+            yield from _secrets_in(inner, *keys, index)
+    elif hasattr(revealed, "get_secret_value"):
+        secret = revealed.get_secret_value()
+        text = secret.decode("utf-8", "replace") if isinstance(secret, bytes) else str(secret)
+        yield path_of(keys), text
+
+
+def _holds(given: Any, text: str) -> bool:
+    """Is this one of the texts or numbers of a JSON value?"""
+    if isinstance(given, dict):
+        return any(_holds(inner, text) for inner in given.values())
+    if isinstance(given, list):
+        return any(_holds(inner, text) for inner in given)
+    return not isinstance(given, bool) and given is not None and str(given) == text

@@ -1,0 +1,299 @@
+"""An event and its line: the law of the journal's bytes.
+
+A line is one JSON object and a newline, ASCII only, `seq` first and `crc` last:
+
+    {"seq":2,"type":"step.started","name":"fetch-users","at":"2026-11-23T03:00:00.123Z","crc":"39f86712"}
+
+`crc` is the crc32 of the bytes in front of `,"crc":"`, seeded with the crc that the line before
+shows, for line 0 with the crc32 of the run's id. So a line that was changed, moved, doubled,
+dropped or brought from another run breaks the chain where it stands, and nowhere else.
+
+Fields that equal their default are left out; fields that are not known are passed over.
+
+What `encode` writes, `decode` reads. It reads two things more, which durably 0.1 wrote: names twice
+in the data of a log line, and integers of more digits than Python reads by default.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from json.encoder import encode_basestring_ascii
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from durably_cli.journal.events import (
+    FORMAT,
+    TYPES,
+    ErrorInfo,
+    Event,
+    Json,
+    Unknown,
+)
+from durably_cli.journal.lenient import MANY_DIGITS, PEEK, any_integers, read_log_line
+from durably_cli.values.strict_json import DECODER, as_read, has_lone_surrogate, to_json
+
+CRC_BYTES = len(b',"crc":"00000000"}')
+
+_NAMES = {cls: name for name, cls in TYPES.items()}
+_JSON = "Json"
+_ERROR = "ErrorInfo"
+
+
+class _Kind(NamedTuple):
+    """What a field may be in the line, and how it is written; TypeError for what it may not be."""
+
+    types: tuple[type, ...]
+    write: Callable[[Any], str]
+
+
+_KINDS = {
+    "int": _Kind((int,), int.__repr__),
+    "str": _Kind((str,), encode_basestring_ascii),
+    "str | None": _Kind((str, type(None)), encode_basestring_ascii),
+    "float": _Kind((int, float), to_json),
+    "float | None": _Kind((int, float, type(None)), to_json),
+    "dict[str, str]": _Kind((dict,), to_json),
+    "dict[str, Any]": _Kind((dict,), to_json),
+    _ERROR: _Kind((dict,), lambda error: to_json(error._asdict())),
+    _JSON: _Kind((object,), lambda text: text),
+}
+_ERROR_PARTS = ErrorInfo._fields
+_MISSING = object()
+END_BYTES = CRC_BYTES + 1
+"""The checksum's bytes and the newline's."""
+
+
+class _Field(NamedTuple):
+    name: str
+    declared: str
+    kind: _Kind
+    default: Any
+
+
+def _fields_of(cls: type[Event]) -> list[_Field]:
+    """The fields as the class declares them, in the order of the line."""
+    fields = []
+    for name in cls._fields:
+        declared = cls.__annotations__[name].__forward_arg__
+        default = cls._field_defaults.get(name, _MISSING)
+        fields.append(_Field(name, declared, _KINDS[declared], default))
+    return fields
+
+
+def _writers_of(fields: list[_Field]) -> list[tuple[int, str, Callable[[Any], str], Any]]:
+    """Each field's place in the event, head in the line, writer and default; but for `at`."""
+    return [
+        (place, f',"{field.name}":', field.kind.write, field.default)
+        for place, field in enumerate(fields)
+        if field.name != "at"
+    ]
+
+
+_FIELDS = {cls: _fields_of(cls) for cls in TYPES.values()}
+_LAYOUTS = {
+    cls: (f',"type":"{_NAMES[cls]}"', _writers_of(fields), cls._fields.index("at"))
+    for cls, fields in _FIELDS.items()
+}
+_MOST = 2**63
+_CRC = rb',"crc":"([0-9a-f]{8})"\}'
+_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+
+
+class BadLine(ValueError):
+    """The bytes are not the line that belongs here; the message says why."""
+
+
+class NewerFormat(ValueError):
+    """Line 0 says that a newer durably wrote this journal."""
+
+
+Line = tuple[bytes, int]
+"""A line's bytes, newline included, and the crc that the next line continues from."""
+
+
+def name_of(event: Event) -> str:
+    """The name its line gives an event, `step.completed` for one."""
+    return event.type if isinstance(event, Unknown) else _NAMES[type(event)]
+
+
+def seed(run_id: str) -> int:
+    """What the chain of this run starts from."""
+    return crc32(run_id.encode())
+
+
+def encode(seq: int, event: Event, previous: int) -> Line:
+    """The line of an event that follows the line whose crc is `previous`.
+
+    ValueError or TypeError for what could not be read back.
+    """
+    if isinstance(event, Unknown):
+        raise ValueError(f"durably writes no {event.type}")
+    kind, writers, at = _LAYOUTS[type(event)]
+    text = f'{{"seq":{seq}{kind}'
+    for place, head, write, default in writers:
+        value = event[place]
+        if default is _MISSING or value != default:
+            text += head + write(value)
+    text += f',"at":"{event[at]}"'
+    if "\\ud" in text and has_lone_surrogate(text):
+        raise ValueError("a lone surrogate cannot be written")
+    body = text.encode("ascii")
+    crc = crc32(body, previous)
+    return body + b',"crc":"%08x"}\n' % crc, crc
+
+
+def check(line: bytes, seq: int) -> None:
+    """BadLine if a reader would refuse a line that `encode` has made."""
+    _event_of(line.removesuffix(b"\n"), seq, DECODER.raw_decode)
+
+
+def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
+    """The event of a line (without its newline), checked against the chain, and its crc.
+
+    BadLine if it is not line `seq` after a line whose crc is `previous`; NewerFormat if it says
+    so: the law of line 0 holds in every format.
+    """
+    crc = crc32(data[:-CRC_BYTES], previous)
+    if data[-CRC_BYTES:] != b',"crc":"%08x"}' % crc:
+        raise BadLine(_why_not(data, seq))
+    try:
+        event = _event_of(data, seq, DECODER.raw_decode)
+    except BadLine as bad:
+        event = _event_of_before(data, seq, bad)
+    return event, crc
+
+
+def _event_of(data: bytes, seq: int, parse: Callable[[str], tuple[Any, int]]) -> Event:
+    """The event of a line whose checksum is right."""
+    fields = _object(data, parse)
+    if not data.startswith(b'{"seq":%d,' % seq):
+        raise BadLine(f"it is not line {seq} of this run")
+    if has_lone_surrogate(data.decode("ascii")):
+        raise BadLine("half a surrogate pair is in it")
+    return _event(fields, data)
+
+
+def _event_of_before(data: bytes, seq: int, bad: BadLine) -> Event:
+    """The event of a line as durably 0.1 wrote it, if it is one of those; else `bad` is raised."""
+    if data.startswith(b'{"seq":%d,"type":"log.written",' % seq):
+        return _event_of(data, seq, read_log_line)
+    if MANY_DIGITS.search(data):
+        with any_integers():
+            return _event_of(data, seq, DECODER.raw_decode)
+    raise bad
+
+
+def last_crc(lines: Iterable[bytes], previous: int) -> int | None:
+    """The crc of the last of these lines, newlines included; None if one does not fit the chain."""
+    for data in lines:
+        previous = crc32(data[:-END_BYTES], previous)
+        if data[-END_BYTES:] != b',"crc":"%08x"}\n' % previous:
+            return None
+    return previous
+
+
+def looks_whole(data: bytes) -> Event | None:
+    """The event in a line of which only the chain may be wrong; None for anything less."""
+    try:
+        return _event(_object(data.rstrip(b"\n")), data)
+    except ValueError:
+        return None
+
+
+def begins_whole_object(data: bytes) -> bool:
+    """Is a complete JSON object the first thing in these bytes?"""
+    try:
+        PEEK(data.decode("ascii", "replace"))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _object(data: bytes, parse: Callable[[str], tuple[Any, int]] = PEEK) -> dict[str, Any]:
+    try:
+        text = data.decode("ascii")
+        fields, end = parse(text)
+    except (ValueError, RecursionError) as error:
+        raise BadLine(f"it is not JSON: {error}") from None
+    if not isinstance(fields, dict) or end != len(text):
+        raise BadLine("it is not one JSON object")
+    return fields
+
+
+def _event(fields: dict[str, Any], data: bytes) -> Event:
+    called, at = fields.get("type"), fields.get("at")
+    if called == "run.created":
+        _check_format(fields.get("format"))
+    if not isinstance(called, str) or not isinstance(at, str):
+        raise BadLine("it has no type or no time")
+    if not is_time(at):
+        raise BadLine(f"{at:.40} is no time")
+    cls = TYPES.get(called)
+    if cls is None:
+        return Unknown(called, at, data.decode("ascii", "backslashreplace"))
+    values: list[Any] = []
+    for name, declared, kind, default in _FIELDS[cls]:
+        value = fields.get(name, _MISSING)
+        if value is _MISSING:
+            if default is _MISSING:
+                raise BadLine(f"it is a {called} without its {name}")
+            value = default
+        elif declared is _JSON:
+            value = _text_of(name, value)
+        elif not isinstance(value, kind.types):
+            raise BadLine(f"the {name} of its {called} is a {type(value).__name__}")
+        elif isinstance(value, (int, float)) and not _is_number(value, kind):
+            raise BadLine(f"the {name} of its {called} is beyond all numbers")
+        elif declared is _ERROR:
+            value = ErrorInfo(**{part: str(fields[name].get(part, "")) for part in _ERROR_PARTS})
+        values.append(value)
+    return cls._make(values)
+
+
+def _is_number(value: float, kind: _Kind) -> bool:
+    """Is it one that a field of this kind may have: if it is a float, any finite one?"""
+    if float not in kind.types:
+        return -_MOST < value < _MOST
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def is_time(at: str) -> bool:
+    """Is this a time as lines have it?"""
+    if not _AT.fullmatch(at):
+        return False
+    try:
+        datetime.fromisoformat(at)
+    except ValueError:
+        return False
+    return True
+
+
+def _text_of(name: str, value: object) -> Json:
+    """The JSON of a field."""
+    try:
+        return Json(as_read(value))
+    except (ValueError, RecursionError) as error:
+        raise BadLine(f"its {name} is not JSON: {error}") from None
+
+
+def _check_format(found: object) -> None:
+    if isinstance(found, int) and found > FORMAT:
+        raise NewerFormat(f"its format is {found}, and this durably knows {FORMAT}")
+    if found != FORMAT:
+        raise BadLine(f"its format is {found!r}")
+
+
+def _why_not(data: bytes, seq: int) -> str:
+    shown = re.search(_CRC, data[max(0, len(data) - CRC_BYTES) :])
+    if shown is None:
+        return "the line is not whole"
+    found = re.match(rb'\{"seq":(\d{1,18}),', data)
+    if found and int(found[1]) != seq:
+        return f"line {int(found[1])} stands where line {seq} belongs"
+    return "its checksum does not match"

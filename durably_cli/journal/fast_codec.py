@@ -1,0 +1,86 @@
+"""The plain lines of steps, decoded many at once.
+
+Thousands of steps are replayed from lines of starts and results that are just as the codec writes
+them. Column by column, those are decoded in a third of the time that they take one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any
+from zlib import crc32
+
+from durably_cli.journal.codec import END_BYTES, is_time
+from durably_cli.journal.events import Event, StepCompleted, StepStarted
+from durably_cli.values.strict_json import SCAN, has_lone_surrogate, to_json
+
+_PLAIN_STEP = re.compile(
+    r'\{"seq":(\d+),"type":"step\.'
+    r'(?:started","name":"([ !#-\[\]-~]+)"'
+    r'|completed","name":"([ !#-\[\]-~]+)","ms":(0|[1-9]\d{0,17}),"result":((?!\{"\$).+))'
+    r',"at":"((\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z)"'
+    r',"crc":"([0-9a-f]{8})"\}\n',
+    re.ASCII,
+)
+"""A step's start or result as the codec writes it, but for names with escapes."""
+
+
+def decode(lines: list[bytes], seq: int, previous: int) -> tuple[list[Event], int]:
+    """The events of the first of these lines, as the codec gives them, and the crc of the last one.
+
+    It goes no further than lines are plain ones of steps and fit: the next one is for the codec to
+    judge.
+    """
+    found: list[tuple[Any, ...]] = []
+    for data in lines:
+        match = _PLAIN_STEP.fullmatch(data.decode("latin-1"))
+        if match is None:
+            break
+        found.append(match.groups())
+    if not found:
+        return [], previous
+    numbers, starts, names, ms, results, ats, days, shown = zip(*found, strict=True)
+    last = previous
+    crcs = [last := crc32(data[:-END_BYTES], last) for data in lines[: len(found)]]
+    fit = min(
+        _alike(numbers, tuple(map(str, range(seq, seq + len(found))))),
+        _alike([int(digits, 16) for digits in shown], crcs),
+    )
+    written = [result for result in results[:fit] if result is not None]
+    if not fit or not all(map(_is_day, set(days))) or not _are_written_so(written):
+        return [], previous
+    columns = starts[:fit], names[:fit], ms[:fit], results[:fit], ats[:fit]
+    events: list[Event] = [
+        StepStarted(start, at) if start else StepCompleted(name, int(took), result, at)
+        for start, name, took, result, at in zip(*columns, strict=True)
+    ]
+    return events, crcs[fit - 1]
+
+
+def _alike(some: Sequence[object], others: Sequence[object]) -> int:
+    """How many of these are alike from the first one on."""
+    if some == others:
+        return len(some)
+    return next(n for n, (one, other) in enumerate(zip(some, others, strict=True)) if one != other)
+
+
+def _is_day(day: str) -> bool:
+    return is_time(f"{day}T00:00:00.000Z")
+
+
+def _are_written_so(texts: list[str]) -> bool:
+    """Is each of these the JSON of a value, and just as `to_json` writes it?"""
+    if not texts:
+        return True
+    together = f"[{','.join(texts)}]"
+    if has_lone_surrogate(together):
+        return False
+    try:
+        read = list(map(SCAN, texts, repeat(0)))  # ends early at a text that is no value at all
+        if [end for _, end in read] != list(map(len, texts)):
+            return False
+        return to_json([value for value, _ in read]) == together
+    except (ValueError, RecursionError):
+        return False

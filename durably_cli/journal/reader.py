@@ -1,0 +1,220 @@
+"""Reading a journal: every line against the chain, and a verdict on what does not fit.
+
+Three things can stand at the first byte that does not fit:
+
+- **a record that lacks only its newline**, alone or followed by zeros: it is kept.
+- **a torn tail**: an append or the sectors of one that a crash cut short. It is either a last line
+  without its end, or bytes of which some 512-byte-aligned chunk, cut to what does not fit, is all
+  zero; and no durable event follows. None of it was acknowledged: it is dropped, and the next
+  attempt says so.
+- **damage**: everything else, a whole-looking last line with a wrong checksum among it. It is
+  refused with file, line, byte and reason. Damage is never taken for a crash or a result. A good
+  line is damaged too if what it names is not there: the file of a large result.
+
+Line 0 is never torn: a journal gets its name when line 0 is on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from durably_cli.errors import JournalDamaged, JournalTooNew
+from durably_cli.journal import codec, fast_codec
+from durably_cli.journal.codec import BadLine, NewerFormat
+from durably_cli.journal.events import DURABLE, Event
+
+_SECTOR = 512
+_PRINTABLE = rb"[ -~]*"
+_FIRST_BYTES = 1 << 12
+_MOST_BYTES = 1 << 16
+
+
+class Torn(NamedTuple):
+    """What a crash left behind the last good line: where, how much, and are lines in it."""
+
+    at: int
+    size: int
+    has_lines: bool
+
+
+class Mark(NamedTuple):
+    """A place between two lines: the first byte behind, the lines before, the crc of the last."""
+
+    end: int
+    lines: int
+    crc: int
+
+
+def _no_doubt(_: Event) -> None:
+    pass
+
+
+class Reading:
+    """One pass over the bytes a journal has now (or the first `size`); iterate it once, then ask.
+
+    It begins at line 0, or `after` the mark of an earlier pass. `doubt` says why the event of a
+    good line is not to be relied on: one that names something else than itself. `end` is the first
+    byte after the last good line, `lines` their number, `crc` the last one's, and `torn` what
+    stands behind. Iterating raises JournalDamaged and JournalTooNew.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        path: Path,
+        run_id: str,
+        *,
+        size: int | None = None,
+        after: Mark | None = None,
+        doubt: Callable[[Event], str | None] = _no_doubt,
+    ) -> None:
+        self._fd, self._path, self._doubt = fd, path, doubt
+        self._size = os.fstat(fd).st_size if size is None else size
+        self.end, self.lines, self.crc = after or Mark(0, 0, codec.seed(run_id))
+        self.torn: Torn | None = None
+        self.lacks_newline = False
+
+    def __iter__(self) -> Iterator[Event]:
+        for _, events in self._read():
+            yield from events
+
+    def with_lines(self) -> Iterator[tuple[bytes, Event]]:
+        """The good lines, each without its newline and with its event."""
+        for lines, events in self._read():
+            for data, event in zip(lines, events, strict=True):
+                yield data.removesuffix(b"\n"), event
+
+    @property
+    def mark(self) -> Mark:
+        """Where it stands: behind what was iterated, and maybe some lines further."""
+        return Mark(self.end, self.lines, self.crc)
+
+    def _read(self) -> Iterator[tuple[list[bytes], list[Event]]]:
+        """Some good lines and their events at a time, in order."""
+        with open(os.dup(self._fd), "rb") as file:
+            file.seek(self.end)
+            while lines := self._next_lines(file):
+                while lines:
+                    events = self._plain_steps(lines)
+                    if not events:
+                        try:
+                            events = [self._event(lines[0])]
+                        except BadLine as bad:
+                            file.seek(self.end + len(lines[0]))
+                            yield from self._judge(file, lines[0], str(bad))
+                            return
+                    yield lines[: len(events)], events
+                    del lines[: len(events)]
+        if self.lines == 0:
+            raise self._damage("it is empty")
+
+    def _next_lines(self, file: BinaryIO) -> list[bytes]:
+        """The next lines, the last one to its end; none at the end, or if an append is taken back.
+
+        Few at first: many journals are short, and of some only the first line is asked for.
+        """
+        left = self._size - self.end
+        data = file.read(min(_MOST_BYTES, max(_FIRST_BYTES, self.end), left))
+        if not data.endswith(b"\n"):
+            data += file.readline(left - len(data))
+        return BytesIO(data).readlines()
+
+    def _plain_steps(self, lines: list[bytes]) -> list[Event]:
+        """The events of the first lines, if those are plain ones of steps."""
+        if self.lines == 0:
+            return []
+        events, crc = fast_codec.decode(lines, self.lines, self.crc)
+        if events:
+            self._pass_over(len(events), sum(map(len, lines[: len(events)])), crc)
+        return events
+
+    def _event(self, data: bytes) -> Event:
+        """The event of the next line. BadLine if it is not that."""
+        record = data.removesuffix(b"\n")
+        try:
+            event, crc = codec.decode(record, self.lines, self.crc)
+        except NewerFormat as newer:
+            raise JournalTooNew(
+                f"{self._path} was written by a newer durably: {newer}",
+                hint="upgrade durably",
+            ) from None
+        reason = self._doubt(event)
+        if reason:
+            raise self._damage(reason)
+        self._pass_over(1, len(data), crc)
+        self.lacks_newline = len(record) == len(data)
+        return event
+
+    def _pass_over(self, lines: int, size: int, crc: int) -> None:
+        self.lines, self.end, self.crc = self.lines + lines, self.end + size, crc
+        self.lacks_newline = False
+
+    def _judge(
+        self, file: BinaryIO, data: bytes, reason: str
+    ) -> Iterator[tuple[list[bytes], list[Event]]]:
+        """The verdict on the bytes from `end` on, of which `data` is the first line."""
+        if self.lines == 0:
+            raise self._damage(reason)
+
+        record, zero, _ = data.partition(b"\0")
+        if zero:
+            try:
+                event = self._event(record)
+            except BadLine:
+                pass
+            else:
+                yield [record], [event]
+                data = data[len(record) :]
+
+        # A line that is all there, no sector of it zero, was not torn, whatever stands behind it.
+        rest = self._rest_without_durable_events(file, data, reason)
+        if not (_is_cut_short(rest, self.lines) or _has_zeroed_sector(data, self.end)):
+            raise self._damage(reason)
+        self.torn = Torn(self.end, len(rest), has_lines=b"\n" in rest)
+
+    def _rest_without_durable_events(self, file: BinaryIO, data: bytes, reason: str) -> bytes:
+        rest = bytearray()
+        while data:
+            if isinstance(codec.looks_whole(data.lstrip(b"\0")), tuple(DURABLE)):
+                raise self._damage(reason)
+            rest += data
+            data = file.readline(self._size - self.end - len(rest))
+        return bytes(rest)
+
+    def _damage(self, reason: str) -> JournalDamaged:
+        return JournalDamaged(str(self._path), self.lines + 1, self.end, reason)
+
+
+def begins_with(fd: int, mark: Mark, run_id: str) -> bool:
+    """Are the lines before this mark in the journal the ones that were read when it was made?"""
+    with open(os.dup(fd), "rb") as file:
+        file.seek(0)
+        crc = codec.last_crc(islice(file, mark.lines), codec.seed(run_id))
+        return crc == mark.crc and file.tell() == mark.end
+
+
+def _is_cut_short(rest: bytes, seq: int) -> bool:
+    """Is this the beginning of line `seq`, and not the whole of one?"""
+    head = b'{"seq":%d,"type":"' % seq
+    return (
+        rest[: len(head)] == head[: len(rest)]
+        and re.fullmatch(_PRINTABLE, rest) is not None
+        and not codec.begins_whole_object(rest)
+    )
+
+
+def _has_zeroed_sector(rest: bytes, offset: int) -> bool:
+    """Is some 512-byte-aligned chunk of the file, cut to these bytes at `offset`, all zero?"""
+    start = 0
+    while start < len(rest):
+        stop = min(len(rest), start + _SECTOR - (offset + start) % _SECTOR)
+        if not any(rest[start:stop]):
+            return True
+        start = stop
+    return False

@@ -1,0 +1,283 @@
+"""What a run is: a fold of its events. Pure; it knows no file, no clock and no lock.
+
+The state holds what is unfinished step by step and the rest as counts, so that a journal of a
+million events folds in the memory of a small one. `steps` walks the events again for the rest.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from durably_cli.journal.events import (
+    ErrorInfo,
+    Event,
+    Json,
+    LogWritten,
+    ProgressReported,
+    RunCancelled,
+    RunCompleted,
+    RunCreated,
+    RunFailed,
+    RunInterrupted,
+    RunRepaired,
+    RunStarted,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+    Unknown,
+)
+
+
+class Status(StrEnum):
+    """Where a run stands. The last three are never journalled: they take a look at the file."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    DAMAGED = "damaged"
+    UNREADABLE = "unreadable"
+
+
+class StepStatus(StrEnum):
+    """Where a step stands; STARTED, when its process is gone, means in doubt."""
+
+    STARTED = "started"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class StepState(NamedTuple):
+    """One step: which attempt ran it last, when, for how long, and what came of it.
+
+    `ms` is None while it has no result; `result` is None unless it completed.
+    """
+
+    name: str
+    status: StepStatus
+    attempt: int
+    started: str
+    ms: int | None = None
+    result: Json | None = None
+    error: ErrorInfo | None = None
+
+
+NO_END = "no end recorded"
+"""What came of an attempt that was killed, or crashed with its machine."""
+
+
+class Attempt:
+    """One process's try: when it last left word, and `ended`, unless that was not its end."""
+
+    __slots__ = ("ended", "last", "outcome", "started")
+
+    def __init__(self, started: RunStarted) -> None:
+        self.started = started
+        self.last = started.at
+        self.ended: str | None = None
+        self.outcome = NO_END
+
+
+class RunState:
+    """The run as its journal tells it; only `fold` makes one."""
+
+    def __init__(self, created: RunCreated) -> None:
+        self.created = created
+        self.status = Status.PENDING
+        self.attempts: list[Attempt] = []
+        self.unfinished: dict[str, StepState] = {}
+        self.completed_steps = 0
+        self.completed_ms = 0
+        self.log_lines = 0
+        self.progress: ProgressReported | None = None
+        self.output: Json | None = None
+        self.error: ErrorInfo | None = None
+        self.failed_step: str | None = None
+        self.ended: str | None = None
+        self.repaired: list[RunRepaired] = []
+        self.unknown: list[str] = []
+
+    def copy(self) -> RunState:
+        """The same, to be folded on without a change of this one."""
+        copied = copy.copy(self)
+        copied.attempts = [copy.copy(attempt) for attempt in self.attempts]
+        copied.unfinished = {**self.unfinished}
+        copied.repaired, copied.unknown = [*self.repaired], [*self.unknown]
+        return copied
+
+    @property
+    def is_final(self) -> bool:
+        """Has it ended for good, so that nothing may be added?"""
+        return self.status in (Status.COMPLETED, Status.CANCELLED)
+
+    @property
+    def has_ended(self) -> bool:
+        """Has it ended, for good or by failing?"""
+        return self.is_final or self.status is Status.FAILED
+
+    def lose_end(self, why: str) -> None:
+        """The journal says nothing of how the last attempt ended, because of this."""
+        if self.attempts and self.attempts[-1].ended is None:
+            self.attempts[-1].outcome = why
+
+    @property
+    def in_doubt(self) -> list[StepState]:
+        """Steps that were started and have no result: their effect may or may not have happened."""
+        return [step for step in self.unfinished.values() if step.status is StepStatus.STARTED]
+
+    @property
+    def failed_steps(self) -> list[StepState]:
+        """Steps whose last word is a failure."""
+        return [step for step in self.unfinished.values() if step.status is StepStatus.FAILED]
+
+
+class NotARun(ValueError):
+    """The events do not begin with a run.created."""
+
+
+def fold(events: Iterable[Event]) -> RunState:
+    """The state that a journal's events, or any first part of them, add up to.
+
+    NotARun if the first one is not a run.created.
+    """
+    iterator = iter(events)
+    first = next(iterator, None)
+    if not isinstance(first, RunCreated):
+        raise NotARun("the first event is not a run.created")
+    return fold_on(RunState(first), iterator)
+
+
+def fold_on(state: RunState, events: Iterable[Event]) -> RunState:
+    """The state with these events added to it."""
+    for event in events:
+        kind = type(event)
+        if state.attempts and kind not in _OF_NO_ATTEMPT:
+            state.attempts[-1].last = event.at
+        apply = _APPLY.get(kind)
+        if apply is not None:
+            apply(state, event)
+    return state
+
+
+_OF_NO_ATTEMPT = (RunStarted, RunRepaired)
+"""Events that are no word of the attempt before them."""
+
+
+def _step_started(state: RunState, event: StepStarted) -> None:
+    attempt = len(state.attempts)
+    state.unfinished[event.name] = StepState(event.name, StepStatus.STARTED, attempt, event.at)
+
+
+def _step_completed(state: RunState, event: StepCompleted) -> None:
+    state.unfinished.pop(event.name, None)
+    state.completed_steps += 1
+    state.completed_ms += event.ms
+
+
+def _step_failed(state: RunState, event: StepFailed) -> None:
+    start = state.unfinished.get(event.name)
+    attempt, started = (start.attempt, start.started) if start else (0, event.at)
+    state.unfinished[event.name] = StepState(
+        event.name, StepStatus.FAILED, attempt, started, ms=event.ms, error=event.error
+    )
+
+
+def _log_written(state: RunState, event: LogWritten) -> None:
+    state.log_lines += 1
+
+
+def _progress_reported(state: RunState, event: ProgressReported) -> None:
+    state.progress = event
+
+
+def _run_started(state: RunState, event: RunStarted) -> None:
+    state.attempts.append(Attempt(event))
+    state.status = Status.RUNNING
+    state.ended = state.progress = None
+    _forget_failure(state)
+
+
+def _run_interrupted(state: RunState, event: RunInterrupted) -> None:
+    _close_attempt(state, event.at, event.signal)
+
+
+def _run_completed(state: RunState, event: RunCompleted) -> None:
+    state.output = event.output
+    _end(state, Status.COMPLETED, event.at)
+
+
+def _run_failed(state: RunState, event: RunFailed) -> None:
+    state.error, state.failed_step = event.error, event.step
+    _end(state, Status.FAILED, event.at)
+
+
+def _run_cancelled(state: RunState, event: RunCancelled) -> None:
+    _end(state, Status.CANCELLED, event.at)
+
+
+def _run_repaired(state: RunState, event: RunRepaired) -> None:
+    state.repaired.append(event)
+    state.lose_end("cut off by a repair")
+
+
+def _unknown(state: RunState, event: Unknown) -> None:
+    state.unknown.append(event.type)
+
+
+_APPLY: dict[type[Event], Callable[[RunState, Any], None]] = {
+    StepStarted: _step_started,
+    StepCompleted: _step_completed,
+    StepFailed: _step_failed,
+    LogWritten: _log_written,
+    ProgressReported: _progress_reported,
+    RunStarted: _run_started,
+    RunInterrupted: _run_interrupted,
+    RunCompleted: _run_completed,
+    RunFailed: _run_failed,
+    RunCancelled: _run_cancelled,
+    RunRepaired: _run_repaired,
+    Unknown: _unknown,
+}
+"""What an event does to the state; a second RunCreated does nothing."""
+
+
+def _end(state: RunState, status: Status, at: str) -> None:
+    state.status, state.ended = status, at
+    if status is not Status.FAILED:
+        _forget_failure(state)
+    _close_attempt(state, at, status)
+
+
+def _forget_failure(state: RunState) -> None:
+    state.error = state.failed_step = None
+
+
+def _close_attempt(state: RunState, at: str, outcome: str) -> None:
+    if state.attempts:
+        state.attempts[-1].ended, state.attempts[-1].outcome = at, outcome
+
+
+def steps(events: Iterable[Event], unfinished: Mapping[str, StepState]) -> Iterator[StepState]:
+    """Every step's last word, in the order of their last starts.
+
+    `unfinished` is what `fold` said of the same events.
+    """
+    attempt = 0
+    started = ""
+    for event in events:
+        if isinstance(event, RunStarted):
+            attempt += 1
+        elif isinstance(event, StepStarted):
+            started = event.at
+            last = unfinished.get(event.name)
+            if last is not None and last.attempt == attempt:
+                yield last
+        elif isinstance(event, StepCompleted):
+            yield StepState(
+                event.name, StepStatus.COMPLETED, attempt, started, event.ms, event.result
+            )

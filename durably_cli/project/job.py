@@ -1,0 +1,314 @@
+"""Jobs: a name, an input, an output and a handler."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property, update_wrapper
+from pathlib import Path
+from types import CodeType
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+from durably_cli import hints
+from durably_cli.engines import payload
+from durably_cli.engines.local import trigger, working_folder
+from durably_cli.engines.local.execute import OwnedRun, Work, source_hash
+from durably_cli.engines.local.store import View
+from durably_cli.engines.request import Disposition, Request
+from durably_cli.errors import InvalidInput, RunFailed, ValueRefused
+from durably_cli.journal.events import ErrorInfo, Event, Json
+from durably_cli.journal.state import Status
+from durably_cli.project import places
+from durably_cli.steps.step import Step
+from durably_cli.values import convert, declared
+from durably_cli.values.schema import Field, fields_of, type_name
+
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
+O_co = TypeVar("O_co", covariant=True)
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+
+Handler = Callable[[Step, I], O]
+
+
+class Job(Generic[I, O]):
+    """A handler made durable: `trigger` makes a run of it; calling it just runs the handler."""
+
+    def __init__(self, handler: Handler[I, O], name: str, input: Any, output: Any) -> None:
+        update_wrapper(self, handler)
+        self.name = name
+        self.handler = handler
+        self._input_type, self._output_type = input, output
+
+    def __call__(self, step: Step, payload: I) -> O:
+        return self.handler(step, payload)
+
+    def __repr__(self) -> str:
+        return f"<Job {self.name} of {self.place}>"
+
+    def trigger(
+        self,
+        input: I,
+        *,
+        idempotency_key: str | None = None,
+        concurrency_key: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Run[O]:
+        """Make a run and execute it in this process, as `durably trigger` does.
+
+        An idempotency key gives the same run every time; a concurrency key keeps runs that share
+        it apart. The job runs in the working directory. A failure of the job is in the returned
+        run, not raised.
+        Raises InvalidInput, Conflict, Busy and JournalError.
+        """
+        with self._reads("input"):
+            try:
+                given = payload.write(self.input, input)
+            except ValueRefused as refused:
+                raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
+        project = places.find_project(start=self.source.parent)
+        hints.called(project, finds_project=places.is_found_from_here(project))
+        store = places.open_store(project, to_write=True)
+        request = Request(
+            job=self.name,
+            input=given,
+            project=str(project),
+            folder=working_folder.current(),
+            idempotency_key=idempotency_key,
+            concurrency_key=concurrency_key,
+            labels=labels or {},
+        )
+        ended = trigger.trigger(store, request, lambda _: self, _Unseen())
+        with store.view(ended.run_id, ended.known) as view:
+            return Run(self, view, ended.disposition)
+
+    def settle(self, given: Json) -> payload.Settled:
+        """The input to make a run with: as given, the model's defaults filled in.
+
+        InvalidInput with every field that the model rejects, or with what its own code raised.
+        """
+        with self._reads("input"):
+            return payload.settle(self.input, given)
+
+    def work(self, input: Json) -> Work:
+        """The handler with this input bound, as an engine executes it."""
+        with self._reads("input"):
+            value, secrets = payload.read(self.input, input)
+
+        def call(step: Step) -> Json:
+            try:
+                output = convert.round_trip(self.output, self.handler(step, value))[0]
+                secrets.refuse(output)
+                return output
+            except ValueRefused as refused:
+                if refused.what:
+                    raise
+                raise ValueRefused(
+                    refused.path, refused.reason, what=f"the output of {self.name}"
+                ) from None
+
+        return Work(call, source_hash(self.source), secrets)
+
+    @property
+    def source(self) -> Path:
+        """The file that the handler is written in."""
+        return Path(self._code.co_filename).resolve()
+
+    @property
+    def place(self) -> str:
+        """Where the handler is written, as file:line."""
+        return f"{self.source}:{self._code.co_firstlineno}"
+
+    @property
+    def _code(self) -> CodeType:
+        handler = inspect.unwrap(self.handler)
+        function = handler if hasattr(handler, "__code__") else type(handler).__call__
+        code: CodeType = inspect.unwrap(function).__code__
+        return code
+
+    @property
+    def doc(self) -> str:
+        """The first line of the handler's docstring."""
+        return (inspect.getdoc(self.handler) or "").split("\n", 1)[0]
+
+    @cached_property
+    def fields(self) -> list[Field]:
+        """The fields of the input; none if it is no object."""
+        return fields_of(self.input_schema)
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the input. InvalidInput if the model's own code raises."""
+        with self._reads("input"):
+            return payload.schema_of(self.input, "validation")
+
+    @property
+    def output_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the output. InvalidInput if the model's own code raises."""
+        with self._reads("output"):
+            return payload.schema_of(self.output, "serialization")
+
+    @property
+    def input_type(self) -> str:
+        """The type of the input in words."""
+        return type_name(self.input_schema)
+
+    @property
+    def output_type(self) -> str:
+        """The type of the output in words."""
+        return type_name(self.output_schema)
+
+    @cached_property
+    def input(self) -> convert.Converter:
+        """How the input goes to JSON and back."""
+        return convert.converter(self._input_type)
+
+    @cached_property
+    def output(self) -> convert.Converter:
+        """How the output goes to JSON and back."""
+        return convert.converter(self._output_type)
+
+    @contextmanager
+    def _reads(self, what: str) -> Iterator[None]:
+        """Inside, it is InvalidInput that a model rejects an input, and that its code raises."""
+        try:
+            yield
+        except convert.DoesNotFit as error:
+            raise self._invalid(error) from None
+        except payload.ModelFailed as failed:
+            failed.__context__ = None  # what the model raised may hold a secret in clear
+            raise InvalidInput(
+                f"the {what} of {self.name} cannot be read: code of its model raised "
+                f"{failed.error.type}\n{failed.error.traceback}"
+            ) from None
+
+    def _invalid(self, error: convert.DoesNotFit) -> InvalidInput:
+        lines = "\n".join(f"  {path}: {problem}" for path, problem in error.problems)
+        return InvalidInput(
+            f"the input for {self.name} is not valid:\n{lines}",
+            hint=f"{hints.command('jobs', self.name)}    (shows every field)",
+        )
+
+
+class Run(Generic[O_co]):
+    """What a trigger ended up with: a run's id, status, disposition, and output or error."""
+
+    def __init__(self, job: Job[Any, O_co], view: View, disposition: Disposition) -> None:
+        self.id: str = view.run_id
+        self.status: Status = view.status
+        self.disposition: Disposition = disposition
+        self.error: ErrorInfo | None = view.state.error
+        self._job = job
+        self._output = view.state.output
+        self._project = view.state.created.project
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} of {self._job.name}, {self.status}>"
+
+    @property
+    def output(self) -> O_co:
+        """What the handler returned. RunFailed if the run has none."""
+        if self._output is None:
+            why = f": {self.error.type}: {self.error.message}" if self.error else ""
+            raise RunFailed(
+                f"run {self.id} of {self._job.name} has no output ({self.status}{why})",
+                hint=hints.command_anywhere(self._project, "resume", self.id),
+            )
+        output: O_co = self._job.output.load(self._output)
+        return output
+
+
+class _Unseen:
+    """Nobody looks on when Python triggers a job; the journal has it all."""
+
+    def recorded(self, event: Event) -> None: ...
+    def replayed(self, name: str) -> None: ...
+    def owns(self, run: OwnedRun) -> None: ...
+    def waits_for_run(self, view: View) -> None: ...
+    def waits_for_key(self, run_id: str, key: str) -> None: ...
+
+
+class _Decorator(Protocol):
+    def __call__(self, handler: Handler[I, O], /) -> Job[I, O]: ...
+
+
+class _DecoratorOfInput(Protocol[I]):
+    def __call__(self, handler: Handler[I, O], /) -> Job[I, O]: ...
+
+
+class _DecoratorOfOutput(Protocol[O]):
+    def __call__(self, handler: Handler[I, O], /) -> Job[I, O]: ...
+
+
+@overload
+def define_job(handler: Handler[I, O], /) -> Job[I, O]: ...
+@overload
+def define_job(
+    *, name: str | None = None, input: type[I], output: type[O]
+) -> Callable[[Handler[I, O]], Job[I, O]]: ...
+@overload
+def define_job(*, name: str | None = None, input: type[I]) -> _DecoratorOfInput[I]: ...
+@overload
+def define_job(*, name: str | None = None, output: type[O]) -> _DecoratorOfOutput[O]: ...
+@overload
+def define_job(*, name: str | None = None) -> _Decorator: ...
+def define_job(
+    handler: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    input: Any = declared.UNDECLARED,
+    output: Any = declared.UNDECLARED,
+) -> Any:
+    """Make a handler `(step, payload)` a job.
+
+    `name` is the function's name with dashes unless given; `input` and `output` are its
+    annotations unless given, and may be any type that pydantic reads. Raises TypeError for what
+    cannot be a job: an async handler, a bad name, a type that JSON cannot give.
+    """
+
+    def decorate(handler: Callable[..., Any]) -> Job[Any, Any]:
+        return _define(handler, name, input, output)
+
+    return decorate if handler is None else decorate(handler)
+
+
+def _define(
+    handler: Callable[..., Any], name: str | None, input: Any, output: Any
+) -> Job[Any, Any]:
+    called = name if name is not None else getattr(handler, "__name__", "").replace("_", "-")
+    if not isinstance(called, str) or not NAME.fullmatch(called):
+        raise TypeError(
+            f"{called!r} cannot be a job's name: letters, digits, '_', '.' and '-', "
+            "64 at the most, the first one a letter or '_'"
+        )
+    if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
+        raise TypeError(
+            f"the handler of {called} is async, which is not supported yet; make it a plain "
+            "function, and call asyncio.run(...) inside its steps"
+        )
+    parameters = list(inspect.signature(handler).parameters)
+    if len(parameters) != 2:
+        raise TypeError(
+            f"the handler of {called} must take (step, payload), not ({', '.join(parameters)})"
+        )
+    if input is declared.UNDECLARED:
+        input = declared.annotation(handler, parameters[1])
+    if output is declared.UNDECLARED:
+        output = declared.annotation(handler, "return")
+    job = Job[Any, Any](handler, called, input, output)
+    try:
+        _ = job.place
+    except (AttributeError, TypeError, ValueError):
+        raise TypeError(
+            f"the handler of {called} has no code to show the place of: wrap it in a function"
+        ) from None
+    for role in ("input", "output"):
+        try:
+            getattr(job, role)
+        except TypeError as error:
+            raise TypeError(f"the {role} of {called}: {error}") from None
+    return job

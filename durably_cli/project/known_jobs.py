@@ -1,0 +1,91 @@
+"""What is known of a project's jobs without importing them: for completion, which must be quick.
+
+A cache: `trigger`, `resume` and `jobs` write down the jobs they have loaded; a job that was never
+loaded is known by the name of its file alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from durably_cli.engines.local import cache
+from durably_cli.errors import DurablyError
+from durably_cli.project import places
+from durably_cli.values.schema import Field, Kind
+
+if TYPE_CHECKING:
+    from durably_cli.project.job import Job
+
+
+class Known(NamedTuple):
+    """A job as it was when it was last loaded; `stamp` says of which file."""
+
+    doc: str
+    fields: list[Field]
+    stamp: list[Any]
+
+
+def remember(project: Path, jobs: Iterable[Job[Any, Any]], *, all_of_them: bool = False) -> None:
+    """Write down what these jobs are; with `all_of_them`, forget the others."""
+    before = load(project)
+    known = {} if all_of_them else dict(before)
+    for job in jobs:
+        stamp = _stamp(job.source)
+        last = before.get(job.name)
+        is_same = last is not None and last.stamp == stamp
+        known[job.name] = last if last and is_same else Known(job.doc, job.fields, stamp)
+    if known != before:
+        cache.write(_path(project), {name: one._asdict() for name, one in known.items()})
+
+
+def known(project: Path) -> dict[str, str]:
+    """The names of the jobs, with what each does, as far as one can know without importing."""
+    loaded = load(project)
+    files_of_loaded = {one.stamp[0] for one in loaded.values()}
+    found = {name: one.doc for name, one in loaded.items()}
+    try:
+        for path in places.job_files(project):
+            if str(path) not in files_of_loaded:
+                stem = path.parent.name if path.name == "__init__.py" else path.stem
+                found.setdefault(stem.replace("_", "-"), "not loaded yet")
+    except (DurablyError, OSError):
+        pass
+    return found
+
+
+def file_of(project: Path, name: str) -> Path | None:
+    """The file that a job was in when it was last loaded; None if that is not known."""
+    known = load(project).get(name)
+    return None if known is None else Path(known.stamp[0])
+
+
+def load(project: Path) -> dict[str, Known]:
+    """The jobs that were loaded so far, by name."""
+    try:
+        return {name: _known(one) for name, one in cache.read(_path(project)).items()}
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return {}
+
+
+def _known(found: dict[str, Any]) -> Known:
+    fields = [
+        Field(*one)._replace(kind=Kind(one[1]), items=Kind(one[-1])) for one in found["fields"]
+    ]
+    source, *rest = found["stamp"]
+    return Known(str(found["doc"]), fields, [str(source), *rest])
+
+
+def _path(project: Path) -> Path:
+    return places.cache_folder() / f"{places.store_folder(project).name}.json"
+
+
+def _stamp(source: Path) -> list[Any]:
+    """What tells one version of a file from the next."""
+    try:
+        status = os.stat(source)
+    except OSError:
+        return [str(source)]
+    return [str(source), status.st_mtime_ns, status.st_size]

@@ -1,0 +1,154 @@
+"""A run's timeline on a terminal: a bar for every execution of a step, attempt below attempt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from durably_cli.engines.local.store import View
+from durably_cli.journal.blobs import size_of
+from durably_cli.journal.state import Status
+from durably_cli.render.colours import LOOKS
+from durably_cli.render.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
+from durably_cli.render.words import outcome_text, plural, size, span, visible
+from durably_cli.system import clock
+
+HEAD, TAIL, SLOWEST, FAILURES = 12, 8, 5, 20
+"""How many executions of a long run are shown."""
+
+ATTEMPTS = 12
+"""How many attempts are shown, the last ones."""
+
+_NOTICEABLE = 0.1
+_BARS = {"in doubt": "╌", "running": "━"}
+
+
+def show_timeline(view: View, console: Console) -> None:
+    """The bars, on an axis of seconds of execution, and which steps were the slowest."""
+    is_running = view.status is Status.RUNNING
+    found = lanes(view.state.attempts, clock.now() if is_running else None)
+    if not found:
+        return
+    done: Counter[int] = Counter()
+    picked = pick(
+        counted(executions(view.events(), found, is_running=is_running), done),
+        head=HEAD,
+        tail=TAIL,
+        slowest=SLOWEST,
+        failures=FAILURES,
+    )
+    drawing = _Drawing(view, found, picked, console.width)
+    console.print(drawing.table(done, is_running=is_running))
+    bars = [each for each in picked if isinstance(each, Execution)]
+    for line in (*_failures(bars, view), *_slowest(bars)):
+        console.print(line, soft_wrap=True)
+
+
+def _failures(bars: list[Execution], view: View) -> Iterator[Text]:
+    """What the failed ones said, in full; but not the one that is the error of the run."""
+    told = view.state.failed_step, len(view.state.attempts)
+    failed = [each for each in bars if each.error and (each.name, each.attempt) != told]
+    for number, each in enumerate(failed):
+        if number == 0:
+            yield Text("")
+        error = f"{each.error.type}: {each.error.message}" if each.error else ""
+        where = f"{each.name}, attempt {each.attempt}: "
+        yield Text.assemble(("  ✗ ", "red"), (visible(where), "dim"), visible(error))
+
+
+def _slowest(bars: list[Execution]) -> Iterator[Text]:
+    """Which took the longest, if there is a choice and it was long enough to notice."""
+    slow = sorted(bars, key=lambda each: -each.seconds)[:SLOWEST]
+    if len(bars) > SLOWEST and slow[0].seconds >= _NOTICEABLE:
+        named = ", ".join(f"{visible(each.name)} {span(each.seconds)}" for each in slow)
+        yield Text("")
+        yield Text.assemble(("  slowest: ", "dim"), named)
+
+
+class _Drawing:
+    """The widths of the columns, and the rows that fit them."""
+
+    def __init__(
+        self, view: View, found: list[Lane], picked: list[Execution | Gap], width: int
+    ) -> None:
+        self._view, self._lanes = view, found
+        self._picked = {
+            attempt: list(rows) for attempt, rows in groupby(picked, key=lambda row: row.attempt)
+        }
+        self._total = max(found[-1].start + found[-1].seconds, 0.001)
+        names = [visible(each.name) for each in picked if isinstance(each, Execution)]
+        self._name_width = max(22, min(max(map(len, names), default=0) + 2, width // 3))
+        self._note_width = max(18, width // 5)
+        self._bar_width = max(8, width - self._name_width - self._note_width - 17)
+
+    def table(self, done: Counter[int], *, is_running: bool) -> Table:
+        """All rows: of each attempt a heading, what was done before it, then its executions."""
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(width=2)
+        table.add_column(width=self._name_width, no_wrap=True, overflow="ellipsis")
+        table.add_column(width=self._bar_width, no_wrap=True)
+        table.add_column(justify="right", no_wrap=True, min_width=6)
+        table.add_column(width=self._note_width, no_wrap=True, overflow="ellipsis")
+        shown = self._lanes[-ATTEMPTS:]
+        if len(shown) < len(self._lanes):
+            table.add_row("", Text(f"... {len(self._lanes) - len(shown)} attempts ...", "dim"))
+        for lane in shown:
+            is_last = lane.number == len(self._lanes)
+            if len(self._lanes) > 1 or lane.attempt.outcome != "completed":
+                table.add_row(*self._heading(lane, is_running=is_running and is_last))
+            before = sum(done[number] for number in range(1, lane.number))
+            if before:
+                table.add_row(
+                    Text("↺", "dim"), Text(f"{plural(before, 'step')} done before", "dim")
+                )
+            for row in self._picked.get(lane.number, ()):
+                table.add_row(*self._row(row))
+        return table
+
+    def _heading(self, lane: Lane, *, is_running: bool) -> list[Text]:
+        started = lane.attempt.started
+        day = "" if started.at[:10] == self._view.state.created.at[:10] else started.at[5:10] + " "
+        name = Text.assemble((f"attempt {lane.number}", "bold"), f"  {day}{started.at[11:19]}")
+        outcome = "running" if is_running else outcome_text(lane.attempt.outcome)
+        is_killed = lane.attempt.ended is None and not is_running
+        left, length = self._place(lane.start, lane.seconds)
+        end = ("✗", "red") if is_killed else ("┤", "dim")
+        line = Text.assemble(
+            " " * left, ("├" + "─" * (length - 2), "dim") if length > 1 else "", end
+        )
+        said = Text(outcome, "red" if is_killed else _colour(outcome))
+        if started.dropped:
+            said.append(f", dropped {plural(started.dropped, 'torn byte')}")
+        return [Text(""), name, line, Text(span(lane.seconds), "dim"), said]
+
+    def _row(self, row: Execution | Gap) -> list[Text]:
+        if isinstance(row, Gap):
+            return [Text(""), Text(f"... {row.left_out:,} more ...", "dim")]
+        colour, sign = LOOKS[row.status]
+        left, length = self._place(row.start, row.seconds)
+        bar = Text.assemble(" " * left, (_BARS.get(row.status, "━") * length, colour))
+        took = Text(span(row.seconds) if row.status != "in doubt" else "", "")
+        return [Text(sign, colour), Text(visible(row.name)), bar, took, _note(row)]
+
+    def _place(self, start: float, seconds: float) -> tuple[int, int]:
+        """The first cell and the number of cells, one at the least."""
+        left = min(int(start / self._total * self._bar_width), self._bar_width - 1)
+        length = round((start + seconds) / self._total * self._bar_width) - left
+        return left, max(1, min(length, self._bar_width - left))
+
+
+def _note(row: Execution) -> Text:
+    if row.error is not None:
+        return Text(visible(row.error.type), "red")
+    if row.result is not None:
+        return Text(size(size_of(row.result)), "dim")
+    return Text(row.status, _colour(row.status))
+
+
+def _colour(status: str) -> str:
+    return LOOKS.get(status, ("yellow", ""))[0]

@@ -1,0 +1,102 @@
+"""A project's jobs, and one job's input, as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from durably_cli.errors import JobModuleError
+from durably_cli.project.job import Job
+from durably_cli.render.colours import status_text
+from durably_cli.render.tables import console_on, heading
+from durably_cli.render.words import age, visible
+from durably_cli.system.ids import short
+from durably_cli.values.schema import Field
+
+AnyJob = Job[Any, Any]
+LastRun = dict[str, Any]
+"""The columns of a run, by name."""
+
+
+def show_jobs(
+    described: Sequence[tuple[AnyJob, LastRun | None]],
+    broken: Sequence[JobModuleError],
+    project: Path,
+    out: TextIO,
+) -> None:
+    """Every job with what it does and its last run; modules that do not import among them."""
+    console = console_on(out)
+    table = _table("job", "last run", "age", "what it does")
+    for job, run in described:
+        table.add_row(
+            Text(job.name, "bold"),
+            Text("never", "dim") if run is None else status_text(run["status"]),
+            Text("" if run is None else age(run["created"]), "dim"),
+            Text(visible(job.doc)),
+        )
+    for error in broken:
+        path = Path(error.path)
+        name = path.relative_to(project) if path.is_relative_to(project) else path
+        why = Text(visible(error.what.split("\n")[-1]), "red")
+        table.add_row(Text(visible(str(name))), status_text("broken"), "", why)
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print(Text(visible(f"no jobs in {project / 'jobs'}")))
+
+
+def show_job(job: AnyJob, last_run: LastRun | None, example: str, out: TextIO) -> None:
+    """What a job does, the fields of its input, what it returns, and a command that runs it."""
+    console = console_on(out)
+    title = Text.assemble((job.name, "bold"), "  ", (visible(job.place), "dim"))
+    console.print(title, soft_wrap=True)
+    if job.doc:
+        console.print(Text(visible(job.doc)))
+    if job.fields:
+        heading(console, "input")
+        console.print(Padding(_fields(job.fields), (0, 0, 0, 2)))
+    _show_facts(job, last_run, console)
+    heading(console, "to run it")
+    console.print(Text(visible(f"  {example}")), soft_wrap=True)
+
+
+def _show_facts(job: AnyJob, last_run: LastRun | None, console: Console) -> None:
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_column(style="bold")
+    facts.add_column()
+    if not job.fields:
+        facts.add_row("input", visible(job.input_type))
+    facts.add_row("output", visible(job.output_type))
+    if last_run is None:
+        facts.add_row("last run", "never")
+    else:
+        told = f", {age(last_run['created'])} ago, {short(last_run['id'])}"
+        facts.add_row("last run", Text.assemble(status_text(last_run["status"]), told))
+    console.print()
+    console.print(facts)
+
+
+def _fields(fields: Sequence[Field]) -> Table:
+    table = _table("field", "type", "default", "what it is for")
+    for field in fields:
+        default = visible(field.default or "")
+        table.add_row(
+            Text(visible(field.flag or f"-p {field.name}="), "bold"),
+            Text(visible(field.type)),
+            Text("required", "yellow") if field.required else Text(default),
+            Text(visible(field.description)),
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table

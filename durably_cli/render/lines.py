@@ -1,0 +1,140 @@
+"""What trigger and resume say on stderr while a run executes, line by line."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from durably_cli.engines.local.execute import OwnedRun
+from durably_cli.engines.local.resume import holder
+from durably_cli.engines.local.store import View
+from durably_cli.journal.events import (
+    Event,
+    LogWritten,
+    ProgressReported,
+    RunStarted,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+)
+from durably_cli.render.words import plural, span, visible
+from durably_cli.steps.log import standard_logging
+from durably_cli.system.ids import short
+
+_IN_FULL = 20
+"""How many steps have a line each; after that 50, 100, 200, 500, ... are said."""
+
+
+class Talk:
+    """An observer that writes plain lines; it never fails a run, whatever becomes of the stream."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.run: OwnedRun | None = None
+        self.completed = 0
+        self.replayed_steps = 0
+        self._progress = -1
+        self._next_said = 50
+
+    def owns(self, run: OwnedRun) -> None:
+        self.run = run
+
+    def waits_for_run(self, view: View) -> None:
+        self.say(
+            f"waiting for run {short(view.run_id)}, which another process executes{holder(view)}"
+        )
+
+    def waits_for_key(self, run_id: str, key: str) -> None:
+        self.say(f"waiting for the concurrency key {key!r}, which run {short(run_id)} has")
+
+    def replayed(self, name: str) -> None:
+        self.replayed_steps += 1
+
+    def recorded(self, event: Event) -> None:
+        if type(event) is StepStarted:  # worth no line of its own, and every second event
+            return
+        if isinstance(event, StepCompleted):
+            self.completed += 1
+            self.step_completed(event)
+        elif isinstance(event, StepFailed):
+            self.say(f"step {event.name} failed: {event.error.type}: {event.error.message}")
+        elif isinstance(event, LogWritten):
+            logging = standard_logging()
+            has_its_own_way = logging is not None and logging.root.handlers
+            if not has_its_own_way:  # of showing what is logged
+                self.logged(event)
+        elif isinstance(event, ProgressReported):
+            self.progressed(event)
+        elif isinstance(event, RunStarted) and self.run is not None:
+            self.started(event, self.run)
+
+    def started(self, event: RunStarted, run: OwnedRun) -> None:
+        created = run.state.created
+        again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+        self.say(f"run {run.run_id} of {created.job}{again}")
+        self.say_what_changed(event, run)
+
+    def say_what_changed(self, event: RunStarted, run: OwnedRun) -> None:
+        if event.dropped:
+            kept = f"; the original is kept as {event.kept}" if event.kept else ""
+            self.say(f"a crash left {plural(event.dropped, 'byte')} of an unfinished append{kept}")
+        if run.state.attempts:
+            last, usual = run.state.attempts[-1].started, run.state.created.folder
+            if last.source != event.source:
+                self.say("the job's file has changed since the last attempt")
+            before, now = last.folder or usual, event.folder or usual
+            if before != now and before:
+                self.say(f"the last attempt ran in {before}, this one runs in {now}")
+        for step in run.state.in_doubt:
+            self.say(f"step {step.name} was in flight when the run stopped: it may have happened")
+
+    def step_completed(self, event: StepCompleted) -> None:
+        done = self.completed
+        if done <= _IN_FULL:
+            self.say(f"step {event.name} completed in {span(event.ms / 1000)}")
+            if done == _IN_FULL:
+                self.say("from here on steps are counted: at 50, 100, 200, 500, ...")
+        elif done == self._next_said:
+            self.say(f"{done:,} steps completed")
+            self._next_said = done * 5 // 2 if str(done).startswith("2") else done * 2
+
+    def logged(self, event: LogWritten) -> None:
+        data = "".join(f" {key}={value}" for key, value in event.data.items())
+        self.say(f"{event.level}: {event.message}{data}")
+
+    def progressed(self, event: ProgressReported) -> None:
+        """Say it when another tenth is done."""
+        done = share(event)
+        if done is not None and event.total is not None and int(10 * done) != self._progress:
+            self._progress = int(10 * done)
+            message = f" {event.message}" if event.message else ""
+            self.say(f"progress {event.current:g} of {event.total:g}{message}")
+
+    def say(self, text: str) -> None:
+        """One line on stderr."""
+        try:
+            self._stream.write(visible(text) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # nobody listens any more
+            pass
+
+    def say_lines(self, text: str) -> None:
+        """Several lines on stderr, as they are."""
+        for line in text.split("\n"):
+            self.say(line)
+
+    def close(self) -> None:
+        """Nothing more will be said."""
+
+
+class Silent(Talk):
+    """An observer that says nothing."""
+
+    def say(self, text: str) -> None:
+        pass
+
+
+def share(event: ProgressReported) -> float | None:
+    """How much of the total is done, from 0 to 1; None if there is no total."""
+    if not event.total:
+        return None
+    return min(1.0, max(0.0, float(event.current) / float(event.total)))

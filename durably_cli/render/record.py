@@ -1,0 +1,150 @@
+"""What is shown of a run wherever one is shown: the columns of a pipe, and the fields of --json."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from durably_cli.engines.local.store import Unreadable, View
+from durably_cli.errors import JournalDamaged
+from durably_cli.journal.blobs import size_of
+from durably_cli.journal.state import Attempt, Status, StepState, StepStatus
+from durably_cli.render.timeline import seconds_between, seconds_of
+from durably_cli.system import clock, ids
+
+SCHEMA = 1
+
+COLUMNS = ("id", "job", "status", "created", "ended", "seconds", "steps", "reason", "labels")
+"""The columns of a run in a pipe: fixed, and only ever appended to."""
+
+
+def summary(run: View | Unreadable) -> dict[str, Any]:
+    """The columns of a run by name; None where there is nothing to say.
+
+    `seconds` is the time spent in its attempts so far; `steps` how many have completed; `reason`
+    why it failed, cannot be read, or where it stopped.
+    """
+    if isinstance(run, Unreadable):
+        return {
+            **dict.fromkeys(COLUMNS),
+            "id": run.run_id,
+            "status": str(run.status),
+            "created": clock.write(ids.made_at(run.run_id)),
+            "reason": run.error.what,
+            "labels": {},
+        }
+    state = run.state
+    return {
+        "id": run.run_id,
+        "job": state.created.job,
+        "status": str(run.status),
+        "created": state.created.at,
+        "ended": state.ended,
+        "seconds": seconds_executing(run),
+        "steps": state.completed_steps,
+        "reason": reason(run),
+        "labels": state.created.labels,
+    }
+
+
+def details(view: View) -> dict[str, Any]:
+    """Everything of a run but its steps and its logs, which may be many."""
+    state, created = view.state, view.state.created
+    return {
+        **summary(view),
+        "input": json.loads(created.input),
+        "output": None if state.output is None else json.loads(state.output),
+        "error": None if state.error is None else state.error._asdict(),
+        "failed_step": state.failed_step,
+        "in_doubt": [step.name for step in in_doubt(view)],
+        "idempotency_key": created.idempotency_key,
+        "concurrency_key": created.concurrency_key,
+        "project": created.project,
+        "folder": created.folder or None,
+        "attempts": [attempt_fields(number, each) for number, each in enumerate(state.attempts, 1)],
+        "torn_bytes": view.torn_bytes,
+        "damage": damage_fields(view.damage),
+        "repaired": [event._asdict() for event in state.repaired],
+        "unknown_events": state.unknown,
+        "imported": view.imported,
+        "journal": str(view.path),
+    }
+
+
+def attempt_fields(number: int, attempt: Attempt) -> dict[str, Any]:
+    """One attempt, for --json."""
+    started = attempt.started
+    return {
+        "attempt": number,
+        "started": started.at,
+        "ended": attempt.ended,
+        "outcome": attempt.outcome,
+        "pid": started.pid,
+        "host": started.host,
+        "versions": started.versions,
+        "source": started.source,
+        "dropped_bytes": started.dropped,
+        "kept": started.kept,
+        "folder": started.folder or None,
+    }
+
+
+def damage_fields(damage: JournalDamaged | None) -> dict[str, Any] | None:
+    """Where a journal is damaged, for --json."""
+    if damage is None:
+        return None
+    return {"line": damage.line, "byte": damage.byte, "reason": damage.reason}
+
+
+def step_fields(step: StepState, view: View) -> dict[str, Any]:
+    """One step, for --json; `bytes` is the size of its result."""
+    return {
+        "name": step.name,
+        "status": step_status(step, view),
+        "attempt": step.attempt,
+        "started": step.started,
+        "ms": step.ms,
+        "bytes": None if step.result is None else size_of(step.result),
+        "error": None if step.error is None else step.error._asdict(),
+    }
+
+
+def step_status(step: StepState, view: View) -> str:
+    """completed, failed, running or in doubt."""
+    if step.status is not StepStatus.STARTED:
+        return str(step.status)
+    is_latest = step.attempt == len(view.state.attempts)
+    return "running" if view.held and is_latest and not view.state.has_ended else "in doubt"
+
+
+def in_doubt(view: View) -> list[StepState]:
+    """The steps of which nobody can say whether their effect happened."""
+    return [step for step in view.state.in_doubt if step_status(step, view) == "in doubt"]
+
+
+def reason(view: View) -> str | None:
+    """Why a run failed, on one line; of an interrupted one, what was in doubt."""
+    state = view.state
+    if view.damage:
+        return f"line {view.damage.line}, byte {view.damage.byte}: {view.damage.reason}"
+    if state.error is not None:
+        where = f"{state.failed_step}: " if state.failed_step else ""
+        message = state.error.message.split("\n", 1)[0]
+        return f"{where}{state.error.type}: {message}" if message else where + state.error.type
+    if view.status is Status.INTERRUPTED and state.in_doubt:
+        return "in doubt: " + ", ".join(step.name for step in state.in_doubt[-3:])
+    return None
+
+
+def seconds_executing(view: View) -> float | None:
+    """How long its attempts took, the one that a process is at included; None before the first.
+
+    An attempt that left no word of its end counts up to its last word.
+    """
+    attempts = view.state.attempts
+    if not attempts:
+        return None
+    seconds = sum(seconds_of(attempt) for attempt in attempts)
+    if view.status is Status.RUNNING:
+        seconds += seconds_between(attempts[-1].last, clock.now())
+    return round(seconds, 3)

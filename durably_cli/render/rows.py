@@ -1,0 +1,137 @@
+"""For pipes: tab-separated rows and JSON documents, written as they are made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+
+from durably_cli.engines.local.store import Unreadable, View
+from durably_cli.journal.blobs import size_of
+from durably_cli.journal.events import Event, LogWritten
+from durably_cli.journal.state import StepState, steps
+from durably_cli.render.record import (
+    COLUMNS,
+    SCHEMA,
+    details,
+    step_fields,
+    step_status,
+    summary,
+)
+from durably_cli.render.words import visible
+from durably_cli.values.strict_json import to_json
+
+
+def write_list(runs: Iterable[View | Unreadable], out: TextIO) -> None:
+    """A row a run, tab-separated, in the columns of COLUMNS."""
+    for run in runs:
+        columns = summary(run)
+        columns["labels"] = labels_text(columns["labels"])
+        out.write(row(*(columns[column] for column in COLUMNS)))
+
+
+def write_list_json(runs: Iterable[View | Unreadable], out: TextIO) -> None:
+    """{"schema": 1, "runs": [...]}"""
+    out.write(f'{{"schema": {SCHEMA}, "runs": [')
+    _write_items(map(summary, runs), out)
+    out.write("]}\n")
+
+
+def write_run(view: View, out: TextIO) -> None:
+    """A run, a line a fact: what it is, a tab, its cells. Steps and logs have a line each."""
+    for name, value in details(view).items():
+        if name == "attempts":
+            for attempt in value:
+                out.write(row("attempt", *attempt.values()))
+        elif name == "error":
+            if value is not None:
+                out.write(row("error", f"{value['type']}: {value['message']}"))
+                out.writelines(row("traceback", line) for line in value["traceback"].split("\n"))
+        elif name == "labels":
+            out.write(row(name, labels_text(value)))
+        elif name == "input" or (name == "output" and view.state.output is not None):
+            out.write(row(name, to_json(value)))
+        elif value not in (None, [], 0) or name == "steps":
+            out.write(row(name, value))
+    for step in all_steps(view):
+        ms = None if step.ms is None else step.ms / 1000
+        bytes_ = None if step.result is None else size_of(step.result)
+        out.write(
+            row("step", step.name, step_status(step, view), step.started, ms, bytes_, step.attempt)
+        )
+    for log in logs(view.events()):
+        out.write("log\t" + _log_line(log))
+
+
+def write_run_json(view: View, out: TextIO, extra: dict[str, Any] | None = None) -> None:
+    """{"schema": 1, "run": {...}}: its checkpoints and logs last, for they may be many."""
+    head = to_json({**details(view), **(extra or {})})
+    out.write(f'{{"schema": {SCHEMA}, "run": {head[:-1]}, "checkpoints": [')
+    _write_items((step_fields(step, view) for step in all_steps(view)), out)
+    out.write('], "logs": [')
+    _write_items((log._asdict() for log in logs(view.events())), out)
+    out.write("]}}\n")
+
+
+def write_summary_json(view: View, out: TextIO, extra: dict[str, Any]) -> None:
+    """{"schema": 1, "run": {...}} of a run that was just triggered or resumed."""
+    out.write(f'{{"schema": {SCHEMA}, "run": {to_json({**details(view), **extra})}}}\n')
+
+
+def write_log(log: LogWritten, out: TextIO) -> None:
+    """A line of step.log: time, level, step, message, data."""
+    out.write(_log_line(log))
+
+
+def write_log_json(log: LogWritten, out: TextIO) -> None:
+    """A line of step.log as a JSON document on a line of its own."""
+    out.write(to_json(log._asdict()) + "\n")
+
+
+def all_steps(view: View) -> Iterator[StepState]:
+    """Every step's last word."""
+    return steps(view.events(), view.state.unfinished)
+
+
+def logs(events: Iterable[Event]) -> Iterator[LogWritten]:
+    """The lines of step.log."""
+    return (event for event in events if isinstance(event, LogWritten))
+
+
+def pretty_json(text: str) -> str:
+    """A JSON text for a terminal: indented, in the user's script, nothing invisible in it."""
+    shown = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    return "".join(
+        character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1]
+        for character in shown
+    )
+
+
+def row(*cells: object) -> str:
+    """A line of tab-separated cells."""
+    return "\t".join(map(cell, cells)) + "\n"
+
+
+def cell(value: object) -> str:
+    """One cell of a row: text on one line, JSON for what has parts."""
+    if value is None:
+        return ""
+    if isinstance(value, (dict, list)):
+        return to_json(value)
+    return visible(str(value))
+
+
+def labels_text(labels: dict[str, str]) -> str:
+    """Labels as they are given: key=value, with commas between them."""
+    return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
+def _log_line(log: LogWritten) -> str:
+    return row(log.at, log.level, log.step, log.message, log.data or None)
+
+
+def _write_items(items: Iterable[dict[str, Any]], out: TextIO) -> None:
+    separator = "\n"
+    for item in items:
+        out.write(separator + to_json(item))
+        separator = ",\n"

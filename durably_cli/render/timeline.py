@@ -1,0 +1,168 @@
+"""When each step of a run was executed, attempt by attempt: what a picture of it is drawn from.
+
+The axis counts seconds of execution: each attempt begins where the one before it left off, and the
+time between them, in which nothing was done, is left out. Pure; all is read off the events.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from durably_cli.journal.events import (
+    ErrorInfo,
+    Event,
+    Json,
+    RunStarted,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+)
+from durably_cli.journal.state import Attempt
+from durably_cli.system import clock
+
+
+class Lane(NamedTuple):
+    """One attempt on the axis."""
+
+    number: int
+    attempt: Attempt
+    start: float
+    seconds: float
+
+
+class Execution(NamedTuple):
+    """One call of a step's function, from `start` for `seconds` on the axis.
+
+    `status` is completed, failed, in doubt or running; `result` the JSON of a completed one.
+    """
+
+    attempt: int
+    name: str
+    status: str
+    start: float
+    seconds: float
+    at: str
+    result: Json | None = None
+    error: ErrorInfo | None = None
+
+
+class Gap(NamedTuple):
+    """How many executions were left out, all of one attempt."""
+
+    attempt: int
+    left_out: int
+
+
+def lanes(attempts: Sequence[Attempt], now: str | None = None) -> list[Lane]:
+    """The attempts on the axis; with `now`, the last of them is still at it."""
+    found: list[Lane] = []
+    start = 0.0
+    for number, attempt in enumerate(attempts, 1):
+        is_running = now is not None and number == len(attempts)
+        seconds = seconds_of(attempt, now if is_running else None)
+        found.append(Lane(number, attempt, start, seconds))
+        start += seconds
+    return found
+
+
+def executions(
+    events: Iterable[Event], lanes: Sequence[Lane], *, is_running: bool = False
+) -> Iterator[Execution]:
+    """Every call of a step's function, in order; the last may be running if its process is."""
+    number = 0
+    begun: StepStarted | None = None
+    for event in events:
+        if isinstance(event, StepStarted):
+            if begun:
+                yield _left_open(begun, lanes[number - 1], "in doubt")
+            begun = event
+        elif isinstance(event, (StepCompleted, StepFailed)) and number:
+            yield _ended(event, begun, lanes[number - 1])
+            begun = None
+        elif isinstance(event, RunStarted):
+            if begun:
+                yield _left_open(begun, lanes[number - 1], "in doubt")
+            begun = None
+            number += 1
+    if begun and number:
+        yield _left_open(begun, lanes[number - 1], "running" if is_running else "in doubt")
+
+
+def counted(found: Iterable[Execution], completed: Counter[int]) -> Iterator[Execution]:
+    """Pass them on, and count those of each attempt that completed."""
+    for each in found:
+        completed[each.attempt] += each.status == "completed"
+        yield each
+
+
+def pick(
+    found: Iterable[Execution], *, head: int, tail: int, slowest: int, failures: int
+) -> list[Execution | Gap]:
+    """The first and the last ones, the slowest, and those that did not complete.
+
+    In order, with the number of those that were left out in their places. It keeps no more than
+    it shows, however many there are.
+    """
+    kept: dict[int, Execution] = {}
+    slow: list[tuple[float, int]] = []
+    slow_ones: dict[int, Execution] = {}
+    last: deque[tuple[int, Execution]] = deque(maxlen=tail)
+    per_attempt: dict[int, list[int]] = {}
+    for index, each in enumerate(found):
+        bounds = per_attempt.setdefault(each.attempt, [index, index])
+        bounds[1] = index + 1
+        if index < head:
+            kept[index] = each
+        elif each.status != "completed" and failures:
+            failures -= 1
+            kept[index] = each
+        last.append((index, each))
+        slow_ones[index] = each
+        heapq.heappush(slow, (each.seconds, index))
+        if len(slow) > slowest:
+            del slow_ones[heapq.heappop(slow)[1]]
+    kept |= slow_ones | dict(last)
+    return list(_with_gaps(kept, per_attempt))
+
+
+def seconds_of(attempt: Attempt, until: str | None = None) -> float:
+    """How long an attempt took, as far as it left word, or until now."""
+    return seconds_between(attempt.started.at, until or attempt.last)
+
+
+def seconds_between(start: str, end: str) -> float:
+    """The seconds from one journalled time to another, never less than none."""
+    return max(0.0, round((clock.read(end) - clock.read(start)).total_seconds(), 3))
+
+
+def _ended(event: StepCompleted | StepFailed, begun: StepStarted | None, lane: Lane) -> Execution:
+    at = begun.at if begun else event.at
+    start = lane.start + seconds_between(lane.attempt.started.at, at)
+    if isinstance(event, StepCompleted):
+        done, result, error = "completed", event.result, None
+    else:
+        done, result, error = "failed", None, event.error
+    return Execution(lane.number, event.name, done, start, event.ms / 1000, at, result, error)
+
+
+def _left_open(begun: StepStarted, lane: Lane, status: str) -> Execution:
+    start = lane.start + seconds_between(lane.attempt.started.at, begun.at)
+    seconds = max(0.0, lane.start + lane.seconds - start)
+    return Execution(lane.number, begun.name, status, start, seconds, begun.at)
+
+
+def _with_gaps(
+    kept: dict[int, Execution], per_attempt: dict[int, list[int]]
+) -> Iterator[Execution | Gap]:
+    for attempt, (first, stop) in per_attempt.items():
+        expected = first
+        for index in sorted(index for index in kept if first <= index < stop):
+            if index > expected:
+                yield Gap(attempt, index - expected)
+            yield kept[index]
+            expected = index + 1
+        if stop > expected:
+            yield Gap(attempt, stop - expected)

@@ -1,0 +1,71 @@
+"""Small pieces of text: what came from outside made harmless, and times, spans and sizes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from durably_cli.journal.state import NO_END
+from durably_cli.system import clock
+
+
+def visible(text: str) -> str:
+    """The text on one line, with control and invisible characters spelled out."""
+    return text if text.isprintable() else "".join(map(_spelled, text))
+
+
+def visible_lines(text: str) -> str:
+    """The same, but the lines stay lines."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def _spelled(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def span(seconds: float) -> str:
+    """How long, for people: 30 ms, 4.2 s, 3 m 20 s, 2 h 5 m, 3 d 4 h."""
+    seconds = max(0.0, seconds)
+    if seconds < 0.0995:
+        return f"{round(seconds * 1000)} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for unit, size, lower, lower_size in (
+        ("d", 86_400, "h", 3_600),
+        ("h", 3_600, "m", 60),
+        ("m", 60, "s", 1),
+    ):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // lower_size} {lower}"
+    return f"{whole} s"
+
+
+def age(at: str) -> str:
+    """How long ago, in one unit: 5s, 12m, 3h, 9d."""
+    seconds = int(max(0.0, (datetime.now(UTC) - clock.read(at)).total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def size(count: int) -> str:
+    """How many bytes, for people: 12 B, 3.4 kB, 5.6 MB."""
+    if count < 1000:
+        return f"{count} B"
+    for unit, bytes_ in (("kB", 1e3), ("MB", 1e6)):
+        if count < 999.5 * bytes_:
+            return f"{count / bytes_:.1f} {unit}"
+    return f"{count / 1e9:.1f} GB"
+
+
+def outcome_text(outcome: str) -> str:
+    """What came of an attempt that no process is at any more."""
+    return "killed or crashed" if outcome == NO_END else visible(outcome)
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 step`, `2 steps`, `10,000 steps`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

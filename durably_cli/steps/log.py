@@ -1,0 +1,98 @@
+"""`step.log`: lines for the journal, and for the standard `logging`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any, Protocol
+
+from durably_cli.journal.events import Event, LogWritten
+from durably_cli.journal.failures import repr_of, text_of
+from durably_cli.system import clock
+from durably_cli.values.strict_json import parse, printable, to_json
+
+
+class Logging(Protocol):
+    """What a line needs of the step it is written in."""
+
+    run_id: str
+
+    @property
+    def running(self) -> str | None:
+        """The name of the step whose function is being called."""
+
+    def masked(self, line: LogWritten) -> LogWritten:
+        """The line with known secrets masked."""
+
+    def emit(self, event: Event) -> None:
+        """Record an event."""
+
+
+class Log:
+    """Lines for the journal, and for the logger `durably` of the standard `logging`."""
+
+    def __init__(self, step: Logging) -> None:
+        self._step = step
+
+    def info(self, message: str, /, **data: object) -> None:
+        """Something worth knowing; `data` are values to look at later."""
+        self._write("info", message, data)
+
+    def warn(self, message: str, /, **data: object) -> None:
+        """Something odd that the job can live with."""
+        self._write("warn", message, data)
+
+    def error(self, message: str, /, **data: object) -> None:
+        """Something that went wrong, though the job goes on."""
+        self._write("error", message, data)
+
+    def _write(self, level: str, message: str, data: dict[str, object]) -> None:
+        kept = {printable(key): _loggable(value) for key, value in data.items()}
+        line = LogWritten(level, text_of(message), clock.now(), self._step.running, kept)
+        masked = self._step.masked(line)
+        self._step.emit(masked)
+        _to_logging(masked, self._step.run_id)
+
+
+def standard_logging() -> Any:
+    """The module `logging`; None in a signal handler that interrupts its import.
+
+    Python cannot import a module in the middle of the import of the same one.
+    """
+    thread = threading.get_ident()
+    module = sys.modules.get("logging")
+    if module is None and thread not in _importing:
+        _importing.add(thread)
+        try:
+            import logging as module  # only jobs that log pay for it
+        finally:
+            _importing.discard(thread)
+    is_whole = module and not getattr(module.__spec__, "_initializing", False)
+    return module if is_whole else None
+
+
+_importing = set[int]()
+"""The threads that import `logging`."""
+
+
+def _to_logging(line: LogWritten, run_id: str) -> None:
+    logging = standard_logging()
+    if logging is None:
+        return
+    logger = logging.getLogger("durably")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    words = [line.message, *(f"{key}={value}" for key, value in line.data.items())]
+    number = {"info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}[line.level]
+    logger.log(number, "%s", " ".join(words), extra={"run_id": run_id, "data": line.data})
+
+
+def _loggable(value: object) -> object:
+    """What a reader gets: the value if it is strict JSON, else its repr.
+
+    A log line never fails a run.
+    """
+    try:
+        return parse(to_json(value))
+    except Exception:  # not JSON; and a dict or a list of the user's own may do anything
+        return repr_of(value)
