@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
-from durably_cli.project import discovery, missing_modules, known_jobs
+from durably_cli.project import discovery, known_jobs, missing_modules
 from tests.conftest import Project
 
 JOB = """
