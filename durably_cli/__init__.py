@@ -33,11 +33,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Job": "jobs",
-    "Run": "jobs",
-    "define_job": "jobs",
-    "Step": "step",
-    "Secret": "secret_field",
+    "Job": "project.job",
+    "Run": "project.job",
+    "define_job": "project.job",
+    "Step": "steps.step",
+    "Secret": "values.secret",
 }
 
 
