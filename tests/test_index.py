@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from durably_cli.engines.local import index
 from durably_cli.engines.local.store import Store, View
-from durably_cli.journal import writer
+from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
@@ -85,10 +85,10 @@ class Bench:
             with self.store.view(run) as view:
                 if view.state.is_final:
                     return
-            lock = writer.hold(path)
+            lock = ownership.hold(path)
             reading = Reading(lock.fd, path, run)
             list(reading)
-            self._held[run] = writer.take_over(lock, reading, path, self.store.temporary)[0]
+            self._held[run] = ownership.take_over(lock, reading, path, self.store.temporary)[0]
             self._held[run].append(RunStarted(2, 1, "host", AT))
 
     def remove(self, number: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from durably_cli.errors import Busy, Forbidden, JournalLost
-from durably_cli.journal import writer
+from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
     Json,
@@ -38,7 +38,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def create(path: Path) -> Journal:
-    made = writer.create(path, path.parent / "tmp", CREATED)
+    made = ownership.create(path, path.parent / "tmp", CREATED)
     assert made is not None
     return made
 
@@ -52,10 +52,10 @@ def events(path: Path) -> list[object]:
 
 
 def take_over(path: Path) -> tuple[Journal, str | None]:
-    lock = writer.hold(path)
+    lock = ownership.hold(path)
     reading = Reading(lock.fd, path, RUN)
     list(reading)
-    return writer.take_over(lock, reading, path, path.parent / "tmp")
+    return ownership.take_over(lock, reading, path, path.parent / "tmp")
 
 
 def is_held(path: Path) -> bool:
@@ -81,7 +81,7 @@ def test_a_new_journal_is_held_private_and_holds_its_first_line(path: Path) -> N
 
 def test_a_name_that_is_taken_is_left_alone(path: Path) -> None:
     path.write_text("mine")
-    assert writer.create(path, path.parent / "tmp", CREATED) is None
+    assert ownership.create(path, path.parent / "tmp", CREATED) is None
     assert path.read_text() == "mine"
     assert list((path.parent / "tmp").iterdir()) == []
 
@@ -222,17 +222,17 @@ def test_a_held_journal_is_busy_and_free_when_its_process_is_killed(
         held.close()
         os._exit(0)
     os.read(ready[0], 1)
-    monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(ownership, "PATIENCE_SECONDS", 0.05)
     with pytest.raises(Busy, match="held by another process"):
-        writer.hold(path)
+        ownership.hold(path)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    writer.hold(path).close()
+    ownership.hold(path).close()
 
 
 def test_waiting_for_what_this_process_holds_is_an_error_at_once(path: Path) -> None:
     with create(path), pytest.raises(Busy, match="this very process"):
-        writer.hold(path, forever=True)
+        ownership.hold(path, forever=True)
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
@@ -246,7 +246,7 @@ def test_what_is_not_a_regular_file_is_not_opened(path: Path, kind: str) -> None
     else:
         path.mkdir()
     with pytest.raises(Forbidden, match="not a regular file"):
-        writer.hold(path)
+        ownership.hold(path)
 
 
 def test_who_waited_for_a_journal_that_was_replaced_gets_the_new_one(path: Path) -> None:
@@ -254,15 +254,15 @@ def test_who_waited_for_a_journal_that_was_replaced_gets_the_new_one(path: Path)
     ready = os.pipe()
     child = os.fork()
     if child == 0:
-        lock = writer.hold(path)
+        lock = ownership.hold(path)
         reading = Reading(lock.fd, path, RUN)
         list(reading)
         os.write(ready[1], b"x")
         time.sleep(0.5)  # meanwhile the parent waits for the old file
-        writer.take_over(lock, reading, path, path.parent / "tmp")[0].close()
+        ownership.take_over(lock, reading, path, path.parent / "tmp")[0].close()
         os._exit(0)
     os.read(ready[0], 1)
-    lock = writer.hold(path, forever=True)
+    lock = ownership.hold(path, forever=True)
     assert lock.names(path)
     os.waitpid(child, 0)
     lock.close()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from durably_cli.engines.local.store import Known, Store, Unreadable, View
 from durably_cli.errors import JournalError, NotFound
-from durably_cli.journal import writer
+from durably_cli.journal import ownership, writer
 from durably_cli.journal.events import FORMAT, Event, Json, RunCreated, RunStarted
 from durably_cli.journal.reader import Mark, Reading
 from durably_cli.journal.state import RunState, Status, fold
@@ -117,10 +117,10 @@ def test_a_reader_begins_again_if_the_run_is_taken_over_meanwhile(
     def and_then_it_is_taken_over(fd: int) -> bool:
         held = is_held(fd)
         if not taken:
-            lock = writer.hold(path)
+            lock = ownership.hold(path)
             reading = Reading(lock.fd, path, run)
             list(reading)
-            taken.append(writer.take_over(lock, reading, path, store.temporary)[0])
+            taken.append(ownership.take_over(lock, reading, path, store.temporary)[0])
         return held
 
     monkeypatch.setattr(locks, "is_held", and_then_it_is_taken_over)

@@ -20,7 +20,7 @@ from durably_cli.engines.local.execute import Results, Work, remember
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store, Unreadable, View
 from durably_cli.errors import Busy, JournalDamaged, NotFound
-from durably_cli.journal import writer
+from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
@@ -173,14 +173,14 @@ class Runs(RuleBasedStateMachine):
     @rule(number=which)
     def take_over(self, number: int) -> None:
         run = self.pick(number, can_be_taken_over)
-        with closing(writer.hold(run.path, seconds=0)) as lock:
+        with closing(ownership.hold(run.path, seconds=0)) as lock:
             reading, results = Reading(lock.fd, run.path, run.id), Results(run.path)
             if not run.is_whole:
                 self._check_refused_or_kept(run, lambda: list(reading))
                 return
             assert list(remember(reading, results)) == run.events
             run.check_results(results)
-            taken, _ = writer.take_over(lock, reading, run.path, self.store.temporary)
+            taken, _ = ownership.take_over(lock, reading, run.path, self.store.temporary)
         torn = reading.torn.size if reading.torn else 0
         assert torn == run.torn
         run.is_taken_by(taken)
@@ -240,7 +240,7 @@ class Runs(RuleBasedStateMachine):
     def own_twice(self, number: int) -> None:
         run = self.pick(number, is_held)
         with pytest.raises(Busy):
-            writer.hold(run.path, seconds=0)
+            ownership.hold(run.path, seconds=0)
 
     @rule()
     def verify(self) -> None:

@@ -77,7 +77,7 @@ def _(sync: Any) -> Any:
 
 @seeded(
     "rename without sync",
-    "durably_cli.journal.writer:_replaced",
+    "durably_cli.journal.ownership:_replaced",
     "power_cuts.py::test_every_promise_outlives_a_power_cut",
     "system_calls.py::test_the_order_of_system_calls[resume]",
 )
@@ -87,7 +87,7 @@ def _(replaced: Any) -> Any:
 
 @seeded(
     "line 0 not synced before its name",
-    "durably_cli.journal.writer:create",
+    "durably_cli.journal.ownership:create",
     "power_cuts.py::test_every_promise_outlives_a_power_cut",
     "system_calls.py::test_the_order_of_system_calls[create]",
 )
@@ -362,7 +362,7 @@ def _(judge: Any) -> Any:
 
 @seeded(
     "a torn tail appended to",
-    "durably_cli.journal.writer:_copy",
+    "durably_cli.journal.ownership:_copy",
     "bytes_commands.py::test_a_run_cut_at_any_byte_is_resumed_and_told_what_was_dropped",
     "state_machine.py",
 )

@@ -21,7 +21,7 @@ from durably_cli.errors import (
     NotFound,
     UsageError,
 )
-from durably_cli.journal import writer
+from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs, is_file_name
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.reader import Reading
@@ -37,7 +37,7 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
     """
     path = store.path_of(run_id)
     try:
-        lock = writer.hold(path, seconds=0)
+        lock = ownership.hold(path, seconds=0)
     except FileNotFoundError:
         raise NotFound(
             f"there is no run {run_id} in {store.root}", hint=hints.command("list")

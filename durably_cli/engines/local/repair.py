@@ -14,7 +14,7 @@ from durably_cli import hints
 from durably_cli.engines.local.execute import host
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalDamaged, JournalError, NotFound
-from durably_cli.journal import writer
+from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs
 from durably_cli.journal.events import RunRepaired, StepCompleted
 from durably_cli.journal.reader import Reading
@@ -41,12 +41,12 @@ def repair(store: Store, run_id: str, cut: Cut) -> str:
     Busy if a process holds the run; JournalError if it is no longer as it was looked at.
     """
     path = store.path_of(run_id)
-    lock = writer.hold(path)
+    lock = ownership.hold(path)
     try:
         reading = Reading(lock.fd, path, run_id, doubt=Blobs(path).lost)
         if _cut(reading, lock.fd) != cut:
             raise JournalError(f"{path} has changed since it was looked at", hint="try again")
-        kept = writer.keep_original(lock, path, "damaged")
+        kept = ownership.keep_original(lock, path, "damaged")
         repaired = RunRepaired(
             by=_user(),
             host=host(),
@@ -58,7 +58,7 @@ def repair(store: Store, run_id: str, cut: Cut) -> str:
             kept=kept,
             at=clock.now(),
         )
-        writer.cut_off(lock, reading, path, store.temporary, repaired)
+        ownership.cut_off(lock, reading, path, store.temporary, repaired)
     finally:
         lock.close()
     return kept
@@ -71,7 +71,7 @@ def find_cut(store: Store, run_id: str) -> Cut | None:
     """
     path = store.path_of(run_id)
     try:
-        lock = writer.hold(path)
+        lock = ownership.hold(path)
     except FileNotFoundError:
         raise NotFound(
             f"there is no run {run_id} in {store.root}", hint=hints.command("list")

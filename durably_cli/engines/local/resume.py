@@ -18,7 +18,7 @@ from durably_cli.engines.local.turns import ConcurrencyKey, take_turn
 from durably_cli.engines.payload import Settled
 from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy, Forbidden, InvalidInput, JournalTooNew, NotFound
-from durably_cli.journal import writer
+from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs, is_reference
 from durably_cli.journal.events import Json, RunCreated
 from durably_cli.journal.reader import Reading
@@ -70,7 +70,7 @@ def resume(
     Busy if another process holds it, or if its concurrency key is taken and waited for.
     """
     try:
-        lock = writer.hold(store.path_of(run_id))
+        lock = ownership.hold(store.path_of(run_id))
     except (Busy, OSError) as error:
         with store.view(run_id) as view:
             if view.state.is_final:  # a read-only disk keeps no one from its output
@@ -115,11 +115,11 @@ def take_up(
         results = Results(path)
         state = fold_reading(remember(reading, results), path)
         if state.is_final or (state.has_ended and not again):
-            writer.sync(lock)
+            ownership.sync(lock)
             return Ended(run_id, disposition, executed=False)
         _check_may_go_on(store, path, state)
         work = _work(load, state.created)
-        run, kept = writer.take_over(lock, reading, path, store.temporary)
+        run, kept = ownership.take_over(lock, reading, path, store.temporary)
     finally:
         lock.close()
     have_files = any(map(is_reference, results.values()))  # each of which is looked for in the end

@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 
 from durably_cli import hints
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, NotFound
-from durably_cli.journal import writer
+from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs
 from durably_cli.journal.events import Event, RunCreated
 from durably_cli.journal.reader import Mark, Reading, begins_with
@@ -150,7 +150,7 @@ class Store:
         path = self.path_of(event.run)
         files.make_folder(path.parent)
         self._sweep()
-        return writer.create(path, self.temporary, event)
+        return ownership.create(path, self.temporary, event)
 
     def view(
         self, run_id: str, known: Known | None = None, *, despite_damage: bool = False

@@ -28,7 +28,7 @@ from durably_cli.engines.local.turns import ConcurrencyKey, slot_taken
 from durably_cli.engines.payload import Settled
 from durably_cli.engines.request import Disposition, OnConflict, Request
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
-from durably_cli.journal import writer
+from durably_cli.journal import ownership
 from durably_cli.journal.events import FORMAT, Json, RunCreated
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.state import RunState
@@ -116,7 +116,7 @@ class _Trigger:
                     return done
                 self._observer.waits_for_run(view)
         try:
-            lock = writer.hold(view.path, forever=True)
+            lock = ownership.hold(view.path, forever=True)
         except FileNotFoundError:  # deleted meanwhile
             self._claimed_run()
             raise NotFound(f"run {ids.short(run_id)} was deleted meanwhile") from None
