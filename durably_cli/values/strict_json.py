@@ -98,7 +98,7 @@ def parse(text: str | bytes) -> Any:
 
 def is_too_deep(text: str) -> bool:
     """Are lists and objects nested deeper than a line may hold them, in any reader's stack?"""
-    if text.count("[") + text.count("{") <= DEEPEST:
+    if len(text) <= DEEPEST or text.count("[") + text.count("{") <= DEEPEST:
         return False
     brackets = re.sub(_NO_BRACKETS, "", re.sub(_STRING, "", text))
     depths = accumulate(1 if bracket in "[{" else -1 for bracket in brackets)

@@ -33,7 +33,8 @@ from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.state import RunState
 from durably_cli.journal.writer import Journal
 from durably_cli.steps.step import Step
-from durably_cli.system import clock
+from durably_cli.steps.stop import Stop
+from durably_cli.system import clock, signals
 from durably_cli.values.strict_json import printable
 from durably_cli.version import __version__
 
@@ -115,8 +116,9 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
     A failure of the job ends the run and returns. Interrupted, JournalLost and KeyboardInterrupt
     end the attempt and pass through.
     """
-    record = Recorder(run.run_id, run.journal.append, watcher.recorded)
+    record = Recorder(run.journal, watcher.recorded)
     attempt = len(run.state.attempts) + 1
+    stop = Stop()
     step = Step(
         run.results,
         record,
@@ -124,10 +126,12 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
         attempt=attempt,
         replayed=watcher.replayed,
         secrets=work.secrets,
+        stop=stop,
     )
     try:
-        record(_started(run, attempt, work.source))
-        record.end_with(_end_of(work, step, record))
+        with signals.stopping(stop.stop):
+            record(_started(run, attempt, work.source))
+            record.end_with(_end_of(work, step, record))
     finally:
         record.end()
 

@@ -1,104 +1,99 @@
-"""One event after the other, whoever reports them: the handler, its threads, a signal's handler.
+"""What an attempt reports, from any thread: into the journal, and then to whoever looks on.
 
-An event that is reported while another one is being recorded waits: in another thread for its turn,
-in the same one (a signal handler or a finalizer of the job reports it) in a queue. Behind the end
-of the attempt comes nothing.
+The handler goes before its threads. What a signal handler or a finalizer of the job reports in the
+middle of another report of the same thread waits for the end of that one.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
+from threading import Lock, get_ident
 
 from durably_cli.errors import RunEnded, StepMisused
-from durably_cli.journal.events import (
-    Event,
-    LogWritten,
-    ProgressReported,
-    StepStarted,
-)
-from durably_cli.system import process
-from durably_cli.system.ids import short
+from durably_cli.journal.events import Event, LogWritten, ProgressReported
+from durably_cli.journal.log import Log
+from durably_cli.system.process import this
 
 _CAN_WAIT = (LogWritten, ProgressReported)
 
 
 class Recorder:
-    """Adds events to a run's journal, and shows each once it is there; from any thread.
+    """Adds events to a run's log, and shows each once it is there, one after the other.
 
-    The thread that makes it is the handler's, which goes before the others.
-
-    RunEnded for what another thread reports behind the end; StepMisused for a step that is started
-    while this very thread records another event.
+    The thread that makes it is the handler's. RunEnded for what another thread reports behind the
+    end; StepMisused for a step that is started in the middle of another report.
     """
 
-    def __init__(
-        self, run_id: str, append: Callable[[Event], object], recorded: Callable[[Event], object]
-    ) -> None:
-        self._run = short(run_id)
-        self._append, self._recorded = append, recorded
-        self._process, self._handler = process.this.pid, threading.get_ident()
-        self._gate, self._turn = threading.RLock(), threading.RLock()
-        self._recording: int | None = None
+    def __init__(self, log: Log, recorded: Callable[[Event], object]) -> None:
+        self._log, self._append, self._recorded = log, log.append, recorded
+        self._process, self._handler = this.pid, get_ident()
+        self._gate = Lock()
+        self._is_reporting, self._others = False, set[int]()
+        """Whether the handler is in the middle of a report, and which threads are."""
         self._waiting = deque[Event]()
-        self._has_ended = False
 
     def __call__(self, event: Event) -> None:
         """Record an event: what must be durable is so on return."""
-        thread = threading.get_ident()
-        is_alone = self._recording is None and process.this.pid == self._process
-        if not (is_alone and thread == self._handler):
-            self._from_elsewhere(event, thread)
+        if self._is_reporting or get_ident() != self._handler or this.pid != self._process:
+            self._from_elsewhere(event)
             return
-        with self._gate, self._turn:  # threads that report without a pause stay behind it
-            self._record(event, thread)
+        self._is_reporting = True
+        try:
+            with self._gate:  # threads that report without a pause stay behind it
+                self._append(event)
+                self._recorded(event)
+            if self._waiting:
+                self._record_what_waits()
+        except RunEnded:  # raised by what a signal handler of the job reports: it would be ours
+            if not isinstance(event, _CAN_WAIT):
+                raise
+        finally:
+            self._is_reporting = False
 
     def end_with(self, event: Event) -> None:
         """Record the event that ends the attempt: nothing comes behind it."""
-        if process.this.pid != self._process:
+        if this.pid != self._process:
             self._append(event)
             return
-        with self._gate, self._turn:
-            self._recording, self._has_ended = threading.get_ident(), True
-            try:
-                self._append(event)
+        self._is_reporting = True
+        try:
+            with self._gate:
+                self._log.end_with(event)
                 self._recorded(event)
-            finally:
-                self._recording = None
+        finally:
+            self._is_reporting = False
 
     def end(self) -> None:
-        """The attempt is over, however it ended: returns when no thread is recording any more."""
-        self._has_ended = True
-        if process.this.pid == self._process:
-            with self._turn:
-                pass
+        """The attempt is over, however it ended: return when no thread is reporting any more."""
+        if this.pid == self._process:
+            self._log.end()
+            with self._gate:
+                self._recorded = _unseen
 
-    def _from_elsewhere(self, event: Event, thread: int) -> None:
-        if process.this.pid != self._process:  # a fork copies locks that nobody will ever let go
+    def _from_elsewhere(self, event: Event) -> None:
+        thread = get_ident()
+        if this.pid != self._process:  # a fork copies locks that nobody will ever let go
             self._append(event)
-        elif thread == self._recording:
+        elif thread == self._handler or thread in self._others:
             self._wait(event)
         else:
-            with self._gate:
-                pass
-            with self._turn:
-                self._record(event, thread)
+            self._others.add(thread)
+            try:
+                with self._gate:
+                    pass
+                self._append(event)
+                with self._gate:
+                    self._recorded(event)
+                self._record_what_waits()
+            finally:
+                self._others.discard(thread)
 
-    def _record(self, event: Event, thread: int) -> None:
-        if self._has_ended:
-            self._refuse(event)
-            return
-        self._recording = thread
-        try:
+    def _record_what_waits(self) -> None:
+        while self._waiting:
+            event = self._waiting.popleft()
             self._append(event)
             self._recorded(event)
-            while self._waiting:
-                late = self._waiting.popleft()
-                self._append(late)
-                self._recorded(late)
-        finally:
-            self._recording = None
 
     def _wait(self, event: Event) -> None:
         if not isinstance(event, _CAN_WAIT):
@@ -108,16 +103,6 @@ class Recorder:
             )
         self._waiting.append(event)
 
-    def _refuse(self, event: Event) -> None:
-        """RunEnded, but for a report in the handler's thread, where the handler is no more.
 
-        There a signal handler, a finalizer or an exit function of the job reports, and what it
-        raised would be raised in the middle of durably.
-        """
-        if threading.get_ident() == self._handler and isinstance(event, _CAN_WAIT):
-            return
-        what = "asked for a step" if isinstance(event, StepStarted) else "reported something"
-        raise RunEnded(
-            f"a thread {what} when the attempt of run {self._run} had ended; it is not recorded: "
-            "let the handler wait for the threads that it starts"
-        )
+def _unseen(_: Event) -> None:
+    pass

@@ -1,0 +1,79 @@
+"""`step.run`: a function is called once, and its result is handed back ever after."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from time import perf_counter
+from types import CodeType
+from typing import Any, NamedTuple
+
+from durably_cli.errors import Abort, StepMisused, ValueRefused
+from durably_cli.journal.events import Json, StepCompleted, StepFailed, StepStarted
+from durably_cli.journal.failures import describe
+from durably_cli.journal.masking import Secrets
+from durably_cli.steps.operation import Call, Past, Plan
+from durably_cli.system import clock
+from durably_cli.values import convert
+
+
+class FunctionCall(NamedTuple):
+    """A function to call with these arguments; its result may hold none of the `secrets`."""
+
+    name: str
+    fn: Callable[..., object]
+    args: tuple[Any, ...]
+    converter: convert.Converter
+    secrets: Secrets | None = None
+
+    def plan(self, past: Past) -> Plan:
+        """Started, called, and completed or failed."""
+        yield StepStarted(self.name, clock.now())
+        begun = perf_counter()
+        try:
+            text, back = self._as_json((yield Call(self.fn, self.args)))
+        except (Abort, KeyboardInterrupt, GeneratorExit):  # the step stays in doubt
+            raise
+        except BaseException as error:
+            yield StepFailed(self.name, _ms_since(begun), describe(error), clock.now())
+            raise
+        yield StepCompleted(self.name, _ms_since(begun), text, clock.now())
+        return back
+
+    def _as_json(self, value: object) -> tuple[Json, object]:
+        """The result's JSON, and what that gives back. ValueRefused, with the step's name."""
+        try:
+            text, back = convert.round_trip(self.converter, value)
+            if self.secrets is not None:
+                self.secrets.refuse(text)
+        except ValueRefused as refused:
+            if inspect.isawaitable(value):
+                if inspect.iscoroutine(value):
+                    value.close()
+                raise async_refused(self.name) from None
+            what = f"the result of step {self.name!r}"
+            raise ValueRefused(refused.path, refused.reason, what=what) from None
+        return text, back
+
+
+def is_async(fn: Callable[..., object]) -> bool:
+    """Does it say that it is async? (If it does not, what it returns tells.)"""
+    code = getattr(fn, "__code__", None)
+    if isinstance(code, CodeType):  # a proxy for what is elsewhere may answer anything
+        return bool(code.co_flags & _ASYNC)
+    return inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn)
+
+
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def async_refused(name: str) -> StepMisused:
+    """The error for a step whose function is async."""
+    return StepMisused(
+        f"step {name!r} is async, which is not supported yet; "
+        "give it a plain function that calls asyncio.run(...)"
+    )
+
+
+def _ms_since(begun: float) -> int:
+    return round((perf_counter() - begun) * 1000)

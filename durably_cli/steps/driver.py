@@ -1,0 +1,118 @@
+"""The driver of the handler's thread: it performs the effects of plans, there and in a few more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from durably_cli.errors import StepMisused
+from durably_cli.journal.events import Event
+from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Wait
+from durably_cli.steps.stop import Stop
+from durably_cli.system import clock
+from durably_cli.values.convert import Converter, DoesNotFit
+
+
+class Driver:
+    """Performs operations: what the journal has of them is handed back, the rest is done.
+
+    `append` writes an event and returns once it is as durable as it must be; `replayed` is called
+    with the name of every step whose result is handed back. No kind of step is known here.
+    """
+
+    def __init__(
+        self,
+        append: Callable[[Event], object],
+        past: Past,
+        stop: Stop,
+        replayed: Callable[[str], object],
+    ) -> None:
+        self.past = past
+        self._append, self._stop, self._replayed = append, stop, replayed
+
+    def perform(self, operation: Operation) -> Any:
+        """What came of it, before or now."""
+        if operation.name in self.past.results:
+            return self.replay(operation.name, operation.converter)
+        return self.carry_out(operation.plan(self.past))
+
+    def replay(self, name: str, converter: Converter) -> Any:
+        """The journalled result of a step. StepMisused if it no longer fits the declared type."""
+        results = self.past.results
+        try:
+            value: object = converter.load(results[name])
+        except DoesNotFit as error:
+            raise StepMisused(
+                f"the journalled result of step {name!r} no longer fits the type it is declared "
+                f"with ({error}); restore the type, or give the step a new name to run it again"
+            ) from None
+        del results[name]
+        self._replayed(name)
+        return value
+
+    def carry_out(self, plan: Plan) -> Any:
+        """Perform the effects of a plan, one after the other; what it returns."""
+        thrown: BaseException | None = None
+        try:
+            effect = next(plan)
+            while True:
+                if isinstance(effect, Call):
+                    try:
+                        answer = effect.fn(*effect.args)
+                    except BaseException as error:
+                        thrown = error
+                        effect = plan.throw(error)
+                        continue
+                elif isinstance(effect, Wait):
+                    answer = None
+                    self._wait(effect.until)
+                elif isinstance(effect, All):
+                    answer = self._all(effect.operations, effect.at_once)
+                else:
+                    answer = self._append(effect)
+                effect = plan.send(answer)
+        except StopIteration as end:
+            return end.value
+        except RuntimeError as error:
+            if thrown is None or error.__cause__ is not thrown:
+                raise
+        raise thrown  # a StopIteration of the user's, which no generator can pass on
+
+    def _wait(self, until: str) -> None:
+        left = (clock.read(until) - datetime.now(UTC)).total_seconds()
+        self._stop.wait(left)
+
+    def _all(self, operations: Iterable[Operation], at_once: int) -> list[Any]:
+        """The results, in order. The first failure, when all that had begun have ended."""
+        results, failures = dict[int, Any](), list[BaseException]()
+        waiting, taking = enumerate(operations), threading.Lock()
+
+        def work() -> None:
+            try:
+                while not failures:
+                    self._stop.check()
+                    with taking:
+                        number, operation = next(waiting, (0, None))
+                    if operation is None:
+                        return
+                    results[number] = self.perform(operation)
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(at_once)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException as error:  # a signal; what has begun is acknowledged all the same
+            failures.append(error)
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+            raise
+        if failures:
+            raise failures[0]
+        return [results[number] for number in sorted(results)]

@@ -1,0 +1,71 @@
+"""The seam: what a handler asks of its run, and the effects that every kind of step is made of.
+
+An operation is a value that says what is wanted. Its `plan` is a generator that says how, held
+against the past: what the journal has of the operation already. A plan does nothing itself. It
+yields effects; a driver performs each, and sends back what came of it:
+
+    an event             written down; sent when it is as durable as its class says
+    Call(fn, args)       the user's function called; its result, or its exception, thrown in
+    Wait(until)          time has passed
+    All(operations, n)   each performed, n of them at a time; their results, in order
+
+So a kind of step is written once, whatever drives it, and tested with a dict and a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from durably_cli.journal.events import Event, Json
+from durably_cli.values.convert import Converter
+
+
+class Call(NamedTuple):
+    """Call a function of the user's."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+
+
+class Wait(NamedTuple):
+    """Let time pass until then: UTC, as events have it."""
+
+    until: str
+
+
+class All(NamedTuple):
+    """Perform these operations, at most so many of them at once."""
+
+    operations: Iterable[Operation]
+    at_once: int
+
+
+Effect: TypeAlias = Event | Call | Wait | All
+Plan: TypeAlias = Generator[Effect, Any, Any]
+
+
+class Past(NamedTuple):
+    """What the journal has of a run's steps, by their names.
+
+    `results` are those that completed, each taken out when it is handed back; `unfinished` the last
+    event of each that has no result.
+    """
+
+    results: dict[str, Json]
+    unfinished: Mapping[str, Event] = {}
+
+
+class Operation(Protocol):
+    """One kind of step, as a handler asked for it; `converter` makes its result of the JSON."""
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+
+    @property
+    def converter(self) -> Converter:
+        """How its result goes to JSON and back."""
+
+    def plan(self, past: Past) -> Plan:
+        """The effects that it takes; only what has no result yet is asked for its plan."""

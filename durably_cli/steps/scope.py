@@ -1,0 +1,88 @@
+"""Where the names of steps stand: each is used once in its scope, and steps of it do not nest."""
+
+from __future__ import annotations
+
+from threading import get_ident
+from types import CodeType, FrameType
+
+from durably_cli.errors import StepMisused
+from durably_cli.journal.masking import Secrets
+from durably_cli.steps.stop import Stop
+from durably_cli.system.process import this
+from durably_cli.values.strict_json import is_text
+
+_Place = tuple[CodeType, int]
+"""Code, and how far into it, in bytes."""
+
+
+class Scope:
+    """The names that a handler has used, and the step that it is in."""
+
+    def __init__(self, stop: Stop, secrets: Secrets | None) -> None:
+        self.running: str | None = None
+        """The name of the step that is being performed."""
+        self.refused: StepMisused | None = None
+        """What was raised in another thread, where the handler did not see it."""
+        self._stop, self._secrets = stop, secrets
+        self._places: dict[str, _Place] = {}
+        self._known_places: dict[tuple[int, int], _Place] = {}
+        self._process, self._thread = this.pid, get_ident()
+
+    def enter(self, name: str, caller: FrameType) -> None:
+        """A step of this name begins, asked for there. StepMisused if it may not."""
+        if this.pid != self._process:
+            raise self._in_a_child()
+        if get_ident() != self._thread:
+            self._refuse_thread(name)
+        if self._stop.cause is not None:
+            raise self._stop.cause
+        if not isinstance(name, str) or not name or not (name.isascii() or is_text(name)):
+            raise StepMisused(f"a step's name must be a text that is not empty, not {name!r}")
+        if self._secrets is not None:
+            self._refuse_secret(name, self._secrets)
+        if self.running is not None:
+            raise StepMisused(
+                f"step {name!r} was started inside step {self.running!r}; steps do not nest: "
+                "call the function itself, or start it after the outer step"
+            )
+        code, offset = caller.f_code, caller.f_lasti
+        place = self._known_places.setdefault((id(code), offset), (code, offset))
+        if name in self._places:
+            raise self._used_twice(name, place)
+        self._places[name] = place
+
+    def check_process(self) -> None:
+        """StepMisused in a child of the process that owns the run."""
+        if this.pid != self._process:
+            raise self._in_a_child()
+
+    def _in_a_child(self) -> StepMisused:
+        return StepMisused(
+            f"this process is a child of process {self._process}, which owns the run; "
+            "fork inside a step's function, and let the child never use `step`"
+        )
+
+    def _refuse_thread(self, name: str) -> None:
+        self.refused = StepMisused(
+            f"step {name!r} was started from a second thread; start steps from the thread of "
+            "the handler, and threads from inside a step"
+        )
+        raise self.refused
+
+    def _refuse_secret(self, name: str, secrets: Secrets) -> None:
+        secret = secrets.held_by(name)
+        if secret is not None:
+            raise StepMisused(f"the name of a step holds the secret {secret}; give it another one")
+
+    def _used_twice(self, name: str, place: _Place) -> StepMisused:
+        places = " and at ".join(dict.fromkeys((_shown(self._places[name]), _shown(place))))
+        return StepMisused(
+            f"the step name {name!r} is used twice, at {places}; give each step a name of its own, "
+            "such as one with the item's id in it"
+        )
+
+
+def _shown(place: _Place) -> str:
+    code, offset = place
+    lines = (line for start, end, line in code.co_lines() if start <= offset < end)
+    return f"{code.co_filename}:{next(lines)}"
