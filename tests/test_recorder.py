@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -13,28 +13,43 @@ import pytest
 from durably_cli.engines.local.recorder import Recorder
 from durably_cli.errors import RunEnded, StepMisused
 from durably_cli.journal.events import Event, Json, LogWritten, RunCompleted, StepStarted
+from durably_cli.journal.log import MemoryLog
 from tests.crash.sample_journals import AT
-from tests.strategies import RUN
 
 THREADS, EACH = 8, 200
+
+
+class Hooked(MemoryLog):
+    """A log in memory that does something while it adds an event."""
+
+    def __init__(self, hook: Callable[[Event], object]) -> None:
+        super().__init__()
+        self._hook = hook
+
+    def add(self, event: Event) -> None:
+        self._hook(event)
+        super().add(event)
+
+
+def unseen(_: Event) -> None:
+    pass
 
 
 def line(text: str) -> LogWritten:
     return LogWritten("info", text, AT)
 
 
-def test_one_event_is_recorded_at_a_time_however_many_threads_report() -> None:
-    inside, found = threading.Lock(), list[tuple[str, Event]]()
-
-    def append(event: Event) -> None:
-        assert inside.acquire(blocking=False), "two appends at once"
-        found.append(("appended", event))
+def test_however_many_threads_report_one_event_is_shown_at_a_time_and_after_it_was_added() -> None:
+    showing, shown = threading.Lock(), list[Event]()
+    log = MemoryLog()
 
     def recorded(event: Event) -> None:
-        found.append(("shown", event))
-        inside.release()
+        assert showing.acquire(blocking=False), "two are shown at once"
+        assert any(event is added for added in log.events[-2 * THREADS :])
+        shown.append(event)
+        showing.release()
 
-    record = Recorder(RUN, append, recorded)
+    record = Recorder(log, recorded)
     threads = [
         threading.Thread(target=lambda: [record(line(str(n))) for n in range(EACH)])
         for _ in range(THREADS)
@@ -43,10 +58,8 @@ def test_one_event_is_recorded_at_a_time_however_many_threads_report() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 2 * THREADS * EACH
-    for (did, event), (then, same) in zip(found[::2], found[1::2], strict=True):
-        assert (did, then) == ("appended", "shown")
-        assert same is event
+    assert len(shown) == len(log.events) == THREADS * EACH
+    assert set(map(id, shown)) == set(map(id, log.events))
 
 
 @contextmanager
@@ -69,7 +82,7 @@ def test_what_a_signal_handler_reports_in_the_middle_of_an_event_follows_it() ->
             signal.sigpending()  # the handler has run by now
         done.append(f"end {event.message}")
 
-    record = Recorder(RUN, append, lambda event: None)
+    record = Recorder(Hooked(append), unseen)
     with on_signal(lambda: record(line("inner"))):
         record(line("outer"))
     assert done == ["begin outer", "end outer", "begin inner", "end inner"]
@@ -89,7 +102,7 @@ def test_what_a_finalizer_reports_in_the_middle_of_an_event_follows_it() -> None
         assert isinstance(event, LogWritten)
         done.append(event.message)
 
-    record = Recorder(RUN, append, lambda event: None)
+    record = Recorder(Hooked(append), unseen)
     record(line("outer"))
     assert done == ["outer", "inner"]
 
@@ -110,7 +123,7 @@ def test_a_step_that_a_signal_handler_starts_in_the_middle_of_an_event_is_refuse
         signal.sigpending()
         found.append(event)
 
-    record = Recorder(RUN, append, lambda event: None)
+    record = Recorder(Hooked(append), unseen)
     with on_signal(start):
         record(line("outer"))
     assert found == [line("outer")]
@@ -118,8 +131,9 @@ def test_a_step_that_a_signal_handler_starts_in_the_middle_of_an_event_is_refuse
 
 
 def test_nothing_is_recorded_behind_the_end() -> None:
-    found: list[Event] = []
-    record = Recorder(RUN, found.append, lambda event: None)
+    log = MemoryLog()
+    found = log.events
+    record = Recorder(log, unseen)
     record.end_with(RunCompleted(Json("1"), AT))
     raised: list[str] = []
 
@@ -147,7 +161,7 @@ def test_an_event_that_cannot_be_recorded_leaves_the_next_one_its_turn() -> None
             raise OSError("no")
         found.append(event)
 
-    record = Recorder(RUN, append, lambda event: None)
+    record = Recorder(Hooked(append), unseen)
     with pytest.raises(OSError):
         record(line("bad"))
     record(line("good"))
@@ -162,7 +176,7 @@ def test_what_is_reported_while_the_end_is_recorded_comes_not_behind_it() -> Non
         if isinstance(event, RunCompleted):
             record(line("of a signal handler"))
 
-    record = Recorder(RUN, append, lambda event: None)
+    record = Recorder(Hooked(append), unseen)
     record.end_with(RunCompleted(Json("1"), AT))
     assert found == [RunCompleted(Json("1"), AT)]
 
@@ -175,7 +189,7 @@ def test_the_end_waits_for_a_thread_that_is_recording() -> None:
         go_on.wait()
         found.append(event)
 
-    record = Recorder(RUN, append, lambda event: None)
+    record = Recorder(Hooked(append), unseen)
     thread = threading.Thread(target=lambda: record(line("slow")))
     thread.start()
     begun.wait()

@@ -47,8 +47,8 @@ def _say_completed(view: View, talk: Talk, name: str) -> None:
     took = span(seconds_of(state.attempts[-1]))
     steps = plural(talk.completed, "step")
     talk.say(f"{name} completed in {took}: {steps} run{_saved(view, talk)}")
-    if talk.run is not None and talk.run.results:
-        unused = plural(len(talk.run.results), "journalled step")
+    if talk.run is not None and talk.run.past.results:
+        unused = plural(len(talk.run.past.results), "journalled step")
         talk.say(f"{unused} did not come up again: the job has changed since")
 
 
@@ -56,7 +56,7 @@ def _saved(view: View, talk: Talk) -> str:
     """How many steps were replayed, and the time that they took when they ran."""
     if talk.run is None or not talk.replayed_steps:
         return ""
-    unused, saved_ms = talk.run.results, talk.run.state.completed_ms
+    unused, saved_ms = talk.run.past.results, talk.run.state.completed_ms
     if unused:
         events = (event for event in view.events() if isinstance(event, StepCompleted))
         saved_ms -= sum(event.ms for event in events if event.name in unused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Protocol
 
 from durably_cli.errors import RunEnded
@@ -37,7 +38,7 @@ class MemoryLog:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.synced = 0
-        self._has_ended = False
+        self._adding, self._has_ended = Lock(), False
 
     def append(self, event: Event) -> None:
         """Add an event; sync all up to it if it is a durable one."""
@@ -47,10 +48,15 @@ class MemoryLog:
 
     def write(self, event: Event) -> int:
         """Add an event; how many there are now."""
-        if self._has_ended:
-            raise RunEnded("the attempt had ended")
+        with self._adding:
+            if self._has_ended:
+                raise RunEnded("the attempt had ended")
+            self.add(event)
+            return len(self.events)
+
+    def add(self, event: Event) -> None:
+        """Add an event to the list, while no other thread does."""
         self.events.append(event)
-        return len(self.events)
 
     def sync(self, place: int) -> None:
         """Say that so many of them are durable."""
@@ -63,4 +69,5 @@ class MemoryLog:
 
     def end(self) -> None:
         """Take nothing more."""
-        self._has_ended = True
+        with self._adding:
+            self._has_ended = True

@@ -14,7 +14,7 @@ So a kind of step is written once, whatever drives it, and tested with a dict an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from durably_cli.journal.events import Event, Json
@@ -49,11 +49,11 @@ class Past(NamedTuple):
     """What the journal has of a run's steps, by their names.
 
     `results` are those that completed, each taken out when it is handed back; `unfinished` the last
-    event of each that has no result.
+    event, other than a start, of each that has none.
     """
 
     results: dict[str, Json]
-    unfinished: Mapping[str, Event] = {}
+    unfinished: dict[str, Event]
 
 
 class Operation(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar, TypeVarTuple, overload
 
@@ -53,7 +53,8 @@ class Step:
     `results` are JSON texts by step name, each taken out when it is replayed; `record` is called
     with every event and returns once it is as durable as it must be; `replayed` with the name of
     every step that is replayed. `secrets` are masked in events, and refused in results.
-    `unfinished` has the last event of every step that has no result; `stop` ends the attempt.
+    `unfinished` has the last event, other than a start, of every step without one; `stop` ends the
+    attempt.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Step:
         attempt: int = 1,
         replayed: Callable[[str], object] = _ignore,
         secrets: Secrets = NO_SECRETS,
-        unfinished: Mapping[str, Event] | None = None,
+        unfinished: dict[str, Event] | None = None,
         stop: Stop | None = None,
     ) -> None:
         self.run_id = run_id
@@ -79,7 +80,7 @@ class Step:
         self._secrets = secrets if secrets else None
         self._stop = stop or Stop()
         self._scope = Scope(self._stop, self._secrets)
-        self._past = past = Past(self._results, unfinished or {})
+        self._past = past = Past(self._results, {} if unfinished is None else unfinished)
         self._driver = Driver(
             record if self._secrets is None else self.emit, past, self._stop, replayed
         )
@@ -168,6 +169,13 @@ class Step:
             raise StepMisused(f"step {name!r}: {error}; or give `returns=` to step.run") from None
         self._last = _Called(fn, returns, converter)
         return converter
+
+    def ask(self, operation: Operation) -> Any:
+        """What comes of an operation, before or now: for the methods of this class."""
+        self._scope.enter(operation.name, sys._getframe(2))
+        if operation.name in self._results:
+            return self._driver.replay(operation.name, operation.converter)
+        return self._perform(operation)
 
     def _perform(self, operation: Operation) -> Any:
         """What comes of a step that has no result yet."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from durably_cli.engines.local.execute import OwnedRun, Results, Work
+from durably_cli.engines.local.execute import OwnedRun, Work
 from durably_cli.engines.local.store import View
 from durably_cli.journal.events import (
     DURABLE,
@@ -144,7 +144,7 @@ class Run:
         known = {name: self.results.get(name, Json("null")) for name in names}
         self.results = known
 
-    def check_results(self, results: Results) -> None:
+    def check_results(self, results: dict[str, Json]) -> None:
         """These are the results of the steps that were acknowledged."""
         assert {name: results[name] for name in results} == self.results
 

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from durably_cli.cli.commands import verify
 from durably_cli.engines.local import remove, repair
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.execute import Results, Work, remember
+from durably_cli.engines.local.execute import Work, remember
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store, Unreadable, View
 from durably_cli.errors import Busy, JournalDamaged, NotFound
@@ -174,12 +174,12 @@ class Runs(RuleBasedStateMachine):
     def take_over(self, number: int) -> None:
         run = self.pick(number, can_be_taken_over)
         with closing(ownership.hold(run.path, seconds=0)) as lock:
-            reading, results = Reading(lock.fd, run.path, run.id), Results(run.path)
+            reading, past = Reading(lock.fd, run.path, run.id), past_of(run.path)
             if not run.is_whole:
                 self._check_refused_or_kept(run, lambda: list(reading))
                 return
-            assert list(remember(reading, results)) == run.events
-            run.check_results(results)
+            assert list(remember(reading, past)) == run.events
+            run.check_results(past.results)
             taken, _ = ownership.take_over(lock, reading, run.path, self.store.temporary)
         torn = reading.torn.size if reading.torn else 0
         assert torn == run.torn

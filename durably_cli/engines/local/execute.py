@@ -10,15 +10,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from durably_cli import hints
 from durably_cli.engines.local import working_folder
 from durably_cli.engines.local.recorder import Recorder
 from durably_cli.errors import Abort, Interrupted, JournalLost
-from durably_cli.journal.blobs import BlobDamaged, Blobs, is_reference
 from durably_cli.journal.events import (
     Event,
     Json,
@@ -26,12 +24,12 @@ from durably_cli.journal.events import (
     RunFailed,
     RunInterrupted,
     RunStarted,
-    StepCompleted,
 )
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.state import RunState
 from durably_cli.journal.writer import Journal
+from durably_cli.steps.operation import Past
 from durably_cli.steps.step import Step
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
@@ -58,7 +56,7 @@ class Watcher(Protocol):
 
 
 class OwnedRun:
-    """A run this process owns: its journal, what that held, and the results it can replay.
+    """A run this process owns: its journal, what that held, and what it had of the steps.
 
     `dropped` is the size of the torn tail that was left behind, `kept` the file that has it still,
     `secrets` what is to be masked in all that is told of it.
@@ -68,46 +66,18 @@ class OwnedRun:
         self,
         journal: Journal,
         state: RunState,
-        results: dict[str, Json] | None = None,
+        past: Past | None = None,
         dropped: int = 0,
         kept: str | None = None,
         secrets: Secrets = NO_SECRETS,
     ) -> None:
         self.journal, self.state = journal, state
-        self.results = {} if results is None else results
+        self.past = past or Past({}, {})
         self.dropped, self.kept, self.secrets = dropped, kept, secrets
 
     @property
     def run_id(self) -> str:
         return self.state.created.run
-
-
-class Results(dict[str, Json]):
-    """The results of a run by step; one in a file of its own is read when it is asked for."""
-
-    def __init__(self, journal: Path) -> None:
-        super().__init__()
-        self._blobs = Blobs(journal)
-
-    def __getitem__(self, name: str) -> Json:
-        result = super().__getitem__(name)
-        if not is_reference(result):
-            return result
-        try:
-            return self._blobs.get(result)
-        except BlobDamaged as error:
-            raise JournalLost(
-                f"the result of step {name!r} cannot be replayed: {error}",
-                hint=f"{hints.command('help', 'care')}    (says what can be done)",
-            ) from None
-
-
-def remember(events: Iterable[Event], results: dict[str, Json]) -> Iterator[Event]:
-    """Pass the events on, and keep the results of the steps that completed."""
-    for event in events:
-        if type(event) is StepCompleted:
-            results[event.name] = event.result
-        yield event
 
 
 def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
@@ -120,12 +90,13 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
     attempt = len(run.state.attempts) + 1
     stop = Stop()
     step = Step(
-        run.results,
+        run.past.results,
         record,
         run_id=run.run_id,
         attempt=attempt,
         replayed=watcher.replayed,
         secrets=work.secrets,
+        unfinished=run.past.unfinished,
         stop=stop,
     )
     try:

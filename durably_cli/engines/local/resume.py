@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claims
-from durably_cli.engines.local.execute import OwnedRun, Results, Watcher, Work, execute, remember
+from durably_cli.engines.local.execute import OwnedRun, Watcher, Work, execute
+from durably_cli.engines.local.past import past_of, remember
 from durably_cli.engines.local.store import Known, Store, View, fold_reading, is_imported
 from durably_cli.engines.local.turns import ConcurrencyKey, take_turn
 from durably_cli.engines.payload import Settled
@@ -112,8 +113,8 @@ def take_up(
     path = store.path_of(run_id)
     try:
         reading = Reading(lock.fd, path, run_id, doubt=Blobs(path).missing)
-        results = Results(path)
-        state = fold_reading(remember(reading, results), path)
+        past = past_of(path)
+        state = fold_reading(remember(reading, past), path)
         if state.is_final or (state.has_ended and not again):
             ownership.sync(lock)
             return Ended(run_id, disposition, executed=False)
@@ -122,11 +123,12 @@ def take_up(
         run, kept = ownership.take_over(lock, reading, path, store.temporary)
     finally:
         lock.close()
-    have_files = any(map(is_reference, results.values()))  # each of which is looked for in the end
+    # Of results in files of their own each is looked for in the end.
+    have_files = any(map(is_reference, past.results.values()))
     known = None if have_files else Known(state, run.mark)
     with run:
         dropped = reading.torn.size if reading.torn else 0
-        owned = OwnedRun(run, state, results, dropped, kept, work.secrets)
+        owned = OwnedRun(run, state, past, dropped, kept, work.secrets)
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return Ended(run_id, disposition, executed=True, known=known)

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from durably_cli.engines.local.execute import Results, remember
+from durably_cli.engines.local.execute import remember
 from durably_cli.engines.local.store import fold_reading
 from durably_cli.journal.events import StepStarted
 from durably_cli.journal.reader import Reading
@@ -28,10 +28,10 @@ def main(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY)
     number = sum(isinstance(event, StepStarted) for event in Reading(fd, path, path.stem))
     begun = time.perf_counter()
-    results = Results(path)
-    fold_reading(remember(Reading(fd, path, path.stem), results), path)
+    past = past_of(path)
+    fold_reading(remember(Reading(fd, path, path.stem), past), path)
     read = time.perf_counter() - begun
-    step = Step(results)
+    step = Step(past.results)
     for each in range(number):
         step.run(f"step-{each}", user, each)
     print(json.dumps({"read": read, "handed_back": time.perf_counter() - begun}))

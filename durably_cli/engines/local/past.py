@@ -1,0 +1,51 @@
+"""What a run's journal has of its steps, gathered while it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from durably_cli import hints
+from durably_cli.errors import JournalLost
+from durably_cli.journal.blobs import BlobDamaged, Blobs, is_reference
+from durably_cli.journal.events import TYPES, Event, Json, StepCompleted, StepStarted
+from durably_cli.steps.operation import Past
+
+
+class Results(dict[str, Json]):
+    """The results of a run by step; one in a file of its own is read when it is asked for."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__()
+        self._blobs = Blobs(journal)
+
+    def __getitem__(self, name: str) -> Json:
+        result = super().__getitem__(name)
+        if not is_reference(result):
+            return result
+        try:
+            return self._blobs.get(result)
+        except BlobDamaged as error:
+            raise JournalLost(
+                f"the result of step {name!r} cannot be replayed: {error}",
+                hint=f"{hints.command('help', 'care')}    (says what can be done)",
+            ) from None
+
+
+def past_of(journal: Path) -> Past:
+    """What is there to gather into, for the journal at this path."""
+    return Past(Results(journal), {})
+
+
+def remember(events: Iterable[Event], past: Past) -> Iterator[Event]:
+    """Pass the events on, and gather what they say of steps."""
+    results, unfinished = past
+    of_steps = {cls for name, cls in TYPES.items() if name.startswith("step.")} - {StepStarted}
+    for event in events:
+        if isinstance(event, StepCompleted):
+            results[event.name] = event.result
+            if unfinished:
+                unfinished.pop(event.name, None)
+        elif type(event) in of_steps:
+            unfinished[str(event[0])] = event  # its name is the first field of all of them
+        yield event
