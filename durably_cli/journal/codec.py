@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from json.encoder import encode_basestring_ascii
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 from zlib import crc32
 
 from durably_cli.journal.events import (
@@ -37,10 +37,6 @@ from durably_cli.values.strict_json import DECODER, as_read, has_lone_surrogate,
 
 CRC_BYTES = len(b',"crc":"00000000"}')
 
-_NAMES = {cls: name for name, cls in TYPES.items()}
-_JSON = "Json"
-_ERROR = "ErrorInfo"
-
 
 class _Kind(NamedTuple):
     """What a field may be in the line, and how it is written; TypeError for what it may not be."""
@@ -50,16 +46,18 @@ class _Kind(NamedTuple):
 
 
 _KINDS = {
-    "int": _Kind((int,), int.__repr__),
-    "str": _Kind((str,), encode_basestring_ascii),
-    "str | None": _Kind((str, type(None)), encode_basestring_ascii),
-    "float": _Kind((int, float), to_json),
-    "float | None": _Kind((int, float, type(None)), to_json),
-    "dict[str, str]": _Kind((dict,), to_json),
-    "dict[str, Any]": _Kind((dict,), to_json),
-    _ERROR: _Kind((dict,), lambda error: to_json(error._asdict())),
-    _JSON: _Kind((object,), lambda text: text),
+    int: _Kind((int,), int.__repr__),
+    str: _Kind((str,), encode_basestring_ascii),
+    str | None: _Kind((str, type(None)), encode_basestring_ascii),
+    float: _Kind((int, float), to_json),
+    float | None: _Kind((int, float, type(None)), to_json),
+    dict[str, str]: _Kind((dict,), to_json),
+    dict[str, Any]: _Kind((dict,), to_json),
+    ErrorInfo: _Kind((dict,), lambda error: to_json(error._asdict())),
+    Json: _Kind((object,), lambda text: text),
 }
+"""How a field of a declared type is written and read."""
+
 _ERROR_PARTS = ErrorInfo._fields
 _MISSING = object()
 END_BYTES = CRC_BYTES + 1
@@ -68,35 +66,46 @@ END_BYTES = CRC_BYTES + 1
 
 class _Field(NamedTuple):
     name: str
-    declared: str
+    declared: Any
     kind: _Kind
     default: Any
 
 
-def _fields_of(cls: type[Event]) -> list[_Field]:
-    """The fields as the class declares them, in the order of the line."""
-    fields = []
-    for name in cls._fields:
-        declared = cls.__annotations__[name].__forward_arg__
-        default = cls._field_defaults.get(name, _MISSING)
-        fields.append(_Field(name, declared, _KINDS[declared], default))
-    return fields
+class _Layout(NamedTuple):
+    """How the events of a class stand in lines.
+
+    `type` is the name, `head` the text up to its first field; `fields` are all in the order of the
+    line, `writers` each one's place in the event, head, writer and default, but for `at`.
+    """
+
+    type: str
+    head: str
+    fields: list[_Field]
+    writers: list[tuple[int, str, Callable[[Any], str], Any]]
+    at: int
 
 
-def _writers_of(fields: list[_Field]) -> list[tuple[int, str, Callable[[Any], str], Any]]:
-    """Each field's place in the event, head in the line, writer and default; but for `at`."""
-    return [
-        (place, f',"{field.name}":', field.kind.write, field.default)
-        for place, field in enumerate(fields)
-        if field.name != "at"
-    ]
+class _Layouts(dict[type[Event], _Layout]):
+    """The layouts of the classes that have come up, made of what they declare."""
+
+    def __missing__(self, cls: type[Any]) -> _Layout:
+        hints = get_type_hints(cls)
+        fields = [
+            _Field(name, hints[name], _KINDS[hints[name]], cls._field_defaults.get(name, _MISSING))
+            for name in cls._fields
+        ]
+        writers = [
+            (place, f',"{field.name}":', field.kind.write, field.default)
+            for place, field in enumerate(fields)
+            if field.name != "at"
+        ]
+        name = next(name for name, known in TYPES.items() if known is cls)
+        layout = _Layout(name, f',"type":"{name}"', fields, writers, cls._fields.index("at"))
+        self[cls] = layout
+        return layout
 
 
-_FIELDS = {cls: _fields_of(cls) for cls in TYPES.values()}
-_LAYOUTS = {
-    cls: (f',"type":"{_NAMES[cls]}"', _writers_of(fields), cls._fields.index("at"))
-    for cls, fields in _FIELDS.items()
-}
+_LAYOUTS = _Layouts()
 _MOST = 2**63
 _CRC = rb',"crc":"([0-9a-f]{8})"\}'
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
@@ -116,7 +125,7 @@ Line = tuple[bytes, int]
 
 def name_of(event: Event) -> str:
     """The name its line gives an event, `step.completed` for one."""
-    return event.type if isinstance(event, Unknown) else _NAMES[type(event)]
+    return event.type if isinstance(event, Unknown) else _LAYOUTS[type(event)].type
 
 
 def seed(run_id: str) -> int:
@@ -131,8 +140,8 @@ def encode(seq: int, event: Event, previous: int) -> Line:
     """
     if isinstance(event, Unknown):
         raise ValueError(f"durably writes no {event.type}")
-    kind, writers, at = _LAYOUTS[type(event)]
-    text = f'{{"seq":{seq}{kind}'
+    _, head_of_line, _, writers, at = _LAYOUTS[type(event)]
+    text = f'{{"seq":{seq}{head_of_line}'
     for place, head, write, default in writers:
         value = event[place]
         if default is _MISSING or value != default:
@@ -231,26 +240,27 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
         raise BadLine("it has no type or no time")
     if not is_time(at):
         raise BadLine(f"{at:.40} is no time")
-    cls = TYPES.get(called)
+    cls: Any = TYPES.get(called)
     if cls is None:
         return Unknown(called, at, data.decode("ascii", "backslashreplace"))
     values: list[Any] = []
-    for name, declared, kind, default in _FIELDS[cls]:
+    for name, declared, kind, default in _LAYOUTS[cls].fields:
         value = fields.get(name, _MISSING)
         if value is _MISSING:
             if default is _MISSING:
                 raise BadLine(f"it is a {called} without its {name}")
             value = default
-        elif declared is _JSON:
+        elif declared is Json:
             value = _text_of(name, value)
         elif not isinstance(value, kind.types):
             raise BadLine(f"the {name} of its {called} is a {type(value).__name__}")
         elif isinstance(value, (int, float)) and not _is_number(value, kind):
             raise BadLine(f"the {name} of its {called} is beyond all numbers")
-        elif declared is _ERROR:
+        elif declared is ErrorInfo:
             value = ErrorInfo(**{part: str(fields[name].get(part, "")) for part in _ERROR_PARTS})
         values.append(value)
-    return cls._make(values)
+    event: Event = cls._make(values)
+    return event
 
 
 def _is_number(value: float, kind: _Kind) -> bool:

@@ -3,13 +3,17 @@
 Named tuples, because every command that reads a journal pays for defining these classes and makes
 one object a line: they cost an eighth of a frozen dataclass to define and a third to make.
 
+`@event` is all that an event takes: how it is written, read and synced follows from it. The first
+field of a step's event, `step.`, is the step's name.
+
 The order of the fields is their order in the line. `at` is the time in UTC, ISO 8601 with
 milliseconds and a `Z`; `ms` are milliseconds on a monotonic clock.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, NewType, TypeAlias
+from collections.abc import Callable
+from typing import Any, NamedTuple, NewType, Protocol, SupportsIndex, TypeVar
 
 FORMAT = 1
 
@@ -25,6 +29,46 @@ class ErrorInfo(NamedTuple):
     traceback: str = ""
 
 
+class Event(Protocol):
+    """One line of a journal: any of the classes below, or one that `@event` registers elsewhere."""
+
+    @property
+    def at(self) -> str:
+        """When it happened."""
+
+    def __getitem__(self, place: SupportsIndex, /) -> Any:
+        """The field at this place."""
+
+
+E = TypeVar("E", bound=Event)
+
+TYPES: dict[str, type[Event]] = {}
+"""Every event by the name that its line has."""
+
+DURABLE = set[type[Event]]()
+"""Synced to disk before durably goes on; all else is written, and synced with the next of these."""
+
+OF_NO_ATTEMPT = set[type[Event]]()
+"""What no attempt reports of itself: it says nothing of how long the last one lived."""
+
+
+def event(
+    name: str, *, durable: bool = False, of_attempt: bool = True
+) -> Callable[[type[E]], type[E]]:
+    """Register a class of events under the name that its line has."""
+
+    def register(cls: type[E]) -> type[E]:
+        TYPES[name] = cls
+        if durable:
+            DURABLE.add(cls)
+        if not of_attempt:
+            OF_NO_ATTEMPT.add(cls)
+        return cls
+
+    return register
+
+
+@event("run.created", durable=True)
 class RunCreated(NamedTuple):
     """The run exists. Always line 0, always durable.
 
@@ -46,6 +90,7 @@ class RunCreated(NamedTuple):
     folder: str = ""
 
 
+@event("run.started", of_attempt=False)
 class RunStarted(NamedTuple):
     """A process began an attempt, all its locks held.
 
@@ -65,6 +110,7 @@ class RunStarted(NamedTuple):
     folder: str = ""
 
 
+@event("step.started")
 class StepStarted(NamedTuple):
     """The function of a step is about to be called."""
 
@@ -72,6 +118,7 @@ class StepStarted(NamedTuple):
     at: str
 
 
+@event("step.completed", durable=True)
 class StepCompleted(NamedTuple):
     """A step is acknowledged: its result is on disk."""
 
@@ -81,6 +128,7 @@ class StepCompleted(NamedTuple):
     at: str
 
 
+@event("step.failed", durable=True)
 class StepFailed(NamedTuple):
     """A step raised. Recorded, never replayed."""
 
@@ -90,6 +138,7 @@ class StepFailed(NamedTuple):
     at: str
 
 
+@event("log.written")
 class LogWritten(NamedTuple):
     """A line of `step.log`; `level` is info, warn or error."""
 
@@ -100,6 +149,7 @@ class LogWritten(NamedTuple):
     data: dict[str, Any] = {}
 
 
+@event("progress.reported")
 class ProgressReported(NamedTuple):
     """A call of `step.progress`."""
 
@@ -109,6 +159,7 @@ class ProgressReported(NamedTuple):
     message: str | None = None
 
 
+@event("run.completed", durable=True)
 class RunCompleted(NamedTuple):
     """The handler returned; the run has ended for good."""
 
@@ -116,6 +167,7 @@ class RunCompleted(NamedTuple):
     at: str
 
 
+@event("run.failed", durable=True)
 class RunFailed(NamedTuple):
     """The handler raised; `step` is the step whose exception it was, if one's. May be resumed."""
 
@@ -124,6 +176,7 @@ class RunFailed(NamedTuple):
     step: str | None = None
 
 
+@event("run.interrupted")
 class RunInterrupted(NamedTuple):
     """A signal ended the attempt. Informative: a run that lacks it is interrupted all the same."""
 
@@ -131,6 +184,7 @@ class RunInterrupted(NamedTuple):
     at: str
 
 
+@event("run.cancelled", durable=True)
 class RunCancelled(NamedTuple):
     """The run was given up; it has ended for good."""
 
@@ -138,6 +192,7 @@ class RunCancelled(NamedTuple):
     reason: str | None = None
 
 
+@event("run.repaired", durable=True, of_attempt=False)
 class RunRepaired(NamedTuple):
     """Somebody had what was damaged cut off.
 
@@ -162,40 +217,3 @@ class Unknown(NamedTuple):
     type: str
     at: str
     line: str
-
-
-Event: TypeAlias = (
-    RunCreated
-    | RunStarted
-    | StepStarted
-    | StepCompleted
-    | StepFailed
-    | LogWritten
-    | ProgressReported
-    | RunCompleted
-    | RunFailed
-    | RunInterrupted
-    | RunCancelled
-    | RunRepaired
-    | Unknown
-)
-
-TYPES: dict[str, type[Event]] = {
-    "run.created": RunCreated,
-    "run.started": RunStarted,
-    "step.started": StepStarted,
-    "step.completed": StepCompleted,
-    "step.failed": StepFailed,
-    "log.written": LogWritten,
-    "progress.reported": ProgressReported,
-    "run.completed": RunCompleted,
-    "run.failed": RunFailed,
-    "run.interrupted": RunInterrupted,
-    "run.cancelled": RunCancelled,
-    "run.repaired": RunRepaired,
-}
-
-DURABLE: frozenset[type[Event]] = frozenset(
-    {RunCreated, StepCompleted, StepFailed, RunCompleted, RunFailed, RunCancelled, RunRepaired}
-)
-"""Synced to disk before durably goes on; all else is written, and synced with the next of these."""

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from durably_cli.journal.events import (
+    OF_NO_ATTEMPT,
     ErrorInfo,
     Event,
     Json,
@@ -156,7 +157,7 @@ def fold_on(state: RunState, events: Iterable[Event]) -> RunState:
     """The state with these events added to it."""
     for event in events:
         kind = type(event)
-        if state.attempts and kind not in _OF_NO_ATTEMPT:
+        if state.attempts and kind not in OF_NO_ATTEMPT:
             state.attempts[-1].last = event.at
         apply = _APPLY.get(kind)
         if apply is not None:
@@ -164,21 +165,33 @@ def fold_on(state: RunState, events: Iterable[Event]) -> RunState:
     return state
 
 
-_OF_NO_ATTEMPT = (RunStarted, RunRepaired)
-"""Events that are no word of the attempt before them."""
+Apply = Callable[[RunState, Any], None]
+_APPLY: dict[type[Event], Apply] = {}
+"""What an event does to the state; a second RunCreated does nothing."""
 
 
+def _folds(kind: type[Event]) -> Callable[[Apply], Apply]:
+    def register(apply: Apply) -> Apply:
+        _APPLY[kind] = apply
+        return apply
+
+    return register
+
+
+@_folds(StepStarted)
 def _step_started(state: RunState, event: StepStarted) -> None:
     attempt = len(state.attempts)
     state.unfinished[event.name] = StepState(event.name, StepStatus.STARTED, attempt, event.at)
 
 
+@_folds(StepCompleted)
 def _step_completed(state: RunState, event: StepCompleted) -> None:
     state.unfinished.pop(event.name, None)
     state.completed_steps += 1
     state.completed_ms += event.ms
 
 
+@_folds(StepFailed)
 def _step_failed(state: RunState, event: StepFailed) -> None:
     start = state.unfinished.get(event.name)
     attempt, started = (start.attempt, start.started) if start else (0, event.at)
@@ -187,14 +200,17 @@ def _step_failed(state: RunState, event: StepFailed) -> None:
     )
 
 
+@_folds(LogWritten)
 def _log_written(state: RunState, event: LogWritten) -> None:
     state.log_lines += 1
 
 
+@_folds(ProgressReported)
 def _progress_reported(state: RunState, event: ProgressReported) -> None:
     state.progress = event
 
 
+@_folds(RunStarted)
 def _run_started(state: RunState, event: RunStarted) -> None:
     state.attempts.append(Attempt(event))
     state.status = Status.RUNNING
@@ -202,48 +218,37 @@ def _run_started(state: RunState, event: RunStarted) -> None:
     _forget_failure(state)
 
 
+@_folds(RunInterrupted)
 def _run_interrupted(state: RunState, event: RunInterrupted) -> None:
     _close_attempt(state, event.at, event.signal)
 
 
+@_folds(RunCompleted)
 def _run_completed(state: RunState, event: RunCompleted) -> None:
     state.output = event.output
     _end(state, Status.COMPLETED, event.at)
 
 
+@_folds(RunFailed)
 def _run_failed(state: RunState, event: RunFailed) -> None:
     state.error, state.failed_step = event.error, event.step
     _end(state, Status.FAILED, event.at)
 
 
+@_folds(RunCancelled)
 def _run_cancelled(state: RunState, event: RunCancelled) -> None:
     _end(state, Status.CANCELLED, event.at)
 
 
+@_folds(RunRepaired)
 def _run_repaired(state: RunState, event: RunRepaired) -> None:
     state.repaired.append(event)
     state.lose_end("cut off by a repair")
 
 
+@_folds(Unknown)
 def _unknown(state: RunState, event: Unknown) -> None:
     state.unknown.append(event.type)
-
-
-_APPLY: dict[type[Event], Callable[[RunState, Any], None]] = {
-    StepStarted: _step_started,
-    StepCompleted: _step_completed,
-    StepFailed: _step_failed,
-    LogWritten: _log_written,
-    ProgressReported: _progress_reported,
-    RunStarted: _run_started,
-    RunInterrupted: _run_interrupted,
-    RunCompleted: _run_completed,
-    RunFailed: _run_failed,
-    RunCancelled: _run_cancelled,
-    RunRepaired: _run_repaired,
-    Unknown: _unknown,
-}
-"""What an event does to the state; a second RunCreated does nothing."""
 
 
 def _end(state: RunState, status: Status, at: str) -> None:

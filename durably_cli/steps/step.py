@@ -53,8 +53,6 @@ class Step:
     `results` are JSON texts by step name, each taken out when it is replayed; `record` is called
     with every event and returns once it is as durable as it must be; `replayed` with the name of
     every step that is replayed. `secrets` are masked in events, and refused in results.
-    `unfinished` has the last event, other than a start, of every step without one; `stop` ends the
-    attempt.
     """
 
     def __init__(
@@ -66,8 +64,6 @@ class Step:
         attempt: int = 1,
         replayed: Callable[[str], object] = _ignore,
         secrets: Secrets = NO_SECRETS,
-        unfinished: dict[str, Event] | None = None,
-        stop: Stop | None = None,
     ) -> None:
         self.run_id = run_id
         """The id of the run, the same in every attempt."""
@@ -75,17 +71,11 @@ class Step:
         """Which attempt this is, from 1."""
         self.log = Log(self)
         """`info`, `warn` and `error` lines for the journal and for the standard `logging`."""
-        self._results: dict[str, Json] = {} if results is None else results
-        self._record = record
+        self._record, self._replayed = record, replayed
         self._secrets = secrets if secrets else None
-        self._stop = stop or Stop()
-        self._scope = Scope(self._stop, self._secrets)
-        self._past = past = Past(self._results, {} if unfinished is None else unfinished)
-        self._driver = Driver(
-            record if self._secrets is None else self.emit, past, self._stop, replayed
-        )
         self._last = _NOTHING_YET
         self._failures: dict[int, tuple[str, BaseException]] = {}
+        self._connect(Past({} if results is None else results, {}), Stop())
 
     @overload
     def run(self, name: str, fn: Callable[[*Ts], T], /, *args: *Ts, returns: None = None) -> T: ...
@@ -170,7 +160,13 @@ class Step:
         self._last = _Called(fn, returns, converter)
         return converter
 
-    def ask(self, operation: Operation) -> Any:
+    def _connect(self, past: Past, stop: Stop) -> None:
+        self._past, self._results, self._stop = past, past.results, stop
+        self._scope = Scope(stop, self._secrets)
+        record = self._record if self._secrets is None else self.emit
+        self._driver = Driver(record, past, stop, self._replayed)
+
+    def _ask(self, operation: Operation) -> Any:
         """What comes of an operation, before or now: for the methods of this class."""
         self._scope.enter(operation.name, sys._getframe(2))
         if operation.name in self._results:
@@ -190,6 +186,22 @@ class Step:
             raise
         finally:
             self._scope.running = None
+
+
+def step_of(
+    past: Past,
+    stop: Stop,
+    record: Callable[[Event], object],
+    *,
+    run_id: str,
+    attempt: int,
+    replayed: Callable[[str], object],
+    secrets: Secrets,
+) -> Step:
+    """The step of an attempt: what the run's journal has is handed back, and `stop` ends it."""
+    step = Step(None, record, run_id=run_id, attempt=attempt, replayed=replayed, secrets=secrets)
+    step._connect(past, stop)
+    return step
 
 
 def _number(given: object) -> float:

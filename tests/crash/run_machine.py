@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from durably_cli.cli.commands import verify
 from durably_cli.engines.local import remove, repair
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.execute import Work, remember
+from durably_cli.engines.local.execute import Work
+from durably_cli.engines.local.past import past_of, remember
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store, Unreadable, View
 from durably_cli.errors import Busy, JournalDamaged, NotFound

@@ -30,7 +30,7 @@ from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.state import RunState
 from durably_cli.journal.writer import Journal
 from durably_cli.steps.operation import Past
-from durably_cli.steps.step import Step
+from durably_cli.steps.step import Step, step_of
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
 from durably_cli.values.strict_json import printable
@@ -89,15 +89,14 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
     record = Recorder(run.journal, watcher.recorded)
     attempt = len(run.state.attempts) + 1
     stop = Stop()
-    step = Step(
-        run.past.results,
+    step = step_of(
+        run.past,
+        stop,
         record,
         run_id=run.run_id,
         attempt=attempt,
         replayed=watcher.replayed,
         secrets=work.secrets,
-        unfinished=run.past.unfinished,
-        stop=stop,
     )
     try:
         with signals.stopping(stop.stop):

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from durably_cli.engines.local.execute import remember
+from durably_cli.engines.local.past import past_of, remember
 from durably_cli.engines.local.store import fold_reading
 from durably_cli.journal.events import StepStarted
 from durably_cli.journal.reader import Reading
