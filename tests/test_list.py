@@ -132,8 +132,9 @@ def test_a_screenful_is_listed_and_said_not_to_be_all(project: Project) -> None:
     program = """
 from durably_cli.system import clock, ids
 from durably_cli.journal import events
+from durably_cli.project import stores
 from durably_cli.project import places
-store = places.open_store(places.find_project(), to_write=True)
+store = stores.open_store(places.find_project(), to_write=True)
 for _ in range(23):
     run = ids.new()
     store.create(events.RunCreated(1, run, "made", events.Json("{}"), clock.now())).close()
@@ -155,7 +156,7 @@ from durably_cli.journal import events
 from durably_cli.system import ids
 from durably_cli.project import places
 from durably_cli.journal.events import Json, RunCreated, RunStarted, StepStarted, RunCompleted
-store = places.open_store(places.find_project(), to_write=True)
+store = stores.open_store(places.find_project(), to_write=True)
 run = ids.new()
 with store.create(RunCreated(1, run, "made", Json("{{}}"), {at("00")!r})) as journal:
     journal.append(RunStarted(1, 1, "h", {at("01")!r}))

@@ -9,7 +9,7 @@ import pytest
 
 from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.journal.events import FORMAT, Json, RunCreated
-from durably_cli.project import places
+from durably_cli.project import places, stores
 from durably_cli.system import files
 from tests.conftest import Project
 from tests.strategies import RUN
@@ -70,69 +70,69 @@ def test_outside_of_a_project_it_is_the_one_of_the_virtual_environment(
 
 def test_projects_of_one_name_have_stores_of_their_own(tmp_path: Path) -> None:
     one, two = make_project(tmp_path / "a" / "app"), make_project(tmp_path / "b" / "app")
-    assert places.store_folder(one) != places.store_folder(two)
-    assert places.store_folder(one).name.startswith("app-")
-    places.open_store(one, to_write=True)
-    places.open_store(two, to_write=True)
+    assert stores.store_folder(one) != stores.store_folder(two)
+    assert stores.store_folder(one).name.startswith("app-")
+    stores.open_store(one, to_write=True)
+    stores.open_store(two, to_write=True)
 
 
 def test_reading_makes_no_folder(tmp_path: Path) -> None:
-    places.open_store(make_project(tmp_path / "app"))
+    stores.open_store(make_project(tmp_path / "app"))
     assert not (tmp_path / "data").exists()
 
 
 def test_a_store_of_another_project_is_refused(tmp_path: Path) -> None:
     one, two = make_project(tmp_path / "one"), make_project(tmp_path / "two")
-    places.open_store(one, to_write=True)
-    os.rename(places.store_folder(one), places.store_folder(two))
+    stores.open_store(one, to_write=True)
+    os.rename(stores.store_folder(one), stores.store_folder(two))
     with pytest.raises(ConfigError, match=f"belong to the project {one}"):
-        places.open_store(two)
+        stores.open_store(two)
 
 
 def test_a_copied_project_has_no_claim_on_the_runs_of_the_first(tmp_path: Path) -> None:
     one = make_project(tmp_path / "one" / "app")
-    places.open_store(one, to_write=True)
+    stores.open_store(one, to_write=True)
     copy = make_project(tmp_path / "two" / "app")
-    places.open_store(copy, to_write=True)
-    assert places.store_folder(copy).exists()
+    stores.open_store(copy, to_write=True)
+    assert stores.store_folder(copy).exists()
 
 
 def test_adopting_can_be_done_again_after_a_crash_between_its_two_steps(tmp_path: Path) -> None:
     old = make_project(tmp_path / "old")
-    places.open_store(old, to_write=True)
-    (places.store_folder(old) / "runs").mkdir()
+    stores.open_store(old, to_write=True)
+    (stores.store_folder(old) / "runs").mkdir()
     new = tmp_path / "new"
     old.rename(new)
-    os.rename(places.store_folder(old), places.store_folder(new))
+    os.rename(stores.store_folder(old), stores.store_folder(new))
     with pytest.raises(ConfigError, match="belong to the project"):
-        places.open_store(new)
-    places.adopt(old, new)
-    places.open_store(new, to_write=True)
+        stores.open_store(new)
+    stores.adopt(old, new)
+    stores.open_store(new, to_write=True)
 
 
 def test_adopting_never_mixes_two_projects(tmp_path: Path) -> None:
     old, new = make_project(tmp_path / "old"), make_project(tmp_path / "new")
     for project in (old, new):
-        places.open_store(project, to_write=True)
-        (places.store_folder(project) / "runs").mkdir()
+        stores.open_store(project, to_write=True)
+        (stores.store_folder(project) / "runs").mkdir()
     with pytest.raises(ConfigError, match="is still a project"):
-        places.adopt(old, new)
+        stores.adopt(old, new)
     (old / "jobs").rmdir()
     with pytest.raises(ConfigError, match="has runs of its own"):
-        places.adopt(old, new)
+        stores.adopt(old, new)
 
 
 def test_runs_that_execute_are_not_adopted(tmp_path: Path) -> None:
     old = make_project(tmp_path / "old")
-    store = places.open_store(old, to_write=True)
+    store = stores.open_store(old, to_write=True)
     run = store.create(RunCreated(FORMAT, RUN, "job", Json("{}"), "2026-11-23T03:00:00.123Z"))
     assert run is not None
     new = tmp_path / "new"
     old.rename(new)
     with pytest.raises(Busy, match="is executing"):
-        places.adopt(old, new)
+        stores.adopt(old, new)
     run.close()
-    assert places.adopt(old, new) == places.store_folder(new)
+    assert stores.adopt(old, new) == stores.store_folder(new)
 
 
 def test_a_data_folder_that_depends_on_where_one_stands_is_refused(
@@ -140,7 +140,7 @@ def test_a_data_folder_that_depends_on_where_one_stands_is_refused(
 ) -> None:
     monkeypatch.setenv("DURABLY_DATA_DIR", "here")
     with pytest.raises(ConfigError, match="another folder in every working directory"):
-        places.open_store(make_project(tmp_path / "app"))
+        stores.open_store(make_project(tmp_path / "app"))
 
 
 @pytest.mark.parametrize("name", ["loop", "~no-such-user/x"])
@@ -164,11 +164,11 @@ def test_a_folder_that_is_named_must_be_a_project(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
 def test_a_folder_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
     project = make_project(tmp_path / "app")
-    places.open_store(project, to_write=True)
-    for folder in (places.store_folder(project), tmp_path / "data"):
+    stores.open_store(project, to_write=True)
+    for folder in (stores.store_folder(project), tmp_path / "data"):
         folder.chmod(mode)
         with pytest.raises(Forbidden, match="can be written by others"):
-            places.open_store(project)
+            stores.open_store(project)
         folder.chmod(0o700)
 
 
@@ -182,7 +182,7 @@ def test_a_folder_of_another_user_is_refused(
     else:
         monkeypatch.setenv("DURABLY_DATA_DIR", "/usr")
     with pytest.raises(Forbidden, match="belongs to user"):
-        places.open_store(project, to_write=True)
+        stores.open_store(project, to_write=True)
 
 
 def test_a_data_folder_that_cannot_be_made_is_an_error_of_the_system(
@@ -190,7 +190,7 @@ def test_a_data_folder_that_cannot_be_made_is_an_error_of_the_system(
 ) -> None:
     monkeypatch.setenv("DURABLY_DATA_DIR", "/proc/durably")
     with pytest.raises(OSError):
-        places.open_store(make_project(tmp_path / "app"), to_write=True)
+        stores.open_store(make_project(tmp_path / "app"), to_write=True)
 
 
 def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:

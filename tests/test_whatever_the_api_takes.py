@@ -30,7 +30,7 @@ from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
 from durably_cli.journal.reader import Reading
-from durably_cli.project import places
+from durably_cli.project import places, stores
 from durably_cli.render import rows
 
 
@@ -243,7 +243,7 @@ def test_what_the_api_takes_a_reader_gives_back(
         except DurablyError:
             assert not list(Path(folder).rglob("*.jsonl")), "it was refused before there was a run"
             return
-        store = places.open_store(places.find_project(start=Path(__file__).parent))
+        store = stores.open_store(places.find_project(start=Path(__file__).parent))
         _check_readable(store, run.id)
         assert run.status == "failed"
         _check_replayed(store, run.id, job, played)

@@ -48,12 +48,12 @@ _WORDS = (("@last", "the newest run"), ("@failed", "the newest run that failed")
 
 
 def _runs(project: Path) -> Iterator[tuple[str, str]]:
-    from durably_cli.project import places
+    from durably_cli.project import stores
     from durably_cli.render.words import age
     from durably_cli.system.ids import short
 
     try:
-        store = places.open_store(project)
+        store = stores.open_store(project)
         for run_id in islice(store.run_ids(), _RUNS):
             created = store.created(run_id)
             if created is not None:

@@ -85,7 +85,7 @@ def adopt(
     Examples:
       durably adopt /home/ann/old-place/billing
     """
-    from durably_cli.project.places import adopt
+    from durably_cli.project.stores import adopt
 
     folder = adopt(Path(old).absolute(), project_of(context))
     from durably_cli.render.words import visible

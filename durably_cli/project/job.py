@@ -20,7 +20,7 @@ from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import InvalidInput, RunFailed, ValueRefused
 from durably_cli.journal.events import ErrorInfo, Event, Json
 from durably_cli.journal.state import Status
-from durably_cli.project import places
+from durably_cli.project import places, stores
 from durably_cli.steps.step import Step
 from durably_cli.values import convert, declared
 from durably_cli.values.schema import Field, fields_of, type_name
@@ -71,7 +71,7 @@ class Job(Generic[I, O]):
                 raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
         project = places.find_project(start=self.source.parent)
         hints.called(project, finds_project=places.is_found_from_here(project))
-        store = places.open_store(project, to_write=True)
+        store = stores.open_store(project, to_write=True)
         request = Request(
             job=self.name,
             input=given,

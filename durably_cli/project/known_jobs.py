@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from durably_cli.engines.local import cache
 from durably_cli.errors import DurablyError
-from durably_cli.project import places
+from durably_cli.project import places, stores
+from durably_cli.system import folders
 from durably_cli.values.schema import Field, Kind
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _known(found: dict[str, Any]) -> Known:
 
 
 def _path(project: Path) -> Path:
-    return places.cache_folder() / f"{places.store_folder(project).name}.json"
+    return folders.cache_folder() / f"{stores.store_folder(project).name}.json"
 
 
 def _stamp(source: Path) -> list[Any]:

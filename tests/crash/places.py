@@ -13,7 +13,7 @@ from pathlib import Path
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.store import Store
 from durably_cli.journal.events import FORMAT, Json, RunCompleted, RunCreated, RunStarted
-from durably_cli.project import places
+from durably_cli.project import stores
 from tests.conftest import Project
 from tests.crash import forking
 from tests.crash.forking import Ended, How
@@ -166,7 +166,7 @@ READING = (
 
 def _store_of(project: Project) -> Path:
     """The store's folder of a project that has a data folder of its own."""
-    return project.data / places.store_folder(project.root.resolve()).name
+    return project.data / stores.store_folder(project.root.resolve()).name
 
 
 def remove(path: Path) -> None:

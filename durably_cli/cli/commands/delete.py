@@ -16,7 +16,7 @@ from durably_cli.engines.local.remove import remove, sweep
 from durably_cli.engines.local.store import Store, Unreadable, View, is_imported
 from durably_cli.errors import Busy, JournalError, NotFound, UsageError
 from durably_cli.journal.state import Status
-from durably_cli.project import places
+from durably_cli.project import stores
 from durably_cli.render.words import age, plural, size
 from durably_cli.system import ids
 
@@ -41,7 +41,7 @@ def run_delete(
     project: Path, meant: list[str], statuses: Collection[Status], *, free_keys: bool
 ) -> int:
     """`durably delete`; the exit code. What is meant is looked up before anything is removed."""
-    store = places.open_store(project)
+    store = stores.open_store(project)
     freed = sweep(store)
     runs = [run for one in meant if (run := _run_or_freed(store, one, free_keys)) is not None]
     for run_id in runs:
@@ -54,7 +54,7 @@ def run_delete(
 
 def run_prune(project: Path, options: PruneOptions) -> int:
     """`durably prune`; the exit code."""
-    store = places.open_store(project)
+    store = stores.open_store(project)
     freed = 0 if options.dry_run else sweep(store)
     old = list(_old(store, options))
     if options.dry_run or not old:

@@ -24,7 +24,7 @@ from durably_cli.engines.request import Disposition, OnConflict, Request
 from durably_cli.errors import Abort, DurablyError, Interrupted, NotFound
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.masking import NO_SECRETS
-from durably_cli.project import known_jobs, places
+from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import AnyJob, find_job
 from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.rows import pretty_json, write_summary_json
@@ -66,7 +66,7 @@ def run_trigger(
         on_conflict=options.on_conflict,
         wait=options.wait,
     )
-    store = places.open_store(project, to_write=True)
+    store = stores.open_store(project, to_write=True)
 
     def act(talk: Talk) -> Ended:
         def load(created: RunCreated | None) -> AnyJob:
@@ -83,7 +83,7 @@ def run_trigger(
 
 def run_resume(project: Path, meant: str, *, quiet: bool, as_json: bool) -> int:
     """`durably resume`; the exit code."""
-    store = places.open_store(project)
+    store = stores.open_store(project)
     run_id = find_run(store, meant)
 
     def act(talk: Talk) -> Ended:

@@ -11,14 +11,14 @@ from durably_cli.engines.local.import_ import bring_in
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.store import is_imported
 from durably_cli.errors import JournalDamaged, UsageError
-from durably_cli.project import places
+from durably_cli.project import stores
 from durably_cli.system import files
 from durably_cli.system.ids import short
 
 
 def run_export(project: Path, meant: str, target: Path) -> int:
     """`durably export`; the exit code. The file gets its name when it is whole and on disk."""
-    store = places.open_store(project)
+    store = stores.open_store(project)
     run_id = find_run(store, meant)
     if os.path.lexists(target):
         raise UsageError(f"{target} exists already", hint="choose another name")
@@ -39,7 +39,7 @@ def run_export(project: Path, meant: str, target: Path) -> int:
 
 def run_import(project: Path, source: Path, *, adopt: bool) -> int:
     """`durably import`; the exit code."""
-    store = places.open_store(project, to_write=True)
+    store = stores.open_store(project, to_write=True)
     with open(source, "rb") as file:
         contents, was_here, damage = bring_in(file, store, adopt=adopt)
     print(contents.run)

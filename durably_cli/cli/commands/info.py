@@ -12,10 +12,11 @@ from durably_cli import version
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
 from durably_cli.journal.events import FORMAT
-from durably_cli.project import places
+from durably_cli.project import places, stores
 from durably_cli.render.record import SCHEMA
 from durably_cli.render.rows import row
 from durably_cli.render.words import plural, size
+from durably_cli.system import folders
 from durably_cli.values.strict_json import to_json
 from durably_cli.version import __version__
 
@@ -56,8 +57,8 @@ def settings(given_project: str | None) -> Iterator[Setting]:
     if project is not None:
         yield _jobs(project)
     for name, folder, variable in (
-        ("data", places.data_folder, places.DATA_VARIABLE),
-        ("cache", places.cache_folder, places.CACHE_VARIABLE),
+        ("data", folders.data_folder, folders.DATA_VARIABLE),
+        ("cache", folders.cache_folder, folders.CACHE_VARIABLE),
     ):
         is_set = bool(os.environ.get(variable))
         try:
@@ -80,7 +81,7 @@ def _jobs(project: Path) -> Setting:
 
 def _store(project: Path) -> Setting:
     try:
-        store = places.open_store(project)
+        store = stores.open_store(project)
     except DurablyError as error:
         return Setting("store", None, error.what)
     return Setting("store", str(store.root), _contents(store))

@@ -14,7 +14,7 @@ from durably_cli.engines.local.store import Store, View
 from durably_cli.errors import JournalError, NotFound, UsageError
 from durably_cli.journal.blobs import BlobDamaged, Blobs
 from durably_cli.journal.events import Json
-from durably_cli.project import places
+from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.system import ids
 
@@ -36,7 +36,7 @@ class InspectOptions(NamedTuple):
 def run_inspect(project: Path, meant: str, options: InspectOptions) -> int:
     """`durably inspect`; the exit code."""
     write = _writer(options, project, sys.stdout)
-    store = places.open_store(project)
+    store = stores.open_store(project)
     run_id = find_run(store, meant)
     if options.follow:
         _follow(store, run_id, options)

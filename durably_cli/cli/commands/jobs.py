@@ -13,7 +13,7 @@ from durably_cli.engines.local.index import candidates
 from durably_cli.engines.local.store import Store, View
 from durably_cli.engines.local.working_folder import inside
 from durably_cli.errors import ConfigError, InvalidInput, JobModuleError
-from durably_cli.project import known_jobs, places
+from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import AnyJob, find_job, load_all
 from durably_cli.render.record import SCHEMA, summary
 from durably_cli.render.rows import row
@@ -28,7 +28,7 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
         jobs, broken = load_all(project)
         broken += list(_taken_out(jobs))
     known_jobs.remember(project, jobs.values(), all_of_them=not broken)
-    last = last_runs(places.open_store(project), jobs)
+    last = last_runs(stores.open_store(project), jobs)
     described = [(jobs[name], last.get(name)) for name in sorted(jobs)]
     out = sys.stdout
     if as_json:
@@ -54,7 +54,7 @@ def run_job(project: Path, name: str, *, as_json: bool) -> int:
     with aside() as streams, inside(project):
         job = find_job(project, name, lambda text: streams.stderr.write(visible(text) + "\n"))
     known_jobs.remember(project, [job])
-    last_run = last_runs(places.open_store(project), [name]).get(name)
+    last_run = last_runs(stores.open_store(project), [name]).get(name)
     out = sys.stdout
     if as_json:
         out.write(to_json({"schema": SCHEMA, "job": _as_json(job, last_run)}) + "\n")

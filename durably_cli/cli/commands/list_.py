@@ -13,7 +13,7 @@ from durably_cli import hints
 from durably_cli.engines.local.store import Store, Unreadable, View
 from durably_cli.errors import UsageError
 from durably_cli.journal.state import Status
-from durably_cli.project import places
+from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.render.words import visible
 from durably_cli.system import ids
@@ -52,7 +52,7 @@ def run_list(
 
     A `count` of 0 lists all; without one it is a screenful, and said if there are more.
     """
-    store = places.open_store(project)
+    store = stores.open_store(project)
     if watch:
         return _watch(store, filters, count)
     fitting = _fitting(store, filters)

@@ -10,7 +10,7 @@ from typing import TextIO
 from durably_cli.engines.local.follow import follow as follow_run
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.journal.events import Event, LogWritten
-from durably_cli.project import places
+from durably_cli.project import stores
 from durably_cli.render import rows
 
 _LEVELS = ("info", "warn", "error")
@@ -20,7 +20,7 @@ def run_logs(
     project: Path, meant: str, *, follow: bool, step: str | None, level: str, as_json: bool
 ) -> int:
     """`durably logs`; the exit code."""
-    store = places.open_store(project)
+    store = stores.open_store(project)
     run_id = find_run(store, meant)
     write = _writer(sys.stdout, as_json)
     if follow:

@@ -9,14 +9,14 @@ from durably_cli.cli.asking import confirm, say
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.repair import find_cut, repair
 from durably_cli.errors import Forbidden
-from durably_cli.project import places
+from durably_cli.project import stores
 from durably_cli.render.words import plural
 from durably_cli.system.ids import short
 
 
 def run_repair(project: Path, meant: str, *, yes: bool) -> int:
     """`durably repair`; the exit code."""
-    store = places.open_store(project)
+    store = stores.open_store(project)
     run_id = find_run(store, meant)
     cut = find_cut(store, run_id)
     if cut is None:

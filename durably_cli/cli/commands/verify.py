@@ -16,7 +16,7 @@ from durably_cli.engines.local.store import Store, Unreadable, View, is_imported
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged, JournalError
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_file_name, is_reference
 from durably_cli.journal.events import StepCompleted
-from durably_cli.project import places
+from durably_cli.project import stores
 from durably_cli.render.record import SCHEMA
 from durably_cli.render.rows import row
 from durably_cli.render.words import plural, size
@@ -41,7 +41,7 @@ class Finding(NamedTuple):
 
 def run_verify(project: Path, meant: list[str], *, as_json: bool) -> int:
     """`durably verify`; the exit code."""
-    store = places.open_store(project)
+    store = stores.open_store(project)
     runs = [find_run(store, one) for one in meant]
     findings = _of_runs(store, runs) if runs else _of_all(store)
     out, bad, separator = sys.stdout, 0, "\n"
