@@ -14,7 +14,8 @@ from durably_cli.version import __version__
 
 if TYPE_CHECKING:
     from durably_cli.errors import DurablyError, RunFailed, StepError, StepMisused, ValueRefused
-    from durably_cli.project.job import Job, Run, define_job
+    from durably_cli.project.job import Job, define_job
+    from durably_cli.project.run import Run
     from durably_cli.steps.step import Step
     from durably_cli.values.secret import Secret
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from durably_cli.journal.events import Json, StepCompleted
+from durably_cli.journal.events import StepCompleted
 from durably_cli.steps.operation import Past, Plan, Wait
 from durably_cli.steps.step import Step
 from durably_cli.system import clock
 from durably_cli.values import convert
+from durably_cli.values.strict_json import Json
 from tests.sleep_event import StepWaiting
 
 

@@ -11,7 +11,6 @@ from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
-    Json,
     LogWritten,
     ProgressReported,
     RunCancelled,
@@ -24,7 +23,7 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.values.strict_json import to_json
+from durably_cli.values.strict_json import Json, to_json
 
 RUN = "01a20bae-97e3-79c3-be7b-f5a07273e515"
 

@@ -108,7 +108,7 @@ def test_one_that_is_missing_or_changed_is_damage_and_never_a_result(
     assert result.out == ""
     assert large.effects == ["made 0", "made 1"]
     found = json.loads(large.run("verify", "--json", expect=74).out)["findings"]
-    assert any("the result of step make-0 is lost" in each["told"] for each in found)
+    assert any("the result of step make-0 is lost" in each["detail"] for each in found)
     large.run("inspect", "@last", "--step", "make-0", expect=74)
     path.unlink(missing_ok=True)
     path.write_bytes(data)

@@ -71,7 +71,7 @@ def test_a_damaged_journal_is_said_with_what_is_intact_of_it(work: Project) -> N
     byte = sum(map(len, journal.read_bytes().splitlines(keepends=True)[:5]))
     (found,) = findings(work, expect=74)
     assert found["state"] == "damaged"
-    assert found["told"] == (
+    assert found["detail"] == (
         f"step 1 is intact; line 6 is damaged at byte {byte:,}: its checksum does not match"
     )
     assert "durably inspect RUN" in work.run("verify", expect=74).err

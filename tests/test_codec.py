@@ -13,7 +13,6 @@ from durably_cli.journal import codec
 from durably_cli.journal.events import (
     FORMAT,
     Event,
-    Json,
     LogWritten,
     ProgressReported,
     RunCreated,
@@ -21,6 +20,7 @@ from durably_cli.journal.events import (
     StepStarted,
     Unknown,
 )
+from durably_cli.values.strict_json import Json
 from tests.strategies import RUN, journals, lines_of
 
 AT = "2026-11-23T03:00:00.123Z"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from durably_cli.errors import Interrupted
-from durably_cli.journal.failures import describe, origin_of, repr_of, text_of
+from durably_cli.journal.failures import describe
+from durably_cli.values.untrusted import origin_of, repr_of, text_of
 
 
 class NoText(Exception):

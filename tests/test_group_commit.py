@@ -13,17 +13,11 @@ import pytest
 
 from durably_cli.errors import JournalLost, RunEnded
 from durably_cli.journal import ownership
-from durably_cli.journal.events import (
-    FORMAT,
-    Json,
-    LogWritten,
-    RunCompleted,
-    RunCreated,
-    StepCompleted,
-)
+from durably_cli.journal.events import FORMAT, LogWritten, RunCompleted, RunCreated, StepCompleted
 from durably_cli.journal.reader import Reading
 from durably_cli.journal.writer import Journal
 from durably_cli.system import files
+from durably_cli.values.strict_json import Json
 from tests.strategies import RUN
 
 AT = "2026-11-23T03:00:00.123Z"

@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durably_cli.engines.local import index
-from durably_cli.engines.local.store import Store, View
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import View
 from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
-    Json,
     RunCompleted,
     RunCreated,
     RunFailed,
@@ -33,6 +33,7 @@ from durably_cli.journal.reader import Reading
 from durably_cli.journal.state import Status
 from durably_cli.journal.writer import Journal
 from durably_cli.system import ids
+from durably_cli.values.strict_json import Json
 from tests.conftest import Project
 
 AT = "2026-11-23T03:00:00.123Z"

@@ -13,17 +13,11 @@ import pytest
 
 from durably_cli.errors import Busy, Forbidden, JournalLost
 from durably_cli.journal import ownership
-from durably_cli.journal.events import (
-    FORMAT,
-    Json,
-    LogWritten,
-    RunCreated,
-    StepCompleted,
-    StepStarted,
-)
+from durably_cli.journal.events import FORMAT, LogWritten, RunCreated, StepCompleted, StepStarted
 from durably_cli.journal.reader import Reading
 from durably_cli.journal.writer import Journal
 from durably_cli.system import locks
+from durably_cli.values.strict_json import Json
 from tests.strategies import RUN
 
 AT = "2026-11-23T03:00:00.123Z"

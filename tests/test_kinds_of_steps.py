@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from durably_cli.errors import Interrupted
-from durably_cli.journal.events import TYPES, Json, StepCompleted, StepStarted
+from durably_cli.journal.events import TYPES, StepCompleted, StepStarted
 from durably_cli.journal.log import MemoryLog
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.driver import Driver
 from durably_cli.steps.operation import All, Operation, Past, Plan
 from durably_cli.steps.stop import Stop
 from durably_cli.values import convert
+from durably_cli.values.strict_json import Json
 from tests.conftest import Project, Started
 from tests.sleep_event import StepWaiting
 from tests.sleep_kind import Sleep, SleepingStep

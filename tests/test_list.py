@@ -131,13 +131,14 @@ def test_a_terminal_gets_a_table_with_short_ids_that_fits(three: Project) -> Non
 def test_a_screenful_is_listed_and_said_not_to_be_all(project: Project) -> None:
     program = """
 from durably_cli.system import clock, ids
+from durably_cli.values import strict_json
 from durably_cli.journal import events
 from durably_cli.project import stores
 from durably_cli.project import places
 store = stores.open_store(places.find_project(), to_write=True)
 for _ in range(23):
     run = ids.new()
-    store.create(events.RunCreated(1, run, "made", events.Json("{}"), clock.now())).close()
+    store.create(events.RunCreated(1, run, "made", strict_json.Json("{}"), clock.now())).close()
 """
     subprocess.run([sys.executable, "-c", program], cwd=project.root, env=project.env, check=True)
     listed = project.run("list")
@@ -155,7 +156,8 @@ def test_took_is_the_time_in_attempts_and_not_between_them(project: Project) -> 
 from durably_cli.journal import events
 from durably_cli.system import ids
 from durably_cli.project import places
-from durably_cli.journal.events import Json, RunCreated, RunStarted, StepStarted, RunCompleted
+from durably_cli.journal.events import RunCreated, RunStarted, StepStarted, RunCompleted
+from durably_cli.values.strict_json import Json
 store = stores.open_store(places.find_project(), to_write=True)
 run = ids.new()
 with store.create(RunCreated(1, run, "made", Json("{{}}"), {at("00")!r})) as journal:

@@ -13,7 +13,6 @@ from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
-    Json,
     RunCreated,
     RunFailed,
     RunStarted,
@@ -21,7 +20,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.system import ids
-from durably_cli.values.strict_json import to_json
+from durably_cli.values.strict_json import Json, to_json
 from tests.conftest import Project
 
 AT = "2026-11-23T03:00:00.123Z"

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from durably_cli.errors import Busy, ConfigError, Forbidden
-from durably_cli.journal.events import FORMAT, Json, RunCreated
+from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.project import places, stores
 from durably_cli.system import files
+from durably_cli.values.strict_json import Json
 from tests.conftest import Project
 from tests.strategies import RUN
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 
 from durably_cli.journal import codec, fast_codec
-from durably_cli.journal.events import Event, Json, StepCompleted, StepStarted
-from durably_cli.values.strict_json import to_json
+from durably_cli.journal.events import Event, StepCompleted, StepStarted
+from durably_cli.values.strict_json import Json, to_json
 from tests.strategies import RUN, journals, lines_of
 
 AT = "2026-11-23T03:00:00.123Z"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from durably_cli.journal import codec
-from durably_cli.journal.events import FORMAT, Json, RunCreated
+from durably_cli.journal.events import FORMAT, RunCreated
+from durably_cli.values.strict_json import Json
 from tests.conftest import Project
 
 STUBBORN = """

@@ -10,9 +10,10 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from durably_cli.errors import ValueRefused
-from durably_cli.journal.events import Json, LogWritten
+from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import MASK, Secrets
 from durably_cli.values.secret_sources import places
+from durably_cli.values.strict_json import Json
 from tests.conftest import Project
 from tests.test_list import on_a_terminal
 

@@ -19,7 +19,6 @@ from durably_cli.errors import Interrupted
 from durably_cli.journal import codec
 from durably_cli.journal.events import (
     Event,
-    Json,
     LogWritten,
     ProgressReported,
     StepCompleted,
@@ -27,7 +26,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.render.lines import share
-from durably_cli.values.strict_json import to_json
+from durably_cli.values.strict_json import Json, to_json
 from tests import strategies
 
 

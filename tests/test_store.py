@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durably_cli.engines.local.store import Known, Store, Unreadable, View
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import Known, Unreadable, View
 from durably_cli.errors import JournalError, NotFound
 from durably_cli.journal import ownership, writer
-from durably_cli.journal.events import FORMAT, Event, Json, RunCreated, RunStarted
+from durably_cli.journal.events import FORMAT, Event, RunCreated, RunStarted
 from durably_cli.journal.reader import Mark, Reading
 from durably_cli.journal.state import RunState, Status, fold
 from durably_cli.system import ids, locks
+from durably_cli.values.strict_json import Json
 from tests.strategies import RUN, journals, lines_of
 
 AT = "2026-11-23T03:00:00.123Z"

@@ -8,7 +8,6 @@ from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
-    Json,
     RunCompleted,
     RunCreated,
     RunInterrupted,
@@ -19,6 +18,7 @@ from durably_cli.journal.events import (
 )
 from durably_cli.journal.state import fold
 from durably_cli.render.timeline import Execution, Gap, executions, lanes, pick
+from durably_cli.values.strict_json import Json
 from tests.strategies import RUN
 
 

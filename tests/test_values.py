@@ -18,9 +18,9 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from durably_cli.errors import ValueRefused
-from durably_cli.journal.events import Json
 from durably_cli.values import convert
 from durably_cli.values.declared import UNDECLARED
+from durably_cli.values.strict_json import Json
 from tests import strategies
 
 

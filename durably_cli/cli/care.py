@@ -53,7 +53,7 @@ def verify(
     Examples:
       durably verify
       durably verify @last
-      durably verify --json | jq -r '.findings[] | select(.state != "ok") | .told'
+      durably verify --json | jq -r '.findings[] | select(.state != "ok") | .detail'
     """
     from durably_cli.cli.commands.verify import run_verify
     from durably_cli.errors import UsageError

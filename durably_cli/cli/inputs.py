@@ -10,9 +10,8 @@ from typing import Any
 
 from durably_cli.cli.options import argument_text
 from durably_cli.errors import InvalidInput, UsageError
-from durably_cli.journal.events import Json
 from durably_cli.values import strict_json
-from durably_cli.values.strict_json import to_json
+from durably_cli.values.strict_json import Json, to_json
 
 _FIELD = r"(?s)([^=:]+)(:?=)(.*)"
 

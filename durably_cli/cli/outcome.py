@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from durably_cli.engines.local.resume import Ended, holder
-from durably_cli.engines.local.store import View
+from durably_cli.engines.local.view import View
 from durably_cli.engines.request import Disposition
 from durably_cli.journal.events import StepCompleted
 from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
 from durably_cli.render.timeline import seconds_of
-from durably_cli.render.words import plural, span
+from durably_cli.render.words import span
 from durably_cli.system.ids import short
+from durably_cli.values.quantities import plural
 
 
 def tell_outcome(view: View, ended: Ended, talk: Talk, resume: str) -> int:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 from durably_cli.errors import Abort, ValueRefused
-from durably_cli.journal.events import ErrorInfo, Json
-from durably_cli.journal.failures import describe, is_all_of_durably
+from durably_cli.journal.events import ErrorInfo
+from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.values import convert
 from durably_cli.values.convert import Converter, DoesNotFit
@@ -22,7 +22,8 @@ from durably_cli.values.secret_sources import (
     places,
     resolve,
 )
-from durably_cli.values.strict_json import to_json
+from durably_cli.values.strict_json import Json, to_json
+from durably_cli.values.untrusted import is_all_of_durably
 
 _OUT_OF_REACH = (
     "it is a secret that cannot be given so: declare it as durably's Secret or pydantic's "

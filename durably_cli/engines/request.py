@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from durably_cli.errors import UsageError
-from durably_cli.journal.events import Json
-from durably_cli.values.strict_json import is_text
+from durably_cli.values.strict_json import Json, is_text
 
 
 class OnConflict(StrEnum):

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from durably_cli.errors import Forbidden
-from durably_cli.journal.events import Event, Json, StepCompleted
+from durably_cli.journal.events import Event, StepCompleted
 from durably_cli.system import files
-from durably_cli.values.strict_json import to_json
+from durably_cli.values.strict_json import Json, to_json
 
 LIMIT = 64 * 1024
 """How many bytes of JSON a result may have to stand in the journal itself."""

@@ -24,16 +24,9 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple, get_type_hints
 from zlib import crc32
 
-from durably_cli.journal.events import (
-    FORMAT,
-    TYPES,
-    ErrorInfo,
-    Event,
-    Json,
-    Unknown,
-)
+from durably_cli.journal.events import FORMAT, TYPES, ErrorInfo, Event, Unknown
 from durably_cli.journal.lenient import MANY_DIGITS, PEEK, any_integers, read_log_line
-from durably_cli.values.strict_json import DECODER, as_read, has_lone_surrogate, to_json
+from durably_cli.values.strict_json import DECODER, Json, as_read, has_lone_surrogate, to_json
 
 CRC_BYTES = len(b',"crc":"00000000"}')
 

@@ -13,12 +13,11 @@ milliseconds and a `Z`; `ms` are milliseconds on a monotonic clock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, NewType, Protocol, SupportsIndex, TypeVar
+from typing import Any, NamedTuple, Protocol, SupportsIndex, TypeVar
+
+from durably_cli.values.strict_json import Json
 
 FORMAT = 1
-
-Json = NewType("Json", str)
-"""A JSON text, ASCII only and strict, as it stands in a journal."""
 
 
 class ErrorInfo(NamedTuple):

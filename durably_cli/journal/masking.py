@@ -13,15 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from durably_cli.errors import ValueRefused
-from durably_cli.journal.events import (
-    ErrorInfo,
-    Event,
-    Json,
-    LogWritten,
-    ProgressReported,
-    StepFailed,
-)
-from durably_cli.values.strict_json import to_json
+from durably_cli.journal.events import ErrorInfo, Event, LogWritten, ProgressReported, StepFailed
+from durably_cli.values.strict_json import Json, to_json
 
 MASK = "**********"
 

@@ -17,7 +17,6 @@ Line 0 is never torn: a journal gets its name when line 0 is on disk.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from itertools import islice
@@ -28,19 +27,10 @@ from durably_cli.errors import JournalDamaged, JournalTooNew
 from durably_cli.journal import codec, fast_codec
 from durably_cli.journal.codec import BadLine, NewerFormat
 from durably_cli.journal.events import DURABLE, Event
+from durably_cli.journal.tail import Torn, has_zeroed_sector, is_cut_short
 
-_SECTOR = 512
-_PRINTABLE = rb"[ -~]*"
 _FIRST_BYTES = 1 << 12
 _MOST_BYTES = 1 << 16
-
-
-class Torn(NamedTuple):
-    """What a crash left behind the last good line: where, how much, and are lines in it."""
-
-    at: int
-    size: int
-    has_lines: bool
 
 
 class Mark(NamedTuple):
@@ -174,7 +164,7 @@ class Reading:
 
         # A line that is all there, no sector of it zero, was not torn, whatever stands behind it.
         rest = self._rest_without_durable_events(file, data, reason)
-        if not (_is_cut_short(rest, self.lines) or _has_zeroed_sector(data, self.end)):
+        if not (is_cut_short(rest, self.lines) or has_zeroed_sector(data, self.end)):
             raise self._damage(reason)
         self.torn = Torn(self.end, len(rest), has_lines=b"\n" in rest)
 
@@ -197,24 +187,3 @@ def begins_with(fd: int, mark: Mark, run_id: str) -> bool:
         file.seek(0)
         crc = codec.last_crc(islice(file, mark.lines), codec.seed(run_id))
         return crc == mark.crc and file.tell() == mark.end
-
-
-def _is_cut_short(rest: bytes, seq: int) -> bool:
-    """Is this the beginning of line `seq`, and not the whole of one?"""
-    head = b'{"seq":%d,"type":"' % seq
-    return (
-        rest[: len(head)] == head[: len(rest)]
-        and re.fullmatch(_PRINTABLE, rest) is not None
-        and not codec.begins_whole_object(rest)
-    )
-
-
-def _has_zeroed_sector(rest: bytes, offset: int) -> bool:
-    """Is some 512-byte-aligned chunk of the file, cut to these bytes at `offset`, all zero?"""
-    start = 0
-    while start < len(rest):
-        stop = min(len(rest), start + _SECTOR - (offset + start) % _SECTOR)
-        if not any(rest[start:stop]):
-            return True
-        start = stop
-    return False

@@ -15,7 +15,6 @@ from durably_cli.journal.events import (
     OF_NO_ATTEMPT,
     ErrorInfo,
     Event,
-    Json,
     LogWritten,
     ProgressReported,
     RunCancelled,
@@ -30,6 +29,7 @@ from durably_cli.journal.events import (
     StepStarted,
     Unknown,
 )
+from durably_cli.values.strict_json import Json
 
 
 class Status(StrEnum):

@@ -19,10 +19,11 @@ from typing import Any
 
 from durably_cli import hints
 from durably_cli.errors import Abort, ConfigError, JobModuleError, NotFound
-from durably_cli.journal.failures import describe, traceback_of
+from durably_cli.journal.failures import describe
 from durably_cli.project import known_jobs, missing_modules, places
 from durably_cli.project.job import NAME, Job
 from durably_cli.system import garbage
+from durably_cli.values.untrusted import traceback_of
 
 AnyJob = Job[Any, Any]
 

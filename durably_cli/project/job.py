@@ -15,19 +15,19 @@ from durably_cli import hints
 from durably_cli.engines import payload
 from durably_cli.engines.local import trigger, working_folder
 from durably_cli.engines.local.execute import OwnedRun, Work, source_hash
-from durably_cli.engines.local.store import View
-from durably_cli.engines.request import Disposition, Request
-from durably_cli.errors import InvalidInput, RunFailed, ValueRefused
-from durably_cli.journal.events import ErrorInfo, Event, Json
-from durably_cli.journal.state import Status
+from durably_cli.engines.local.view import View
+from durably_cli.engines.request import Request
+from durably_cli.errors import InvalidInput, ValueRefused
+from durably_cli.journal.events import Event
 from durably_cli.project import places, stores
+from durably_cli.project.run import Run
 from durably_cli.steps.step import Step
 from durably_cli.values import convert, declared
 from durably_cli.values.schema import Field, fields_of, type_name
+from durably_cli.values.strict_json import Json
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
-O_co = TypeVar("O_co", covariant=True)
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
@@ -191,34 +191,6 @@ class Job(Generic[I, O]):
             f"the input for {self.name} is not valid:\n{lines}",
             hint=f"{hints.command('jobs', self.name)}    (shows every field)",
         )
-
-
-class Run(Generic[O_co]):
-    """What a trigger ended up with: a run's id, status, disposition, and output or error."""
-
-    def __init__(self, job: Job[Any, O_co], view: View, disposition: Disposition) -> None:
-        self.id: str = view.run_id
-        self.status: Status = view.status
-        self.disposition: Disposition = disposition
-        self.error: ErrorInfo | None = view.state.error
-        self._job = job
-        self._output = view.state.output
-        self._project = view.state.created.project
-
-    def __repr__(self) -> str:
-        return f"<Run {self.id} of {self._job.name}, {self.status}>"
-
-    @property
-    def output(self) -> O_co:
-        """What the handler returned. RunFailed if the run has none."""
-        if self._output is None:
-            why = f": {self.error.type}: {self.error.message}" if self.error else ""
-            raise RunFailed(
-                f"run {self.id} of {self._job.name} has no output ({self.status}{why})",
-                hint=hints.command_anywhere(self._project, "resume", self.id),
-            )
-        output: O_co = self._job.output.load(self._output)
-        return output
 
 
 class _Unseen:

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from durably_cli import hints
-from durably_cli.journal.failures import traceback_of
+from durably_cli.values.untrusted import traceback_of
 
 _TAKEN_OUT = frozenset(
     (

@@ -8,7 +8,8 @@ from pathlib import Path
 from zlib import crc32
 
 from durably_cli import hints
-from durably_cli.engines.local.store import Store, View
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import View
 from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.project.places import is_project
 from durably_cli.system import files

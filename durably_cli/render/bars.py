@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from durably_cli.engines.local.store import View
+from durably_cli.engines.local.view import View
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.state import Status
 from durably_cli.render.colours import LOOKS
 from durably_cli.render.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
-from durably_cli.render.words import outcome_text, plural, size, span, visible
+from durably_cli.render.words import outcome_text, span, visible
 from durably_cli.system import clock
+from durably_cli.values.quantities import plural, size
 
 HEAD, TAIL, SLOWEST, FAILURES = 12, 8, 5, 20
 """How many executions of a long run are shown."""

@@ -6,7 +6,7 @@ from typing import TextIO
 
 from durably_cli.engines.local.execute import OwnedRun
 from durably_cli.engines.local.resume import holder
-from durably_cli.engines.local.store import View
+from durably_cli.engines.local.view import View
 from durably_cli.journal.events import (
     Event,
     LogWritten,
@@ -16,9 +16,10 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.render.words import plural, span, visible
+from durably_cli.render.words import span, visible
 from durably_cli.steps.log import standard_logging
 from durably_cli.system.ids import short
+from durably_cli.values.quantities import plural
 
 _IN_FULL = 20
 """How many steps have a line each; after that 50, 100, 200, 500, ... are said."""

@@ -21,8 +21,9 @@ from durably_cli.journal.events import (
 )
 from durably_cli.render.lines import Talk, share
 from durably_cli.render.tables import console_on, log_text
-from durably_cli.render.words import plural, span, visible
+from durably_cli.render.words import span, visible
 from durably_cli.system.ids import short
+from durably_cli.values.quantities import plural
 
 
 def redraw(out: TextIO, draw: Callable[[Console], bool]) -> None:

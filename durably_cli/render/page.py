@@ -13,16 +13,18 @@ from string import Template
 from typing import TextIO
 
 from durably_cli import hints
-from durably_cli.engines.local.store import View
+from durably_cli.engines.local.view import View
 from durably_cli.journal.blobs import size_of
-from durably_cli.journal.events import Json, LogWritten
+from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
 from durably_cli.render.record import in_doubt, reason, summary
 from durably_cli.render.rows import labels_text, logs, pretty_json
 from durably_cli.render.timeline import Execution, Lane, executions, lanes
-from durably_cli.render.words import outcome_text, plural, size, span, visible, visible_lines
+from durably_cli.render.words import outcome_text, span, visible, visible_lines
 from durably_cli.system import clock
 from durably_cli.system.ids import short
+from durably_cli.values.quantities import plural, size
+from durably_cli.values.strict_json import Json
 
 VALUE_LENGTH = 10_000
 """How many characters of a value are written; the page says where the rest is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from durably_cli.engines.local.store import Unreadable, View
+from durably_cli.engines.local.view import Unreadable, View
 from durably_cli.errors import JournalDamaged
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.state import Attempt, Status, StepState, StepStatus

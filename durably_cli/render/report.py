@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from durably_cli.engines.local.store import View
+from durably_cli.engines.local.view import View
 from durably_cli.render.rows import logs
 from durably_cli.render.timeline import seconds_of
-from durably_cli.render.words import plural, span, visible, visible_lines
+from durably_cli.render.words import span, visible, visible_lines
 from durably_cli.system.ids import short
+from durably_cli.values.quantities import plural
 
 LOGS, PRINTED, ATTEMPTS = 10, 20, 10
 """How many log lines, lines the job printed, and attempts are shown, the last ones."""

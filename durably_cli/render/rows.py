@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from durably_cli.engines.local.store import Unreadable, View
+from durably_cli.engines.local.view import Unreadable, View
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import Event, LogWritten
 from durably_cli.journal.state import StepState, steps

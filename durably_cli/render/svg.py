@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from typing import TextIO
 from xml.sax.saxutils import escape
 
-from durably_cli.engines.local.store import View
+from durably_cli.engines.local.view import View
 from durably_cli.journal.state import Status
 from durably_cli.render.record import summary
 from durably_cli.render.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
-from durably_cli.render.words import outcome_text, plural, span, visible
+from durably_cli.render.words import outcome_text, span, visible
 from durably_cli.system import clock
 from durably_cli.system.ids import short
+from durably_cli.values.quantities import plural
 
 HEAD, TAIL, SLOWEST, FAILURES = 30, 15, 5, 20
 """How many executions of a long run are drawn."""

@@ -12,14 +12,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from durably_cli.engines.local.store import Unreadable, View
-from durably_cli.journal.events import Json, LogWritten
+from durably_cli.engines.local.view import Unreadable, View
+from durably_cli.journal.events import LogWritten
 from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
 from durably_cli.render.record import in_doubt, summary
 from durably_cli.render.rows import labels_text, logs, pretty_json
-from durably_cli.render.words import age, plural, span, visible
+from durably_cli.render.words import age, span, visible
 from durably_cli.system.ids import short
+from durably_cli.values.quantities import plural
+from durably_cli.values.strict_json import Json
 
 LOGS = 20
 """How many log lines of a long run are shown, the last ones."""

@@ -14,7 +14,6 @@ from typing import NamedTuple
 from durably_cli.journal.events import (
     ErrorInfo,
     Event,
-    Json,
     RunStarted,
     StepCompleted,
     StepFailed,
@@ -22,6 +21,7 @@ from durably_cli.journal.events import (
 )
 from durably_cli.journal.state import Attempt
 from durably_cli.system import clock
+from durably_cli.values.strict_json import Json
 
 
 class Lane(NamedTuple):

@@ -9,12 +9,13 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from durably_cli.errors import Abort, StepMisused, ValueRefused
-from durably_cli.journal.events import Json, StepCompleted, StepFailed, StepStarted
+from durably_cli.journal.events import StepCompleted, StepFailed, StepStarted
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
 from durably_cli.steps.operation import Call, Past, Plan
 from durably_cli.system import clock
 from durably_cli.values import convert
+from durably_cli.values.strict_json import Json
 
 
 class FunctionCall(NamedTuple):

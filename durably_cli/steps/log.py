@@ -7,9 +7,9 @@ import threading
 from typing import Any, Protocol
 
 from durably_cli.journal.events import Event, LogWritten
-from durably_cli.journal.failures import repr_of, text_of
 from durably_cli.system import clock
 from durably_cli.values.strict_json import parse, printable, to_json
+from durably_cli.values.untrusted import repr_of, text_of
 
 
 class Logging(Protocol):

@@ -17,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from durably_cli.journal.events import Event, Json
+from durably_cli.journal.events import Event
 from durably_cli.values.convert import Converter
+from durably_cli.values.strict_json import Json
 
 
 class Call(NamedTuple):

@@ -15,8 +15,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar, TypeVarTuple, overload
 
 from durably_cli.errors import Abort, StepMisused
-from durably_cli.journal.events import Event, Json, LogWritten, ProgressReported
-from durably_cli.journal.failures import origin_of, repr_of, text_of
+from durably_cli.journal.events import Event, LogWritten, ProgressReported
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.steps.call import FunctionCall, async_refused, is_async
 from durably_cli.steps.driver import Driver
@@ -26,6 +25,8 @@ from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock
 from durably_cli.values import convert, declared
+from durably_cli.values.strict_json import Json
+from durably_cli.values.untrusted import origin_of, repr_of, text_of
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -15,19 +15,19 @@ import typing
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from durably_cli.errors import ValueRefused
-from durably_cli.journal.events import Json
-from durably_cli.journal.failures import OURS, files_of, repr_of
 from durably_cli.values.declared import UNDECLARED
 from durably_cli.values.differences import difference
 from durably_cli.values.strict_json import (
     DEEPEST,
     LONGEST_INTEGER,
     SCAN,
+    Json,
     has_lone_surrogate,
     is_text,
     is_too_deep,
     to_json,
 )
+from durably_cli.values.untrusted import OURS, files_of, repr_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError

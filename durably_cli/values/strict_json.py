@@ -10,7 +10,10 @@ import re
 from collections.abc import Callable, Iterable
 from itertools import accumulate
 from json.encoder import encode_basestring_ascii
-from typing import Any
+from typing import Any, NewType
+
+Json = NewType("Json", str)
+"""A JSON text, ASCII only and strict, as it stands in a journal."""
 
 DEEPEST = 200
 """How deep a value may be nested: pydantic reads no deeper, and no stack is too full for that."""

@@ -13,7 +13,6 @@ from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
-    Json,
     RunCompleted,
     RunCreated,
     RunFailed,
@@ -22,7 +21,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.system import clock, ids
-from durably_cli.values.strict_json import to_json
+from durably_cli.values.strict_json import Json, to_json
 
 DAYS = 100
 """Over how many days the runs of a store are spread."""

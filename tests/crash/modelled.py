@@ -8,17 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from durably_cli.engines.local.execute import OwnedRun, Work
-from durably_cli.engines.local.store import View
-from durably_cli.journal.events import (
-    DURABLE,
-    Event,
-    Json,
-    RunCreated,
-    RunStarted,
-    StepCompleted,
-)
+from durably_cli.engines.local.view import View
+from durably_cli.journal.events import DURABLE, Event, RunCreated, RunStarted, StepCompleted
 from durably_cli.journal.state import Status, fold
 from durably_cli.journal.writer import Journal
+from durably_cli.values.strict_json import Json
 
 AT = "2026-11-24T03:52:01.251Z"
 SECTOR = 512

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.store import Store, View
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import View
 from durably_cli.journal.blobs import Blobs
 from durably_cli.journal.events import RunFailed, StepCompleted
 from durably_cli.journal.state import Status

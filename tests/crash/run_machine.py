@@ -14,19 +14,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from durably_cli.cli.commands import verify
-from durably_cli.engines.local import remove, repair
+from durably_cli.engines.local import check, remove, repair
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.execute import Work
 from durably_cli.engines.local.past import past_of, remember
 from durably_cli.engines.local.resume import resume
-from durably_cli.engines.local.store import Store, Unreadable, View
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import Unreadable, View
 from durably_cli.errors import Busy, JournalDamaged, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
-    Json,
     LogWritten,
     ProgressReported,
     RunCancelled,
@@ -42,6 +42,7 @@ from durably_cli.journal.reader import Reading
 from durably_cli.journal.state import Status
 from durably_cli.steps.step import Step
 from durably_cli.system import ids
+from durably_cli.values.strict_json import Json
 from tests.crash.modelled import (
     AT,
     NAMES,
@@ -246,7 +247,7 @@ class Runs(RuleBasedStateMachine):
     @rule()
     def verify(self) -> None:
         type(self).rules_executed += 1
-        bad = {f.name for f in verify._of_all(self.store) if f.state in verify.DAMAGED}
+        bad = {f.name for f in check._of_all(self.store) if f.state in verify.DAMAGED}
         assert bad <= {run.id for run in self.runs if not run.is_whole}
         assert bad >= {run.id for run in self.runs if run.must_be_refused}
 

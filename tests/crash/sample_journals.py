@@ -16,7 +16,6 @@ from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
-    Json,
     LogWritten,
     ProgressReported,
     RunCancelled,
@@ -31,6 +30,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.journal.reader import Reading
+from durably_cli.values.strict_json import Json
 from tests.strategies import RUN, lines_of
 
 AT = "2026-11-24T03:52:01.251Z"

@@ -400,7 +400,7 @@ def _(event: Any) -> Any:
 
 @seeded(
     "damage taken for a torn tail",
-    "durably_cli.journal.reader:_is_cut_short",
+    "durably_cli.journal.reader:is_cut_short",
     "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
     "bytes.py::test_bytes_that_no_crash_leaves_are_damage",
 )
@@ -410,7 +410,7 @@ def _(is_cut_short: Any) -> Any:
 
 @seeded(
     "a torn tail taken for damage",
-    "durably_cli.journal.reader:_has_zeroed_sector",
+    "durably_cli.journal.reader:has_zeroed_sector",
     "bytes.py::test_zeroed_sectors_of_the_unsynced_tail_in_every_pattern_are_a_torn_tail",
     "state_machine.py",
 )

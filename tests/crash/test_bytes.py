@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli.journal.events import TYPES, Event, Json, LogWritten, StepCompleted, StepStarted
+from durably_cli.journal.events import TYPES, Event, LogWritten, StepCompleted, StepStarted
+from durably_cli.values.strict_json import Json
 from tests.crash.sample_journals import (
     AT,
     COMPLETED,

@@ -101,7 +101,7 @@ def check_all_commands_refuse(project: Project, seed: int, number: int) -> None:
             assert where in result.err, (result, f"seed {seed}")
             reason = result.err.partition(where)[2].partition("\n")[0]
             assert reason in listed[run]["reason"], result
-            assert reason in found[run]["told"], result
+            assert reason in found[run]["detail"], result
     assert fingerprint(project.data) == before
     assert project.effects == effects, "a damaged run was executed"
     for run in damaged:

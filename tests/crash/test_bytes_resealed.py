@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from durably_cli.errors import JournalTooNew
-from durably_cli.journal.events import Json, Unknown
+from durably_cli.journal.events import Unknown
+from durably_cli.values.strict_json import Json
 from tests.crash.sample_journals import (
     AT,
     SAMPLES,

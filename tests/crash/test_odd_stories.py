@@ -13,7 +13,6 @@ from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
-    Json,
     LogWritten,
     ProgressReported,
     RunCompleted,
@@ -24,6 +23,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.system import ids
+from durably_cli.values.strict_json import Json
 from tests.crash.places import OLD_RUN, Home
 from tests.crash.test_places import check_in_order
 from tests.strategies import lines_of

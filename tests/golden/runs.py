@@ -14,7 +14,6 @@ from typing import NamedTuple
 from durably_cli.journal.events import (
     ErrorInfo,
     Event,
-    Json,
     LogWritten,
     ProgressReported,
     RunCancelled,
@@ -28,6 +27,7 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
+from durably_cli.values.strict_json import Json
 from tests.crash import sample_journals
 from tests.crash.sample_journals import resealed
 from tests.strategies import lines_of

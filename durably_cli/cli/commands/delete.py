@@ -13,12 +13,14 @@ from durably_cli.cli.asking import confirm, say
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.lookup import find_claim, find_run, job_and_key
 from durably_cli.engines.local.remove import remove, sweep
-from durably_cli.engines.local.store import Store, Unreadable, View, is_imported
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import Unreadable, View, is_imported
 from durably_cli.errors import Busy, JournalError, NotFound, UsageError
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
-from durably_cli.render.words import age, plural, size
+from durably_cli.render.words import age
 from durably_cli.system import ids
+from durably_cli.values.quantities import plural, size
 
 FINAL = (Status.COMPLETED, Status.CANCELLED)
 """What may go without being asked for: it cannot be resumed."""

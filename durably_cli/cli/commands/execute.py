@@ -17,8 +17,9 @@ from durably_cli.cli.outcome import tell_outcome
 from durably_cli.cli.streams import Streams, aside
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.resume import Ended, resume
-from durably_cli.engines.local.store import Store, View
+from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import trigger
+from durably_cli.engines.local.view import View
 from durably_cli.engines.local.working_folder import enter_for
 from durably_cli.engines.request import Disposition, OnConflict, Request
 from durably_cli.errors import Abort, DurablyError, Interrupted, NotFound
@@ -28,9 +29,9 @@ from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import AnyJob, find_job
 from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.rows import pretty_json, write_summary_json
-from durably_cli.render.words import plural
 from durably_cli.system import files, garbage, signals, threads
 from durably_cli.system.ids import short
+from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import printable
 
 

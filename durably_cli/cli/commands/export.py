@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from durably_cli.cli.asking import say
 from durably_cli.engines.local import bundle
 from durably_cli.engines.local.import_ import bring_in
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.store import is_imported
-from durably_cli.errors import JournalDamaged, UsageError
-from durably_cli.project import stores
+from durably_cli.engines.local.view import is_imported
+from durably_cli.errors import DurablyError, JournalDamaged, UsageError
+from durably_cli.project import places, stores
 from durably_cli.system import files
 from durably_cli.system.ids import short
 
@@ -25,7 +26,7 @@ def run_export(project: Path, meant: str, target: Path) -> int:
     fd, temporary = files.create_unnamed(target.parent, target.name)
     with files.naming(target), open(fd, "wb") as out:
         with store.view(run_id, despite_damage=True) as view:
-            contents = bundle.write(view, store, project, out)
+            contents = bundle.write(view, store, _job_files(project), out)
             damage = view.damage
         out.flush()
         os.fsync(fd)
@@ -35,6 +36,13 @@ def run_export(project: Path, meant: str, target: Path) -> int:
     if contents.source is None:
         say("the job's file is not in it: it has changed since the last attempt")
     return 0
+
+
+def _job_files(project: Path) -> Iterator[Path]:
+    try:
+        yield from places.job_files(project)
+    except DurablyError:  # there is no folder of jobs (any more)
+        return
 
 
 def run_import(project: Path, source: Path, *, adopt: bool) -> int:

@@ -15,8 +15,8 @@ from durably_cli.journal.events import FORMAT
 from durably_cli.project import places, stores
 from durably_cli.render.record import SCHEMA
 from durably_cli.render.rows import row
-from durably_cli.render.words import plural, size
 from durably_cli.system import folders
+from durably_cli.values.quantities import plural, size
 from durably_cli.values.strict_json import to_json
 from durably_cli.version import __version__
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from durably_cli import hints
 from durably_cli.engines.local.follow import follow
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.store import Store, View
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import View
 from durably_cli.errors import JournalError, NotFound, UsageError
 from durably_cli.journal.blobs import BlobDamaged, Blobs
-from durably_cli.journal.events import Json
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.system import ids
+from durably_cli.values.strict_json import Json
 
 if TYPE_CHECKING:
     from rich.console import Console

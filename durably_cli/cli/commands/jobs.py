@@ -10,7 +10,8 @@ from typing import Any
 from durably_cli import hints
 from durably_cli.cli.streams import aside
 from durably_cli.engines.local.index import candidates
-from durably_cli.engines.local.store import Store, View
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import View
 from durably_cli.engines.local.working_folder import inside
 from durably_cli.errors import ConfigError, InvalidInput, JobModuleError
 from durably_cli.project import known_jobs, stores

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from durably_cli import hints
-from durably_cli.engines.local.store import Store, Unreadable, View
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import Unreadable, View
 from durably_cli.errors import UsageError
 from durably_cli.journal.state import Status
 from durably_cli.project import stores

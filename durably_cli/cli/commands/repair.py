@@ -10,8 +10,8 @@ from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.repair import find_cut, repair
 from durably_cli.errors import Forbidden
 from durably_cli.project import stores
-from durably_cli.render.words import plural
 from durably_cli.system.ids import short
+from durably_cli.values.quantities import plural
 
 
 def run_repair(project: Path, meant: str, *, yes: bool) -> int:

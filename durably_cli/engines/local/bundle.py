@@ -14,18 +14,18 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.execute import host
-from durably_cli.engines.local.store import Store, View
-from durably_cli.errors import DurablyError, InvalidInput
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import View
+from durably_cli.errors import InvalidInput
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_file_name, is_reference
 from durably_cli.journal.events import StepCompleted
-from durably_cli.project import places
 from durably_cli.system import clock, files, ids
 from durably_cli.values.strict_json import to_json
 from durably_cli.version import __version__
@@ -48,10 +48,10 @@ class Contents(NamedTuple):
     input_sha256: str | None = None
 
 
-def write(view: View, store: Store, project: Path, out: BinaryIO) -> Contents:
+def write(view: View, store: Store, job_files: Iterable[Path], out: BinaryIO) -> Contents:
     """Write the run as it stands now; what the bundle says of itself."""
     created = view.state.created
-    source = _source_of(view, project)
+    source = _source_of(view, job_files)
     claim = None
     if created.idempotency_key is not None:
         claim = Claims(store.root).find(created.job, created.idempotency_key)
@@ -167,18 +167,11 @@ def _add(archive: tarfile.TarFile, name: str, file: IO[bytes], size: int) -> Non
     archive.addfile(member, file)
 
 
-def _source_of(view: View, project: Path) -> Path | None:
-    """The project's file that the last attempt was made with, if it is unchanged."""
+def _source_of(view: View, job_files: Iterable[Path]) -> Path | None:
+    """The file that the last attempt was made with, if it is unchanged."""
     attempts = view.state.attempts
     wanted = attempts[-1].started.source if attempts else None
-    for path in _job_files(project):
+    for path in job_files:
         if wanted == "sha256:" + sha256(path.read_bytes()).hexdigest():
             return path
     return None
-
-
-def _job_files(project: Path) -> Iterator[Path]:
-    try:
-        yield from places.job_files(project)
-    except DurablyError:
-        return

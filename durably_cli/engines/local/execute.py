@@ -17,14 +17,7 @@ from typing import NamedTuple, Protocol
 from durably_cli.engines.local import working_folder
 from durably_cli.engines.local.recorder import Recorder
 from durably_cli.errors import Abort, Interrupted, JournalLost
-from durably_cli.journal.events import (
-    Event,
-    Json,
-    RunCompleted,
-    RunFailed,
-    RunInterrupted,
-    RunStarted,
-)
+from durably_cli.journal.events import Event, RunCompleted, RunFailed, RunInterrupted, RunStarted
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.state import RunState
@@ -33,7 +26,7 @@ from durably_cli.steps.operation import Past
 from durably_cli.steps.step import Step, step_of
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
-from durably_cli.values.strict_json import printable
+from durably_cli.values.strict_json import Json, printable
 from durably_cli.version import __version__
 
 

@@ -19,7 +19,8 @@ from durably_cli import hints
 from durably_cli.engines.local import bundle
 from durably_cli.engines.local.bundle import Contents
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.store import Store, View, is_imported, marker_of
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import View, is_imported, marker_of
 from durably_cli.errors import Conflict, DurablyError, InvalidInput, JournalDamaged
 from durably_cli.journal.blobs import Blobs
 from durably_cli.system import files, locks

@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from durably_cli.engines.local import cache
-from durably_cli.engines.local.store import Store, View
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import View
 from durably_cli.journal.state import Status
 from durably_cli.system import files, folders
 from durably_cli.values.strict_json import to_json

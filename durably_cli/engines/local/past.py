@@ -8,8 +8,9 @@ from pathlib import Path
 from durably_cli import hints
 from durably_cli.errors import JournalLost
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_reference
-from durably_cli.journal.events import TYPES, Event, Json, StepCompleted, StepStarted
+from durably_cli.journal.events import TYPES, Event, StepCompleted, StepStarted
 from durably_cli.steps.operation import Past
+from durably_cli.values.strict_json import Json
 
 
 class Results(dict[str, Json]):

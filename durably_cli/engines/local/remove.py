@@ -13,7 +13,8 @@ from pathlib import Path
 
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.store import Store, is_imported, marker_of
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import is_imported, marker_of
 from durably_cli.errors import (
     DurablyError,
     JournalDamaged,

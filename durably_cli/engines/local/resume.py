@@ -14,18 +14,20 @@ from durably_cli import hints
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.execute import OwnedRun, Watcher, Work, execute
 from durably_cli.engines.local.past import past_of, remember
-from durably_cli.engines.local.store import Known, Store, View, fold_reading, is_imported
+from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import ConcurrencyKey, take_turn
+from durably_cli.engines.local.view import Known, View, fold_reading, is_imported
 from durably_cli.engines.payload import Settled
 from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy, Forbidden, InvalidInput, JournalTooNew, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs, is_reference
-from durably_cli.journal.events import Json, RunCreated
+from durably_cli.journal.events import RunCreated
 from durably_cli.journal.reader import Reading
 from durably_cli.journal.state import RunState
 from durably_cli.system import ids
 from durably_cli.system.locks import Lock
+from durably_cli.values.strict_json import Json
 
 
 class Runnable(Protocol):

@@ -29,12 +29,12 @@ from durably_cli.engines.payload import Settled
 from durably_cli.engines.request import Disposition, OnConflict, Request
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
 from durably_cli.journal import ownership
-from durably_cli.journal.events import FORMAT, Json, RunCreated
+from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.state import RunState
 from durably_cli.journal.writer import Journal
 from durably_cli.system import clock, ids
-from durably_cli.values.strict_json import printable
+from durably_cli.values.strict_json import Json, printable
 
 Load = Callable[[RunCreated | None], Runnable]
 """Gives the job, for a run that is there and is to be taken up, or None for a new one."""

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from durably_cli.engines.local.past import past_of, remember
-from durably_cli.engines.local.store import fold_reading
+from durably_cli.engines.local.view import fold_reading
 from durably_cli.journal.events import StepStarted
 from durably_cli.journal.reader import Reading
 from durably_cli.steps.step import Step

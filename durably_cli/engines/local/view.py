@@ -1,0 +1,131 @@
+"""A run as its journal stands now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from durably_cli.errors import DurablyError, JournalDamaged
+from durably_cli.journal.blobs import Blobs
+from durably_cli.journal.events import Event
+from durably_cli.journal.reader import Mark, Reading, begins_with
+from durably_cli.journal.state import NotARun, RunState, Status, fold, fold_on
+from durably_cli.system import files, locks
+
+
+class Known(NamedTuple):
+    """A run's state at a mark in its journal."""
+
+    state: RunState
+    mark: Mark
+
+
+class View:
+    """A run as its journal stands now; a context manager, because it can be read once more.
+
+    `held` says whether a process owns it, `damage` what is wrong with it: then all else is told of
+    the good lines before. Of what is `known` the checksums alone are looked at again.
+    """
+
+    def __init__(self, fd: int, path: Path, known: Known | None = None) -> None:
+        self.path = path
+        self.run_id = path.stem
+        self._fd = fd
+        self.held = locks.is_held(fd)
+        if known and not begins_with(fd, known.mark, self.run_id):
+            known = None
+        after = known.mark if known else None
+        self._reading = Reading(fd, path, self.run_id, after=after, doubt=Blobs(path).missing)
+        self.damage: JournalDamaged | None = None
+        events = self._up_to_damage()
+        self.state = fold_on(known.state.copy(), events) if known else fold_reading(events, path)
+        if self.damage:
+            self.state.lose_end("lost in the damage")
+
+    @property
+    def status(self) -> Status:
+        """Where the run stands; interrupted if it has not ended and no process holds it."""
+        if self.damage:
+            return Status.DAMAGED
+        if self.state.has_ended or self.held:
+            return self.state.status
+        return Status.INTERRUPTED
+
+    @property
+    def torn_bytes(self) -> int:
+        """How many bytes of a torn tail a crash left; the next attempt drops them."""
+        return self._reading.torn.size if self._reading.torn and not self.held else 0
+
+    def events(self) -> Iterator[Event]:
+        """The same events again."""
+        return (event for _, event in self.lines())
+
+    def lines(self) -> Iterator[tuple[bytes, Event]]:
+        """The same lines again, without their newlines."""
+        return Reading(self._fd, self.path, self.run_id, size=self._reading.end).with_lines()
+
+    def open(self) -> BinaryIO:
+        """The journal's bytes, to be read from the beginning."""
+        file = os.fdopen(os.dup(self._fd), "rb")
+        file.seek(0)
+        return file
+
+    @property
+    def imported(self) -> bool:
+        """Was it brought from elsewhere, so that it is read-only?"""
+        return is_imported(self.path)
+
+    def sync(self) -> None:
+        """Return once what was read is on disk: for who acts on an end that it did not write."""
+        files.sync(self._fd)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _up_to_damage(self) -> Iterator[Event]:
+        try:
+            yield from self._reading
+        except JournalDamaged as damage:
+            if not self._reading.lines:
+                raise
+            self.damage = damage
+
+
+class Unreadable:
+    """A run of whose journal nothing can be read, and why."""
+
+    def __init__(self, run_id: str, error: DurablyError) -> None:
+        self.run_id = run_id
+        self.error = error
+
+    @property
+    def status(self) -> Status:
+        """Damaged, or unreadable for another reason."""
+        return Status.DAMAGED if isinstance(self.error, JournalDamaged) else Status.UNREADABLE
+
+
+def marker_of(path: Path) -> Path:
+    """What says beside this journal that its run was brought from elsewhere."""
+    return path.with_suffix(".imported")
+
+
+def is_imported(path: Path) -> bool:
+    """Was the run of this journal brought from elsewhere, so that it is read-only?"""
+    return marker_of(path).exists()
+
+
+def fold_reading(events: Iterable[Event], path: Path) -> RunState:
+    """The state of the journal at this path. JournalDamaged if its events make no run."""
+    try:
+        return fold(events)
+    except NotARun as error:
+        raise JournalDamaged(str(path), 1, 0, str(error)) from None

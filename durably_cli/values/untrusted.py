@@ -1,0 +1,97 @@
+"""Objects and exceptions of the user's code, asked for what they are: each may raise, or lie."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TypeVar
+
+from durably_cli import version
+from durably_cli.errors import Abort
+from durably_cli.values.strict_json import printable
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+OURS = os.path.dirname(os.path.abspath(version.__file__)) + os.sep
+"""The folder of durably's own code."""
+
+_TRACEBACK = BaseException.__dict__["__traceback__"].__get__
+_CAUSE = BaseException.__dict__["__cause__"].__get__
+_CONTEXT = BaseException.__dict__["__context__"].__get__
+_HIDES_CONTEXT = BaseException.__dict__["__suppress_context__"].__get__
+"""What every exception has, past what a class of exceptions makes of these names."""
+
+
+def origin_of(error: BaseException) -> BaseException | None:
+    """What this one came from: its cause, else what was handled when it was raised."""
+    cause, context = _CAUSE(error), _CONTEXT(error)
+    found: BaseException | None = context if cause is None else cause
+    return found
+
+
+def shown_origin_of(error: BaseException) -> BaseException | None:
+    """The same, unless it was raised `from None`."""
+    cause: BaseException | None = _CAUSE(error)
+    return cause if _HIDES_CONTEXT(error) else origin_of(error)
+
+
+def traceback_of(error: BaseException) -> TracebackType | None:
+    """Its traceback, past what its class makes of the name."""
+    found: TracebackType | None = _TRACEBACK(error)
+    return found
+
+
+def files_of(error: BaseException) -> Iterator[str]:
+    """The files of the code that it came through, the innermost last."""
+    step = traceback_of(error)
+    while step is not None:
+        yield step.tb_frame.f_code.co_filename
+        step = step.tb_next
+
+
+def is_all_of_durably(error: BaseException) -> bool:
+    """Did it come through durably's own code alone, and through no code that durably called?"""
+    return all(file.startswith(OURS) for file in files_of(error))
+
+
+def type_name(error: BaseException) -> str:
+    """The name of its class."""
+    return printable(type.__dict__["__qualname__"].__get__(type(error)))
+
+
+def text_of(value: object) -> str:
+    """The value as text that can be written, whatever its `__str__` does."""
+    return _made_by(str, value, "text")
+
+
+def repr_of(value: object) -> str:
+    """The value as Python writes it, as text that can be written, whatever its `__repr__` does."""
+    return _made_by(repr, value, "repr")
+
+
+def _made_by(make: Callable[[object], str], value: object, what: str) -> str:
+    text = safely(make, value)
+    if text is None:
+        kind = type.__dict__["__qualname__"].__get__(type(value))
+        return printable(f"<a {kind} whose {what} fails>")
+    return printable(text)
+
+
+def safely(make: Callable[[T], R], value: T) -> R | None:
+    """What code of the user's gives; None if it raises anything.
+
+    A KeyboardInterrupt is its own where durably sees to signals, for then Ctrl-C is an Abort.
+    """
+    try:
+        return make(value)
+    except Abort:
+        raise
+    except KeyboardInterrupt:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be a Ctrl-C
+            raise
+        return None
+    except BaseException:
+        return None
