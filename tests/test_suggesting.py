@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli.cli.app import commands
+from durably_cli.cli.commands import COMMANDS
 from durably_cli.cli.suggesting import CARE, NEVER, OFTEN_TYPED
 from tests.conftest import Project
 from tests.pasting import hint_of, paste
@@ -58,8 +58,8 @@ def test_what_is_near_a_command_that_destroys_is_answered_with_none(
 
 
 def test_what_people_type_leads_to_commands_that_there_are_and_that_destroy_nothing() -> None:
-    assert set(OFTEN_TYPED.values()) - {CARE} <= set(commands) - NEVER
-    assert not set(OFTEN_TYPED) & set(commands)
+    assert set(OFTEN_TYPED.values()) - {CARE} <= set(COMMANDS) - NEVER
+    assert not set(OFTEN_TYPED) & set(COMMANDS)
 
 
 def test_a_jobs_name_is_answered_with_the_command_that_runs_it(

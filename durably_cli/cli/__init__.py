@@ -10,19 +10,17 @@ import sys
 
 import typer
 
-from durably_cli.cli import care, looking, project, running
-from durably_cli.cli.app import UsageError, app, commands
+from durably_cli.cli.app import UsageError, app
 from durably_cli.cli.exits import end_as
 from durably_cli.cli.streams import prepare
 from durably_cli.render.words import visible_lines
 
-__all__ = ["care", "looking", "main", "project", "running"]
+__all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line."""
     prepare()
-    _leave_out_what_is_not_called(sys.argv[1:2])
     end_as(_run)
 
 
@@ -37,9 +35,3 @@ def _run() -> int:
 
         sys.stderr.write(visible_lines(told(error)))
         return int(error.exit_code)
-
-
-def _leave_out_what_is_not_called(first_word: list[str]) -> None:
-    """Typer makes every command it knows before it runs one, at a millisecond each."""
-    if first_word and first_word[0] in commands:
-        app.registered_commands = [commands[first_word[0]]]

@@ -6,21 +6,53 @@ import re
 import sys
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer._click.shell_completion import CompletionItem
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
 from durably_cli import hints
+from durably_cli.cli.commands import COMMANDS, module_of
 from durably_cli.cli.exits import end_as
 from durably_cli.render.words import visible
 from durably_cli.version import __version__
 
 
 class Commands(TyperGroup):
-    """The commands, which say of one that does not exist what does it here."""
+    """The commands of the table, of which only the one that is called is imported.
+
+    They say of one that does not exist what does it here.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, imported; None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        import_module(module_of(cmd_name))
+        return get_command_from_info(
+            _imported[cmd_name], pretty_exceptions_short=False, rich_markup_mode=None
+        )
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The table, for --help."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The names of the table and the options before them, which imports no command."""
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        return [CompletionItem(name, help=COMMANDS[name]) for name in names] + (
+            TyperCommand.shell_complete(self, ctx, incomplete)
+        )
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is named, and the words behind it."""
@@ -48,10 +80,8 @@ app = typer.Typer(
 UsageError: Any = typer.BadParameter.__base__
 """Click's, which Typer keeps in a place of its own."""
 
-commands: dict[str, CommandInfo] = {}
-"""Every command, by its name."""
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+_imported: dict[str, CommandInfo] = {}
+"""The commands that were imported, by name."""
 
 
 class Command(TyperCommand):
@@ -82,15 +112,15 @@ def offered(text: str) -> str:
 def command(
     name: str | None = None, cls: type[TyperCommand] = Command
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Make a function that acts and returns an exit code a command of the application."""
+    """Make a function that acts and returns an exit code the command of its module."""
 
     def register(act: Callable[..., int]) -> Callable[..., int]:
         @wraps(act)
         def call(*args: Any, **options: Any) -> None:
             end_as(lambda: act(*args, **options))
 
-        app.command(name, cls=cls)(call)
-        commands[name or act.__name__] = app.registered_commands[-1]
+        called = name or act.__name__
+        _imported[called] = CommandInfo(called, cls=cls, callback=call)
         return act
 
     return register

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from durably_cli import hints
-from durably_cli.errors import UsageError
+from durably_cli.errors import JournalDamaged, UsageError
 from durably_cli.render.words import visible
 
 
@@ -29,3 +29,9 @@ def confirm(question: str, *, yes: bool) -> bool:
         )
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def say_damage(damage: JournalDamaged | None) -> None:
+    """Say where a run is damaged, if it is."""
+    if damage is not None:
+        say(f"it is damaged at line {damage.line}, byte {damage.byte:,}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from durably_cli.engines.local.outcome import Outcome
 from durably_cli.engines.local.resume import Ended, holder
 from durably_cli.engines.local.view import View
 from durably_cli.engines.request import Disposition
-from durably_cli.journal.events import StepCompleted
 from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
 from durably_cli.render.timeline import seconds_of
@@ -14,8 +14,8 @@ from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
 
-def tell_outcome(view: View, ended: Ended, talk: Talk, resume: str) -> int:
-    """Say what came of the run; the exit code."""
+def say_outcome(view: View, ended: Ended, outcome: Outcome | None, talk: Talk, resume: str) -> int:
+    """Say what came of the run, and of this attempt if there was one; the exit code."""
     name = f"run {short(view.run_id)}"
     state = view.state
     if ended.disposition is Disposition.COALESCED:
@@ -24,7 +24,7 @@ def tell_outcome(view: View, ended: Ended, talk: Talk, resume: str) -> int:
         return 0
     if view.status is Status.COMPLETED:
         if ended.executed:
-            _say_completed(view, talk, name)
+            _say_completed(view, outcome, talk, name)
         else:
             talk.say(f"{name} had completed before, at {state.ended}; this is its output")
         return 0
@@ -33,7 +33,7 @@ def tell_outcome(view: View, ended: Ended, talk: Talk, resume: str) -> int:
             talk.say_lines(state.error.traceback)
         where = f" in step {state.failed_step}" if state.failed_step else ""
         before = "" if ended.executed else " before"
-        talk.say(f"{name} failed{before}{where}{_saved(view, talk)}")
+        talk.say(f"{name} failed{before}{where}{_saved(outcome)}")
         talk.say(f"once that is mended, go on where it was: {resume}")
         return 1
     if view.status is Status.CANCELLED:
@@ -43,23 +43,18 @@ def tell_outcome(view: View, ended: Ended, talk: Talk, resume: str) -> int:
     return 0
 
 
-def _say_completed(view: View, talk: Talk, name: str) -> None:
-    state = view.state
-    took = span(seconds_of(state.attempts[-1]))
-    steps = plural(talk.completed, "step")
-    talk.say(f"{name} completed in {took}: {steps} run{_saved(view, talk)}")
-    if talk.run is not None and talk.run.past.results:
-        unused = plural(len(talk.run.past.results), "journalled step")
+def _say_completed(view: View, outcome: Outcome | None, talk: Talk, name: str) -> None:
+    took = span(seconds_of(view.state.attempts[-1]))
+    steps = plural(outcome.completed if outcome else 0, "step")
+    talk.say(f"{name} completed in {took}: {steps} run{_saved(outcome)}")
+    if outcome and outcome.unused:
+        unused = plural(outcome.unused, "journalled step")
         talk.say(f"{unused} did not come up again: the job has changed since")
 
 
-def _saved(view: View, talk: Talk) -> str:
+def _saved(outcome: Outcome | None) -> str:
     """How many steps were replayed, and the time that they took when they ran."""
-    if talk.run is None or not talk.replayed_steps:
+    if outcome is None or not outcome.replayed:
         return ""
-    unused, saved_ms = talk.run.past.results, talk.run.state.completed_ms
-    if unused:
-        events = (event for event in view.events() if isinstance(event, StepCompleted))
-        saved_ms -= sum(event.ms for event in events if event.name in unused)
-    replayed = plural(talk.replayed_steps, "step")
-    return f", {replayed} replayed, which saved {span(saved_ms / 1000)}"
+    replayed = plural(outcome.replayed, "step")
+    return f", {replayed} replayed, which saved {span(outcome.saved_ms / 1000)}"

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from durably_cli import hints
-from durably_cli.cli.app import commands, project_of
+from durably_cli.cli.app import project_of
+from durably_cli.cli.commands import COMMANDS
 from durably_cli.errors import DurablyError
 
 NEVER = frozenset(("delete", "prune", "repair", "adopt", "import"))
@@ -53,7 +54,7 @@ def command_for(context: Any, word: str, *others: str) -> str | None:
     more = "..." if others else ""
     if word in _jobs(context):
         return f"{hints.command('trigger', word)} {more}".rstrip()
-    wanted = OFTEN_TYPED.get(word.lower()) or _nearest(word, commands)
+    wanted = OFTEN_TYPED.get(word.lower()) or _nearest(word, COMMANDS)
     if wanted is None:
         return None
     if wanted == CARE:

@@ -1,20 +1,45 @@
-"""What `durably export` and `durably import` do: carry a run in one file."""
+"""`durably export`: write a run into one file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
-from durably_cli.cli.asking import say
+import typer
+
+from durably_cli.cli.app import command, project_of
+from durably_cli.cli.asking import say, say_damage
+from durably_cli.cli.parameters import (
+    OneRun,
+)
 from durably_cli.engines.local import bundle
-from durably_cli.engines.local.import_ import bring_in
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.view import is_imported
-from durably_cli.errors import DurablyError, JournalDamaged, UsageError
+from durably_cli.errors import DurablyError, UsageError
 from durably_cli.project import places, stores
 from durably_cli.system import files
 from durably_cli.system.ids import short
+
+
+@command()
+def export(
+    context: typer.Context,
+    run: OneRun,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write; a new one.")
+    ],
+) -> int:
+    """Write a run into one file, to look at it elsewhere.
+
+    It holds the journal, the large results, and the job's file if it is still the one of the last
+    attempt. Secrets are not in it.
+
+    \b
+    Examples:
+      durably export @last -o run.tar.gz
+    """
+    return run_export(project_of(context), run, output)
 
 
 def run_export(project: Path, meant: str, target: Path) -> int:
@@ -32,7 +57,7 @@ def run_export(project: Path, meant: str, target: Path) -> int:
         os.fsync(fd)
         files.give_name(fd, temporary, target)
     say(f"exported run {short(run_id)} of {contents.job} to {target}")
-    _say_damage(damage)
+    say_damage(damage)
     if contents.source is None:
         say("the job's file is not in it: it has changed since the last attempt")
     return 0
@@ -43,22 +68,3 @@ def _job_files(project: Path) -> Iterator[Path]:
         yield from places.job_files(project)
     except DurablyError:  # there is no folder of jobs (any more)
         return
-
-
-def run_import(project: Path, source: Path, *, adopt: bool) -> int:
-    """`durably import`; the exit code."""
-    store = stores.open_store(project, to_write=True)
-    with open(source, "rb") as file:
-        contents, was_here, damage = bring_in(file, store, adopt=adopt)
-    print(contents.run)
-    what = "was here already" if was_here else "is imported"
-    read_only = is_imported(store.path_of(contents.run))
-    may = "it is read-only" if read_only else "it is this project's own, and can be resumed"
-    say(f"run {short(contents.run)} of {contents.job} {what}; {may}")
-    _say_damage(damage)
-    return 0
-
-
-def _say_damage(damage: JournalDamaged | None) -> None:
-    if damage is not None:
-        say(f"it is damaged at line {damage.line}, byte {damage.byte:,}")

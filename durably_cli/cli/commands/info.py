@@ -1,4 +1,4 @@
-"""What `durably info` does: shows every setting and folder, and where each of them comes from."""
+"""`durably info`: every setting and folder, and where each of them comes from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+import typer
+
 from durably_cli import version
+from durably_cli.cli.app import command
+from durably_cli.cli.parameters import (
+    AsJson,
+)
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
 from durably_cli.journal.events import FORMAT
@@ -19,6 +25,18 @@ from durably_cli.system import folders
 from durably_cli.values.quantities import plural, size
 from durably_cli.values.strict_json import to_json
 from durably_cli.version import __version__
+
+
+@command()
+def info(context: typer.Context, as_json: AsJson = False) -> int:
+    """Show every setting and folder, and where each comes from.
+
+    \b
+    Examples:
+      durably info
+      durably info --json | jq -r .info.data.value
+    """
+    return run_info(context.find_root().params.get("project"), as_json=as_json)
 
 
 class Setting(NamedTuple):

@@ -1,11 +1,34 @@
-"""What `durably init` does: a folder with a job that works, and that shows what durably is for."""
+"""`durably init`: a folder with a job that works, and that shows what durably is for."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from durably_cli import hints
+from durably_cli.cli.app import command
 from durably_cli.cli.asking import say
+
+
+@command()
+def init(
+    folder: Annotated[
+        Path, typer.Argument(help="Where; here by default.", metavar="DIR", file_okay=False)
+    ] = Path("."),
+) -> int:
+    """Make a project: a folder with a job that works.
+
+    What is there already is left alone.
+
+    \b
+    Examples:
+      durably init
+      durably init nightly
+    """
+    return run_init(folder)
+
 
 JOB = '''\
 """A first job. Start it, press Ctrl-C half way, and go on with `durably resume @last`."""

@@ -1,13 +1,20 @@
-"""What `durably inspect` does: reads a journal, changes nothing, imports no job."""
+"""`durably inspect`: read a journal, change nothing, import no job."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
+
+import typer
 
 from durably_cli import hints
+from durably_cli.cli.app import command, project_of
+from durably_cli.cli.parameters import (
+    AsJson,
+    OneRun,
+)
 from durably_cli.engines.local.follow import follow
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.store import Store
@@ -21,6 +28,44 @@ from durably_cli.values.strict_json import Json
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+@command()
+def inspect(
+    context: typer.Context,
+    run: OneRun,
+    step: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Print the result of this step alone.")
+    ] = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="Print the journal's lines as they are.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Keep it up to date until the run ends.")
+    ] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the run as a page for a browser.")
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the run's timeline as a picture.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show a run's whole story.
+
+    Its input, output, attempts, a timeline of its steps, what was in doubt at a crash, its logs and
+    its error.
+
+    \b
+    Examples:
+      durably inspect @last
+      durably inspect 3f2a9c1d --step fetch-users | jq length
+      durably inspect 3f2a9c1d --events | jq -r .type
+      durably inspect @last --follow
+      durably inspect @failed --html run.html
+    """
+    options = InspectOptions(step, events, follow, html, svg, as_json)
+    return run_inspect(project_of(context), run, options)
 
 
 class InspectOptions(NamedTuple):

@@ -1,13 +1,20 @@
-"""What `durably jobs` does: imports the project's jobs, and tells what they are and take."""
+"""`durably jobs`: import the project's jobs, and say what they are and take."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from durably_cli import hints
+from durably_cli.cli.app import command, project_of
+from durably_cli.cli.completion import complete_jobs
+from durably_cli.cli.parameters import (
+    AsJson,
+)
 from durably_cli.cli.streams import aside
 from durably_cli.engines.local.index import candidates
 from durably_cli.engines.local.store import Store
@@ -21,6 +28,32 @@ from durably_cli.render.rows import row
 from durably_cli.render.words import visible
 from durably_cli.values.schema import Field, Kind
 from durably_cli.values.strict_json import to_json
+
+
+@command()
+def jobs(
+    context: typer.Context,
+    job: Annotated[
+        str | None,
+        typer.Argument(help="A job's name.", metavar="JOB", autocompletion=complete_jobs),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show the project's jobs, or one job's input.
+
+    In a pipe a job is a line of tab-separated cells: name, status of its last run, when that was
+    made, its id, what the job does. `--json` has the JSON Schemas of input and output.
+
+    \b
+    Examples:
+      durably jobs
+      durably jobs sync-users
+      durably jobs sync-users --json | jq .job.input
+    """
+    project = project_of(context)
+    if job is None:
+        return run_jobs(project, as_json=as_json)
+    return run_job(project, job, as_json=as_json)
 
 
 def run_jobs(project: Path, *, as_json: bool) -> int:

@@ -1,4 +1,4 @@
-"""What `durably list` does: reads journals, changes nothing, imports no job."""
+"""`durably list`: read journals, change nothing, import no job."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
+
+import typer
 
 from durably_cli import hints
+from durably_cli.cli.app import command, project_of
+from durably_cli.cli.completion import complete_jobs
+from durably_cli.cli.options import read_labels, read_moment
+from durably_cli.cli.parameters import (
+    AsJson,
+)
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import Unreadable, View
 from durably_cli.errors import UsageError
@@ -21,6 +29,58 @@ from durably_cli.system import ids
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+@command("list")
+def list_(
+    context: typer.Context,
+    job: Annotated[
+        list[str] | None,
+        typer.Option(help="Only runs of this job. May be repeated.", autocompletion=complete_jobs),
+    ] = None,
+    status: Annotated[
+        list[Status] | None, typer.Option(help="Only runs of this status. May be repeated.")
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only runs with this label. May be repeated."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only runs made since: 45m, 12h, 2d, 1w, or a date."),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "-n", "--count", min=0, help="How many at the most; 0 for all; 20 by default."
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep the list up to date until Ctrl-C.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """List runs, newest first.
+
+    In a pipe a run is a line of tab-separated cells: id, job, status, created, ended, seconds,
+    steps, reason, labels.
+
+    \b
+    Examples:
+      durably list
+      durably list --job sync-users --status failed --since 2d
+      durably list --label team=billing -n 0 --json
+      durably list --status interrupted -n 0 | cut -f1 | xargs -r -n1 durably resume
+      durably list --watch
+    """
+    filters = Filters(
+        job or [],
+        status or [],
+        read_labels(label or []),
+        None if since is None else read_moment(since, "--since"),
+    )
+    return run_list(project_of(context), filters, count, watch=watch, as_json=as_json)
+
 
 SCREENFUL = 20
 """How many runs are listed unless a number is given."""

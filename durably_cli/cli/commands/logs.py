@@ -1,17 +1,63 @@
-"""What `durably logs` does: reads a journal's log lines, changes nothing, imports no job."""
+"""`durably logs`: read a journal's log lines, change nothing, import no job."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import TextIO
+from typing import Annotated, TextIO
 
+import typer
+
+from durably_cli.cli.app import command, project_of
+from durably_cli.cli.parameters import (
+    OneRun,
+)
 from durably_cli.engines.local.follow import follow as follow_run
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.journal.events import Event, LogWritten
 from durably_cli.project import stores
 from durably_cli.render import rows
+
+
+class Level(StrEnum):
+    """The levels of step.log, from the least to the most urgent."""
+
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+@command()
+def logs(
+    context: typer.Context,
+    run: OneRun,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Print new lines until the run ends.")
+    ] = False,
+    step: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only lines written in this step.")
+    ] = None,
+    level: Annotated[Level, typer.Option(help="Only lines of this level and above.")] = Level.INFO,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON document a line on stdout.")
+    ] = False,
+) -> int:
+    """Print the lines a run has logged.
+
+    In a pipe a line has tab-separated cells: time, level, step, message, data.
+
+    \b
+    Examples:
+      durably logs @last
+      durably logs @last -f
+      durably logs @failed --level warn
+    """
+    return run_logs(
+        project_of(context), run, follow=follow, step=step, level=level, as_json=as_json
+    )
+
 
 _LEVELS = ("info", "warn", "error")
 

@@ -1,17 +1,43 @@
-"""What `durably repair` does: cuts off what is damaged, when it may, and keeps the original."""
+"""`durably repair`: cut off what is damaged, when it may be, and keep the original."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import typer
+
 from durably_cli import hints
+from durably_cli.cli.app import command, project_of
 from durably_cli.cli.asking import confirm, say
+from durably_cli.cli.parameters import (
+    OneRun,
+    Yes,
+)
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.repair import find_cut, repair
 from durably_cli.errors import Forbidden
 from durably_cli.project import stores
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
+
+
+@command("repair")
+def repair_(
+    context: typer.Context,
+    run: OneRun,
+    yes: Yes = False,
+) -> int:
+    """Cut off what is damaged of a journal.
+
+    It shows what is kept and what is dropped, and asks. The original is kept beside the journal,
+    and the journal says that it was repaired, by whom, and what was dropped.
+
+    \b
+    Examples:
+      durably repair @last
+      durably repair @last --yes
+    """
+    return run_repair(project_of(context), run, yes=yes)
 
 
 def run_repair(project: Path, meant: str, *, yes: bool) -> int:

@@ -1,20 +1,52 @@
-"""What `durably verify` does: looks at every file of a store, and says what each is worth."""
+"""`durably verify`: look at every file of a store, and say what each is worth."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from durably_cli import hints
+from durably_cli.cli.app import command, project_of
+from durably_cli.cli.parameters import (
+    AnyRuns,
+    AsJson,
+)
 from durably_cli.engines.local.check import Finding, of_all, of_runs
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.errors import JournalError
+from durably_cli.errors import JournalError, UsageError
 from durably_cli.project import stores
 from durably_cli.render.record import SCHEMA
 from durably_cli.render.rows import row
 from durably_cli.system import ids
 from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import to_json
+
+
+@command()
+def verify(
+    context: typer.Context,
+    runs: AnyRuns = None,
+    all: Annotated[bool, typer.Option("--all", help="Everything, as without a RUN.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Check journals, keys, locks and leftovers.
+
+    In a pipe a file is a line of tab-separated cells: kind, name, state, what that means. The exit
+    code is 74 if one is damaged.
+
+    \b
+    Examples:
+      durably verify
+      durably verify @last
+      durably verify --json | jq -r '.findings[] | select(.state != "ok") | .detail'
+    """
+    if all and runs:
+        raise UsageError("--all and runs exclude each other")
+    return run_verify(project_of(context), runs or [], as_json=as_json)
+
 
 DAMAGED = ("damaged", "unreadable")
 

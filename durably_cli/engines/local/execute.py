@@ -66,6 +66,7 @@ class OwnedRun:
     ) -> None:
         self.journal, self.state = journal, state
         self.past = past or Past({}, {})
+        self.replayable = len(self.past.results)
         self.dropped, self.kept, self.secrets = dropped, kept, secrets
 
     @property

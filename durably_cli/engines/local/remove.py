@@ -30,6 +30,9 @@ from durably_cli.journal.state import NotARun, Status, fold
 from durably_cli.system import clock, files, ids, locks
 from durably_cli.system.locks import Lock
 
+FINAL = (Status.COMPLETED, Status.CANCELLED)
+"""What may go without being asked for: it cannot be resumed."""
+
 
 def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key: bool) -> int:
     """Remove a run, if it is of one of these statuses; how many bytes that freed.

@@ -1,4 +1,4 @@
-"""What `trigger` and `resume` do: act on a run, talk on stderr, print its output on stdout."""
+"""Executing a run for a command: talk on stderr, signals, its output on stdout, its exit code."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TextIO
+from typing import BinaryIO, TextIO
 
 from durably_cli import hints
-from durably_cli.cli.inputs import laid_over, read_input
-from durably_cli.cli.options import read_labels
-from durably_cli.cli.outcome import tell_outcome
+from durably_cli.cli.outcome import say_outcome
 from durably_cli.cli.streams import Streams, aside
+from durably_cli.engines.local.execute import OwnedRun
 from durably_cli.engines.local.lookup import find_run
+from durably_cli.engines.local.outcome import outcome_of
 from durably_cli.engines.local.resume import Ended, resume
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import trigger
 from durably_cli.engines.local.view import View
 from durably_cli.engines.local.working_folder import enter_for
-from durably_cli.engines.request import Disposition, OnConflict, Request
+from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import Abort, DurablyError, Interrupted, NotFound
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.masking import NO_SECRETS
@@ -32,81 +32,65 @@ from durably_cli.render.rows import pretty_json, write_summary_json
 from durably_cli.system import files, garbage, signals, threads
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
-from durably_cli.values.strict_json import printable
 
 
-class TriggerOptions(NamedTuple):
-    """The options of `durably trigger`, as they were typed."""
+class Attempt:
+    """Passes on to the printer what an observer sees, and remembers the run that is executed."""
 
-    input: str | None
-    fields: list[str]
-    flags: dict[str, Any]
-    flags_as_typed: dict[str, Any]
-    labels: list[str]
-    idempotency_key: str | None
-    concurrency_key: str | None
-    on_conflict: OnConflict
-    wait: bool
+    def __init__(self, talk: Talk) -> None:
+        self.run: OwnedRun | None = None
+        self.recorded, self.replayed = talk.recorded, talk.replayed
+        self.waits_for_run, self.waits_for_key = talk.waits_for_run, talk.waits_for_key
+        self._talk = talk
+
+    def owns(self, run: OwnedRun) -> None:
+        """This process owns the run from now on."""
+        self.run = run
+        self._talk.owns(run)
+
+    def loads(self, project: Path, name: str) -> AnyJob:
+        """The job, imported; what is to be said of that is said."""
+        job = find_job(project, name, self._talk.say)
+        garbage.collect_as_usual()
+        known_jobs.remember(project, [job])
+        return job
 
 
-def run_trigger(
-    project: Path, job: str, options: TriggerOptions, *, quiet: bool, as_json: bool
-) -> int:
-    """`durably trigger`; the exit code."""
-    input = read_input(options.input, options.fields, options.flags)
-    before = laid_over(input, options.flags_as_typed)
-    request = Request(
-        job=job,
-        input=input,
-        project=str(project),
-        folder=printable(str(project)),
-        input_of_before=None if before == input else before,
-        idempotency_key=options.idempotency_key,
-        concurrency_key=options.concurrency_key,
-        labels=read_labels(options.labels),
-        on_conflict=options.on_conflict,
-        wait=options.wait,
-    )
+def trigger_job(project: Path, request: Request, *, quiet: bool, as_json: bool) -> int:
+    """Make a run as the request says, and execute it; the exit code."""
     store = stores.open_store(project, to_write=True)
 
-    def act(talk: Talk) -> Ended:
+    def act(attempt: Attempt) -> Ended:
         def load(created: RunCreated | None) -> AnyJob:
             if created is None:
                 os.chdir(project)
             else:
                 enter_for(created, project)
-            return _loaded(project, job, talk)
+            return attempt.loads(project, request.job)
 
-        return trigger(store, request, load, talk)
+        return trigger(store, request, load, attempt)
 
     return _execute(store, act, quiet=quiet, as_json=as_json)
 
 
-def run_resume(project: Path, meant: str, *, quiet: bool, as_json: bool) -> int:
-    """`durably resume`; the exit code."""
+def resume_run(project: Path, run: str, *, quiet: bool, as_json: bool) -> int:
+    """Execute a run that is there from where it was left; the exit code."""
     store = stores.open_store(project)
-    run_id = find_run(store, meant)
+    run_id = find_run(store, run)
 
-    def act(talk: Talk) -> Ended:
+    def act(attempt: Attempt) -> Ended:
         def load(created: RunCreated) -> AnyJob:
             enter_for(created, project)
-            return _job_of(run_id, project, created.job, talk)
+            return _job_of(run_id, project, created.job, attempt)
 
-        return resume(store, run_id, load, talk)
+        return resume(store, run_id, load, attempt)
 
     return _execute(store, act, quiet=quiet, as_json=as_json)
 
 
-def _loaded(project: Path, name: str, talk: Talk) -> AnyJob:
-    job = find_job(project, name, talk.say)
-    garbage.collect_as_usual()
-    known_jobs.remember(project, [job])
-    return job
-
-
-def _job_of(run_id: str, project: Path, name: str, talk: Talk) -> AnyJob:
+def _job_of(run_id: str, project: Path, name: str, attempt: Attempt) -> AnyJob:
     try:
-        return _loaded(project, name, talk)
+        return attempt.loads(project, name)
     except NotFound as error:
         raise NotFound(
             f"run {short(run_id)} is of the job {name}, which this project no longer has\n"
@@ -116,51 +100,66 @@ def _job_of(run_id: str, project: Path, name: str, talk: Talk) -> AnyJob:
         ) from None
 
 
-def _execute(
-    store: Store,
-    act: Callable[[Talk], Ended],
-    *,
-    quiet: bool,
-    as_json: bool,
-) -> int:
+def _execute(store: Store, act: Callable[[Attempt], Ended], *, quiet: bool, as_json: bool) -> int:
+    """Execute a run as `act` finds it, and print what came of it; the exit code."""
     is_terminal = sys.stdout.isatty()
     with ExitStack() as stack:
         spool = stack.enter_context(_spool(store)) if quiet else None
         streams = stack.enter_context(aside(spool))
         talk = _talk(streams.stderr, quiet)
-        threads.end_late_ones_in_a_line(quiet=quiet)
-        signals.install(
-            on_first=lambda: _warn(streams, "stopping; a second signal ends it at once"),
-            before_exit=lambda: _leave_at_once(streams, talk),
-        )
-        try:
-            ended = act(talk)
-        except (Abort, KeyboardInterrupt) as stopped:  # one that the job raised itself, too
-            abort = stopped if isinstance(stopped, Abort) else Interrupted(signal.SIGINT)
-            talk.close()
-            ended = _ended_all_the_same(store, talk, abort)
-        finally:
-            talk.close()
-            signals.uninstall()
-            if staying := threads.still_running():
-                left = plural(staying, "thread")
-                talk.say(f"the job left {left} running; durably ends when they do")
+        attempt = Attempt(talk)
+        ended = _acted(act, attempt, talk, store, streams, quiet=quiet)
         with store.view(ended.run_id, ended.known) as view:
-            with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ends
-                if as_json:
-                    disposition = {"disposition": str(ended.disposition)}
-                    write_summary_json(view, streams.stdout, disposition)
-                elif not quiet:
-                    _print_output(view, streams.stdout, is_terminal=is_terminal)
-                streams.stdout.flush()
+            _print_result(view, ended, streams.stdout, is_terminal, quiet=quiet, as_json=as_json)
             go_on = hints.command("resume", short(view.run_id))
-            code = tell_outcome(view, ended, talk, go_on)
+            outcome = outcome_of(attempt.run, view) if attempt.run else None
+            code = say_outcome(view, ended, outcome, talk, go_on)
             if code and spool:
                 from durably_cli.render.report import report  # needed by failures alone
 
-                secrets = talk.run.secrets if talk.run else NO_SECRETS
+                secrets = attempt.run.secrets if attempt.run else NO_SECRETS
                 streams.stderr.write(report(view, spool, go_on, secrets.mask))
             return code
+
+
+def _acted(
+    act: Callable[[Attempt], Ended],
+    attempt: Attempt,
+    talk: Talk,
+    store: Store,
+    streams: Streams,
+    *,
+    quiet: bool,
+) -> Ended:
+    """The run that was executed, or that another process executes; signals end it well."""
+    threads.end_late_ones_in_a_line(quiet=quiet)
+    signals.install(
+        on_first=lambda: _warn(streams, "stopping; a second signal ends it at once"),
+        before_exit=lambda: _leave_at_once(streams, attempt, talk),
+    )
+    try:
+        return act(attempt)
+    except (Abort, KeyboardInterrupt) as stopped:  # one that the job raised itself, too
+        abort = stopped if isinstance(stopped, Abort) else Interrupted(signal.SIGINT)
+        talk.close()
+        return _ended_all_the_same(store, attempt.run, abort)
+    finally:
+        talk.close()
+        signals.uninstall()
+        if staying := threads.still_running():
+            left = plural(staying, "thread")
+            talk.say(f"the job left {left} running; durably ends when they do")
+
+
+def _print_result(
+    view: View, ended: Ended, out: TextIO, is_terminal: bool, *, quiet: bool, as_json: bool
+) -> None:
+    with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ends
+        if as_json:
+            write_summary_json(view, out, {"disposition": str(ended.disposition)})
+        elif not quiet:
+            _print_output(view, out, is_terminal=is_terminal)
+        out.flush()
 
 
 def _spool(store: Store) -> BinaryIO:
@@ -186,11 +185,11 @@ def _print_output(view: View, out: TextIO, *, is_terminal: bool) -> None:
         out.write((pretty_json(output) if is_terminal else output) + "\n")
 
 
-def _ended_all_the_same(store: Store, talk: Talk, abort: Abort) -> Ended:
+def _ended_all_the_same(store: Store, run: OwnedRun | None, abort: Abort) -> Ended:
     """A run whose end was durable before the abort has ended; else the abort goes on, explained."""
-    if talk.run is None:
+    if run is None:
         raise abort
-    run_id = talk.run.run_id
+    run_id = run.run_id
     abort.hint = abort.hint or hints.command("resume", short(run_id))
     try:
         with store.view(run_id) as view:
@@ -205,10 +204,10 @@ def _ended_all_the_same(store: Store, talk: Talk, abort: Abort) -> Ended:
     raise abort
 
 
-def _leave_at_once(streams: Streams, talk: Talk) -> None:
+def _leave_at_once(streams: Streams, attempt: Attempt, talk: Talk) -> None:
     talk.close()
-    if talk.run is not None:
-        command = hints.command("resume", short(talk.run.run_id))
+    if attempt.run is not None:
+        command = hints.command("resume", short(attempt.run.run_id))
         _warn(streams, f"left at once; go on where it was: {command}")
 
 

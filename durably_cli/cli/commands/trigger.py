@@ -1,4 +1,4 @@
-"""The commands that run a project's code: trigger and resume."""
+"""`durably trigger`: run a job, and print its output."""
 
 from __future__ import annotations
 
@@ -7,24 +7,17 @@ from typing import Annotated
 import typer
 
 from durably_cli import hints
-from durably_cli.cli.app import AsJson, command, project_of
-from durably_cli.cli.completion import complete_jobs, complete_runs
+from durably_cli.cli.app import command, project_of
+from durably_cli.cli.completion import complete_jobs
+from durably_cli.cli.inputs import laid_over, read_input
 from durably_cli.cli.job_flags import TriggerCommand, given_fields
-from durably_cli.engines.request import OnConflict
-
-RUN = (
-    "The run: 4 or more characters of the head or the tail of its id, @last, @last/JOB, @failed, "
-    "or key:JOB/VALUE."
+from durably_cli.cli.options import read_labels
+from durably_cli.cli.parameters import (
+    AsJson,
+    Quiet,
 )
-_Quiet = Annotated[
-    bool,
-    typer.Option(
-        "-q",
-        "--quiet",
-        envvar="DURABLY_QUIET",
-        help="Print nothing unless it fails, and then one report: for cron.",
-    ),
-]
+from durably_cli.engines.request import OnConflict, Request
+from durably_cli.values.strict_json import printable
 
 
 @command(cls=TriggerCommand)
@@ -80,7 +73,7 @@ def trigger(
             "skip this trigger (exit 0) or fail (exit 75)."
         ),
     ] = OnConflict.WAIT,
-    quiet: _Quiet = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
     """Run a job, and print its output as JSON.
@@ -96,44 +89,23 @@ def trigger(
       durably trigger sync-users -i @input.json --idempotency-key "$(date +%F)"
       durably trigger sync-users -i @input.json --concurrency-key org_123 --on-conflict skip
     """
-    from durably_cli.cli.commands.execute import TriggerOptions, run_trigger
+    from durably_cli.cli.execution import trigger_job  # not for --help, nor for completion
 
     if quiet:
         hints.are_read_elsewhere()
-    options = TriggerOptions(
-        input,
-        field or [],
-        given_fields(context),
-        given_fields(context, as_typed=True),
-        label or [],
-        idempotency_key,
-        concurrency_key,
-        on_conflict,
+    whole = read_input(input, field or [], given_fields(context))
+    before = laid_over(whole, given_fields(context, as_typed=True))
+    project = project_of(context)
+    request = Request(
+        job=job,
+        input=whole,
+        project=str(project),
+        folder=printable(str(project)),
+        input_of_before=None if before == whole else before,
+        idempotency_key=idempotency_key,
+        concurrency_key=concurrency_key,
+        labels=read_labels(label or []),
+        on_conflict=on_conflict,
         wait=not no_wait,
     )
-    return run_trigger(project_of(context), job, options, quiet=quiet, as_json=as_json)
-
-
-@command()
-def resume(
-    context: typer.Context,
-    run: Annotated[str, typer.Argument(help=RUN, metavar="RUN", autocompletion=complete_runs)],
-    quiet: _Quiet = False,
-    as_json: AsJson = False,
-) -> int:
-    """Go on with a run where it was.
-
-    Finished steps are replayed, the rest is executed. The output of a run that has completed is
-    printed again.
-
-    \b
-    Examples:
-      durably resume 3f2a9c1d
-      durably resume @failed
-      durably resume key:sync-users/2026-11-24
-    """
-    from durably_cli.cli.commands.execute import run_resume
-
-    if quiet:
-        hints.are_read_elsewhere()
-    return run_resume(project_of(context), run, quiet=quiet, as_json=as_json)
+    return trigger_job(project, request, quiet=quiet, as_json=as_json)

@@ -1,0 +1,29 @@
+"""`durably adopt`: bring the runs along of a project that was moved."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from durably_cli.cli.app import command, project_of
+from durably_cli.project.stores import adopt
+from durably_cli.render.words import visible
+
+
+@command("adopt")
+def adopt_(
+    context: typer.Context,
+    old: Annotated[str, typer.Argument(help="Where the project was before.", metavar="OLD_DIR")],
+) -> int:
+    """Bring the runs along of a project that was moved.
+
+    \b
+    Examples:
+      durably adopt /home/ann/old-place/billing
+    """
+    folder = adopt(Path(old).absolute(), project_of(context))
+    print(visible(f"the runs of {old} are now in {folder}"), file=sys.stderr)
+    return 0

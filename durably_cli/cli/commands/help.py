@@ -1,0 +1,29 @@
+"""`durably help`: the pages about a topic."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from durably_cli.cli.app import command
+from durably_cli.cli.completion import complete_topics
+from durably_cli.cli.help import run_help
+
+
+@command("help")
+def help_(
+    topic: Annotated[
+        str | None, typer.Argument(metavar="TOPIC", autocompletion=complete_topics)
+    ] = None,
+) -> int:
+    """Explain a topic.
+
+    Topics: input, exit-codes, journal, durability, performance, care, cron, environment.
+
+    \b
+    Examples:
+      durably help cron
+      durably help exit-codes
+    """
+    return run_help(topic)

@@ -1,0 +1,122 @@
+"""`durably prune`: remove old runs for good."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from durably_cli.cli.app import command, project_of
+from durably_cli.cli.asking import confirm, say
+from durably_cli.cli.options import read_moment
+from durably_cli.cli.parameters import (
+    FreeKeys,
+    Statuses,
+    Yes,
+)
+from durably_cli.engines.local.remove import FINAL, remove, sweep
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import Unreadable, View
+from durably_cli.errors import Busy, NotFound, UsageError
+from durably_cli.journal.state import Status
+from durably_cli.project import stores
+from durably_cli.render.words import age
+from durably_cli.system import ids
+from durably_cli.values.quantities import plural, size
+
+
+@command()
+def prune(
+    context: typer.Context,
+    older_than: Annotated[
+        str, typer.Option(metavar="TIME", help="How old: 45m, 12h, 30d, 8w, or before a date.")
+    ],
+    keep_last: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Keep the newest N runs of each job.")
+    ] = 0,
+    status: Statuses = None,
+    free_keys: FreeKeys = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the runs that would go, and leave them.")
+    ] = False,
+    yes: Yes = False,
+) -> int:
+    """Remove old runs for good.
+
+    The ids of those that are gone are printed, one a line.
+
+    \b
+    Examples:
+      durably prune --older-than 30d --dry-run
+      durably prune --older-than 30d --keep-last 5 --yes
+      durably prune --older-than 8w --status failed --status completed -y
+    """
+    before = read_moment(older_than, "--older-than")
+    options = PruneOptions(before, keep_last, status or [], free_keys, dry_run, yes)
+    return run_prune(project_of(context), options)
+
+
+_SHOWN = 10
+
+
+class PruneOptions(NamedTuple):
+    """The options of `durably prune`, as they were read."""
+
+    before: datetime
+    keep_last: int
+    statuses: Collection[Status]
+    free_keys: bool
+    dry_run: bool
+    yes: bool
+
+
+def run_prune(project: Path, options: PruneOptions) -> int:
+    """`durably prune`; the exit code."""
+    store = stores.open_store(project)
+    freed = 0 if options.dry_run else sweep(store)
+    old = list(_old(store, options))
+    if options.dry_run or not old:
+        for run_id in old:
+            print(run_id)
+        nothing = "no run of that age and status is there, or it is held"
+        say(f"{plural(len(old), 'run')} would go" if options.dry_run else nothing)
+        return 0
+    if not options.yes:
+        _show(old)
+    if not confirm(f"Delete {plural(len(old), 'run')} for good?", yes=options.yes):
+        say("nothing was deleted")
+        return 0
+    gone = 0
+    for run_id in old:
+        try:
+            freed += remove(store, run_id, options.statuses or FINAL, free_key=options.free_keys)
+        except (Busy, NotFound, UsageError):  # resumed or deleted since it was looked at
+            continue
+        gone += 1
+        print(run_id)
+    say(f"deleted {plural(gone, 'run')}, {size(freed)}")
+    return 0
+
+
+def _show(old: list[str]) -> None:
+    for run_id in old[:_SHOWN]:
+        say(f"  {run_id}  {age(f'{ids.made_at(run_id):%Y-%m-%dT%H:%M:%S.000Z}')} old")
+    if len(old) > _SHOWN:
+        say(f"  ... and {len(old) - _SHOWN:,} more; --dry-run prints them all")
+
+
+def _old(store: Store, options: PruneOptions) -> Iterator[str]:
+    """The runs that may go, newest first."""
+    kept: Counter[str] = Counter()
+    for run in store.views():
+        job = "" if isinstance(run, Unreadable) else run.state.created.job
+        kept[job] += 1
+        if kept[job] <= options.keep_last or ids.made_at(run.run_id) >= options.before:
+            continue
+        held = isinstance(run, View) and run.held
+        if not held and run.status in (options.statuses or FINAL):
+            yield run.run_id

@@ -1,0 +1,38 @@
+"""`durably resume`: go on with a run where it was."""
+
+from __future__ import annotations
+
+import typer
+
+from durably_cli import hints
+from durably_cli.cli.app import command, project_of
+from durably_cli.cli.parameters import (
+    AsJson,
+    OneRun,
+    Quiet,
+)
+
+
+@command()
+def resume(
+    context: typer.Context,
+    run: OneRun,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> int:
+    """Go on with a run where it was.
+
+    Finished steps are replayed, the rest is executed. The output of a run that has completed is
+    printed again.
+
+    \b
+    Examples:
+      durably resume 3f2a9c1d
+      durably resume @failed
+      durably resume key:sync-users/2026-11-24
+    """
+    from durably_cli.cli.execution import resume_run  # not for --help, nor for completion
+
+    if quiet:
+        hints.are_read_elsewhere()
+    return resume_run(project_of(context), run, quiet=quiet, as_json=as_json)

@@ -1,0 +1,51 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from durably_cli.cli.completion import complete_runs
+from durably_cli.journal.state import Status
+
+_RUN = (
+    "The run: 4 or more characters of the head or the tail of its id, @last, @last/JOB, @failed, "
+    "or key:JOB/VALUE."
+)
+
+OneRun = Annotated[str, typer.Argument(help=_RUN, metavar="RUN", autocompletion=complete_runs)]
+SomeRuns = Annotated[
+    list[str], typer.Argument(help=_RUN, metavar="RUN...", autocompletion=complete_runs)
+]
+AnyRuns = Annotated[
+    list[str] | None,
+    typer.Argument(help=_RUN, metavar="[RUN]...", autocompletion=complete_runs),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "-q",
+        "--quiet",
+        envvar="DURABLY_QUIET",
+        help="Print nothing unless it fails, and then one report: for cron.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
+Statuses = Annotated[
+    list[Status] | None,
+    typer.Option(
+        "--status",
+        help="Only runs of this status; completed and cancelled by default, for the others could "
+        "still be resumed. May be repeated.",
+    ),
+]
+FreeKeys = Annotated[
+    bool,
+    typer.Option(
+        "--free-keys",
+        help="Let the idempotency keys be used anew; by default the work of a deleted run is never "
+        "done again.",
+    ),
+]
