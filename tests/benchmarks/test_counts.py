@@ -113,14 +113,14 @@ def test_a_resume_reads_each_line_once_before_it_and_only_its_own_lines_after_it
     run = work.run("trigger", "work", "-i", "1000", expect=1).err.split()[1]
     program = (
         "import sys, atexit\n"
-        "from durably_cli import plain_steps\n"
-        "read, decode = 0, plain_steps.decode\n"
+        "from durably_cli.journal import fast_codec\n"
+        "read, decode = 0, fast_codec.decode\n"
         "def counted(*args):\n"
         "    global read\n"
         "    found = decode(*args)\n"
         "    read += len(found[0])\n"
         "    return found\n"
-        "plain_steps.decode = counted\n"
+        "fast_codec.decode = counted\n"
         "atexit.register(lambda: print(read, file=sys.stderr))\n"
         "from durably_cli.__main__ import main\n"
         "main()\n"

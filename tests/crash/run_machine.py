@@ -247,7 +247,7 @@ class Runs(RuleBasedStateMachine):
     @rule()
     def verify(self) -> None:
         type(self).rules_executed += 1
-        bad = {f.name for f in check._of_all(self.store) if f.state in verify.DAMAGED}
+        bad = {f.name for f in check.of_all(self.store) if f.state in verify.DAMAGED}
         assert bad <= {run.id for run in self.runs if not run.is_whole}
         assert bad >= {run.id for run in self.runs if run.must_be_refused}
 

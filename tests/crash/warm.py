@@ -22,7 +22,8 @@ from tests.crash.killing import CALLS
 _SERVER = f"""
 import contextlib, gc, io, json, os, pydantic, signal, sys
 import durably_cli.cli
-from durably_cli.cli.commands import execute, inspect, list_
+from durably_cli.cli import execution
+from durably_cli.cli.commands import inspect, list_
 
 def counted(real):
     def call(*args, **options):
