@@ -19,8 +19,8 @@ from hypothesis import settings
 
 import durably_cli
 from durably_cli import hints
-from tests.crash.counting import pytest_terminal_summary as pytest_terminal_summary
-from tests.crash.seeding import python_path
+from tests.harness.counting import pytest_terminal_summary as pytest_terminal_summary
+from tests.harness.seeding import python_path
 
 settings.register_profile("durably", deadline=None)  # no test asserts how long a thing takes
 settings.load_profile("durably")

@@ -10,7 +10,7 @@ import pytest
 from durably_cli.cli.app import app
 from durably_cli.cli.help import TOPICS, page
 from tests.conftest import Project
-from tests.examples import Examples, shell_lines
+from tests.harness.examples import Examples, shell_lines
 
 OTHERWISE = {
     "durably list --watch": (2, "draws on a terminal"),

@@ -19,7 +19,7 @@ from durably_cli import hints
 from durably_cli.cli.suggesting import NEVER, NEVER_OPTIONS
 from durably_cli.render.words import visible_lines
 from tests.conftest import Project
-from tests.pasting import hint_of, paste
+from tests.harness.pasting import hint_of, paste
 
 SOURCE = Path(durably_cli.__file__).parent
 ODD = "ann's own $(place)"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from durably_cli import errors
 from tests.conftest import Project
-from tests.examples import README, Examples, block, blocks, shell_lines
-from tests.make_picture import PICTURE, make
-from tests.test_import_invoices import MENDED, MISTAKE
+from tests.harness.examples import README, Examples, block, blocks, shell_lines
+from tests.harness.make_picture import PICTURE, make
+from tests.jobs.test_import_invoices import MENDED, MISTAKE
 
 
 def shape(text: str) -> list[str]:

@@ -16,7 +16,7 @@ from tests.benchmarks.bench import bench
 from tests.benchmarks.measuring import Part
 from tests.benchmarks.peers import PEERS, install, version_of
 from tests.benchmarks.peers.packages import DEFAULT_FOLDER
-from tests.examples import REPOSITORY
+from tests.harness.examples import REPOSITORY
 
 PICTURE = REPOSITORY / ".github" / "performance.svg"
 PAGE = REPOSITORY / "durably_cli" / "topics" / "performance.md"

@@ -14,8 +14,8 @@ import pytest
 
 from tests.benchmarks import stores
 from tests.benchmarks.bench import PROGRAMS
+from tests.cli.test_startup import modules_of
 from tests.conftest import DURABLY, Project
-from tests.test_startup import modules_of
 
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="counts are taken by strace")
 

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.crash.seeded_bugs import SEEDED_BUGS, bug_named
-from tests.crash.seeding import parts_of, run_tests
+from tests.harness.seeded_bugs import SEEDED_BUGS, bug_named
+from tests.harness.seeding import parts_of, run_tests
 
 
 def main(name: str = "", *args: str) -> int:

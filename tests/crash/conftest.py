@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
-from tests.crash.counting import FAULTS
-from tests.crash.kills import FORTY_STEPS as FORTY_STEPS
-from tests.crash.kills import check_forty as check_forty
+from tests.harness.counting import FAULTS
+from tests.harness.kills import FORTY_STEPS as FORTY_STEPS
+from tests.harness.kills import check_forty as check_forty
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

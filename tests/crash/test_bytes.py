@@ -13,7 +13,7 @@ import pytest
 
 from durably_cli.journal.events import TYPES, Event, LogWritten, StepCompleted, StepStarted
 from durably_cli.values.strict_json import Json
-from tests.crash.sample_journals import (
+from tests.harness.sample_journals import (
     AT,
     COMPLETED,
     SAMPLES,
@@ -24,7 +24,7 @@ from tests.crash.sample_journals import (
     created,
     damage_at,
 )
-from tests.strategies import RUN, lines_of
+from tests.harness.strategies import RUN, lines_of
 
 Count = Callable[[int], None]
 

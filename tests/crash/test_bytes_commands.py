@@ -14,9 +14,9 @@ import pytest
 from durably_cli.engines.local.store import Store
 from durably_cli.system import ids
 from tests.conftest import Project
-from tests.crash.damages import KINDS, Damage, Target
-from tests.crash.sample_journals import COMPLETED, Sample, resealed
-from tests.strategies import lines_of
+from tests.harness.damages import KINDS, Damage, Target
+from tests.harness.sample_journals import COMPLETED, Sample, resealed
+from tests.harness.strategies import lines_of
 
 Count = Callable[[int], None]
 

@@ -14,7 +14,7 @@ import pytest
 from durably_cli.errors import JournalTooNew
 from durably_cli.journal.events import Unknown
 from durably_cli.values.strict_json import Json
-from tests.crash.sample_journals import (
+from tests.harness.sample_journals import (
     AT,
     SAMPLES,
     UNFINISHED,
@@ -26,7 +26,7 @@ from tests.crash.sample_journals import (
     damage_at,
     resealed,
 )
-from tests.strategies import RUN
+from tests.harness.strategies import RUN
 
 Count = Callable[[int], None]
 Change = Callable[[bytes], bytes]

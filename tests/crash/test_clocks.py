@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.conftest import Project
-from tests.crash.clocks import Clock, needs_library
-from tests.crash.kills import check_forty
-from tests.crash.warm import Warm
+from tests.harness.clocks import Clock, needs_library
+from tests.harness.kills import check_forty
+from tests.harness.warm import Warm
 
 pytestmark = needs_library
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import Result
-from tests.crash.disks import FILE_SYSTEMS, Disk, fast_folder, skip_without_disks
-from tests.crash.ledger import Ledger
+from tests.harness.disks import FILE_SYSTEMS, Disk, fast_folder, skip_without_disks
+from tests.harness.ledger import Ledger
 
 STEPS = 4
 UNSAVED = "(was not|may or may not have been) saved"

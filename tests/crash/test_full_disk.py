@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Result, disk_ends_at
-from tests.crash.full_disks import PAGE, small_disk
-from tests.crash.ledger import Ledger
-from tests.crash.system_calls import journal_of
+from tests.harness.full_disks import PAGE, small_disk
+from tests.harness.ledger import Ledger
+from tests.harness.system_calls import journal_of
 
 RECORDS = {
     "run.started": "its run.started event",

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.crash import fuzz_reader, fuzzer
+from tests.harness import fuzz_reader, fuzzer
 
 Count = Callable[[int], None]
 
@@ -70,7 +70,7 @@ def test_a_fuzzer_finds_no_bytes_that_the_reader_does_wrong_with(
         f"-artifact_prefix={tmp_path}/",
     )
     done = subprocess.run(
-        (sys.executable, "-m", "tests.crash.fuzzer", corpus, *options),
+        (sys.executable, "-m", "tests.harness.fuzzer", corpus, *options),
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

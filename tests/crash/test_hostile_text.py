@@ -11,12 +11,12 @@ import pytest
 
 from durably_cli.project import discovery
 from tests.conftest import Project
-from tests.crash import forking
-from tests.crash.forking import Ended, How
-from tests.crash.pages import check_page, check_picture
-from tests.crash.payloads import PAYLOADS, SURROGATES, in_full, plain, shown
-from tests.crash.places import remove
 from tests.crash.test_names import POSITIONS
+from tests.harness import forking
+from tests.harness.forking import Ended, How
+from tests.harness.pages import check_page, check_picture
+from tests.harness.payloads import PAYLOADS, SURROGATES, in_full, plain, shown
+from tests.harness.places import remove
 
 JOB = """
     @define_job

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
-from tests.crash import forking
-from tests.crash.forking import How
-from tests.crash.places import READING, Home
 from tests.crash.test_places import check_in_order
+from tests.harness import forking
+from tests.harness.forking import How
+from tests.harness.places import READING, Home
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Project
-from tests.crash.warm import Warm
+from tests.harness.warm import Warm
 
 
 @pytest.fixture

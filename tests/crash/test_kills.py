@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
-from tests.crash.kills import FORTY_STEPS, PHASES, Contest
-from tests.crash.warm import Warm
+from tests.harness.kills import FORTY_STEPS, PHASES, Contest
+from tests.harness.warm import Warm
 
 KILLS_A_RUN = 10
 CAMPAIGN = int(os.environ.get("DURABLY_KILLS", "2000"))

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
-from tests.crash.kills import check_forty
-from tests.crash.warm import Command, Warm
+from tests.harness.kills import check_forty
+from tests.harness.warm import Command, Warm
 
 STEPS = 6
 CALLS_AT_LEAST = 60

@@ -17,10 +17,10 @@ import pytest
 from durably_cli.engines.local.store import Store
 from durably_cli.project import discovery
 from tests.conftest import Project
-from tests.crash import forking
-from tests.crash.forking import How
-from tests.crash.places import OLD_RUN, Home, remove, unchanged
 from tests.crash.test_places import check_in_order
+from tests.harness import forking
+from tests.harness.forking import How
+from tests.harness.places import OLD_RUN, Home, remove, unchanged
 
 ASTRAY = (
     *("", " ", ".", "..", "../../outside/treasure", "{outside}/evil", "{outside}/treasure"),

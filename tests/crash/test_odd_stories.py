@@ -24,9 +24,9 @@ from durably_cli.journal.events import (
 )
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json
-from tests.crash.places import OLD_RUN, Home
 from tests.crash.test_places import check_in_order
-from tests.strategies import lines_of
+from tests.harness.places import OLD_RUN, Home
+from tests.harness.strategies import lines_of
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.forking import Ended
-from tests.crash.hostilities import HOSTILITIES
-from tests.crash.ledger import EXIT_CODES
-from tests.crash.places import (
+from tests.harness.forking import Ended
+from tests.harness.hostilities import HOSTILITIES
+from tests.harness.ledger import EXIT_CODES
+from tests.harness.places import (
     OLD_RUN,
     READING,
     STRANGER,

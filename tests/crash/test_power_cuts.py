@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Result
-from tests.crash.disks import (
+from tests.harness.disks import (
     FILE_SYSTEMS,
     Disk,
     FileSystem,
@@ -19,8 +19,8 @@ from tests.crash.disks import (
     mounted,
     skip_without_disks,
 )
-from tests.crash.promises import Promises
-from tests.crash.write_log import Image, PowerCuts, read_log
+from tests.harness.promises import Promises
+from tests.harness.write_log import Image, PowerCuts, read_log
 
 RESUMED_EVERY = 25
 """Of so many disks that a power cut left, the real commands go on with one."""

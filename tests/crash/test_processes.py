@@ -14,8 +14,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import Project, Result
-from tests.crash.deeds import ENDS, FILES, FORKS, HELPERS, JOB, SURROUNDINGS, Deed
-from tests.crash.warm import Warm
+from tests.harness.deeds import ENDS, FILES, FORKS, HELPERS, JOB, SURROUNDINGS, Deed
+from tests.harness.warm import Warm
 
 
 class Place(NamedTuple):

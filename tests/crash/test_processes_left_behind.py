@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
-from tests.crash.warm import Command, Warm
+from tests.harness.warm import Command, Warm
 
 WAYS = {
     "forked": "fork(linger)",

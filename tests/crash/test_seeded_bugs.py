@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from durably_cli.cli.help import page
-from tests.crash.seeded_bugs import SEEDED_BUGS, UNCHANGED
-from tests.crash.seeding import SeededBug, run_tests
+from tests.harness.seeded_bugs import SEEDED_BUGS, UNCHANGED
+from tests.harness.seeding import SeededBug, run_tests
 
 PAIRS = [(bug, part) for bug in SEEDED_BUGS for part in bug.caught_by]
 """Each seeded bug with each part that catches it."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
-from tests.crash.kills import FORTY_STEPS, check_forty
-from tests.crash.warm import Warm
+from tests.harness.kills import FORTY_STEPS, check_forty
+from tests.harness.warm import Warm
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STEPS = 3

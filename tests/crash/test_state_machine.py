@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.crash.run_machine import Runs
+from tests.harness.run_machine import Runs
 
 
 def rules_executed(examples: int, steps: int) -> int:

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.crash.ledger import Ledger
-from tests.crash.order import Order
-from tests.crash.scenarios import KEYED, SCENARIOS, Bench
-from tests.crash.short_writes import EVERY, NONE, ShortWrite
-from tests.crash.system_calls import Call, Met, fault, journal_of, traced
+from tests.harness.ledger import Ledger
+from tests.harness.order import Order
+from tests.harness.scenarios import KEYED, SCENARIOS, Bench
+from tests.harness.short_writes import EVERY, NONE, ShortWrite
+from tests.harness.system_calls import Call, Met, fault, journal_of, traced
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 

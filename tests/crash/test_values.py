@@ -15,8 +15,8 @@ import jq
 import pytest
 
 from tests.conftest import Project
-from tests.crash import value_job
-from tests.crash.value_job import KEPT, REFUSED
+from tests.harness import value_job
+from tests.harness.value_job import KEPT, REFUSED
 
 Count = Callable[[int], None]
 Effects = dict[str, dict[str, Any]]

@@ -28,9 +28,9 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.values.strict_json import Json
-from tests.crash import sample_journals
-from tests.crash.sample_journals import resealed
-from tests.strategies import lines_of
+from tests.harness import sample_journals
+from tests.harness.sample_journals import resealed
+from tests.harness.strategies import lines_of
 
 STORE = Path(__file__).parent / "store"
 YEAR = "2020"

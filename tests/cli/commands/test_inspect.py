@@ -1,0 +1,156 @@
+"""`durably inspect`: a run's whole story."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.cli.commands.test_list import on_a_terminal
+from tests.conftest import Project
+
+
+@pytest.fixture
+def told(project: Project) -> Project:
+    """A run that failed once and was resumed, with logs, labels, keys and a failed step."""
+    project.job(
+        """
+        class Order(BaseModel):
+            item: str
+            count: int
+
+        @define_job
+        def shop(step: Step, payload: Order) -> dict:
+            step.log.info("begun", count=payload.count)
+            price = step.run("price", lambda: 12.5)
+            try:
+                step.run("coupon", lambda: 1 / 0)
+            except ZeroDivisionError:
+                step.log.warn("no coupon")
+            step.progress(1, 2, "half way")
+            if step.attempt == 1:
+                raise RuntimeError("till is closed")
+            return {"total": price * payload.count}
+        """
+    )
+    project.run(
+        "trigger",
+        "shop",
+        "-p",
+        "item=tea",
+        "-p",
+        "count:=2",
+        "--label",
+        "team=shop",
+        "--idempotency-key",
+        "order-1",
+        "--concurrency-key",
+        "till",
+        expect=1,
+    )
+    return project
+
+
+def test_json_has_the_whole_story(told: Project) -> None:
+    run = told.inspect()
+    assert run["status"] == "failed"
+    assert run["input"] == {"item": "tea", "count": 2}
+    assert run["output"] is None
+    assert run["error"]["type"] == "RuntimeError"
+    assert "in shop" in run["error"]["traceback"]
+    assert run["labels"] == {"team": "shop"}
+    assert run["idempotency_key"] == "order-1"
+    assert run["concurrency_key"] == "till"
+    assert [(step["name"], step["status"], step["bytes"]) for step in run["checkpoints"]] == [
+        ("price", "completed", 4),
+        ("coupon", "failed", None),
+    ]
+    assert run["checkpoints"][1]["error"]["type"] == "ZeroDivisionError"
+    assert [line["message"] for line in run["logs"]] == ["begun", "no coupon"]
+    assert run["in_doubt"] == []
+    told.run("resume", "@last")
+    run = told.inspect()
+    assert run["output"] == {"total": 25.0}
+    assert run["error"] is None
+    assert len(run["attempts"]) == 2
+
+
+def test_in_a_pipe_every_fact_is_a_line_that_says_what_it_is(told: Project) -> None:
+    lines = [line.split("\t") for line in told.run("inspect", "@last").out.splitlines()]
+    facts = {line[0]: line[1:] for line in lines}
+    assert facts["status"] == ["failed"]
+    assert facts["input"] == ['{"item":"tea","count":2}']
+    assert [line[1:3] for line in lines if line[0] == "step"] == [
+        ["price", "completed"],
+        ["coupon", "failed"],
+    ]
+    assert facts["error"] == ["RuntimeError: till is closed"]
+    assert ["log", "warn", "no coupon"] in [
+        [line[0], line[2], line[4]] for line in lines if line[0] == "log"
+    ]
+
+
+def test_a_terminal_gets_it_in_sections(told: Project) -> None:
+    told.run("resume", "@last")
+    shown = on_a_terminal(told, "inspect", "@last")
+    for part in (
+        "✓ completed",
+        "order-1",
+        "2 steps in 2 attempts",
+        "attempt 1  ",
+        "✓   price",
+        "✗   coupon",
+        "ZeroDivisionError: ",
+        "4 log lines",
+    ):
+        assert part in shown
+
+
+def test_one_result_is_printed_alone(told: Project) -> None:
+    assert told.run("inspect", "@last", "--step", "price").out == "12.5\n"
+    assert "has no result" in told.run("inspect", "@last", "--step", "coupon", expect=4).err
+    assert "there is no step" in told.run("inspect", "@last", "--step", "x", expect=4).err
+
+
+def test_events_are_the_raw_lines(told: Project) -> None:
+    assert told.run("inspect", "@last", "--events").out == told.journal().read_text()
+    types = [json.loads(line)["type"] for line in told.journal().read_text().splitlines()]
+    assert types[0] == "run.created"
+    assert types[-1] == "run.failed"
+
+
+def test_ways_of_printing_exclude_each_other(told: Project) -> None:
+    told.run("inspect", "@last", "--events", "--json", expect=2)
+
+
+def test_a_long_run_shows_its_head_its_tail_and_its_failures(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def long(step: Step, payload: dict) -> None:
+            for n in range(1000):
+                try:
+                    step.run(f"step-{n:04}", {500: fail, 700: nap}.get(n, int))
+                except ValueError:
+                    pass
+
+        def nap() -> None:
+            time.sleep(0.2)
+
+        def fail() -> None:
+            raise ValueError("five hundred")
+        """
+    )
+    project.run("trigger", "long")
+    shown = on_a_terminal(project, "inspect", "@last")
+    assert "1,000 steps" in shown
+    assert "step-0000" in shown
+    assert "step-0999" in shown
+    assert re.search(r"\.\.\. \d+ more \.\.\.", shown)
+    assert "slowest: step-0700 0.2 s" in shown
+    assert "ValueError: five hundred" in shown
+    assert len(shown.splitlines()) < 60
+    assert max(map(len, shown.splitlines()[:2])) <= 100
+    lines = project.run("inspect", "@last").out.splitlines()
+    assert sum(line.startswith("step\t") for line in lines) == 1000

@@ -1,0 +1,91 @@
+"""A project in which the examples of help and README run as they stand, in a real shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import BIN, Project, Result
+
+REPOSITORY = Path(__file__).parents[2]
+
+_JQ = f"""#!{sys.executable}
+import jq, sys
+options = [word for word in sys.argv[1:] if word.startswith("-")]
+program, *files = (word for word in sys.argv[1:] if not word.startswith("-"))
+text = "".join(open(file).read() for file in files) if files else sys.stdin.read()
+for found in jq.compile(program).input_text(text):
+    is_raw = isinstance(found, str) and any("r" in option for option in options)
+    print(found if is_raw else __import__("json").dumps(found))
+"""
+
+_FRAGILE = """
+    @define_job
+    def fragile(step: Step, payload: dict) -> None:
+        if step.attempt == 1:
+            raise RuntimeError("the first time")
+"""
+
+
+class Examples:
+    """The project, and a shell in it that knows `durably` and `jq`."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        shutil.copytree(REPOSITORY / "jobs", project.root / "jobs", dirs_exist_ok=True)
+        project.job(_FRAGILE, "fragile")
+        (project.root / "org.json").write_text('{"id": "org_123"}')
+        (project.root / "input.json").write_text('{"org_id": "org_123"}')
+        tools = project.root.parent / "tools"
+        tools.mkdir()
+        (tools / "jq").write_text(_JQ)
+        (tools / "jq").chmod(0o755)
+        project.env["PATH"] = f"{BIN}:{tools}:{os.environ['PATH']}"
+        keyed = ("trigger", "sync-users", "--org-id", "org_123", "--idempotency-key")
+        for key in ("2026-11-24", "today"):
+            project.run(*keyed, key)
+
+    def run(self, example: str) -> Result:
+        """Run one, with a run that failed at hand for @failed, and one that did not for @last."""
+        self.project.run("trigger", "fragile", expect=1)
+        self.project.run("trigger", "sync-users", "--org-id", "org_123")
+        command = example.replace("3f2a9c1d", self.project.runs()[0]["id"][-8:])
+        command = command.replace("/srv/billing/.venv/bin/", "").replace(r"\%", "%")
+        command = command.replace("/srv/billing", str(self.project.root))
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=self.project.root,
+            env=self.project.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """README's blocks of this language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def block(language: str) -> str:
+    """README's first block of this language."""
+    return blocks(language)[0]
+
+
+def shell_lines(markdown: str) -> list[str]:
+    """The lines of all `sh` blocks, and the commands of crontab ones."""
+    lines = []
+    for language, block in re.findall(r"```(sh|crontab)\n(.*?)```", markdown, re.DOTALL):
+        for line in block.splitlines():
+            if line.strip() and not line.startswith("#"):
+                lines.append(line if language == "sh" else line.split(None, 5)[5])
+    return lines

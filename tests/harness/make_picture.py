@@ -1,0 +1,35 @@
+"""Make README's picture, from a run that is killed and resumed: python -m tests.harness.make_picture"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.conftest import Project
+from tests.harness.examples import REPOSITORY, block
+
+PICTURE = REPOSITORY / ".github" / "killed-and-resumed.svg"
+
+
+def make(folder: Path, target: Path) -> None:
+    """Run README's job, kill it in its third step, resume it, and draw that."""
+    project = Project(folder)
+    (project.root / "jobs" / "thumbnails.py").write_text(block("python"))
+    with project.start("trigger", "thumbnails") as process:
+        assert process.stderr is not None
+        for _ in range(3):
+            process.stderr.readline()
+        time.sleep(0.6)
+        os.kill(process.pid, signal.SIGKILL)
+    project.run("resume", "@last")
+    project.run("inspect", "@last", "--svg", str(target))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder), PICTURE)
+    print(f"made {PICTURE}", file=sys.stderr)

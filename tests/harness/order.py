@@ -1,0 +1,107 @@
+"""In which order a run's system calls must come, so that no power cut takes what was acknowledged.
+
+- A file's bytes are synced before it is linked or renamed to a name that stays.
+- A new folder is synced in its parent before anything is put in it.
+- Every name that stays is synced before the first step's function is called, a key's before the
+  journal has its name.
+- `step.started` is written before the function is called, `step.completed` after it; that is synced
+  before the result is handed out, and nothing else is: one sync a step.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.harness.system_calls import SYNCS, WRITES, Call
+
+_PATHS = re.compile(r'"(/[^"]*)"')
+_TOKEN = re.compile(r', "(\d+) [0-9a-f]{32}\\n"')
+
+
+class Order:
+    """What is on disk and what is not yet, followed call by call; AssertionError at a wrong one."""
+
+    def __init__(self, data: Path, effects: Path, *, keyed: bool = False) -> None:
+        self._data, self._effects, self._keyed = str(data), str(effects), keyed
+        self._journal = ""
+        self._unsynced_files = set[str]()
+        self._unsynced_names = set[str]()
+        self._synced_folders = set[str]()
+        self._event = ""
+        self._syncs_before_step = 0
+        self.syncs = 0
+        """How often the journal was synced."""
+        self.functions = list[str]()
+        """The steps whose functions were called, in order."""
+        self.results = list[str]()
+        """The steps whose results were handed out."""
+
+    def follow(self, calls: list[Call]) -> Order:
+        """Follow all the calls of a process, to its end."""
+        for call in calls:
+            if call.gave < 0:
+                continue
+            if call.name in WRITES:
+                self._write(call)
+            elif call.name in SYNCS:
+                self._sync(call.file)
+            elif call.name in ("link", "linkat", "rename", "renameat", "renameat2"):
+                self._name(call.name, *_PATHS.findall(call.arguments)[-2:])
+            elif call.name in ("mkdir", "mkdirat"):
+                self._put(_PATHS.findall(call.arguments)[-1])
+        assert self._journal not in self._unsynced_files, "the end of the run is not on disk"
+        assert not self._unsynced_names, f"these are not on disk: {self._unsynced_names}"
+        return self
+
+    def _write(self, call: Call) -> None:
+        token = _TOKEN.search(call.arguments)
+        if call.file.startswith(self._data):
+            self._unsynced_files.add(call.file)
+            if call.event:
+                self._journal, self._event = call.file, call.event
+        elif token and call.file == self._effects:
+            self._function_is_called(token[1])
+        elif token:
+            self._result_is_handed_out(token[1])
+
+    def _sync(self, file: str) -> None:
+        self._unsynced_files.discard(file)
+        self._synced_folders.add(file)
+        self._unsynced_names = {name for name in self._unsynced_names if _folder(name) != file}
+        self.syncs += file == self._journal
+
+    def _name(self, call: str, source: str, target: str) -> None:
+        if not target.startswith(self._data):
+            return
+        assert source not in self._unsynced_files, f"{target} has its name before its bytes"
+        if "/runs/" in target and self._keyed:
+            synced = any(folder.endswith("/keys") for folder in self._synced_folders)
+            assert synced, "the run is there before its key's claim is on disk"
+        if self._journal == source and call.startswith("rename"):
+            self._journal = target
+        self._put(target)
+
+    def _put(self, path: str) -> None:
+        if path.startswith(self._data) and "tmp" not in Path(path).parts[-1:]:
+            assert _folder(path) not in self._unsynced_names, f"{path}: its folder is not on disk"
+            self._unsynced_names.add(path)
+
+    def _function_is_called(self, n: str) -> None:
+        assert not self._unsynced_names, (
+            f"executed before these are on disk: {self._unsynced_names}"
+        )
+        assert self._event == f"step.started step-{n}", f"step {n} is executed unannounced"
+        self.functions.append(n)
+        self._syncs_before_step = self.syncs
+
+    def _result_is_handed_out(self, n: str) -> None:
+        if n in self.functions:
+            assert self._event == f"step.completed step-{n}", f"step {n} is not recorded"
+            assert self._journal not in self._unsynced_files, f"step {n} is not on disk"
+            assert self.syncs == self._syncs_before_step + 1, "one sync a step"
+        self.results.append(n)
+
+
+def _folder(path: str) -> str:
+    return str(Path(path).parent)

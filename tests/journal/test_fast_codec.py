@@ -1,0 +1,77 @@
+"""The plain lines of steps, decoded many at once."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+from hypothesis import given
+
+from durably_cli.journal import codec, fast_codec
+from durably_cli.journal.events import Event, StepCompleted, StepStarted
+from durably_cli.values.strict_json import Json, to_json
+from tests.harness.strategies import RUN, journals, lines_of
+
+AT = "2026-11-23T03:00:00.123Z"
+
+
+@given(journals)
+def test_plain_steps_are_read_many_at_a_time_as_they_are_one_by_one(events: list[Event]) -> None:
+    lines, crcs = lines_of(events), [codec.seed(RUN)]
+    for seq, line in enumerate(lines):
+        crcs.append(codec.decode(line[:-1], seq, crcs[-1])[1])
+    for seq in range(len(lines)):
+        found, crc = fast_codec.decode(lines[seq:], seq, crcs[seq])
+        assert found == events[seq : seq + len(found)]
+        assert crc == crcs[seq + len(found)]
+        assert found or type(events[seq]) is not StepStarted or not is_plain(events[seq].name)
+
+
+def is_plain(name: str) -> bool:
+    return to_json(name) == f'"{name}"' and "\x7f" not in name
+
+
+NO_RESULTS = ["", " 1", "1 ", "01", "1,2", "[1", "NaN", "-Infinity", "1e999", '{"a":1,"a":2}', "é"]
+NO_RESULTS += ['"\\ud800"', '"\\u00C4"', '1,"x":2', '"a\tb"', "[" * 100_000, '{"$blob":"x"}']
+
+
+@pytest.mark.parametrize("text", NO_RESULTS, ids=lambda text: text[:20])
+def test_a_result_that_is_not_written_as_it_should_be_is_not_read_with_many(text: str) -> None:
+    first, crc = codec.encode(0, StepCompleted("one", 1, Json("1"), AT), 0)
+    body = f'{{"seq":1,"type":"step.completed","name":"two","ms":1,"result":{text},"at":"{AT}"'
+    sealed = zlib.crc32(body.encode(), crc)
+    second = body.encode() + b',"crc":"%08x"}\n' % sealed
+    assert len(fast_codec.decode([first, second], 0, 0)[0]) <= 1
+
+
+@pytest.mark.parametrize(
+    "texts", [['"a', 'b"', "1,2"], ["[1", "2]", "3,4"], ['{"a":1', '"b":2}', "5,6"]], ids=str
+)
+def test_results_that_are_only_values_together_are_not_read_with_many(texts: list[str]) -> None:
+    lines, crc = [], 0
+    for seq, text in enumerate(texts):
+        line, crc = codec.encode(seq, StepCompleted(f"step-{seq}", 1, Json(text), AT), crc)
+        lines.append(line)
+    assert fast_codec.decode(lines, 0, 0) == ([], 0)
+    with pytest.raises(codec.BadLine):
+        codec.decode(lines[0][:-1], 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"seq":1', b'"seq":01'),
+        (b'"seq":1', b'"seq":2'),
+        (b'"ms":1', b'"ms":-0'),
+        (b"-23T", b"-32T"),
+    ],
+)
+def test_a_line_that_is_not_the_next_one_is_not_read_with_many(old: bytes, new: bytes) -> None:
+    first, crc = codec.encode(0, StepStarted("one", AT), 0)
+    line, _ = codec.encode(1, StepCompleted("one", 1, Json("1"), AT), crc)
+    body, _, _ = line.rpartition(b',"crc":')
+    body = body.replace(old, new)
+    second = body + b',"crc":"%08x"}\n' % zlib.crc32(body, crc)
+    for line in (second, second.replace(b'"ms"', b'"mS"'), second[:-1]):
+        found = fast_codec.decode([first, line], 0, 0)
+        assert found in (([StepStarted("one", AT)], crc), ([], 0))

@@ -1,0 +1,121 @@
+"""The fold, held against a plain model of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from durably_cli.journal.events import (
+    Event,
+    LogWritten,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunStarted,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+)
+from durably_cli.journal.state import NotARun, RunState, fold, steps
+from tests.harness.strategies import journals
+
+
+def model(events: list[Event]) -> dict[str, Any]:
+    """What a run is, told from its whole list of events, with no state carried along."""
+    starts = [at for at, event in enumerate(events) if isinstance(event, RunStarted)]
+    ends = (RunCompleted, RunFailed, RunCancelled, RunStarted)
+    turning = [event for event in events if isinstance(event, ends)]
+    last = turning[-1] if turning else None
+    word = {RunCompleted: "completed", RunFailed: "failed", RunCancelled: "cancelled"}
+    status = "pending" if last is None else word.get(type(last), "running")
+    last_word: dict[str, Event] = {}
+    for event in events:
+        if isinstance(event, StepStarted | StepCompleted | StepFailed):
+            last_word.pop(event.name, None)
+            last_word[event.name] = event
+    completed = [event for event in events if isinstance(event, StepCompleted)]
+    return {
+        "status": status,
+        "ended": last.at if isinstance(last, (RunCompleted, RunFailed, RunCancelled)) else None,
+        "attempts": len(starts),
+        "completed": len(completed),
+        "completed_ms": sum(event.ms for event in completed),
+        "in_doubt": {name for name, event in last_word.items() if isinstance(event, StepStarted)},
+        "failed": {name for name, event in last_word.items() if isinstance(event, StepFailed)},
+        "logs": sum(isinstance(event, LogWritten) for event in events),
+        "error": last.error if isinstance(last, RunFailed) else None,
+        "output": next(
+            (event.output for event in reversed(events) if isinstance(event, RunCompleted)), None
+        ),
+    }
+
+
+def told(state: RunState) -> dict[str, Any]:
+    return {
+        "status": str(state.status),
+        "ended": state.ended,
+        "attempts": len(state.attempts),
+        "completed": state.completed_steps,
+        "completed_ms": state.completed_ms,
+        "in_doubt": {step.name for step in state.in_doubt},
+        "failed": {step.name for step in state.failed_steps},
+        "logs": state.log_lines,
+        "error": state.error,
+        "output": state.output,
+    }
+
+
+@given(journals)
+def test_folding_any_prefix_of_a_journal_equals_the_model(events: list[Event]) -> None:
+    for length in range(1, len(events) + 1):
+        assert told(fold(events[:length])) == model(events[:length])
+
+
+@given(journals, st.data())
+def test_folding_is_pure(events: list[Event], data: st.DataObject) -> None:
+    assert told(fold(events)) == told(fold(iter(list(events))))
+
+
+@given(journals)
+def test_steps_gives_every_completion_and_every_unfinished_step_of_an_attempt_once(
+    events: list[Event],
+) -> None:
+    state = fold(events)
+    found = list(steps(events, state.unfinished))
+    completed = [step for step in found if step.result is not None]
+    assert [step.name for step in completed] == [
+        event.name for event in events if isinstance(event, StepCompleted)
+    ]
+    unfinished = {step.name for step in found if step.result is None}
+    assert unfinished <= set(state.unfinished)
+
+
+def test_steps_come_in_the_order_of_their_last_starts() -> None:
+    from tests.crash.test_bytes import EVENTS
+
+    state = fold(EVENTS)
+    found = list(steps(EVENTS, state.unfinished))
+    assert [(step.name, str(step.status)) for step in found] == [
+        ("one", "completed"),
+        ("two", "failed"),
+    ]
+
+
+def test_an_attempt_knows_how_it_ended() -> None:
+    from tests.crash.test_bytes import EVENTS
+
+    outcomes = [attempt.outcome for attempt in fold(EVENTS).attempts]
+    assert outcomes == ["failed", "SIGTERM", "completed"]
+    assert fold(EVENTS[:2]).attempts[0].outcome == "no end recorded"
+    interrupted = [*EVENTS[:2], RunInterrupted("SIGHUP", EVENTS[1].at)]
+    assert str(fold(interrupted).status) == "running", "interrupted is for the lock to say"
+
+
+@pytest.mark.parametrize("events", [[], [StepStarted("one", "2026-11-24T03:52:01.251Z")]])
+def test_what_does_not_begin_with_run_created_is_no_run(events: list[Event]) -> None:
+    with pytest.raises(NotARun):
+        fold(events)

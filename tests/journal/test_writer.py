@@ -1,0 +1,189 @@
+"""Many threads that append to one journal: they share syncs, and a sync that fails stops all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from durably_cli.errors import JournalLost, RunEnded
+from durably_cli.journal import ownership
+from durably_cli.journal.events import FORMAT, LogWritten, RunCompleted, RunCreated, StepCompleted
+from durably_cli.journal.reader import Reading
+from durably_cli.journal.writer import Journal
+from durably_cli.system import files
+from durably_cli.values.strict_json import Json
+from tests.harness.strategies import RUN
+
+AT = "2026-11-23T03:00:00.123Z"
+CREATED = RunCreated(FORMAT, RUN, "job", Json("{}"), AT)
+THREADS, EACH = 16, 40
+
+
+def new(tmp_path: Path) -> Journal:
+    path = tmp_path / "runs" / f"{RUN}.jsonl"
+    files.make_folder(path.parent)
+    made = ownership.create(path, tmp_path / "tmp", CREATED)
+    assert made is not None
+    return made
+
+
+def result(name: str) -> StepCompleted:
+    return StepCompleted(name, 0, Json("1"), AT)
+
+
+def names_in(journal: Journal) -> set[str]:
+    fd = os.open(journal.path, os.O_RDONLY)
+    try:
+        events = list(Reading(fd, journal.path, RUN))
+    finally:
+        os.close(fd)
+    return {event.name for event in events if isinstance(event, StepCompleted)}
+
+
+def in_threads(act: Callable[[int], None]) -> None:
+    threads = [threading.Thread(target=act, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_threads_share_syncs_and_nobody_goes_on_before_one_that_began_after_its_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, real = new(tmp_path), files.sync
+    synced, syncs = os.stat(journal.path).st_size, 0
+
+    def slow(fd: int) -> None:
+        nonlocal synced, syncs
+        size = os.fstat(fd).st_size
+        time.sleep(0.002)
+        real(fd)
+        synced, syncs = size, syncs + 1
+
+    monkeypatch.setattr(files, "sync", slow)
+    early: list[str] = []
+
+    def append(thread: int) -> None:
+        for number in range(EACH):
+            name = f"{thread}-{number}"
+            journal.append(result(name))
+            if name.encode() not in journal.path.read_bytes()[:synced]:
+                early.append(name)
+
+    with journal:
+        in_threads(append)
+        assert not early
+        assert len(names_in(journal)) == THREADS * EACH
+    assert syncs < THREADS * EACH / 2
+
+
+def test_a_sync_that_fails_stops_all_threads_and_what_was_acknowledged_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, real, syncs = new(tmp_path), files.sync, 0
+
+    def failing(fd: int) -> None:
+        nonlocal syncs
+        syncs += 1
+        time.sleep(0.001)
+        if syncs > 5:
+            raise OSError(errno.EIO, "I/O error")
+        real(fd)
+
+    monkeypatch.setattr(files, "sync", failing)
+    acknowledged, lost = list[str](), list[str]()
+
+    def append(thread: int) -> None:
+        try:
+            for number in range(EACH):
+                journal.append(result(f"{thread}-{number}"))
+                acknowledged.append(f"{thread}-{number}")
+        except JournalLost as error:
+            lost.append(str(error))
+
+    with journal:
+        in_threads(append)
+        assert set(acknowledged) == names_in(journal)
+    assert len(lost) == THREADS
+    assert syncs == 6, "a sync was asked for again after one that failed"
+
+
+def test_a_write_that_fails_loses_nothing_that_was_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, real, writes = new(tmp_path), files.write_all, 0
+
+    def failing(fd: int, data: bytes) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == 100:
+            real(fd, data[:10])
+            raise OSError(errno.ENOSPC, "no space left on device")
+        real(fd, data)
+
+    monkeypatch.setattr(files, "write_all", failing)
+    acknowledged, lost = list[str](), list[str]()
+
+    def append(thread: int) -> None:
+        try:
+            for number in range(EACH):
+                journal.append(result(f"{thread}-{number}"))
+                acknowledged.append(f"{thread}-{number}")
+        except JournalLost as error:
+            lost.append(str(error))
+
+    with journal:
+        in_threads(append)
+        assert set(acknowledged) <= names_in(journal)
+    assert len(lost) == THREADS
+
+
+def test_a_log_line_does_not_wait_for_the_sync_of_another_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, syncing, go_on = new(tmp_path), threading.Event(), threading.Event()
+
+    def stuck(fd: int) -> None:
+        syncing.set()
+        assert go_on.wait(60)
+
+    monkeypatch.setattr(files, "sync", stuck)
+    with journal:
+        thread = threading.Thread(target=journal.append, args=(result("slow"),))
+        thread.start()
+        assert syncing.wait(60)
+        journal.append(LogWritten("info", "meanwhile", AT))
+        assert b"meanwhile" in journal.path.read_bytes()
+        go_on.set()
+        thread.join()
+
+
+def test_nothing_comes_behind_the_end(tmp_path: Path) -> None:
+    with new(tmp_path) as journal:
+        journal.end_with(RunCompleted(Json("1"), AT))
+        size = journal.path.stat().st_size
+        with pytest.raises(RunEnded, match="had ended"):
+            journal.append(result("late"))
+        with pytest.raises(RunEnded):
+            journal.write(LogWritten("info", "late", AT))
+        assert journal.path.stat().st_size == size
+
+
+def test_write_and_sync_are_two_things(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, real, syncs = new(tmp_path), files.sync, list[int]()
+    monkeypatch.setattr(files, "sync", lambda fd: (syncs.append(fd), real(fd)))
+    with journal:
+        places = [journal.write(result(str(number))) for number in range(10)]
+        assert not syncs
+        journal.sync(places[-1])
+        for place in places:  # they were served by the same sync
+            journal.sync(place)
+        assert len(syncs) == 1
+        assert len(names_in(journal)) == 10

@@ -1,0 +1,208 @@
+"""Where the project is, and where its journals are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from durably_cli.errors import Busy, ConfigError, Forbidden
+from durably_cli.journal.events import FORMAT, RunCreated
+from durably_cli.project import places, stores
+from durably_cli.system import files
+from durably_cli.values.strict_json import Json
+from tests.conftest import Project
+from tests.harness.strategies import RUN
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DURABLY_PROJECT", raising=False)
+    monkeypatch.setenv("DURABLY_DATA_DIR", str(tmp_path / "data"))
+
+
+def make_project(folder: Path) -> Path:
+    (folder / "jobs").mkdir(parents=True)
+    return folder
+
+
+def test_the_project_is_the_nearest_folder_upwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer = make_project(tmp_path / "outer")
+    inner = outer / "inner"
+    deep = inner / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert places.find_project() == outer
+    (inner / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    assert places.find_project() == outer
+    (inner / "pyproject.toml").write_text("[project]\nname = 'x'\n[tool.durably]\n")
+    assert places.find_project() == inner
+
+
+def test_a_project_that_is_named_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, other = make_project(tmp_path / "here"), make_project(tmp_path / "other")
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("DURABLY_PROJECT", str(other))
+    assert places.find_project() == other
+    assert places.find_project(str(here)) == here
+    with pytest.raises(ConfigError, match="does not exist"):
+        places.find_project(str(tmp_path / "none"))
+    monkeypatch.setenv("DURABLY_PROJECT", str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="from DURABLY_PROJECT"):
+        places.find_project()
+
+
+def test_outside_of_a_project_it_is_the_one_of_the_virtual_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path / "project")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    monkeypatch.setattr("sys.prefix", str(project / ".venv"))
+    assert places.find_project() == project
+    monkeypatch.setattr("sys.prefix", str(empty / ".venv"))
+    with pytest.raises(ConfigError, match="there is no project here"):
+        places.find_project()
+
+
+def test_projects_of_one_name_have_stores_of_their_own(tmp_path: Path) -> None:
+    one, two = make_project(tmp_path / "a" / "app"), make_project(tmp_path / "b" / "app")
+    assert stores.store_folder(one) != stores.store_folder(two)
+    assert stores.store_folder(one).name.startswith("app-")
+    stores.open_store(one, to_write=True)
+    stores.open_store(two, to_write=True)
+
+
+def test_reading_makes_no_folder(tmp_path: Path) -> None:
+    stores.open_store(make_project(tmp_path / "app"))
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_store_of_another_project_is_refused(tmp_path: Path) -> None:
+    one, two = make_project(tmp_path / "one"), make_project(tmp_path / "two")
+    stores.open_store(one, to_write=True)
+    os.rename(stores.store_folder(one), stores.store_folder(two))
+    with pytest.raises(ConfigError, match=f"belong to the project {one}"):
+        stores.open_store(two)
+
+
+def test_a_copied_project_has_no_claim_on_the_runs_of_the_first(tmp_path: Path) -> None:
+    one = make_project(tmp_path / "one" / "app")
+    stores.open_store(one, to_write=True)
+    copy = make_project(tmp_path / "two" / "app")
+    stores.open_store(copy, to_write=True)
+    assert stores.store_folder(copy).exists()
+
+
+def test_adopting_can_be_done_again_after_a_crash_between_its_two_steps(tmp_path: Path) -> None:
+    old = make_project(tmp_path / "old")
+    stores.open_store(old, to_write=True)
+    (stores.store_folder(old) / "runs").mkdir()
+    new = tmp_path / "new"
+    old.rename(new)
+    os.rename(stores.store_folder(old), stores.store_folder(new))
+    with pytest.raises(ConfigError, match="belong to the project"):
+        stores.open_store(new)
+    stores.adopt(old, new)
+    stores.open_store(new, to_write=True)
+
+
+def test_adopting_never_mixes_two_projects(tmp_path: Path) -> None:
+    old, new = make_project(tmp_path / "old"), make_project(tmp_path / "new")
+    for project in (old, new):
+        stores.open_store(project, to_write=True)
+        (stores.store_folder(project) / "runs").mkdir()
+    with pytest.raises(ConfigError, match="is still a project"):
+        stores.adopt(old, new)
+    (old / "jobs").rmdir()
+    with pytest.raises(ConfigError, match="has runs of its own"):
+        stores.adopt(old, new)
+
+
+def test_runs_that_execute_are_not_adopted(tmp_path: Path) -> None:
+    old = make_project(tmp_path / "old")
+    store = stores.open_store(old, to_write=True)
+    run = store.create(RunCreated(FORMAT, RUN, "job", Json("{}"), "2026-11-23T03:00:00.123Z"))
+    assert run is not None
+    new = tmp_path / "new"
+    old.rename(new)
+    with pytest.raises(Busy, match="is executing"):
+        stores.adopt(old, new)
+    run.close()
+    assert stores.adopt(old, new) == stores.store_folder(new)
+
+
+def test_a_data_folder_that_depends_on_where_one_stands_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DURABLY_DATA_DIR", "here")
+    with pytest.raises(ConfigError, match="another folder in every working directory"):
+        stores.open_store(make_project(tmp_path / "app"))
+
+
+@pytest.mark.parametrize("name", ["loop", "~no-such-user/x"])
+def test_a_folder_that_cannot_be_is_an_error_and_no_bug(project: Project, name: str) -> None:
+    project.job("@define_job\ndef work(step: Step, payload: dict) -> None: ...\n")
+    os.symlink("loop", project.root.parent / "loop")
+    chosen = name if name.startswith("~") else str(project.root.parent / name)
+    assert "does not exist" in project.run("-C", chosen, "list", expect=78).err
+    for command in (("list",), ("list", "--status", "failed"), ("jobs",), ("trigger", "work")):
+        for variable in ("DURABLY_DATA_DIR", "DURABLY_CACHE_DIR"):
+            result = project.run(*command, env=project.env | {variable: chosen}, expect=None)
+            assert result.code in (0, 74, 78), result
+            assert result.code == 0 or chosen in result.err, result
+
+
+def test_a_folder_that_is_named_must_be_a_project(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is no project"):
+        places.find_project(str(tmp_path))
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
+def test_a_folder_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+    project = make_project(tmp_path / "app")
+    stores.open_store(project, to_write=True)
+    for folder in (stores.store_folder(project), tmp_path / "data"):
+        folder.chmod(mode)
+        with pytest.raises(Forbidden, match="can be written by others"):
+            stores.open_store(project)
+        folder.chmod(0o700)
+
+
+def test_a_folder_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path / "app")
+    if os.geteuid() == 0:
+        (tmp_path / "data").mkdir()
+        os.chown(tmp_path / "data", 12345, 12345)
+    else:
+        monkeypatch.setenv("DURABLY_DATA_DIR", "/usr")
+    with pytest.raises(Forbidden, match="belongs to user"):
+        stores.open_store(project, to_write=True)
+
+
+def test_a_data_folder_that_cannot_be_made_is_an_error_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DURABLY_DATA_DIR", "/proc/durably")
+    with pytest.raises(OSError):
+        stores.open_store(make_project(tmp_path / "app"), to_write=True)
+
+
+def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    old = os.umask(0o077 ^ 0o777)
+    try:
+        files.make_folder(tmp_path / "a" / "b")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_local_file_system_is_told_from_a_network_one(tmp_path: Path) -> None:
+    assert files.network_file_system(tmp_path) is None

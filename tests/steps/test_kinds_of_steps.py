@@ -1,0 +1,182 @@
+"""A kind of step is one operation and one method of Step: a sleep, which durably does not have."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from durably_cli.errors import Interrupted
+from durably_cli.journal.events import TYPES, StepCompleted, StepStarted
+from durably_cli.journal.log import MemoryLog
+from durably_cli.steps.call import FunctionCall
+from durably_cli.steps.driver import Driver
+from durably_cli.steps.operation import All, Operation, Past, Plan
+from durably_cli.steps.stop import Stop
+from durably_cli.values import convert
+from durably_cli.values.strict_json import Json
+from tests.conftest import Project, Started
+from tests.steps.sleep_event import StepWaiting
+from tests.steps.sleep_kind import Sleep, SleepingStep
+
+JOB = """
+from tests.steps.sleep_kind import SleepingStep
+
+@define_job
+def napping(step, payload: dict) -> float:
+    before = time.time()
+    step.run("before", effect, "before")
+    SleepingStep.sleep(step, "nap", 1.5)
+    step.run("after", effect, "after")
+    return time.time() - before
+"""
+
+
+@pytest.fixture(autouse=True)
+def the_event_is_of_these_tests_alone() -> Iterator[None]:
+    TYPES["step.waiting"] = StepWaiting
+    yield
+    del TYPES["step.waiting"]
+
+
+def test_in_memory_it_takes_a_list_and_a_dict() -> None:
+    log = MemoryLog()
+    step = SleepingStep({}, log.append)
+    step.sleep("nap", 0.01)
+    waiting, completed = log.events
+    assert isinstance(waiting, StepWaiting)
+    assert completed == StepCompleted("nap", 0, Json("null"), completed.at)
+    assert completed.at >= waiting.until
+    assert log.synced == 2
+
+
+def test_its_result_is_handed_back_without_a_wait() -> None:
+    log, replayed = MemoryLog(), list[str]()
+    step = SleepingStep({"nap": Json("null")}, log.append, replayed=replayed.append)
+    step.sleep("nap", 3600)
+    assert replayed == ["nap"]
+    assert not log.events
+
+
+def test_one_that_was_begun_before_goes_on() -> None:
+    log = MemoryLog()
+    waiting = StepWaiting("nap", "2026-11-23T03:00:00.000Z", "2026-11-23T04:00:00.000Z")
+    plan = Sleep("nap", 3600).plan(Past({}, {"nap": waiting}))
+    Driver(log.append, Past({}, {}), Stop(), lambda name: None).carry_out(plan)
+    assert [type(event) for event in log.events] == [StepCompleted]
+
+
+def start(project: Project, *args: str) -> Started:
+    """Start a `durably` that has the event, in the project."""
+    program = "import tests.steps.sleep_event; from durably_cli.__main__ import main; main()"
+    return Started(
+        (sys.executable, "-c", program, *args),
+        cwd=project.root,
+        env=project.env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_in_a_journal_the_same_wait_goes_on_after_a_kill(project: Project) -> None:
+    project.job(JOB)
+    with start(project, "trigger", "napping") as process:
+        project.wait_for_effects(1)
+        journal = project.journal()
+        while b"step.waiting" not in journal.read_bytes():
+            time.sleep(0.001)
+        process.kill()
+    with start(project, "resume", "@last") as process:
+        assert process.wait() == 0
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    (waiting,) = (line for line in lines if line["type"] == "step.waiting")
+    (napped,) = (line for line in lines if line.get("name") == "nap" and "result" in line)
+    assert napped["at"] >= waiting["until"]
+    assert project.effects == ["before", "after"]
+
+
+def test_a_durably_without_the_kind_shows_the_run_and_does_not_resume_it(project: Project) -> None:
+    project.job(JOB)
+    with start(project, "trigger", "napping") as process:
+        assert process.wait() == 0
+    assert project.runs()[0]["status"] == "completed"
+    assert "step.waiting" in project.run("inspect", "@last", "--events").out
+    journal = project.journal()
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(True)[:-1]))
+    refused = project.run("resume", "@last", expect=74)
+    assert "does not know: step.waiting" in refused.err
+
+
+class Together(NamedTuple):
+    """Several functions side by side."""
+
+    name: str
+    parts: list[Operation]
+    at_once: int
+    converter: convert.Converter = convert.converter(object)
+
+    def plan(self, past: Past) -> Plan:
+        return (yield All(self.parts, self.at_once))
+
+
+def calls(count: int, fn: Callable[[int], object]) -> list[Operation]:
+    plain = convert.converter(object)
+    return [FunctionCall(f"part {n}", fn, (n,), plain) for n in range(count)]
+
+
+def perform(parts: list[Operation], at_once: int, past: Past, log: MemoryLog) -> Any:
+    driver = Driver(log.append, past, Stop(), lambda name: None)
+    return driver.perform(Together("all", parts, at_once))
+
+
+def test_operations_side_by_side_give_their_results_in_order() -> None:
+    both = threading.Barrier(4)  # which would wait for ever if they were not side by side
+    assert perform(calls(8, lambda n: (both.wait(60), n)[1]), 4, Past({}, {}), MemoryLog()) == [
+        *range(8)
+    ]
+
+
+def test_what_is_done_is_not_done_again_side_by_side() -> None:
+    done = list[int]()
+    past = Past({f"part {n}": Json(str(n)) for n in range(5)}, {})
+    assert perform(calls(8, lambda n: done.append(n) or n), 2, past, MemoryLog()) == [*range(8)]
+    assert sorted(done) == [5, 6, 7]
+
+
+def test_after_a_failure_no_other_one_is_begun_and_what_was_in_flight_is_acknowledged() -> None:
+    begun = threading.Event()
+    log = MemoryLog()
+
+    def act(n: int) -> int:
+        if n == 0:
+            begun.wait(60)
+            raise ValueError("no")
+        if n == 1:
+            begun.set()
+            time.sleep(0.05)
+        return n
+
+    with pytest.raises(ValueError, match="no"):
+        perform(calls(50, act), 2, Past({}, {}), log)
+    assert StepStarted in map(type, log.events)
+    completed = {event.name for event in log.events if isinstance(event, StepCompleted)}
+    started = {event.name for event in log.events if isinstance(event, StepStarted)}
+    assert started - completed == {"part 0"}
+    assert len(started) < 50
+
+
+def test_a_stop_ends_a_wait_and_every_step_after_it() -> None:
+    stop, log = Stop(), MemoryLog()
+    stop.stop(Interrupted(15))
+    driver = Driver(log.append, Past({}, {}), stop, lambda name: None)
+    with pytest.raises(Interrupted):
+        driver.perform(Sleep("nap", 3600))
+    with pytest.raises(Interrupted):
+        driver.perform(Together("all", calls(3, lambda n: n), 2))
+    assert [type(event) for event in log.events] == [StepWaiting]
