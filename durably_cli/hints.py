@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
@@ -27,22 +29,36 @@ _read_elsewhere = False
 _OF_NO_PROJECT = ("help", "init")
 """The commands that are for any folder."""
 
-_DATA_VARIABLE = "DURABLY_DATA_DIR"
+_DATA_VARIABLES = ("DURABLY_DATA_DIR", "XDG_DATA_HOME")
+"""What says where the data is, and another shell need not have; the first one counts."""
 
 
-def called(
-    project: str | os.PathLike[str], *, finds_project: bool, is_command_line: bool = False
-) -> None:
-    """Remember where the call came from, before a job goes to another folder or changes PATH.
+def called(project: str | os.PathLike[str], *, finds_project: bool) -> None:
+    """Remember where a command was called, before its job goes to another folder or changes PATH.
 
-    `finds_project` says whether a command that is typed there finds the project without -C. What a
-    command line was called for stays, whatever projects its jobs trigger.
+    `finds_project` says whether a command that is typed there finds the project without -C.
     """
     global _caller
-    if _caller is None or not _caller.is_command_line:
-        _caller = _here()._replace(
-            project=os.fspath(project), finds_project=finds_project, is_command_line=is_command_line
-        )
+    _caller = _here()._replace(
+        project=os.fspath(project), finds_project=finds_project, is_command_line=True
+    )
+
+
+@contextmanager
+def about(project: str | os.PathLike[str], *, finds_project: bool) -> Iterator[None]:
+    """Inside, hints are about the project of a job that Python code triggers.
+
+    Where a command was called stays; what it was called for is back at the end.
+    """
+    global _caller
+    before = _caller
+    here = before if before and before.is_command_line else _here()
+    _caller = here._replace(project=os.fspath(project), finds_project=finds_project)
+    try:
+        yield
+    finally:
+        if here is before:
+            _caller = before
 
 
 def are_read_elsewhere() -> None:
@@ -68,8 +84,8 @@ def command_in(folder: str | os.PathLike[str], *words: str | os.PathLike[str]) -
 
 def command_anywhere(project: str | os.PathLike[str] | None, *words: str | os.PathLike[str]) -> str:
     """`durably WORDS` for that project as it can be pasted into any shell of this user's."""
-    data = os.environ.get(_DATA_VARIABLE)  # which the other shell need not have
-    where = f"{_DATA_VARIABLE}={quoted(data)} " if data else ""
+    found = next((name for name in _DATA_VARIABLES if os.environ.get(name)), None)
+    where = f"{found}={quoted(os.environ[found])} " if found else ""
     return where + _joined(_program(None, None), project, words)
 
 
@@ -114,7 +130,10 @@ def _here() -> _Caller:
         folder = os.getcwd()
     except OSError:
         folder = None
-    return _Caller(folder, os.environ.get("PATH"))
+    path = os.environ.get("PATH")
+    if path and folder:  # relative parts of it are of this folder, and a job goes to another one
+        path = os.pathsep.join(os.path.join(folder, part) for part in path.split(os.pathsep))
+    return _Caller(folder, path)
 
 
 @cache

@@ -132,13 +132,32 @@ def test_anywhere_means_from_the_root_with_project_and_data_folder(
     )
 
 
+def test_a_relative_part_of_path_is_of_the_folder_of_the_call(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(installed)
+    monkeypatch.setenv("PATH", os.path.join(".venv", "bin"))
+    hints.called(installed, finds_project=True)
+    monkeypatch.chdir("/")
+    assert hints.command("list") == "durably list"
+
+
+def test_a_data_folder_that_another_variable_moves_goes_into_what_is_pasted_elsewhere(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DURABLY_DATA_DIR", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", "/moved")
+    assert hints.command_anywhere("/a", "list").startswith("XDG_DATA_HOME=/moved ")
+
+
 def test_what_a_job_does_to_its_process_changes_no_hint(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hints.called("/srv/a", finds_project=False, is_command_line=True)
+    hints.called("/srv/a", finds_project=False)
     monkeypatch.chdir("/")
     monkeypatch.setenv("PATH", str(installed / ".venv" / "bin"))
-    hints.called("/srv/b", finds_project=True)
+    with hints.about("/srv/b", finds_project=False):
+        assert hints.command("list") == ".venv/bin/durably -C /srv/b list"
     assert hints.command("list") == ".venv/bin/durably -C /srv/a list"
 
 

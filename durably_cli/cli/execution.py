@@ -48,10 +48,17 @@ class Attempt:
         self.run = run
         self._talk.owns(run)
 
+    def enters(self, created: RunCreated, project: Path) -> None:
+        """Go to the folder of a run; if it is another one than it was, that is said."""
+        note = enter_for(created, project)
+        if note:
+            self._talk.say(note)
+
     def loads(self, project: Path, name: str) -> AnyJob:
         """The job, imported; what is to be said of that is said."""
         job = find_job(project, name, self._talk.say)
         garbage.collect_as_usual()
+        signals.shield_forks()  # now that the job's modules have registered what they do there
         known_jobs.remember(project, [job])
         return job
 
@@ -65,7 +72,7 @@ def trigger_job(project: Path, request: Request, *, quiet: bool, as_json: bool) 
             if created is None:
                 os.chdir(project)
             else:
-                enter_for(created, project)
+                attempt.enters(created, project)
             return attempt.loads(project, request.job)
 
         return trigger(store, request, load, attempt)
@@ -80,7 +87,7 @@ def resume_run(project: Path, run: str, *, quiet: bool, as_json: bool) -> int:
 
     def act(attempt: Attempt) -> Ended:
         def load(created: RunCreated) -> AnyJob:
-            enter_for(created, project)
+            attempt.enters(created, project)
             return _job_of(run_id, project, created.job, attempt)
 
         return resume(store, run_id, load, attempt)

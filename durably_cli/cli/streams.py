@@ -67,7 +67,7 @@ def aside(spool: BinaryIO | None = None) -> Iterator[Streams]:
     try:
         yield Streams(stdout, _patient(real_stderr))
     finally:
-        for stream in (stdout, sys.stdout, sys.stderr):
+        for stream in (stdout, *_current()):
             _flush(stream)
         sys.stdout, sys.stderr = before
         for real, number in ((real_stdout, 1), (real_stderr, 2)):
@@ -76,6 +76,11 @@ def aside(spool: BinaryIO | None = None) -> Iterator[Streams]:
                 os.close(real)
         with suppress(OSError):
             stdout.close()
+
+
+def _current() -> tuple[TextIO | None, TextIO | None]:
+    """Stdout and stderr of this moment; a job may have taken them away."""
+    return getattr(sys, "stdout", None), getattr(sys, "stderr", None)
 
 
 class _Patient(io.FileIO):
@@ -96,6 +101,7 @@ def _patient(number: int) -> TextIO:
 
 
 def _flush(stream: TextIO | None) -> None:
-    with suppress(Exception):  # nobody reads it, or the job has put something of its own there
+    # Nobody reads it, or the job has put something of its own there.
+    with suppress(Exception, SystemExit):
         if stream is not None:
             stream.flush()

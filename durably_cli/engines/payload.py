@@ -22,7 +22,7 @@ from durably_cli.values.secret_sources import (
     places,
     resolve,
 )
-from durably_cli.values.strict_json import Json, to_json
+from durably_cli.values.strict_json import DEEPEST, Json, to_json
 from durably_cli.values.untrusted import is_all_of_durably
 
 _OUT_OF_REACH = (
@@ -169,7 +169,12 @@ def _written(converter: Converter, value: Any) -> Json:
 
 
 def _secrets_in(revealed: Any, *keys: str | int) -> Iterator[tuple[str, str]]:
-    """The path and the value of every secret in the parts of an input."""
+    """The path and the value of every secret in the parts of an input.
+
+    What is nested deeper than JSON may be is not looked into: it may hold itself.
+    """
+    if len(keys) > DEEPEST:
+        return
     if isinstance(revealed, dict):
         for key, inner in revealed.items():
             yield from _secrets_in(inner, *keys, key)

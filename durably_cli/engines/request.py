@@ -56,7 +56,18 @@ class Request(NamedTuple):
                 raise UsageError(f"a label's name must be a text without '=', not {name!r}")
             if not isinstance(value, str):
                 raise UsageError(f"the label {name!r} must be a text, not {value!r}")
+        if len(set(map(_plain, self.labels))) < len(self.labels):
+            raise UsageError("two labels have the same name")
         texts = (*self.labels, *self.labels.values(), self.idempotency_key, self.concurrency_key)
         for text in filter(None, texts):
             if not is_text(text):
                 raise UsageError(f"{text!r} is not text: it cannot be written as UTF-8")
+
+    @property
+    def plain_labels(self) -> dict[str, str]:
+        """The labels as texts, whatever classes of texts they were."""
+        return {_plain(name): _plain(value) for name, value in self.labels.items()}
+
+
+def _plain(text: str) -> str:
+    return str.__str__(text)

@@ -70,20 +70,20 @@ class Job(Generic[I, O]):
             except ValueRefused as refused:
                 raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
         project = places.find_project(start=self.source.parent)
-        hints.called(project, finds_project=places.is_found_from_here(project))
-        store = stores.open_store(project, to_write=True)
-        request = Request(
-            job=self.name,
-            input=given,
-            project=str(project),
-            folder=working_folder.current(),
-            idempotency_key=idempotency_key,
-            concurrency_key=concurrency_key,
-            labels=labels or {},
-        )
-        ended = trigger.trigger(store, request, lambda _: self, _Unseen())
-        with store.view(ended.run_id, ended.known) as view:
-            return Run(self, view, ended.disposition)
+        with hints.about(project, finds_project=places.is_found_from_here(project)):
+            store = stores.open_store(project, to_write=True)
+            request = Request(
+                job=self.name,
+                input=given,
+                project=str(project),
+                folder=working_folder.current(),
+                idempotency_key=idempotency_key,
+                concurrency_key=concurrency_key,
+                labels=labels or {},
+            )
+            ended = trigger.trigger(store, request, lambda _: self, _Unseen())
+            with store.view(ended.run_id, ended.known) as view:
+                return Run(self, view, ended.disposition)
 
     def settle(self, given: Json) -> payload.Settled:
         """The input to make a run with: as given, the model's defaults filled in.

@@ -6,6 +6,7 @@ project has, for whoever publishes a package of that name would get to run code 
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 import traceback
@@ -54,7 +55,14 @@ def hint(error: BaseException, job_module: Path) -> str | None:
         return f"{top} is in Python's own library, and {sys.executable} was built without it"
     if top in _TAKEN_OUT:
         return f"{top} was in Python's own library, and {python} no longer has it"
+    typo_of = difflib.get_close_matches(top, sys.stdlib_module_names, n=1, cutoff=_NEAR)
+    if typo_of:  # somebody may have published a package of the name that is mistyped
+        return f"{top} is not found, and {typo_of[0]} of Python's own library is near: is it meant?"
     return _how_to_install(top)
+
+
+_NEAR = 0.85
+"""How alike two names are that one letter tells apart, in names of four letters or more."""
 
 
 def _place(top: str) -> str | None:

@@ -7,8 +7,8 @@ import threading
 from typing import Any, Protocol
 
 from durably_cli.journal.events import Event, LogWritten
-from durably_cli.system import clock
-from durably_cli.values.strict_json import parse, printable, to_json
+from durably_cli.system import clock, signals
+from durably_cli.values.strict_json import is_too_deep, parse, printable, to_json
 from durably_cli.values.untrusted import repr_of, text_of
 
 
@@ -65,6 +65,8 @@ def standard_logging() -> Any:
         _importing.add(thread)
         try:
             import logging as module  # only jobs that log pay for it
+
+            signals.shield_forks()
         finally:
             _importing.discard(thread)
     is_whole = module and not getattr(module.__spec__, "_initializing", False)
@@ -82,9 +84,24 @@ def _to_logging(line: LogWritten, run_id: str) -> None:
     logger = logging.getLogger("durably")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
-    words = [line.message, *(f"{key}={value}" for key, value in line.data.items())]
+    text = " ".join([line.message, *(f"{key}={value}" for key, value in line.data.items())])
     number = {"info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}[line.level]
-    logger.log(number, "%s", " ".join(words), extra={"run_id": run_id, "data": line.data})
+    try:
+        try:
+            logger.log(number, "%s", text, extra={"run_id": run_id, "data": line.data})
+        except KeyError:  # the program's own records have such a field already
+            logger.log(number, "%s", text)
+    except Exception as error:  # of a handler or a filter of the program
+        _say_once(f"a line of step.log could not be logged: {text_of(error)}")
+
+
+def _say_once(text: str) -> None:
+    if text not in _said:
+        _said.add(text)
+        print(f"durably: {text}", file=sys.stderr)
+
+
+_said = set[str]()
 
 
 def _loggable(value: object) -> object:
@@ -93,6 +110,7 @@ def _loggable(value: object) -> object:
     A log line never fails a run.
     """
     try:
-        return parse(to_json(value))
+        text = to_json(value)
+        return repr_of(value) if is_too_deep(text) else parse(text)
     except Exception:  # not JSON; and a dict or a list of the user's own may do anything
         return repr_of(value)

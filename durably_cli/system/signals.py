@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -28,6 +29,7 @@ class _Noted:
     signum: int | None = None
     shields: int = 0
     raised: bool = False
+    comes_again: bool = False
     main_thread: int | None = threading.main_thread().ident
     stops: tuple[Callable[[Interrupted], object], ...] = ()
     on_first: Callable[[], None] | None = None
@@ -76,6 +78,7 @@ def _forget_after_fork() -> None:
             is_int = signum == signal.SIGINT
             signal.signal(signum, signal.default_int_handler if is_int else signal.SIG_DFL)
     _noted.signum, _noted.shields, _noted.raised = None, 0, False
+    _noted.comes_again, _noted.stops = False, ()
     _noted.main_thread = threading.get_ident()
 
 
@@ -132,7 +135,41 @@ shield = _Shield()
 """`with shield:` lets what is inside finish, whatever signal arrives meanwhile."""
 
 
+def shield_forks() -> None:
+    """Let no signal be raised in what is done before and after a fork, as far as it is known now.
+
+    Python passes over what is raised there, and a lock that `logging` would let go stays held.
+    """
+    os.register_at_fork(before=_enter_fork, after_in_parent=_leave_fork)
+
+
+def _enter_fork() -> None:
+    _noted.shields += get_ident() == _noted.main_thread
+
+
+def _leave_fork() -> None:
+    if get_ident() == _noted.main_thread:
+        _noted.shields -= 1
+        if _noted.signum is not None and not _noted.raised and not _noted.shields:
+            _noted.comes_again = True
+            threading.Thread(target=_send_again, args=(_noted.signum,), daemon=True).start()
+
+
+def _send_again(signum: int) -> None:
+    """Raise in the main thread what could not be raised in a fork, when that is over."""
+    time.sleep(_FORK_SECONDS)
+    if _noted.main_thread is not None:
+        signal.pthread_kill(_noted.main_thread, signum)
+
+
+_FORK_SECONDS = 0.01
+
+
 def _handle(signum: int, frame: FrameType | None) -> None:
+    if _noted.comes_again:
+        _noted.comes_again = False
+        check()
+        return
     if _noted.signum is not None:
         try:
             if _noted.before_exit is not None:

@@ -41,6 +41,14 @@ class DoesNotFit(ValueError):
         self.problems = problems
 
 
+class _SerializerFailed(ValueRefused):
+    """Code of the user's raised, of which pydantic gives nothing but a line: a RecursionError."""
+
+
+_CALLING = "Error calling function"
+"""How that line begins."""
+
+
 class Converter(Protocol):
     """How values of one declared type go to JSON and back."""
 
@@ -78,7 +86,10 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
         if path != "$":
             path = f"${path}" if path.startswith("[") else f"$.{path}"
         raise ValueRefused(path, f"it would not come back from JSON: {problem}") from None
-    except RecursionError:
+    except RecursionError as error:
+        raised = None if converter is _PLAIN else _raised_by_the_user(error)
+        if raised is not None:
+            raise raised from None
         raise ValueRefused("$", "it is nested too deeply, or contains itself") from None
     if found:
         raise ValueRefused(*found)
@@ -94,6 +105,8 @@ def settled(converter: Converter, text: Json) -> Json:
     value = converter.load(text)
     try:
         return round_trip(converter, value)[0]
+    except _SerializerFailed as failed:
+        raise DoesNotFit([(failed.path, failed.reason)]) from None
     except ValueRefused:
         return text
 
@@ -174,6 +187,8 @@ class _Typed:
             plain = self._adapter.dump_python(value, mode="json", by_alias=True, warnings="error")
         except (PydanticSerializationError, ValueError, TypeError) as error:
             raised = _raised_by_the_user(error)
+            if raised is None and str(error).startswith(_CALLING):
+                raise _SerializerFailed("$", str(error)) from None
             if raised is None:
                 raise ValueRefused("$", self._why_not(value, error)) from None
         else:
@@ -197,11 +212,13 @@ class _Typed:
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         from pydantic.errors import PydanticInvalidForJsonSchema
 
+        from durably_cli.values.schema import well_formed  # for who asks for it alone
+
         try:
             schema = self._adapter.json_schema(mode=mode)
         except PydanticInvalidForJsonSchema:
             return {}
-        return schema if _is_json(schema) else _as_json(schema)
+        return well_formed(schema if _is_json(schema) else _as_json(schema))
 
     def _why_not(self, value: Any, error: Exception) -> str:
         declared = self._annotation

@@ -108,7 +108,7 @@ def type_name(schema: Mapping[str, Any], definitions: Definitions | None = None)
         return " or ".join(dict.fromkeys(type_name(one, definitions) for one in options))
     kind = schema.get("type")
     if kind == "array":
-        return f"list of {type_name(schema.get('items', {}), definitions)}"
+        return f"list of {type_name(_items(schema), definitions)}"
     if kind == "object":
         return str(schema.get("title", kind)) if "properties" in schema else kind
     if schema.get("format") == "password":
@@ -116,6 +116,26 @@ def type_name(schema: Mapping[str, Any], definitions: Definitions | None = None)
     if kind == "string" and "format" in schema:
         return str(schema["format"])
     return kind if isinstance(kind, str) else "any JSON"
+
+
+def well_formed(schema: object) -> dict[str, Any]:
+    """The schema without what no schema can have: hooks of a model may give any JSON."""
+    found: dict[str, Any] = {}
+    for word, value in schema.items() if isinstance(schema, dict) else ():
+        if word in ("properties", "$defs"):
+            if isinstance(value, dict):
+                found[word] = {name: well_formed(one) for name, one in value.items()}
+        elif word in ("anyOf", "oneOf", "allOf", "prefixItems"):
+            if isinstance(value, list):
+                found[word] = [well_formed(one) for one in value]
+        elif word in ("items", "additionalProperties") and not isinstance(value, bool):
+            found[word] = well_formed(value)
+        elif isinstance(value, _SHAPES.get(word, object)):
+            found[word] = value
+    return found
+
+
+_SHAPES: dict[str, type] = {"required": list, "enum": list, "examples": list, "$ref": str}
 
 
 def _field(name: str, schema: dict[str, Any], required: bool, definitions: Definitions) -> Field:
@@ -143,7 +163,7 @@ def _kinds(schema: Mapping[str, Any], definitions: Definitions) -> tuple[Kind, K
         return next((each for each in options if each[0] is Kind.TEXT), options[0])
     kind = schema.get("type")
     if kind == "array":
-        return Kind.LIST, _kinds(schema.get("items", {}), definitions)[0]
+        return Kind.LIST, _kinds(_items(schema), definitions)[0]
     if kind == "boolean":
         return Kind.SWITCH, Kind.TEXT
     if kind in ("integer", "number"):
@@ -153,6 +173,11 @@ def _kinds(schema: Mapping[str, Any], definitions: Definitions) -> tuple[Kind, K
     if kind == "string" or all(isinstance(one, str) for one in schema.get("enum", [None])):
         return Kind.TEXT, Kind.TEXT
     return Kind.JSON, Kind.TEXT
+
+
+def _items(schema: Mapping[str, Any]) -> dict[str, Any]:
+    found = schema.get("items")
+    return found if isinstance(found, dict) else {}
 
 
 def _options(schema: Mapping[str, Any]) -> list[dict[str, Any]]:

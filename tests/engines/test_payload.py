@@ -427,3 +427,87 @@ def test_misuse_of_durably_by_code_of_a_model_is_the_users_error(project: Projec
     )
     told = project.run("trigger", "work", "--a", "2", expect=65).err
     assert "in look" in told
+
+
+ODD_SCHEMAS = (
+    "{'properties': 3}",
+    "{'properties': {'a': 3}}",
+    "{'required': 5}",
+    "{'anyOf': 5}",
+    "{'oneOf': [3]}",
+    "{'enum': 5}",
+    "{'items': 5}",
+    "{'$ref': 5}",
+    "{'title': 5}",
+    "{'type': 5}",
+    "{'type': ['string', 'null']}",
+    "{'format': 5}",
+    "{'examples': 5}",
+    "{'discriminator': 5}",
+    "{'additionalProperties': 5}",
+)
+
+
+@pytest.mark.parametrize("schema", ODD_SCHEMAS)
+def test_a_hook_that_makes_an_odd_schema_hides_no_job_and_the_model_reads_on(
+    project: Project, schema: str
+) -> None:
+    project.job(
+        f"""
+        from pydantic import ConfigDict
+
+        class Odd(BaseModel):
+            model_config = ConfigDict(json_schema_extra={schema})
+            a: int = 1
+
+        @define_job
+        def odd(step: Step, payload: Odd) -> int:
+            return payload.a
+        """
+    )
+    assert project.run("jobs").out.startswith("odd\t")
+    assert project.run("trigger", "odd", "-p", "a:=7").out == "7\n"
+    project.run("trigger", "odd", "--help")
+
+
+def test_a_default_that_holds_itself_is_no_bug_of_durably(project: Project) -> None:
+    project.job(
+        """
+        from typing import Any
+        from pydantic import Field
+
+        def circle() -> Any:
+            found: list[Any] = []
+            found.append(found)
+            return found
+
+        class Odd(BaseModel):
+            a: Any = Field(default_factory=circle)
+
+        @define_job
+        def odd(step: Step, payload: Odd) -> int:
+            return len(payload.a)
+        """
+    )
+    assert project.run("trigger", "odd").out == "1\n"
+
+
+def test_a_serializer_that_never_ends_is_refused_and_makes_no_run(project: Project) -> None:
+    project.job(
+        """
+        from pydantic import field_serializer
+
+        class Odd(BaseModel):
+            a: int = 1
+
+            @field_serializer("a")
+            def again(self, value: int) -> int:
+                return self.again(value)
+
+        @define_job
+        def odd(step: Step, payload: Odd) -> int:
+            return 1
+        """
+    )
+    assert "`again`: RecursionError" in project.run("trigger", "odd", expect=65).err
+    assert not project.runs()

@@ -1,4 +1,7 @@
-"""Make README's picture, from a run that is killed and resumed: python -m tests.harness.make_picture"""
+"""Make README's picture, from a run that is killed and resumed.
+
+python -m tests.harness.make_picture
+"""
 
 from __future__ import annotations
 

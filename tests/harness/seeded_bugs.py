@@ -6,7 +6,6 @@ that is replaced is now, is said in one place for each: `module:attribute`.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -155,28 +154,31 @@ def _(make_folder: Any) -> Any:
 
 @seeded(
     "step.started not written",
-    "durably_cli.steps.step:Step.emit",
+    "durably_cli.engines.local.recorder:Recorder.__call__",
     "system_calls.py::test_the_order_of_system_calls[create]",
 )
-def _(emit: Any) -> Any:
-    started = emit.__globals__["StepStarted"]
-    return lambda step, event: None if isinstance(event, started) else emit(step, event)
+def _(record: Any) -> Any:
+    from durably_cli.journal.events import StepStarted
+
+    return lambda recorder, event: (
+        None if isinstance(event, StepStarted) else record(recorder, event)
+    )
 
 
 @seeded(
     "step.completed written before the function is called",
-    "durably_cli.steps.step:Step.emit",
+    "durably_cli.engines.local.recorder:Recorder.__call__",
     "system_calls.py::test_the_order_of_system_calls[create]",
 )
-def _(emit: Any) -> Any:
-    started, completed = emit.__globals__["StepStarted"], emit.__globals__["StepCompleted"]
+def _(record: Any) -> Any:
+    from durably_cli.journal.events import StepCompleted, StepStarted
 
-    def emit_both(step: Any, event: Any) -> None:
-        emit(step, event)
-        if isinstance(event, started):
-            emit(step, completed(event.name, 0, "null", event.at))
+    def record_both(recorder: Any, event: Any) -> None:
+        record(recorder, event)
+        if isinstance(event, StepStarted):
+            record(recorder, StepCompleted(event.name, 0, "null", event.at))
 
-    return emit_both
+    return record_both
 
 
 @seeded(
@@ -429,11 +431,11 @@ def _(durable: Any) -> Any:
 
 @seeded(
     "raw value on the first run",
-    "durably_cli.steps.step:Step._kept",
+    "durably_cli.steps.call:FunctionCall._as_json",
     "values.py::test_every_value_is_the_same_on_the_first_run_and_on_the_replay",
 )
-def _(kept: Any) -> Any:
-    return lambda step, name, converter, value: (kept(step, name, converter, value)[0], value)
+def _(as_json: Any) -> Any:
+    return lambda call, value: (as_json(call, value)[0], value)
 
 
 @seeded(
@@ -560,11 +562,11 @@ def _(remember: Any) -> Any:
 
 @seeded(
     "signals raised inside an append",
-    "durably_cli.journal.writer:shield",
+    "durably_cli.journal.writer:Journal.append",
     "signals.py::test_a_signal_at_each_call_stops_the_run_which_goes_on",
 )
-def _(shield: Any) -> Any:
-    return contextlib.nullcontext()
+def _(append: Any) -> Any:
+    return append.__wrapped__
 
 
 @seeded(
@@ -579,8 +581,8 @@ def _(handle: Any) -> Any:
 
 @seeded(
     "durations by the wall clock",
-    "durably_cli.steps.step:time",
+    "durably_cli.steps.call:perf_counter",
     "clocks.py::test_a_run_is_completed_and_told_of_whatever_the_clock_shows[going back]",
 )
-def _(clock: Any) -> Any:
-    return SimpleNamespace(perf_counter=time.time)
+def _(perf_counter: Any) -> Any:
+    return time.time

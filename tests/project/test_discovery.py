@@ -228,6 +228,15 @@ def test_what_python_has_dropped_is_never_to_be_installed(
     assert "pip" not in hint
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("jsn", "json"), ("pathlb", "pathlib")])
+def test_a_module_that_is_mistyped_is_not_to_be_installed(
+    root: Path, typed: str, meant: str
+) -> None:
+    hint = hint_for(root, f"import {typed}")
+    assert f"{meant} of Python's own library is near" in hint
+    assert "pip" not in hint
+
+
 def test_a_name_that_is_near_is_shown_and_not_run(root: Path) -> None:
     write(root, "one.py", JOB.format(name="sync-users"))
     with pytest.raises(NotFound) as caught:

@@ -25,6 +25,8 @@ from tests.conftest import Project, Started
 from tests.steps.sleep_event import StepWaiting
 from tests.steps.sleep_kind import Sleep, SleepingStep
 
+del TYPES["step.waiting"]  # which the import has registered, in the process of all other tests
+
 JOB = """
 from tests.steps.sleep_kind import SleepingStep
 

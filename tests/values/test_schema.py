@@ -115,6 +115,6 @@ def test_a_name_that_no_flag_can_have_has_none(name: str) -> None:
 def test_the_words_of_triggers_own_options_are_known() -> None:
     from typer.main import get_command
 
-    trigger: Any = get_command(app).commands["trigger"]  # type: ignore[attr-defined]
+    trigger: Any = get_command(app).get_command(None, "trigger")  # type: ignore[attr-defined]
     options = [option for param in trigger.params for option in param.opts + param.secondary_opts]
     assert {option[2:] for option in options if option.startswith("--")} | {"help"} == TAKEN

@@ -10,6 +10,7 @@ import typer
 from durably_cli import hints
 from durably_cli.cli.app import command
 from durably_cli.cli.asking import say
+from durably_cli.system.files import working_directory
 
 
 @command()
@@ -59,6 +60,8 @@ def greet(name: str, n: int) -> str:
 
 def run_init(folder: Path) -> int:
     """`durably init`; the exit code."""
+    if not folder.is_absolute():
+        working_directory()  # an error if it is gone: nothing can be made there
     if (folder / "jobs").is_dir():
         say(f"{folder.absolute()} is a project already; nothing was changed")
         return 0

@@ -26,6 +26,7 @@ from durably_cli.steps.operation import Past
 from durably_cli.steps.step import Step, step_of
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
+from durably_cli.system.process import this
 from durably_cli.values.strict_json import Json, printable
 from durably_cli.version import __version__
 
@@ -103,7 +104,7 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
 def _end_of(work: Work, step: Step, record: Recorder) -> RunCompleted | RunFailed:
     """Call the handler; the event that ends the run. What ends the attempt alone passes through."""
     try:
-        output = work.call(step)
+        output = _called(work, step)
         step.raise_refused()
     except KeyboardInterrupt as interrupt:
         try:
@@ -112,12 +113,36 @@ def _end_of(work: Work, step: Step, record: Recorder) -> RunCompleted | RunFaile
             if isinstance(interrupt, Interrupted):
                 raise
         raise
-    except Abort:
+    except (Abort, ChildEnds):
         raise
     except BaseException as error:  # SystemExit too: leaving is not completing
         told = work.secrets.masked_error(describe(error))
         return RunFailed(told, clock.now(), step.step_of(error))
     return RunCompleted(output, clock.now())
+
+
+def _called(work: Work, step: Step) -> Json:
+    """What the handler returns. Of a process that it forked this is the end, with nothing written.
+
+    Such a child ends as one of a plain program does: by its own exit code, or a traceback and 1.
+    """
+    owner = this.pid
+    try:
+        output = work.call(step)
+    except BaseException as error:
+        if this.pid == owner:
+            raise
+        if isinstance(error, SystemExit):
+            raise ChildEnds(error.code) from None
+        sys.stderr.write(work.secrets.masked_error(describe(error)).traceback + "\n")
+        raise ChildEnds(1) from None
+    if this.pid != owner:
+        raise ChildEnds(0)
+    return output
+
+
+class ChildEnds(SystemExit):
+    """The end of a process that the handler forked and that came back to durably."""
 
 
 def _started(run: OwnedRun, attempt: int, source: str | None) -> RunStarted:

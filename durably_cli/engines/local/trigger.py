@@ -194,7 +194,7 @@ class _Trigger:
             at=clock.now(),
             idempotency_key=self._request.idempotency_key,
             concurrency_key=self._request.concurrency_key,
-            labels=dict(self._request.labels),
+            labels=self._request.plain_labels,
             project=printable(self._request.project),
             pid=os.getpid(),
             host=host(),

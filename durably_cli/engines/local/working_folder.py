@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from durably_cli.errors import ConfigError
@@ -17,31 +17,45 @@ from durably_cli.system.files import working_directory
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import printable
 
+GONE = "(gone)"
+"""What journals have for a working directory that was no longer there."""
+
 
 def current() -> str:
-    """The working directory, as journals write it; empty if it is no longer there."""
+    """The working directory, as journals write it."""
     try:
         return printable(str(working_directory()))
     except ConfigError:
-        return ""
+        return GONE
 
 
-def enter_for(created: RunCreated, project: Path) -> None:
+def enter_for(created: RunCreated, project: Path) -> str | None:
     """Go to the folder of a run: that of its project as it is now, or the one it has of its own.
 
-    ConfigError if that is no longer there.
+    Where that is not there, the project's folder has to do; then the text says so.
     """
-    if created.folder and created.folder != created.project:
-        try:
-            os.chdir(created.folder)
-        except OSError as error:
-            raise ConfigError(
-                f"run {short(created.run)} runs in {created.folder}, where Python code triggered "
-                f"it, and that folder cannot be entered: {error.strerror}",
-                hint="bring the folder back",
-            ) from None
-    elif created.folder:
-        os.chdir(project)
+    if not created.folder:
+        return None
+    if created.folder != created.project:
+        for folder in _places_now(created, project):
+            with suppress(OSError, ValueError):
+                os.chdir(folder)
+                return None
+    os.chdir(project)
+    if created.folder == created.project:
+        return None
+    return (
+        f"run {short(created.run)} was triggered by Python code in {created.folder}, which is not "
+        f"here; it goes on in {project}"
+    )
+
+
+def _places_now(created: RunCreated, project: Path) -> Iterator[str]:
+    """Where the recorded folder may be: it moves along with the project that it lies in."""
+    before = created.project.rstrip(os.sep) + os.sep
+    if created.folder.startswith(before):
+        yield os.path.join(project, created.folder.removeprefix(before))
+    yield created.folder
 
 
 @contextmanager

@@ -119,15 +119,25 @@ def test_a_run_that_python_triggered_goes_on_in_the_folder_it_began_in(
     assert json.loads(found.out) == [str(elsewhere)] * 3
 
 
-def test_a_folder_that_is_gone_is_named_and_nothing_is_executed(
+def test_where_the_folder_is_gone_the_run_goes_on_in_the_project_and_says_so(
     where: Project, elsewhere: Path
 ) -> None:
     triggered_from(where, elsewhere, FAIL="1")
     elsewhere.rmdir()
-    before = where.journal().read_bytes()
-    told = where.run("resume", "@last", expect=78).err
-    assert str(elsewhere) in told
-    assert where.journal().read_bytes() == before
+    resumed = where.run("resume", "@last")
+    assert f"{elsewhere}, which is not here; it goes on in {where.root}" in resumed.err
+    assert json.loads(resumed.out)[-1] == str(where.root)
+
+
+def test_a_folder_in_a_project_moves_along_with_it(where: Project) -> None:
+    inner = where.root / "inner"
+    inner.mkdir()
+    triggered_from(where, inner, FAIL="1")
+    moved = where.root.rename(where.root.with_name("moved"))
+    where.run("-C", str(moved), "adopt", str(where.root), cwd=moved)
+    resumed = where.run("-C", str(moved), "resume", "@last", cwd=moved)
+    assert json.loads(resumed.out)[-1] == str(moved / "inner")
+    assert "goes on" not in resumed.err
 
 
 def test_python_is_left_where_it_is_and_the_attempt_says_so(

@@ -1,0 +1,55 @@
+"""Executing a run: what ends an attempt, and in which process."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Project
+
+FORKING = """
+@define_job
+def forking(step: Step, payload: dict) -> int:
+    pid = os.fork()
+    if not pid:
+        {child}
+    return step.run("wait", os.waitstatus_to_exitcode, os.waitpid(pid, 0)[1])
+"""
+
+
+@pytest.mark.parametrize(
+    ("child", "code", "said"),
+    [
+        ("return 7", 0, ""),
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit('bye')", 1, "bye"),
+        ("raise ValueError('in the child')", 1, "ValueError: in the child"),
+    ],
+)
+def test_a_child_that_leaves_the_handler_ends_as_one_of_any_program(
+    project: Project, child: str, code: int, said: str
+) -> None:
+    project.job(FORKING.format(child=child))
+    done = project.run("trigger", "forking")
+    assert done.out == f"{code}\n"
+    assert said in done.err
+    assert done.err.count("resume") == 0
+    assert project.run("verify").out.count("\tok\t") == 1
+
+
+@pytest.mark.parametrize("act", ["del sys.stdout", "sys.stdout = Odd()"])
+def test_a_job_may_do_anything_to_its_stdout(project: Project, act: str) -> None:
+    project.job(
+        f"""
+        class Odd:
+            def write(self, text): return len(text)
+            def flush(self): raise SystemExit(9)
+
+        @define_job
+        def odd(step: Step, payload: dict) -> int:
+            {act}
+            return 1
+        """
+    )
+    done = project.run("trigger", "odd")
+    assert done.out == "1\n"
+    assert "Traceback" not in done.err

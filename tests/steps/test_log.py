@@ -1,0 +1,68 @@
+"""Lines of step.log: whatever the program's own logging does, they never fail a run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Project
+
+ODD_LOGGING = {
+    "records with such a field": """
+        class Record(logging.LogRecord):
+            def __init__(self, *args, **kwargs):
+                super().__init__(*args, **kwargs)
+                self.run_id = "mine"
+        logging.setLogRecordFactory(Record)
+        logging.basicConfig()
+    """,
+    "a handler that raises": """
+        class Handler(logging.Handler):
+            def emit(self, record):
+                raise OSError("no server")
+        logging.getLogger().addHandler(Handler())
+    """,
+    "a filter that raises": """
+        def refuse(record):
+            raise ValueError("no filter")
+        logging.getLogger("durably").addFilter(refuse)
+    """,
+    "a stream that is closed": """
+        stream = open(os.devnull, "w")
+        logging.basicConfig(stream=stream)
+        stream.close()
+    """,
+}
+
+
+@pytest.mark.parametrize("setup", ODD_LOGGING.values(), ids=list(ODD_LOGGING))
+def test_logging_that_fails_fails_no_run(project: Project, setup: str) -> None:
+    lines = "\n".join(line.removeprefix("    ") for line in setup.splitlines())
+    project.job(
+        "import logging\n@define_job\ndef logs(step: Step, payload: dict) -> None:\n"
+        + lines
+        + "\n    step.log.warn('first', n=1)\n    step.log.warn('second')\n"
+    )
+    done = project.run("trigger", "logs")
+    assert "Traceback" not in done.err or "--- Logging error ---" in done.err
+    logged = project.run("logs", "@last", "--json").out.splitlines()
+    assert [json.loads(line)["message"] for line in logged] == ["first", "second"]
+
+
+def test_data_nested_too_deeply_for_any_reader_is_logged_as_python_writes_it(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        @define_job
+        def deep(step: Step, payload: dict) -> None:
+            value = []
+            for _ in range(900):
+                value = [value]
+            step.log.info("deep", value=value)
+        """
+    )
+    project.run("trigger", "deep")
+    (line,) = project.run("logs", "@last", "--json").out.splitlines()
+    assert json.loads(line)["data"]["value"].startswith("[[[[")

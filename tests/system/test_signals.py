@@ -1,0 +1,40 @@
+"""Signals that arrive where an exception would do harm."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Project
+
+JOB = """
+import signal, threading
+
+lock = threading.Lock()
+
+def let_go():
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.sigpending()  # the handler of it has run by now
+    lock.release()
+
+os.register_at_fork(before=lock.acquire, after_in_parent=let_go, after_in_child=lock.release)
+
+@define_job
+def forking(step: Step, payload: dict) -> None:
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    effect("free" if lock.acquire(timeout=5) else "held")
+    os.waitpid(pid, 0)
+    {then}
+    effect("not stopped")
+"""
+
+
+@pytest.mark.parametrize("then", ["time.sleep(60)", "step.run('one', int)"])
+def test_a_signal_that_comes_in_a_fork_leaves_no_lock_held_and_stops_the_run_after_it(
+    project: Project, then: str
+) -> None:
+    project.job(JOB.format(then=then))
+    stopped = project.run("trigger", "forking", expect=143)
+    assert project.effects == ["free"]
+    assert "was interrupted" in stopped.err
