@@ -119,11 +119,15 @@ class Journal:
         with self._writing:
             if self._has_ended:
                 raise RunEnded(self._why_not(event))
-            self._check_owned()
-            if type(event) in fast_codec.KINDS:
-                if isinstance(event, StepCompleted) and belongs_in_a_file(event.result):
+            status = self._lock.status()
+            if status is None or status.st_size != self._end or not status.st_nlink:
+                raise self._no_longer_owned(status)
+            if isinstance(event, StepStarted):
+                data, crc = fast_codec.started(self._lines, event, self._crc)
+            elif isinstance(event, StepCompleted):
+                if belongs_in_a_file(event.result):
                     event = self._in_a_file(event)
-                data, crc = fast_codec.encode(self._lines, event, self._crc)
+                data, crc = fast_codec.completed(self._lines, event, self._crc)
             else:
                 data, crc = line_of(self._lines, event, self._crc)
             try:
@@ -191,17 +195,15 @@ class Journal:
             what = f"{error.strerror}; {_what(event)} was not saved"
             raise JournalLost(f"cannot write in {self._blobs.folder}: {what}") from error
 
-    def _check_owned(self) -> None:
-        status = None if self._failure else self._lock.status()
-        if status is None:
-            raise JournalLost(
+    def _no_longer_owned(self, status: os.stat_result | None) -> JournalLost:
+        if status is None or self._failure is not None:
+            return JournalLost(
                 f"{self.path} is no longer open in this process: an append to it failed before, "
                 "or the job closed a descriptor that is not its own"
             )
-        if status.st_nlink == 0 or status.st_size != self._end:
-            self._let_go()
-            what = "removed or replaced" if status.st_nlink == 0 else "changed"
-            raise JournalLost(f"{self.path} was {what} by another program while the run executed")
+        self._let_go()
+        what = "changed" if status.st_nlink else "removed or replaced"
+        return JournalLost(f"{self.path} was {what} by another program while the run executed")
 
     def _why_not(self, event: Event) -> str:
         what = "asked for a step" if isinstance(event, StepStarted) else "reported something"

@@ -26,6 +26,7 @@ class Scope:
         self._stop, self._secrets = stop, secrets
         self._places: dict[str, _Place] = {}
         self._known_places: dict[tuple[int, int], _Place] = {}
+        self._last_place: _Place = (Scope.__init__.__code__, -1)
         self._process, self._thread = this.pid, get_ident()
 
     def enter(self, name: str, caller: FrameType) -> None:
@@ -46,7 +47,10 @@ class Scope:
                 "call the function itself, or start it after the outer step"
             )
         code, offset = caller.f_code, caller.f_lasti
-        place = self._known_places.setdefault((id(code), offset), (code, offset))
+        place = self._last_place
+        if place[0] is not code or place[1] != offset:  # seldom, in a loop: saves 0.15 us
+            place = self._known_places.setdefault((id(code), offset), (code, offset))
+            self._last_place = place
         if name in self._places:
             raise self._used_twice(name, place)
         self._places[name] = place

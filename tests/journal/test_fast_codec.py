@@ -1,4 +1,4 @@
-"""The plain lines of steps, decoded many at once."""
+"""The lines of steps, written and read as the codec does it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ def test_plain_steps_are_read_many_at_a_time_as_they_are_one_by_one(events: list
         assert found == events[seq : seq + len(found)]
         assert crc == crcs[seq + len(found)]
         assert found or type(events[seq]) is not StepStarted or not is_plain(events[seq].name)
+
+
+@given(journals)
+def test_lines_of_steps_are_written_as_the_codec_writes_them(events: list[Event]) -> None:
+    crc = codec.seed(RUN)
+    for seq, event in enumerate(events):
+        line = codec.encode(seq, event, crc)
+        if isinstance(event, StepStarted):
+            assert fast_codec.started(seq, event, crc) == line
+        elif isinstance(event, StepCompleted):
+            assert fast_codec.completed(seq, event, crc) == line
+        crc = line[1]
 
 
 def is_plain(name: str) -> bool:

@@ -93,7 +93,8 @@ class Recorder:
         while self._waiting:
             event = self._waiting.popleft()
             self._append(event)
-            self._recorded(event)
+            with self._gate:
+                self._recorded(event)
 
     def _wait(self, event: Event) -> None:
         if not isinstance(event, _CAN_WAIT):
