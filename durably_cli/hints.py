@@ -95,7 +95,7 @@ def quoted(word: str | os.PathLike[str]) -> str:
     What a terminal would not show as it is, is spelled out as bash, zsh and ksh read it. A NUL,
     which no command line can hold, comes back as a backslash and a zero.
     """
-    import shlex  # by hints alone
+    import shlex  # only for hints
 
     text = os.fspath(word)
     if text.isprintable():
@@ -151,7 +151,7 @@ def _program(folder: str | None, path: str | None) -> str:
 
 
 def _is_first_on(path: str, script: str) -> bool:
-    import shutil  # by hints alone
+    import shutil  # only for hints
 
     found = shutil.which("durably", path=path)
     try:

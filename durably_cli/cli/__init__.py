@@ -25,13 +25,13 @@ def main() -> None:
 
 
 def _run() -> int:
-    """What is wrong with the words of a command line is told with the words made visible."""
+    """Usage errors show the control characters of what was typed, escaped."""
     try:
         return int(app(standalone_mode=False) or 0)
     except typer.Abort:
         raise KeyboardInterrupt from None
     except UsageError as error:
-        from durably_cli.cli.suggesting import told  # for who mistypes alone
+        from durably_cli.cli.suggesting import usage_error  # only after a typing mistake
 
-        sys.stderr.write(visible_lines(told(error)))
+        sys.stderr.write(visible_lines(usage_error(error)))
         return int(error.exit_code)

@@ -59,7 +59,7 @@ class Commands(TyperGroup):
         try:
             return super().resolve_command(ctx, args)
         except UsageError as error:
-            from durably_cli.cli.suggesting import command_for  # for who mistypes alone
+            from durably_cli.cli.suggesting import command_for  # only after a typing mistake
 
             wanted = command_for(ctx, *args)
             if wanted is not None:

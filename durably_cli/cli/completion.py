@@ -34,7 +34,7 @@ def complete_runs(context: typer.Context, incomplete: str) -> list[tuple[str, st
     """The newest runs, with job and age; and the words that mean a run."""
     project = _project(context)
     found = [] if project is None else [*_runs(project), *_WORDS]
-    return [(run, told) for run, told in found if run.startswith(incomplete)]
+    return [(run, help) for run, help in found if run.startswith(incomplete)]
 
 
 def complete_topics(incomplete: str) -> list[tuple[str, str]]:

@@ -122,7 +122,7 @@ def _execute(store: Store, act: Callable[[Attempt], Ended], *, quiet: bool, as_j
             outcome = outcome_of(attempt.run, view) if attempt.run else None
             code = say_outcome(view, ended, outcome, talk, go_on)
             if code and spool:
-                from durably_cli.render.report import report  # needed by failures alone
+                from durably_cli.render.report import report  # only after a failure
 
                 secrets = attempt.run.secrets if attempt.run else NO_SECRETS
                 streams.stderr.write(report(view, spool, go_on, secrets.mask))
@@ -181,7 +181,7 @@ def _talk(stream: TextIO, quiet: bool) -> Talk:
         return Silent(stream)
     if not stream.isatty():
         return Talk(stream)
-    from durably_cli.render.live import Live  # rich, for terminals alone
+    from durably_cli.render.live import Live  # loads rich: only on a terminal
 
     return Live(stream)
 

@@ -32,7 +32,7 @@ def options_of(
 def help_without_flag(fields: Iterable[Field]) -> list[tuple[str, str]]:
     """How the other fields are given, and what they are."""
     return [
-        (visible(f"-p {field.name}=") + _placeholder(field), _told(field))
+        (visible(f"-p {field.name}=") + _placeholder(field), _help_of(field))
         for field in fields
         if not field.flag
     ]
@@ -56,7 +56,7 @@ class FieldOption(TyperOption):
             is_flag=is_switch or None,
             multiple=field.kind is Kind.LIST,
             metavar=None if is_switch else _placeholder(field),
-            help=_told(field),
+            help=_help_of(field),
             expose_value=False,
             callback=self._keep,
         )
@@ -86,9 +86,9 @@ def _placeholder(field: Field) -> str:
     return visible(word.replace(" | ", "|") if "|" in word else word.upper())
 
 
-def _told(field: Field) -> str:
+def _help_of(field: Field) -> str:
     """A field in a line: what it is for, and what it is if it is left out."""
     left_out = "required" if field.required else f"default: {field.default}"
     known = field.required or field.default is not None
-    told = "  ".join(filter(None, (field.description, f"[{left_out}]" if known else "")))
-    return visible(told)
+    text = "  ".join(filter(None, (field.description, f"[{left_out}]" if known else "")))
+    return visible(text)

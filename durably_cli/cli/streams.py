@@ -1,4 +1,4 @@
-"""The standard streams: stdout is data and stays the output alone; stderr is talk.
+"""The standard streams: stdout is data, the output and nothing else; stderr is talk.
 
 While a job runs, its stdout and its children's lead to stderr, or all of it aside to be shown if it
 fails; that nobody reads it any more does not fail the job.

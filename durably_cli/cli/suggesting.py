@@ -15,7 +15,7 @@ from durably_cli.cli.commands import COMMANDS
 from durably_cli.errors import DurablyError
 
 NEVER = frozenset(("delete", "prune", "repair", "adopt", "import"))
-"""Commands that are called by their own names alone."""
+"""Commands that no other word stands for."""
 
 NEVER_OPTIONS = frozenset(("--yes", "--free-keys", "--adopt"))
 
@@ -62,8 +62,8 @@ def command_for(context: Any, word: str, *others: str) -> str | None:
     return f"{hints.command(wanted)} {more or _TAKES.get(wanted, '')}".rstrip()
 
 
-def told(error: Any) -> str:
-    """What is said of a usage error of click's."""
+def usage_error(error: Any) -> str:
+    """What to print for a usage error of click's."""
     near = getattr(error, "possibilities", None)
     if near:
         error.possibilities = [option for option in near if option not in NEVER_OPTIONS]
@@ -80,7 +80,7 @@ def told(error: Any) -> str:
 
 def _nearest(word: str, names: Iterable[str]) -> str | None:
     """The nearest name, unless that is one that is never offered."""
-    import difflib  # for who mistypes a name alone
+    import difflib  # only after a typing mistake
 
     (nearest, *_) = (*difflib.get_close_matches(word, names, n=1), None)
     return None if nearest in NEVER else nearest

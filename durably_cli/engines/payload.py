@@ -133,13 +133,13 @@ def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> 
         if any(path in defaults for path, _ in error.problems):
             raise
         same = False
-    kept = settled if same else text
+    saved = settled if same else text
     try:
-        secrets.refuse(kept)
+        secrets.refuse(saved)
     except ValueRefused as refused:
         path = refused.path.removeprefix("$").removeprefix(".")
         raise DoesNotFit([(path or "$", refused.reason.partition(":")[0])]) from None
-    return Settled(kept, secrets)
+    return Settled(saved, secrets)
 
 
 def write(converter: Converter, value: Any) -> Json:

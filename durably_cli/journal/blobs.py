@@ -2,9 +2,9 @@
 
     {"$blob":"0199….blobs/<sha256>","bytes":70000,"preview":"[{\\"id\\": …"}
 
-The files of a run stand in `<run id>.blobs/`, belong to that run alone, and are named by the sha256
+The files of a run stand in `<run id>.blobs/`, belong to that run, and are named by the sha256
 of their bytes. A file gets its name when it is on disk, and that before the line that names it. A
-result that looks like such a reference is put into a file as well, so that none is taken for one.
+result that looks like such a reference is put into a file as well, so that it is not taken for one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Blobs:
 
     def put(self, result: Json, temporary_folder: Path) -> Json:
         """Write a result to its file, durably; the reference to it."""
-        from hashlib import sha256  # loads OpenSSL, and who looks at sizes alone needs it not
+        from hashlib import sha256  # loads OpenSSL, which sizes do not need
 
         data = result.encode("ascii")
         name = sha256(data).hexdigest()

@@ -117,7 +117,7 @@ Line = tuple[bytes, int]
 
 
 def name_of(event: Event) -> str:
-    """The name its line gives an event, `step.completed` for one."""
+    """The name its line gives an event, such as `step.completed`."""
     return event.type if isinstance(event, Unknown) else _LAYOUTS[type(event)].type
 
 

@@ -1,4 +1,4 @@
-"""Known secrets: masked in all that is told of a run, refused in all that is kept of it.
+"""Known secrets: masked in all that is shown of a run, refused in all that is saved of it.
 
 A value is looked for as it is, stripped, line by line, and as Python, JSON, URLs and HTML write it,
 in a text or in bytes. Errors shorten and wrap what they quote, so of a long value any few

@@ -83,8 +83,8 @@ def take_over(
     Also the name of the file that keeps the original, if whole lines of a torn tail were dropped.
     """
     has_lines = reading.torn is not None and reading.torn.has_lines
-    kept = keep_original(lock, path, "torn") if has_lines else None
-    return _replaced(lock, reading, path, temporary_folder), kept
+    original = keep_original(lock, path, "torn") if has_lines else None
+    return _replaced(lock, reading, path, temporary_folder), original
 
 
 def cut_off(
@@ -144,12 +144,12 @@ def keep_original(lock: Lock, path: Path, why: str) -> str:
     """Keep the held journal beside itself as it is, durably; the name of the file."""
     files.sync(lock.fd)
     for number in range(1, 1_000_000):
-        kept = path.with_name(f"{path.stem}.{why}-{number}")
+        original = path.with_name(f"{path.stem}.{why}-{number}")
         try:
-            os.link(path, kept, follow_symlinks=False)
+            os.link(path, original, follow_symlinks=False)
         except FileExistsError:
-            if not os.path.samefile(path, kept):
+            if not os.path.samefile(path, original):
                 continue
         files.sync_folder(path.parent)
-        return kept.name
+        return original.name
     raise AssertionError("a million originals")

@@ -2,7 +2,7 @@
 
 Three things can stand at the first byte that does not fit:
 
-- **a record that lacks only its newline**, alone or followed by zeros: it is kept.
+- **a record that lacks only its newline**, and is last or followed by zeros: it is good.
 - **a torn tail**: an append or the sectors of one that a crash cut short. It is either a last line
   without its end, or bytes of which some 512-byte-aligned chunk, cut to what does not fit, is all
   zero; and no durable event follows. None of it was acknowledged: it is dropped, and the next

@@ -29,7 +29,7 @@ AnyJob = Job[Any, Any]
 
 
 def find_job(project: Path, name: str, note: Callable[[str], object] = lambda text: None) -> AnyJob:
-    """The job of this name; `note` is told of other modules that do not import.
+    """The job of this name; `note` is called with a line on other modules that do not import.
 
     NotFound with the nearest names if there is none; JobModuleError if the module that should have
     it does not import; ConfigError if two modules define it.
@@ -183,7 +183,7 @@ def _mentions(path: str, name: str) -> bool:
 def _not_found(
     project: Path, name: str, known: list[str], broken: list[JobModuleError]
 ) -> NotFound:
-    import difflib  # for who mistypes a name alone
+    import difflib  # only after a typing mistake
 
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     what = f"there is no job {name} in {project / 'jobs'}"

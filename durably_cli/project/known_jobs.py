@@ -1,7 +1,7 @@
 """What is known of a project's jobs without importing them: for completion, which must be quick.
 
 A cache: `trigger`, `resume` and `jobs` write down the jobs they have loaded; a job that was never
-loaded is known by the name of its file alone.
+loaded is known only by the name of its file.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def store_folder(project: Path) -> Path:
 def open_store(project: Path, *, to_write: bool = False) -> Store:
     """The store of a project; made if it is `to_write` and there is none.
 
-    Forbidden if the data folder is not this user's alone; ConfigError if it is on a network file
+    Forbidden if others may write in the data folder; ConfigError if it is on a network file
     system, or if its journals belong to a project of another path.
     """
     folder = store_folder(project)

@@ -52,8 +52,8 @@ def show_timeline(view: View, console: Console) -> None:
 
 def _failures(bars: list[Execution], view: View) -> Iterator[Text]:
     """What the failed ones said, in full; but not the one that is the error of the run."""
-    told = view.state.failed_step, len(view.state.attempts)
-    failed = [each for each in bars if each.error and (each.name, each.attempt) != told]
+    shown_elsewhere = view.state.failed_step, len(view.state.attempts)
+    failed = [each for each in bars if each.error and (each.name, each.attempt) != shown_elsewhere]
     for number, each in enumerate(failed):
         if number == 0:
             yield Text("")

@@ -76,8 +76,8 @@ def _show_facts(job: AnyJob, last_run: LastRun | None, console: Console) -> None
     if last_run is None:
         facts.add_row("last run", "never")
     else:
-        told = f", {age(last_run['created'])} ago, {short(last_run['id'])}"
-        facts.add_row("last run", Text.assemble(status_text(last_run["status"]), told))
+        when = f", {age(last_run['created'])} ago, {short(last_run['id'])}"
+        facts.add_row("last run", Text.assemble(status_text(last_run["status"]), when))
     console.print()
     console.print(facts)
 

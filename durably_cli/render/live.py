@@ -29,7 +29,7 @@ from durably_cli.values.quantities import plural
 def redraw(out: TextIO, draw: Callable[[Console], bool]) -> None:
     """Draw on a screen of its own again and again, until `draw` says False or on Ctrl-C.
 
-    Of what is higher than the terminal the end is shown.
+    If the drawing is taller than the terminal, its last lines are shown.
     """
     console = console_on(out)
     try:

@@ -117,14 +117,14 @@ def _steps(view: View, command: Command) -> Iterator[str]:
 def _attempt(lane: Lane, done: int, *, is_running: bool) -> str:
     attempt = lane.attempt
     ended = outcome_text(attempt.outcome)
-    told = [f"{attempt.started.at[:19].replace('T', ' ')} UTC", "running" if is_running else ended]
+    facts = [f"{attempt.started.at[:19].replace('T', ' ')} UTC", "running" if is_running else ended]
     if done:
-        told.append(f"{plural(done, 'step')} done before")
+        facts.append(f"{plural(done, 'step')} done before")
     if attempt.started.dropped:
-        told.append(f"dropped {plural(attempt.started.dropped, 'torn byte')}")
+        facts.append(f"dropped {plural(attempt.started.dropped, 'torn byte')}")
     return (
         f'<tr class="attempt"><th scope="rowgroup">attempt {lane.number}</th>'
-        f'<th>{_text(", ".join(told))}</th><th class="number">{span(lane.seconds)}</th>'
+        f'<th>{_text(", ".join(facts))}</th><th class="number">{span(lane.seconds)}</th>'
         '<th class="wide"></th></tr>\n'
     )
 

@@ -98,8 +98,8 @@ class _Drawing:
         for number in range(ticks + 1):
             x = self.x(number * step)
             yield f'<line class="axis" x1="{x}" x2="{x}" y1="48" y2="{height - 30}"/>'
-            told = "0" if number == 0 else span(number * step)
-            yield f'<text class="dim" x="{x}" y="{height - 12}" text-anchor="middle">{told}</text>'
+            label = "0" if number == 0 else span(number * step)
+            yield f'<text class="dim" x="{x}" y="{height - 12}" text-anchor="middle">{label}</text>'
 
     def lane(self, lane: Lane, picked: list[Execution | Gap], *, is_running: bool) -> Iterator[str]:
         """An attempt: its extent and how it ended, then its executions."""
@@ -118,8 +118,8 @@ class _Drawing:
             f'height="{height}"/>'
         )
         at = lane.attempt.started.at
-        told = f"attempt {lane.number}  {at[:10]} {at[11:19]}"
-        yield f'<text class="dim" x="20" y="{self.y + 15}">{told}</text>'
+        label = f"attempt {lane.number}  {at[:10]} {at[11:19]}"
+        yield f'<text class="dim" x="20" y="{self.y + 15}">{label}</text>'
         anchor = 'text-anchor="end" ' if left > WIDTH * 2 / 3 else ""
         x = right - 4 if anchor else left + 4
         yield f'<text class="dim" {anchor}x="{x}" y="{self.y + 15}">{_shown(outcome)}</text>'

@@ -1,4 +1,4 @@
-"""For people: tables, and a run's whole story, on a terminal. Rich is for terminals alone."""
+"""For people: tables, and a run's whole story, on a terminal. Only terminals need Rich."""
 
 from __future__ import annotations
 

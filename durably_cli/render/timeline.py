@@ -106,7 +106,7 @@ def pick(
     In order, with the number of those that were left out in their places. It keeps no more than
     it shows, however many there are.
     """
-    kept: dict[int, Execution] = {}
+    picked: dict[int, Execution] = {}
     slow: list[tuple[float, int]] = []
     slow_ones: dict[int, Execution] = {}
     last: deque[tuple[int, Execution]] = deque(maxlen=tail)
@@ -115,17 +115,17 @@ def pick(
         bounds = per_attempt.setdefault(each.attempt, [index, index])
         bounds[1] = index + 1
         if index < head:
-            kept[index] = each
+            picked[index] = each
         elif each.status != "completed" and failures:
             failures -= 1
-            kept[index] = each
+            picked[index] = each
         last.append((index, each))
         slow_ones[index] = each
         heapq.heappush(slow, (each.seconds, index))
         if len(slow) > slowest:
             del slow_ones[heapq.heappop(slow)[1]]
-    kept |= slow_ones | dict(last)
-    return list(_with_gaps(kept, per_attempt))
+    picked |= slow_ones | dict(last)
+    return list(_with_gaps(picked, per_attempt))
 
 
 def seconds_of(attempt: Attempt, until: str | None = None) -> float:
@@ -155,14 +155,14 @@ def _left_open(begun: StepStarted, lane: Lane, status: str) -> Execution:
 
 
 def _with_gaps(
-    kept: dict[int, Execution], per_attempt: dict[int, list[int]]
+    picked: dict[int, Execution], per_attempt: dict[int, list[int]]
 ) -> Iterator[Execution | Gap]:
     for attempt, (first, stop) in per_attempt.items():
         expected = first
-        for index in sorted(index for index in kept if first <= index < stop):
+        for index in sorted(index for index in picked if first <= index < stop):
             if index > expected:
                 yield Gap(attempt, index - expected)
-            yield kept[index]
+            yield picked[index]
             expected = index + 1
         if stop > expected:
             yield Gap(attempt, stop - expected)

@@ -47,8 +47,8 @@ class Log:
         self._write("error", message, data)
 
     def _write(self, level: str, message: str, data: dict[str, object]) -> None:
-        kept = {printable(key): _loggable(value) for key, value in data.items()}
-        line = LogWritten(level, text_of(message), clock.now(), self._step.running, kept)
+        logged = {printable(key): _loggable(value) for key, value in data.items()}
+        line = LogWritten(level, text_of(message), clock.now(), self._step.running, logged)
         masked = self._step.masked(line)
         self._step.emit(masked)
         _to_logging(masked, self._step.run_id)

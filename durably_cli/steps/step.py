@@ -33,7 +33,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class _Called(NamedTuple):
-    """What a step calls, the type it was told to return, and the converter that gives."""
+    """What a step calls, the type given as `returns`, and the converter for both."""
 
     fn: Callable[..., object]
     returns: object

@@ -60,7 +60,7 @@ def make_folder(folder: Path) -> None:
             if next(entries, None) is not None:
                 return
     except FileNotFoundError:
-        if folder.parent.exists():  # /proc, for one, where nothing can be made
+        if folder.parent.exists():  # not in /proc, where nothing can be made
             raise
         make_folder(folder.parent)
         make_folder(folder)
@@ -181,7 +181,7 @@ def names(folder: Path) -> list[str]:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder of our own making, which holds files and folders of files alone."""
+    """Remove a folder of our own making, which holds nothing but files and folders of files."""
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():
             path.rmdir()

@@ -1,4 +1,4 @@
-"""The garbage collector, kept from what is loaded to stay.
+"""The garbage collector, which leaves out what is loaded to stay.
 
 Python looks through all modules again and again while they are imported, and takes them apart one
 by one when it ends. Of a short command that is a quarter of the work, and nothing comes of it.

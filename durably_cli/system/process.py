@@ -1,4 +1,4 @@
-"""Which process this is, known without asking the kernel: a fork alone changes it."""
+"""Which process this is, known without asking the kernel: only a fork changes it."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def check() -> None:
 class _Shield:
     """Lets what is inside finish; a signal that arrives meanwhile is raised right after it.
 
-    Signals reach the main thread alone, so in another one there is nothing to keep out.
+    Signals reach only the main thread, so in another one there is nothing to hold back.
     """
 
     def __enter__(self) -> None:

@@ -17,7 +17,7 @@ def still_running() -> int:
 
 
 def end_late_ones_in_a_line(*, quiet: bool) -> None:
-    """From now on a thread that ends by RunEnded says so in one line, the first one alone.
+    """From now on a thread that ends by RunEnded says so in one line, and only the first one.
 
     Python would print the traceback of each. Nothing is said if it is to be `quiet`.
     """

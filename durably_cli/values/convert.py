@@ -136,7 +136,7 @@ class _Plain:
     def load(self, text: Json) -> Any:
         try:
             value, end = SCAN(text, 0)
-        except (StopIteration, ValueError):  # white space in front, for one
+        except (StopIteration, ValueError):  # white space in front, or no JSON
             end = -1
         return value if end == len(text) else json.loads(text)
 
@@ -212,7 +212,7 @@ class _Typed:
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         from pydantic.errors import PydanticInvalidForJsonSchema
 
-        from durably_cli.values.schema import well_formed  # for who asks for it alone
+        from durably_cli.values.schema import well_formed  # only when asked for
 
         try:
             schema = self._adapter.json_schema(mode=mode)

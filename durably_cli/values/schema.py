@@ -1,6 +1,6 @@
 """The fields of an input, as its JSON Schema tells them: what flags, tables and completion need.
 
-Nothing is checked here. A flag's text becomes the JSON that was most likely meant, and the model
+Nothing is checked here. A flag's text becomes the JSON that it most likely stands for, and the model
 has the last word, so that all errors come in one list.
 """
 
@@ -43,7 +43,7 @@ class Kind(StrEnum):
 
 
 class Field(NamedTuple):
-    """One field: its name in the input, and what people are told of it.
+    """One field: its name in the input, and what people see of it.
 
     `type` is a JSON Schema type in words, `default` and `example` are JSON; `items` is the kind of
     a list's items.

@@ -19,7 +19,7 @@ DEEPEST = 200
 """How deep a value may be nested: pydantic reads no deeper, and no stack is too full for that."""
 
 LONGEST_INTEGER = 4300
-"""How many digits an integer may have: a Python that nobody has told otherwise reads no more."""
+"""How many digits an integer may have: Python reads no more by default."""
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _NO_BRACKETS = r"[^\[\]{}]+"
@@ -75,7 +75,7 @@ def as_read(value: object) -> str:
 
 
 def _made_once() -> Callable[[object, int], Iterable[str]]:
-    """What `JSONEncoder.encode` makes anew for every value, which takes longer than a small one."""
+    """What `JSONEncoder.encode` makes again for every value, which takes longer than a small one."""
     make = getattr(json.encoder, "c_make_encoder", None)
     if make is None:
         return lambda value, _: (_STRICT.encode(value),)

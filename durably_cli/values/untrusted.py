@@ -53,7 +53,7 @@ def files_of(error: BaseException) -> Iterator[str]:
 
 
 def is_all_of_durably(error: BaseException) -> bool:
-    """Did it come through durably's own code alone, and through no code that durably called?"""
+    """Did it come through durably's own code, and through none that durably called?"""
     return all(file.startswith(OURS) for file in files_of(error))
 
 

@@ -47,12 +47,12 @@ def delete(
 
 
 def run_delete(
-    project: Path, meant: list[str], statuses: Collection[Status], *, free_keys: bool
+    project: Path, query: list[str], statuses: Collection[Status], *, free_keys: bool
 ) -> int:
-    """`durably delete`; the exit code. What is meant is looked up before anything is removed."""
+    """`durably delete`; the exit code. All runs are looked up before one is removed."""
     store = stores.open_store(project)
     freed = sweep(store)
-    runs = [run for one in meant if (run := _run_or_freed(store, one, free_keys)) is not None]
+    runs = [run for one in query if (run := _run_or_freed(store, one, free_keys)) is not None]
     for run_id in runs:
         freed += remove(store, run_id, statuses or FINAL, free_key=free_keys)
         print(run_id)
@@ -61,28 +61,28 @@ def run_delete(
     return 0
 
 
-def _run_or_freed(store: Store, meant: str, free_keys: bool) -> str | None:
-    """The run that is meant; None if it was the key of a deleted run, which is now free."""
-    if not meant.startswith("key:"):
-        return find_run(store, meant)
+def _run_or_freed(store: Store, query: str, free_keys: bool) -> str | None:
+    """The run that the query names; None if it was the key of a deleted run, which is now free."""
+    if not query.startswith("key:"):
+        return find_run(store, query)
     claims = Claims(store.root)
     try:
-        claim = find_claim(store, meant)
+        claim = find_claim(store, query)
     except JournalError:
         if not free_keys:
             raise
-        claims.free(claims.path(*job_and_key(meant)))
-        say(f"the claim of {meant} was damaged; it is free")
+        claims.free(claims.path(*job_and_key(query)))
+        say(f"the claim of {query} was damaged; it is free")
         return None
     if claim is None or _is_there(store, claim[1]) or not (claim[1].deleted or free_keys):
-        return find_run(store, meant)
+        return find_run(store, query)
     if not free_keys:
         raise NotFound(
-            f"the run of {meant} was deleted {age(claim[1].deleted or '')} ago",
+            f"the run of {query} was deleted {age(claim[1].deleted or '')} ago",
             hint=f"{hints.command('help', 'care')}    (says how to free its key)",
         )
     claims.free(claim[0])
-    say(f"{meant} is free")
+    say(f"{query} is free")
     return None
 
 

@@ -43,10 +43,10 @@ def export(
     return run_export(project_of(context), run, output)
 
 
-def run_export(project: Path, meant: str, target: Path) -> int:
+def run_export(project: Path, query: str, target: Path) -> int:
     """`durably export`; the exit code. The file gets its name when it is whole and on disk."""
     store = stores.open_store(project)
-    run_id = find_run(store, meant)
+    run_id = find_run(store, query)
     if not target.is_absolute():
         working_directory()  # an error if it is gone: nothing can be made there
     if os.path.lexists(target):

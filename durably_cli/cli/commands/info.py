@@ -112,7 +112,7 @@ def _contents(store: Store) -> str:
 
 
 def _show(found: list[Setting], out: TextIO) -> None:
-    from rich.text import Text  # for terminals alone
+    from rich.text import Text  # only on a terminal
 
     from durably_cli.render.tables import console_on
     from durably_cli.render.words import visible

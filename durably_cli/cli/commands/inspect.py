@@ -79,11 +79,11 @@ class InspectOptions(NamedTuple):
     as_json: bool
 
 
-def run_inspect(project: Path, meant: str, options: InspectOptions) -> int:
+def run_inspect(project: Path, query: str, options: InspectOptions) -> int:
     """`durably inspect`; the exit code."""
     write = _writer(options, project, sys.stdout)
     store = stores.open_store(project)
-    run_id = find_run(store, meant)
+    run_id = find_run(store, query)
     if options.follow:
         _follow(store, run_id, options)
         if options.events:
@@ -190,7 +190,7 @@ def _write_result(view: View, name: str, out: TextIO) -> None:
             else:
                 out.write(_whole(view, name, step.result) + "\n")
             return
-    if view.damage:  # it may stand behind it, and that is told anyway
+    if view.damage:  # the result may stand behind it, which the caller reports
         return
     known = {step.name for step in rows.all_steps(view)}
     what = f"step {name!r} has no result" if name in known else f"there is no step {name!r}"

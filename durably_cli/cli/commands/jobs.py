@@ -73,7 +73,7 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
         }
         out.write(to_json(document) + "\n")
     elif out.isatty():
-        from durably_cli.render.jobs import show_jobs  # rich, for terminals alone
+        from durably_cli.render.jobs import show_jobs  # loads rich: only on a terminal
 
         show_jobs(described, broken, project, out)
     else:
@@ -93,7 +93,7 @@ def run_job(project: Path, name: str, *, as_json: bool) -> int:
     if as_json:
         out.write(to_json({"schema": SCHEMA, "job": _as_json(job, last_run)}) + "\n")
     elif out.isatty():
-        from durably_cli.render.jobs import show_job  # rich, for terminals alone
+        from durably_cli.render.jobs import show_job  # loads rich: only on a terminal
 
         show_job(job, last_run, example(job), out)
     else:

@@ -94,7 +94,7 @@ class Filters(NamedTuple):
     labels: dict[str, str]
     since: datetime | None
 
-    def let_through(self, run: View | Unreadable) -> bool:
+    def matches(self, run: View | Unreadable) -> bool:
         """Does the run fit every filter that was given?"""
         if self.statuses and run.status not in self.statuses:
             return False
@@ -138,14 +138,14 @@ def _fitting(store: Store, filters: Filters) -> Iterator[View | Unreadable]:
     if filters.since is not None:
         since = filters.since
         run_ids = takewhile(lambda run_id: ids.made_at(run_id) >= since, run_ids)
-    return filter(filters.let_through, store.look_at(run_ids))
+    return filter(filters.matches, store.look_at(run_ids))
 
 
 def _candidates(store: Store, filters: Filters) -> Iterator[str]:
     """The runs to look at, newest first."""
     if not (filters.statuses or filters.jobs or filters.labels):
         return store.run_ids()
-    from durably_cli.engines.local.index import candidates  # for filters alone
+    from durably_cli.engines.local.index import candidates  # only for filters
 
     return candidates(
         store,

@@ -63,11 +63,11 @@ _LEVELS = ("info", "warn", "error")
 
 
 def run_logs(
-    project: Path, meant: str, *, follow: bool, step: str | None, level: str, as_json: bool
+    project: Path, query: str, *, follow: bool, step: str | None, level: str, as_json: bool
 ) -> int:
     """`durably logs`; the exit code."""
     store = stores.open_store(project)
-    run_id = find_run(store, meant)
+    run_id = find_run(store, query)
     write = _writer(sys.stdout, as_json)
     if follow:
         for log in _wanted((event for _, event in follow_run(store, run_id)), step, level):
@@ -94,7 +94,7 @@ def _writer(out: TextIO, as_json: bool) -> Callable[[LogWritten], None]:
         return lambda log: rows.write_log_json(log, out)
     if not out.isatty():
         return lambda log: rows.write_log(log, out)
-    from rich.console import Console  # for terminals alone
+    from rich.console import Console  # only on a terminal
 
     from durably_cli.render.tables import log_text
 

@@ -111,11 +111,11 @@ def _show(old: list[str]) -> None:
 
 def _old(store: Store, options: PruneOptions) -> Iterator[str]:
     """The runs that may go, newest first."""
-    kept: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
     for run in store.views():
         job = "" if isinstance(run, Unreadable) else run.state.created.job
-        kept[job] += 1
-        if kept[job] <= options.keep_last or ids.made_at(run.run_id) >= options.before:
+        seen[job] += 1
+        if seen[job] <= options.keep_last or ids.made_at(run.run_id) >= options.before:
             continue
         held = isinstance(run, View) and run.held
         if not held and run.status in (options.statuses or FINAL):

@@ -40,10 +40,10 @@ def repair_(
     return run_repair(project_of(context), run, yes=yes)
 
 
-def run_repair(project: Path, meant: str, *, yes: bool) -> int:
+def run_repair(project: Path, query: str, *, yes: bool) -> int:
     """`durably repair`; the exit code."""
     store = stores.open_store(project)
-    run_id = find_run(store, meant)
+    run_id = find_run(store, query)
     cut = find_cut(store, run_id)
     if cut is None:
         say(f"run {short(run_id)} is not damaged; nothing was changed")
@@ -52,14 +52,14 @@ def run_repair(project: Path, meant: str, *, yes: bool) -> int:
         if view.imported:
             raise Forbidden(f"run {short(run_id)} was imported, and is read-only")
     say(f"{store.path_of(run_id)} is damaged at line {cut.line}, byte {cut.byte}: {cut.reason}")
-    kept_lines, kept_steps = plural(cut.kept_lines, "line"), plural(cut.kept_steps, "step")
-    say(f"kept would be {kept_lines}, with {kept_steps} completed")
+    good_lines, good_steps = plural(cut.good_lines, "line"), plural(cut.good_steps, "step")
+    say(f"kept would be {good_lines}, with {good_steps} completed")
     dropped = f"{plural(cut.dropped_lines, 'line')}, {plural(cut.dropped_bytes, 'byte')}"
     say(f"dropped would be {dropped}: steps among them are executed again on resume")
     if not confirm("Cut it there? The original is kept beside it.", yes=yes):
         say("nothing was changed")
         return 0
-    kept = repair(store, run_id, cut)
-    say(f"repaired; the original is {store.path_of(run_id).with_name(kept)}")
+    original = repair(store, run_id, cut)
+    say(f"repaired; the original is {store.path_of(run_id).with_name(original)}")
     say(f"go on where it is now: {hints.command('resume', short(run_id))}")
     return 0

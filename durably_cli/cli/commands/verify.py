@@ -51,10 +51,10 @@ def verify(
 DAMAGED = ("damaged", "unreadable")
 
 
-def run_verify(project: Path, meant: list[str], *, as_json: bool) -> int:
+def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
     """`durably verify`; the exit code."""
     store = stores.open_store(project)
-    runs = [find_run(store, one) for one in meant]
+    runs = [find_run(store, one) for one in query]
     findings = of_runs(store, runs) if runs else of_all(store)
     out, bad, separator = sys.stdout, 0, "\n"
     if as_json:
@@ -81,7 +81,7 @@ def run_verify(project: Path, meant: list[str], *, as_json: bool) -> int:
 
 
 def _show(each: Finding) -> None:
-    from rich.text import Text  # for terminals alone
+    from rich.text import Text  # only on a terminal
 
     from durably_cli.render.colours import LOOKS
     from durably_cli.render.tables import console_on

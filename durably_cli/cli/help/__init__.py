@@ -52,7 +52,7 @@ def _show(markdown: str) -> None:
     if not sys.stdout.isatty():
         sys.stdout.write(markdown.rstrip("\n") + "\n")
         return
-    from rich.console import Console  # for terminals alone
+    from rich.console import Console  # only on a terminal
     from rich.markdown import Markdown
 
     console = Console()

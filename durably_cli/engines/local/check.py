@@ -179,7 +179,7 @@ def _foreign(store: Store) -> Iterator[Finding]:
             yield Finding("foreign", f"runs/{day}", "foreign", "not of durably; left alone")
             continue
         for name in sorted(files.names(folder)):
-            if store.owner_of(name) is None or remove.holds_foreign_alone(folder / name):
+            if store.owner_of(name) is None or remove.holds_only_foreign(folder / name):
                 path = f"runs/{day}/{name}"
                 yield Finding("foreign", path, "foreign", "not of durably; left alone")
 

@@ -92,7 +92,7 @@ class Claims:
         self._replace(path, claim._replace(deleted=None))
 
     def free(self, path: Path) -> None:
-        """Forget a claim, durably: its key can be claimed anew."""
+        """Forget a claim, durably: its key can be claimed again."""
         path.unlink(missing_ok=True)
         self.sync()
 

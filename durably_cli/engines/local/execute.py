@@ -53,7 +53,7 @@ class OwnedRun:
     """A run this process owns: its journal, what that held, and what it had of the steps.
 
     `dropped` is the size of the torn tail that was left behind, `kept` the file that has it still,
-    `secrets` what is to be masked in all that is told of it.
+    `secrets` what is to be masked in all that is shown of it.
     """
 
     def __init__(
@@ -102,22 +102,22 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
 
 
 def _end_of(work: Work, step: Step, record: Recorder) -> RunCompleted | RunFailed:
-    """Call the handler; the event that ends the run. What ends the attempt alone passes through."""
+    """Call the handler; the event that ends the run. What ends only the attempt passes through."""
     try:
         output = _called(work, step)
         step.raise_refused()
     except KeyboardInterrupt as interrupt:
         try:
             record.end_with(RunInterrupted(_signal_name(interrupt), clock.now()))
-        except JournalLost:  # a Ctrl-C that no shield kept out of an append has closed the journal
+        except JournalLost:  # a Ctrl-C in the middle of an append has closed the journal
             if isinstance(interrupt, Interrupted):
                 raise
         raise
     except (Abort, ChildEnds):
         raise
     except BaseException as error:  # SystemExit too: leaving is not completing
-        told = work.secrets.masked_error(describe(error))
-        return RunFailed(told, clock.now(), step.step_of(error))
+        error_info = work.secrets.masked_error(describe(error))
+        return RunFailed(error_info, clock.now(), step.step_of(error))
     return RunCompleted(output, clock.now())
 
 

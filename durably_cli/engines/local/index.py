@@ -9,7 +9,7 @@ looks at the journals of the rest. In the user's cache folder, for each day on w
 
 A day's folder changes whenever a run is made, taken up, repaired or removed in it, because each of
 these gives or takes a name. As long as it has not changed, the runs that had ended are as they
-were, and the first file answers. Once it has, the second one tells which runs to look at anew:
+were, and the first file answers. Once it has, the second one says which runs to look at again:
 those whose journals have changed, and those that had not ended. The latter are in every answer.
 """
 
@@ -32,13 +32,13 @@ from durably_cli.system import files, folders
 from durably_cli.values.strict_json import to_json
 
 SETTLED_NS = 1_000_000_000
-"""How old a folder's last change must be, lest another one come in the same tick of the clock."""
+"""How old a folder's last change must be: another one may come in the same tick of the clock."""
 
 _MANY = 5_000
-"""So many journals take long enough to look at that one should be told."""
+"""So many journals take so long to look at that a person should know why."""
 
 _FEW = 20
-"""How many runs that had not ended are looked at anew each time, lest some have ended since."""
+"""How many unfinished runs are looked at each time: some may have ended since."""
 
 _UNFORESEEN = (Status.DAMAGED, Status.UNREADABLE)
 """What becomes of a run without a change of its folder."""
@@ -61,7 +61,7 @@ class _Day(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """What a look at a journal told; `status` is None unless its run had ended."""
+    """What a look at a journal found; `status` is None unless its run had ended."""
 
     stamp: list[int | str]
     status: str | None = None
@@ -79,7 +79,7 @@ def candidates(
 ) -> Iterator[str]:
     """The ids of all runs of these statuses, jobs and labels, and of some others; newest first.
 
-    What is empty lets all through. `jobs` may lose some meanwhile. `looking_at_many` is called
+    An empty filter matches every run. The caller may shrink `jobs` between items. `looking_at_many` is called
     once if that takes a while, as it does where there is no index yet.
     """
     wanted = labels or {}
@@ -90,12 +90,12 @@ def candidates(
     folder = folders.cache_folder() / f"{store.root.name}-{place:08x}.index"
     days = store.days()
     _forget_all_but(days, folder)
-    anew = 0
+    looked = 0
     for day in days:
         runs, looked_at = _runs_of(day, store, folder)
-        if anew < _MANY <= anew + looked_at:
+        if looked < _MANY <= looked + looked_at:
             looking_at_many()
-        anew += looked_at
+        looked += looked_at
         fitting = [(run_id, "") for run_id in runs.open]
         for status, job, has, run_ids in runs.ended:
             if (
@@ -127,7 +127,7 @@ def _runs_of(day: str, store: Store, folder: Path) -> tuple[_Day, int]:
 
 
 def _looks(day: str, store: Store, path: Path) -> tuple[dict[str, _Look], int]:
-    """What the last look at each run of a day told, and how many it takes now: none for a run that
+    """What the last look at each run of a day found, and how many it takes now: none for a run that
     had ended, and whose journal is as it was.
     """
     try:
@@ -135,17 +135,17 @@ def _looks(day: str, store: Store, path: Path) -> tuple[dict[str, _Look], int]:
     except (TypeError, ValueError, AttributeError):
         before = {}
     looks: dict[str, _Look] = {}
-    anew = 0
+    looked = 0
     for run_id in store.run_ids_of(day):
         stamp = _stamp(store.path_of(run_id))
         last = before.get(run_id)
         if last is None or last.status is None or last.stamp != stamp:
             last = _look(run_id, store, stamp)
-            anew += 1
+            looked += 1
         looks[run_id] = last
     if looks != before:
         cache.write(path, looks)
-    return looks, anew
+    return looks, looked
 
 
 def _ended(status: str, job: str, labels: Any, run_ids: str) -> _Ended:
@@ -187,10 +187,10 @@ def _grouped(looks: Mapping[str, _Look]) -> _Day:
 
 def _forget_all_but(days: list[str], folder: Path) -> None:
     """Remove what is known of days that are no more."""
-    kept = set(days)
+    wanted = set(days)
     try:
         for name in files.names(folder):
-            if name.partition(".")[0] not in kept:
+            if name.partition(".")[0] not in wanted:
                 os.unlink(folder / name)
     except OSError:
         pass
@@ -222,7 +222,7 @@ def _stamp_of_day(folder: Path) -> list[int | str]:
 
 @functools.cache
 def _boot() -> str:
-    """Which boot of the machine this is; empty where that is not told (macOS)."""
+    """Which boot of the machine this is; empty where the system does not say (macOS)."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (OSError, ValueError):

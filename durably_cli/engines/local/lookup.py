@@ -18,19 +18,19 @@ _PART = r"[0-9a-f-]{4,36}"
 _CANDIDATES = 10
 
 
-def find_run(store: Store, meant: str) -> str:
-    """The id of the run that is meant.
+def find_run(store: Store, query: str) -> str:
+    """The id of the run that a query names.
 
     NotFound if there is none; UsageError if several runs fit, with the candidates.
     """
-    if meant.startswith("@"):
-        return _by_word(store, meant)
-    if meant.startswith("key:"):
-        return _by_key(store, meant)
-    part = meant.strip().lower()
+    if query.startswith("@"):
+        return _by_word(store, query)
+    if query.startswith("key:"):
+        return _by_key(store, query)
+    part = query.strip().lower()
     if not re.fullmatch(_PART, part):
         raise UsageError(
-            f"{meant!r} is no run: give 4 or more characters of the head or the tail of its id, "
+            f"{query!r} is no run: give 4 or more characters of the head or the tail of its id, "
             "or @last, @last/JOB, @failed, key:JOB/VALUE",
             hint=hints.command("list"),
         )
@@ -38,32 +38,32 @@ def find_run(store: Store, meant: str) -> str:
         return part
     fitting = [run for day in store.days() for run in sorted(store.run_ids_of(day, part))[::-1]]
     if not fitting:
-        raise NotFound(f"there is no run {meant} in {store.root}", hint=hints.command("list"))
+        raise NotFound(f"there is no run {query} in {store.root}", hint=hints.command("list"))
     if len(fitting) > 1:
         raise UsageError(
-            f"{meant} fits {len(fitting)} runs:\n" + _candidates(store, fitting),
+            f"{query} fits {len(fitting)} runs:\n" + _candidates(store, fitting),
             hint="give more of the id, its last 8 characters for one",
         )
     return fitting[0]
 
 
-def _by_word(store: Store, meant: str) -> str:
-    word, _, job = meant.partition("/")
-    if meant == "@last":
+def _by_word(store: Store, query: str) -> str:
+    word, _, job = query.partition("/")
+    if query == "@last":
         found, what = next(store.run_ids(), None), "no run"
-    elif meant == "@failed":
+    elif query == "@failed":
         found, what = _newest_failed(store), "no failed run"
     elif word == "@last" and job:
         found, what = _newest_of(store, job), f"no run of {job}"
     else:
-        raise UsageError(f"{meant!r} is no run; there are @last, @last/JOB and @failed")
+        raise UsageError(f"{query!r} is no run; there are @last, @last/JOB and @failed")
     if found is None:
         raise NotFound(f"there is {what} in {store.root}", hint=hints.command("list"))
     return found
 
 
 def _newest_failed(store: Store) -> str | None:
-    from durably_cli.engines.local.index import candidates  # for words that need it alone
+    from durably_cli.engines.local.index import candidates  # only for words that need it
 
     failed = candidates(store, statuses=[Status.FAILED])
     return _newest(store, failed, lambda view: view.status is Status.FAILED)
@@ -71,7 +71,7 @@ def _newest_failed(store: Store) -> str | None:
 
 def _newest_of(store: Store, job: str) -> str | None:
     """The newest run of a job that can be read; None if there is none."""
-    from durably_cli.engines.local.index import candidates  # for words that need it alone
+    from durably_cli.engines.local.index import candidates  # only for words that need it
 
     return _newest(store, candidates(store, jobs=[job]), lambda view: view.state.created.job == job)
 
@@ -83,25 +83,25 @@ def _newest(store: Store, run_ids: Iterable[str], wanted: Callable[[View], bool]
     return None
 
 
-def find_claim(store: Store, meant: str) -> tuple[Path, Claim] | None:
+def find_claim(store: Store, query: str) -> tuple[Path, Claim] | None:
     """The claim of `key:JOB/VALUE` with its file, if there is one."""
-    job, value = job_and_key(meant)
+    job, value = job_and_key(query)
     claims = Claims(store.root)
     claim = claims.find(job, value)
     return None if claim is None else (claims.path(job, value), claim)
 
 
-def job_and_key(meant: str) -> tuple[str, str]:
+def job_and_key(query: str) -> tuple[str, str]:
     """The job and the idempotency key of `key:JOB/VALUE`."""
-    job, slash, value = meant.removeprefix("key:").partition("/")
+    job, slash, value = query.removeprefix("key:").partition("/")
     if not (job and slash and value):
-        raise UsageError(f"{meant!r} is no key; it reads key:JOB/VALUE")
+        raise UsageError(f"{query!r} is no key; it reads key:JOB/VALUE")
     return job, value
 
 
-def _by_key(store: Store, meant: str) -> str:
-    found = find_claim(store, meant)
-    job, value = job_and_key(meant)
+def _by_key(store: Store, query: str) -> str:
+    found = find_claim(store, query)
+    job, value = job_and_key(query)
     if found is None or not store.path_of(found[1].run).exists():
         deleted = f"; it was deleted at {found[1].deleted}" if found and found[1].deleted else ""
         raise NotFound(

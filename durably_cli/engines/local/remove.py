@@ -84,7 +84,7 @@ def orphans(store: Store) -> Iterator[Path]:
     claims = (claim for _, claim in Claims(store.root).all())
     lost = {claim.run for claim in claims if isinstance(claim, Claim) and not claim.deleted}
     for run_id, path in found:
-        if run_id not in lost and not holds_foreign_alone(path):
+        if run_id not in lost and not holds_only_foreign(path):
             yield path
 
 
@@ -99,8 +99,8 @@ def _without_journal(store: Store) -> Iterator[tuple[str, Path]]:
                 yield run_id, folder / name
 
 
-def holds_foreign_alone(path: Path) -> bool:
-    """Is this the folder of large results that are gone, kept for what others have put there?"""
+def holds_only_foreign(path: Path) -> bool:
+    """Is this the folder of large results that are gone, left for what others have put there?"""
     inside = files.names(path) if path.suffix == ".blobs" and path.is_dir() else []
     return bool(inside) and not any(map(is_file_name, inside))
 
@@ -137,7 +137,7 @@ def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Statu
 
 
 def _claim_of(claims: Claims, run_id: str, created: RunCreated | None) -> tuple[Path, Claim] | None:
-    """The claim that stands or stood for the run, with its file; made anew if it is damaged."""
+    """The claim that stands or stood for the run, with its file; made again if it is damaged."""
     if created is None:  # its first line cannot be read: look at every claim
         return claims.of_run(run_id)
     if created.idempotency_key is None:

@@ -1,6 +1,6 @@
-"""Repairing a damaged journal: what stands before the damage is kept, the rest is cut off.
+"""Repairing a damaged journal: what stands before the damage stays, the rest is cut off.
 
-The original is kept beside the journal first, synced. The repaired one is made as a whole, with the
+The original is saved beside the journal first, synced. The repaired one is made whole, with the
 event that says so in it, and only then takes the journal's place: killed at any point, either the
 damaged journal or the repaired one is there.
 """
@@ -23,14 +23,14 @@ from durably_cli.values.strict_json import printable
 
 
 class Cut(NamedTuple):
-    """Where a journal is to be cut, and why: what is kept of it, and what is dropped."""
+    """Where a journal is to be cut, and why: what stays of it, and what is dropped."""
 
     line: int
     byte: int
     reason: str
-    kept_lines: int
-    kept_steps: int
-    kept_bytes: int
+    good_lines: int
+    good_steps: int
+    good_bytes: int
     dropped_lines: int
     dropped_bytes: int
 
@@ -46,7 +46,7 @@ def repair(store: Store, run_id: str, cut: Cut) -> str:
         reading = Reading(lock.fd, path, run_id, doubt=Blobs(path).lost)
         if _cut(reading, lock.fd) != cut:
             raise JournalError(f"{path} has changed since it was looked at", hint="try again")
-        kept = ownership.keep_original(lock, path, "damaged")
+        original = ownership.keep_original(lock, path, "damaged")
         repaired = RunRepaired(
             by=_user(),
             host=host(),
@@ -55,19 +55,19 @@ def repair(store: Store, run_id: str, cut: Cut) -> str:
             reason=cut.reason,
             lines=cut.dropped_lines,
             bytes=cut.dropped_bytes,
-            kept=kept,
+            kept=original,
             at=clock.now(),
         )
         ownership.cut_off(lock, reading, path, store.temporary, repaired)
     finally:
         lock.close()
-    return kept
+    return original
 
 
 def find_cut(store: Store, run_id: str) -> Cut | None:
     """Where to cut a damaged journal; None if it is not damaged.
 
-    JournalDamaged if its very first line is: then nothing can be kept.
+    JournalDamaged if its very first line is: then nothing would be left.
     """
     path = store.path_of(run_id)
     try:

@@ -82,7 +82,7 @@ class Store:
             os.close(fd)
 
     def created(self, run_id: str) -> RunCreated | None:
-        """What the run was made as, from its first line alone; None if that cannot be read."""
+        """What the run was made as: only its first line is read; None if that cannot be read."""
         path = self.path_of(run_id)
         try:
             fd = files.open_existing(path)

@@ -64,7 +64,7 @@ class _Trigger:
             self._check_never_was(run_id)
         job = self._load(None)
         settled = job.settle(self._request.input)
-        _check_told(self._request, settled.secrets)
+        _refuse_secrets(self._request, settled.secrets)
         name = self._request.concurrency_key
         if name is None:
             return self._begin(run_id or ids.new(), job, settled, None)
@@ -210,11 +210,11 @@ class _Trigger:
         return os.path.lexists(self._store.path_of(run_id))
 
 
-def _check_told(request: Request, secrets: Secrets) -> None:
+def _refuse_secrets(request: Request, secrets: Secrets) -> None:
     """InvalidInput if a key or a label holds a secret: they are journalled, and shown in lists."""
-    told = {"idempotency key": request.idempotency_key, "concurrency key": request.concurrency_key}
-    told |= {f"label {name!r}": f"{name}={value}" for name, value in request.labels.items()}
-    for what, text in told.items():
+    texts = {"idempotency key": request.idempotency_key, "concurrency key": request.concurrency_key}
+    texts |= {f"label {name!r}": f"{name}={value}" for name, value in request.labels.items()}
+    for what, text in texts.items():
         secret = secrets.held_by(text or "")
         if secret is not None:
             raise InvalidInput(

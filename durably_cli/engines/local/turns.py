@@ -2,7 +2,7 @@
 
 A key is two locked files, `<hash>` for the run that executes and `<hash>.slot` for the one that
 waits to. Each says which run that is. The order is slot, then key: so one run waits, and whoever
-finds the slot taken by a waiting run is told so at once.
+finds the slot taken by a waiting run gets an error at once.
 
 Keys come from outside; they touch paths only as hashes.
 """

@@ -25,8 +25,8 @@ class Known(NamedTuple):
 class View:
     """A run as its journal stands now; a context manager, because it can be read once more.
 
-    `held` says whether a process owns it, `damage` what is wrong with it: then all else is told of
-    the good lines before. Of what is `known` the checksums alone are looked at again.
+    `held` says whether a process owns it, `damage` what is wrong with it: then all else is of the
+    good lines before it. Of what is `known` only the checksums are looked at again.
     """
 
     def __init__(self, fd: int, path: Path, known: Known | None = None) -> None:
