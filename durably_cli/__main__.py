@@ -11,9 +11,9 @@ def main() -> None:
     from durably_cli import cli  # not before, for it imports Typer
 
     try:
-        cli.main()
+        cli.run_command_line()
     finally:
-        garbage.spare_what_is_loaded()
+        garbage.freeze_loaded()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from durably_cli.journal.events import (
     ErrorInfo,
     Event,
     RunCreated,
-    RunFailed,
+    RunHasFailed,
     RunStarted,
     StepCompleted,
     StepStarted,
@@ -60,7 +60,7 @@ def write_journal(project: Project, steps: int) -> tuple[Path, int]:
             results += len(result)
             file.write(line(StepStarted(f"step-{number:07}", AT)))
             file.write(line(StepCompleted(f"step-{number:07}", 1, result, AT)))
-        file.write(line(RunFailed(ErrorInfo("RuntimeError", "stopped"), AT)))
+        file.write(line(RunHasFailed(ErrorInfo("RuntimeError", "stopped"), AT)))
     return path, results
 
 

@@ -29,7 +29,7 @@ from durably_cli import Run, Step, StepError, define_job
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.project import places, stores
 from durably_cli.render import rows
 
@@ -269,7 +269,7 @@ def _check_readable(store: Store, run_id: str) -> None:
                 assert math.isfinite(dict(fields).get("current", 0))
         fd = os.open(view.path, os.O_RDONLY)
         try:
-            assert len(list(Reading(fd, view.path, run_id))) == len(list(view.events()))
+            assert len(list(JournalReader(fd, view.path, run_id))) == len(list(view.events()))
         finally:
             os.close(fd)
 

@@ -12,15 +12,15 @@ import typer
 
 from durably_cli.cli.app import UsageError, app
 from durably_cli.cli.exits import end_as
-from durably_cli.cli.streams import prepare
+from durably_cli.cli.streams import ensure_open
 from durably_cli.render.words import visible_lines
 
 __all__ = ["main"]
 
 
-def main() -> None:
+def run_command_line() -> None:
     """Run the command line."""
-    prepare()
+    ensure_open()
     end_as(_run)
 
 

@@ -109,7 +109,7 @@ def offered(text: str) -> str:
     ) + " " * text.endswith("\\")
 
 
-def command(
+def as_command(
     name: str | None = None, cls: type[TyperCommand] = Command
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Make a function that acts and returns an exit code the command of its module."""

@@ -12,14 +12,14 @@ from typing import BinaryIO, TextIO
 
 from durably_cli import hints
 from durably_cli.cli.outcome import say_outcome
-from durably_cli.cli.streams import Streams, aside
-from durably_cli.engines.local.execute import OwnedRun
+from durably_cli.cli.streams import Streams, redirected
+from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.outcome import outcome_of
-from durably_cli.engines.local.resume import Ended, resume
+from durably_cli.engines.local.resume import TriggerResult, resume
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import trigger
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.engines.local.working_folder import enter_for
 from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import Abort, DurablyError, Interrupted, NotFound
@@ -34,16 +34,16 @@ from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
 
-class Attempt:
+class Execution:
     """Passes on to the printer what an observer sees, and remembers the run that is executed."""
 
     def __init__(self, talk: Talk) -> None:
-        self.run: OwnedRun | None = None
+        self.run: LiveRun | None = None
         self.recorded, self.replayed = talk.recorded, talk.replayed
         self.waits_for_run, self.waits_for_key = talk.waits_for_run, talk.waits_for_key
         self._talk = talk
 
-    def owns(self, run: OwnedRun) -> None:
+    def owns(self, run: LiveRun) -> None:
         """This process owns the run from now on."""
         self.run = run
         self._talk.owns(run)
@@ -59,7 +59,7 @@ class Attempt:
         job = find_job(project, name, self._talk.say)
         garbage.collect_as_usual()
         signals.shield_forks()  # now that the job's modules have registered what they do there
-        known_jobs.remember(project, [job])
+        known_jobs.remember_jobs(project, [job])
         return job
 
 
@@ -67,7 +67,7 @@ def trigger_job(project: Path, request: Request, *, quiet: bool, as_json: bool) 
     """Make a run as the request says, and execute it; the exit code."""
     store = stores.open_store(project, to_write=True)
 
-    def act(attempt: Attempt) -> Ended:
+    def act(attempt: Execution) -> TriggerResult:
         def load(created: RunCreated | None) -> AnyJob:
             if created is None:
                 os.chdir(project)
@@ -85,7 +85,7 @@ def resume_run(project: Path, run: str, *, quiet: bool, as_json: bool) -> int:
     store = stores.open_store(project)
     run_id = find_run(store, run)
 
-    def act(attempt: Attempt) -> Ended:
+    def act(attempt: Execution) -> TriggerResult:
         def load(created: RunCreated) -> AnyJob:
             attempt.enters(created, project)
             return _job_of(run_id, project, created.job, attempt)
@@ -95,7 +95,7 @@ def resume_run(project: Path, run: str, *, quiet: bool, as_json: bool) -> int:
     return _execute(store, act, quiet=quiet, as_json=as_json)
 
 
-def _job_of(run_id: str, project: Path, name: str, attempt: Attempt) -> AnyJob:
+def _job_of(run_id: str, project: Path, name: str, attempt: Execution) -> AnyJob:
     try:
         return attempt.loads(project, name)
     except NotFound as error:
@@ -107,14 +107,16 @@ def _job_of(run_id: str, project: Path, name: str, attempt: Attempt) -> AnyJob:
         ) from None
 
 
-def _execute(store: Store, act: Callable[[Attempt], Ended], *, quiet: bool, as_json: bool) -> int:
+def _execute(
+    store: Store, act: Callable[[Execution], TriggerResult], *, quiet: bool, as_json: bool
+) -> int:
     """Execute a run as `act` finds it, and print what came of it; the exit code."""
     is_terminal = sys.stdout.isatty()
     with ExitStack() as stack:
         spool = stack.enter_context(_spool(store)) if quiet else None
-        streams = stack.enter_context(aside(spool))
+        streams = stack.enter_context(redirected(spool))
         talk = _talk(streams.stderr, quiet)
-        attempt = Attempt(talk)
+        attempt = Execution(talk)
         ended = _acted(act, attempt, talk, store, streams, quiet=quiet)
         with store.view(ended.run_id, ended.known) as view:
             _print_result(view, ended, streams.stdout, is_terminal, quiet=quiet, as_json=as_json)
@@ -130,14 +132,14 @@ def _execute(store: Store, act: Callable[[Attempt], Ended], *, quiet: bool, as_j
 
 
 def _acted(
-    act: Callable[[Attempt], Ended],
-    attempt: Attempt,
+    act: Callable[[Execution], TriggerResult],
+    attempt: Execution,
     talk: Talk,
     store: Store,
     streams: Streams,
     *,
     quiet: bool,
-) -> Ended:
+) -> TriggerResult:
     """The run that was executed, or that another process executes; signals end it well."""
     threads.end_late_ones_in_a_line(quiet=quiet)
     signals.install(
@@ -159,7 +161,13 @@ def _acted(
 
 
 def _print_result(
-    view: View, ended: Ended, out: TextIO, is_terminal: bool, *, quiet: bool, as_json: bool
+    view: RunView,
+    ended: TriggerResult,
+    out: TextIO,
+    is_terminal: bool,
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ends
         if as_json:
@@ -186,13 +194,13 @@ def _talk(stream: TextIO, quiet: bool) -> Talk:
     return Live(stream)
 
 
-def _print_output(view: View, out: TextIO, *, is_terminal: bool) -> None:
+def _print_output(view: RunView, out: TextIO, *, is_terminal: bool) -> None:
     output = view.state.output
     if output is not None:
         out.write((pretty_json(output) if is_terminal else output) + "\n")
 
 
-def _ended_all_the_same(store: Store, run: OwnedRun | None, abort: Abort) -> Ended:
+def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> TriggerResult:
     """A run whose end was durable before the abort has ended; else the abort goes on, explained."""
     if run is None:
         raise abort
@@ -201,7 +209,7 @@ def _ended_all_the_same(store: Store, run: OwnedRun | None, abort: Abort) -> End
     try:
         with store.view(run_id) as view:
             if view.state.has_ended and isinstance(abort, Interrupted):
-                return Ended(run_id, Disposition.CREATED, executed=True)
+                return TriggerResult(run_id, Disposition.CREATED, executed=True)
             running = [step.name for step in view.state.in_doubt][-1:]
     except (DurablyError, OSError):  # its journal is gone, which is what the abort says
         raise abort from None
@@ -211,7 +219,7 @@ def _ended_all_the_same(store: Store, run: OwnedRun | None, abort: Abort) -> End
     raise abort
 
 
-def _leave_at_once(streams: Streams, attempt: Attempt, talk: Talk) -> None:
+def _leave_at_once(streams: Streams, attempt: Execution, talk: Talk) -> None:
     talk.close()
     if attempt.run is not None:
         command = hints.command("resume", short(attempt.run.run_id))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from durably_cli.cli.streams import settle
+from durably_cli.cli.streams import flush_all
 from durably_cli.errors import Abort, DurablyError, Forbidden, JournalError
 from durably_cli.render.words import visible_lines
 
@@ -31,7 +31,7 @@ def end_as(act: Callable[[], int]) -> NoReturn:
     except Exception as error:
         _fail(f"a bug in durably: {type(error).__name__}: {error}{_place_of(error)}", None, 70)
     finally:
-        settle()
+        flush_all()
     sys.exit(code)
 
 

@@ -98,13 +98,13 @@ def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Sequence[Field]:
 
         known = known_jobs.load(project_of(ctx)).get(job)
         return known.fields if known else []
-    from durably_cli.cli.streams import aside
+    from durably_cli.cli.streams import redirected
     from durably_cli.engines.local.working_folder import inside
     from durably_cli.project.discovery import find_job
 
     try:
         project = project_of(ctx)
-        with aside(), inside(project):
+        with redirected(), inside(project):
             return find_job(project, job).fields
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from durably_cli.engines.local.outcome import Outcome
-from durably_cli.engines.local.resume import Ended, holder
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.resume import TriggerResult, holder
+from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
 from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
@@ -14,7 +14,9 @@ from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
 
-def say_outcome(view: View, ended: Ended, outcome: Outcome | None, talk: Talk, resume: str) -> int:
+def say_outcome(
+    view: RunView, ended: TriggerResult, outcome: Outcome | None, talk: Talk, resume: str
+) -> int:
     """Say what came of the run, and of this attempt if there was one; the exit code."""
     name = f"run {short(view.run_id)}"
     state = view.state
@@ -43,7 +45,7 @@ def say_outcome(view: View, ended: Ended, outcome: Outcome | None, talk: Talk, r
     return 0
 
 
-def _say_completed(view: View, outcome: Outcome | None, talk: Talk, name: str) -> None:
+def _say_completed(view: RunView, outcome: Outcome | None, talk: Talk, name: str) -> None:
     took = span(seconds_of(view.state.attempts[-1]))
     steps = plural(outcome.completed if outcome else 0, "step")
     talk.say(f"{name} completed in {took}: {steps} run{_saved(outcome)}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-def prepare() -> None:
+def ensure_open() -> None:
     """Make the standard streams take whatever is written to them.
 
     /dev/null is opened for each of 0, 1, 2 that is closed, else a journal could become stdout; and
@@ -36,7 +36,7 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def settle() -> None:
+def flush_all() -> None:
     """Write out what is buffered for stdout and stderr, or drop it: the end shall not fail."""
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
         try:
@@ -53,7 +53,7 @@ class Streams(NamedTuple):
 
 
 @contextmanager
-def aside(spool: BinaryIO | None = None) -> Iterator[Streams]:
+def redirected(spool: BinaryIO | None = None) -> Iterator[Streams]:
     """Inside, all that is printed goes to stderr, or into the spool; what is yielded is real."""
     _flush(sys.stdout)
     _flush(sys.stderr)

@@ -17,7 +17,7 @@ from durably_cli.values.secret_sources import (
     HOW_TO_REFER,
     SecretMissing,
     has_secrets,
-    is_reference,
+    is_secret_reference,
     path_of,
     places,
     resolve,
@@ -62,14 +62,14 @@ class Payload(NamedTuple):
     secrets: Secrets
 
 
-class Settled(NamedTuple):
+class ReadyInput(NamedTuple):
     """The input that a run is made with, and the secrets that no journal may hold."""
 
     input: Json
     secrets: Secrets = NO_SECRETS
 
 
-def read(converter: Converter, text: Json) -> Payload:
+def load_payload(converter: Converter, text: Json) -> Payload:
     """The payload of an input, its secrets read from where they come.
 
     DoesNotFit if it is none; ModelFailed if the model's own code raises.
@@ -97,38 +97,38 @@ def read(converter: Converter, text: Json) -> Payload:
     literal = [(path, _OUT_OF_REACH) for path, secret in others if _holds(given, secret)]
     if literal:  # by an alias that its schema does not tell of, or of a type like Secret[str]
         raise DoesNotFit(literal)
-    defaults = {path: secret for path, secret in others if not is_reference(secret)}
+    defaults = {path: secret for path, secret in others if not is_secret_reference(secret)}
     return Payload(value, Secrets(defaults | known))
 
 
-def settle(converter: Converter, text: Json) -> Settled:
+def fill_defaults(converter: Converter, text: Json) -> ReadyInput:
     """The input that a run is made with: as given, with the defaults of this moment filled in.
 
     So a `default_factory` gives a resumed run what it gave the first attempt. Of a secret it has
     where it comes from, be that given or the model's default. DoesNotFit if the type rejects the
     input. It stays as given where the type would not read its own output back.
     """
-    value, secrets = read(converter, text)
+    value, secrets = load_payload(converter, text)
     with _code_of_the_model(secrets):
         return _settled(converter, text, value, secrets)
 
 
-def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> Settled:
+def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> ReadyInput:
     schema = converter.schema("validation")
     if not has_secrets(schema):
-        return Settled(convert.settled(converter, text), secrets)
+        return ReadyInput(convert.settled(converter, text), secrets)
     given = {place.path: place.value for place in places(schema, [json.loads(text)])}
     root = [json.loads(converter.dump(value))]
     defaults = dict(_secrets_in(converter.reveal(value)))
     for place in places(schema, root):
         reference = given.get(place.path, defaults.get(place.path, ""))
-        if is_reference(reference):
+        if is_secret_reference(reference):
             place.container[place.key] = reference
         elif isinstance(place.container, dict):  # a default of the code, which gives it again
             del place.container[place.key]
     settled = Json(to_json(root[0]))
     try:
-        same = converter.dump(read(converter, settled).value) == converter.dump(value)
+        same = converter.dump(load_payload(converter, settled).value) == converter.dump(value)
     except DoesNotFit as error:
         if any(path in defaults for path, _ in error.problems):
             raise
@@ -139,10 +139,10 @@ def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> 
     except ValueRefused as refused:
         path = refused.path.removeprefix("$").removeprefix(".")
         raise DoesNotFit([(path or "$", refused.reason.partition(":")[0])]) from None
-    return Settled(saved, secrets)
+    return ReadyInput(saved, secrets)
 
 
-def write(converter: Converter, value: Any) -> Json:
+def dump_payload(converter: Converter, value: Any) -> Json:
     """The JSON of an input that Python gives. ValueRefused if it has none, or a literal secret."""
     with _code_of_the_model():
         return _written(converter, value)
@@ -162,7 +162,7 @@ def _written(converter: Converter, value: Any) -> Json:
     references = dict(_secrets_in(converter.reveal(value)))
     for place in places(schema, root):
         reference = references.get(place.path, "")
-        if not is_reference(reference):
+        if not is_secret_reference(reference):
             raise ValueRefused(f"$.{place.path}", HOW_TO_REFER)
         place.container[place.key] = reference
     return Json(to_json(root[0]))

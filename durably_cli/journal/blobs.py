@@ -63,7 +63,7 @@ class Blobs:
 
     def get(self, result: Json) -> Json:
         """The result behind a reference, checked; any other as it is. BlobDamaged if it is gone."""
-        if not is_reference(result):
+        if not is_blob_reference(result):
             return result
         return Json(b"".join(self._checked(result)).decode("ascii"))
 
@@ -74,7 +74,7 @@ class Blobs:
 
     def missing(self, event: Event) -> str | None:
         """Why the large result of this event cannot be what was written, as far as a look tells."""
-        if not isinstance(event, StepCompleted) or not is_reference(event.result):
+        if not isinstance(event, StepCompleted) or not is_blob_reference(event.result):
             return None
         try:
             path = self.path_of(event.result)
@@ -90,7 +90,7 @@ class Blobs:
     def lost(self, event: Event) -> str | None:
         """Why the large result of this event is not what was written, having read all of it."""
         reason = self.missing(event)
-        if reason is None and isinstance(event, StepCompleted) and is_reference(event.result):
+        if reason is None and isinstance(event, StepCompleted) and is_blob_reference(event.result):
             try:
                 self.check(event.result)
             except BlobDamaged as error:
@@ -127,7 +127,7 @@ def is_file_name(name: str) -> bool:
     return len(name) == 64 and not name.strip("0123456789abcdef")
 
 
-def is_reference(result: Json) -> bool:
+def is_blob_reference(result: Json) -> bool:
     """Does this stand for a result in a file of its own?"""
     return result.startswith(_MARK)
 
@@ -139,7 +139,7 @@ def belongs_in_a_file(result: Json) -> bool:
 
 def size_of(result: Json) -> int:
     """How many bytes of JSON a result has, wherever it stands."""
-    return int(_parsed(result)["bytes"]) if is_reference(result) else len(result)
+    return int(_parsed(result)["bytes"]) if is_blob_reference(result) else len(result)
 
 
 def preview(result: Json) -> str:

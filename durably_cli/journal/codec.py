@@ -147,7 +147,7 @@ def encode(seq: int, event: Event, previous: int) -> Line:
     return body + b',"crc":"%08x"}\n' % crc, crc
 
 
-def check(line: bytes, seq: int) -> None:
+def check_readable(line: bytes, seq: int) -> None:
     """BadLine if a reader would refuse a line that `encode` has made."""
     _event_of(line.removesuffix(b"\n"), seq, DECODER.raw_decode)
 

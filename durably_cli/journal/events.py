@@ -167,7 +167,7 @@ class RunCompleted(NamedTuple):
 
 
 @event("run.failed", durable=True)
-class RunFailed(NamedTuple):
+class RunHasFailed(NamedTuple):
     """The handler raised; `step` is the step whose exception it was, if one's. May be resumed."""
 
     error: ErrorInfo

@@ -12,11 +12,11 @@ from durably_cli.journal.events import ErrorInfo
 from durably_cli.values.strict_json import printable
 from durably_cli.values.untrusted import (
     OURS,
+    class_name,
     safely,
     shown_origin_of,
     text_of,
     traceback_of,
-    type_name,
 )
 
 _LOADERS = ("<frozen importlib", "<frozen runpy")
@@ -25,7 +25,7 @@ _LOADERS = ("<frozen importlib", "<frozen runpy")
 def describe(error: BaseException) -> ErrorInfo:
     """The exception's type, message and traceback, causes included, as plain text."""
     return ErrorInfo(
-        type=type_name(error),
+        type=class_name(error),
         message=text_of(error),
         traceback=printable(safely(_report, error) or _plain_report(error)),
     )
@@ -67,7 +67,7 @@ _MOST = 100
 def _plain(error: BaseException) -> str:
     frames = safely(traceback.extract_tb, traceback_of(error))
     lines = ["Traceback (most recent call last):\n", *_theirs(frames).format()] if frames else []
-    name, text = type_name(error), text_of(error)
+    name, text = class_name(error), text_of(error)
     return "".join(lines) + (f"{name}: {text}" if text else name)
 
 

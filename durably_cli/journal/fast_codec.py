@@ -55,7 +55,7 @@ def _sealed(text: str, previous: int) -> Line:
     return body + b',"crc":"%08x"}\n' % crc, crc
 
 
-def decode(lines: list[bytes], seq: int, previous: int) -> tuple[list[Event], int]:
+def decode_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Event], int]:
     """The events of the first of these lines, as the codec gives them, and the crc of the last one.
 
     It goes no further than lines are plain ones of steps and fit: the next one is for the codec to

@@ -16,7 +16,7 @@ from pathlib import Path
 from durably_cli.errors import Busy
 from durably_cli.journal import codec
 from durably_cli.journal.events import RunCreated, RunRepaired
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.writer import Journal, line_of
 from durably_cli.system import files, locks
 from durably_cli.system.locks import Lock
@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 3.0
 _COPY_BYTES = 1 << 20
 
 
-def create(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | None:
+def create_journal(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | None:
     """The journal of a new run, durable and held; None if the name is taken."""
     data, crc = line_of(0, event, codec.seed(event.run))
     fd, temporary = files.create(temporary_folder, path.name)
@@ -35,7 +35,7 @@ def create(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | N
     if lock is None:
         raise AssertionError(f"{temporary} is new, and locked")
     try:
-        with files.naming(path):
+        with files.with_path(path):
             files.write_all(fd, data)
             files.sync(fd)
     except BaseException:
@@ -70,13 +70,13 @@ def hold(path: Path, *, forever: bool = False, seconds: float | None = None) -> 
         lock.close()
 
 
-def sync(lock: Lock) -> None:
+def sync_held(lock: Lock) -> None:
     """Return once the held journal is on disk: for who acts on an end that it did not write."""
     files.sync(lock.fd)
 
 
 def take_over(
-    lock: Lock, reading: Reading, path: Path, temporary_folder: Path
+    lock: Lock, reading: JournalReader, path: Path, temporary_folder: Path
 ) -> tuple[Journal, str | None]:
     """Make the held, wholly read journal ours to append to.
 
@@ -88,7 +88,7 @@ def take_over(
 
 
 def cut_off(
-    lock: Lock, reading: Reading, path: Path, temporary_folder: Path, repaired: RunRepaired
+    lock: Lock, reading: JournalReader, path: Path, temporary_folder: Path, repaired: RunRepaired
 ) -> None:
     """Put the good lines of a held, damaged journal in its place, and that it was repaired."""
     _replaced(lock, reading, path, temporary_folder, repaired).close()
@@ -96,7 +96,7 @@ def cut_off(
 
 def _replaced(
     lock: Lock,
-    reading: Reading,
+    reading: JournalReader,
     path: Path,
     temporary_folder: Path,
     added: RunRepaired | None = None,
@@ -107,7 +107,7 @@ def _replaced(
     if fresh is None:
         raise AssertionError(f"{temporary} is new, and locked")
     try:
-        with files.naming(path):
+        with files.with_path(path):
             end = _copy(lock.fd, fd, reading)
             lines, crc = reading.lines, reading.crc
             if added is not None:
@@ -125,7 +125,7 @@ def _replaced(
     return Journal(fresh, path, temporary_folder, lines=lines, crc=crc, end=end)
 
 
-def _copy(source: int, target: int, reading: Reading) -> int:
+def _copy(source: int, target: int, reading: JournalReader) -> int:
     """Copy the good lines, byte by byte through memory: shared blocks would share their fate."""
     done = 0
     while done < reading.end:

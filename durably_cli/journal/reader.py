@@ -33,7 +33,7 @@ _FIRST_BYTES = 1 << 12
 _MOST_BYTES = 1 << 16
 
 
-class Mark(NamedTuple):
+class Position(NamedTuple):
     """A place between two lines: the first byte behind, the lines before, the crc of the last."""
 
     end: int
@@ -45,7 +45,7 @@ def _no_doubt(_: Event) -> None:
     pass
 
 
-class Reading:
+class JournalReader:
     """One pass over the bytes a journal has now (or the first `size`); iterate it once, then ask.
 
     It begins at line 0, or `after` the mark of an earlier pass. `doubt` says why the event of a
@@ -61,12 +61,12 @@ class Reading:
         run_id: str,
         *,
         size: int | None = None,
-        after: Mark | None = None,
+        after: Position | None = None,
         doubt: Callable[[Event], str | None] = _no_doubt,
     ) -> None:
         self._fd, self._path, self._doubt = fd, path, doubt
         self._size = os.fstat(fd).st_size if size is None else size
-        self.end, self.lines, self.crc = after or Mark(0, 0, codec.seed(run_id))
+        self.end, self.lines, self.crc = after or Position(0, 0, codec.seed(run_id))
         self.torn: Torn | None = None
         self.lacks_newline = False
 
@@ -81,9 +81,9 @@ class Reading:
                 yield data.removesuffix(b"\n"), event
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> Position:
         """Where it stands: behind what was iterated, and maybe some lines further."""
-        return Mark(self.end, self.lines, self.crc)
+        return Position(self.end, self.lines, self.crc)
 
     def _read(self) -> Iterator[tuple[list[bytes], list[Event]]]:
         """Some good lines and their events at a time, in order."""
@@ -119,7 +119,7 @@ class Reading:
         """The events of the first lines, if those are plain ones of steps."""
         if self.lines == 0:
             return []
-        events, crc = fast_codec.decode(lines, self.lines, self.crc)
+        events, crc = fast_codec.decode_steps(lines, self.lines, self.crc)
         if events:
             self._pass_over(len(events), sum(map(len, lines[: len(events)])), crc)
         return events
@@ -181,7 +181,7 @@ class Reading:
         return JournalDamaged(str(self._path), self.lines + 1, self.end, reason)
 
 
-def begins_with(fd: int, mark: Mark, run_id: str) -> bool:
+def begins_with(fd: int, mark: Position, run_id: str) -> bool:
     """Are the lines before this mark in the journal the ones that were read when it was made?"""
     with open(os.dup(fd), "rb") as file:
         file.seek(0)

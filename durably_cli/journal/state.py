@@ -20,7 +20,7 @@ from durably_cli.journal.events import (
     RunCancelled,
     RunCompleted,
     RunCreated,
-    RunFailed,
+    RunHasFailed,
     RunInterrupted,
     RunRepaired,
     RunStarted,
@@ -229,8 +229,8 @@ def _run_completed(state: RunState, event: RunCompleted) -> None:
     _end(state, Status.COMPLETED, event.at)
 
 
-@_folds(RunFailed)
-def _run_failed(state: RunState, event: RunFailed) -> None:
+@_folds(RunHasFailed)
+def _run_failed(state: RunState, event: RunHasFailed) -> None:
     state.error, state.failed_step = event.error, event.step
     _end(state, Status.FAILED, event.at)
 

@@ -30,7 +30,7 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.journal.reader import Mark
+from durably_cli.journal.reader import Position
 from durably_cli.system import files
 from durably_cli.system.ids import short
 from durably_cli.system.locks import Lock
@@ -94,9 +94,9 @@ class Journal:
             self._has_ended = True
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> Position:
         """Where the next line will stand."""
-        return Mark(self._end, self._lines, self._crc)
+        return Position(self._end, self._lines, self._crc)
 
     def withdraw(self) -> None:
         """Remove the journal of a run that should not have been made."""
@@ -217,7 +217,7 @@ class Journal:
 def line_of(seq: int, event: Event, previous: int) -> codec.Line:
     """The line of an event, which every reader takes. ValueError or TypeError if there is none."""
     line = codec.encode(seq, event, previous)
-    codec.check(line[0], seq)
+    codec.check_readable(line[0], seq)
     return line
 
 

@@ -89,7 +89,7 @@ def load_module(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise JobModuleError(str(path), f"{path} cannot be imported")
     _load_pydantic_for(path)
-    garbage.spare_what_is_loaded()
+    garbage.freeze_loaded()
     module = module_from_spec(spec)
     sys.modules[name] = module
     try:

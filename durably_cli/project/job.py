@@ -14,8 +14,8 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 from durably_cli import hints
 from durably_cli.engines import payload
 from durably_cli.engines.local import trigger, working_folder
-from durably_cli.engines.local.execute import OwnedRun, Work, source_hash
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.execute import BoundHandler, LiveRun, source_hash
+from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Request
 from durably_cli.errors import InvalidInput, ValueRefused
 from durably_cli.journal.events import Event
@@ -66,7 +66,7 @@ class Job(Generic[I, O]):
         """
         with self._reads("input"):
             try:
-                given = payload.write(self.input, input)
+                given = payload.dump_payload(self.input, input)
             except ValueRefused as refused:
                 raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
         project = places.find_project(start=self.source.parent)
@@ -85,18 +85,18 @@ class Job(Generic[I, O]):
             with store.view(ended.run_id, ended.known) as view:
                 return Run(self, view, ended.disposition)
 
-    def settle(self, given: Json) -> payload.Settled:
+    def settle(self, given: Json) -> payload.ReadyInput:
         """The input to make a run with: as given, the model's defaults filled in.
 
         InvalidInput with every field that the model rejects, or with what its own code raised.
         """
         with self._reads("input"):
-            return payload.settle(self.input, given)
+            return payload.fill_defaults(self.input, given)
 
-    def work(self, input: Json) -> Work:
+    def work(self, input: Json) -> BoundHandler:
         """The handler with this input bound, as an engine executes it."""
         with self._reads("input"):
-            value, secrets = payload.read(self.input, input)
+            value, secrets = payload.load_payload(self.input, input)
 
         def call(step: Step) -> Json:
             try:
@@ -110,7 +110,7 @@ class Job(Generic[I, O]):
                     refused.path, refused.reason, what=f"the output of {self.name}"
                 ) from None
 
-        return Work(call, source_hash(self.source), secrets)
+        return BoundHandler(call, source_hash(self.source), secrets)
 
     @property
     def source(self) -> Path:
@@ -198,8 +198,8 @@ class _Unseen:
 
     def recorded(self, event: Event) -> None: ...
     def replayed(self, name: str) -> None: ...
-    def owns(self, run: OwnedRun) -> None: ...
-    def waits_for_run(self, view: View) -> None: ...
+    def owns(self, run: LiveRun) -> None: ...
+    def waits_for_run(self, view: RunView) -> None: ...
     def waits_for_key(self, run_id: str, key: str) -> None: ...
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from durably_cli.project.job import Job
 
 
-class Known(NamedTuple):
+class KnownJob(NamedTuple):
     """A job as it was when it was last loaded; `stamp` says of which file."""
 
     doc: str
@@ -29,7 +29,9 @@ class Known(NamedTuple):
     stamp: list[Any]
 
 
-def remember(project: Path, jobs: Iterable[Job[Any, Any]], *, all_of_them: bool = False) -> None:
+def remember_jobs(
+    project: Path, jobs: Iterable[Job[Any, Any]], *, all_of_them: bool = False
+) -> None:
     """Write down what these jobs are; with `all_of_them`, forget the others."""
     before = load(project)
     known = {} if all_of_them else dict(before)
@@ -37,9 +39,9 @@ def remember(project: Path, jobs: Iterable[Job[Any, Any]], *, all_of_them: bool 
         stamp = _stamp(job.source)
         last = before.get(job.name)
         is_same = last is not None and last.stamp == stamp
-        known[job.name] = last if last and is_same else Known(job.doc, job.fields, stamp)
+        known[job.name] = last if last and is_same else KnownJob(job.doc, job.fields, stamp)
     if known != before:
-        cache.write(_path(project), {name: one._asdict() for name, one in known.items()})
+        cache.write_cache(_path(project), {name: one._asdict() for name, one in known.items()})
 
 
 def known(project: Path) -> dict[str, str]:
@@ -63,20 +65,20 @@ def file_of(project: Path, name: str) -> Path | None:
     return None if known is None else Path(known.stamp[0])
 
 
-def load(project: Path) -> dict[str, Known]:
+def load(project: Path) -> dict[str, KnownJob]:
     """The jobs that were loaded so far, by name."""
     try:
-        return {name: _known(one) for name, one in cache.read(_path(project)).items()}
+        return {name: _known(one) for name, one in cache.read_cache(_path(project)).items()}
     except (ValueError, TypeError, LookupError, AttributeError):
         return {}
 
 
-def _known(found: dict[str, Any]) -> Known:
+def _known(found: dict[str, Any]) -> KnownJob:
     fields = [
         Field(*one)._replace(kind=Kind(one[1]), items=Kind(one[-1])) for one in found["fields"]
     ]
     source, *rest = found["stamp"]
-    return Known(str(found["doc"]), fields, [str(source), *rest])
+    return KnownJob(str(found["doc"]), fields, [str(source), *rest])
 
 
 def _path(project: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from durably_cli import hints
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
 from durably_cli.errors import RunFailed
 from durably_cli.journal.events import ErrorInfo
@@ -20,7 +20,7 @@ O_co = TypeVar("O_co", covariant=True)
 class Run(Generic[O_co]):
     """What a trigger ended up with: a run's id, status, disposition, and output or error."""
 
-    def __init__(self, job: Job[Any, O_co], view: View, disposition: Disposition) -> None:
+    def __init__(self, job: Job[Any, O_co], view: RunView, disposition: Disposition) -> None:
         self.id: str = view.run_id
         self.status: Status = view.status
         self.disposition: Disposition = disposition

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from durably_cli import hints
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.project.places import is_project
 from durably_cli.system import files
@@ -76,7 +76,7 @@ def adopt(old: Path, project: Path) -> Path:
 
 def _refuse_held(store: Store) -> None:
     for run in store.views():
-        if isinstance(run, View) and run.held:
+        if isinstance(run, RunView) and run.held:
             raise Busy(
                 f"run {run.run_id} is executing, in a process that began before the move",
                 hint="wait for its end, and adopt then",

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.state import Status
 from durably_cli.render.colours import LOOKS
@@ -29,7 +29,7 @@ _NOTICEABLE = 0.1
 _BARS = {"in doubt": "╌", "running": "━"}
 
 
-def show_timeline(view: View, console: Console) -> None:
+def show_timeline(view: RunView, console: Console) -> None:
     """The bars, on an axis of seconds of execution, and which steps were the slowest."""
     is_running = view.status is Status.RUNNING
     found = lanes(view.state.attempts, clock.now() if is_running else None)
@@ -50,7 +50,7 @@ def show_timeline(view: View, console: Console) -> None:
         console.print(line, soft_wrap=True)
 
 
-def _failures(bars: list[Execution], view: View) -> Iterator[Text]:
+def _failures(bars: list[Execution], view: RunView) -> Iterator[Text]:
     """What the failed ones said, in full; but not the one that is the error of the run."""
     shown_elsewhere = view.state.failed_step, len(view.state.attempts)
     failed = [each for each in bars if each.error and (each.name, each.attempt) != shown_elsewhere]
@@ -75,7 +75,7 @@ class _Drawing:
     """The widths of the columns, and the rows that fit them."""
 
     def __init__(
-        self, view: View, found: list[Lane], picked: list[Execution | Gap], width: int
+        self, view: RunView, found: list[Lane], picked: list[Execution | Gap], width: int
     ) -> None:
         self._view, self._lanes = view, found
         self._picked = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from durably_cli.engines.local.execute import OwnedRun
+from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.resume import holder
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import (
     Event,
     LogWritten,
@@ -17,7 +17,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.render.words import span, visible
-from durably_cli.steps.log import standard_logging
+from durably_cli.steps.logger import standard_logging
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
@@ -30,16 +30,16 @@ class Talk:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self.run: OwnedRun | None = None
+        self.run: LiveRun | None = None
         self.completed = 0
         self.replayed_steps = 0
         self._progress = -1
         self._next_said = 50
 
-    def owns(self, run: OwnedRun) -> None:
+    def owns(self, run: LiveRun) -> None:
         self.run = run
 
-    def waits_for_run(self, view: View) -> None:
+    def waits_for_run(self, view: RunView) -> None:
         self.say(
             f"waiting for run {short(view.run_id)}, which another process executes{holder(view)}"
         )
@@ -68,13 +68,13 @@ class Talk:
         elif isinstance(event, RunStarted) and self.run is not None:
             self.started(event, self.run)
 
-    def started(self, event: RunStarted, run: OwnedRun) -> None:
+    def started(self, event: RunStarted, run: LiveRun) -> None:
         created = run.state.created
         again = f", attempt {event.attempt}" if event.attempt > 1 else ""
         self.say(f"run {run.run_id} of {created.job}{again}")
         self.say_what_changed(event, run)
 
-    def say_what_changed(self, event: RunStarted, run: OwnedRun) -> None:
+    def say_what_changed(self, event: RunStarted, run: LiveRun) -> None:
         if event.dropped:
             kept = f"; the original is kept as {event.kept}" if event.kept else ""
             self.say(f"a crash left {plural(event.dropped, 'byte')} of an unfinished append{kept}")

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from durably_cli.engines.local.execute import OwnedRun
-from durably_cli.engines.local.follow import moments
+from durably_cli.engines.local.execute import LiveRun
+from durably_cli.engines.local.follow import ticks
 from durably_cli.journal.events import (
     Event,
     LogWritten,
@@ -34,7 +34,7 @@ def redraw(out: TextIO, draw: Callable[[Console], bool]) -> None:
     console = console_on(out)
     try:
         with console.screen():
-            for _ in moments():
+            for _ in ticks():
                 with console.capture() as drawn:
                     goes_on = draw(console)
                 lines = drawn.get().rstrip("\n").split("\n")[-console.height + 1 :]
@@ -84,7 +84,7 @@ class Live(Talk):
         super().replayed(name)
         self._update(counts=self._counts())
 
-    def started(self, event: RunStarted, run: OwnedRun) -> None:
+    def started(self, event: RunStarted, run: LiveRun) -> None:
         job = visible(run.state.created.job)
         again = f"  attempt {event.attempt}" if event.attempt > 1 else ""
         self._console.print(Text.assemble((job, "bold"), (f"  {run.run_id}{again}", "dim")))

@@ -13,12 +13,12 @@ from string import Template
 from typing import TextIO
 
 from durably_cli import hints
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
 from durably_cli.render.record import in_doubt, reason, summary
-from durably_cli.render.rows import labels_text, logs, pretty_json
+from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.timeline import Execution, Lane, executions, lanes
 from durably_cli.render.words import outcome_text, span, visible, visible_lines
 from durably_cli.system import clock
@@ -36,7 +36,7 @@ _FOLDER = Path(__file__).parent
 _KINDS = ("completed", "failed", "in doubt", "running", "info", "warn", "error")
 
 
-def write_page(view: View, project: Path, out: TextIO) -> None:
+def write_page(view: RunView, project: Path, out: TextIO) -> None:
     """The run of that project as it is now, as an HTML document."""
     job = view.state.created.job
     title = f"{job} {short(view.run_id)} {view.status}"
@@ -48,7 +48,7 @@ def write_page(view: View, project: Path, out: TextIO) -> None:
     out.write(Template(_read("page_end.html")).substitute())
 
 
-def _head(view: View) -> Iterator[str]:
+def _head(view: RunView) -> Iterator[str]:
     created, columns = view.state.created, summary(view)
     status = str(view.status)
     yield f"<h1>{_text(created.job)} <code>{view.run_id}</code> "
@@ -72,7 +72,7 @@ def _head(view: View) -> Iterator[str]:
     yield "</dl>\n"
 
 
-def _values(view: View, command: Command) -> Iterator[str]:
+def _values(view: RunView, command: Command) -> Iterator[str]:
     yield '<div class="columns">\n'
     for name, value in (("Input", view.state.created.input), ("Output", view.state.output)):
         if value is not None:
@@ -80,7 +80,7 @@ def _values(view: View, command: Command) -> Iterator[str]:
     yield "</div>\n"
 
 
-def _error(view: View) -> Iterator[str]:
+def _error(view: RunView) -> Iterator[str]:
     error = view.state.error
     if error is not None:
         yield f'<h2>Error</h2><pre class="failed">{_lines(error.traceback)}</pre>\n'
@@ -96,7 +96,7 @@ def _filter() -> Iterator[str]:
     )
 
 
-def _steps(view: View, command: Command) -> Iterator[str]:
+def _steps(view: RunView, command: Command) -> Iterator[str]:
     is_running = view.status is Status.RUNNING
     found = lanes(view.state.attempts, clock.now() if is_running else None)
     yield "<h2>Steps</h2>\n<table>\n<thead><tr><th>step</th><th>timeline</th>"
@@ -149,12 +149,12 @@ def _step(each: Execution, command: Command, total: float) -> str:
     )
 
 
-def _logs(view: View) -> Iterator[str]:
+def _logs(view: RunView) -> Iterator[str]:
     if not view.state.log_lines:
         return
     yield "<h2>Logs</h2>\n<table>\n<thead><tr><th>time (UTC)</th><th>level</th>"
     yield '<th class="wide">step</th><th>message</th></tr></thead>\n<tbody>\n'
-    yield from map(_log, logs(view.events()))
+    yield from map(_log, log_lines(view.events()))
     yield "</tbody>\n</table>\n"
 
 

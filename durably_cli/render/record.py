@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from durably_cli.engines.local.view import Unreadable, View
+from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.state import Attempt, Status, StepState, StepStatus
@@ -18,7 +18,7 @@ COLUMNS = ("id", "job", "status", "created", "ended", "seconds", "steps", "reaso
 """The columns of a run in a pipe: fixed, and only ever appended to."""
 
 
-def summary(run: View | Unreadable) -> dict[str, Any]:
+def summary(run: RunView | Unreadable) -> dict[str, Any]:
     """The columns of a run by name; None where there is nothing to say.
 
     `seconds` is the time spent in its attempts so far; `steps` how many have completed; `reason`
@@ -29,7 +29,7 @@ def summary(run: View | Unreadable) -> dict[str, Any]:
             **dict.fromkeys(COLUMNS),
             "id": run.run_id,
             "status": str(run.status),
-            "created": clock.write(ids.made_at(run.run_id)),
+            "created": clock.format_time(ids.made_at(run.run_id)),
             "reason": run.error.what,
             "labels": {},
         }
@@ -47,7 +47,7 @@ def summary(run: View | Unreadable) -> dict[str, Any]:
     }
 
 
-def details(view: View) -> dict[str, Any]:
+def details(view: RunView) -> dict[str, Any]:
     """Everything of a run but its steps and its logs, which may be many."""
     state, created = view.state, view.state.created
     return {
@@ -96,7 +96,7 @@ def damage_fields(damage: JournalDamaged | None) -> dict[str, Any] | None:
     return {"line": damage.line, "byte": damage.byte, "reason": damage.reason}
 
 
-def step_fields(step: StepState, view: View) -> dict[str, Any]:
+def step_fields(step: StepState, view: RunView) -> dict[str, Any]:
     """One step, for --json; `bytes` is the size of its result."""
     return {
         "name": step.name,
@@ -109,7 +109,7 @@ def step_fields(step: StepState, view: View) -> dict[str, Any]:
     }
 
 
-def step_status(step: StepState, view: View) -> str:
+def step_status(step: StepState, view: RunView) -> str:
     """completed, failed, running or in doubt."""
     if step.status is not StepStatus.STARTED:
         return str(step.status)
@@ -117,12 +117,12 @@ def step_status(step: StepState, view: View) -> str:
     return "running" if view.held and is_latest and not view.state.has_ended else "in doubt"
 
 
-def in_doubt(view: View) -> list[StepState]:
+def in_doubt(view: RunView) -> list[StepState]:
     """The steps of which nobody can say whether their effect happened."""
     return [step for step in view.state.in_doubt if step_status(step, view) == "in doubt"]
 
 
-def reason(view: View) -> str | None:
+def reason(view: RunView) -> str | None:
     """Why a run failed, on one line; of an interrupted one, what was in doubt."""
     state = view.state
     if view.damage:
@@ -136,7 +136,7 @@ def reason(view: View) -> str | None:
     return None
 
 
-def seconds_executing(view: View) -> float | None:
+def seconds_executing(view: RunView) -> float | None:
     """How long its attempts took, the one that a process is at included; None before the first.
 
     An attempt that left no word of its end counts up to its last word.

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from durably_cli.engines.local.view import View
-from durably_cli.render.rows import logs
+from durably_cli.engines.local.view import RunView
+from durably_cli.render.rows import log_lines
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import span, visible, visible_lines
 from durably_cli.system.ids import short
@@ -21,7 +21,7 @@ _INPUT = 200
 _PRINTED_BYTES = 1 << 16
 
 
-def report(view: View, printed: BinaryIO, resume: str, mask: Callable[[str], str]) -> str:
+def report(view: RunView, printed: BinaryIO, resume: str, mask: Callable[[str], str]) -> str:
     """What failed and where, what led there, and the command that goes on.
 
     `mask` takes known secrets out of what the job printed.
@@ -51,13 +51,13 @@ def _last(what: str, shown: int, there_are: int) -> str:
     return what if there_are <= shown else f"{what}, the last {shown} of {there_are:,}"
 
 
-def _log_lines(view: View) -> Iterator[str]:
-    for log in deque(logs(view.events()), maxlen=LOGS):
+def _log_lines(view: RunView) -> Iterator[str]:
+    for log in deque(log_lines(view.events()), maxlen=LOGS):
         data = "".join(f" {key}={value}" for key, value in log.data.items())
         yield f"{log.at[11:19]} {log.level:5} {visible(log.message + data)}"
 
 
-def _attempts(view: View) -> Iterator[str]:
+def _attempts(view: RunView) -> Iterator[str]:
     numbered = list(enumerate(view.state.attempts, 1))
     for number, attempt in numbered[-ATTEMPTS:]:
         began = attempt.started.at[:19].replace("T", " ")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from durably_cli.engines.local.view import Unreadable, View
+from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import Event, LogWritten
 from durably_cli.journal.state import StepState, steps
@@ -22,7 +22,7 @@ from durably_cli.render.words import visible
 from durably_cli.values.strict_json import to_json
 
 
-def write_list(runs: Iterable[View | Unreadable], out: TextIO) -> None:
+def write_list(runs: Iterable[RunView | Unreadable], out: TextIO) -> None:
     """A row a run, tab-separated, in the columns of COLUMNS."""
     for run in runs:
         columns = summary(run)
@@ -30,14 +30,14 @@ def write_list(runs: Iterable[View | Unreadable], out: TextIO) -> None:
         out.write(row(*(columns[column] for column in COLUMNS)))
 
 
-def write_list_json(runs: Iterable[View | Unreadable], out: TextIO) -> None:
+def write_list_json(runs: Iterable[RunView | Unreadable], out: TextIO) -> None:
     """{"schema": 1, "runs": [...]}"""
     out.write(f'{{"schema": {SCHEMA}, "runs": [')
     _write_items(map(summary, runs), out)
     out.write("]}\n")
 
 
-def write_run(view: View, out: TextIO) -> None:
+def write_run(view: RunView, out: TextIO) -> None:
     """A run, a line a fact: what it is, a tab, its cells. Steps and logs have a line each."""
     for name, value in details(view).items():
         if name == "attempts":
@@ -59,21 +59,21 @@ def write_run(view: View, out: TextIO) -> None:
         out.write(
             row("step", step.name, step_status(step, view), step.started, ms, bytes_, step.attempt)
         )
-    for log in logs(view.events()):
+    for log in log_lines(view.events()):
         out.write("log\t" + _log_line(log))
 
 
-def write_run_json(view: View, out: TextIO, extra: dict[str, Any] | None = None) -> None:
+def write_run_json(view: RunView, out: TextIO, extra: dict[str, Any] | None = None) -> None:
     """{"schema": 1, "run": {...}}: its checkpoints and logs last, for they may be many."""
     head = to_json({**details(view), **(extra or {})})
     out.write(f'{{"schema": {SCHEMA}, "run": {head[:-1]}, "checkpoints": [')
     _write_items((step_fields(step, view) for step in all_steps(view)), out)
     out.write('], "logs": [')
-    _write_items((log._asdict() for log in logs(view.events())), out)
+    _write_items((log._asdict() for log in log_lines(view.events())), out)
     out.write("]}}\n")
 
 
-def write_summary_json(view: View, out: TextIO, extra: dict[str, Any]) -> None:
+def write_summary_json(view: RunView, out: TextIO, extra: dict[str, Any]) -> None:
     """{"schema": 1, "run": {...}} of a run that was just triggered or resumed."""
     out.write(f'{{"schema": {SCHEMA}, "run": {to_json({**details(view), **extra})}}}\n')
 
@@ -88,12 +88,12 @@ def write_log_json(log: LogWritten, out: TextIO) -> None:
     out.write(to_json(log._asdict()) + "\n")
 
 
-def all_steps(view: View) -> Iterator[StepState]:
+def all_steps(view: RunView) -> Iterator[StepState]:
     """Every step's last word."""
     return steps(view.events(), view.state.unfinished)
 
 
-def logs(events: Iterable[Event]) -> Iterator[LogWritten]:
+def log_lines(events: Iterable[Event]) -> Iterator[LogWritten]:
     """The lines of step.log."""
     return (event for event in events if isinstance(event, LogWritten))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TextIO
 from xml.sax.saxutils import escape
 
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.journal.state import Status
 from durably_cli.render.record import summary
 from durably_cli.render.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
@@ -46,7 +46,7 @@ text.doubt { fill: #9a6700; stroke: none; } text.killed { fill: #cf222e; stroke:
 """
 
 
-def write_svg(view: View, out: TextIO) -> None:
+def write_svg(view: RunView, out: TextIO) -> None:
     """The run as it is now, as an SVG document."""
     is_running = view.status is Status.RUNNING
     found = lanes(view.state.attempts, clock.now() if is_running else None)

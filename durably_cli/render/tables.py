@@ -12,12 +12,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from durably_cli.engines.local.view import Unreadable, View
+from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.journal.events import LogWritten
 from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
 from durably_cli.render.record import in_doubt, summary
-from durably_cli.render.rows import labels_text, logs, pretty_json
+from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.words import age, span, visible
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
@@ -35,7 +35,7 @@ def console_on(out: TextIO) -> Console:
     return Console(file=out, highlight=False, emoji=False, markup=False)
 
 
-def show_list(runs: Iterable[View | Unreadable], console: Console) -> int:
+def show_list(runs: Iterable[RunView | Unreadable], console: Console) -> int:
     """The runs as a table; how many there were."""
     table = _table("run", "job", "status", ">age", ">took", ">steps", "notes")
     count = 0
@@ -58,7 +58,7 @@ def show_list(runs: Iterable[View | Unreadable], console: Console) -> int:
     return count
 
 
-def show_run(view: View, console: Console) -> None:
+def show_run(view: RunView, console: Console) -> None:
     """A run's story: what it is, its timeline, logs and error."""
     _show_facts(view, console)
     total = view.state.completed_steps + len(view.state.unfinished)
@@ -73,7 +73,7 @@ def show_run(view: View, console: Console) -> None:
             console.print(Text(f"  {visible(line)}", style="red"), soft_wrap=True)
 
 
-def _show_facts(view: View, console: Console) -> None:
+def _show_facts(view: RunView, console: Console) -> None:
     row = summary(view)
     state, created = view.state, view.state.created
     title = Text.assemble((visible(created.job), "bold"), "  ", (view.run_id, "dim"), "  ")
@@ -119,12 +119,12 @@ def _show_facts(view: View, console: Console) -> None:
     console.print(path, soft_wrap=True)  # on one line, to be copied
 
 
-def _show_logs(view: View, console: Console) -> None:
+def _show_logs(view: RunView, console: Console) -> None:
     total = view.state.log_lines
     if not total:
         return
     heading(console, plural(total, "log line") + (f", the last {LOGS}" if total > LOGS else ""))
-    for line in deque(logs(view.events()), maxlen=LOGS):
+    for line in deque(log_lines(view.events()), maxlen=LOGS):
         console.print(Padding(log_text(line, with_time=True), (0, 0, 0, 2)))
 
 

@@ -135,7 +135,7 @@ def seconds_of(attempt: Attempt, until: str | None = None) -> float:
 
 def seconds_between(start: str, end: str) -> float:
     """The seconds from one journalled time to another, never less than none."""
-    return max(0.0, round((clock.read(end) - clock.read(start)).total_seconds(), 3))
+    return max(0.0, round((clock.parse_time(end) - clock.parse_time(start)).total_seconds(), 3))
 
 
 def _ended(event: StepCompleted | StepFailed, begun: StepStarted | None, lane: Lane) -> Execution:

@@ -44,7 +44,7 @@ def span(seconds: float) -> str:
 
 def age(at: str) -> str:
     """How long ago, in one unit: 5s, 12m, 3h, 9d."""
-    seconds = int(max(0.0, (datetime.now(UTC) - clock.read(at)).total_seconds()))
+    seconds = int(max(0.0, (datetime.now(UTC) - clock.parse_time(at)).total_seconds()))
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:
             return f"{seconds // size}{unit}"

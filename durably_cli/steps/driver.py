@@ -81,7 +81,7 @@ class Driver:
         raise thrown  # a StopIteration of the user's, which no generator can pass on
 
     def _wait(self, until: str) -> None:
-        left = (clock.read(until) - datetime.now(UTC)).total_seconds()
+        left = (clock.parse_time(until) - datetime.now(UTC)).total_seconds()
         self._stop.wait(left)
 
     def _all(self, operations: Iterable[Operation], at_once: int) -> list[Any]:

@@ -19,7 +19,7 @@ from durably_cli.journal.events import Event, LogWritten, ProgressReported
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.steps.call import FunctionCall, async_refused, is_async
 from durably_cli.steps.driver import Driver
-from durably_cli.steps.log import Log
+from durably_cli.steps.logger import Logger
 from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
@@ -70,7 +70,7 @@ class Step:
         """The id of the run, the same in every attempt."""
         self.attempt = attempt
         """Which attempt this is, from 1."""
-        self.log = Log(self)
+        self.log = Logger(self)
         """`info`, `warn` and `error` lines for the journal and for the standard `logging`."""
         self._record, self._replayed = record, replayed
         self._secrets = secrets if secrets else None

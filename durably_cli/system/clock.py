@@ -25,11 +25,11 @@ class _Last:
 _last = _Last()
 
 
-def write(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """A moment in UTC as a journal writes it."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def read(at: str) -> datetime:
+def parse_time(at: str) -> datetime:
     """The moment that a journal's time names. ValueError if it names none."""
     return datetime.fromisoformat(at)

@@ -22,7 +22,7 @@ from durably_cli.errors import ConfigError, Forbidden
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def with_path(path: Path) -> Iterator[None]:
     """Let an error of the system say which file it was about, where only a descriptor was used."""
     try:
         yield

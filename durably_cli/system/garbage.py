@@ -25,7 +25,7 @@ def collect_as_usual() -> None:
         gc.set_threshold(*_USUAL)
 
 
-def spare_what_is_loaded() -> None:
+def freeze_loaded() -> None:
     """What is there now is never garbage, not even in the end. The first call counts.
 
     A job must not be there yet: its open files are closed when its module is taken apart.

@@ -85,7 +85,7 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def check() -> None:
+def raise_if_stopped() -> None:
     """Raise Interrupted if a signal has arrived, even one whose exception was swallowed."""
     if _noted.signum is not None and not _noted.shields:
         _noted.raised = True
@@ -106,7 +106,7 @@ class _Shield:
         if threading.get_ident() == _noted.main_thread:
             _noted.shields -= 1
             if _noted.signum is not None and kind is None and not _noted.raised:
-                check()
+                raise_if_stopped()
 
 
 Ts = TypeVarTuple("Ts")
@@ -125,7 +125,7 @@ def shielded(act: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
         finally:
             _noted.shields -= is_main
         if is_main and _noted.signum is not None and not _noted.raised:
-            check()
+            raise_if_stopped()
         return done
 
     return call
@@ -168,7 +168,7 @@ _FORK_SECONDS = 0.01
 def _handle(signum: int, frame: FrameType | None) -> None:
     if _noted.comes_again:
         _noted.comes_again = False
-        check()
+        raise_if_stopped()
         return
     if _noted.signum is not None:
         try:

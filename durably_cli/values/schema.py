@@ -1,6 +1,6 @@
 """The fields of an input, as its JSON Schema tells them: what flags, tables and completion need.
 
-Nothing is checked here. A flag's text becomes the JSON that it most likely stands for, and the model
+Nothing is checked here. A flag's text becomes the JSON that it most likely stands for. The model
 has the last word, so that all errors come in one list.
 """
 

@@ -71,7 +71,7 @@ def resolve(reference: object) -> str:
     raise SecretMissing(HOW_TO_REFER)
 
 
-def is_reference(text: str) -> bool:
+def is_secret_reference(text: str) -> bool:
     """Does this say where a secret comes from?"""
     return text.startswith(("env:", "file:"))
 

@@ -75,7 +75,7 @@ def as_read(value: object) -> str:
 
 
 def _made_once() -> Callable[[object, int], Iterable[str]]:
-    """What `JSONEncoder.encode` makes again for every value, which takes longer than a small one."""
+    """What `JSONEncoder.encode` makes for every value, which takes longer than a small one."""
     make = getattr(json.encoder, "c_make_encoder", None)
     if make is None:
         return lambda value, _: (_STRICT.encode(value),)

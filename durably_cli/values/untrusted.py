@@ -57,7 +57,7 @@ def is_all_of_durably(error: BaseException) -> bool:
     return all(file.startswith(OURS) for file in files_of(error))
 
 
-def type_name(error: BaseException) -> str:
+def class_name(error: BaseException) -> str:
     """The name of its class."""
     return printable(type.__dict__["__qualname__"].__get__(type(error)))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-Work = Callable[[], float]
+BoundHandler = Callable[[], float]
 """Something that is measured: done once, it says how long it took, in seconds or any unit."""
 
 
@@ -43,7 +43,7 @@ class Part(NamedTuple):
 OURS = "durably"
 
 
-def in_turns(works: Mapping[str, Work], rounds: int) -> dict[str, float]:
+def in_turns(works: Mapping[str, BoundHandler], rounds: int) -> dict[str, float]:
     """The median of each work, done once a round, in another order every time."""
     found: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
@@ -62,7 +62,7 @@ def run(command: Sequence[str], **options: Any) -> str:
     return done.stdout
 
 
-def process(command: Sequence[str], **options: Any) -> Work:
+def process(command: Sequence[str], **options: Any) -> BoundHandler:
     """How long a command takes as a process, from its start to its end, in a pipe."""
 
     def work() -> float:
@@ -73,12 +73,12 @@ def process(command: Sequence[str], **options: Any) -> Work:
     return work
 
 
-def told(command: Sequence[str], name: str = "seconds", **options: Any) -> Work:
+def told(command: Sequence[str], name: str = "seconds", **options: Any) -> BoundHandler:
     """The figure that a command gives by this name in the JSON that it prints."""
     return lambda: float(json.loads(run(command, **options))[name])
 
 
-def peak_mib(command: Sequence[str], **options: Any) -> Work:
+def peak_mib(command: Sequence[str], **options: Any) -> BoundHandler:
     """The most memory that a command takes, as the kernel counts it, in MiB."""
     program = (
         "import resource, subprocess, sys\n"

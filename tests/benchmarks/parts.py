@@ -21,7 +21,16 @@ from statistics import median
 from durably_cli.system import clock, ids
 from tests.benchmarks import stores
 from tests.benchmarks.bench import TRIGGER, Bench, drop_caches
-from tests.benchmarks.measuring import OURS, Part, Work, in_turns, peak_mib, process, run, told
+from tests.benchmarks.measuring import (
+    OURS,
+    BoundHandler,
+    Part,
+    in_turns,
+    peak_mib,
+    process,
+    run,
+    told,
+)
 
 STEPS = 2_000
 REPLAYED = 100_000
@@ -72,7 +81,7 @@ def _race(bench: Bench) -> dict[str, float]:
     return seconds
 
 
-def _own_steps(bench: Bench, number: int) -> Work:
+def _own_steps(bench: Bench, number: int) -> BoundHandler:
     return lambda: float(run(bench.durably("trigger", "steps", "-i", str(number)), **bench.options))
 
 
@@ -109,7 +118,7 @@ def _killed_behind(bench: Bench, number: int, size: int = 0) -> Path:
     return stores.write(bench.runs, run_id, iter(events[:-1]))
 
 
-def _resume(bench: Bench) -> Work:
+def _resume(bench: Bench) -> BoundHandler:
     def work() -> float:
         run_id = _killed_behind(bench, RESUMED).stem
         return process(bench.durably("resume", run_id), **bench.options)()
@@ -117,7 +126,7 @@ def _resume(bench: Bench) -> Work:
     return work
 
 
-def _recovery(prepare: list[str], replay: list[str], waits: list[float]) -> Work:
+def _recovery(prepare: list[str], replay: list[str], waits: list[float]) -> BoundHandler:
     """How long a peer's process takes, and how much of that it waits for the dead one's lease."""
     folder = Path(replay[-1])
 
@@ -157,7 +166,7 @@ def starts(measured: Bench) -> Iterator[Part]:
 
     others = [bench.project.root / "jobs" / f"other_{number}.py" for number in range(MODULES)]
 
-    def among(number: int) -> Work:
+    def among(number: int) -> BoundHandler:
         def work() -> float:
             for path in others[:number]:
                 path.write_text("import asyncio, json\n")
@@ -271,7 +280,7 @@ def crowds(measured: Bench) -> Iterator[Part]:
     yield Part(f"{CROWD} triggers at once", "s", done, {best: 0.25} if best else {})
 
 
-def _at_once(command: list[str], bench: Bench) -> Work:
+def _at_once(command: list[str], bench: Bench) -> BoundHandler:
     def work() -> float:
         begun = time.perf_counter()
         options = {**bench.options, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

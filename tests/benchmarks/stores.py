@@ -15,7 +15,7 @@ from durably_cli.journal.events import (
     Event,
     RunCompleted,
     RunCreated,
-    RunFailed,
+    RunHasFailed,
     RunStarted,
     StepCompleted,
     StepStarted,
@@ -43,7 +43,7 @@ def fill(runs: Path, number: int, days: int = DAYS) -> list[str]:
         run_id = id_made_at(at)
         fails = position % 100 == 50 and position < number / 2
         job = RARE if position == 0 else JOBS[position % len(JOBS)]
-        write(runs, run_id, story(run_id, job, clock.write(at), fails=fails))
+        write(runs, run_id, story(run_id, job, clock.format_time(at), fails=fails))
         made.append(run_id)
     return made
 
@@ -68,7 +68,7 @@ def story(
         yield StepStarted(f"step-{number}", at)
         yield StepCompleted(f"step-{number}", 12, result(number, size), at)
     if fails:
-        yield RunFailed(ErrorInfo("ValueError", "no", "Traceback ..."), at)
+        yield RunHasFailed(ErrorInfo("ValueError", "no", "Traceback ..."), at)
     else:
         yield RunCompleted(Json("null"), at)
 

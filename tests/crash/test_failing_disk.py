@@ -157,13 +157,11 @@ def fail_at_write(bench: Bench, command: str, number: int, how: str) -> None:
     bench.goes_on(*trigger)
 
 
-def fail_at_moments(
-    bench: MakeBench, file_system: str, disk: str, moments: Sequence[Moment]
-) -> int:
+def fail_at_moments(bench: MakeBench, file_system: str, disk: str, ticks: Sequence[Moment]) -> int:
     """The disk fails at each of these moments of a run of its own."""
-    for moment in moments:
+    for moment in ticks:
         fail_at(bench(file_system), moment, disk)
-    return len(moments)
+    return len(ticks)
 
 
 def fail_at_writes(bench: MakeBench, file_system: str, command: str, wanted: int) -> int:

@@ -13,7 +13,7 @@ from durably_cli.project import discovery
 from tests.conftest import Project
 from tests.crash.test_names import POSITIONS
 from tests.harness import forking
-from tests.harness.forking import Ended, How
+from tests.harness.forking import How, TriggerResult
 from tests.harness.pages import check_page, check_picture
 from tests.harness.payloads import PAYLOADS, SURROGATES, in_full, plain, shown
 from tests.harness.places import remove
@@ -64,7 +64,7 @@ class Screens:
         return plain(ended.out, terminal=True), plain(ended.err, terminal=True, live=True)
 
 
-def in_order(args: tuple[str, ...], ended: Ended) -> None:
+def in_order(args: tuple[str, ...], ended: TriggerResult) -> None:
     """It was no bug of ours."""
     assert ended.code in (0, 1, 2, 4, 5, 65, 74, 77, 78), (args, ended)
 

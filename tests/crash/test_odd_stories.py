@@ -17,7 +17,7 @@ from durably_cli.journal.events import (
     ProgressReported,
     RunCompleted,
     RunCreated,
-    RunFailed,
+    RunHasFailed,
     RunStarted,
     StepCompleted,
     StepStarted,
@@ -48,7 +48,7 @@ STORIES: dict[str, tuple[Event, ...]] = {
     "deep": (_START, RunCompleted(Json("[" * 900 + "]" * 900), _AT)),
     "beyond all numbers": (_START, ProgressReported(10**400, _AT, 1, "x")),
     "of a level of its own": (_START, LogWritten("\x1b[8m", "x", _AT, data={"a": {"b": [None]}})),
-    "of an empty error": (_START, RunFailed(ErrorInfo("", "", ""), _AT)),
+    "of an empty error": (_START, RunHasFailed(ErrorInfo("", "", ""), _AT)),
     "of a large number": (_START, RunCompleted(Json("1e999999"), _AT)),
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.forking import Ended
+from tests.harness.forking import TriggerResult
 from tests.harness.hostilities import HOSTILITIES
 from tests.harness.ledger import EXIT_CODES
 from tests.harness.places import (
@@ -52,7 +52,7 @@ def strangers(top: Path, mine: Home) -> Home:
     return Home(top / "strangers", STRANGER) if os.geteuid() == 0 else mine
 
 
-def meet(home: Home, place: str, hostility: str, command: str) -> Ended:
+def meet(home: Home, place: str, hostility: str, command: str) -> TriggerResult:
     """Run a command with one place made hostile; whatever it is, it does no harm."""
     home.restore()
     remove(home.root / "home" / "new")
@@ -66,7 +66,7 @@ def meet(home: Home, place: str, hostility: str, command: str) -> Ended:
     return ended
 
 
-def check_in_order(ended: Ended) -> None:
+def check_in_order(ended: TriggerResult) -> None:
     """It ended with a code of the table, and with a message if it is not 0."""
     assert ended.code in EXIT_CODES, ended
     assert ended.code == 0 or ended.err, ended

@@ -19,7 +19,7 @@ from durably_cli.journal.events import (
     RunCancelled,
     RunCompleted,
     RunCreated,
-    RunFailed,
+    RunHasFailed,
     RunInterrupted,
     RunRepaired,
     RunStarted,
@@ -103,7 +103,7 @@ def _unset() -> Golden:
         RunStarted(1, 42, "box", _at(10)),
         LogWritten("info", "hello", _at(20)),
         ProgressReported(1, _at(30)),
-        RunFailed(ErrorInfo("SystemExit", ""), _at(40)),
+        RunHasFailed(ErrorInfo("SystemExit", ""), _at(40)),
         RunStarted(2, 43, "box", _at(50)),
         RunInterrupted("SIGTERM", _at(60)),
         RunCancelled(_at(70)),
@@ -133,7 +133,7 @@ def _odd() -> Golden:
         ProgressReported(0.5, _at(40), 2.5, ODD),
         ProgressReported(2**53, _at(41), 3, ""),
         StepFailed(ODD, 25, ErrorInfo(ODD, ODD, ODD), _at(45)),
-        RunFailed(_ERROR, _at(50), ODD),
+        RunHasFailed(_ERROR, _at(50), ODD),
         RunStarted(2, 43, "box", _at(60), source="sha256:6"),
         StepStarted(ODD, _at(61)),
         StepCompleted(ODD, 0, _compact(ODD), _at(61)),
@@ -146,7 +146,7 @@ def _odd() -> Golden:
 
 def _failed() -> Golden:
     steps = StepStarted("pay", _at(1300)), StepFailed("pay", 9, _ERROR, _at(1309))
-    end = RunFailed(_ERROR, _at(1310), "pay")
+    end = RunHasFailed(_ERROR, _at(1310), "pay")
     return _whole(4, _two_steps(4, *steps, end, labels={"team": "billing"}))
 
 
@@ -241,7 +241,7 @@ def _in_a_folder() -> Golden:
     events: list[Event] = [
         _created(15, project="/srv/app", folder="/home/ann"),
         RunStarted(1, 42, "box", _at(10)),
-        RunFailed(_ERROR, _at(40)),
+        RunHasFailed(_ERROR, _at(40)),
         RunStarted(2, 43, "box", _at(50), folder="/home/bob"),
         RunCompleted(Json("1"), _at(60)),
     ]

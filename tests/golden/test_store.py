@@ -11,7 +11,7 @@ import pytest
 from durably_cli.errors import JournalError
 from durably_cli.journal import codec
 from durably_cli.journal.events import TYPES, Event, Unknown
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from tests.golden import runs
 from tests.golden.transcripts import stored_files
 
@@ -22,7 +22,7 @@ def lines_of(journal: Path) -> Iterator[tuple[bytes, Event]]:
     """The good lines of a journal with their events."""
     fd = os.open(journal, os.O_RDONLY)
     try:
-        yield from Reading(fd, journal, journal.stem).with_lines()
+        yield from JournalReader(fd, journal, journal.stem).with_lines()
     except JournalError:
         pass
     finally:

@@ -51,7 +51,7 @@ _MEMORY = 4 << 30
 """How much a command may take: /dev/zero has no end."""
 
 
-class Ended(NamedTuple):
+class TriggerResult(NamedTuple):
     """How a command ended, and the bytes that it wrote."""
 
     code: int
@@ -76,12 +76,12 @@ class How(NamedTuple):
     seconds: float = 20.0
 
 
-def run(how: How, *args: str) -> Ended:
+def run(how: How, *args: str) -> TriggerResult:
     """Run `durably *args` to its end. AssertionError if that does not come in time."""
     return call(how, _command(args))
 
 
-def call(how: How, act: Callable[[], object]) -> Ended:
+def call(how: How, act: Callable[[], object]) -> TriggerResult:
     """Run a function in a fork, as a process of its own."""
     streams = [_stream(how.terminal_out), _stream(how.terminal_err)]
     stdin, given = os.pipe()
@@ -94,7 +94,7 @@ def call(how: How, act: Callable[[], object]) -> Ended:
         os.close(fd)
     out, err = _read(pid, [reads for reads, _ in streams], how.seconds)
     _, status = os.waitpid(pid, 0)
-    ended = Ended(os.waitstatus_to_exitcode(status), out, err)
+    ended = TriggerResult(os.waitstatus_to_exitcode(status), out, err)
     assert HUNG.encode() not in ended.err, ended
     return ended
 

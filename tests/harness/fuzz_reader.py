@@ -14,7 +14,7 @@ from zlib import crc32
 from durably_cli.errors import JournalDamaged, JournalTooNew
 from durably_cli.journal import codec
 from durably_cli.journal.events import Event, Unknown
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from tests.harness.sample_journals import SAMPLES
 from tests.harness.strategies import RUN
 
@@ -72,7 +72,7 @@ def check(data: bytes) -> None:
 
 
 def _read(fd: int, journal: bytes) -> None:
-    reading = Reading(fd, Path(f"{RUN}.jsonl"), RUN)
+    reading = JournalReader(fd, Path(f"{RUN}.jsonl"), RUN)
     previous, end, count = codec.seed(RUN), 0, 0
     try:
         for line, event in reading.with_lines():

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from durably_cli.engines.local.execute import OwnedRun, Work
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.execute import BoundHandler, LiveRun
+from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import DURABLE, Event, RunCreated, RunStarted, StepCompleted
 from durably_cli.journal.state import Status, fold
 from durably_cli.journal.writer import Journal
@@ -126,7 +126,7 @@ class Run:
 
     def _read_again(self, expected: int) -> None:
         fd = os.open(self.path, os.O_RDONLY)
-        with View(fd, self.path) as view:
+        with RunView(fd, self.path) as view:
             found = list(view.events())
             lines = [len(line) + 1 for line, _ in view.lines()]
         assert found[: len(self.events)] == self.events
@@ -194,14 +194,14 @@ def next_step(run: Run) -> str:
 class Silent:
     """A job with this work, and the observer of its execution."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: BoundHandler) -> None:
         self._work = work
         self.recorded_events: list[Event] = []
 
     def settle(self, given: Json) -> Json:
         return given
 
-    def work(self, input: Json) -> Work:
+    def work(self, input: Json) -> BoundHandler:
         return self._work
 
     def refuse(self, name: str) -> Silent:
@@ -213,10 +213,10 @@ class Silent:
     def replayed(self, name: str) -> None:
         pass
 
-    def owns(self, run: OwnedRun) -> None:
+    def owns(self, run: LiveRun) -> None:
         pass
 
-    def waits_for_run(self, view: View) -> None:
+    def waits_for_run(self, view: RunView) -> None:
         pass
 
     def waits_for_key(self, run_id: str, key: str) -> None:

@@ -17,7 +17,7 @@ from durably_cli.project import stores
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project
 from tests.harness import forking
-from tests.harness.forking import Ended, How
+from tests.harness.forking import How, TriggerResult
 
 JOB = """
     @define_job
@@ -64,7 +64,7 @@ class Home:
     def _parts(self) -> tuple[Path, Path]:
         return self.project.data, self.project.cache
 
-    def run(self, *args: str, **how: object) -> Ended:
+    def run(self, *args: str, **how: object) -> TriggerResult:
         """Run the command as the user of this home."""
         given = How(self.project.root, self.project.env, user=self.user)
         return forking.run(given._replace(**how), *args)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import Blobs
-from durably_cli.journal.events import RunFailed, StepCompleted
+from durably_cli.journal.events import RunHasFailed, StepCompleted
 from durably_cli.journal.state import Status
 from tests.conftest import Result
 from tests.harness.ledger import Ledger
@@ -121,8 +121,8 @@ class Promises(Ledger):
         assert not gone & found.keys(), "deleted, and there again"
         self._check_claims(store, found, log_size)
 
-    def _look(self, view: View | Any) -> Found:
-        assert isinstance(view, View), f"unreadable: {view.error}"
+    def _look(self, view: RunView | Any) -> Found:
+        assert isinstance(view, RunView), f"unreadable: {view.error}"
         assert view.damage is None, f"taken for damage: {view.damage}"
         found = Found(view)
         for name, token in found.tokens.items():
@@ -171,7 +171,7 @@ class Promises(Ledger):
 class Found:
     """What the readers find of one run."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: RunView) -> None:
         blobs, self.failed = Blobs(view.path), False
         self.status, self.key = view.status, view.state.created.idempotency_key
         self.output = view.state.output
@@ -179,7 +179,7 @@ class Found:
         for event in view.events():
             if isinstance(event, StepCompleted):
                 self.tokens[event.name] = json.loads(blobs.get(event.result))[:32]
-            self.failed |= isinstance(event, RunFailed)
+            self.failed |= isinstance(event, RunHasFailed)
 
     def check(self, end: End) -> None:
         """What the command said by its end is there."""

@@ -16,11 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from durably_cli.cli.commands import verify
 from durably_cli.engines.local import check, remove, repair
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.execute import Work
-from durably_cli.engines.local.past import past_of, remember
+from durably_cli.engines.local.execute import BoundHandler
+from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import Unreadable, View
+from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import Busy, JournalDamaged, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.events import (
@@ -32,13 +32,13 @@ from durably_cli.journal.events import (
     RunCancelled,
     RunCompleted,
     RunCreated,
-    RunFailed,
+    RunHasFailed,
     RunStarted,
     StepCompleted,
     StepFailed,
     StepStarted,
 )
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.state import Status
 from durably_cli.steps.step import Step
 from durably_cli.system import ids
@@ -63,7 +63,7 @@ from tests.harness.modelled import (
 ERROR = ErrorInfo("ValueError", "no", "Traceback")
 ENDS: tuple[Event, ...] = (
     RunCompleted(Json('"done"'), AT),
-    RunFailed(ERROR, AT, "s0"),
+    RunHasFailed(ERROR, AT, "s0"),
     RunCancelled(AT, "why not"),
 )
 RESULTS = (Json("1"), Json('{"a":[1.5,null]}'), Json(f'"{"x" * 700}"'), Json('{"$blob":"x"}'))
@@ -176,11 +176,11 @@ class Runs(RuleBasedStateMachine):
     def take_over(self, number: int) -> None:
         run = self.pick(number, can_be_taken_over)
         with closing(ownership.hold(run.path, seconds=0)) as lock:
-            reading, past = Reading(lock.fd, run.path, run.id), past_of(run.path)
+            reading, past = JournalReader(lock.fd, run.path, run.id), past_of(run.path)
             if not run.is_whole:
                 self._check_refused_or_kept(run, lambda: list(reading))
                 return
-            assert list(remember(reading, past)) == run.events
+            assert list(gather(reading, past)) == run.events
             run.check_results(past.results)
             taken, _ = ownership.take_over(lock, reading, run.path, self.store.temporary)
         torn = reading.torn.size if reading.torn else 0
@@ -200,7 +200,7 @@ class Runs(RuleBasedStateMachine):
                 run.check_handed_back(name, got)
             return Json("null")
 
-        job = Silent(Work(handler, None))
+        job = Silent(BoundHandler(handler, None))
         if run.is_whole:
             done = resume(self.store, run.id, lambda _: job, job)
             assert done.executed is not run.is_final
@@ -273,7 +273,7 @@ class Runs(RuleBasedStateMachine):
             claim = self.claims.find("job", run.key) if run.key else None
             assert run.key is None or (claim is not None and claim.deleted)
 
-    def _check_view(self, run: Run, view: View) -> None:
+    def _check_view(self, run: Run, view: RunView) -> None:
         events = list(view.events())
         assert events == run.events[: len(events)]
         if run.is_whole:

@@ -21,7 +21,7 @@ from durably_cli.journal.events import (
     RunCancelled,
     RunCompleted,
     RunCreated,
-    RunFailed,
+    RunHasFailed,
     RunInterrupted,
     RunRepaired,
     RunStarted,
@@ -29,7 +29,7 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN, lines_of
 
@@ -70,7 +70,7 @@ COMPLETED = Sample(
         LogWritten("info", "hello \N{SNOWMAN}", AT, data={"n": 1}),
         StepStarted("two", AT),
         StepFailed("two", 1, ERROR, AT),
-        RunFailed(ERROR, AT, "two"),
+        RunHasFailed(ERROR, AT, "two"),
         RunStarted(2, 43, "host", AT),
         ProgressReported(1, AT, 2.0, "half"),
         RunInterrupted("SIGTERM", AT),
@@ -143,7 +143,7 @@ class Bench:
 
         AssertionError if an event is kept that is not the one that was written there.
         """
-        reading, kept = Reading(self._fd, self._path, RUN), 0
+        reading, kept = JournalReader(self._fd, self._path, RUN), 0
         try:
             for event in reading:
                 assert event == self._events[kept], f"line {kept + 1} is read as {event}"

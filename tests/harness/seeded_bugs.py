@@ -86,7 +86,7 @@ def _(replaced: Any) -> Any:
 
 @seeded(
     "line 0 not synced before its name",
-    "durably_cli.journal.ownership:create",
+    "durably_cli.journal.ownership:create_journal",
     "power_cuts.py::test_every_promise_outlives_a_power_cut",
     "system_calls.py::test_the_order_of_system_calls[create]",
 )
@@ -348,7 +348,7 @@ def _(decoder: Any) -> Any:
 
 @seeded(
     "bad lines skipped",
-    "durably_cli.journal.reader:Reading._judge",
+    "durably_cli.journal.reader:JournalReader._judge",
     "bytes.py::test_a_cut_at_every_byte_keeps_every_whole_line_and_drops_the_rest_as_torn",
     "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
     "fuzz.py",
@@ -390,7 +390,7 @@ def _(alike: Any) -> Any:
 
 @seeded(
     "newline required",
-    "durably_cli.journal.reader:Reading._event",
+    "durably_cli.journal.reader:JournalReader._event",
     "bytes.py::test_a_cut_at_every_byte_keeps_every_whole_line_and_drops_the_rest_as_torn",
 )
 def _(event: Any) -> Any:
@@ -531,7 +531,7 @@ def _(publish: Any) -> Any:
 
 @seeded(
     "a concurrency key not locked",
-    "durably_cli.engines.local.turns:ConcurrencyKey._lock_or_holder",
+    "durably_cli.engines.local.turns:Turn._lock_or_holder",
     "keys.py::test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not",
 )
 def _(lock_or_holder: Any) -> Any:

@@ -16,7 +16,7 @@ from durably_cli.journal.events import (
     RunCancelled,
     RunCompleted,
     RunCreated,
-    RunFailed,
+    RunHasFailed,
     RunInterrupted,
     RunStarted,
     StepCompleted,
@@ -90,7 +90,7 @@ later: st.SearchStrategy[Event] = st.one_of(
         message=st.none() | texts,
     ),
     st.builds(RunCompleted, output=jsons, at=times),
-    st.builds(RunFailed, error=errors, at=times, step=st.none() | names),
+    st.builds(RunHasFailed, error=errors, at=times, step=st.none() | names),
     st.builds(RunInterrupted, signal=texts, at=times),
     st.builds(RunCancelled, at=times, reason=st.none() | texts),
 )

@@ -21,7 +21,7 @@ def test_plain_steps_are_read_many_at_a_time_as_they_are_one_by_one(events: list
     for seq, line in enumerate(lines):
         crcs.append(codec.decode(line[:-1], seq, crcs[-1])[1])
     for seq in range(len(lines)):
-        found, crc = fast_codec.decode(lines[seq:], seq, crcs[seq])
+        found, crc = fast_codec.decode_steps(lines[seq:], seq, crcs[seq])
         assert found == events[seq : seq + len(found)]
         assert crc == crcs[seq + len(found)]
         assert found or type(events[seq]) is not StepStarted or not is_plain(events[seq].name)
@@ -53,7 +53,7 @@ def test_a_result_that_is_not_written_as_it_should_be_is_not_read_with_many(text
     body = f'{{"seq":1,"type":"step.completed","name":"two","ms":1,"result":{text},"at":"{AT}"'
     sealed = zlib.crc32(body.encode(), crc)
     second = body.encode() + b',"crc":"%08x"}\n' % sealed
-    assert len(fast_codec.decode([first, second], 0, 0)[0]) <= 1
+    assert len(fast_codec.decode_steps([first, second], 0, 0)[0]) <= 1
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_results_that_are_only_values_together_are_not_read_with_many(texts: lis
     for seq, text in enumerate(texts):
         line, crc = codec.encode(seq, StepCompleted(f"step-{seq}", 1, Json(text), AT), crc)
         lines.append(line)
-    assert fast_codec.decode(lines, 0, 0) == ([], 0)
+    assert fast_codec.decode_steps(lines, 0, 0) == ([], 0)
     with pytest.raises(codec.BadLine):
         codec.decode(lines[0][:-1], 0, 0)
 
@@ -85,5 +85,5 @@ def test_a_line_that_is_not_the_next_one_is_not_read_with_many(old: bytes, new: 
     body = body.replace(old, new)
     second = body + b',"crc":"%08x"}\n' % zlib.crc32(body, crc)
     for line in (second, second.replace(b'"ms"', b'"mS"'), second[:-1]):
-        found = fast_codec.decode([first, line], 0, 0)
+        found = fast_codec.decode_steps([first, line], 0, 0)
         assert found in (([StepStarted("one", AT)], crc), ([], 0))

@@ -14,7 +14,7 @@ import pytest
 from durably_cli.errors import Busy, Forbidden, JournalLost
 from durably_cli.journal import ownership
 from durably_cli.journal.events import FORMAT, LogWritten, RunCreated, StepCompleted, StepStarted
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.writer import Journal
 from durably_cli.system import locks
 from durably_cli.values.strict_json import Json
@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def create(path: Path) -> Journal:
-    made = ownership.create(path, path.parent / "tmp", CREATED)
+    made = ownership.create_journal(path, path.parent / "tmp", CREATED)
     assert made is not None
     return made
 
@@ -40,14 +40,14 @@ def create(path: Path) -> Journal:
 def events(path: Path) -> list[object]:
     fd = os.open(path, os.O_RDONLY)
     try:
-        return list(Reading(fd, path, RUN))
+        return list(JournalReader(fd, path, RUN))
     finally:
         os.close(fd)
 
 
 def take_over(path: Path) -> tuple[Journal, str | None]:
     lock = ownership.hold(path)
-    reading = Reading(lock.fd, path, RUN)
+    reading = JournalReader(lock.fd, path, RUN)
     list(reading)
     return ownership.take_over(lock, reading, path, path.parent / "tmp")
 
@@ -75,7 +75,7 @@ def test_a_new_journal_is_held_private_and_holds_its_first_line(path: Path) -> N
 
 def test_a_name_that_is_taken_is_left_alone(path: Path) -> None:
     path.write_text("mine")
-    assert ownership.create(path, path.parent / "tmp", CREATED) is None
+    assert ownership.create_journal(path, path.parent / "tmp", CREATED) is None
     assert path.read_text() == "mine"
     assert list((path.parent / "tmp").iterdir()) == []
 
@@ -249,7 +249,7 @@ def test_who_waited_for_a_journal_that_was_replaced_gets_the_new_one(path: Path)
     child = os.fork()
     if child == 0:
         lock = ownership.hold(path)
-        reading = Reading(lock.fd, path, RUN)
+        reading = JournalReader(lock.fd, path, RUN)
         list(reading)
         os.write(ready[1], b"x")
         time.sleep(0.5)  # meanwhile the parent waits for the old file

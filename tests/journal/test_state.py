@@ -13,7 +13,7 @@ from durably_cli.journal.events import (
     LogWritten,
     RunCancelled,
     RunCompleted,
-    RunFailed,
+    RunHasFailed,
     RunInterrupted,
     RunStarted,
     StepCompleted,
@@ -27,10 +27,10 @@ from tests.harness.strategies import journals
 def model(events: list[Event]) -> dict[str, Any]:
     """What a run is, told from its whole list of events, with no state carried along."""
     starts = [at for at, event in enumerate(events) if isinstance(event, RunStarted)]
-    ends = (RunCompleted, RunFailed, RunCancelled, RunStarted)
+    ends = (RunCompleted, RunHasFailed, RunCancelled, RunStarted)
     turning = [event for event in events if isinstance(event, ends)]
     last = turning[-1] if turning else None
-    word = {RunCompleted: "completed", RunFailed: "failed", RunCancelled: "cancelled"}
+    word = {RunCompleted: "completed", RunHasFailed: "failed", RunCancelled: "cancelled"}
     status = "pending" if last is None else word.get(type(last), "running")
     last_word: dict[str, Event] = {}
     for event in events:
@@ -40,14 +40,14 @@ def model(events: list[Event]) -> dict[str, Any]:
     completed = [event for event in events if isinstance(event, StepCompleted)]
     return {
         "status": status,
-        "ended": last.at if isinstance(last, (RunCompleted, RunFailed, RunCancelled)) else None,
+        "ended": last.at if isinstance(last, (RunCompleted, RunHasFailed, RunCancelled)) else None,
         "attempts": len(starts),
         "completed": len(completed),
         "completed_ms": sum(event.ms for event in completed),
         "in_doubt": {name for name, event in last_word.items() if isinstance(event, StepStarted)},
         "failed": {name for name, event in last_word.items() if isinstance(event, StepFailed)},
         "logs": sum(isinstance(event, LogWritten) for event in events),
-        "error": last.error if isinstance(last, RunFailed) else None,
+        "error": last.error if isinstance(last, RunHasFailed) else None,
         "output": next(
             (event.output for event in reversed(events) if isinstance(event, RunCompleted)), None
         ),

@@ -14,7 +14,7 @@ import pytest
 from durably_cli.errors import JournalLost, RunEnded
 from durably_cli.journal import ownership
 from durably_cli.journal.events import FORMAT, LogWritten, RunCompleted, RunCreated, StepCompleted
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.writer import Journal
 from durably_cli.system import files
 from durably_cli.values.strict_json import Json
@@ -28,7 +28,7 @@ THREADS, EACH = 16, 40
 def new(tmp_path: Path) -> Journal:
     path = tmp_path / "runs" / f"{RUN}.jsonl"
     files.make_folder(path.parent)
-    made = ownership.create(path, tmp_path / "tmp", CREATED)
+    made = ownership.create_journal(path, tmp_path / "tmp", CREATED)
     assert made is not None
     return made
 
@@ -40,7 +40,7 @@ def result(name: str) -> StepCompleted:
 def names_in(journal: Journal) -> set[str]:
     fd = os.open(journal.path, os.O_RDONLY)
     try:
-        events = list(Reading(fd, journal.path, RUN))
+        events = list(JournalReader(fd, journal.path, RUN))
     finally:
         os.close(fd)
     return {event.name for event in events if isinstance(event, StepCompleted)}

@@ -51,7 +51,7 @@ def test_then_where_it_was_last_time_unless_it_is_there_no_more(
     monkeypatch.setenv("DURABLY_CACHE_DIR", str(tmp_path / "cache"))
     first = write(root, "first.py", JOB.format(name="moving"))
     write(root, "other.py", "")
-    known_jobs.remember(root, [discovery.find_job(root, "moving")])
+    known_jobs.remember_jobs(root, [discovery.find_job(root, "moving")])
     forget(root)
     assert discovery.find_job(root, "moving").source == first
     assert "durably_job_other" not in sys.modules

@@ -26,7 +26,7 @@ class Sleep(NamedTuple):
         if isinstance(waiting, StepWaiting):  # begun before: the time goes on
             until = waiting.until
         else:
-            until = clock.write(datetime.now(UTC) + timedelta(seconds=self.seconds))
+            until = clock.format_time(datetime.now(UTC) + timedelta(seconds=self.seconds))
             yield StepWaiting(self.name, clock.now(), until)
         yield Wait(until)
         yield StepCompleted(self.name, 0, Json("null"), clock.now())

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.project.stores import adopt
 from durably_cli.render.words import visible
 
 
-@command("adopt")
+@as_command("adopt")
 def adopt_(
     context: typer.Context,
     old: Annotated[str, typer.Argument(help="Where the project was before.", metavar="OLD_DIR")],

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from durably_cli import hints
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import (
     FreeKeys,
@@ -27,7 +27,7 @@ from durably_cli.render.words import age
 from durably_cli.values.quantities import plural, size
 
 
-@command()
+@as_command()
 def delete(
     context: typer.Context,
     runs: SomeRuns,

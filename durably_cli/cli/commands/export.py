@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import say, say_damage
 from durably_cli.cli.parameters import (
     OneRun,
@@ -23,7 +23,7 @@ from durably_cli.system.files import working_directory
 from durably_cli.system.ids import short
 
 
-@command()
+@as_command()
 def export(
     context: typer.Context,
     run: OneRun,
@@ -52,9 +52,9 @@ def run_export(project: Path, query: str, target: Path) -> int:
     if os.path.lexists(target):
         raise UsageError(f"{target} exists already", hint="choose another name")
     fd, temporary = files.create_unnamed(target.parent, target.name)
-    with files.naming(target), open(fd, "wb") as out:
+    with files.with_path(target), open(fd, "wb") as out:
         with store.view(run_id, despite_damage=True) as view:
-            contents = bundle.write(view, store, _job_files(project), out)
+            contents = bundle.pack(view, store, _job_files(project), out)
             damage = view.damage
         out.flush()
         os.fsync(fd)

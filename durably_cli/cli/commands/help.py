@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from durably_cli.cli.app import command
+from durably_cli.cli.app import as_command
 from durably_cli.cli.completion import complete_topics
 from durably_cli.cli.help import run_help
 
 
-@command("help")
+@as_command("help")
 def help_(
     topic: Annotated[
         str | None, typer.Argument(metavar="TOPIC", autocompletion=complete_topics)

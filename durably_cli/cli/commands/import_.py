@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import say, say_damage
-from durably_cli.engines.local.import_ import bring_in
+from durably_cli.engines.local.import_ import import_bundle
 from durably_cli.engines.local.view import is_imported
 from durably_cli.project import stores
 from durably_cli.system.ids import short
 
 
-@command("import")
+@as_command("import")
 def import_(
     context: typer.Context,
     file: Annotated[
@@ -41,7 +41,7 @@ def run_import(project: Path, source: Path, *, adopt: bool) -> int:
     """`durably import`; the exit code."""
     store = stores.open_store(project, to_write=True)
     with open(source, "rb") as file:
-        contents, was_here, damage = bring_in(file, store, adopt=adopt)
+        contents, was_here, damage = import_bundle(file, store, adopt=adopt)
     print(contents.run)
     what = "was here already" if was_here else "is imported"
     read_only = is_imported(store.path_of(contents.run))

@@ -11,7 +11,7 @@ from typing import NamedTuple, TextIO
 import typer
 
 from durably_cli import version
-from durably_cli.cli.app import command
+from durably_cli.cli.app import as_command
 from durably_cli.cli.parameters import (
     AsJson,
 )
@@ -27,7 +27,7 @@ from durably_cli.values.strict_json import to_json
 from durably_cli.version import __version__
 
 
-@command()
+@as_command()
 def info(context: typer.Context, as_json: AsJson = False) -> int:
     """Show every setting and folder, and where each comes from.
 

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from durably_cli import hints
-from durably_cli.cli.app import command
+from durably_cli.cli.app import as_command
 from durably_cli.cli.asking import say
 from durably_cli.system.files import working_directory
 
 
-@command()
+@as_command()
 def init(
     folder: Annotated[
         Path, typer.Argument(help="Where; here by default.", metavar="DIR", file_okay=False)

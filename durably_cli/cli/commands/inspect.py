@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 import typer
 
 from durably_cli import hints
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.parameters import (
     AsJson,
     OneRun,
@@ -18,7 +18,7 @@ from durably_cli.cli.parameters import (
 from durably_cli.engines.local.follow import follow
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.errors import JournalError, NotFound, UsageError
 from durably_cli.journal.blobs import BlobDamaged, Blobs
 from durably_cli.project import stores
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@command()
+@as_command()
 def inspect(
     context: typer.Context,
     run: OneRun,
@@ -97,10 +97,10 @@ def run_inspect(project: Path, query: str, options: InspectOptions) -> int:
     return 0
 
 
-def _writer(options: InspectOptions, project: Path, out: TextIO) -> Callable[[View], None]:
+def _writer(options: InspectOptions, project: Path, out: TextIO) -> Callable[[RunView], None]:
     """What writes the run as the options want it. UsageError if they want it in two ways."""
     step, html, svg = options.step, options.html, options.svg
-    ways: dict[str, Callable[[View], None]] = {}
+    ways: dict[str, Callable[[RunView], None]] = {}
     if step is not None:
         ways["--step"] = lambda view: _write_result(view, step, out)
     if options.events:
@@ -141,24 +141,24 @@ def _follow(store: Store, run_id: str, options: InspectOptions) -> None:
             pass
 
 
-def _show(view: View, out: TextIO) -> None:
+def _show(view: RunView, out: TextIO) -> None:
     from durably_cli.render.tables import console_on, show_run
 
     show_run(view, console_on(out))
 
 
-def _write_lines(view: View, out: TextIO) -> None:
+def _write_lines(view: RunView, out: TextIO) -> None:
     out.writelines(line.decode("ascii") + "\n" for line, _ in view.lines())
 
 
-def _write_page(view: View, project: Path, path: Path) -> None:
+def _write_page(view: RunView, project: Path, path: Path) -> None:
     from durably_cli.render.page import write_page
 
     with _new_file(path) as file:
         write_page(view, project, file)
 
 
-def _write_picture(view: View, path: Path) -> None:
+def _write_picture(view: RunView, path: Path) -> None:
     from durably_cli.render.svg import write_svg
 
     with _new_file(path) as file:
@@ -172,7 +172,7 @@ def _new_file(path: Path) -> TextIO:
     return open(path, "w", encoding="utf-8")
 
 
-def _whole(view: View, name: str, result: Json) -> Json:
+def _whole(view: RunView, name: str, result: Json) -> Json:
     try:
         return Blobs(view.path).get(result)
     except BlobDamaged as error:
@@ -182,7 +182,7 @@ def _whole(view: View, name: str, result: Json) -> Json:
         ) from None
 
 
-def _write_result(view: View, name: str, out: TextIO) -> None:
+def _write_result(view: RunView, name: str, out: TextIO) -> None:
     for step in rows.all_steps(view):
         if step.name == name and step.result is not None:
             if out.isatty():  # a large one as its reference: a preview, and the file's name

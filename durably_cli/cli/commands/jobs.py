@@ -10,15 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from durably_cli import hints
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.parameters import (
     AsJson,
 )
-from durably_cli.cli.streams import aside
+from durably_cli.cli.streams import redirected
 from durably_cli.engines.local.index import candidates
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.engines.local.working_folder import inside
 from durably_cli.errors import ConfigError, InvalidInput, JobModuleError
 from durably_cli.project import known_jobs, stores
@@ -30,7 +30,7 @@ from durably_cli.values.schema import Field, Kind
 from durably_cli.values.strict_json import to_json
 
 
-@command()
+@as_command()
 def jobs(
     context: typer.Context,
     job: Annotated[
@@ -58,10 +58,10 @@ def jobs(
 
 def run_jobs(project: Path, *, as_json: bool) -> int:
     """`durably jobs`; the exit code: that of a module that does not import, if there is one."""
-    with aside(), inside(project):
+    with redirected(), inside(project):
         jobs, broken = load_all(project)
         broken += list(_taken_out(jobs))
-    known_jobs.remember(project, jobs.values(), all_of_them=not broken)
+    known_jobs.remember_jobs(project, jobs.values(), all_of_them=not broken)
     last = last_runs(stores.open_store(project), jobs)
     described = [(jobs[name], last.get(name)) for name in sorted(jobs)]
     out = sys.stdout
@@ -85,9 +85,9 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
 
 def run_job(project: Path, name: str, *, as_json: bool) -> int:
     """`durably jobs JOB`; the exit code."""
-    with aside() as streams, inside(project):
+    with redirected() as streams, inside(project):
         job = find_job(project, name, lambda text: streams.stderr.write(visible(text) + "\n"))
-    known_jobs.remember(project, [job])
+    known_jobs.remember_jobs(project, [job])
     last_run = last_runs(stores.open_store(project), [name]).get(name)
     out = sys.stdout
     if as_json:
@@ -109,7 +109,7 @@ def last_runs(store: Store, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     missing = set(names)
     for run in store.look_at(candidates(store, jobs=missing)) if missing else ():
-        if isinstance(run, View) and run.state.created.job in missing:
+        if isinstance(run, RunView) and run.state.created.job in missing:
             found[run.state.created.job] = summary(run)
             missing.remove(run.state.created.job)
             if not missing:

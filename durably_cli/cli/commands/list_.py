@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 import typer
 
 from durably_cli import hints
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.options import read_labels, read_moment
 from durably_cli.cli.parameters import (
     AsJson,
 )
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import Unreadable, View
+from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import UsageError
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@command("list")
+@as_command("list")
 def list_(
     context: typer.Context,
     job: Annotated[
@@ -94,7 +94,7 @@ class Filters(NamedTuple):
     labels: dict[str, str]
     since: datetime | None
 
-    def matches(self, run: View | Unreadable) -> bool:
+    def matches(self, run: RunView | Unreadable) -> bool:
         """Does the run fit every filter that was given?"""
         if self.statuses and run.status not in self.statuses:
             return False
@@ -133,7 +133,7 @@ def run_list(
     return 0
 
 
-def _fitting(store: Store, filters: Filters) -> Iterator[View | Unreadable]:
+def _fitting(store: Store, filters: Filters) -> Iterator[RunView | Unreadable]:
     run_ids = _candidates(store, filters)
     if filters.since is not None:
         since = filters.since
@@ -156,7 +156,7 @@ def _candidates(store: Store, filters: Filters) -> Iterator[str]:
     )
 
 
-def _show_list(runs: Iterator[View | Unreadable], out: TextIO) -> int:
+def _show_list(runs: Iterator[RunView | Unreadable], out: TextIO) -> int:
     from durably_cli.render.tables import console_on, show_list
 
     return show_list(runs, console_on(out))

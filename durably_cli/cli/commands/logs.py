@@ -10,7 +10,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.parameters import (
     OneRun,
 )
@@ -29,7 +29,7 @@ class Level(StrEnum):
     ERROR = "error"
 
 
-@command()
+@as_command()
 def logs(
     context: typer.Context,
     run: OneRun,
@@ -84,7 +84,7 @@ def run_logs(
 
 def _wanted(events: Iterable[Event], step: str | None, level: str) -> Iterator[LogWritten]:
     levels = _LEVELS[_LEVELS.index(level) :]
-    for log in rows.logs(events):
+    for log in rows.log_lines(events):
         if log.level in levels and step in (None, log.step):
             yield log
 

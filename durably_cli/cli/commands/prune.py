@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import confirm, say
 from durably_cli.cli.options import read_moment
 from durably_cli.cli.parameters import (
@@ -20,7 +20,7 @@ from durably_cli.cli.parameters import (
 )
 from durably_cli.engines.local.remove import FINAL, remove, sweep
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import Unreadable, View
+from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import Busy, NotFound, UsageError
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
@@ -29,7 +29,7 @@ from durably_cli.system import ids
 from durably_cli.values.quantities import plural, size
 
 
-@command()
+@as_command()
 def prune(
     context: typer.Context,
     older_than: Annotated[
@@ -117,6 +117,6 @@ def _old(store: Store, options: PruneOptions) -> Iterator[str]:
         seen[job] += 1
         if seen[job] <= options.keep_last or ids.made_at(run.run_id) >= options.before:
             continue
-        held = isinstance(run, View) and run.held
+        held = isinstance(run, RunView) and run.held
         if not held and run.status in (options.statuses or FINAL):
             yield run.run_id

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from durably_cli import hints
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import confirm, say
 from durably_cli.cli.parameters import (
     OneRun,
@@ -21,7 +21,7 @@ from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
 
-@command("repair")
+@as_command("repair")
 def repair_(
     context: typer.Context,
     run: OneRun,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from durably_cli import hints
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.parameters import (
     AsJson,
     OneRun,
@@ -13,7 +13,7 @@ from durably_cli.cli.parameters import (
 )
 
 
-@command()
+@as_command()
 def resume(
     context: typer.Context,
     run: OneRun,

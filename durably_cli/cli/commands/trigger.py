@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from durably_cli import hints
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.inputs import laid_over, read_input
 from durably_cli.cli.job_flags import TriggerCommand, given_fields
@@ -20,7 +20,7 @@ from durably_cli.engines.request import OnConflict, Request
 from durably_cli.values.strict_json import printable
 
 
-@command(cls=TriggerCommand)
+@as_command(cls=TriggerCommand)
 def trigger(
     context: typer.Context,
     job: Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from durably_cli import hints
-from durably_cli.cli.app import command, project_of
+from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.parameters import (
     AnyRuns,
     AsJson,
@@ -25,7 +25,7 @@ from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import to_json
 
 
-@command()
+@as_command()
 def verify(
     context: typer.Context,
     runs: AnyRuns = None,

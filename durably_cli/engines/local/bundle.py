@@ -22,9 +22,9 @@ from typing import IO, Any, BinaryIO, NamedTuple
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.execute import host
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.errors import InvalidInput
-from durably_cli.journal.blobs import BlobDamaged, Blobs, is_file_name, is_reference
+from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference, is_file_name
 from durably_cli.journal.events import StepCompleted
 from durably_cli.system import clock, files, ids
 from durably_cli.values.strict_json import to_json
@@ -48,7 +48,7 @@ class Contents(NamedTuple):
     input_sha256: str | None = None
 
 
-def write(view: View, store: Store, job_files: Iterable[Path], out: BinaryIO) -> Contents:
+def pack(view: RunView, store: Store, job_files: Iterable[Path], out: BinaryIO) -> Contents:
     """Write the run as it stands now; what the bundle says of itself."""
     created = view.state.created
     source = _source_of(view, job_files)
@@ -138,7 +138,7 @@ def _put(file: IO[bytes], path: Path) -> str:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         os.fchmod(fd, 0o600)
-        with files.naming(path):
+        with files.with_path(path):
             while data := file.read(_CHUNK):
                 digest.update(data)
                 files.write_all(fd, data)
@@ -148,11 +148,11 @@ def _put(file: IO[bytes], path: Path) -> str:
     return digest.hexdigest()
 
 
-def _whole_blobs(view: View) -> list[Path]:
+def _whole_blobs(view: RunView) -> list[Path]:
     """The files of the large results that the journal names, without those that are lost."""
     blobs, found = Blobs(view.path), set[Path]()
     for event in view.events():
-        if isinstance(event, StepCompleted) and is_reference(event.result):
+        if isinstance(event, StepCompleted) and is_blob_reference(event.result):
             try:
                 blobs.check(event.result)
             except BlobDamaged:
@@ -167,7 +167,7 @@ def _add(archive: tarfile.TarFile, name: str, file: IO[bytes], size: int) -> Non
     archive.addfile(member, file)
 
 
-def _source_of(view: View, job_files: Iterable[Path]) -> Path | None:
+def _source_of(view: RunView, job_files: Iterable[Path]) -> Path | None:
     """The file that the last attempt was made with, if it is unchanged."""
     attempts = view.state.attempts
     wanted = attempts[-1].started.source if attempts else None

@@ -16,7 +16,7 @@ from durably_cli.system import files
 from durably_cli.values.strict_json import to_json
 
 
-def read(path: Path) -> Any:
+def read_cache(path: Path) -> Any:
     """The document; None if there is none, or what is there cannot be one."""
     try:
         with open(files.open_existing(path), "rb") as file:
@@ -25,7 +25,7 @@ def read(path: Path) -> Any:
         return None
 
 
-def write(path: Path, content: Any) -> None:
+def write_cache(path: Path, content: Any) -> None:
     """Put a document in its place, if that can be done."""
     try:
         files.make_folder(path.parent)

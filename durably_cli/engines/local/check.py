@@ -10,9 +10,9 @@ from typing import NamedTuple
 from durably_cli.engines.local import remove
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import Unreadable, View, is_imported
+from durably_cli.engines.local.view import RunView, Unreadable, is_imported
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged
-from durably_cli.journal.blobs import BlobDamaged, Blobs, is_file_name, is_reference
+from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference, is_file_name
 from durably_cli.journal.events import StepCompleted
 from durably_cli.system import files, ids, locks
 from durably_cli.values.quantities import plural, size
@@ -62,7 +62,7 @@ def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
         if isinstance(found.error, JournalDamaged):
             detail = f"no step is intact; {_place(found.error)}"
         yield Finding("journal", run_id, str(found.status), detail)
-    elif isinstance(found, View):
+    elif isinstance(found, RunView):
         with found:
             yield _of_view(found)
             yield from _of_its_blobs(found)
@@ -72,7 +72,7 @@ def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
             yield Finding("original", path.name, "ok", f"kept beside its journal, {_size(path)}")
 
 
-def _of_view(view: View) -> Finding:
+def _of_view(view: RunView) -> Finding:
     steps, damage = view.state.completed_steps, view.damage
     if damage:
         several = "step 1 is intact" if steps == 1 else f"steps 1 to {steps:,} are intact"
@@ -91,11 +91,11 @@ def _place(damage: JournalDamaged) -> str:
     return f"line {damage.line} is damaged at byte {damage.byte:,}: {damage.reason}"
 
 
-def _of_its_blobs(view: View) -> Iterator[Finding]:
+def _of_its_blobs(view: RunView) -> Iterator[Finding]:
     """Its large results; and files beside them that no line names, as a crash leaves them."""
     blobs, named = Blobs(view.path), set[str]()
     for event in view.events():
-        if isinstance(event, StepCompleted) and is_reference(event.result):
+        if isinstance(event, StepCompleted) and is_blob_reference(event.result):
             try:
                 named.add(blobs.path_of(event.result).name)
                 blobs.check(event.result)
@@ -111,7 +111,7 @@ def _of_its_blobs(view: View) -> Iterator[Finding]:
         yield Finding("result", path, "leftover", detail)
 
 
-def _of_its_key(store: Store, view: View) -> Iterator[Finding]:
+def _of_its_key(store: Store, view: RunView) -> Iterator[Finding]:
     """A run whose key does not stand for it could be run twice."""
     created = view.state.created
     if created.idempotency_key is None or view.imported:

@@ -142,7 +142,7 @@ class Claims:
         fd, temporary = files.create(self._temporary, path.name)
         fields = {name: value for name, value in claim._asdict().items() if value is not None}
         try:
-            with files.naming(path):
+            with files.with_path(path):
                 files.write_all(fd, (to_json(fields) + "\n").encode("ascii"))
                 files.sync(fd)
         except BaseException:

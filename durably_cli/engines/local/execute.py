@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from durably_cli.engines.local import working_folder
 from durably_cli.engines.local.recorder import Recorder
 from durably_cli.errors import Abort, Interrupted, JournalLost
-from durably_cli.journal.events import Event, RunCompleted, RunFailed, RunInterrupted, RunStarted
+from durably_cli.journal.events import Event, RunCompleted, RunHasFailed, RunInterrupted, RunStarted
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.state import RunState
@@ -31,7 +31,7 @@ from durably_cli.values.strict_json import Json, printable
 from durably_cli.version import __version__
 
 
-class Work(NamedTuple):
+class BoundHandler(NamedTuple):
     """What to execute: a handler with its input bound, the sha256 of its file, known secrets."""
 
     call: Callable[[Step], Json]
@@ -49,7 +49,7 @@ class Watcher(Protocol):
         """A step's journalled result was handed back."""
 
 
-class OwnedRun:
+class LiveRun:
     """A run this process owns: its journal, what that held, and what it had of the steps.
 
     `dropped` is the size of the torn tail that was left behind, `kept` the file that has it still,
@@ -75,7 +75,7 @@ class OwnedRun:
         return self.state.created.run
 
 
-def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
+def execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
     """Execute a run that has not ended, to its journalled end or the end of this attempt.
 
     A failure of the job ends the run and returns. Interrupted, JournalLost and KeyboardInterrupt
@@ -101,7 +101,7 @@ def execute(run: OwnedRun, work: Work, watcher: Watcher) -> None:
         record.end()
 
 
-def _end_of(work: Work, step: Step, record: Recorder) -> RunCompleted | RunFailed:
+def _end_of(work: BoundHandler, step: Step, record: Recorder) -> RunCompleted | RunHasFailed:
     """Call the handler; the event that ends the run. What ends only the attempt passes through."""
     try:
         output = _called(work, step)
@@ -117,11 +117,11 @@ def _end_of(work: Work, step: Step, record: Recorder) -> RunCompleted | RunFaile
         raise
     except BaseException as error:  # SystemExit too: leaving is not completing
         error_info = work.secrets.masked_error(describe(error))
-        return RunFailed(error_info, clock.now(), step.step_of(error))
+        return RunHasFailed(error_info, clock.now(), step.step_of(error))
     return RunCompleted(output, clock.now())
 
 
-def _called(work: Work, step: Step) -> Json:
+def _called(work: BoundHandler, step: Step) -> Json:
     """What the handler returns. Of a process that it forked this is the end, with nothing written.
 
     Such a child ends as one of a plain program does: by its own exit code, or a traceback and 1.
@@ -145,7 +145,7 @@ class ChildEnds(SystemExit):
     """The end of a process that the handler forked and that came back to durably."""
 
 
-def _started(run: OwnedRun, attempt: int, source: str | None) -> RunStarted:
+def _started(run: LiveRun, attempt: int, source: str | None) -> RunStarted:
     folder = working_folder.current()
     return RunStarted(
         attempt=attempt,

@@ -10,7 +10,7 @@ from durably_cli import hints
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import NotFound
 from durably_cli.journal.events import Event
-from durably_cli.journal.reader import Mark, Reading
+from durably_cli.journal.reader import JournalReader, Position
 from durably_cli.system import files, locks
 
 PAUSE_SECONDS = 0.2
@@ -19,11 +19,11 @@ PAUSE_SECONDS = 0.2
 
 def follow(store: Store, run_id: str) -> Iterator[tuple[bytes, Event]]:
     """The run's lines, as `View.lines` gives them, and those to come until no process holds it."""
-    mark: Mark | None = None
+    mark: Position | None = None
     while True:
         fd, held = _open(store, run_id)
         try:
-            reading = Reading(fd, store.path_of(run_id), run_id, after=mark)
+            reading = JournalReader(fd, store.path_of(run_id), run_id, after=mark)
             last: tuple[bytes, Event] | None = None
             for line in reading.with_lines():
                 if last:
@@ -41,7 +41,7 @@ def follow(store: Store, run_id: str) -> Iterator[tuple[bytes, Event]]:
         time.sleep(PAUSE_SECONDS)
 
 
-def moments(pause: float = PAUSE_SECONDS) -> Iterator[None]:
+def ticks(pause: float = PAUSE_SECONDS) -> Iterator[None]:
     """The moments to look again, for ever: the longer a look takes, the rarer they are."""
     while True:
         begun = time.monotonic()

@@ -20,7 +20,7 @@ from durably_cli.engines.local import bundle
 from durably_cli.engines.local.bundle import Contents
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import View, is_imported, marker_of
+from durably_cli.engines.local.view import RunView, is_imported, marker_of
 from durably_cli.errors import Conflict, DurablyError, InvalidInput, JournalDamaged
 from durably_cli.journal.blobs import Blobs
 from durably_cli.system import files, locks
@@ -36,7 +36,7 @@ class Imported(NamedTuple):
     damage: JournalDamaged | None
 
 
-def bring_in(file: BinaryIO, store: Store, *, adopt: bool) -> Imported:
+def import_bundle(file: BinaryIO, store: Store, *, adopt: bool) -> Imported:
     """Put the run of a bundle into the store, read-only unless it is adopted.
 
     InvalidInput if it is no bundle, or a damaged one; Conflict if the store has another run of this
@@ -80,7 +80,7 @@ def _look(journal: Path) -> tuple[str | None, JournalDamaged | None]:
     """The idempotency key of an unpacked run, and what is damaged of it."""
     fd = files.open_existing(journal)
     try:
-        view = View(fd, journal)
+        view = RunView(fd, journal)
     except DurablyError as error:
         os.close(fd)
         raise InvalidInput(f"its journal cannot be read: {error.what}") from None

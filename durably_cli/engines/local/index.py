@@ -26,7 +26,7 @@ from zlib import crc32
 
 from durably_cli.engines.local import cache
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.journal.state import Status
 from durably_cli.system import files, folders
 from durably_cli.values.strict_json import to_json
@@ -79,8 +79,8 @@ def candidates(
 ) -> Iterator[str]:
     """The ids of all runs of these statuses, jobs and labels, and of some others; newest first.
 
-    An empty filter matches every run. The caller may shrink `jobs` between items. `looking_at_many` is called
-    once if that takes a while, as it does where there is no index yet.
+    An empty filter matches every run. The caller may shrink `jobs` between items.
+    `looking_at_many` is called once if it takes a while, as it does where there is no index yet.
     """
     wanted = labels or {}
     if not (statuses or jobs or wanted) or not set(statuses).isdisjoint(_UNFORESEEN):
@@ -113,7 +113,7 @@ def _runs_of(day: str, store: Store, folder: Path) -> tuple[_Day, int]:
     """The runs of a day, and how many journals were looked at to know."""
     path = folder / f"{day}.json"
     stamp = _stamp_of_day(store.runs / day)
-    known = cache.read(path)
+    known = cache.read_cache(path)
     try:
         if stamp and known["folder"] == stamp and len(known["open"]) <= _FEW:
             return _Day(list(known["open"]), [_ended(*each) for each in known["ended"]]), 0
@@ -122,7 +122,7 @@ def _runs_of(day: str, store: Store, folder: Path) -> tuple[_Day, int]:
     looks, looked_at = _looks(day, store, folder / f"{day}.runs.json")
     runs = _grouped(looks)
     if stamp and stamp == _stamp_of_day(store.runs / day):
-        cache.write(path, {"folder": stamp, **runs._asdict()})
+        cache.write_cache(path, {"folder": stamp, **runs._asdict()})
     return runs, looked_at
 
 
@@ -131,7 +131,7 @@ def _looks(day: str, store: Store, path: Path) -> tuple[dict[str, _Look], int]:
     had ended, and whose journal is as it was.
     """
     try:
-        before = {run_id: _read_look(*look) for run_id, look in cache.read(path).items()}
+        before = {run_id: _read_look(*look) for run_id, look in cache.read_cache(path).items()}
     except (TypeError, ValueError, AttributeError):
         before = {}
     looks: dict[str, _Look] = {}
@@ -144,7 +144,7 @@ def _looks(day: str, store: Store, path: Path) -> tuple[dict[str, _Look], int]:
             looked += 1
         looks[run_id] = last
     if looks != before:
-        cache.write(path, looks)
+        cache.write_cache(path, looks)
     return looks, looked
 
 
@@ -158,7 +158,7 @@ def _read_look(stamp: list[int | str], status: str | None, job: str, labels: Any
 
 def _look(run_id: str, store: Store, stamp: list[int | str]) -> _Look:
     found = store.look(run_id)
-    if not isinstance(found, View):
+    if not isinstance(found, RunView):
         return _Look(stamp)
     with found:
         if found.damage or found.held or not found.state.has_ended:

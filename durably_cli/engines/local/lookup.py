@@ -9,7 +9,7 @@ from pathlib import Path
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.journal.state import Status
 from durably_cli.system import ids
@@ -76,9 +76,9 @@ def _newest_of(store: Store, job: str) -> str | None:
     return _newest(store, candidates(store, jobs=[job]), lambda view: view.state.created.job == job)
 
 
-def _newest(store: Store, run_ids: Iterable[str], wanted: Callable[[View], bool]) -> str | None:
+def _newest(store: Store, run_ids: Iterable[str], wanted: Callable[[RunView], bool]) -> str | None:
     for run in store.look_at(run_ids):
-        if isinstance(run, View) and wanted(run):
+        if isinstance(run, RunView) and wanted(run):
             return run.run_id
     return None
 
@@ -115,7 +115,7 @@ def _candidates(store: Store, fitting: list[str]) -> str:
     lines = []
     for run in fitting[:_CANDIDATES]:
         found = store.look(run)
-        if isinstance(found, View):
+        if isinstance(found, RunView):
             lines.append(f"  {run}  {found.state.created.job}  {found.status}")
             found.close()
         else:

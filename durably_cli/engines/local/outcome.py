@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from durably_cli.engines.local.execute import OwnedRun
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.execute import LiveRun
+from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import StepCompleted
 
 
@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
     saved_ms: int
 
 
-def outcome_of(run: OwnedRun, view: View) -> Outcome:
+def outcome_of(run: LiveRun, view: RunView) -> Outcome:
     """What came of the attempt at this run, whose journal stands now as the view has it."""
     unused = run.past.results
     saved_ms = run.state.completed_ms

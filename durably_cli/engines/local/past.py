@@ -7,7 +7,7 @@ from pathlib import Path
 
 from durably_cli import hints
 from durably_cli.errors import JournalLost
-from durably_cli.journal.blobs import BlobDamaged, Blobs, is_reference
+from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
 from durably_cli.journal.events import TYPES, Event, StepCompleted, StepStarted
 from durably_cli.steps.operation import Past
 from durably_cli.values.strict_json import Json
@@ -22,7 +22,7 @@ class Results(dict[str, Json]):
 
     def __getitem__(self, name: str) -> Json:
         result = super().__getitem__(name)
-        if not is_reference(result):
+        if not is_blob_reference(result):
             return result
         try:
             return self._blobs.get(result)
@@ -38,7 +38,7 @@ def past_of(journal: Path) -> Past:
     return Past(Results(journal), {})
 
 
-def remember(events: Iterable[Event], past: Past) -> Iterator[Event]:
+def gather(events: Iterable[Event], past: Past) -> Iterator[Event]:
     """Pass the events on, and gather what they say of steps."""
     results, unfinished = past
     of_steps = {cls for name, cls in TYPES.items() if name.startswith("step.")} - {StepStarted}

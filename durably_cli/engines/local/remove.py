@@ -25,7 +25,7 @@ from durably_cli.errors import (
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs, is_file_name
 from durably_cli.journal.events import RunCreated
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.state import NotARun, Status, fold
 from durably_cli.system import clock, files, ids, locks
 from durably_cli.system.locks import Lock
@@ -125,10 +125,10 @@ def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Statu
     """What the held run was made as, if that can be read, and where it stands."""
     created: RunCreated | None = None
     try:
-        for event in Reading(lock.fd, path, run_id):
+        for event in JournalReader(lock.fd, path, run_id):
             created = event if isinstance(event, RunCreated) else None
             break
-        state = fold(Reading(lock.fd, path, run_id, doubt=Blobs(path).missing))
+        state = fold(JournalReader(lock.fd, path, run_id, doubt=Blobs(path).missing))
     except (JournalDamaged, NotARun):
         return created, Status.DAMAGED
     except DurablyError:

@@ -17,7 +17,7 @@ from durably_cli.errors import JournalDamaged, JournalError, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs
 from durably_cli.journal.events import RunRepaired, StepCompleted
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.system import clock
 from durably_cli.values.strict_json import printable
 
@@ -43,7 +43,7 @@ def repair(store: Store, run_id: str, cut: Cut) -> str:
     path = store.path_of(run_id)
     lock = ownership.hold(path)
     try:
-        reading = Reading(lock.fd, path, run_id, doubt=Blobs(path).lost)
+        reading = JournalReader(lock.fd, path, run_id, doubt=Blobs(path).lost)
         if _cut(reading, lock.fd) != cut:
             raise JournalError(f"{path} has changed since it was looked at", hint="try again")
         original = ownership.keep_original(lock, path, "damaged")
@@ -77,12 +77,12 @@ def find_cut(store: Store, run_id: str) -> Cut | None:
             f"there is no run {run_id} in {store.root}", hint=hints.command("list")
         ) from None
     try:
-        return _cut(Reading(lock.fd, path, run_id, doubt=Blobs(path).lost), lock.fd)
+        return _cut(JournalReader(lock.fd, path, run_id, doubt=Blobs(path).lost), lock.fd)
     finally:
         lock.close()
 
 
-def _cut(reading: Reading, fd: int) -> Cut | None:
+def _cut(reading: JournalReader, fd: int) -> Cut | None:
     steps = 0
     try:
         for event in reading:

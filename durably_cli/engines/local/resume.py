@@ -12,18 +12,18 @@ from typing import NamedTuple, Protocol
 
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claims
-from durably_cli.engines.local.execute import OwnedRun, Watcher, Work, execute
-from durably_cli.engines.local.past import past_of, remember
+from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, execute
+from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.turns import ConcurrencyKey, take_turn
-from durably_cli.engines.local.view import Known, View, fold_reading, is_imported
-from durably_cli.engines.payload import Settled
+from durably_cli.engines.local.turns import Turn, take_turn
+from durably_cli.engines.local.view import Checkpoint, RunView, fold_reading, is_imported
+from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy, Forbidden, InvalidInput, JournalTooNew, NotFound
 from durably_cli.journal import ownership
-from durably_cli.journal.blobs import Blobs, is_reference
+from durably_cli.journal.blobs import Blobs, is_blob_reference
 from durably_cli.journal.events import RunCreated
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.state import RunState
 from durably_cli.system import ids
 from durably_cli.system.locks import Lock
@@ -33,27 +33,27 @@ from durably_cli.values.strict_json import Json
 class Runnable(Protocol):
     """What is needed of a job to execute it."""
 
-    def settle(self, given: Json) -> Settled:
+    def settle(self, given: Json) -> ReadyInput:
         """The input to make the run with. InvalidInput if the job's model rejects it."""
 
-    def work(self, input: Json) -> Work:
+    def work(self, input: Json) -> BoundHandler:
         """The handler with this input bound. InvalidInput if the job's model rejects it."""
 
 
 class Observer(Watcher, Protocol):
     """Sees, besides the execution, what it takes to get there."""
 
-    def owns(self, run: OwnedRun) -> None:
+    def owns(self, run: LiveRun) -> None:
         """This process owns the run from now on."""
 
-    def waits_for_run(self, view: View) -> None:
+    def waits_for_run(self, view: RunView) -> None:
         """Another process executes the run; this one waits for its end."""
 
     def waits_for_key(self, run_id: str, key: str) -> None:
         """Another run, whose id this is, has the concurrency key; this one waits for its turn."""
 
 
-class Ended(NamedTuple):
+class TriggerResult(NamedTuple):
     """The run a command ended up with. What came of it stands in its journal.
 
     `known` is what need not be read again of that.
@@ -62,12 +62,12 @@ class Ended(NamedTuple):
     run_id: str
     disposition: Disposition
     executed: bool
-    known: Known | None = None
+    known: Checkpoint | None = None
 
 
 def resume(
     store: Store, run_id: str, load: Callable[[RunCreated], Runnable], observer: Observer
-) -> Ended:
+) -> TriggerResult:
     """Execute a run from where it was left; one that has ended for good is left as it is.
 
     Busy if another process holds it, or if its concurrency key is taken and waited for.
@@ -78,27 +78,27 @@ def resume(
         with store.view(run_id) as view:
             if view.state.is_final:  # a read-only disk keeps no one from its output
                 view.sync()
-                return Ended(run_id, Disposition.CREATED, executed=False)
+                return TriggerResult(run_id, Disposition.CREATED, executed=False)
             if isinstance(error, Busy):
                 raise held_by(view, error) from None
         raise
-    return take_up(store, run_id, lock, load, observer, Disposition.CREATED, again=True)
+    return resume_held(store, run_id, lock, load, observer, Disposition.CREATED, again=True)
 
 
-def held_by(view: View, busy: Busy) -> Busy:
+def held_by(view: RunView, busy: Busy) -> Busy:
     """The error with the process in it that holds the run."""
     look = hints.command("inspect", view.run_id)
     return Busy(f"{busy.what}{holder(view)}", hint=busy.hint or look)
 
 
-def holder(view: View) -> str:
+def holder(view: RunView) -> str:
     """Which process holds the run, as far as its journal tells: ` (pid 4242 on host)`."""
     attempts = view.state.attempts
     who = attempts[-1].started if attempts else view.state.created
     return f" (pid {who.pid} on {who.host})"
 
 
-def take_up(
+def resume_held(
     store: Store,
     run_id: str,
     lock: Lock,
@@ -107,36 +107,36 @@ def take_up(
     disposition: Disposition,
     *,
     again: bool,
-) -> Ended:
+) -> TriggerResult:
     """Execute the run whose journal is locked, unless it has ended.
 
     A failed run has ended, unless it is to be executed `again`.
     """
     path = store.path_of(run_id)
     try:
-        reading = Reading(lock.fd, path, run_id, doubt=Blobs(path).missing)
+        reading = JournalReader(lock.fd, path, run_id, doubt=Blobs(path).missing)
         past = past_of(path)
-        state = fold_reading(remember(reading, past), path)
+        state = fold_reading(gather(reading, past), path)
         if state.is_final or (state.has_ended and not again):
-            ownership.sync(lock)
-            return Ended(run_id, disposition, executed=False)
+            ownership.sync_held(lock)
+            return TriggerResult(run_id, disposition, executed=False)
         _check_may_go_on(store, path, state)
         work = _work(load, state.created)
         run, kept = ownership.take_over(lock, reading, path, store.temporary)
     finally:
         lock.close()
     # Of results in files of their own each is looked for in the end.
-    have_files = any(map(is_reference, past.results.values()))
-    known = None if have_files else Known(state, run.mark)
+    have_files = any(map(is_blob_reference, past.results.values()))
+    known = None if have_files else Checkpoint(state, run.mark)
     with run:
         dropped = reading.torn.size if reading.torn else 0
-        owned = OwnedRun(run, state, past, dropped, kept, work.secrets)
+        owned = LiveRun(run, state, past, dropped, kept, work.secrets)
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
-    return Ended(run_id, disposition, executed=True, known=known)
+    return TriggerResult(run_id, disposition, executed=True, known=known)
 
 
-def _work(load: Callable[[RunCreated], Runnable], created: RunCreated) -> Work:
+def _work(load: Callable[[RunCreated], Runnable], created: RunCreated) -> BoundHandler:
     """What to execute. InvalidInput, which names the run, if the job's model rejects its input."""
     try:
         return load(created).work(created.input)
@@ -167,12 +167,12 @@ def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:
         )
 
 
-def _execute_in_turn(store: Store, owned: OwnedRun, work: Work, observer: Observer) -> None:
+def _execute_in_turn(store: Store, owned: LiveRun, work: BoundHandler, observer: Observer) -> None:
     name = owned.state.created.concurrency_key
     if name is None:
         execute(owned, work, observer)
         return
-    key = ConcurrencyKey(store.root, name)
+    key = Turn(store.root, name)
     take_turn(key, owned.run_id, observer.waits_for_key)
     try:
         execute(owned, work, observer)

@@ -19,11 +19,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from durably_cli import hints
-from durably_cli.engines.local.view import Known, Unreadable, View
+from durably_cli.engines.local.view import Checkpoint, RunView, Unreadable
 from durably_cli.errors import DurablyError, Forbidden, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.events import RunCreated
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.writer import Journal
 from durably_cli.system import files, ids, locks
 
@@ -50,11 +50,11 @@ class Store:
         path = self.path_of(event.run)
         files.make_folder(path.parent)
         self._sweep()
-        return ownership.create(path, self.temporary, event)
+        return ownership.create_journal(path, self.temporary, event)
 
     def view(
-        self, run_id: str, known: Known | None = None, *, despite_damage: bool = False
-    ) -> View:
+        self, run_id: str, known: Checkpoint | None = None, *, despite_damage: bool = False
+    ) -> RunView:
         """The run as it is now. NotFound if there is none; JournalError if it cannot be read.
 
         Of a damaged one, what stands before the damage, if asked for.
@@ -68,7 +68,7 @@ class Store:
                     f"there is no run {run_id} in {self.root}", hint=hints.command("list")
                 ) from None
             try:
-                view = View(fd, path, known)
+                view = RunView(fd, path, known)
                 if view.damage and not despite_damage:
                     raise view.damage
             except BaseException:
@@ -89,28 +89,28 @@ class Store:
         except (OSError, DurablyError):
             return None
         try:
-            first = next(iter(Reading(fd, path, run_id)), None)
+            first = next(iter(JournalReader(fd, path, run_id)), None)
         except DurablyError:
             return None
         finally:
             os.close(fd)
         return first if isinstance(first, RunCreated) else None
 
-    def views(self) -> Iterator[View | Unreadable]:
+    def views(self) -> Iterator[RunView | Unreadable]:
         """Every run, newest first; each view is closed when the next one is asked for."""
         return self.look_at(self.run_ids())
 
-    def look_at(self, run_ids: Iterable[str]) -> Iterator[View | Unreadable]:
+    def look_at(self, run_ids: Iterable[str]) -> Iterator[RunView | Unreadable]:
         """These runs, as far as they are there; each view is closed when the next is asked for."""
         for run_id in run_ids:
             found = self.look(run_id)
-            if isinstance(found, View):
+            if isinstance(found, RunView):
                 with found:
                     yield found
             elif found is not None:
                 yield found
 
-    def look(self, run_id: str) -> View | Unreadable | None:
+    def look(self, run_id: str) -> RunView | Unreadable | None:
         """The run as it is now, damaged or not, or why nothing of it can be read.
 
         None if there is none (any more).

@@ -21,11 +21,11 @@ from hashlib import sha256
 
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.execute import OwnedRun, execute, host
-from durably_cli.engines.local.resume import Ended, Observer, Runnable, take_up
+from durably_cli.engines.local.execute import LiveRun, execute, host
+from durably_cli.engines.local.resume import Observer, Runnable, TriggerResult, resume_held
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.turns import ConcurrencyKey, slot_taken
-from durably_cli.engines.payload import Settled
+from durably_cli.engines.local.turns import Turn, slot_taken
+from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition, OnConflict, Request
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
 from durably_cli.journal import ownership
@@ -40,7 +40,7 @@ Load = Callable[[RunCreated | None], Runnable]
 """Gives the job, for a run that is there and is to be taken up, or None for a new one."""
 
 
-def trigger(store: Store, request: Request, load: Load, observer: Observer) -> Ended:
+def trigger(store: Store, request: Request, load: Load, observer: Observer) -> TriggerResult:
     """Bring about the run that is asked for, and execute it if no one else does or did.
 
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
@@ -56,7 +56,7 @@ class _Trigger:
         self._claims = Claims(store.root)
         self._input_sha256 = canonical_sha256(request.input)
 
-    def end(self) -> Ended:
+    def end(self) -> TriggerResult:
         run_id = self._claimed_run()
         if run_id is not None and self._exists(run_id):
             return self._join(run_id)
@@ -68,15 +68,15 @@ class _Trigger:
         name = self._request.concurrency_key
         if name is None:
             return self._begin(run_id or ids.new(), job, settled, None)
-        key = ConcurrencyKey(self._store.root, name)
+        key = Turn(self._store.root, name)
         try:
             return self._begin(run_id or ids.new(), job, settled, key)
         finally:
             key.release()
 
     def _begin(
-        self, run_id: str, job: Runnable, settled: Settled, key: ConcurrencyKey | None
-    ) -> Ended:
+        self, run_id: str, job: Runnable, settled: ReadyInput, key: Turn | None
+    ) -> TriggerResult:
         """Slot, key, claim, create, and wait for the key if another run has it."""
         ahead = None
         if key is not None:
@@ -94,7 +94,7 @@ class _Trigger:
             return self._join(created.run)
         with run:
             self._check_still_claimed(run, created)
-            owned = OwnedRun(run, RunState(created), secrets=settled.secrets)
+            owned = LiveRun(run, RunState(created), secrets=settled.secrets)
             self._observer.owns(owned)
             if key is not None:
                 key.rename_run(created.run)
@@ -102,11 +102,11 @@ class _Trigger:
                     self._observer.waits_for_key(ahead, key.name)
                     key.wait_for_key(created.run)
             execute(owned, job.work(settled.input), self._observer)
-        return Ended(created.run, Disposition.CREATED, executed=True)
+        return TriggerResult(created.run, Disposition.CREATED, executed=True)
 
-    def _join(self, run_id: str) -> Ended:
+    def _join(self, run_id: str) -> TriggerResult:
         """End as the run of the idempotency key ends, executing it if nobody else does."""
-        done = Ended(run_id, Disposition.IDEMPOTENT, executed=False)
+        done = TriggerResult(run_id, Disposition.IDEMPOTENT, executed=False)
         with self._store.view(run_id) as view:
             if not view.held and view.state.has_ended:
                 view.sync()
@@ -120,7 +120,7 @@ class _Trigger:
         except FileNotFoundError:  # deleted meanwhile
             self._claimed_run()
             raise NotFound(f"run {ids.short(run_id)} was deleted meanwhile") from None
-        return take_up(
+        return resume_held(
             self._store,
             run_id,
             lock,
@@ -201,9 +201,9 @@ class _Trigger:
             folder=self._request.folder,
         )
 
-    def _coalesced(self, run_id: str, taken: Busy) -> Ended:
+    def _coalesced(self, run_id: str, taken: Busy) -> TriggerResult:
         if self._request.on_conflict is OnConflict.SKIP:
-            return Ended(run_id, Disposition.COALESCED, executed=False)
+            return TriggerResult(run_id, Disposition.COALESCED, executed=False)
         raise taken
 
     def _exists(self, run_id: str) -> bool:
@@ -231,7 +231,7 @@ def _deleted(job: str, key: str | None, claim: Claim) -> NotFound:
     )
 
 
-def _key_taken(key: ConcurrencyKey, run_id: str) -> Busy:
+def _key_taken(key: Turn, run_id: str) -> Busy:
     return Busy(
         f"run {ids.short(run_id)} has the concurrency key {key.name!r}",
         hint="try again later, or wait for it: --on-conflict wait",

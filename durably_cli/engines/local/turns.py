@@ -24,7 +24,7 @@ _PASSING_SECONDS = 3.0
 """How long to bear with a lock whose holder says no run: it is just passing."""
 
 
-class ConcurrencyKey:
+class Turn:
     """One concurrency key of a store, as this process takes its turn; `release` gives it up."""
 
     def __init__(self, root: Path, key: str) -> None:
@@ -85,7 +85,7 @@ class ConcurrencyKey:
 
     def _say(self, lock: Lock, run_id: str) -> None:
         """Say in the locked file which run it is for. Informative: a stale word is not believed."""
-        with files.naming(self._key_path):
+        with files.with_path(self._key_path):
             os.ftruncate(lock.fd, 0)
             os.pwrite(lock.fd, run_id.encode(), 0)
 
@@ -116,7 +116,7 @@ class ConcurrencyKey:
                 os.close(fd)
 
 
-def take_turn(key: ConcurrencyKey, run_id: str, waiting_for: Callable[[str, str], object]) -> None:
+def take_turn(key: Turn, run_id: str, waiting_for: Callable[[str, str], object]) -> None:
     """Wait for the run's turn with its key. Busy if another run waits already."""
     ahead = key.take_slot()
     if ahead is not None:
@@ -131,7 +131,7 @@ def take_turn(key: ConcurrencyKey, run_id: str, waiting_for: Callable[[str, str]
         raise
 
 
-def slot_taken(key: ConcurrencyKey, run_id: str) -> Busy:
+def slot_taken(key: Turn, run_id: str) -> Busy:
     """The error of one who finds another run waiting."""
     return Busy(
         f"run {ids.short(run_id)} is waiting for the concurrency key {key.name!r} already, "

@@ -10,26 +10,26 @@ from typing import BinaryIO, NamedTuple
 from durably_cli.errors import DurablyError, JournalDamaged
 from durably_cli.journal.blobs import Blobs
 from durably_cli.journal.events import Event
-from durably_cli.journal.reader import Mark, Reading, begins_with
+from durably_cli.journal.reader import JournalReader, Position, begins_with
 from durably_cli.journal.state import NotARun, RunState, Status, fold, fold_on
 from durably_cli.system import files, locks
 
 
-class Known(NamedTuple):
+class Checkpoint(NamedTuple):
     """A run's state at a mark in its journal."""
 
     state: RunState
-    mark: Mark
+    mark: Position
 
 
-class View:
+class RunView:
     """A run as its journal stands now; a context manager, because it can be read once more.
 
     `held` says whether a process owns it, `damage` what is wrong with it: then all else is of the
     good lines before it. Of what is `known` only the checksums are looked at again.
     """
 
-    def __init__(self, fd: int, path: Path, known: Known | None = None) -> None:
+    def __init__(self, fd: int, path: Path, known: Checkpoint | None = None) -> None:
         self.path = path
         self.run_id = path.stem
         self._fd = fd
@@ -37,7 +37,7 @@ class View:
         if known and not begins_with(fd, known.mark, self.run_id):
             known = None
         after = known.mark if known else None
-        self._reading = Reading(fd, path, self.run_id, after=after, doubt=Blobs(path).missing)
+        self._reading = JournalReader(fd, path, self.run_id, after=after, doubt=Blobs(path).missing)
         self.damage: JournalDamaged | None = None
         events = self._up_to_damage()
         self.state = fold_on(known.state.copy(), events) if known else fold_reading(events, path)
@@ -64,7 +64,7 @@ class View:
 
     def lines(self) -> Iterator[tuple[bytes, Event]]:
         """The same lines again, without their newlines."""
-        return Reading(self._fd, self.path, self.run_id, size=self._reading.end).with_lines()
+        return JournalReader(self._fd, self.path, self.run_id, size=self._reading.end).with_lines()
 
     def open(self) -> BinaryIO:
         """The journal's bytes, to be read from the beginning."""
@@ -85,7 +85,7 @@ class View:
         """Let go of the file."""
         os.close(self._fd)
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> RunView:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,10 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-from durably_cli.engines.local.past import past_of, remember
+from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.view import fold_reading
 from durably_cli.journal.events import StepStarted
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.steps.step import Step
 
 
@@ -26,10 +26,10 @@ def user(number: int) -> object:
 def main(path: Path) -> None:
     """Print how long it took."""
     fd = os.open(path, os.O_RDONLY)
-    number = sum(isinstance(event, StepStarted) for event in Reading(fd, path, path.stem))
+    number = sum(isinstance(event, StepStarted) for event in JournalReader(fd, path, path.stem))
     begun = time.perf_counter()
     past = past_of(path)
-    fold_reading(remember(Reading(fd, path, path.stem), past), path)
+    fold_reading(gather(JournalReader(fd, path, path.stem), past), path)
     read = time.perf_counter() - begun
     step = Step(past.results)
     for each in range(number):

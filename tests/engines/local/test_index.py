@@ -19,17 +19,17 @@ from hypothesis import strategies as st
 
 from durably_cli.engines.local import index
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import View
+from durably_cli.engines.local.view import RunView
 from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     RunCompleted,
     RunCreated,
-    RunFailed,
+    RunHasFailed,
     RunStarted,
 )
-from durably_cli.journal.reader import Reading
+from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.state import Status
 from durably_cli.journal.writer import Journal
 from durably_cli.system import ids
@@ -68,7 +68,7 @@ class Bench:
         run = self._one(number, list(self._held))
         if run:
             ended = (
-                RunCompleted(Json("1"), AT) if number % 2 else RunFailed(ErrorInfo("E", "e"), AT)
+                RunCompleted(Json("1"), AT) if number % 2 else RunHasFailed(ErrorInfo("E", "e"), AT)
             )
             held = self._held.pop(run)
             held.append(ended)
@@ -87,7 +87,7 @@ class Bench:
                 if view.state.is_final:
                     return
             lock = ownership.hold(path)
-            reading = Reading(lock.fd, path, run)
+            reading = JournalReader(lock.fd, path, run)
             list(reading)
             self._held[run] = ownership.take_over(lock, reading, path, self.store.temporary)[0]
             self._held[run].append(RunStarted(2, 1, "host", AT))
@@ -106,7 +106,7 @@ class Bench:
         """Whatever is asked for, the answer is the one that the journals give."""
         views = []
         for view in self.store.views():
-            assert isinstance(view, View)
+            assert isinstance(view, RunView)
             views.append((view.run_id, view.status, view.state.created))
         assert [run for run, _, _ in views] == sorted(self.runs, reverse=True)
         for status in STATUSES:

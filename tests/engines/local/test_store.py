@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import Known, Unreadable, View
+from durably_cli.engines.local.view import Checkpoint, RunView, Unreadable
 from durably_cli.errors import JournalError, NotFound
 from durably_cli.journal import ownership, writer
 from durably_cli.journal.events import FORMAT, Event, RunCreated, RunStarted
-from durably_cli.journal.reader import Mark, Reading
+from durably_cli.journal.reader import JournalReader, Position
 from durably_cli.journal.state import RunState, Status, fold
 from durably_cli.system import ids, locks
 from durably_cli.values.strict_json import Json
@@ -67,7 +67,7 @@ def test_a_view_that_begins_with_what_is_known_is_the_one_of_the_whole_journal(
     known_lines = data.draw(st.integers(1, len(lines)))
     end, crc = sum(map(len, lines[:known_lines])), int(lines[known_lines - 1][-11:-3], 16)
     state = fold(events[:known_lines])
-    before, known = told(state), Known(state, Mark(end, known_lines, crc))
+    before, known = told(state), Checkpoint(state, Position(end, known_lines, crc))
     bytes_ = b"".join(lines)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
@@ -87,7 +87,7 @@ def damaged(journal: bytes, data: st.DataObject) -> bytes:
     return bytes(found) + data.draw(st.sampled_from([b"", b"\0" * 600, b"{", journal]))
 
 
-def seen(store: Store, known: Known | None) -> object:
+def seen(store: Store, known: Checkpoint | None) -> object:
     try:
         with store.view(RUN, known, despite_damage=True) as view:
             events = list(view.events())
@@ -120,7 +120,7 @@ def test_a_reader_begins_again_if_the_run_is_taken_over_meanwhile(
         held = is_held(fd)
         if not taken:
             lock = ownership.hold(path)
-            reading = Reading(lock.fd, path, run)
+            reading = JournalReader(lock.fd, path, run)
             list(reading)
             taken.append(ownership.take_over(lock, reading, path, store.temporary)[0])
         return held
@@ -136,7 +136,7 @@ def test_an_unreadable_run_hides_no_other(store: Store) -> None:
     one.path.write_bytes(b"broken\n")
     one.close(), two.close()
     found = list(store.views())
-    assert [type(run) for run in found] == [View, Unreadable]
+    assert [type(run) for run in found] == [RunView, Unreadable]
     with pytest.raises(NotFound):
         store.view(ids.new())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.turns import ConcurrencyKey
+from durably_cli.engines.local.turns import Turn
 from durably_cli.errors import Busy, JournalError
 from durably_cli.system import ids
 
@@ -72,13 +72,13 @@ def test_a_claim_that_cannot_be_read_is_an_error_that_names_it(root: Path, text:
 
 
 def test_a_key_is_taken_by_one_and_waited_for_by_one(root: Path) -> None:
-    mine = ConcurrencyKey(root, "db")
+    mine = Turn(root, "db")
     assert mine.take_slot() is None
     assert mine.take_key(ONE) is None
     ready, go = os.pipe(), os.pipe()
     waiter = os.fork()
     if waiter == 0:
-        theirs = ConcurrencyKey(root, "db")
+        theirs = Turn(root, "db")
         assert theirs.take_slot() is None
         assert theirs.take_key(TWO) == ONE
         os.write(ready[1], b"x")
@@ -91,7 +91,7 @@ def test_a_key_is_taken_by_one_and_waited_for_by_one(root: Path) -> None:
     def third() -> None:
         waiting = None
         while waiting is None:  # until the waiter has said so
-            waiting = ConcurrencyKey(root, "db").take_slot()
+            waiting = Turn(root, "db").take_slot()
         assert waiting == TWO
 
     in_child(third)
@@ -99,30 +99,30 @@ def test_a_key_is_taken_by_one_and_waited_for_by_one(root: Path) -> None:
     assert os.read(ready[0], 1) == b"y", "the waiter has its turn"
 
     def fourth() -> None:
-        key = ConcurrencyKey(root, "db")
+        key = Turn(root, "db")
         assert key.take_slot() is None, "the slot is free again"
         assert key.take_key(ONE) == TWO
 
     in_child(fourth)
     os.kill(waiter, signal.SIGKILL)
     os.waitpid(waiter, 0)
-    again = ConcurrencyKey(root, "db")
+    again = Turn(root, "db")
     assert again.take_slot() is None
     assert again.take_key(ONE) is None, "a dead holder holds nothing"
     again.release()
 
 
 def test_waiting_for_a_key_of_this_process_is_an_error_at_once(root: Path) -> None:
-    mine = ConcurrencyKey(root, "db")
+    mine = Turn(root, "db")
     mine.take_slot()
     mine.take_key(ONE)
     with pytest.raises(Busy, match="this very process"):
-        ConcurrencyKey(root, "db").take_slot()
+        Turn(root, "db").take_slot()
     mine.release()
 
 
 def test_other_keys_are_not_touched(root: Path) -> None:
-    one, two = ConcurrencyKey(root, "one"), ConcurrencyKey(root, "two")
+    one, two = Turn(root, "one"), Turn(root, "two")
     for key in (one, two):
         assert key.take_slot() is None
         assert key.take_key(ONE) is None

@@ -28,7 +28,7 @@ class Logging(Protocol):
         """Record an event."""
 
 
-class Log:
+class Logger:
     """Lines for the journal, and for the logger `durably` of the standard `logging`."""
 
     def __init__(self, step: Logging) -> None:
