@@ -30,6 +30,8 @@ class _Noted:
     shields: int = 0
     raised: bool = False
     comes_again: bool = False
+    is_sent_again: bool = False
+    sender: threading.Thread | None = None
     main_thread: int | None = threading.main_thread().ident
     stops: tuple[Callable[[Interrupted], object], ...] = ()
     on_first: Callable[[], None] | None = None
@@ -53,6 +55,9 @@ def install(on_first: Callable[[], None], before_exit: Callable[[], None]) -> No
 
 def uninstall() -> None:
     """Let the signals end the process, as they do by default: there is no run any more."""
+    _noted.comes_again = False
+    if _noted.sender is not None:
+        _noted.sender.join()
     for signum in SIGNALS:
         if signal.getsignal(signum) is _handle:
             signal.signal(signum, signal.SIG_DFL)
@@ -152,13 +157,15 @@ def _leave_fork() -> None:
         _noted.shields -= 1
         if _noted.signum is not None and not _noted.raised and not _noted.shields:
             _noted.comes_again = True
-            threading.Thread(target=_send_again, args=(_noted.signum,), daemon=True).start()
+            _noted.sender = threading.Thread(target=_send_again, args=(_noted.signum,), daemon=True)
+            _noted.sender.start()
 
 
 def _send_again(signum: int) -> None:
     """Raise in the main thread what could not be raised in a fork, when that is over."""
     time.sleep(_FORK_SECONDS)
-    if _noted.main_thread is not None:
+    if _noted.comes_again and _noted.main_thread is not None:
+        _noted.is_sent_again = True
         signal.pthread_kill(_noted.main_thread, signum)
 
 
@@ -166,9 +173,11 @@ _FORK_SECONDS = 0.01
 
 
 def _handle(signum: int, frame: FrameType | None) -> None:
-    if _noted.comes_again:
-        _noted.comes_again = False
-        raise_if_stopped()
+    if _noted.is_sent_again:
+        _noted.is_sent_again = False
+        if _noted.comes_again:
+            _noted.comes_again = False
+            raise_if_stopped()
         return
     if _noted.signum is not None:
         try:
