@@ -34,7 +34,7 @@ from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
 
-class Execution:
+class Presenter:
     """Passes on to the printer what an observer sees, and remembers the run that is executed."""
 
     def __init__(self, talk: Talk) -> None:
@@ -67,7 +67,7 @@ def trigger_job(project: Path, request: Request, *, quiet: bool, as_json: bool) 
     """Make a run as the request says, and execute it; the exit code."""
     store = stores.open_store(project, to_write=True)
 
-    def act(attempt: Execution) -> TriggerResult:
+    def act(attempt: Presenter) -> TriggerResult:
         def load(created: RunCreated | None) -> AnyJob:
             if created is None:
                 os.chdir(project)
@@ -85,7 +85,7 @@ def resume_run(project: Path, run: str, *, quiet: bool, as_json: bool) -> int:
     store = stores.open_store(project)
     run_id = find_run(store, run)
 
-    def act(attempt: Execution) -> TriggerResult:
+    def act(attempt: Presenter) -> TriggerResult:
         def load(created: RunCreated) -> AnyJob:
             attempt.enters(created, project)
             return _job_of(run_id, project, created.job, attempt)
@@ -95,7 +95,7 @@ def resume_run(project: Path, run: str, *, quiet: bool, as_json: bool) -> int:
     return _execute(store, act, quiet=quiet, as_json=as_json)
 
 
-def _job_of(run_id: str, project: Path, name: str, attempt: Execution) -> AnyJob:
+def _job_of(run_id: str, project: Path, name: str, attempt: Presenter) -> AnyJob:
     try:
         return attempt.loads(project, name)
     except NotFound as error:
@@ -108,7 +108,7 @@ def _job_of(run_id: str, project: Path, name: str, attempt: Execution) -> AnyJob
 
 
 def _execute(
-    store: Store, act: Callable[[Execution], TriggerResult], *, quiet: bool, as_json: bool
+    store: Store, act: Callable[[Presenter], TriggerResult], *, quiet: bool, as_json: bool
 ) -> int:
     """Execute a run as `act` finds it, and print what came of it; the exit code."""
     is_terminal = sys.stdout.isatty()
@@ -116,7 +116,7 @@ def _execute(
         spool = stack.enter_context(_spool(store)) if quiet else None
         streams = stack.enter_context(redirected(spool))
         talk = _talk(streams.stderr, quiet)
-        attempt = Execution(talk)
+        attempt = Presenter(talk)
         ended = _acted(act, attempt, talk, store, streams, quiet=quiet)
         with store.view(ended.run_id, ended.known) as view:
             _print_result(view, ended, streams.stdout, is_terminal, quiet=quiet, as_json=as_json)
@@ -132,8 +132,8 @@ def _execute(
 
 
 def _acted(
-    act: Callable[[Execution], TriggerResult],
-    attempt: Execution,
+    act: Callable[[Presenter], TriggerResult],
+    attempt: Presenter,
     talk: Talk,
     store: Store,
     streams: Streams,
@@ -219,7 +219,7 @@ def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> Trig
     raise abort
 
 
-def _leave_at_once(streams: Streams, attempt: Execution, talk: Talk) -> None:
+def _leave_at_once(streams: Streams, attempt: Presenter, talk: Talk) -> None:
     talk.close()
     if attempt.run is not None:
         command = hints.command("resume", short(attempt.run.run_id))

@@ -12,7 +12,7 @@ from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.values import convert
-from durably_cli.values.convert import Converter, DoesNotFit
+from durably_cli.values.plain import Converter, DoesNotFit
 from durably_cli.values.secret_sources import (
     HOW_TO_REFER,
     SecretMissing,

@@ -4,7 +4,7 @@
 
 The files of a run stand in `<run id>.blobs/`, belong to that run, and are named by the sha256
 of their bytes. A file gets its name when it is on disk, and that before the line that names it. A
-result that looks like such a reference is put into a file as well, so that it is not taken for one.
+result that looks like such a reference is put into a file as well, so that no other is mistaken.
 """
 
 from __future__ import annotations

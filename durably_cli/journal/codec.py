@@ -205,15 +205,6 @@ def looks_whole(data: bytes) -> Event | None:
         return None
 
 
-def begins_whole_object(data: bytes) -> bool:
-    """Is a complete JSON object the first thing in these bytes?"""
-    try:
-        PEEK(data.decode("ascii", "replace"))
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 def _object(data: bytes, parse: Callable[[str], tuple[Any, int]] = PEEK) -> dict[str, Any]:
     try:
         text = data.decode("ascii")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from durably_cli.journal import codec
+from durably_cli.journal.lenient import PEEK
 
 _SECTOR = 512
 
@@ -27,7 +27,7 @@ def is_cut_short(rest: bytes, seq: int) -> bool:
     return (
         rest[: len(head)] == head[: len(rest)]
         and re.fullmatch(_PRINTABLE, rest) is not None
-        and not codec.begins_whole_object(rest)
+        and not begins_whole_object(rest)
     )
 
 
@@ -40,3 +40,12 @@ def has_zeroed_sector(rest: bytes, offset: int) -> bool:
             return True
         start = stop
     return False
+
+
+def begins_whole_object(data: bytes) -> bool:
+    """Is a complete JSON object the first thing in these bytes?"""
+    try:
+        PEEK(data.decode("ascii", "replace"))
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -22,7 +22,7 @@ from durably_cli.journal.events import Event
 from durably_cli.project import places, stores
 from durably_cli.project.run import Run
 from durably_cli.steps.step import Step
-from durably_cli.values import convert, declared
+from durably_cli.values import convert, declared, plain
 from durably_cli.values.schema import Field, fields_of, type_name
 from durably_cli.values.strict_json import Json
 
@@ -162,12 +162,12 @@ class Job(Generic[I, O]):
         return type_name(self.output_schema)
 
     @cached_property
-    def input(self) -> convert.Converter:
+    def input(self) -> plain.Converter:
         """How the input goes to JSON and back."""
         return convert.converter(self._input_type)
 
     @cached_property
-    def output(self) -> convert.Converter:
+    def output(self) -> plain.Converter:
         """How the output goes to JSON and back."""
         return convert.converter(self._output_type)
 
@@ -176,7 +176,7 @@ class Job(Generic[I, O]):
         """Inside, it is InvalidInput that a model rejects an input, and that its code raises."""
         try:
             yield
-        except convert.DoesNotFit as error:
+        except plain.DoesNotFit as error:
             raise self._invalid(error) from None
         except payload.ModelFailed as failed:
             failed.__context__ = None  # what the model raised may hold a secret in clear
@@ -185,7 +185,7 @@ class Job(Generic[I, O]):
                 f"{failed.error.type}\n{failed.error.traceback}"
             ) from None
 
-    def _invalid(self, error: convert.DoesNotFit) -> InvalidInput:
+    def _invalid(self, error: plain.DoesNotFit) -> InvalidInput:
         lines = "\n".join(f"  {path}: {problem}" for path, problem in error.problems)
         return InvalidInput(
             f"the input for {self.name} is not valid:\n{lines}",

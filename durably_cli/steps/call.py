@@ -14,7 +14,7 @@ from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
 from durably_cli.steps.operation import Call, Past, Plan
 from durably_cli.system import clock
-from durably_cli.values import convert
+from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json
 
 
@@ -24,7 +24,7 @@ class FunctionCall(NamedTuple):
     name: str
     fn: Callable[..., object]
     args: tuple[Any, ...]
-    converter: convert.Converter
+    converter: plain.Converter
     secrets: Secrets | None = None
 
     def plan(self, past: Past) -> Plan:

@@ -12,7 +12,7 @@ from durably_cli.journal.events import Event
 from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Wait
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock
-from durably_cli.values.convert import Converter, DoesNotFit
+from durably_cli.values.plain import Converter, DoesNotFit
 
 
 class Driver:

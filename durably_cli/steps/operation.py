@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from durably_cli.journal.events import Event
-from durably_cli.values.convert import Converter
+from durably_cli.values.plain import Converter
 from durably_cli.values.strict_json import Json
 
 

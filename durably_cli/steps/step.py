@@ -24,7 +24,7 @@ from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock
-from durably_cli.values import convert, declared
+from durably_cli.values import convert, declared, plain
 from durably_cli.values.strict_json import Json
 from durably_cli.values.untrusted import origin_of, repr_of, text_of
 
@@ -37,7 +37,7 @@ class _Called(NamedTuple):
 
     fn: Callable[..., object]
     returns: object
-    converter: convert.Converter
+    converter: plain.Converter
 
 
 def _ignore(_: object) -> None:
@@ -150,7 +150,7 @@ class Step:
 
     def _converter_for(
         self, name: str, fn: Callable[..., object], returns: object
-    ) -> convert.Converter:
+    ) -> plain.Converter:
         """How the function's results go to JSON and back. StepMisused if they cannot."""
         if is_async(fn):
             raise async_refused(name)

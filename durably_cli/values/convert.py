@@ -1,4 +1,4 @@
-"""Values to JSON and back, by the type a function declares. The one module that knows pydantic.
+"""Values to JSON and back, by the type a function declares.
 
 What a step returned is compared with what JSON gives back, before anything relies on it: a value
 that would come back different is refused on the first run, not discovered on a replay.
@@ -7,62 +7,21 @@ that would come back different is refused on the first run, not discovered on a 
 from __future__ import annotations
 
 import functools
-import json
 import marshal
-import math
-import os
 import typing
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any
 
 from durably_cli.errors import ValueRefused
 from durably_cli.values.declared import UNDECLARED
 from durably_cli.values.differences import difference
+from durably_cli.values.plain import PLAIN, Converter, DoesNotFit, why_not_plain
 from durably_cli.values.strict_json import (
     DEEPEST,
-    LONGEST_INTEGER,
-    SCAN,
     Json,
     has_lone_surrogate,
-    is_text,
     is_too_deep,
-    to_json,
 )
-from durably_cli.values.untrusted import OURS, files_of, repr_of
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter, ValidationError
-
-
-class DoesNotFit(ValueError):
-    """A JSON text that the declared type rejects: a (path, problem) for every field."""
-
-    def __init__(self, problems: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{path}: {problem}" for path, problem in problems))
-        self.problems = problems
-
-
-class _SerializerFailed(ValueRefused):
-    """Code of the user's raised, of which pydantic gives nothing but a line: a RecursionError."""
-
-
-_CALLING = "Error calling function"
-"""How that line begins."""
-
-
-class Converter(Protocol):
-    """How values of one declared type go to JSON and back."""
-
-    def dump(self, value: Any) -> Json:
-        """The value as JSON. ValueRefused if it has none."""
-
-    def load(self, text: Json) -> Any:
-        """The value of a JSON text. DoesNotFit if the type rejects it."""
-
-    def reveal(self, value: Any) -> Any:
-        """The value's parts as they are, secrets among them, in dicts and lists; None if none."""
-
-    def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
-        """The JSON Schema of what is read or written; empty if any JSON will do, or none fits."""
+from durably_cli.values.typed import SerializerFailed, Typed, raised_by_the_user
 
 
 def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
@@ -72,14 +31,14 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
     """
     try:
         text = converter.dump(value)
-        if converter is _PLAIN and type(value) in _ATOMS:  # skips 2 us: it can only come back equal
+        if converter is PLAIN and type(value) in _ATOMS:  # skips 2 us: it can only come back equal
             return text, value
         if "\\ud" in text and has_lone_surrogate(text):
-            raise _explained(value) or ValueRefused("$", "a lone surrogate is not text")
+            raise why_not_plain(value) or ValueRefused("$", "a lone surrogate is not text")
         if is_too_deep(text):
             raise ValueRefused("$", f"it is nested too deeply: more than {DEEPEST} levels")
         back = converter.load(text)
-        is_same = converter is _PLAIN and _are_identical(value, back)
+        is_same = converter is PLAIN and _are_identical(value, back)
         found = None if is_same else difference(value, back)
     except DoesNotFit as error:
         path, problem = error.problems[0]
@@ -87,7 +46,7 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
             path = f"${path}" if path.startswith("[") else f"$.{path}"
         raise ValueRefused(path, f"it would not come back from JSON: {problem}") from None
     except RecursionError as error:
-        raised = None if converter is _PLAIN else _raised_by_the_user(error)
+        raised = None if converter is PLAIN else raised_by_the_user(error)
         if raised is not None:
             raise raised from None
         raise ValueRefused("$", "it is nested too deeply, or contains itself") from None
@@ -105,7 +64,7 @@ def settled(converter: Converter, text: Json) -> Json:
     value = converter.load(text)
     try:
         return round_trip(converter, value)[0]
-    except _SerializerFailed as failed:
+    except SerializerFailed as failed:
         raise DoesNotFit([(failed.path, failed.reason)]) from None
     except ValueRefused:
         return text
@@ -117,37 +76,14 @@ def converter(annotation: Any) -> Converter:
     TypeError if values of the type cannot be made from JSON.
     """
     if annotation in (UNDECLARED, Any, object) or isinstance(annotation, typing.TypeVar):
-        return _PLAIN
+        return PLAIN
     try:
         return _typed(annotation, "" if isinstance(annotation, type) else repr(annotation))
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
-        return _Typed(annotation)
+        return Typed(annotation)
 
-
-class _Plain:
-    def dump(self, value: Any) -> Json:
-        try:
-            return Json(to_json(value))
-        except (TypeError, ValueError) as error:
-            raise _explained(value) or ValueRefused("$", str(error)) from None
-
-    def load(self, text: Json) -> Any:
-        try:
-            value, end = SCAN(text, 0)
-        except (StopIteration, ValueError):  # white space in front, or no JSON
-            end = -1
-        return value if end == len(text) else json.loads(text)
-
-    def reveal(self, value: Any) -> Any:
-        return value
-
-    def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
-        return {}
-
-
-_PLAIN = _Plain()
 
 _ATOMS = frozenset((int, bool, type(None)))
 """Types of which JSON gives back every value that it takes."""
@@ -165,145 +101,7 @@ _EXACT = 2
 """The version of marshal's format in which equal values of equal types are equal bytes."""
 
 
-class _Typed:
-    def __init__(self, annotation: Any) -> None:
-        from pydantic import TypeAdapter
-        from pydantic.errors import PydanticUserError
-
-        self._annotation = annotation
-        try:
-            self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-        except PydanticUserError as error:
-            raise TypeError(
-                f"{_type_name(annotation)} cannot be made from JSON "
-                f"({error.message.splitlines()[0]}): use a pydantic model, a dataclass, a "
-                "typing_extensions.TypedDict or plain JSON types"
-            ) from None
-
-    def dump(self, value: Any) -> Json:
-        from pydantic_core import PydanticSerializationError
-
-        try:
-            plain = self._adapter.dump_python(value, mode="json", by_alias=True, warnings="error")
-        except (PydanticSerializationError, ValueError, TypeError) as error:
-            raised = _raised_by_the_user(error)
-            if raised is None and str(error).startswith(_CALLING):
-                raise _SerializerFailed("$", str(error)) from None
-            if raised is None:
-                raise ValueRefused("$", self._why_not(value, error)) from None
-        else:
-            return _PLAIN.dump(plain)
-        raise raised
-
-    def load(self, text: Json) -> Any:
-        from pydantic import ValidationError
-
-        try:
-            return self._adapter.validate_json(text)
-        except ValidationError as error:
-            raise DoesNotFit(_problems(error)) from None
-
-    def reveal(self, value: Any) -> Any:
-        try:
-            return self._adapter.dump_python(value, by_alias=True, warnings=False)
-        except Exception:  # the user's serializers may do anything
-            return None
-
-    def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
-        from pydantic.errors import PydanticInvalidForJsonSchema
-
-        from durably_cli.values.schema import well_formed  # only when asked for
-
-        try:
-            schema = self._adapter.json_schema(mode=mode)
-        except PydanticInvalidForJsonSchema:
-            return {}
-        return well_formed(schema if _is_json(schema) else _as_json(schema))
-
-    def _why_not(self, value: Any, error: Exception) -> str:
-        declared = self._annotation
-        if isinstance(declared, type) and not isinstance(value, declared):
-            was = _type_name(type(value))
-            return f"it is a {was}, and its declared type is {_type_name(declared)}"
-        message = " ".join(str(error).removeprefix("Pydantic serializer warnings:").split())
-        return f"it does not fit its declared type: {message}"
-
-
 @functools.cache
 def _typed(annotation: Any, written: str) -> Converter:
     """`written` tells `A | B` from `B | A`, which are equal, but are not read alike."""
-    return _Typed(annotation)
-
-
-def _raised_by_the_user(error: Exception) -> BaseException | None:
-    """What a serializer or a property of the user's raised, as it was; None if none did."""
-    import pydantic
-
-    raised = error.__cause__ or error
-    theirs = (OURS, os.path.dirname(pydantic.__file__) + os.sep)
-    is_users = any(not file.startswith(theirs) for file in files_of(raised))
-    return raised if is_users else None
-
-
-def _is_json(value: object) -> bool:
-    try:
-        to_json(value)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
-
-
-def _as_json(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema as JSON: a default in it may be NaN, or anything."""
-    from pydantic_core import to_json as to_any_json
-
-    found: dict[str, Any] = json.loads(
-        to_any_json(schema, inf_nan_mode="strings", fallback=repr_of)
-    )
-    return found
-
-
-def _problems(error: ValidationError) -> list[tuple[str, str]]:
-    return [
-        (
-            "".join(
-                f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"]
-            ).removeprefix(".")
-            or "$",
-            each["msg"],
-        )
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-
-
-def _type_name(annotation: Any) -> str:
-    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
-
-
-def _explained(value: Any, path: str = "$") -> ValueRefused | None:
-    """The first part of a value that is not plain JSON, and what to do about it."""
-    if isinstance(value, str):
-        if not is_text(value):
-            return ValueRefused(path, "the text has a lone surrogate, which no JSON reader takes")
-    elif isinstance(value, int) and abs(value) >= 10**LONGEST_INTEGER:
-        return ValueRefused(
-            path, f"an integer of more than {LONGEST_INTEGER:,} digits is not JSON; return a text"
-        )
-    elif isinstance(value, float) and not math.isfinite(value):
-        return ValueRefused(path, f"{value} is not JSON; return None or a text in its place")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            found = _explained(key, f"{path} (a key)") or _explained(item, f"{path}[{key!r}]")
-            if found:
-                return found
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            if found := _explained(item, f"{path}[{index}]"):
-                return found
-    elif value is not None and not isinstance(value, (bool, int, float)):
-        return ValueRefused(
-            path,
-            f"a {type(value).__qualname__} is not plain JSON; annotate what the function returns, "
-            "or give `returns=` to step.run",
-        )
-    return None
+    return Typed(annotation)

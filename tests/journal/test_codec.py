@@ -9,7 +9,7 @@ import zlib
 import pytest
 from hypothesis import given
 
-from durably_cli.journal import codec
+from durably_cli.journal import codec, tail
 from durably_cli.journal.events import (
     FORMAT,
     Event,
@@ -207,4 +207,4 @@ def test_a_bit_flipped_in_a_line_of_too_many_digits_is_damage_and_no_torn_tail()
     body = b'{"seq":4,"type":"step.completed","name":"a","ms":1,"result":%s' % (b"9" * 5000)
     line = line_of(body + f',"at":"{AT}"'.encode(), 7).replace(b'"name":"a"', b'"name":"b"')
     assert isinstance(codec.looks_whole(line), StepCompleted)
-    assert codec.begins_whole_object(line)
+    assert tail.begins_whole_object(line)

@@ -43,7 +43,7 @@ def test_bars_stand_at_their_places_on_one_axis(project: Project) -> None:
         'RunStarted(2, 1, "h", at(30))',
         'StepStarted("two", at(30))',
         'StepFailed("two", 4000, ErrorInfo("ValueError", "no"), at(34))',
-        'RunFailed(ErrorInfo("ValueError", "no"), at(34), "two")',
+        'RunHasFailed(ErrorInfo("ValueError", "no"), at(34), "two")',
     )
     svg = drawn(project)
     bars = {

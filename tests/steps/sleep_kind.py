@@ -9,7 +9,7 @@ from durably_cli.journal.events import StepCompleted
 from durably_cli.steps.operation import Past, Plan, Wait
 from durably_cli.steps.step import Step
 from durably_cli.system import clock
-from durably_cli.values import convert
+from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json
 from tests.steps.sleep_event import StepWaiting
 
@@ -19,7 +19,7 @@ class Sleep(NamedTuple):
 
     name: str
     seconds: float
-    converter: convert.Converter = convert.converter(object)
+    converter: plain.Converter = convert.converter(object)
 
     def plan(self, past: Past) -> Plan:
         waiting = past.unfinished.get(self.name)

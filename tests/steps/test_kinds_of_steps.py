@@ -19,7 +19,7 @@ from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.driver import Driver
 from durably_cli.steps.operation import All, Operation, Past, Plan
 from durably_cli.steps.stop import Stop
-from durably_cli.values import convert
+from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project, Started
 from tests.steps.sleep_event import StepWaiting
@@ -121,7 +121,7 @@ class Together(NamedTuple):
     name: str
     parts: list[Operation]
     at_once: int
-    converter: convert.Converter = convert.converter(object)
+    converter: plain.Converter = convert.converter(object)
 
     def plan(self, past: Past) -> Plan:
         return (yield All(self.parts, self.at_once))

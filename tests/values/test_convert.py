@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from durably_cli.errors import ValueRefused
-from durably_cli.values import convert
+from durably_cli.values import convert, plain
 from durably_cli.values.declared import UNDECLARED
 from durably_cli.values.strict_json import Json
 from tests.harness import strategies
@@ -193,7 +193,7 @@ def test_an_input_that_does_not_fit_names_every_field() -> None:
         b: list[float]
         c: Base
 
-    with pytest.raises(convert.DoesNotFit) as caught:
+    with pytest.raises(plain.DoesNotFit) as caught:
         convert.converter(Input).load(Json('{"a":"x","b":[1,"y"],"c":{"x":[]}}'))
     assert [path for path, _ in caught.value.problems] == ["a", "b[1]", "c.x"]
 

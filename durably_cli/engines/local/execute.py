@@ -52,7 +52,7 @@ class Watcher(Protocol):
 class LiveRun:
     """A run this process owns: its journal, what that held, and what it had of the steps.
 
-    `dropped` is the size of the torn tail that was left behind, `kept` the file that has it still,
+    `dropped` is the size of the torn tail that was left behind, `saved_as` the file that still has it,
     `secrets` what is to be masked in all that is shown of it.
     """
 
@@ -62,13 +62,13 @@ class LiveRun:
         state: RunState,
         past: Past | None = None,
         dropped: int = 0,
-        kept: str | None = None,
+        saved_as: str | None = None,
         secrets: Secrets = NO_SECRETS,
     ) -> None:
         self.journal, self.state = journal, state
         self.past = past or Past({}, {})
         self.replayable = len(self.past.results)
-        self.dropped, self.kept, self.secrets = dropped, kept, secrets
+        self.dropped, self.saved_as, self.secrets = dropped, saved_as, secrets
 
     @property
     def run_id(self) -> str:
@@ -155,7 +155,7 @@ def _started(run: LiveRun, attempt: int, source: str | None) -> RunStarted:
         versions={"durably": __version__, "python": sys.version.split()[0]},
         source=source,
         dropped=run.dropped,
-        kept=run.kept,
+        kept=run.saved_as,
         folder="" if folder == run.state.created.folder else folder,
     )
 

@@ -122,7 +122,7 @@ def resume_held(
             return TriggerResult(run_id, disposition, executed=False)
         _check_may_go_on(store, path, state)
         work = _work(load, state.created)
-        run, kept = ownership.take_over(lock, reading, path, store.temporary)
+        run, saved_as = ownership.take_over(lock, reading, path, store.temporary)
     finally:
         lock.close()
     # Of results in files of their own each is looked for in the end.
@@ -130,7 +130,7 @@ def resume_held(
     known = None if have_files else Checkpoint(state, run.mark)
     with run:
         dropped = reading.torn.size if reading.torn else 0
-        owned = LiveRun(run, state, past, dropped, kept, work.secrets)
+        owned = LiveRun(run, state, past, dropped, saved_as, work.secrets)
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return TriggerResult(run_id, disposition, executed=True, known=known)

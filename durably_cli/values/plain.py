@@ -1,0 +1,95 @@
+"""Plain JSON values, and what is no such value."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Literal, Protocol
+
+from durably_cli.errors import ValueRefused
+from durably_cli.values.strict_json import (
+    LONGEST_INTEGER,
+    SCAN,
+    Json,
+    is_text,
+    to_json,
+)
+
+
+class DoesNotFit(ValueError):
+    """A JSON text that the declared type rejects: a (path, problem) for every field."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{path}: {problem}" for path, problem in problems))
+        self.problems = problems
+
+
+class Converter(Protocol):
+    """How values of one declared type go to JSON and back."""
+
+    def dump(self, value: Any) -> Json:
+        """The value as JSON. ValueRefused if it has none."""
+
+    def load(self, text: Json) -> Any:
+        """The value of a JSON text. DoesNotFit if the type rejects it."""
+
+    def reveal(self, value: Any) -> Any:
+        """The value's parts as they are, secrets among them, in dicts and lists; None if none."""
+
+    def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+        """The JSON Schema of what is read or written; empty if any JSON will do, or none fits."""
+
+
+class Plain:
+    """The converter of values that are plain JSON already."""
+
+    def dump(self, value: Any) -> Json:
+        try:
+            return Json(to_json(value))
+        except (TypeError, ValueError) as error:
+            raise why_not_plain(value) or ValueRefused("$", str(error)) from None
+
+    def load(self, text: Json) -> Any:
+        try:
+            value, end = SCAN(text, 0)
+        except (StopIteration, ValueError):  # white space in front, or no JSON
+            end = -1
+        return value if end == len(text) else json.loads(text)
+
+    def reveal(self, value: Any) -> Any:
+        return value
+
+    def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+        return {}
+
+
+PLAIN = Plain()
+
+
+def why_not_plain(value: Any, path: str = "$") -> ValueRefused | None:
+    """The first part of a value that is not plain JSON, and what to do about it."""
+    if isinstance(value, str):
+        if not is_text(value):
+            return ValueRefused(path, "the text has a lone surrogate, which no JSON reader takes")
+    elif isinstance(value, int) and abs(value) >= 10**LONGEST_INTEGER:
+        return ValueRefused(
+            path, f"an integer of more than {LONGEST_INTEGER:,} digits is not JSON; return a text"
+        )
+    elif isinstance(value, float) and not math.isfinite(value):
+        return ValueRefused(path, f"{value} is not JSON; return None or a text in its place")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            found = why_not_plain(key, f"{path} (a key)") or why_not_plain(item, f"{path}[{key!r}]")
+            if found:
+                return found
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            if found := why_not_plain(item, f"{path}[{index}]"):
+                return found
+    elif value is not None and not isinstance(value, (bool, int, float)):
+        return ValueRefused(
+            path,
+            f"a {type(value).__qualname__} is not plain JSON; annotate what the function returns, "
+            "or give `returns=` to step.run",
+        )
+    return None
