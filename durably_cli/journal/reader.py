@@ -162,7 +162,7 @@ class JournalReader:
                 yield [record], [event]
                 data = data[len(record) :]
 
-        # A line that is all there, no sector of it zero, was not torn, whatever stands behind it.
+        # A complete line without a zeroed sector cannot be torn, whatever stands behind it.
         rest = self._rest_without_durable_events(file, data, reason)
         if not (is_cut_short(rest, self.lines) or has_zeroed_sector(data, self.end)):
             raise self._damage(reason)

@@ -21,7 +21,7 @@ def returned_by(fn: Callable[..., Any]) -> Any:
     cannot be resolved.
     """
     function: Callable[..., Any] = fn
-    if not isinstance(fn, FunctionType):  # as most are
+    if not isinstance(fn, FunctionType):  # most are, and pay nothing more
         while isinstance(fn, functools.partial):
             fn = fn.func
         if isinstance(fn, type):

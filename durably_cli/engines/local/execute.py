@@ -52,8 +52,8 @@ class Watcher(Protocol):
 class LiveRun:
     """A run this process owns: its journal, what that held, and what it had of the steps.
 
-    `dropped` is the size of the torn tail that was left behind, `saved_as` the file that still has it,
-    `secrets` what is to be masked in all that is shown of it.
+    `dropped` is the size of the torn tail that was left behind, `saved_as` the file that still has
+    it, `secrets` what is to be masked in all that is shown of it.
     """
 
     def __init__(
