@@ -205,7 +205,8 @@ def _ended_all_the_same(store: Store, talk: Talk, abort: Abort) -> Ended:
 def _leave_at_once(streams: Streams, talk: Talk) -> None:
     talk.close()
     if talk.run is not None:
-        command = hints.command("resume", short(talk.run.run_id))
+        with hints.of_command_line():
+            command = hints.command("resume", short(talk.run.run_id))
         _warn(streams, f"left at once; go on where it was: {command}")
 
 

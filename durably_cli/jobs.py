@@ -20,6 +20,7 @@ from durably_cli.request import Disposition, Request
 from durably_cli.state import Status
 from durably_cli.step import Step
 from durably_cli.store import View
+from durably_cli.strict import printable
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -60,26 +61,28 @@ class Job(Generic[I, O]):
         run, not raised.
         Raises InvalidInput, Conflict, Busy and JournalError.
         """
+        project = paths.find_project(start=self.source.parent)
+        with paths.hints_in(project):
+            request = Request(
+                job=self.name,
+                input=self._written(input),
+                project=str(project),
+                folder=working_folder.current() or printable(str(project)),
+                idempotency_key=idempotency_key,
+                concurrency_key=concurrency_key,
+                labels=labels or {},
+            )
+            store = paths.open_store(project, to_write=True)
+            ended = triggers.trigger(store, request, lambda _: self, _Unseen())
+            with store.view(ended.run_id, ended.known) as view:
+                return Run(self, view, ended.disposition)
+
+    def _written(self, input: I) -> Json:
         with self._reads("input"):
             try:
-                given = payload.write(self.input, input)
+                return payload.write(self.input, input)
             except ValueRefused as refused:
                 raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
-        project = paths.find_project(start=self.source.parent)
-        hints.called(project, finds_project=paths.is_found_from_here(project))
-        store = paths.open_store(project, to_write=True)
-        request = Request(
-            job=self.name,
-            input=given,
-            project=str(project),
-            folder=working_folder.current(),
-            idempotency_key=idempotency_key,
-            concurrency_key=concurrency_key,
-            labels=labels or {},
-        )
-        ended = triggers.trigger(store, request, lambda _: self, _Unseen())
-        with store.view(ended.run_id, ended.known) as view:
-            return Run(self, view, ended.disposition)
 
     def settle(self, given: Json) -> payload.Settled:
         """The input to make a run with: as given, the model's defaults filled in.
@@ -199,7 +202,8 @@ class Run(Generic[O_co]):
         self.error: ErrorInfo | None = view.state.error
         self._job = job
         self._output = view.state.output
-        self._project = view.state.created.project
+        if self._output is None:  # what to type depends on where it was triggered
+            self._hint = hints.command_anywhere(view.state.created.project, "resume", self.id)
 
     def __repr__(self) -> str:
         return f"<Run {self.id} of {self._job.name}, {self.status}>"
@@ -211,7 +215,7 @@ class Run(Generic[O_co]):
             why = f": {self.error.type}: {self.error.message}" if self.error else ""
             raise RunFailed(
                 f"run {self.id} of {self._job.name} has no output ({self.status}{why})",
-                hint=hints.command_anywhere(self._project, "resume", self.id),
+                hint=self._hint,
             )
         output: O_co = self._job.output.load(self._output)
         return output

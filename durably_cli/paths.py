@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -84,6 +85,12 @@ def is_found_from_here(project: Path) -> bool:
         return False
 
 
+def hints_in(project: Path) -> AbstractContextManager[None]:
+    """Inside, hints of this thread are for this project: Python code triggers a job of it."""
+    finds_project = is_found_from_here(project)
+    return hints.in_project(project, data_folder(), finds_project=finds_project)
+
+
 def is_project(folder: Path) -> bool:
     """Does the folder have a `jobs` folder, or a pyproject.toml with [tool.durably]?"""
     if (folder / "jobs").is_dir():
@@ -150,6 +157,7 @@ def open_store(project: Path, *, to_write: bool = False) -> Store:
     """
     folder = store_folder(project)
     data = folder.parent
+    hints.keep_runs_in(data)
     if data.exists():
         files.check_private(data)
     if not folder.exists():

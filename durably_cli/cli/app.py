@@ -109,7 +109,7 @@ def project_of(context: typer.Context) -> Path:
     project = locate_project(given)
     needs_a_name = given or project.source == PROJECT_VARIABLE  # which one call may have had
     finds_it = not needs_a_name or is_found_from_here(project.folder)
-    hints.called(project.folder, finds_project=finds_it, is_command_line=True)
+    hints.called(project.folder, finds_project=finds_it)
     if project.source == VIRTUAL_ENVIRONMENT and sys.stderr.isatty():
         print(visible(f"in {project.folder}, by {project.source}"), file=sys.stderr)
     return project.folder
