@@ -71,7 +71,7 @@ def run_trigger(
             if created is None:
                 os.chdir(project)
             else:
-                enter_for(created, project)
+                enter_for(created, project, talk.say)
             return _loaded(project, job, talk)
 
         return trigger(store, request, load, talk)
@@ -86,7 +86,7 @@ def run_resume(project: Path, meant: str, *, quiet: bool, as_json: bool) -> int:
 
     def act(talk: Talk) -> Ended:
         def load(created: RunCreated) -> AnyJob:
-            enter_for(created, project)
+            enter_for(created, project, talk.say)
             return _job_of(run_id, project, created.job, talk)
 
         return resume(store, run_id, load, talk)

@@ -1,13 +1,15 @@
 """The folder that a job runs in, whoever calls from wherever: its project's.
 
-A run that Python code triggered goes on in the folder that the code was in. A run of durably 0.1
-has no folder of its own, and goes on where the command is called, as it did then.
+A run that Python code triggered goes on in the folder that the code was in, if that is still there.
+A run of durably 0.1 has no folder of its own, and goes on where the command is called, as it did
+then.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,22 +28,55 @@ def current() -> str:
         return ""
 
 
-def enter_for(created: RunCreated, project: Path) -> None:
+def enter_for(created: RunCreated, project: Path, say: Callable[[str], object]) -> None:
     """Go to the folder of a run: that of its project as it is now, or the one it has of its own.
 
-    ConfigError if that is no longer there.
+    If that is gone, the run goes on in its project's, and that is said. ConfigError if it is there
+    and cannot be entered.
     """
-    if created.folder and created.folder != created.project:
-        try:
-            os.chdir(created.folder)
-        except OSError as error:
-            raise ConfigError(
-                f"run {short(created.run)} runs in {created.folder}, where Python code triggered "
-                f"it, and that folder cannot be entered: {error.strerror}",
-                hint="bring the folder back",
-            ) from None
-    elif created.folder:
-        os.chdir(project)
+    if not created.folder:
+        return
+    if created.folder != created.project:
+        for folder in _places_of(created, project):
+            if _entered(folder, created):
+                return
+        was = f"{created.folder}, where Python code triggered the run, is gone"
+        say(f"{was}: it goes on in {project}")
+    os.chdir(project)
+
+
+def _places_of(created: RunCreated, project: Path) -> Iterator[str]:
+    """Where the run's folder may be: in the project's place now, or where it was."""
+    inside = os.path.relpath(created.folder, created.project)
+    moved = printable(str(project)) != created.project
+    if moved and inside.split(os.sep, 1)[0] != os.pardir:
+        yield from _names_of(os.path.join(project, inside))
+    yield from _names_of(created.folder)
+
+
+def _names_of(folder: str) -> Iterator[str]:
+    """The folder, and the one whose name is not UTF-8, which journals spell the same way."""
+    yield folder
+    spelled = re.sub(
+        r"\\udc([89a-f][0-9a-f])", lambda found: chr(0xDC00 + int(found[1], 16)), folder
+    )
+    if spelled != folder:
+        yield spelled
+
+
+def _entered(folder: str, created: RunCreated) -> bool:
+    try:
+        os.chdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigError(
+            f"run {short(created.run)} runs in {created.folder}, where Python code triggered it, "
+            f"and that folder cannot be entered: {error.strerror}",
+            hint="make it a folder that you may enter, or move it away: the run then goes on in "
+            "its project's",
+        ) from None
+    return True
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def test_stdin_that_is_a_terminal_is_not_waited_for(greet: Project) -> None:
 def test_an_unknown_job_is_told_the_nearest_names(greet: Project) -> None:
     result = greet.run("trigger", "gret", expect=4)
     assert "did you mean greet?" in result.err
-    assert "try: durably jobs greet" in result.err
+    assert "durably jobs greet" in result.err
     assert greet.runs() == []
 
 

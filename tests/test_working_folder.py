@@ -119,14 +119,82 @@ def test_a_run_that_python_triggered_goes_on_in_the_folder_it_began_in(
     assert json.loads(found.out) == [str(elsewhere)] * 3
 
 
-def test_a_folder_that_is_gone_is_named_and_nothing_is_executed(
+def test_a_run_whose_folder_is_gone_goes_on_in_the_project_and_says_so(
     where: Project, elsewhere: Path
 ) -> None:
     triggered_from(where, elsewhere, FAIL="1")
     elsewhere.rmdir()
+    found = where.run("resume", "@last")
+    assert json.loads(found.out) == [str(where.root), str(elsewhere), str(where.root)]
+    (said,) = (line for line in found.err.splitlines() if "is gone" in line)
+    assert str(elsewhere) in said and str(where.root) in said
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_inside_of_a_project_moves_with_it(where: Project, there: bool) -> None:
+    inner = where.root / "inner"
+    inner.mkdir()
+    triggered_from(where, inner, FAIL="1")
+    moved = where.root.with_name("moved")
+    where.root.rename(moved)
+    where.run("adopt", str(where.root), cwd=moved)
+    if not there:
+        (moved / "inner").rmdir()
+    found = where.run("resume", "@last", cwd=moved)
+    assert json.loads(found.out)[2] == str(moved / "inner" if there else moved)
+    assert ("is gone" in found.err) == (not there)
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_found_again(where: Project, elsewhere: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(elsewhere) + b"/\xff\xfe"))
+    odd.mkdir()
+    where.job(
+        """
+        Input = dict
+
+        @define_job
+        def where(step: Step, payload: dict) -> str:
+            if os.environ.get("FAIL"):
+                raise RuntimeError("not yet")
+            return os.getcwdb().hex()
+        """,
+        "where",
+    )
+    assert triggered_from(where, odd, FAIL="1").stdout == "failed\n"
+    found = where.run("resume", "@last")
+    assert json.loads(found.out) == os.fsencode(odd).hex(), found
+
+
+def test_python_in_a_folder_that_is_gone_makes_a_run_of_the_project(
+    where: Project, elsewhere: Path, tmp_path: Path
+) -> None:
+    program = (
+        f"import os, sys; sys.path.insert(0, {str(where.root)!r}); os.chdir({str(elsewhere)!r})\n"
+        f"import jobs.where as module; os.rmdir({str(elsewhere)!r})\n"
+        "print(module.where.trigger(module.Input()).status)\n"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", program), cwd="/", env=where.env, capture_output=True, text=True
+    )
+    assert done.stdout == "failed\n", done  # as os.getcwd fails there
+    found = where.run("-C", str(where.root), "resume", "@last", cwd=tmp_path)
+    assert json.loads(found.out) == [str(where.root)] * 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="takes setpriv")
+def test_a_folder_that_nobody_may_enter_is_named_and_nothing_is_executed(
+    where: Project, elsewhere: Path
+) -> None:
+    triggered_from(where, elsewhere, FAIL="1")
+    elsewhere.chmod(0)
     before = where.journal().read_bytes()
-    told = where.run("resume", "@last", expect=78).err
-    assert str(elsewhere) in told
+    rights = "--bounding-set -dac_override,-dac_read_search --inh-caps -all"
+    command = f"setpriv {rights} {sys.executable} -m durably_cli resume @last"
+    refused = subprocess.run(
+        command.split(), cwd=where.root, env=where.env, capture_output=True, text=True
+    )
+    elsewhere.chmod(0o700)
+    assert refused.returncode == 78 and str(elsewhere) in refused.stderr, refused
     assert where.journal().read_bytes() == before
 
 
@@ -220,6 +288,22 @@ def test_the_same_line_after_an_upgrade_is_no_other_input(
     of_before(where.journal())
     found = where.run(*command, "--file", typed, cwd=elsewhere)
     assert json.loads(found.out)[2] == str(elsewhere), "it goes on where it would have"
+    assert len(where.runs()) == 1
+
+
+def test_a_key_that_was_claimed_before_and_had_no_run_yet_makes_it_as_before(
+    where: Project, elsewhere: Path
+) -> None:
+    command = ("-C", str(where.root), "trigger", "where", "--idempotency-key", "today")
+    as_before = json.dumps({"file": "data.csv"})
+    where.run(*command, "-i", as_before, env=where.env | {"DIE": "1"}, expect=None)
+    where.journal().unlink()
+    found = where.run(*command, "--file", "data.csv", cwd=elsewhere)
+    assert json.loads(found.out)[1:] == [str(elsewhere)] * 2, "where it would have run"
+    assert where.inspect()["input"]["file"] == "data.csv"
+    again = where.run(*command, "--file", "data.csv", cwd=elsewhere)
+    assert again.out == found.out
+    where.run(*command, "--file", "other.csv", cwd=elsewhere, expect=5)
     assert len(where.runs()) == 1
 
 
