@@ -176,7 +176,7 @@ def _data_to_name(caller: _Caller) -> str | None:
 @cache
 def _own_data_folder() -> str | None:
     """The data folder of this user where no variable says otherwise; None if it is not known."""
-    import pwd  # by hints alone
+    import pwd  # rarely needed
 
     try:
         home = pwd.getpwuid(os.getuid()).pw_dir

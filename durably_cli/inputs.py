@@ -11,6 +11,7 @@ from typing import Any
 from durably_cli import strict
 from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.events import Json
+from durably_cli.files import refuse_without_folder
 from durably_cli.options import argument_text
 from durably_cli.strict import to_json
 
@@ -59,6 +60,7 @@ def _text_of(given: str) -> tuple[str, str]:
             with open(given[1:], "rb") as file:
                 return _decoded(file.read(), given[1:]), given[1:]
         except OSError as error:
+            refuse_without_folder(error)
             raise UsageError(f"--input {given}: {error.strerror}") from None
     return given, "--input"
 

@@ -47,7 +47,10 @@ def locate_project(
     """
     chosen = given or os.environ.get(PROJECT_VARIABLE)
     if chosen:
-        folder = Path(os.path.realpath(os.path.expanduser(chosen)))
+        named = os.path.expanduser(chosen)
+        if not os.path.isabs(named):
+            named = os.path.join(working_directory(), named)
+        folder = Path(os.path.realpath(named))
         source = "" if given else f" (from {PROJECT_VARIABLE})"
         if not folder.is_dir():
             raise ConfigError(f"the project folder {folder}{source} does not exist")

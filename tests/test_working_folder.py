@@ -322,6 +322,38 @@ def test_a_command_in_a_folder_that_is_gone_can_name_its_project(
     assert json.loads(done.stdout) == [str(where.root)] * 3
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "-C . list",
+        "-C .. info",
+        "-C {project} trigger where -i @input.json",
+        "-C {project} export @last -o run.tar.gz",
+        "-C {project} inspect @last --html run.html",
+        "-C {project} import run.tar.gz",
+        "-C {project} adopt old",
+        "init",
+        "init new",
+    ],
+)
+def test_what_needs_a_folder_that_is_gone_says_so(
+    where: Project, elsewhere: Path, command: str
+) -> None:
+    where.run("trigger", "where")
+    words = command.format(project=where.root).split()
+    done = subprocess.run(
+        ("bash", "-c", 'rmdir "$PWD" && "$@"', "bash", sys.executable, "-m", "durably_cli", *words),
+        cwd=elsewhere,
+        env=where.env,
+        capture_output=True,
+        text=True,
+    )
+    said = done.stdout if "info" in words else done.stderr
+    assert "the working directory no longer exists" in said, done
+    assert done.returncode == (0 if "info" in words else 78)
+    assert "info" in words or "try: cd somewhere else" in said
+
+
 def test_inside_a_folder_and_back(tmp_path: Path) -> None:
     before = os.getcwd()
     with pytest.raises(KeyError), inside(tmp_path):

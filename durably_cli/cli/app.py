@@ -51,6 +51,8 @@ UsageError: Any = typer.BadParameter.__base__
 commands: dict[str, CommandInfo] = {}
 """Every command, by its name."""
 
+_PROJECT = "durably.project"
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
@@ -97,7 +99,17 @@ def command(
 
 
 def project_of(context: typer.Context) -> Path:
-    """The project the command is for; said on a terminal if one could not have guessed it."""
+    """The project the command is for; said on a terminal if one could not have guessed it.
+
+    It is looked for once: it is said once, and is the same for the whole command.
+    """
+    known: Path | None = context.meta.get(_PROJECT)
+    if known is None:
+        known = context.meta[_PROJECT] = _found_project(context)
+    return known
+
+
+def _found_project(context: typer.Context) -> Path:
     from durably_cli.paths import (
         PROJECT_VARIABLE,
         VIRTUAL_ENVIRONMENT,

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from durably_cli import hints
 from durably_cli.cli.app import AsJson, command, project_of
 from durably_cli.cli.completion import complete_jobs, complete_runs
-from durably_cli.cli.flags import TriggerCommand, given_fields
+from durably_cli.cli.flags import TriggerCommand, given_fields, note_quiet
 from durably_cli.request import OnConflict
 
 RUN = (
@@ -22,6 +21,8 @@ _Quiet = Annotated[
         "-q",
         "--quiet",
         envvar="DURABLY_QUIET",
+        callback=note_quiet,
+        is_eager=True,
         help="Print nothing unless it fails, and then one report: for cron.",
     ),
 ]
@@ -98,8 +99,6 @@ def trigger(
     """
     from durably_cli.executing import TriggerOptions, run_trigger
 
-    if quiet:
-        hints.are_read_elsewhere()
     options = TriggerOptions(
         input,
         field or [],
@@ -134,6 +133,4 @@ def resume(
     """
     from durably_cli.executing import run_resume
 
-    if quiet:
-        hints.are_read_elsewhere()
     return run_resume(project_of(context), run, quiet=quiet, as_json=as_json)
