@@ -44,8 +44,7 @@ def trigger(store: Store, request: Request, load: Load, observer: Observer) -> E
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
     request does not wait; InvalidInput from the job's model, before there is a run.
     """
-    request.check()
-    return _Trigger(store, request, load, observer).end()
+    return _Trigger(store, request.checked(), load, observer).end()
 
 
 class _Trigger:
