@@ -203,9 +203,10 @@ def _here() -> _Caller:
 @cache
 def _program(folder: str | None, path: str | None) -> str:
     """This durably as it is called from the folder with that PATH; None is any folder or PATH."""
-    script = os.path.join(os.path.dirname(sys.executable or ""), "durably")
+    python = getattr(sys, "executable", "") or ""  # a job may have taken it away
+    script = os.path.join(os.path.dirname(python), "durably")
     if not (os.path.isabs(script) and os.access(script, os.X_OK)):
-        return f"{quoted(sys.executable)} -m durably_cli" if sys.executable else "durably"
+        return f"{quoted(python)} -m durably_cli" if python else "durably"
     if path is not None and _is_first_on(path, script, folder):
         return "durably"
     if folder is not None and script.startswith(folder + os.sep):
