@@ -46,6 +46,7 @@ _OF_NO_PROJECT = ("help", "init")
 _HELP = ("-h", "--help")
 
 _DATA_VARIABLE = "DURABLY_DATA_DIR"
+_PROJECT_VARIABLE = "DURABLY_PROJECT"
 
 
 def called(project: str | os.PathLike[str], *, finds_project: bool) -> None:
@@ -118,7 +119,8 @@ def command_in(folder: str | os.PathLike[str], *words: str | os.PathLike[str]) -
     """The same for the project in that folder: first goes there, and stays there."""
     caller = _current()
     program = _program(None, caller.path)
-    return f"cd {quoted(folder)} && {_joined(caller, program, None, words)}"
+    project = "." if os.environ.get(_PROJECT_VARIABLE) else None  # which leads elsewhere
+    return f"cd {quoted(folder)} && {_joined(caller, program, project, words)}"
 
 
 def command_anywhere(project: str | os.PathLike[str] | None, *words: str | os.PathLike[str]) -> str:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from durably_cli.errors import UsageError
 from durably_cli.events import Json
-from durably_cli.failures import repr_of
 from durably_cli.strict import is_text
 
 
@@ -61,20 +60,20 @@ class Request(NamedTuple):
 def _plain_key(words: str, key: object) -> str | None:
     plain = _plain(key)
     if key is not None and not plain:
-        raise UsageError(f"the {words} must be a text that is not empty, not {repr_of(key)}")
+        raise UsageError(f"the {words} must be a text that is not empty, not {_shown(key)}")
     return plain
 
 
 def _plain_labels(given: object) -> dict[str, str]:
     if not isinstance(given, Mapping):
-        raise UsageError(f"labels must be a dict of texts, not {repr_of(given)}")
+        raise UsageError(f"labels must be a dict of texts, not {_shown(given)}")
     labels: dict[str, str] = {}
     for name, value in given.items():
         plain, text = _plain(name), _plain(value)
         if not plain or "=" in plain:
-            raise UsageError(f"a label's name must be a text without '=', not {repr_of(name)}")
+            raise UsageError(f"a label's name must be a text without '=', not {_shown(name)}")
         if text is None:
-            raise UsageError(f"the label {plain!r} must be a text, not {repr_of(value)}")
+            raise UsageError(f"the label {plain!r} must be a text, not {_shown(value)}")
         if plain in labels:
             raise UsageError(f"the label {plain!r} is given twice")
         labels[plain] = text
@@ -84,3 +83,9 @@ def _plain_labels(given: object) -> dict[str, str]:
 def _plain(value: object) -> str | None:
     """The characters of a text, whose class may be the user's own and do anything."""
     return str.__str__(value) if isinstance(value, str) else None
+
+
+def _shown(value: object) -> str:
+    from durably_cli.failures import repr_of  # rarely needed
+
+    return repr_of(value)

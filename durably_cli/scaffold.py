@@ -6,6 +6,7 @@ from pathlib import Path
 
 from durably_cli import hints
 from durably_cli.asking import say
+from durably_cli.paths import is_found_from_here
 
 JOB = '''\
 """A first job. Start it, press Ctrl-C half way, and go on with `durably resume @last`."""
@@ -45,5 +46,8 @@ def run_init(folder: Path) -> int:
     say(f"made {path}, a job to begin with")
     words = ("trigger", "hello", "--name", "Ann")
     is_here = folder == Path(".")
+    if is_here:
+        project = folder.resolve()
+        hints.called(project, finds_project=is_found_from_here(project))
     say(f"try: {hints.command(*words) if is_here else hints.command_in(folder, *words)}")
     return 0

@@ -281,6 +281,16 @@ def test_init_says_how_to_run_what_it_made(odd: Project) -> None:
     assert done.out == '["1: hello Ann"]\n', (made, done)
 
 
+@pytest.mark.parametrize("folder", ["it's new", "."])
+def test_init_means_what_it_made_whatever_the_variable_says(odd: Project, folder: str) -> None:
+    elsewhere = odd.root.parent / "elsewhere"
+    elsewhere.mkdir()
+    variables = {"DURABLY_PROJECT": str(odd.root)}
+    made = odd.run("init", folder, cwd=elsewhere, env=odd.env | variables)
+    done = paste(odd, f"{hint_of(made)} --times 1", elsewhere, **variables)
+    assert done.out == '["1: hello Ann"]\n', (made, done)
+
+
 def test_no_project_says_how_to_make_one_here(odd: Project, tmp_path: Path) -> None:
     folder = tmp_path / "it's nothing"
     folder.mkdir()
