@@ -7,6 +7,7 @@ then.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from durably_cli.events import RunCreated
 from durably_cli.files import working_directory
 from durably_cli.ids import short
 from durably_cli.strict import printable
+
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def current() -> str:
@@ -47,10 +50,11 @@ def enter_for(created: RunCreated, project: Path, say: Callable[[str], object]) 
 
 def _places_of(created: RunCreated, project: Path) -> Iterator[str]:
     """Where the run's folder may be: in the project's place now, or where it was."""
-    inside = os.path.relpath(created.folder, created.project)
-    moved = printable(str(project)) != created.project
-    if moved and inside.split(os.sep, 1)[0] != os.pardir:
-        yield from _names_of(os.path.join(project, inside))
+    old = created.project
+    if printable(str(project)) != old and os.path.isabs(old) and os.path.isabs(created.folder):
+        inside = os.path.relpath(created.folder, old)
+        if inside.split(os.sep, 1)[0] != os.pardir:
+            yield from _names_of(os.path.join(project, inside))
     yield from _names_of(created.folder)
 
 
@@ -67,9 +71,11 @@ def _names_of(folder: str) -> Iterator[str]:
 def _entered(folder: str, created: RunCreated) -> bool:
     try:
         os.chdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
+    except ValueError:  # no folder of any machine has such a name
         return False
     except OSError as error:
+        if error.errno in _GONE:
+            return False
         raise ConfigError(
             f"run {short(created.run)} runs in {created.folder}, where Python code triggered it, "
             f"and that folder cannot be entered: {error.strerror}",

@@ -130,6 +130,21 @@ def test_a_run_whose_folder_is_gone_goes_on_in_the_project_and_says_so(
     assert str(elsewhere) in said and str(where.root) in said
 
 
+@pytest.mark.parametrize("folder", [b"/no\\u0000thing", b"/" + b"long" * 100, b"/etc/hosts"])
+def test_so_does_one_whose_folder_can_be_on_no_machine(where: Project, folder: bytes) -> None:
+    def moved(body: bytes) -> bytes:
+        head, found, rest = body.partition(b'"folder":"')
+        return head + found + folder + rest[rest.index(b'"') :]
+
+    where.run("trigger", "where", env=where.env | {"FAIL": "1"}, expect=1)
+    journal = where.journal()
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(resealed(lines, 1, moved, run=journal.stem)))
+    found = where.run("resume", "@last")
+    assert json.loads(found.out)[2] == str(where.root)
+    assert "is gone" in found.err
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_folder_inside_of_a_project_moves_with_it(where: Project, there: bool) -> None:
     inner = where.root / "inner"
