@@ -269,7 +269,12 @@ _OF_CHECKED_PARTS = frozenset({StepStarted, StepCompleted})
 def _line(seq: int, event: Event, previous: int) -> codec.Line:
     """The line of an event, which every reader takes. ValueError or TypeError if there is none."""
     line = codec.encode(seq, event, previous)
-    codec.check(line[0], seq)
+    try:
+        codec.check(line[0], seq)
+    except codec.BadLine as bad:
+        if isinstance(bad.__context__, RecursionError):  # the caller's stack is too full to know
+            raise bad.__context__ from None
+        raise
     return line
 
 
