@@ -10,55 +10,94 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import local
 from typing import NamedTuple
 
 
 class _Caller(NamedTuple):
-    """Where hints are typed: the working directory (None if it is gone), and the PATH there."""
+    """Where hints are typed: the working directory (None if it is gone), and the PATH there.
+
+    `data` is the data folder; None if that is not known yet, and no variable chose it.
+    """
 
     folder: str | None
     path: str | None
+    data: str | None
+    data_was_chosen: bool
     project: str | None = None
     finds_project: bool = False
-    is_command_line: bool = False
 
 
 _caller: _Caller | None = None
 _read_elsewhere = False
 
+
+class _Inner(local):
+    """Whom hints are for in this thread while Python code triggers a job there."""
+
+    caller: _Caller | None = None
+
+
+_inner = _Inner()
+
 _OF_NO_PROJECT = ("help", "init")
 """The commands that are for any folder."""
 
-_DATA_VARIABLES = ("DURABLY_DATA_DIR", "XDG_DATA_HOME")
-"""What says where the data is, and another shell need not have; the first one counts."""
+_HELP = ("-h", "--help")
+
+_DATA_VARIABLE = "DURABLY_DATA_DIR"
+_PROJECT_VARIABLE = "DURABLY_PROJECT"
 
 
 def called(project: str | os.PathLike[str], *, finds_project: bool) -> None:
-    """Remember where a command was called, before its job goes to another folder or changes PATH.
+    """Remember where a command line came from, before its job goes elsewhere or changes PATH.
 
     `finds_project` says whether a command that is typed there finds the project without -C.
     """
     global _caller
-    _caller = _here()._replace(
-        project=os.fspath(project), finds_project=finds_project, is_command_line=True
-    )
+    _caller = _here()._replace(project=os.fspath(project), finds_project=finds_project)
+
+
+def keep_runs_in(data: str | os.PathLike[str]) -> None:
+    """Remember the data folder of the command line, before its job changes a variable."""
+    global _caller
+    if _caller is not None and _caller.data is None:
+        _caller = _caller._replace(data=os.fspath(data))
 
 
 @contextmanager
-def about(project: str | os.PathLike[str], *, finds_project: bool) -> Iterator[None]:
-    """Inside, hints are about the project of a job that Python code triggers.
+def in_project(
+    project: str | os.PathLike[str], data: str | os.PathLike[str], *, finds_project: bool
+) -> Iterator[None]:
+    """Inside, hints of this thread are for this project: Python code triggers a job of it.
 
-    Where a command was called stays; what it was called for is back at the end.
+    `finds_project` is for code that no command line runs.
     """
-    global _caller
-    before = _caller
-    here = before if before and before.is_command_line else _here()
-    _caller = here._replace(project=os.fspath(project), finds_project=finds_project)
+    outer = _caller
+    here = _here() if outer is None else outer
+    named = os.fspath(project)
+    if outer is not None:
+        finds_project = outer.finds_project and outer.project == named
+    chosen = bool(os.environ.get(_DATA_VARIABLE))
+    inner = _Caller(here.folder, here.path, os.fspath(data), chosen, named, finds_project)
+    with _for(inner):
+        yield
+
+
+@contextmanager
+def of_command_line() -> Iterator[None]:
+    """Inside, hints are for the command line, whatever job Python code triggers meanwhile."""
+    with _for(None):
+        yield
+
+
+@contextmanager
+def _for(caller: _Caller | None) -> Iterator[None]:
+    before, _inner.caller = _inner.caller, caller
     try:
         yield
     finally:
-        if here is before:
-            _caller = before
+        _inner.caller = before
 
 
 def are_read_elsewhere() -> None:
@@ -69,24 +108,24 @@ def are_read_elsewhere() -> None:
 
 def command(*words: str | os.PathLike[str]) -> str:
     """`durably WORDS` as it can be pasted into the shell that called."""
-    caller = _caller or _here()
+    caller = _current()
     if _read_elsewhere:
         return command_anywhere(caller.project, *words)
     project = None if caller.finds_project else caller.project
-    return _joined(_program(caller.folder, caller.path), project, words)
+    return _joined(caller, _program(caller.folder, caller.path), project, words)
 
 
 def command_in(folder: str | os.PathLike[str], *words: str | os.PathLike[str]) -> str:
     """The same for the project in that folder: first goes there, and stays there."""
-    program = _program(None, (_caller or _here()).path)
-    return f"cd {quoted(folder)} && {_joined(program, None, words)}"
+    caller = _current()
+    program = _program(None, caller.path)
+    project = "." if os.environ.get(_PROJECT_VARIABLE) else None  # which leads elsewhere
+    return f"cd {quoted(folder)} && {_joined(caller, program, project, words)}"
 
 
 def command_anywhere(project: str | os.PathLike[str] | None, *words: str | os.PathLike[str]) -> str:
     """`durably WORDS` for that project as it can be pasted into any shell of this user's."""
-    found = next((name for name in _DATA_VARIABLES if os.environ.get(name)), None)
-    where = f"{found}={quoted(os.environ[found])} " if found else ""
-    return where + _joined(_program(None, None), project, words)
+    return _joined(_current(), _program(None, None), project, words)
 
 
 def quoted(word: str | os.PathLike[str]) -> str:
@@ -117,12 +156,40 @@ def _spelled(character: str) -> str:
 
 
 def _joined(
+    caller: _Caller,
     program: str,
     project: str | os.PathLike[str] | None,
     words: tuple[str | os.PathLike[str], ...],
 ) -> str:
     named = () if project is None or words[0] in _OF_NO_PROJECT else ("-C", project)
-    return " ".join((program, *map(quoted, (*named, *words))))
+    needs_data = words[0] not in _OF_NO_PROJECT and words[-1] not in _HELP
+    data = _data_to_name(caller) if needs_data else None
+    where = f"{_DATA_VARIABLE}={quoted(data)} " if data else ""
+    return where + " ".join((program, *map(quoted, (*named, *words))))
+
+
+def _data_to_name(caller: _Caller) -> str | None:
+    """The data folder, if a variable chose it: nobody knows whether only one call had that."""
+    if caller.data_was_chosen or caller.data != _own_data_folder():
+        return caller.data
+    return None
+
+
+@cache
+def _own_data_folder() -> str | None:
+    """The data folder of this user where no variable says otherwise; None if it is not known."""
+    import pwd  # rarely needed
+
+    try:
+        home = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # of a user that has no name
+        return None
+    here = ("Library", "Application Support") if sys.platform == "darwin" else (".local", "share")
+    return os.path.join(home, *here, "durably")
+
+
+def _current() -> _Caller:
+    return _inner.caller or _caller or _here()
 
 
 def _here() -> _Caller:
@@ -130,19 +197,19 @@ def _here() -> _Caller:
         folder = os.getcwd()
     except OSError:
         folder = None
-    path = os.environ.get("PATH")
-    if path and folder:  # relative parts of it are of this folder, and a job goes to another one
-        path = os.pathsep.join(os.path.join(folder, part) for part in path.split(os.pathsep))
-    return _Caller(folder, path)
+    chosen = os.environ.get(_DATA_VARIABLE)
+    data = os.path.expanduser(chosen) if chosen else None
+    return _Caller(folder, os.environ.get("PATH"), data, data_was_chosen=bool(chosen))
 
 
 @cache
 def _program(folder: str | None, path: str | None) -> str:
     """This durably as it is called from the folder with that PATH; None is any folder or PATH."""
-    script = os.path.join(os.path.dirname(sys.executable or ""), "durably")
+    python = getattr(sys, "executable", "") or ""  # a job may have taken it away
+    script = os.path.join(os.path.dirname(python), "durably")
     if not (os.path.isabs(script) and os.access(script, os.X_OK)):
-        return f"{quoted(sys.executable)} -m durably_cli" if sys.executable else "durably"
-    if path is not None and _is_first_on(path, script):
+        return f"{quoted(python)} -m durably_cli" if python else "durably"
+    if path is not None and _is_first_on(path, script, folder):
         return "durably"
     if folder is not None and script.startswith(folder + os.sep):
         script = os.path.relpath(script, folder)
@@ -150,11 +217,13 @@ def _program(folder: str | None, path: str | None) -> str:
     return quoted(script)
 
 
-def _is_first_on(path: str, script: str) -> bool:
-    import shutil  # only for hints
+def _is_first_on(path: str, script: str, folder: str | None) -> bool:
+    """Does `durably` mean this script in every folder?
 
-    found = shutil.which("durably", path=path)
-    try:
-        return found is not None and os.path.samefile(found, script)
-    except OSError:
-        return False
+    Entries of PATH that are no path from the root are of the folder, and of no other one.
+    """
+    for entry in path.split(os.pathsep):
+        found = os.path.join(folder or os.sep, entry, "durably")
+        if os.path.isfile(found) and os.access(found, os.X_OK):
+            return os.path.isabs(entry) and os.path.samefile(found, script)
+    return False

@@ -18,7 +18,7 @@ import durably_cli
 from durably_cli import hints
 from durably_cli.cli.suggesting import NEVER, NEVER_OPTIONS
 from durably_cli.render.words import visible_lines
-from tests.conftest import Project
+from tests.conftest import BIN, Project
 from tests.harness.pasting import hint_of, paste
 
 SOURCE = Path(durably_cli.__file__).parent
@@ -132,33 +132,38 @@ def test_anywhere_means_from_the_root_with_project_and_data_folder(
     )
 
 
-def test_a_relative_part_of_path_is_of_the_folder_of_the_call(
-    installed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(installed)
-    monkeypatch.setenv("PATH", os.path.join(".venv", "bin"))
-    hints.called(installed, finds_project=True)
-    monkeypatch.chdir("/")
-    assert hints.command("list") == "durably list"
-
-
-def test_a_data_folder_that_another_variable_moves_goes_into_what_is_pasted_elsewhere(
-    installed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("DURABLY_DATA_DIR", raising=False)
-    monkeypatch.setenv("XDG_DATA_HOME", "/moved")
-    assert hints.command_anywhere("/a", "list").startswith("XDG_DATA_HOME=/moved ")
-
-
 def test_what_a_job_does_to_its_process_changes_no_hint(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DURABLY_DATA_DIR", "/data")
     hints.called("/srv/a", finds_project=False)
     monkeypatch.chdir("/")
     monkeypatch.setenv("PATH", str(installed / ".venv" / "bin"))
-    with hints.about("/srv/b", finds_project=False):
-        assert hints.command("list") == ".venv/bin/durably -C /srv/b list"
-    assert hints.command("list") == ".venv/bin/durably -C /srv/a list"
+    monkeypatch.setenv("DURABLY_DATA_DIR", "/other")
+    assert hints.command("list") == "DURABLY_DATA_DIR=/data .venv/bin/durably -C /srv/a list"
+
+
+def test_a_job_that_code_of_a_job_triggers_has_its_own_project_in_hints(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hints.called("/srv/a", finds_project=True)
+    with hints.in_project("/srv/b", "/data", finds_project=True):
+        inside = hints.command("list")
+        with hints.of_command_line():
+            assert hints.command("list") == ".venv/bin/durably list"
+    assert inside == "DURABLY_DATA_DIR=/data .venv/bin/durably -C /srv/b list"
+    with hints.in_project("/srv/a", "/data", finds_project=False):
+        assert hints.command("list") == "DURABLY_DATA_DIR=/data .venv/bin/durably list"
+    assert hints.command("list") == ".venv/bin/durably list"
+
+
+def test_a_durably_that_is_found_in_this_folder_alone_is_called_by_its_path(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", ".venv/bin:/usr/bin")
+    hints.called("/srv/a", finds_project=True)
+    monkeypatch.chdir("/")
+    assert hints.command("list") == ".venv/bin/durably list"
 
 
 # Pasted
@@ -192,7 +197,7 @@ def test_a_hint_names_the_project_where_it_would_not_be_found(odd: Project) -> N
     elsewhere = odd.root.parent
     failed = odd.run("-C", "project", "trigger", "failing", cwd=elsewhere, expect=1)
     mend(odd)
-    assert hint_of(failed).startswith("durably -C ")
+    assert " durably -C " in hint_of(failed)
     assert paste(odd, hint_of(failed), elsewhere).out == '"done"\n'
 
 
@@ -200,7 +205,7 @@ def test_it_does_not_where_it_is_found(odd: Project) -> None:
     deep = odd.root / "deep"
     deep.mkdir()
     failed = odd.run("-C", "..", "trigger", "failing", cwd=deep, expect=1)
-    assert hint_of(failed).startswith("durably resume ")
+    assert " durably resume " in hint_of(failed)
 
 
 def test_it_names_the_project_that_a_variable_named_for_one_call(odd: Project) -> None:
@@ -276,6 +281,16 @@ def test_init_says_how_to_run_what_it_made(odd: Project) -> None:
     assert done.out == '["1: hello Ann"]\n', (made, done)
 
 
+@pytest.mark.parametrize("folder", ["it's new", "."])
+def test_init_means_what_it_made_whatever_the_variable_says(odd: Project, folder: str) -> None:
+    elsewhere = odd.root.parent / "elsewhere"
+    elsewhere.mkdir()
+    variables = {"DURABLY_PROJECT": str(odd.root)}
+    made = odd.run("init", folder, cwd=elsewhere, env=odd.env | variables)
+    done = paste(odd, f"{hint_of(made)} --times 1", elsewhere, **variables)
+    assert done.out == '["1: hello Ann"]\n', (made, done)
+
+
 def test_no_project_says_how_to_make_one_here(odd: Project, tmp_path: Path) -> None:
     folder = tmp_path / "it's nothing"
     folder.mkdir()
@@ -292,6 +307,58 @@ def test_no_project_says_how_to_make_one_here(odd: Project, tmp_path: Path) -> N
     assert command is not None, done
     paste(odd, command[1], Path("/"))
     assert (folder / "jobs").is_dir()
+
+
+def test_a_variable_that_one_call_has_is_in_its_hint(odd: Project) -> None:
+    own = odd.root.parent / "own"
+    share = f"XDG_DATA_HOME={hints.quoted(own / 'share')}"
+    for number, variable in enumerate(
+        (f"DURABLY_DATA_DIR={hints.quoted(own / 'data')}", share, f"HOME={hints.quoted(own)}")
+    ):
+        call = f"{variable} durably trigger failing"
+        failed = paste(odd, call, odd.root, DURABLY_DATA_DIR=None)
+        assert failed.code == 1, failed
+        mend(odd)
+        resumed = paste(odd, hint_of(failed), odd.root, DURABLY_DATA_DIR=None)
+        assert resumed.out == '"done"\n', (variable, failed, resumed)
+        assert len(odd.effects) == number + 1
+        os.unlink(f"{odd.effects_path}.mended")
+
+
+def test_a_relative_entry_of_path_that_one_call_has_is_in_its_hint(odd: Project) -> None:
+    bin = os.path.relpath(BIN, odd.root)
+    plain = {"PATH": "/usr/bin:/bin"}
+    failed = paste(
+        odd, f"PATH={hints.quoted(bin)}:$PATH durably trigger failing", odd.root, **plain
+    )
+    mend(odd)
+    assert paste(odd, hint_of(failed), odd.root, **plain).out == '"done"\n', failed
+
+
+def test_a_failed_run_of_another_project_that_a_job_triggered_is_looked_at_there(
+    odd: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = Project(tmp_path / "other")
+    other.job(FAILING, "failing")
+    odd.job(
+        f"""
+        sys.path.insert(0, {str(other.root)!r})
+        from jobs.failing import failing
+
+        @define_job
+        def outer(step: Step, payload: dict) -> None:
+            failing.trigger({{"a": 1}}, idempotency_key="k")
+            try:
+                failing.trigger({{"a": 2}}, idempotency_key="k")
+            except Exception as error:
+                print("try:", error.hint)
+        """,
+        "outer",
+    )
+    done = odd.run("trigger", "outer")
+    looked = paste(odd, hint_of(done), odd.root)
+    assert looked.code == 0 and str(other.root) in looked.out, (done, looked)
 
 
 # All of them

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from durably_cli import Run, Step, StepError, define_job
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store
-from durably_cli.errors import DurablyError
+from durably_cli.errors import DurablyError, UsageError
 from durably_cli.journal.reader import JournalReader
 from durably_cli.project import places, stores
 from durably_cli.render import rows
@@ -220,6 +220,8 @@ labels = st.dictionaries(texts, texts, max_size=2)
 @example([lambda step: step.progress(1e19)], False, {}, None, None, {})
 @example([lambda step: step.progress(2**64, 2**65)], False, {}, None, None, {})
 @example([lambda step: step.log.info("x", by={1: "a", "1": "b"})], False, {}, None, None, {})
+@example([], False, {}, None, None, {Word("x"): "1", Word("x"): "2"})
+@example([], False, {}, Word("k"), Word("k"), {Word("x"): Word("1")})
 @example([("result", "a", 10**5000), ("result", "b", 1)], True, {}, None, None, {})
 def test_what_the_api_takes_a_reader_gives_back(
     program: list[Any],
@@ -247,6 +249,47 @@ def test_what_the_api_takes_a_reader_gives_back(
         _check_readable(store, run.id)
         assert run.status == "failed"
         _check_replayed(store, run.id, job, played)
+
+
+@pytest.mark.parametrize("labels", [{Word("x"): "1", Word("x"): "2"}, {Silent(): "1"}, ["x"], 5])
+def test_labels_that_are_none_are_refused_with_what_is_wrong(labels: Any, tmp_path: Path) -> None:
+    job = define_job(name="played")(_plain(Played([], any_integers=False)))
+    with _data_folder(str(tmp_path)), pytest.raises(UsageError, match="label"):
+        job.trigger({}, labels=labels)
+
+
+def test_a_line_near_the_end_of_the_stack_is_written_or_python_says_why(tmp_path: Path) -> None:
+    data = json.loads("[" * 50 + "]" * 50)
+
+    def deep(step: Step, more: int) -> None:
+        if more:
+            deep(step, more - 1)
+        else:
+            step.log.info("deep", data=data)
+
+    def handler(step: Step, payload: dict[str, int]) -> int:
+        refused = 0
+        for room in range(5, 100):
+            try:
+                deep(step, sys.getrecursionlimit() - _depth() - room)
+            except RecursionError:
+                refused += 1
+        return refused
+
+    job = define_job(name="deep")(handler)
+    with _data_folder(str(tmp_path)):
+        run = job.trigger({})
+        assert run.output > 0
+        store = stores.open_store(places.find_project(start=Path(__file__).parent))
+        _check_readable(store, run.id)
+
+
+def _depth() -> int:
+    """How many calls the caller's stack holds."""
+    depth, frame = 0, sys._getframe(1)
+    while frame.f_back is not None:
+        depth, frame = depth + 1, frame.f_back
+    return depth
 
 
 def _plain(played: Played) -> Callable[[Step, Any], str]:

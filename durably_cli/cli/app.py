@@ -83,6 +83,8 @@ UsageError: Any = typer.BadParameter.__base__
 _imported: dict[str, CommandInfo] = {}
 """The commands that were imported, by name."""
 
+_PROJECT = "durably.project"
+
 
 class Command(TyperCommand):
     """A command whose usage names its arguments plainly: JOB, not {JOB}."""
@@ -127,7 +129,17 @@ def as_command(
 
 
 def project_of(context: typer.Context) -> Path:
-    """The project the command is for; said on a terminal if one could not have guessed it."""
+    """The project the command is for; said on a terminal if one could not have guessed it.
+
+    It is looked for once: it is said once, and is the same for the whole command.
+    """
+    known: Path | None = context.meta.get(_PROJECT)
+    if known is None:
+        known = context.meta[_PROJECT] = _found_project(context)
+    return known
+
+
+def _found_project(context: typer.Context) -> Path:
     from durably_cli.project.places import (
         PROJECT_VARIABLE,
         VIRTUAL_ENVIRONMENT,

@@ -50,9 +50,7 @@ class Presenter:
 
     def enters(self, created: RunCreated, project: Path) -> None:
         """Go to the folder of a run; if it is another one than it was, that is said."""
-        note = enter_for(created, project)
-        if note:
-            self._talk.say(note)
+        enter_for(created, project, self._talk.say)
 
     def loads(self, project: Path, name: str) -> AnyJob:
         """The job, imported; what is to be said of that is said."""
@@ -222,7 +220,8 @@ def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> Trig
 def _leave_at_once(streams: Streams, attempt: Presenter, talk: Talk) -> None:
     talk.close()
     if attempt.run is not None:
-        command = hints.command("resume", short(attempt.run.run_id))
+        with hints.of_command_line():
+            command = hints.command("resume", short(attempt.run.run_id))
         _warn(streams, f"left at once; go on where it was: {command}")
 
 

@@ -24,10 +24,8 @@ def end_as(act: Callable[[], int]) -> NoReturn:
         code = 0
     except KeyboardInterrupt:
         _fail("interrupted", None, 130)
-    except PermissionError as error:
-        _fail(_os_error(error), None, Forbidden.exit_code)
     except OSError as error:
-        _fail(_os_error(error), None, JournalError.exit_code)
+        _fail(*_end_of(error))
     except Exception as error:
         _fail(f"a bug in durably: {type(error).__name__}: {error}{_place_of(error)}", None, 70)
     finally:
@@ -45,6 +43,18 @@ def _fail(what: str, hint: str | None, code: int) -> NoReturn:
     except (OSError, ValueError):  # nobody listens any more
         pass
     sys.exit(code)
+
+
+def _end_of(error: OSError) -> tuple[str, str | None, int]:
+    """What happened, what to type, and the exit code."""
+    from durably_cli.system.files import refuse_without_folder  # rarely needed
+
+    try:
+        refuse_without_folder(error)
+    except DurablyError as gone:
+        return gone.what, gone.hint, gone.exit_code
+    kind = Forbidden if isinstance(error, PermissionError) else JournalError
+    return _os_error(error), None, kind.exit_code
 
 
 def _os_error(error: OSError) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from durably_cli.cli.options import argument_text
 from durably_cli.errors import InvalidInput, UsageError
+from durably_cli.system.files import refuse_without_folder
 from durably_cli.values import strict_json
 from durably_cli.values.strict_json import Json, to_json
 
@@ -58,6 +59,7 @@ def _text_of(given: str) -> tuple[str, str]:
             with open(given[1:], "rb") as file:
                 return _decoded(file.read(), given[1:]), given[1:]
         except OSError as error:
+            refuse_without_folder(error)
             raise UsageError(f"--input {given}: {error.strerror}") from None
     return given, "--input"
 

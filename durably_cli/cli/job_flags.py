@@ -7,21 +7,20 @@ imported; completion takes what is cached. Whether a value will do is for the jo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from durably_cli import hints
-from durably_cli.cli.app import Command, project_of
+from durably_cli.cli.app import Command, UsageError, project_of
+from durably_cli.cli.parameters import note_quiet
 from durably_cli.errors import DurablyError
 
 if TYPE_CHECKING:
     from durably_cli.cli.field_options import FieldOption
     from durably_cli.values.schema import Field
 
-_NOT_QUIET = ("", "0", "false", "f", "no", "n", "off")
 _OPTIONS = "durably.field_options"
 _GIVEN = "durably.fields_given"
 _AS_TYPED = "durably.fields_as_typed"
@@ -35,7 +34,11 @@ class TriggerCommand(Command):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Make the options of the job that the arguments name, then parse them all."""
         ctx.meta[_OPTIONS] = self._options_for(ctx, args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, list(args))
+        except UsageError:
+            _refuse_own_options(self, ctx, args)
+            raise
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The command's own options, and the job's."""
@@ -79,17 +82,28 @@ def given_fields(context: typer.Context, *, as_typed: bool = False) -> dict[str,
 
 def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:
     """The job that is named, and the arguments that are none of the command's."""
-    parser = command.make_parser(ctx)
-    parser.ignore_unknown_options = True
     before, ctx.resilient_parsing = ctx.resilient_parsing, True  # errors are for the real parse
     try:
-        options, others, _ = parser.parse_args(list(args))
+        options, others, _ = _parser_of_own_options(command, ctx).parse_args(list(args))
     finally:
         ctx.resilient_parsing = before
-    if options.get("quiet") or os.environ.get("DURABLY_QUIET", "0").lower() not in _NOT_QUIET:
-        hints.are_read_elsewhere()
+    quiet = next(each for each in command.params if each.name == "quiet")
+    with suppress(UsageError):
+        note_quiet(quiet.type_cast_value(ctx, quiet.consume_value(ctx, options)[0]))
     job = options.get("job")
     return (job if isinstance(job, str) and not job.startswith("-") else None), others
+
+
+def _refuse_own_options(command: Command, ctx: Any, args: list[str]) -> None:
+    """UsageError if an option of the command is wrong, for which no job's flags were looked up."""
+    if not ctx.meta[_OPTIONS]:
+        _parser_of_own_options(command, ctx).parse_args(list(args))
+
+
+def _parser_of_own_options(command: Command, ctx: Any) -> Any:
+    parser = command.make_parser(ctx)
+    parser.ignore_unknown_options = True
+    return parser
 
 
 def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Sequence[Field]:

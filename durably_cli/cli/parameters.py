@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from durably_cli import hints
 from durably_cli.cli.completion import complete_runs
 from durably_cli.journal.state import Status
 
@@ -13,6 +14,14 @@ _RUN = (
     "The run: 4 or more characters of the head or the tail of its id, @last, @last/JOB, @failed, "
     "or key:JOB/VALUE."
 )
+
+
+def note_quiet(quiet: bool) -> bool:
+    """What is quiet goes into a mail: its hints can be pasted anywhere."""
+    if quiet:
+        hints.are_read_elsewhere()
+    return quiet
+
 
 OneRun = Annotated[str, typer.Argument(help=_RUN, metavar="RUN", autocompletion=complete_runs)]
 SomeRuns = Annotated[
@@ -29,6 +38,8 @@ Quiet = Annotated[
         "-q",
         "--quiet",
         envvar="DURABLY_QUIET",
+        callback=note_quiet,
+        is_eager=True,
         help="Print nothing unless it fails, and then one report: for cron.",
     ),
 ]

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TextIO
 
+from durably_cli.errors import Abort
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -38,11 +40,13 @@ def ensure_open() -> None:
 
 def flush_all() -> None:
     """Write out what is buffered for stdout and stderr, or drop it: the end shall not fail."""
-    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+    for name, number in (("stdout", 1), ("stderr", 2)):
         try:
-            stream.flush()
+            getattr(sys, name).flush()
         except (OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        except BaseException:  # of what the job has put there, which Python would flush once more
+            setattr(sys, name, None)
 
 
 class Streams(NamedTuple):
@@ -55,10 +59,9 @@ class Streams(NamedTuple):
 @contextmanager
 def redirected(spool: BinaryIO | None = None) -> Iterator[Streams]:
     """Inside, all that is printed goes to stderr, or into the spool; what is yielded is real."""
-    _flush(sys.stdout)
-    _flush(sys.stderr)
+    _flush_both()
     real_stdout, real_stderr = os.dup(1), os.dup(2)
-    before = sys.stdout, sys.stderr
+    before = getattr(sys, "stdout", None), getattr(sys, "stderr", None)
     os.dup2(spool.fileno() if spool else 2, 1)
     if spool:
         os.dup2(spool.fileno(), 2)
@@ -67,8 +70,8 @@ def redirected(spool: BinaryIO | None = None) -> Iterator[Streams]:
     try:
         yield Streams(stdout, _patient(real_stderr))
     finally:
-        for stream in (stdout, *_current()):
-            _flush(stream)
+        _flush(stdout)
+        _flush_both()
         sys.stdout, sys.stderr = before
         for real, number in ((real_stdout, 1), (real_stderr, 2)):
             with suppress(OSError):  # the job closed it: what is at the number now must do
@@ -76,11 +79,6 @@ def redirected(spool: BinaryIO | None = None) -> Iterator[Streams]:
                 os.close(real)
         with suppress(OSError):
             stdout.close()
-
-
-def _current() -> tuple[TextIO | None, TextIO | None]:
-    """Stdout and stderr of this moment; a job may have taken them away."""
-    return getattr(sys, "stdout", None), getattr(sys, "stderr", None)
 
 
 class _Patient(io.FileIO):
@@ -100,8 +98,16 @@ def _patient(number: int) -> TextIO:
     )
 
 
+def _flush_both() -> None:
+    for name in ("stdout", "stderr"):
+        _flush(getattr(sys, name, None))
+
+
 def _flush(stream: TextIO | None) -> None:
-    # Nobody reads it, or the job has put something of its own there.
-    with suppress(Exception, SystemExit):
+    try:
         if stream is not None:
             stream.flush()
+    except (Abort, KeyboardInterrupt):
+        raise
+    except BaseException:  # nobody reads it, or the job has put something of its own there
+        pass

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from durably_cli.errors import UsageError
 from durably_cli.values.strict_json import Json, is_text
+from durably_cli.values.untrusted import repr_of
 
 
 class OnConflict(StrEnum):
@@ -45,29 +46,44 @@ class Request(NamedTuple):
     on_conflict: OnConflict = OnConflict.WAIT
     wait: bool = True
 
-    def check(self) -> None:
-        """UsageError for a key or a label that is not a text, or is empty."""
-        for name in ("idempotency_key", "concurrency_key"):
-            key, words = getattr(self, name), name.replace("_", " ")
-            if key is not None and not (isinstance(key, str) and key):
-                raise UsageError(f"the {words} must be a text that is not empty, not {key!r}")
-        for name, value in self.labels.items():
-            if not (isinstance(name, str) and name and "=" not in name):
-                raise UsageError(f"a label's name must be a text without '=', not {name!r}")
-            if not isinstance(value, str):
-                raise UsageError(f"the label {name!r} must be a text, not {value!r}")
-        if len(set(map(_plain, self.labels))) < len(self.labels):
-            raise UsageError("two labels have the same name")
-        texts = (*self.labels, *self.labels.values(), self.idempotency_key, self.concurrency_key)
-        for text in filter(None, texts):
+    def checked(self) -> Request:
+        """The same of plain texts. UsageError for a key or a label that is none, or is empty."""
+        labels = _plain_labels(self.labels)
+        once = _plain_key("idempotency key", self.idempotency_key)
+        turn = _plain_key("concurrency key", self.concurrency_key)
+        for text in filter(None, (*labels, *labels.values(), once, turn)):
             if not is_text(text):
                 raise UsageError(f"{text!r} is not text: it cannot be written as UTF-8")
-
-    @property
-    def plain_labels(self) -> dict[str, str]:
-        """The labels as texts, whatever classes of texts they were."""
-        return {_plain(name): _plain(value) for name, value in self.labels.items()}
+        return self._replace(labels=labels, idempotency_key=once, concurrency_key=turn)
 
 
-def _plain(text: str) -> str:
-    return str.__str__(text)
+def _plain_key(words: str, key: object) -> str | None:
+    plain = _plain(key)
+    if key is not None and not plain:
+        raise UsageError(f"the {words} must be a text that is not empty, not {_shown(key)}")
+    return plain
+
+
+def _plain_labels(given: object) -> dict[str, str]:
+    if not isinstance(given, Mapping):
+        raise UsageError(f"labels must be a dict of texts, not {_shown(given)}")
+    labels: dict[str, str] = {}
+    for name, value in given.items():
+        plain, text = _plain(name), _plain(value)
+        if not plain or "=" in plain:
+            raise UsageError(f"a label's name must be a text without '=', not {_shown(name)}")
+        if text is None:
+            raise UsageError(f"the label {plain!r} must be a text, not {_shown(value)}")
+        if plain in labels:
+            raise UsageError(f"the label {plain!r} is given twice")
+        labels[plain] = text
+    return labels
+
+
+def _plain(value: object) -> str | None:
+    """The characters of a text, whose class may be the user's own and do anything."""
+    return str.__str__(value) if isinstance(value, str) else None
+
+
+def _shown(value: object) -> str:
+    return repr_of(value)

@@ -217,7 +217,12 @@ class Journal:
 def line_of(seq: int, event: Event, previous: int) -> codec.Line:
     """The line of an event, which every reader takes. ValueError or TypeError if there is none."""
     line = codec.encode(seq, event, previous)
-    codec.check_readable(line[0], seq)
+    try:
+        codec.check_readable(line[0], seq)
+    except codec.BadLine as bad:
+        if isinstance(bad.__context__, RecursionError):  # the caller's stack is too full to know
+            raise bad.__context__ from None
+        raise
     return line
 
 

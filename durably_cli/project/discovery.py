@@ -83,8 +83,8 @@ def load_all(project: Path) -> tuple[dict[str, AnyJob], list[JobModuleError]]:
 def load_module(path: Path) -> ModuleType:
     """The module of this file, imported once. JobModuleError with the user's own error."""
     name = _module_name(path)
-    if name in sys.modules:
-        return sys.modules[name]
+    if name in _loaded and name in sys.modules:
+        return _loaded[name]
     spec = spec_from_file_location(name, path, loader=_JobLoader(name, str(path)))
     if spec is None or spec.loader is None:
         raise JobModuleError(str(path), f"{path} cannot be imported")
@@ -99,7 +99,13 @@ def load_module(path: Path) -> ModuleType:
     except BaseException as error:
         sys.modules.pop(name, None)
         raise _broken(path, error) from error
+    _loaded[name] = module
+    sys.modules.setdefault(name, module)
     return module
+
+
+_loaded = dict[str, ModuleType]()
+"""Job modules as they were executed: one may put something else into `sys.modules`."""
 
 
 def _load_pydantic_for(path: Path) -> None:

@@ -24,7 +24,7 @@ from durably_cli.project.run import Run
 from durably_cli.steps.step import Step
 from durably_cli.values import convert, declared, plain
 from durably_cli.values.schema import Field, fields_of, type_name
-from durably_cli.values.strict_json import Json
+from durably_cli.values.strict_json import Json, printable
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -64,26 +64,28 @@ class Job(Generic[I, O]):
         run, not raised.
         Raises InvalidInput, Conflict, Busy and JournalError.
         """
-        with self._reads("input"):
-            try:
-                given = payload.dump_payload(self.input, input)
-            except ValueRefused as refused:
-                raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
         project = places.find_project(start=self.source.parent)
-        with hints.about(project, finds_project=places.is_found_from_here(project)):
-            store = stores.open_store(project, to_write=True)
+        with stores.hints_in(project):
             request = Request(
                 job=self.name,
-                input=given,
+                input=self._written(input),
                 project=str(project),
-                folder=working_folder.current(),
+                folder=working_folder.current() or printable(str(project)),
                 idempotency_key=idempotency_key,
                 concurrency_key=concurrency_key,
                 labels=labels or {},
             )
+            store = stores.open_store(project, to_write=True)
             ended = trigger.trigger(store, request, lambda _: self, _Unseen())
             with store.view(ended.run_id, ended.known) as view:
                 return Run(self, view, ended.disposition)
+
+    def _written(self, input: I) -> Json:
+        with self._reads("input"):
+            try:
+                return payload.dump_payload(self.input, input)
+            except ValueRefused as refused:
+                raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
 
     def settle(self, given: Json) -> payload.ReadyInput:
         """The input to make a run with: as given, the model's defaults filled in.

@@ -27,7 +27,8 @@ class Run(Generic[O_co]):
         self.error: ErrorInfo | None = view.state.error
         self._job = job
         self._output = view.state.output
-        self._project = view.state.created.project
+        if self._output is None:  # what to type depends on where it was triggered
+            self._hint = hints.command_anywhere(view.state.created.project, "resume", self.id)
 
     def __repr__(self) -> str:
         return f"<Run {self.id} of {self._job.name}, {self.status}>"
@@ -39,7 +40,7 @@ class Run(Generic[O_co]):
             why = f": {self.error.type}: {self.error.message}" if self.error else ""
             raise RunFailed(
                 f"run {self.id} of {self._job.name} has no output ({self.status}{why})",
-                hint=hints.command_anywhere(self._project, "resume", self.id),
+                hint=self._hint,
             )
         output: O_co = self._job.output.load(self._output)
         return output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from zlib import crc32
 
@@ -11,7 +12,7 @@ from durably_cli import hints
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Busy, ConfigError, Forbidden
-from durably_cli.project.places import is_project
+from durably_cli.project.places import is_found_from_here, is_project
 from durably_cli.system import files
 from durably_cli.system.folders import DATA_VARIABLE, data_folder
 
@@ -29,6 +30,7 @@ def open_store(project: Path, *, to_write: bool = False) -> Store:
     """
     folder = store_folder(project)
     data = folder.parent
+    hints.keep_runs_in(data)
     if data.exists():
         files.check_private(data)
     if not folder.exists():
@@ -144,3 +146,9 @@ def _refuse_network(folder: Path) -> None:
             f"{folder} is on a network file system ({kind}), where locks cannot be trusted",
             hint=f"set {DATA_VARIABLE} to a folder on a local disk",
         )
+
+
+def hints_in(project: Path) -> AbstractContextManager[None]:
+    """Inside, hints of this thread are for this project: Python code triggers a job of it."""
+    finds_project = is_found_from_here(project)
+    return hints.in_project(project, data_folder(), finds_project=finds_project)

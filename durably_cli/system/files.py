@@ -245,3 +245,10 @@ def working_directory() -> Path:
         raise ConfigError(
             "the working directory no longer exists", hint="cd somewhere else"
         ) from None
+
+
+def refuse_without_folder(error: OSError) -> None:
+    """ConfigError if it is the error of a path in a working directory that is no longer there."""
+    path = os.fsdecode(error.filename or "")
+    if not os.path.isabs(path) and (path or isinstance(error, FileNotFoundError)):
+        working_directory()

@@ -118,3 +118,36 @@ def test_a_lot_that_was_printed_is_cut_to_its_end(project: Project) -> None:
     assert "  line 99999" in err
     assert "lines ..." in err
     assert not list(project.data.rglob("*printed*"))
+
+
+@pytest.mark.parametrize(
+    ("value", "quiet"), [("1", True), (" On ", True), ("0", False), ("off", False), (" no ", False)]
+)
+def test_a_flag_of_the_job_changes_nothing_of_what_is_read_as_quiet(
+    loud: Project, value: str, quiet: bool
+) -> None:
+    env = loud.env | {"DURABLY_QUIET": value}
+    for args in (("trigger", "lod"), ("trigger", "lod", "--flag", "x"), ("trigger",), ("resume",)):
+        said = loud.run(*args, env=env, expect=None).err
+        pasted_anywhere = f"{BIN}/durably " in said
+        assert pasted_anywhere == quiet, (args, said)
+
+
+@pytest.mark.parametrize("option", ["--quiet=1", "--json=1", "--no-wait=yes"])
+def test_an_option_that_takes_no_value_is_the_one_that_is_blamed(
+    project: Project, option: str
+) -> None:
+    project.job(
+        """
+        class Order(BaseModel):
+            item: str
+
+        @define_job
+        def order(step: Step, payload: Order) -> None: ...
+        """,
+        "order",
+    )
+    for args in (("--item", "x", option), (option, "--item", "x"), ("--item", "x", "-h", option)):
+        said = project.run("trigger", "order", *args, expect=2).err
+        assert f"Option '{option.split('=')[0]}' does not take a value" in said
+        assert "--item" not in said

@@ -9,7 +9,7 @@ import pytest
 from durably_cli.cli.commands import COMMANDS
 from durably_cli.cli.suggesting import CARE, NEVER, OFTEN_TYPED
 from tests.conftest import Project
-from tests.harness.pasting import hint_of, paste
+from tests.harness.pasting import hint_of, paste, without_data
 
 DESTROYS = ("delete", "prune", "repair", "--yes", "--free-keys")
 
@@ -42,7 +42,7 @@ def test_an_unknown_command_is_answered_with_the_one_that_does_it(
 ) -> None:
     refused = project.run(*typed, expect=2)
     assert f"No such command '{typed[0]}'." in refused.err
-    assert hint_of(refused) == offered
+    assert without_data(hint_of(refused)) == offered
     assert "hunter2" not in refused.err
 
 
@@ -69,8 +69,11 @@ def test_a_jobs_name_is_answered_with_the_command_that_runs_it(
     project.job("raise SystemExit('imported')", "not_loaded_yet")
     refused = project.run("-C", "project", "order", cwd=tmp_path, expect=2)
     assert paste(project, hint_of(refused), tmp_path).code == 0, refused
-    assert hint_of(project.run("not-loaded-yet", expect=2)) == "durably trigger not-loaded-yet"
-    assert hint_of(project.run("order", "--x", expect=2)) == "durably trigger order ..."
+    for typed, expected in (
+        (("not-loaded-yet",), "durably trigger not-loaded-yet"),
+        (("order", "--x"), "durably trigger order ..."),
+    ):
+        assert without_data(hint_of(project.run(*typed, expect=2))) == expected
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ ENDS = {
     "aborts": Deed("os.abort()", (-signal.SIGABRT,)),
     "is killed for a bad address": Deed("os.kill(os.getpid(), 11)", (-signal.SIGSEGV,)),
     "raises SystemExit": Deed("raise SystemExit(0)", (1,), "SystemExit"),
-    "raises KeyboardInterrupt": Deed("raise KeyboardInterrupt", (130,), "try: durably resume"),
+    "raises KeyboardInterrupt": Deed("raise KeyboardInterrupt", (130,), "durably resume"),
     "raises GeneratorExit": Deed("raise GeneratorExit", (1,), "GeneratorExit"),
     "raises BaseException": Deed("raise BaseException('odd')", (1,), "odd"),
     "recurses without end": Deed(

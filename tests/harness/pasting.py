@@ -29,3 +29,8 @@ def paste(project: Project, command: str, cwd: Path, **env: str | None) -> Resul
         timeout=60,
     )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def without_data(command: str) -> str:
+    """The command without the data folder that tests choose."""
+    return re.sub(r"\bDURABLY_DATA_DIR=\S+ ", "", command)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,23 @@ def test_outside_of_a_project_it_is_the_one_of_the_virtual_environment(
     monkeypatch.setattr("sys.prefix", str(empty / ".venv"))
     with pytest.raises(ConfigError, match="there is no project here"):
         places.find_project()
+
+
+def test_that_it_is_this_one_is_said_once_on_a_terminal(project: Project, tmp_path: Path) -> None:
+    project.job("@define_job\ndef flat(step: Step, payload: dict[str, int]) -> None: ...", "flat")
+    program = (
+        f"import sys; sys.prefix = {str(project.root / '.venv')!r}\n"
+        "from durably_cli.__main__ import main; main()"
+    )
+    for args in (("trigger", "flat", "--nope", "1"), ("nope",), ("jobs", "flat")):
+        main, terminal = pty.openpty()
+        subprocess.run(
+            (sys.executable, "-c", program, *args), stderr=terminal, cwd=tmp_path, env=project.env
+        )
+        os.close(terminal)
+        said = os.read(main, 65536).decode()
+        os.close(main)
+        assert said.count(f"in {project.root}, by the virtual") == 1, said
 
 
 def test_projects_of_one_name_have_stores_of_their_own(tmp_path: Path) -> None:

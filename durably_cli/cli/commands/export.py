@@ -19,7 +19,6 @@ from durably_cli.engines.local.lookup import find_run
 from durably_cli.errors import DurablyError, UsageError
 from durably_cli.project import places, stores
 from durably_cli.system import files
-from durably_cli.system.files import working_directory
 from durably_cli.system.ids import short
 
 
@@ -47,8 +46,6 @@ def run_export(project: Path, query: str, target: Path) -> int:
     """`durably export`; the exit code. The file gets its name when it is whole and on disk."""
     store = stores.open_store(project)
     run_id = find_run(store, query)
-    if not target.is_absolute():
-        working_directory()  # an error if it is gone: nothing can be made there
     if os.path.lexists(target):
         raise UsageError(f"{target} exists already", hint="choose another name")
     fd, temporary = files.create_unnamed(target.parent, target.name)

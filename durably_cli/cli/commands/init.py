@@ -10,7 +10,7 @@ import typer
 from durably_cli import hints
 from durably_cli.cli.app import as_command
 from durably_cli.cli.asking import say
-from durably_cli.system.files import working_directory
+from durably_cli.project.places import is_found_from_here
 
 
 @as_command()
@@ -60,8 +60,6 @@ def greet(name: str, n: int) -> str:
 
 def run_init(folder: Path) -> int:
     """`durably init`; the exit code."""
-    if not folder.is_absolute():
-        working_directory()  # an error if it is gone: nothing can be made there
     if (folder / "jobs").is_dir():
         say(f"{folder.absolute()} is a project already; nothing was changed")
         return 0
@@ -71,5 +69,8 @@ def run_init(folder: Path) -> int:
     say(f"made {path}, a job to begin with")
     words = ("trigger", "hello", "--name", "Ann")
     is_here = folder == Path(".")
+    if is_here:
+        project = folder.resolve()
+        hints.called(project, finds_project=is_found_from_here(project))
     say(f"try: {hints.command(*words) if is_here else hints.command_in(folder, *words)}")
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from durably_cli import hints
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.parameters import (
     AsJson,
@@ -33,6 +32,4 @@ def resume(
     """
     from durably_cli.cli.execution import resume_run  # not for --help, nor for completion
 
-    if quiet:
-        hints.are_read_elsewhere()
     return resume_run(project_of(context), run, quiet=quiet, as_json=as_json)

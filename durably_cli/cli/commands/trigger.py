@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from durably_cli import hints
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.inputs import laid_over, read_input
@@ -91,8 +90,6 @@ def trigger(
     """
     from durably_cli.cli.execution import trigger_job  # not for --help, nor for completion
 
-    if quiet:
-        hints.are_read_elsewhere()
     whole = read_input(input, field or [], given_fields(context))
     before = laid_over(whole, given_fields(context, as_typed=True))
     project = project_of(context)

@@ -37,7 +37,7 @@ from durably_cli.system import clock, ids
 from durably_cli.values.strict_json import Json, printable
 
 Load = Callable[[RunCreated | None], Runnable]
-"""Gives the job, for a run that is there and is to be taken up, or None for a new one."""
+"""Gives the job, for a run that is there or that durably 0.1 was to make, or None for a new one."""
 
 
 def trigger(store: Store, request: Request, load: Load, observer: Observer) -> TriggerResult:
@@ -46,8 +46,7 @@ def trigger(store: Store, request: Request, load: Load, observer: Observer) -> T
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
     request does not wait; InvalidInput from the job's model, before there is a run.
     """
-    request.check()
-    return _Trigger(store, request, load, observer).end()
+    return _Trigger(store, request.checked(), load, observer).end()
 
 
 class _Trigger:
@@ -62,7 +61,7 @@ class _Trigger:
             return self._join(run_id)
         if run_id is not None:
             self._check_never_was(run_id)
-        job = self._load(None)
+        job = self._load(None if run_id is None else self._of_before(run_id))
         settled = job.settle(self._request.input)
         _refuse_secrets(self._request, settled.secrets)
         name = self._request.concurrency_key
@@ -151,8 +150,23 @@ class _Trigger:
         before = self._request.input_of_before
         if before is None or claim.input_sha256 != canonical_sha256(before):
             return False
+        if not self._exists(claim.run):  # its process was killed before it made the run
+            return True
         created = self._store.created(claim.run)
         return created is not None and not created.folder
+
+    def _of_before(self, run_id: str) -> RunCreated | None:
+        """The run that durably 0.1 had claimed the key for, and is made as it would have been.
+
+        So the claim fits it, and so do later calls. None if the claim is not one of those.
+        """
+        claim = self._claims.find(self._request.job, self._request.idempotency_key or "")
+        before = self._request.input_of_before
+        if before is None or claim is None or claim.input_sha256 == self._input_sha256:
+            return None
+        self._request = self._request._replace(input=before, folder="", input_of_before=None)
+        self._input_sha256 = claim.input_sha256
+        return self._created(run_id, before)
 
     def _check_never_was(self, run_id: str) -> None:
         """JournalError if a claimed run without a journal has left traces: its work was done."""
@@ -194,7 +208,7 @@ class _Trigger:
             at=clock.now(),
             idempotency_key=self._request.idempotency_key,
             concurrency_key=self._request.concurrency_key,
-            labels=self._request.plain_labels,
+            labels=dict(self._request.labels),
             project=printable(self._request.project),
             pid=os.getpid(),
             host=host(),

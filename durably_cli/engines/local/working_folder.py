@@ -1,14 +1,17 @@
 """The folder that a job runs in, whoever calls from wherever: its project's.
 
-A run that Python code triggered goes on in the folder that the code was in. A run of durably 0.1
-has no folder of its own, and goes on where the command is called, as it did then.
+A run that Python code triggered goes on in the folder that the code was in, if that is still there.
+A run of durably 0.1 has no folder of its own, and goes on where the command is called, as it did
+then.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from durably_cli.errors import ConfigError
@@ -17,45 +20,69 @@ from durably_cli.system.files import working_directory
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import printable
 
-GONE = "(gone)"
-"""What journals have for a working directory that was no longer there."""
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def current() -> str:
-    """The working directory, as journals write it."""
+    """The working directory, as journals write it; empty if it is no longer there."""
     try:
         return printable(str(working_directory()))
     except ConfigError:
-        return GONE
+        return ""
 
 
-def enter_for(created: RunCreated, project: Path) -> str | None:
+def enter_for(created: RunCreated, project: Path, say: Callable[[str], object]) -> None:
     """Go to the folder of a run: that of its project as it is now, or the one it has of its own.
 
-    Where that is not there, the project's folder has to do; then the text says so.
+    If that is gone, the run goes on in its project's, and that is said. ConfigError if it is there
+    and cannot be entered.
     """
     if not created.folder:
-        return None
+        return
     if created.folder != created.project:
-        for folder in _places_now(created, project):
-            with suppress(OSError, ValueError):
-                os.chdir(folder)
-                return None
+        for folder in _places_of(created, project):
+            if _entered(folder, created):
+                return
+        was = f"{created.folder}, where Python code triggered the run, is gone"
+        say(f"{was}: it goes on in {project}")
     os.chdir(project)
-    if created.folder == created.project:
-        return None
-    return (
-        f"run {short(created.run)} was triggered by Python code in {created.folder}, which is not "
-        f"here; it goes on in {project}"
+
+
+def _places_of(created: RunCreated, project: Path) -> Iterator[str]:
+    """Where the run's folder may be: in the project's place now, or where it was."""
+    old = created.project
+    if printable(str(project)) != old and os.path.isabs(old) and os.path.isabs(created.folder):
+        inside = os.path.relpath(created.folder, old)
+        if inside.split(os.sep, 1)[0] != os.pardir:
+            yield from _names_of(os.path.join(project, inside))
+    yield from _names_of(created.folder)
+
+
+def _names_of(folder: str) -> Iterator[str]:
+    """The folder, and the one whose name is not UTF-8, which journals spell the same way."""
+    yield folder
+    spelled = re.sub(
+        r"\\udc([89a-f][0-9a-f])", lambda found: chr(0xDC00 + int(found[1], 16)), folder
     )
+    if spelled != folder:
+        yield spelled
 
 
-def _places_now(created: RunCreated, project: Path) -> Iterator[str]:
-    """Where the recorded folder may be: it moves along with the project that it lies in."""
-    before = created.project.rstrip(os.sep) + os.sep
-    if created.folder.startswith(before):
-        yield os.path.join(project, created.folder.removeprefix(before))
-    yield created.folder
+def _entered(folder: str, created: RunCreated) -> bool:
+    try:
+        os.chdir(folder)
+    except ValueError:  # no folder of any machine has such a name
+        return False
+    except OSError as error:
+        if error.errno in _GONE:
+            return False
+        raise ConfigError(
+            f"run {short(created.run)} runs in {created.folder}, where Python code triggered it, "
+            f"and that folder cannot be entered: {error.strerror}",
+            hint="make it a folder that you may enter, or move it away: the run then goes on in "
+            "its project's",
+        ) from None
+    return True
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def test_stdin_that_is_a_terminal_is_not_waited_for(greet: Project) -> None:
 def test_an_unknown_job_is_told_the_nearest_names(greet: Project) -> None:
     result = greet.run("trigger", "gret", expect=4)
     assert "did you mean greet?" in result.err
-    assert "try: durably jobs greet" in result.err
+    assert "durably jobs greet" in result.err
     assert greet.runs() == []
 
 
@@ -484,3 +484,55 @@ def test_the_data_folder_that_was_looked_in_is_named(greet: Project) -> None:
     elsewhere = greet.env | {"DURABLY_DATA_DIR": str(greet.data.parent / "other")}
     result = greet.run("inspect", "@last", env=elsewhere, expect=4)
     assert str(Path(elsewhere["DURABLY_DATA_DIR"])) in result.err
+
+
+ODD_STREAMS = """
+    import types
+
+    class Refusing:
+        def flush(self):
+            raise SystemExit(3)
+
+        def write(self, text):
+            return len(text)
+
+    def spoil():
+        {deed}
+
+    class Input(BaseModel):
+        n: int = 0
+
+    if os.environ["WHEN"] == "import":
+        spoil()
+
+    @define_job
+    def odd(step: Step, payload: Input) -> int:
+        if os.environ["WHEN"] == "run":
+            spoil()
+        return step.run("n", int, payload.n)
+"""
+
+
+@pytest.mark.parametrize("when", ["import", "run"])
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "del sys.stdout, sys.stderr",
+        "sys.stdout = sys.stderr = None",
+        "sys.stdout = Refusing()",
+        "sys.stderr = Refusing()",
+        "sys.modules[__name__] = types.SimpleNamespace(__dict__={})",
+        "del sys.modules[__name__]",
+        "del sys.executable",
+    ],
+)
+def test_what_a_job_does_to_its_streams_and_its_module_fails_no_run(
+    project: Project, deed: str, when: str
+) -> None:
+    project.job(ODD_STREAMS.replace("{deed}", deed), "odd")
+    env = project.env | {"WHEN": when}
+    done = project.run("trigger", "odd", "--n", "2", env=env)
+    assert done.out == "2\n", done
+    assert "Traceback" not in done.err
+    again = project.run("trigger", "odd", "-q", env=env)
+    assert (again.out, again.err) == ("", ""), again

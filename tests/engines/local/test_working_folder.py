@@ -119,25 +119,98 @@ def test_a_run_that_python_triggered_goes_on_in_the_folder_it_began_in(
     assert json.loads(found.out) == [str(elsewhere)] * 3
 
 
-def test_where_the_folder_is_gone_the_run_goes_on_in_the_project_and_says_so(
+def test_a_run_whose_folder_is_gone_goes_on_in_the_project_and_says_so(
     where: Project, elsewhere: Path
 ) -> None:
     triggered_from(where, elsewhere, FAIL="1")
     elsewhere.rmdir()
-    resumed = where.run("resume", "@last")
-    assert f"{elsewhere}, which is not here; it goes on in {where.root}" in resumed.err
-    assert json.loads(resumed.out)[-1] == str(where.root)
+    found = where.run("resume", "@last")
+    assert json.loads(found.out) == [str(where.root), str(elsewhere), str(where.root)]
+    (said,) = (line for line in found.err.splitlines() if "is gone" in line)
+    assert str(elsewhere) in said and str(where.root) in said
 
 
-def test_a_folder_in_a_project_moves_along_with_it(where: Project) -> None:
+@pytest.mark.parametrize("folder", [b"/no\\u0000thing", b"/" + b"long" * 100, b"/etc/hosts"])
+def test_so_does_one_whose_folder_can_be_on_no_machine(where: Project, folder: bytes) -> None:
+    def moved(body: bytes) -> bytes:
+        head, found, rest = body.partition(b'"folder":"')
+        return head + found + folder + rest[rest.index(b'"') :]
+
+    where.run("trigger", "where", env=where.env | {"FAIL": "1"}, expect=1)
+    journal = where.journal()
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(resealed(lines, 1, moved, run=journal.stem)))
+    found = where.run("resume", "@last")
+    assert json.loads(found.out)[2] == str(where.root)
+    assert "is gone" in found.err
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_inside_of_a_project_moves_with_it(where: Project, there: bool) -> None:
     inner = where.root / "inner"
     inner.mkdir()
     triggered_from(where, inner, FAIL="1")
-    moved = where.root.rename(where.root.with_name("moved"))
-    where.run("-C", str(moved), "adopt", str(where.root), cwd=moved)
-    resumed = where.run("-C", str(moved), "resume", "@last", cwd=moved)
-    assert json.loads(resumed.out)[-1] == str(moved / "inner")
-    assert "goes on" not in resumed.err
+    moved = where.root.with_name("moved")
+    where.root.rename(moved)
+    where.run("adopt", str(where.root), cwd=moved)
+    if not there:
+        (moved / "inner").rmdir()
+    found = where.run("resume", "@last", cwd=moved)
+    assert json.loads(found.out)[2] == str(moved / "inner" if there else moved)
+    assert ("is gone" in found.err) == (not there)
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_found_again(where: Project, elsewhere: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(elsewhere) + b"/\xff\xfe"))
+    odd.mkdir()
+    where.job(
+        """
+        Input = dict
+
+        @define_job
+        def where(step: Step, payload: dict) -> str:
+            if os.environ.get("FAIL"):
+                raise RuntimeError("not yet")
+            return os.getcwdb().hex()
+        """,
+        "where",
+    )
+    assert triggered_from(where, odd, FAIL="1").stdout == "failed\n"
+    found = where.run("resume", "@last")
+    assert json.loads(found.out) == os.fsencode(odd).hex(), found
+
+
+def test_python_in_a_folder_that_is_gone_makes_a_run_of_the_project(
+    where: Project, elsewhere: Path, tmp_path: Path
+) -> None:
+    program = (
+        f"import os, sys; sys.path.insert(0, {str(where.root)!r}); os.chdir({str(elsewhere)!r})\n"
+        f"import jobs.where as module; os.rmdir({str(elsewhere)!r})\n"
+        "print(module.where.trigger(module.Input()).status)\n"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", program), cwd="/", env=where.env, capture_output=True, text=True
+    )
+    assert done.stdout == "failed\n", done  # as os.getcwd fails there
+    found = where.run("-C", str(where.root), "resume", "@last", cwd=tmp_path)
+    assert json.loads(found.out) == [str(where.root)] * 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="takes setpriv")
+def test_a_folder_that_nobody_may_enter_is_named_and_nothing_is_executed(
+    where: Project, elsewhere: Path
+) -> None:
+    triggered_from(where, elsewhere, FAIL="1")
+    elsewhere.chmod(0)
+    before = where.journal().read_bytes()
+    rights = "--bounding-set -dac_override,-dac_read_search --inh-caps -all"
+    command = f"setpriv {rights} {sys.executable} -m durably_cli resume @last"
+    refused = subprocess.run(
+        command.split(), cwd=where.root, env=where.env, capture_output=True, text=True
+    )
+    elsewhere.chmod(0o700)
+    assert refused.returncode == 78 and str(elsewhere) in refused.stderr, refused
+    assert where.journal().read_bytes() == before
 
 
 def test_python_is_left_where_it_is_and_the_attempt_says_so(
@@ -233,6 +306,22 @@ def test_the_same_line_after_an_upgrade_is_no_other_input(
     assert len(where.runs()) == 1
 
 
+def test_a_key_that_was_claimed_before_and_had_no_run_yet_makes_it_as_before(
+    where: Project, elsewhere: Path
+) -> None:
+    command = ("-C", str(where.root), "trigger", "where", "--idempotency-key", "today")
+    as_before = json.dumps({"file": "data.csv"})
+    where.run(*command, "-i", as_before, env=where.env | {"DIE": "1"}, expect=None)
+    where.journal().unlink()
+    found = where.run(*command, "--file", "data.csv", cwd=elsewhere)
+    assert json.loads(found.out)[1:] == [str(elsewhere)] * 2, "where it would have run"
+    assert where.inspect()["input"]["file"] == "data.csv"
+    again = where.run(*command, "--file", "data.csv", cwd=elsewhere)
+    assert again.out == found.out
+    where.run(*command, "--file", "other.csv", cwd=elsewhere, expect=5)
+    assert len(where.runs()) == 1
+
+
 def test_a_command_in_a_folder_that_is_gone_can_name_its_project(
     where: Project, elsewhere: Path
 ) -> None:
@@ -246,6 +335,38 @@ def test_a_command_in_a_folder_that_is_gone_can_name_its_project(
         text=True,
     )
     assert json.loads(done.stdout) == [str(where.root)] * 3
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "-C . list",
+        "-C .. info",
+        "-C {project} trigger where -i @input.json",
+        "-C {project} export @last -o run.tar.gz",
+        "-C {project} inspect @last --html run.html",
+        "-C {project} import run.tar.gz",
+        "-C {project} adopt old",
+        "init",
+        "init new",
+    ],
+)
+def test_what_needs_a_folder_that_is_gone_says_so(
+    where: Project, elsewhere: Path, command: str
+) -> None:
+    where.run("trigger", "where")
+    words = command.format(project=where.root).split()
+    done = subprocess.run(
+        ("bash", "-c", 'rmdir "$PWD" && "$@"', "bash", sys.executable, "-m", "durably_cli", *words),
+        cwd=elsewhere,
+        env=where.env,
+        capture_output=True,
+        text=True,
+    )
+    said = done.stdout if "info" in words else done.stderr
+    assert "the working directory no longer exists" in said, done
+    assert done.returncode == (0 if "info" in words else 78)
+    assert "info" in words or "try: cd somewhere else" in said
 
 
 def test_inside_a_folder_and_back(tmp_path: Path) -> None:
