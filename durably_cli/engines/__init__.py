@@ -1,0 +1,1 @@
+"""What executes runs: an engine a folder, and what they share."""

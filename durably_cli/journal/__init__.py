@@ -1,0 +1,1 @@
+"""What is written of a run: events, their bytes, their fold, and who may append them."""

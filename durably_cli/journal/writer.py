@@ -146,7 +146,7 @@ class Journal:
 
     def _sync(self, place: int, event: Event | None = None) -> None:
         with self._syncing:
-            if self._synced >= place:  # by another thread, meanwhile
+            if self._synced >= place:  # by another thread, while this one waited
                 return
             end, failure = self._end, self._failure
             if failure is None:

@@ -1,4 +1,4 @@
-"""Places: the project, and the folder of its journals."""
+"""What a project is, where it is, and which files are its jobs."""
 
 from __future__ import annotations
 

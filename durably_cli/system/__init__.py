@@ -1,0 +1,1 @@
+"""The ground: files, locks, signals, clocks and processes."""

@@ -1,0 +1,1 @@
+"""What is carried: JSON, types, secrets, and objects of the user's."""

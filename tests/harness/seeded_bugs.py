@@ -552,7 +552,7 @@ def _(names: Any) -> Any:
 
 @seeded(
     "replay switched off",
-    "durably_cli.engines.local.resume:remember",
+    "durably_cli.engines.local.resume:gather",
     "processes.py::test_a_step_that_ends_in_an_odd_way[leaves at once]",
     "kills.py::test_runs_killed_at_200_random_moments_execute_no_acknowledged_step_again",
 )

@@ -38,7 +38,7 @@ pydantic.TypeAdapter(dict)
 for words in ("trigger", "-h"), ("resume", "-h"), ("list", "-h"):
     sys.argv = ["durably", *words]
     with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
-        durably_cli.cli.main()
+        durably_cli.cli.run_command_line()
 gc.freeze()
 for line in sys.stdin:
     asked = json.loads(line)
@@ -63,7 +63,7 @@ if number:
     for name in {CALLS}:
         setattr(os, name, counted(getattr(os, name)))
 try:
-    durably_cli.cli.main()
+    durably_cli.cli.run_command_line()
 except SystemExit as leaving:
     os._exit(leaving.code or 0)
 """

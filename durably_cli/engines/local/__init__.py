@@ -1,0 +1,1 @@
+"""The local engine: runs in this process, on files and locks."""
