@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -62,6 +63,19 @@ def files_of(error: BaseException) -> Iterator[str]:
 def is_all_of_durably(error: BaseException) -> bool:
     """Did it come through durably's own code alone, and through no code that durably called?"""
     return all(file.startswith(OURS) for file in files_of(error))
+
+
+def raised_by_the_user(error: BaseException) -> BaseException | None:
+    """What code of a model raised, as it was, if this is that or came of it; None if none did.
+
+    The code that a dataclass is given is in no file.
+    """
+    cause = _CAUSE(error)
+    raised: BaseException = error if cause is None else cause
+    pydantic = getattr(sys.modules.get("pydantic"), "__file__", None)
+    others = (OURS, *_LOADERS, "<string>")
+    others += (os.path.dirname(pydantic) + os.sep,) if pydantic else ()
+    return raised if any(not file.startswith(others) for file in files_of(raised)) else None
 
 
 def type_name(error: BaseException) -> str:

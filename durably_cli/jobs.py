@@ -17,6 +17,7 @@ from durably_cli.events import ErrorInfo, Event, Json
 from durably_cli.fields import Field, fields_of, type_name
 from durably_cli.local import OwnedRun, Work, source_hash
 from durably_cli.request import Disposition, Request
+from durably_cli.schemas import OddSchema
 from durably_cli.state import Status
 from durably_cli.step import Step
 from durably_cli.store import View
@@ -174,6 +175,8 @@ class Job(Generic[I, O]):
             yield
         except values.DoesNotFit as error:
             raise self._invalid(error) from None
+        except OddSchema as odd:
+            raise InvalidInput(f"the {what} of {self.name} cannot be described: {odd}") from None
         except payload.ModelFailed as failed:
             failed.__context__ = None  # what the model raised may hold a secret in clear
             raise InvalidInput(

@@ -10,7 +10,6 @@ import functools
 import json
 import marshal
 import math
-import os
 import typing
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -18,7 +17,8 @@ from durably_cli.declared import UNDECLARED
 from durably_cli.differences import difference
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
-from durably_cli.failures import OURS, files_of, repr_of
+from durably_cli.failures import raised_by_the_user, repr_of
+from durably_cli.schemas import OddSchema
 from durably_cli.strict import (
     DEEPEST,
     LONGEST_INTEGER,
@@ -76,8 +76,10 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
         if path != "$":
             path = f"${path}" if path.startswith("[") else f"$.{path}"
         raise ValueRefused(path, f"it would not come back from JSON: {problem}") from None
-    except RecursionError:
-        raise ValueRefused("$", "it is nested too deeply, or contains itself") from None
+    except RecursionError as error:
+        if raised_by_the_user(error):
+            raise
+        raise ValueRefused("$", _ENDLESS) from None
     if found:
         raise ValueRefused(*found)
     return text, back
@@ -115,8 +117,8 @@ class _Plain:
     def dump(self, value: Any) -> Json:
         try:
             return Json(to_json(value))
-        except (TypeError, ValueError) as error:
-            raise _explained(value) or ValueRefused("$", str(error)) from None
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _refusal(value, error) from None
 
     def load(self, text: Json) -> Any:
         try:
@@ -167,8 +169,8 @@ class _Typed:
 
         try:
             plain = self._adapter.dump_python(value, mode="json", by_alias=True, warnings="error")
-        except (PydanticSerializationError, ValueError, TypeError) as error:
-            raised = _raised_by_the_user(error)
+        except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
+            raised = raised_by_the_user(error)
             if raised is None:
                 raise ValueRefused("$", self._why_not(value, error)) from None
         else:
@@ -181,6 +183,8 @@ class _Typed:
         try:
             return self._adapter.validate_json(text)
         except ValidationError as error:
+            if raised_by_the_user(error):  # of another model, as a default_factory makes it
+                raise
             raise DoesNotFit(_problems(error)) from None
 
     def reveal(self, value: Any) -> Any:
@@ -196,7 +200,7 @@ class _Typed:
             schema = self._adapter.json_schema(mode=mode)
         except PydanticInvalidForJsonSchema:
             return {}
-        return schema if _is_json(schema) else _as_json(schema)
+        return _as_json(schema)
 
     def _why_not(self, value: Any, error: Exception) -> str:
         declared = self._annotation
@@ -213,31 +217,25 @@ def _typed(annotation: Any, written: str) -> Converter:
     return _Typed(annotation)
 
 
-def _raised_by_the_user(error: Exception) -> BaseException | None:
-    """What a serializer or a property of the user's raised, as it was; None if none did."""
-    import pydantic
-
-    raised = error.__cause__ or error
-    theirs = (OURS, os.path.dirname(pydantic.__file__) + os.sep)
-    is_users = any(not file.startswith(theirs) for file in files_of(raised))
-    return raised if is_users else None
-
-
-def _is_json(value: object) -> bool:
-    try:
-        to_json(value)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
-
-
-def _as_json(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema as JSON: a default in it may be NaN, or anything."""
+def _as_json(schema: object) -> dict[str, Any]:
+    """The schema as JSON: a default in it may be NaN, or anything. OddSchema if it cannot be."""
     from pydantic_core import to_json as to_any_json
 
-    found: dict[str, Any] = json.loads(
-        to_any_json(schema, inf_nan_mode="strings", fallback=repr_of)
-    )
+    try:
+        try:
+            text = to_json(schema)
+        except (TypeError, ValueError, RecursionError):
+            text = to_any_json(schema, inf_nan_mode="strings", fallback=repr_of).decode()
+        found = None if is_too_deep(text) else json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        if raised_by_the_user(error):
+            raise
+        found = None
+    if not isinstance(found, dict):
+        raise OddSchema(
+            "what is given as its JSON Schema is no JSON object, is nested too deeply, or contains "
+            "itself"
+        )
     return found
 
 
@@ -256,6 +254,20 @@ def _problems(error: ValidationError) -> list[tuple[str, str]]:
 
 def _type_name(annotation: Any) -> str:
     return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
+
+
+_ENDLESS = "it is nested too deeply, or contains itself"
+
+
+def _refusal(value: Any, error: Exception) -> ValueRefused:
+    try:
+        found = None if isinstance(error, RecursionError) else _explained(value)
+    except RecursionError:
+        found = None
+    if found is None:
+        why = _ENDLESS if isinstance(error, RecursionError) else str(error)
+        found = ValueRefused("$", why)
+    return found
 
 
 def _explained(value: Any, path: str = "$") -> ValueRefused | None:
