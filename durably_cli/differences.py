@@ -21,9 +21,9 @@ def difference(value: Any, back: Any, path: str = "$") -> tuple[str, str] | None
             return None
         return path, _other_type(value, back)
     if kind in (str, int, bool, float, type(None)):
-        return (
-            None if value == back else (path, f"{_short(value)} would come back as {_short(back)}")
-        )
+        if value == back:
+            return None
+        return path, f"{_short(value)} would come back as {_short(back)}"
     if kind is dict and (found := _other_keys(value, back, path)):
         return found
     for where, part, part_back in _parts(value, back):

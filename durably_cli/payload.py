@@ -22,7 +22,7 @@ from durably_cli.secret import (
     resolve,
 )
 from durably_cli.strict import to_json
-from durably_cli.values import Converter, DoesNotFit
+from durably_cli.values import CodeIsEndless, Converter, DoesNotFit
 
 _OUT_OF_REACH = (
     "it is a secret that cannot be given so: declare it as durably's Secret or pydantic's "
@@ -48,6 +48,9 @@ def _code_of_the_model(secrets: Secrets = NO_SECRETS) -> Iterator[None]:
         yield
     except (Abort, KeyboardInterrupt):
         raise
+    except CodeIsEndless as error:
+        what = f"RecursionError: {error.reason}"
+        raise ModelFailed(ErrorInfo("RecursionError", error.reason, what)) from None
     except BaseException as error:
         if is_all_of_durably(error):
             raise
@@ -116,6 +119,22 @@ def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> 
     schema = converter.schema("validation")
     if not has_secrets(schema):
         return Settled(values.settled(converter, text), secrets)
+    try:
+        kept = _referring(converter, schema, text, value)
+    except CodeIsEndless:
+        raise
+    except ValueRefused:  # a default that has no JSON
+        kept = text
+    try:
+        secrets.refuse(kept)
+    except ValueRefused as refused:
+        path = refused.path.removeprefix("$").removeprefix(".")
+        raise DoesNotFit([(path or "$", refused.reason.partition(":")[0])]) from None
+    return Settled(kept, secrets)
+
+
+def _referring(converter: Converter, schema: dict[str, Any], text: Json, value: Any) -> Json:
+    """The input with its defaults, and with where its secrets come from in their places."""
     given = {place.path: place.value for place in places(schema, [json.loads(text)])}
     root = [json.loads(converter.dump(value))]
     defaults = dict(_secrets_in(converter.reveal(value)))
@@ -132,13 +151,7 @@ def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> 
         if any(path in defaults for path, _ in error.problems):
             raise
         same = False
-    kept = settled if same else text
-    try:
-        secrets.refuse(kept)
-    except ValueRefused as refused:
-        path = refused.path.removeprefix("$").removeprefix(".")
-        raise DoesNotFit([(path or "$", refused.reason.partition(":")[0])]) from None
-    return Settled(kept, secrets)
+    return settled if same else text
 
 
 def write(converter: Converter, value: Any) -> Json:

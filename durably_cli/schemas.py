@@ -1,4 +1,4 @@
-"""JSON Schemas as code of the user's may leave them: a hook of a model may put anything in anywhere.
+"""JSON Schemas as code of the user's may leave them: a hook of a model may put anything anywhere.
 
 What durably reads of a schema it reads from here, where every keyword has the shape that it should
 have; one of another shape is passed over, as JSON Schema passes over what it does not know. What

@@ -41,6 +41,10 @@ class DoesNotFit(ValueError):
         self.problems = problems
 
 
+class CodeIsEndless(ValueRefused):
+    """A serializer that calls itself for ever: pydantic says which, and drops its frames."""
+
+
 class Converter(Protocol):
     """How values of one declared type go to JSON and back."""
 
@@ -94,6 +98,8 @@ def settled(converter: Converter, text: Json) -> Json:
     value = converter.load(text)
     try:
         return round_trip(converter, value)[0]
+    except CodeIsEndless:
+        raise
     except ValueRefused:
         return text
 
@@ -171,6 +177,8 @@ class _Typed:
             plain = self._adapter.dump_python(value, mode="json", by_alias=True, warnings="error")
         except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
             raised = raised_by_the_user(error)
+            if raised is None and str(error).startswith(_IN_A_FUNCTION):
+                raise CodeIsEndless("$", str(error)) from None
             if raised is None:
                 raise ValueRefused("$", self._why_not(value, error)) from None
         else:
@@ -256,6 +264,7 @@ def _type_name(annotation: Any) -> str:
     return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
 
 
+_IN_A_FUNCTION = "Error calling function"
 _ENDLESS = "it is nested too deeply, or contains itself"
 
 
