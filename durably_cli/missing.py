@@ -1,7 +1,8 @@
 """Why a module that a job imports is not found, and what to do about it.
 
 To install a package is advised only where the name can be that of one: never of a file that the
-project has, for whoever publishes a package of that name would get to run code here.
+project has, nor of what may be a typing error, for whoever publishes a package of that name would get
+to run code here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import traceback
 from importlib.util import find_spec
 from pathlib import Path
 
-from durably_cli import hints
+from durably_cli import hints, likeness
 from durably_cli.failures import traceback_of
 
 _TAKEN_OUT = frozenset(
@@ -54,6 +55,8 @@ def hint(error: BaseException, job_module: Path) -> str | None:
         return f"{top} is in Python's own library, and {sys.executable} was built without it"
     if top in _TAKEN_OUT:
         return f"{top} was in Python's own library, and {python} no longer has it"
+    if (like := likeness.nearest(top, project)) is not None:
+        return f"{top} is not found; did you mean {like}? {_what_else(top)}"
     return _how_to_install(top)
 
 
@@ -152,6 +155,12 @@ def _how_to_install(top: str) -> str:
     if find_spec("pip") is None:
         return f"install what has it where {sys.executable} finds it    {other}\n{belongs}"
     return f"install it where durably runs: {_pip()} {top}    {other}\n{belongs}"
+
+
+def _what_else(top: str) -> str:
+    return (
+        f"(if not: name the package that has {top} in the project's dependencies, and install it)"
+    )
 
 
 def _pip() -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import marshal
-import math
 import typing
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -18,13 +17,12 @@ from durably_cli.differences import difference
 from durably_cli.errors import ValueRefused
 from durably_cli.events import Json
 from durably_cli.failures import raised_by_the_user, repr_of
+from durably_cli.refusals import ENDLESS, explained, refusal
 from durably_cli.schemas import OddSchema
 from durably_cli.strict import (
     DEEPEST,
-    LONGEST_INTEGER,
     SCAN,
     has_lone_surrogate,
-    is_text,
     is_too_deep,
     to_json,
 )
@@ -69,7 +67,7 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
     try:
         text = converter.dump(value)
         if "\\ud" in text and has_lone_surrogate(text):
-            raise _explained(value) or ValueRefused("$", "a lone surrogate is not text")
+            raise explained(value) or ValueRefused("$", "a lone surrogate is not text")
         if is_too_deep(text):
             raise ValueRefused("$", f"it is nested too deeply: more than {DEEPEST} levels")
         back = converter.load(text)
@@ -83,7 +81,7 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
     except RecursionError as error:
         if raised_by_the_user(error):
             raise
-        raise ValueRefused("$", _ENDLESS) from None
+        raise ValueRefused("$", ENDLESS) from None
     if found:
         raise ValueRefused(*found)
     return text, back
@@ -124,7 +122,7 @@ class _Plain:
         try:
             return Json(to_json(value))
         except (TypeError, ValueError, RecursionError) as error:
-            raise _refusal(value, error) from None
+            raise refusal(value, error) from None
 
     def load(self, text: Json) -> Any:
         try:
@@ -265,44 +263,3 @@ def _type_name(annotation: Any) -> str:
 
 
 _IN_A_FUNCTION = "Error calling function"
-_ENDLESS = "it is nested too deeply, or contains itself"
-
-
-def _refusal(value: Any, error: Exception) -> ValueRefused:
-    try:
-        found = None if isinstance(error, RecursionError) else _explained(value)
-    except RecursionError:
-        found = None
-    if found is None:
-        why = _ENDLESS if isinstance(error, RecursionError) else str(error)
-        found = ValueRefused("$", why)
-    return found
-
-
-def _explained(value: Any, path: str = "$") -> ValueRefused | None:
-    """The first part of a value that is not plain JSON, and what to do about it."""
-    if isinstance(value, str):
-        if not is_text(value):
-            return ValueRefused(path, "the text has a lone surrogate, which no JSON reader takes")
-    elif isinstance(value, int) and abs(value) >= 10**LONGEST_INTEGER:
-        return ValueRefused(
-            path, f"an integer of more than {LONGEST_INTEGER:,} digits is not JSON; return a text"
-        )
-    elif isinstance(value, float) and not math.isfinite(value):
-        return ValueRefused(path, f"{value} is not JSON; return None or a text in its place")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            found = _explained(key, f"{path} (a key)") or _explained(item, f"{path}[{key!r}]")
-            if found:
-                return found
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            if found := _explained(item, f"{path}[{index}]"):
-                return found
-    elif value is not None and not isinstance(value, (bool, int, float)):
-        return ValueRefused(
-            path,
-            f"a {type(value).__qualname__} is not plain JSON; annotate what the function returns, "
-            "or give `returns=` to step.run",
-        )
-    return None
