@@ -52,7 +52,7 @@ PACKAGES = dict(zip(_SAME, _SAME, strict=True)) | {
 }
 """Modules that many import, and the packages that have them.
 
-None of these is a typing error, though it may be near to another name; and to these others are near.
+None of these is a typing error, though it may be near to another name; others are near to these.
 """
 
 _NEAR, _NEAR_IF_SHORT, _SHORT = 0.75, 0.66, 4

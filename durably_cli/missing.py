@@ -1,8 +1,8 @@
 """Why a module that a job imports is not found, and what to do about it.
 
 To install a package is advised only where the name can be that of one: never of a file that the
-project has, nor of what may be a typing error, for whoever publishes a package of that name would get
-to run code here.
+project has, nor of what may be a typing error, for whoever publishes a package of that name would
+get to run code here.
 """
 
 from __future__ import annotations
@@ -151,10 +151,11 @@ def _can_be_installed(project: Path) -> bool:
 
 def _how_to_install(top: str) -> str:
     belongs = "(durably belongs in the project's own virtual environment)"
-    other = f"(the package may have another name than its module {top})"
+    known = likeness.PACKAGES.get(top)
+    other = "" if known else f"    (the package may have another name than its module {top})"
     if find_spec("pip") is None:
-        return f"install what has it where {sys.executable} finds it    {other}\n{belongs}"
-    return f"install it where durably runs: {_pip()} {top}    {other}\n{belongs}"
+        return f"install what has it where {sys.executable} finds it{other}\n{belongs}"
+    return f"install it where durably runs: {_pip()} {known or top}{other}\n{belongs}"
 
 
 def _what_else(top: str) -> str:
