@@ -21,17 +21,8 @@ _SAME = (
     *("matplotlib", "msgpack", "mypy", "nltk", "numpy", "openai", "openpyxl", "orjson", "pandas"),
     *("paramiko", "plotly", "polars", "psutil", "psycopg", "psycopg2", "pyarrow", "pydantic"),
     *("pymongo", "pytest", "pytz", "redis", "requests", "rich", "scipy", "seaborn", "selenium"),
-    *(
-        "setuptools",
-        "sqlalchemy",
-        "starlette",
-        "stripe",
-        "structlog",
-        "tensorflow",
-        "toml",
-        "tomli",
-    ),
-    *("torch", "tqdm", "transformers", "trio", "typer", "ujson", "urllib3", "uvicorn"),
+    *("setuptools", "sqlalchemy", "starlette", "stripe", "structlog", "tensorflow", "toml"),
+    *("tomli", "torch", "tqdm", "transformers", "trio", "typer", "ujson", "urllib3", "uvicorn"),
 )
 
 PACKAGES = dict(zip(_SAME, _SAME, strict=True)) | {

@@ -159,9 +159,7 @@ def _how_to_install(top: str) -> str:
 
 
 def _what_else(top: str) -> str:
-    return (
-        f"(if not: name the package that has {top} in the project's dependencies, and install it)"
-    )
+    return f"(if not: name the package of {top} in the project's dependencies, and install it)"
 
 
 def _pip() -> str:
