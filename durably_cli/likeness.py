@@ -52,17 +52,16 @@ _NEAR, _NEAR_IF_SHORT, _SHORT = 0.75, 0.66, 4
 _REQUIREMENT = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)"
 
 
-def nearest(top: str, project: Path) -> str | None:
-    """The name of a module, or of a dependency, that is near; None if this one is known itself."""
+def near_to(top: str, project: Path) -> list[str]:
+    """The nearest names of modules and dependencies; none if this one is known itself."""
     declared = {_alike(name) for name in _dependencies(project)}
     names = {_alike(name): name for name in sorted({*_importable(project), *PACKAGES})}
     if top in PACKAGES or _alike(top) in declared:
-        return None
+        return []
     names = dict.fromkeys(declared, "") | names
     cutoff = _NEAR_IF_SHORT if len(top) <= _SHORT else _NEAR
-    for near in difflib.get_close_matches(_alike(top), names, n=1, cutoff=cutoff):
-        return names[near] or near
-    return None
+    found = difflib.get_close_matches(_alike(top), names, n=2, cutoff=cutoff)
+    return [names[each] or each for each in found]
 
 
 def _alike(name: str) -> str:

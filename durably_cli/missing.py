@@ -55,8 +55,8 @@ def hint(error: BaseException, job_module: Path) -> str | None:
         return f"{top} is in Python's own library, and {sys.executable} was built without it"
     if top in _TAKEN_OUT:
         return f"{top} was in Python's own library, and {python} no longer has it"
-    if (like := likeness.nearest(top, project)) is not None:
-        return f"{top} is not found; did you mean {like}? {_what_else(top)}"
+    if like := likeness.near_to(top, project):
+        return f"{top} is not found; did you mean {' or '.join(like)}? {_what_else(top)}"
     return _how_to_install(top)
 
 
