@@ -75,9 +75,9 @@ class FieldOption(TyperOption):
             self._given[name] = self._value_of(value) if isinstance(value, str) else value
 
     def _value_of(self, text: str) -> Any:
-        value = self._field.value_of(text)
-        kind = self._field.items if self._field.kind is Kind.LIST else self._field.kind
-        return from_project(value, self._project) if kind is Kind.PATH else value
+        if self._field.is_path(text):
+            return from_project(text, self._project)
+        return self._field.value_of(text)
 
 
 def _placeholder(field: Field) -> str:

@@ -12,7 +12,7 @@ from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.values import convert
-from durably_cli.values.plain import Converter, DoesNotFit
+from durably_cli.values.plain import CodeIsEndless, Converter, DoesNotFit
 from durably_cli.values.secret_sources import (
     HOW_TO_REFER,
     SecretMissing,
@@ -22,7 +22,7 @@ from durably_cli.values.secret_sources import (
     places,
     resolve,
 )
-from durably_cli.values.strict_json import DEEPEST, Json, to_json
+from durably_cli.values.strict_json import Json, to_json
 from durably_cli.values.untrusted import is_all_of_durably
 
 _OUT_OF_REACH = (
@@ -49,6 +49,9 @@ def _code_of_the_model(secrets: Secrets = NO_SECRETS) -> Iterator[None]:
         yield
     except (Abort, KeyboardInterrupt):
         raise
+    except CodeIsEndless as error:
+        what = f"RecursionError: {error.reason}"
+        raise ModelFailed(ErrorInfo("RecursionError", error.reason, what)) from None
     except BaseException as error:
         if is_all_of_durably(error):
             raise
@@ -117,6 +120,22 @@ def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> 
     schema = converter.schema("validation")
     if not has_secrets(schema):
         return ReadyInput(convert.settled(converter, text), secrets)
+    try:
+        saved = _referring(converter, schema, text, value)
+    except CodeIsEndless:
+        raise
+    except ValueRefused:  # a default that has no JSON
+        saved = text
+    try:
+        secrets.refuse(saved)
+    except ValueRefused as refused:
+        path = refused.path.removeprefix("$").removeprefix(".")
+        raise DoesNotFit([(path or "$", refused.reason.partition(":")[0])]) from None
+    return ReadyInput(saved, secrets)
+
+
+def _referring(converter: Converter, schema: dict[str, Any], text: Json, value: Any) -> Json:
+    """The input with its defaults, and with where its secrets come from in their places."""
     given = {place.path: place.value for place in places(schema, [json.loads(text)])}
     root = [json.loads(converter.dump(value))]
     defaults = dict(_secrets_in(converter.reveal(value)))
@@ -133,13 +152,7 @@ def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> 
         if any(path in defaults for path, _ in error.problems):
             raise
         same = False
-    saved = settled if same else text
-    try:
-        secrets.refuse(saved)
-    except ValueRefused as refused:
-        path = refused.path.removeprefix("$").removeprefix(".")
-        raise DoesNotFit([(path or "$", refused.reason.partition(":")[0])]) from None
-    return ReadyInput(saved, secrets)
+    return settled if same else text
 
 
 def dump_payload(converter: Converter, value: Any) -> Json:
@@ -168,23 +181,50 @@ def _written(converter: Converter, value: Any) -> Json:
     return Json(to_json(root[0]))
 
 
-def _secrets_in(revealed: Any, *keys: str | int) -> Iterator[tuple[str, str]]:
+def _secrets_in(revealed: Any) -> Iterator[tuple[str, str]]:
     """The path and the value of every secret in the parts of an input.
 
-    What is nested deeper than JSON may be is not looked into: it may hold itself.
+    Parts may contain themselves, and be nested deeper than any stack.
     """
-    if len(keys) > DEEPEST:
-        return
-    if isinstance(revealed, dict):
-        for key, inner in revealed.items():
-            yield from _secrets_in(inner, *keys, key)
-    elif isinstance(revealed, (list, tuple)):
-        for index, inner in enumerate(revealed):
-            yield from _secrets_in(inner, *keys, index)
-    elif hasattr(revealed, "get_secret_value"):
-        secret = revealed.get_secret_value()
-        text = secret.decode("utf-8", "replace") if isinstance(secret, bytes) else str(secret)
-        yield path_of(keys), text
+    inside: dict[int, _Part] = {}
+    pending = [_Part(None, "", revealed)]
+    while pending:
+        part = pending.pop()
+        if part is inside.get(id(part.value)):  # all that is in it has been looked at
+            del inside[id(part.value)]
+        elif isinstance(part.value, (dict, list, tuple)):
+            if id(part.value) not in inside:
+                inside[id(part.value)] = part
+                pending += (part, *part.inner)
+        elif hasattr(part.value, "get_secret_value"):
+            secret = part.value.get_secret_value()
+            text = secret.decode("utf-8", "replace") if isinstance(secret, bytes) else str(secret)
+            yield path_of(part.keys), text
+
+
+class _Part(NamedTuple):
+    """A part of an input, the key that leads there, and the part that it is in."""
+
+    outer: _Part | None
+    key: str | int
+    value: Any
+
+    @property
+    def inner(self) -> list[_Part]:
+        value = self.value
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return [_Part(self, key, each) for key, each in items if type(each) not in _LEAVES][::-1]
+
+    @property
+    def keys(self) -> list[str | int]:
+        found, part = [], self
+        while part.outer is not None:
+            found.append(part.key)
+            part = part.outer
+        return found[::-1]
+
+
+_LEAVES = frozenset((str, int, float, bool, type(None)))
 
 
 def _holds(given: Any, text: str) -> bool:

@@ -11,6 +11,7 @@ import traceback
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.values.strict_json import printable
 from durably_cli.values.untrusted import (
+    LOADERS,
     OURS,
     class_name,
     safely,
@@ -18,8 +19,6 @@ from durably_cli.values.untrusted import (
     text_of,
     traceback_of,
 )
-
-_LOADERS = ("<frozen importlib", "<frozen runpy")
 
 
 def describe(error: BaseException) -> ErrorInfo:
@@ -73,7 +72,7 @@ def _plain(error: BaseException) -> str:
 
 def _theirs(frames: traceback.StackSummary) -> traceback.StackSummary:
     """The frames that are not durably's own."""
-    theirs = [frame for frame in frames if not frame.filename.startswith((OURS, *_LOADERS))]
+    theirs = [frame for frame in frames if not frame.filename.startswith((OURS, *LOADERS))]
     return traceback.StackSummary.from_list(map(_without_carets, theirs))
 
 

@@ -23,6 +23,7 @@ from durably_cli.project import places, stores
 from durably_cli.project.run import Run
 from durably_cli.steps.step import Step
 from durably_cli.values import convert, declared, plain
+from durably_cli.values.json_schemas import OddSchema
 from durably_cli.values.schema import Field, fields_of, type_name
 from durably_cli.values.strict_json import Json, printable
 
@@ -180,6 +181,8 @@ class Job(Generic[I, O]):
             yield
         except plain.DoesNotFit as error:
             raise self._invalid(error) from None
+        except OddSchema as odd:
+            raise InvalidInput(f"the {what} of {self.name} cannot be described: {odd}") from None
         except payload.ModelFailed as failed:
             failed.__context__ = None  # what the model raised may hold a secret in clear
             raise InvalidInput(

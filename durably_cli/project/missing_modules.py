@@ -1,12 +1,12 @@
 """Why a module that a job imports is not found, and what to do about it.
 
 To install a package is advised only where the name can be that of one: never of a file that the
-project has, for whoever publishes a package of that name would get to run code here.
+project has, nor of what may be a typing error, for whoever publishes a package of that name would
+get to run code here.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import traceback
@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from durably_cli import hints
+from durably_cli.project import likeness
 from durably_cli.values.untrusted import traceback_of
 
 _TAKEN_OUT = frozenset(
@@ -55,14 +56,9 @@ def hint(error: BaseException, job_module: Path) -> str | None:
         return f"{top} is in Python's own library, and {sys.executable} was built without it"
     if top in _TAKEN_OUT:
         return f"{top} was in Python's own library, and {python} no longer has it"
-    typo_of = difflib.get_close_matches(top, sys.stdlib_module_names, n=1, cutoff=_NEAR)
-    if typo_of:  # somebody may have published a package of the name that is mistyped
-        return f"{top} is not found, and {typo_of[0]} of Python's own library is near: is it meant?"
+    if like := likeness.near_to(top, project):
+        return f"{top} is not found; did you mean {' or '.join(like)}? {_what_else(top)}"
     return _how_to_install(top)
-
-
-_NEAR = 0.85
-"""How alike two names are that one letter tells apart, in names of four letters or more."""
 
 
 def _place(top: str) -> str | None:
@@ -156,10 +152,15 @@ def _can_be_installed(project: Path) -> bool:
 
 def _how_to_install(top: str) -> str:
     belongs = "(durably belongs in the project's own virtual environment)"
-    other = f"(the package may have another name than its module {top})"
+    known = likeness.PACKAGES.get(top)
+    other = "" if known else f"    (the package may have another name than its module {top})"
     if find_spec("pip") is None:
-        return f"install what has it where {sys.executable} finds it    {other}\n{belongs}"
-    return f"install it where durably runs: {_pip()} {top}    {other}\n{belongs}"
+        return f"install what has it where {sys.executable} finds it{other}\n{belongs}"
+    return f"install it where durably runs: {_pip()} {known or top}{other}\n{belongs}"
+
+
+def _what_else(top: str) -> str:
+    return f"(if not: name the package of {top} in the project's dependencies, and install it)"
 
 
 def _pip() -> str:

@@ -14,14 +14,22 @@ from typing import Any
 from durably_cli.errors import ValueRefused
 from durably_cli.values.declared import UNDECLARED
 from durably_cli.values.differences import difference
-from durably_cli.values.plain import PLAIN, Converter, DoesNotFit, why_not_plain
+from durably_cli.values.plain import (
+    ENDLESS,
+    PLAIN,
+    CodeIsEndless,
+    Converter,
+    DoesNotFit,
+    why_not_plain,
+)
 from durably_cli.values.strict_json import (
     DEEPEST,
     Json,
     has_lone_surrogate,
     is_too_deep,
 )
-from durably_cli.values.typed import SerializerFailed, Typed, raised_by_the_user
+from durably_cli.values.typed import Typed
+from durably_cli.values.untrusted import raised_by_the_user
 
 
 def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
@@ -46,10 +54,9 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
             path = f"${path}" if path.startswith("[") else f"$.{path}"
         raise ValueRefused(path, f"it would not come back from JSON: {problem}") from None
     except RecursionError as error:
-        raised = None if converter is PLAIN else raised_by_the_user(error)
-        if raised is not None:
-            raise raised from None
-        raise ValueRefused("$", "it is nested too deeply, or contains itself") from None
+        if raised_by_the_user(error):
+            raise
+        raise ValueRefused("$", ENDLESS) from None
     if found:
         raise ValueRefused(*found)
     return text, back
@@ -64,8 +71,8 @@ def settled(converter: Converter, text: Json) -> Json:
     value = converter.load(text)
     try:
         return round_trip(converter, value)[0]
-    except SerializerFailed as failed:
-        raise DoesNotFit([(failed.path, failed.reason)]) from None
+    except CodeIsEndless:
+        raise
     except ValueRefused:
         return text
 

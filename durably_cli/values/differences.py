@@ -6,11 +6,14 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from durably_cli.values.untrusted import raised_by_the_user, repr_of
+
 
 def difference(value: Any, back: Any, path: str = "$") -> tuple[str, str] | None:
     """The path of the first place where `back` is not an equal value of an equal type, and why.
 
-    An int that comes back as an equal float is no difference: `-> float` may return 3.
+    An int that comes back as an equal float is no difference: `-> float` may return 3. What a
+    comparison of the user's own raises is raised.
     """
     kind = type(value)
     if kind is not type(back):
@@ -18,14 +21,16 @@ def difference(value: Any, back: Any, path: str = "$") -> tuple[str, str] | None
             return None
         return path, _other_type(value, back)
     if kind in (str, int, bool, float, type(None)):
-        return None if value == back else (path, f"{value!r:.80} would come back as {back!r:.80}")
+        if value == back:
+            return None
+        return path, f"{_short(value)} would come back as {_short(back)}"
     if kind is dict and (found := _other_keys(value, back, path)):
         return found
     for where, part, part_back in _parts(value, back):
         if found := difference(part, part_back, path + where):
             return found
     if not _equal(value, back):
-        return path, f"{value!r:.80} would come back as a different {kind.__qualname__}"
+        return path, f"{_short(value)} would come back as a different {kind.__qualname__}"
     return None
 
 
@@ -68,5 +73,11 @@ def _other_type(value: Any, back: Any) -> str:
 def _equal(value: Any, back: Any) -> bool:
     try:
         return bool(value == back)
-    except Exception:  # a comparison of the user's own types may do anything
-        return False
+    except Exception as error:
+        if raised_by_the_user(error):
+            raise
+        return False  # as an array of numpy has no one answer
+
+
+def _short(value: Any) -> str:
+    return repr_of(value)[:80]

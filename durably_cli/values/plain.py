@@ -24,6 +24,10 @@ class DoesNotFit(ValueError):
         self.problems = problems
 
 
+class CodeIsEndless(ValueRefused):
+    """A serializer that calls itself for ever: pydantic says which, and drops its frames."""
+
+
 class Converter(Protocol):
     """How values of one declared type go to JSON and back."""
 
@@ -46,8 +50,8 @@ class Plain:
     def dump(self, value: Any) -> Json:
         try:
             return Json(to_json(value))
-        except (TypeError, ValueError) as error:
-            raise why_not_plain(value) or ValueRefused("$", str(error)) from None
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _refusal(value, error) from None
 
     def load(self, text: Json) -> Any:
         try:
@@ -64,6 +68,19 @@ class Plain:
 
 
 PLAIN = Plain()
+
+
+ENDLESS = "it is nested too deeply, or contains itself"
+
+
+def _refusal(value: Any, error: Exception) -> ValueRefused:
+    """What to say of a value that was not written as JSON for this error."""
+    if isinstance(error, RecursionError):
+        return ValueRefused("$", ENDLESS)
+    try:
+        return why_not_plain(value) or ValueRefused("$", str(error))
+    except RecursionError:
+        return ValueRefused("$", str(error))
 
 
 def why_not_plain(value: Any, path: str = "$") -> ValueRefused | None:

@@ -7,18 +7,19 @@ has the last word, so that all errors come in one list.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from durably_cli.values import strict_json
+from durably_cli.values.json_schemas import REFERENCE, readable
 from durably_cli.values.strict_json import to_json
 
 Definitions = Mapping[str, Any]
 
-_REFERENCE = "#/$defs/"
 _FLAG = r"[A-Za-z][A-Za-z0-9_-]*"
 _PATH_FORMAT = r"path|[a-z]+-path"
+_ADDRESS = r"[A-Za-z][A-Za-z0-9+.-]*://.*"
 _NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
 
 
@@ -46,7 +47,8 @@ class Field(NamedTuple):
     """One field: its name in the input, and what people see of it.
 
     `type` is a JSON Schema type in words, `default` and `example` are JSON; `items` is the kind of
-    a list's items.
+    a list's items. Of a path, or of items that are, `or_kinds` and `or_words` are what it may be
+    in its place.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Field(NamedTuple):
     description: str = ""
     example: str | None = None
     items: Kind = Kind.TEXT
+    or_kinds: Sequence[str] = ()
+    or_words: Sequence[str] = ()
 
     @property
     def flag(self) -> str | None:
@@ -74,30 +78,48 @@ class Field(NamedTuple):
     def value_of(self, text: str) -> Any:
         """What a text on the command line most likely means; the text itself if nothing else."""
         kind = self.items if self.kind is Kind.LIST else self.kind
-        if kind is Kind.SWITCH and text in ("true", "false"):
-            return text == "true"
-        if kind is Kind.JSON or (kind is Kind.NUMBER and re.fullmatch(_NUMBER, text)):
-            try:
-                return strict_json.parse(text)
-            except (ValueError, RecursionError):
-                return text
+        for each in (kind, *self.or_kinds):
+            value = _value_as(each, text)
+            if value is not text:
+                return value
         return text
+
+    def is_path(self, text: str) -> bool:
+        """Does a text on the command line name a file or a folder?"""
+        if Kind.PATH not in (self.kind, self.items) or self.value_of(text) is not text:
+            return False
+        is_address = Kind.TEXT in self.or_kinds and re.fullmatch(_ADDRESS, text, re.DOTALL)
+        return text not in self.or_words and not is_address
+
+
+def _value_as(kind: str, text: str) -> Any:
+    if kind == Kind.SWITCH and text in ("true", "false"):
+        return text == "true"
+    is_other = kind == Kind.LIST and text.startswith("[")
+    if is_other or kind == Kind.JSON or (kind == Kind.NUMBER and re.fullmatch(_NUMBER, text)):
+        try:
+            return strict_json.parse(text)
+        except (ValueError, RecursionError):
+            return text
+    return text
 
 
 def fields_of(schema: Mapping[str, Any]) -> list[Field]:
     """The fields of an object's JSON Schema; none of a schema of anything else."""
+    schema = readable(schema)
     top, definitions = _resolved(schema, schema.get("$defs", {}))
-    properties = top.get("properties")
-    if not isinstance(properties, dict):
-        return []
+    properties = top.get("properties", {})
     required = top.get("required", [])
     return [_field(name, one, name in required, definitions) for name, one in properties.items()]
 
 
-def type_name(schema: Mapping[str, Any], definitions: Definitions | None = None) -> str:
+def type_name(schema: Mapping[str, Any]) -> str:
     """A schema's type in words: `string`, `integer or null`, `list of string`, `red | green`."""
-    if definitions is None:
-        definitions = schema.get("$defs", {})
+    schema = readable(schema)
+    return _words_of(schema, schema.get("$defs", {}))
+
+
+def _words_of(schema: Mapping[str, Any], definitions: Definitions) -> str:
     schema, definitions = _resolved(schema, definitions)
     if "const" in schema:
         return str(schema["const"])
@@ -105,15 +127,15 @@ def type_name(schema: Mapping[str, Any], definitions: Definitions | None = None)
         return " | ".join(map(str, schema["enum"]))
     options = _options(schema)
     if options:
-        return " or ".join(dict.fromkeys(type_name(one, definitions) for one in options))
+        return " or ".join(dict.fromkeys(_words_of(one, definitions) for one in options))
     kind = schema.get("type")
     if kind == "array":
-        return f"list of {type_name(_items(schema), definitions)}"
+        return f"list of {_words_of(schema.get('items', {}), definitions)}"
     if kind == "object":
         return str(schema.get("title", kind)) if "properties" in schema else kind
     if schema.get("format") == "password":
         return "env:NAME|file:PATH"
-    if kind == "string" and "format" in schema:
+    if kind == "string" and schema.get("format"):
         return str(schema["format"])
     return kind if isinstance(kind, str) else "any JSON"
 
@@ -139,40 +161,65 @@ _SHAPES: dict[str, type] = {"required": list, "enum": list, "examples": list, "$
 
 
 def _field(name: str, schema: dict[str, Any], required: bool, definitions: Definitions) -> Field:
-    kind, items = _kinds(schema, definitions)
+    typed = _typed(schema, definitions)
     examples = schema.get("examples")
     return Field(
         name=name,
-        kind=kind,
-        type=type_name(schema, definitions),
+        kind=typed.kind,
+        type=_words_of(schema, definitions),
         required=required,
         default=to_json(schema["default"]) if "default" in schema else None,
-        description=" ".join(str(schema.get("description", "")).split()),
-        example=to_json(examples[0]) if isinstance(examples, list) and examples else None,
-        items=items,
+        description=" ".join(schema.get("description", "").split()),
+        example=to_json(examples[0]) if examples else None,
+        items=typed.items,
+        or_kinds=typed.or_kinds,
+        or_words=typed.or_words,
     )
 
 
-def _kinds(schema: Mapping[str, Any], definitions: Definitions) -> tuple[Kind, Kind]:
-    """How a field is typed; and its items, if it is a list."""
+class _Typed(NamedTuple):
+    """How a field is typed; what its items are, if it is a list; and see `Field`."""
+
+    kind: Kind
+    items: Kind = Kind.TEXT
+    or_kinds: tuple[Kind, ...] = ()
+    or_words: tuple[str, ...] = ()
+
+
+def _typed(schema: Mapping[str, Any], definitions: Definitions) -> _Typed:
     schema, definitions = _resolved(schema, definitions)
-    options = [_kinds(one, definitions) for one in _options(schema) if one.get("type") != "null"]
+    options = _options(schema)
     if options:
-        if all(each[0] is Kind.PATH for each in options):
-            return Kind.PATH, Kind.TEXT
-        return next((each for each in options if each[0] is Kind.TEXT), options[0])
+        return _one_of([(one, _typed(one, definitions)) for one in map(dict, options)])
     kind = schema.get("type")
     if kind == "array":
-        return Kind.LIST, _kinds(_items(schema), definitions)[0]
+        inner = _typed(schema.get("items", {}), definitions)
+        return _Typed(Kind.LIST, inner.kind, inner.or_kinds, inner.or_words)
     if kind == "boolean":
-        return Kind.SWITCH, Kind.TEXT
+        return _Typed(Kind.SWITCH)
     if kind in ("integer", "number"):
-        return Kind.NUMBER, Kind.TEXT
-    if kind == "string" and re.fullmatch(_PATH_FORMAT, str(schema.get("format"))):
-        return Kind.PATH, Kind.TEXT
-    if kind == "string" or all(isinstance(one, str) for one in schema.get("enum", [None])):
-        return Kind.TEXT, Kind.TEXT
-    return Kind.JSON, Kind.TEXT
+        return _Typed(Kind.NUMBER)
+    if kind == "string" and re.fullmatch(_PATH_FORMAT, schema.get("format", "")):
+        return _Typed(Kind.PATH)
+    words = _words(schema)
+    if kind == "string" or (words and all(isinstance(one, str) for one in words)):
+        return _Typed(Kind.TEXT, or_words=tuple(one for one in words if isinstance(one, str)))
+    return _Typed(Kind.JSON)
+
+
+def _one_of(options: list[tuple[dict[str, Any], _Typed]]) -> _Typed:
+    """A union: a path if it may be one, for a text is that then, else a text if it may be one."""
+    typed = [each for one, each in options if one.get("type") != "null"] or [_Typed(Kind.JSON)]
+    kinds = tuple(dict.fromkeys(each.kind for each in typed))
+    if Kind.PATH in kinds and typed[0].kind is not Kind.LIST:
+        others = tuple(one for one in kinds if one is not Kind.PATH)
+        words = tuple(word for each in typed for word in each.or_words)
+        return _Typed(Kind.PATH, or_kinds=others, or_words=words)
+    return next((each for each in typed if each.kind is Kind.TEXT), typed[0])
+
+
+def _words(schema: Mapping[str, Any]) -> list[Any]:
+    return schema.get("enum") or ([schema["const"]] if "const" in schema else [])
 
 
 def _items(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,8 +238,8 @@ def _resolved(
 
     A type that holds itself is met once: inside of it, it is any JSON.
     """
-    while str(schema.get("$ref", "")).startswith(_REFERENCE):
-        name = schema["$ref"].removeprefix(_REFERENCE)
+    while schema.get("$ref", "").startswith(REFERENCE):
+        name = schema["$ref"].removeprefix(REFERENCE)
         schema = definitions.get(name, {})
         definitions = {key: value for key, value in definitions.items() if key != name}
     return schema, definitions

@@ -12,11 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from durably_cli.values.json_schemas import REFERENCE, readable
 from durably_cli.values.strict_json import to_json
 
 HOW_TO_REFER = "a secret is not given as it is, but where it comes from: env:NAME or file:PATH"
-
-_REFERENCE = "#/$defs/"
 
 
 class SecretMissing(ValueError):
@@ -84,6 +83,7 @@ def has_secrets(schema: Mapping[str, Any]) -> bool:
 def places(schema: Mapping[str, Any], root: list[Any]) -> list[Place]:
     """Where secrets stand in a JSON value, which is the one item of `root`."""
     found: dict[str, Place] = {}
+    schema = readable(schema)
     definitions = schema.get("$defs", {})
     for place in _places(schema, definitions, Place((), root)):
         found.setdefault(place.path, place)
@@ -91,17 +91,24 @@ def places(schema: Mapping[str, Any], root: list[Any]) -> list[Place]:
 
 
 def _places(
-    schema: Mapping[str, Any], definitions: Mapping[str, Any], here: Place
+    schema: Mapping[str, Any],
+    definitions: Mapping[str, Any],
+    here: Place,
+    met: frozenset[str] = frozenset(),
 ) -> Iterator[Place]:
-    while str(schema.get("$ref", "")).startswith(_REFERENCE):
-        schema = definitions.get(schema["$ref"].removeprefix(_REFERENCE), {})
+    """`met` are the references that lead here: one that leads to itself leads nowhere."""
+    while schema.get("$ref", "").startswith(REFERENCE):
+        if schema["$ref"] in met:
+            return
+        met |= {schema["$ref"]}
+        schema = definitions.get(schema["$ref"].removeprefix(REFERENCE), {})
     value = here.value
     if schema.get("writeOnly") and schema.get("format") == "password":
         if isinstance(value, str):
             yield here
         return
     for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())):
-        yield from _places(option, definitions, here)
+        yield from _places(option, definitions, here, met)
     if isinstance(value, dict):
         named = schema.get("properties", {})
         other = schema.get("additionalProperties")

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from durably_cli.errors import ValueRefused
-from durably_cli.values.plain import PLAIN, DoesNotFit
+from durably_cli.values.json_schemas import OddSchema
+from durably_cli.values.plain import PLAIN, CodeIsEndless, DoesNotFit
 from durably_cli.values.strict_json import (
     Json,
+    is_too_deep,
     to_json,
 )
-from durably_cli.values.untrusted import OURS, files_of, repr_of
+from durably_cli.values.untrusted import raised_by_the_user, repr_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
 
-class SerializerFailed(ValueRefused):
-    """Code of the user's raised, of which pydantic gives nothing but a line: a RecursionError."""
-
-
-_CALLING = "Error calling function"
-"""How that line begins."""
+_IN_A_FUNCTION = "Error calling function"
+"""How pydantic's word of an endless serializer begins, which is all that it gives."""
 
 
 class Typed:
@@ -48,10 +45,10 @@ class Typed:
 
         try:
             plain = self._adapter.dump_python(value, mode="json", by_alias=True, warnings="error")
-        except (PydanticSerializationError, ValueError, TypeError) as error:
+        except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
             raised = raised_by_the_user(error)
-            if raised is None and str(error).startswith(_CALLING):
-                raise SerializerFailed("$", str(error)) from None
+            if raised is None and str(error).startswith(_IN_A_FUNCTION):
+                raise CodeIsEndless("$", str(error)) from None
             if raised is None:
                 raise ValueRefused("$", self._why_not(value, error)) from None
         else:
@@ -64,6 +61,8 @@ class Typed:
         try:
             return self._adapter.validate_json(text)
         except ValidationError as error:
+            if raised_by_the_user(error):  # of another model, as a default_factory makes it
+                raise
             raise DoesNotFit(_problems(error)) from None
 
     def reveal(self, value: Any) -> Any:
@@ -75,13 +74,11 @@ class Typed:
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         from pydantic.errors import PydanticInvalidForJsonSchema
 
-        from durably_cli.values.schema import well_formed  # only when asked for
-
         try:
             schema = self._adapter.json_schema(mode=mode)
         except PydanticInvalidForJsonSchema:
             return {}
-        return well_formed(schema if _is_json(schema) else _as_json(schema))
+        return _as_json(schema)
 
     def _why_not(self, value: Any, error: Exception) -> str:
         declared = self._annotation
@@ -92,31 +89,25 @@ class Typed:
         return f"it does not fit its declared type: {message}"
 
 
-def raised_by_the_user(error: Exception) -> BaseException | None:
-    """What a serializer or a property of the user's raised, as it was; None if none did."""
-    import pydantic
-
-    raised = error.__cause__ or error
-    theirs = (OURS, os.path.dirname(pydantic.__file__) + os.sep)
-    is_users = any(not file.startswith(theirs) for file in files_of(raised))
-    return raised if is_users else None
-
-
-def _is_json(value: object) -> bool:
-    try:
-        to_json(value)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
-
-
-def _as_json(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema as JSON: a default in it may be NaN, or anything."""
+def _as_json(schema: object) -> dict[str, Any]:
+    """The schema as JSON: a default in it may be NaN, or anything. OddSchema if it cannot be."""
     from pydantic_core import to_json as to_any_json
 
-    found: dict[str, Any] = json.loads(
-        to_any_json(schema, inf_nan_mode="strings", fallback=repr_of)
-    )
+    try:
+        try:
+            text = to_json(schema)
+        except (TypeError, ValueError, RecursionError):
+            text = to_any_json(schema, inf_nan_mode="strings", fallback=repr_of).decode()
+        found = None if is_too_deep(text) else json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        if raised_by_the_user(error):
+            raise
+        found = None
+    if not isinstance(found, dict):
+        raise OddSchema(
+            "what is given as its JSON Schema is no JSON object, is nested too deeply, or contains "
+            "itself"
+        )
     return found
 
 

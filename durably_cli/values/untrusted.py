@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TypeVar
@@ -17,6 +18,9 @@ R = TypeVar("R")
 
 OURS = os.path.dirname(os.path.abspath(version.__file__)) + os.sep
 """The folder of durably's own code."""
+
+LOADERS = ("<frozen importlib", "<frozen runpy")
+"""What the files of Python's own code that loads modules begin with."""
 
 _TRACEBACK = BaseException.__dict__["__traceback__"].__get__
 _CAUSE = BaseException.__dict__["__cause__"].__get__
@@ -55,6 +59,19 @@ def files_of(error: BaseException) -> Iterator[str]:
 def is_all_of_durably(error: BaseException) -> bool:
     """Did it come through durably's own code, and through none that durably called?"""
     return all(file.startswith(OURS) for file in files_of(error))
+
+
+def raised_by_the_user(error: BaseException) -> BaseException | None:
+    """What code of a model raised, as it was, if this is that or came of it; None if none did.
+
+    The code that a dataclass is given is in no file.
+    """
+    cause = _CAUSE(error)
+    raised: BaseException = error if cause is None else cause
+    pydantic = getattr(sys.modules.get("pydantic"), "__file__", None)
+    others = (OURS, *LOADERS, "<string>")
+    others += (os.path.dirname(pydantic) + os.sep,) if pydantic else ()
+    return raised if any(not file.startswith(others) for file in files_of(raised)) else None
 
 
 def class_name(error: BaseException) -> str:

@@ -429,85 +429,228 @@ def test_misuse_of_durably_by_code_of_a_model_is_the_users_error(project: Projec
     assert "in look" in told
 
 
-ODD_SCHEMAS = (
-    "{'properties': 3}",
-    "{'properties': {'a': 3}}",
-    "{'required': 5}",
-    "{'anyOf': 5}",
-    "{'oneOf': [3]}",
-    "{'enum': 5}",
-    "{'items': 5}",
-    "{'$ref': 5}",
-    "{'title': 5}",
-    "{'type': 5}",
-    "{'type': ['string', 'null']}",
-    "{'format': 5}",
-    "{'examples': 5}",
-    "{'discriminator': 5}",
-    "{'additionalProperties': 5}",
-)
+# JSON Schemas that hooks of models leave
+
+
+ODD_SCHEMAS = [
+    *("{'properties': 3}", "{'required': 5}", "{'anyOf': 5}", "{'enum': 5}", "{'items': 5}"),
+    *("{'$ref': 5}", "{'$defs': 3}", "{'default': object()}", "{'title': 5}", "{'type': ['a', 3]}"),
+    *("{'type': {}}", "{'examples': 5}", "{'description': []}", "{'format': 5}", "{'allOf': {}}"),
+    *("{'oneOf': [3, True]}", "{'prefixItems': 1}", "{'additionalProperties': [3]}"),
+    *("{5: 6}", "{(1, 2): 3}", "{object(): 3}", "{'x': float('nan')}", "{'x': 10**5000}"),
+    *("{'properties': {'a': True}}", "{'properties': {'a': {'enum': {}, 'anyOf': [[]]}}}"),
+    *("{'title': '\\ud800'}", "endless()", "{'x': deep(100_000)}", "{'x': deep(250)}"),
+    "{'$defs': {'A': {'$ref': '#/$defs/A'}}, '$ref': '#/$defs/A'}",
+    "{'$defs': {'A': {'anyOf': [{'$ref': '#/$defs/A'}]}}, '$ref': '#/$defs/A'}",
+]
+
+HOOKS = """
+    from typing import Annotated
+    from pydantic import Field, WithJsonSchema
+
+    def endless():
+        found = {}
+        found["x"] = found
+        return found
+
+    def deep(levels):
+        found = 1
+        for _ in range(levels): found = [found]
+        return found
+
+    class Odd(dict):
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source, handler): return handler(dict)
+        @classmethod
+        def __get_pydantic_json_schema__(cls, core, handler): return SCHEMA
+
+    class Updated(BaseModel):
+        model_config = {"json_schema_extra": lambda schema: schema.update(SCHEMA)}
+        a: int = 1
+
+    class OfField(BaseModel):
+        a: int = Field(1, json_schema_extra=lambda schema: schema.update(SCHEMA))
+
+    class Annotating(BaseModel):
+        a: Annotated[int, WithJsonSchema(SCHEMA)] = 1
+
+    @define_job
+    def updated(step: Step, payload: Updated) -> Updated: return payload
+
+    @define_job
+    def of_field(step: Step, payload: OfField) -> OfField: return payload
+
+    @define_job
+    def annotating(step: Step, payload: Annotating) -> Annotating: return payload
+
+    @define_job
+    def odd(step: Step, payload: Odd) -> Odd: return payload
+"""
 
 
 @pytest.mark.parametrize("schema", ODD_SCHEMAS)
-def test_a_hook_that_makes_an_odd_schema_hides_no_job_and_the_model_reads_on(
+def test_an_odd_schema_is_no_bug_of_durably_and_hides_no_other_job(
     project: Project, schema: str
 ) -> None:
-    project.job(
-        f"""
-        from pydantic import ConfigDict
+    project.job(HOOKS.replace("SCHEMA", schema))
+    project.job("@define_job\ndef fine(step: Step, payload: dict) -> int:\n    return 1\n", "fine")
+    for shown in project.run("jobs", expect=None), project.run("jobs", "--json", expect=None):
+        assert shown.code in (0, 78)
+        assert "fine" in shown.out
+        names = ["updated", "of-field", "annotating", "odd"]
+        assert all(name in shown.out or f"of {name} cannot be" in shown.err for name in names)
+    for name in names:
+        for given in ("-p", "a:=2"), ("--help",), ("--b", "1"):
+            ended = project.run("trigger", name, *given, expect=None)
+            assert ended.code in (0, 2, 65), ended
+            assert ended.code in (0, 2) or "the input of" in ended.err
 
-        class Odd(BaseModel):
-            model_config = ConfigDict(json_schema_extra={schema})
-            a: int = 1
+
+def test_an_odd_output_hides_no_other_job(project: Project) -> None:
+    project.job(HOOKS.replace("SCHEMA", "endless()").replace("payload: Odd", "payload: dict"))
+    assert "the output of odd cannot be" in project.run("jobs", expect=78).err
+
+
+# Values that have no end
+
+
+ENDLESS = """
+    from typing import Any
+    from pydantic import Field, computed_field, field_serializer, model_serializer
+    from durably_cli import Secret
+
+    def circle():
+        found = []
+        found.append(found)
+        return found
+
+    def deep():
+        found = []
+        for _ in range(100_000): found = [found]
+        return found
+
+    def again(): return again()
+
+    class Circle(BaseModel):
+        a: Any = Field(default_factory=circle)
+        token: Secret = Secret("env:TOKEN")
+
+    class Plain(BaseModel):
+        a: Any = Field(default_factory=circle)
+
+    class Deep(BaseModel):
+        a: Any = Field(default_factory=deep)
+
+    class Without(BaseModel):
+        a: Any = Field(default_factory=object)
+        token: Secret = Secret("env:TOKEN")
+
+    class Field1(BaseModel):
+        b: int = 1
+        @field_serializer("b")
+        def look(self, b): return again()
+
+    class Model(BaseModel):
+        b: int = 1
+        @model_serializer
+        def look(self): return self.model_dump()
+
+    class Secretive(Model):
+        token: Secret = Secret("env:TOKEN")
+
+    class Equal(BaseModel):
+        b: int = 1
+        def __eq__(self, other): raise RuntimeError("in eq")
+
+
+    class Truth:
+        def __bool__(self): raise RuntimeError("in bool")
+
+    class Unclear(BaseModel):
+        b: int = 1
+        def __eq__(self, other): return Truth()
+
+    class Ugly(BaseModel):
+        b: int = 1
+        def __eq__(self, other): return False
+        def __repr__(self): raise RuntimeError("in repr")
+
+    @define_job
+    def work(step: Step, payload: CLASS) -> int:
+        return step.run("one", int, 1)
+
+    def build() -> CLASS: return CLASS()
+
+    @define_job
+    def results(step: Step, payload: dict) -> int:
+        step.run("one", build)
+        return 1
+"""
+
+
+@pytest.mark.parametrize("name", ["Circle", "Plain", "Deep", "Without"])
+def test_a_default_that_has_no_json_is_made_again_by_every_attempt(
+    project: Project, name: str
+) -> None:
+    project.job(ENDLESS.replace("CLASS", name))
+    env = project.env | {"TOKEN": "tops3cret-value"}
+    assert project.run("trigger", "work", env=env).out == "1\n"
+    assert project.inspect()["input"] == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Field1", "calling function `look`: RecursionError"),
+        ("Model", "calling function `look`: RecursionError"),
+        ("Secretive", "calling function `look`: RecursionError"),
+        ("Equal", "in eq"),
+        ("Unclear", "in bool"),
+    ],
+)
+def test_code_that_never_ends_or_cannot_compare_is_told_and_no_run_is_made(
+    project: Project, name: str, said: str
+) -> None:
+    project.job(ENDLESS.replace("CLASS", name))
+    env = project.env | {"TOKEN": "tops3cret-value"}
+    told = project.run("trigger", "work", env=env, expect=65).err
+    assert "code of its model raised" in told
+    assert said in told
+    assert project.runs() == []
+    told = project.run("trigger", "results", env=env, expect=1).err
+    assert said in told
+
+
+def test_a_result_that_differs_is_told_whatever_its_repr_does(project: Project) -> None:
+    project.job(ENDLESS.replace("CLASS", "Ugly"))
+    told = project.run("trigger", "results", expect=1).err
+    assert "<a Ugly whose repr fails> would come back as a different Ugly" in told
+
+
+def test_another_models_error_in_a_default_factory_has_the_users_frames(project: Project) -> None:
+    project.job(
+        """
+        from pydantic import Field, TypeAdapter, model_validator
+
+        class Input(BaseModel):
+            a: int = Field(default_factory=lambda: TypeAdapter(int).validate_python("zz"))
+
+        class Wrapped(BaseModel):
+            a: int
+
+            @model_validator(mode="wrap")
+            @classmethod
+            def look(cls, value, handler): return handler(value)
 
         @define_job
-        def odd(step: Step, payload: Odd) -> int:
-            return payload.a
-        """
-    )
-    assert project.run("jobs").out.startswith("odd\t")
-    assert project.run("trigger", "odd", "-p", "a:=7").out == "7\n"
-    project.run("trigger", "odd", "--help")
-
-
-def test_a_default_that_holds_itself_is_no_bug_of_durably(project: Project) -> None:
-    project.job(
-        """
-        from typing import Any
-        from pydantic import Field
-
-        def circle() -> Any:
-            found: list[Any] = []
-            found.append(found)
-            return found
-
-        class Odd(BaseModel):
-            a: Any = Field(default_factory=circle)
+        def work(step: Step, payload: Input) -> int: return 1
 
         @define_job
-        def odd(step: Step, payload: Odd) -> int:
-            return len(payload.a)
+        def wrapped(step: Step, payload: Wrapped) -> int: return 1
         """
     )
-    assert project.run("trigger", "odd").out == "1\n"
-
-
-def test_a_serializer_that_never_ends_is_refused_and_makes_no_run(project: Project) -> None:
-    project.job(
-        """
-        from pydantic import field_serializer
-
-        class Odd(BaseModel):
-            a: int = 1
-
-            @field_serializer("a")
-            def again(self, value: int) -> int:
-                return self.again(value)
-
-        @define_job
-        def odd(step: Step, payload: Odd) -> int:
-            return 1
-        """
-    )
-    assert "`again`: RecursionError" in project.run("trigger", "odd", expect=65).err
-    assert not project.runs()
+    told = project.run("trigger", "work", expect=65).err
+    assert "in <lambda>" in told
+    assert "code of its model raised ValidationError" in told
+    told = project.run("trigger", "wrapped", "--a", "x", expect=65).err
+    assert "a: Input should be a valid integer" in told

@@ -219,21 +219,71 @@ def test_what_no_package_brings_is_never_to_be_installed(root: Path, text: str, 
     assert said in hint if said else hint == ""
 
 
+@pytest.mark.parametrize(
+    ("module", "meant"),
+    [
+        *(
+            ("jsn", "json"),
+            ("JSON", "json"),
+            ("csb", "csv"),
+            ("tiem", "time"),
+            ("rnadom", "random"),
+        ),
+        *(("reqeusts", "requests"), ("nunpy", "numpy"), ("pydantik.fields", "pydantic")),
+        *(("bilings", "billings"), ("ledgr", "ledger"), ("acme_toolz", "acme_tools")),
+    ],
+)
+def test_what_may_be_a_typing_error_is_never_to_be_installed(
+    root: Path, module: str, meant: str
+) -> None:
+    (root / "billings.py").touch()
+    write(root, "ledger.py", "")
+    (root / "pyproject.toml").write_text("[project]\ndependencies = ['acme-tools[all] >= 2']\n")
+    hint = hint_for(root, f"import {module}")
+    assert meant in hint.partition("did you mean ")[2].partition("?")[0].split(" or ")
+    assert "pip" not in hint
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pyproject.toml", "[project]\ndependencies = ['Jsn>=1; python_version>\"3\"']\n"),
+        ("pyproject.toml", "[project.optional-dependencies]\nx = ['jsn']\n"),
+        ("pyproject.toml", "[dependency-groups]\nx = [{include-group = 'y'}, 'jsn']\n"),
+        ("pyproject.toml", "[tool.poetry.dependencies]\njsn = '*'\n"),
+        ("requirements-dev.txt", "# what we need\n-r other.txt\njsn==1.0\n"),
+    ],
+)
+def test_what_the_project_declares_is_no_typing_error(root: Path, file: str, text: str) -> None:
+    (root / file).write_text(text)
+    assert "-m pip install jsn " in hint_for(root, "import jsn")
+
+
+@pytest.mark.parametrize(
+    "text", ["[project]\ndependencies = 5\n", "project = 5\ntool = []\n", "[[", "\udcff"]
+)
+def test_a_pyproject_that_cannot_be_read_declares_nothing(root: Path, text: str) -> None:
+    (root / "pyproject.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert "did you mean json" in hint_for(root, "import jsn")
+
+
+@pytest.mark.parametrize(
+    ("module", "package"), [("jwt", "PyJWT"), ("httpx", "httpx"), ("yaml.nodes", "PyYAML")]
+)
+def test_a_module_of_many_is_installed_by_the_name_of_its_package(
+    root: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str
+) -> None:
+    monkeypatch.setattr(missing_modules, "find_spec", lambda name: name == "pip" or None)
+    hint = hint_for(root, f"raise ModuleNotFoundError('no', name={module!r})")
+    assert f"-m pip install {package}\n" in hint
+
+
 def test_what_python_has_dropped_is_never_to_be_installed(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(missing_modules, "_TAKEN_OUT", {"dropped"})
     hint = hint_for(root, "import dropped")
     assert "no longer has it" in hint
-    assert "pip" not in hint
-
-
-@pytest.mark.parametrize(("typed", "meant"), [("jsn", "json"), ("pathlb", "pathlib")])
-def test_a_module_that_is_mistyped_is_not_to_be_installed(
-    root: Path, typed: str, meant: str
-) -> None:
-    hint = hint_for(root, f"import {typed}")
-    assert f"{meant} of Python's own library is near" in hint
     assert "pip" not in hint
 
 

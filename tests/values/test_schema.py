@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 from enum import Enum
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import AnyUrl, BaseModel, Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
 from durably_cli.cli.app import app
@@ -60,6 +61,11 @@ def field_of(annotation: Any, **options: Any) -> Any:
         (Tree, Kind.JSON, Kind.TEXT, "Tree"),
         (Nested, Kind.TEXT, Kind.TEXT, "string or list of any JSON"),
         (Any, Kind.JSON, Kind.TEXT, "any JSON"),
+        (Path, Kind.PATH, Kind.TEXT, "path"),
+        (str | Path, Kind.PATH, Kind.TEXT, "string or path"),
+        (int | Path | None, Kind.PATH, Kind.TEXT, "integer or path or null"),
+        (list[Path | int], Kind.LIST, Kind.PATH, "list of path or integer"),
+        (str | list[Path], Kind.TEXT, Kind.TEXT, "string or list of path"),
     ],
 )
 def test_a_field_is_typed_on_the_command_line_as_its_type_asks(
@@ -98,6 +104,40 @@ def test_a_text_becomes_what_it_most_likely_means_and_else_stays(
 ) -> None:
     found = field_of(annotation).value_of(text)
     assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text", "value"),
+    [
+        (Path | int, "5", 5),
+        (int | Path, "5", 5),
+        (Path | float | None, "1.5", 1.5),
+        (Path | bool, "true", True),
+        (Path | Inner, '{"a": 1}', {"a": 1}),
+        (Path | list[str], '["a"]', ["a"]),
+        (Path | Any, "[1]", [1]),
+        (list[Path | int], "5", 5),
+        (Path | Literal["auto"], "auto", "auto"),
+        (Path | Colour, "red", "red"),
+        (Path | str, "s3://bucket/data.csv", "s3://bucket/data.csv"),
+        (AnyUrl | Path, "https://a.org/b", "https://a.org/b"),
+        (list[str | Path], "file:///x", "file:///x"),
+    ],
+)
+def test_what_a_union_with_a_path_may_be_else_is_no_path(
+    annotation: Any, text: str, value: object
+) -> None:
+    field = field_of(annotation)
+    assert not field.is_path(text)
+    assert (field.value_of(text), type(field.value_of(text))) == (value, type(value))
+    assert field.is_path("data.csv")
+    assert field.value_of("data.csv") == "data.csv"
+
+
+@pytest.mark.parametrize("text", ["5", "true", "s3://bucket", "[1]", "null"])
+def test_a_path_that_can_be_nothing_else_is_a_path_whatever_its_text(text: str) -> None:
+    for annotation in (Path, Path | None):
+        assert field_of(annotation).is_path(text)
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": "integer"}, {"type": "object"}, {"$ref": "#/x"}])

@@ -257,6 +257,29 @@ def test_a_path_flag_is_read_where_it_is_typed(where: Project, elsewhere: Path, 
         assert found == ([expected] if flag == "--files" else expected), typed
 
 
+def test_a_path_in_a_union_is_read_where_it_is_typed_and_a_number_stays_one(
+    project: Project, elsewhere: Path
+) -> None:
+    project.job(
+        """
+        from pathlib import Path
+
+        class Input(BaseModel):
+            source: Path | str
+            limit: Path | int
+
+        @define_job
+        def work(step: Step, payload: Input) -> list[str]:
+            return [repr(payload.source), repr(payload.limit)]
+        """
+    )
+    command = ("-C", str(project.root), "trigger", "work", "--source", "data.csv", "--limit")
+    project.run(*command, "5", cwd=elsewhere)
+    assert project.inspect()["input"] == {"source": str(elsewhere / "data.csv"), "limit": 5}
+    project.run(*command, "./5", cwd=elsewhere)
+    assert project.inspect()["input"]["limit"] == str(elsewhere / "5")
+
+
 def test_a_text_flag_is_no_path(where: Project, elsewhere: Path) -> None:
     where.run("-C", str(where.root), "trigger", "where", "--text", "data.csv", cwd=elsewhere)
     assert where.inspect()["input"]["text"] == "data.csv"
