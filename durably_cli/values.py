@@ -203,7 +203,7 @@ class _Typed:
         from pydantic.errors import PydanticInvalidForJsonSchema
 
         try:
-            schema = self._adapter.json_schema(mode=mode)
+            schema = self._adapter.json_schema(mode=mode, schema_generator=_silent_generator())
         except PydanticInvalidForJsonSchema:
             return {}
         return _as_json(schema)
@@ -221,6 +221,15 @@ class _Typed:
 def _typed(annotation: Any, written: str) -> Converter:
     """`written` tells `A | B` from `B | A`, which are equal, but are not read alike."""
     return _Typed(annotation)
+
+
+@functools.cache
+def _silent_generator() -> Any:
+    """Of a default that has no JSON a schema says nothing, and pydantic nothing to stderr."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    kinds = {*GenerateJsonSchema.ignored_warning_kinds, "non-serializable-default"}
+    return type("Silent", (GenerateJsonSchema,), {"ignored_warning_kinds": kinds})
 
 
 def _as_json(schema: object) -> dict[str, Any]:
