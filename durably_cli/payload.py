@@ -120,17 +120,17 @@ def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> 
     if not has_secrets(schema):
         return Settled(values.settled(converter, text), secrets)
     try:
-        kept = _referring(converter, schema, text, value)
+        journalled = _referring(converter, schema, text, value)
     except CodeIsEndless:
         raise
     except ValueRefused:  # a default that has no JSON
-        kept = text
+        journalled = text
     try:
-        secrets.refuse(kept)
+        secrets.refuse(journalled)
     except ValueRefused as refused:
         path = refused.path.removeprefix("$").removeprefix(".")
         raise DoesNotFit([(path or "$", refused.reason.partition(":")[0])]) from None
-    return Settled(kept, secrets)
+    return Settled(journalled, secrets)
 
 
 def _referring(converter: Converter, schema: dict[str, Any], text: Json, value: Any) -> Json:
