@@ -43,7 +43,7 @@ def _parts(value: Any, back: Any) -> Iterator[tuple[str, Any, Any]]:
             yield f"[{index}]", part, part_back
     elif dataclasses.is_dataclass(value):
         for each in dataclasses.fields(value):
-            yield f".{each.name}", getattr(value, each.name), getattr(back, each.name, None)
+            yield f".{each.name}", getattr(value, each.name, None), getattr(back, each.name, None)
     elif hasattr(type(value), "model_fields"):
         for name in type(value).model_fields:
             yield f".{name}", getattr(value, name, None), getattr(back, name, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -75,7 +76,7 @@ class Typed:
         from pydantic.errors import PydanticInvalidForJsonSchema
 
         try:
-            schema = self._adapter.json_schema(mode=mode)
+            schema = self._adapter.json_schema(mode=mode, schema_generator=_silent_generator())
         except PydanticInvalidForJsonSchema:
             return {}
         return _as_json(schema)
@@ -87,6 +88,15 @@ class Typed:
             return f"it is a {was}, and its declared type is {_type_name(declared)}"
         message = " ".join(str(error).removeprefix("Pydantic serializer warnings:").split())
         return f"it does not fit its declared type: {message}"
+
+
+@functools.cache
+def _silent_generator() -> Any:
+    """Of a default that has no JSON a schema says nothing, and pydantic nothing to stderr."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    kinds = {*GenerateJsonSchema.ignored_warning_kinds, "non-serializable-default"}
+    return type("Silent", (GenerateJsonSchema,), {"ignored_warning_kinds": kinds})
 
 
 def _as_json(schema: object) -> dict[str, Any]:

@@ -654,3 +654,47 @@ def test_another_models_error_in_a_default_factory_has_the_users_frames(project:
     assert "code of its model raised ValidationError" in told
     told = project.run("trigger", "wrapped", "--a", "x", expect=65).err
     assert "a: Input should be a valid integer" in told
+
+
+def test_a_value_that_lacks_an_attribute_of_its_class_is_no_bug_of_durably(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        from dataclasses import dataclass
+        from pydantic import model_serializer
+
+        @dataclass(slots=True)
+        class Input:
+            b: int = 1
+            x: int = 2
+
+            def __post_init__(self): del self.x
+
+            @model_serializer
+            def look(self): return {"b": self.b}
+
+        @define_job
+        def work(step: Step, payload: Input) -> int: return payload.b
+        """
+    )
+    assert project.run("trigger", "work", "--b", "2").out == "2\n"
+
+
+def test_a_default_that_no_schema_can_have_is_no_talk(project: Project) -> None:
+    project.job(
+        """
+        class D:
+            pass
+
+        class Input(BaseModel):
+            model_config = {"arbitrary_types_allowed": True}
+            b: int = 1
+            d: object = D()
+
+        @define_job
+        def work(step: Step, payload: Input) -> int: return payload.b
+        """
+    )
+    for command in ("jobs",), ("trigger", "work", "--b", "2", "-q"):
+        assert project.run(*command).err == ""

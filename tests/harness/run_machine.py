@@ -223,7 +223,7 @@ class Runs(RuleBasedStateMachine):
             return
         kept = repair.repair(self.store, run.id, cut)
         assert run.path.with_name(kept).exists()
-        run.was_repaired(cut.kept_lines)
+        run.was_repaired(cut.good_lines)
 
     @precondition(some(is_there))
     @rule(number=which)
