@@ -15,7 +15,7 @@ from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, execute
 from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.turns import Turn, take_turn
+from durably_cli.engines.local.turns import take_turn, turn_of
 from durably_cli.engines.local.view import Checkpoint, RunView, fold_reading, is_imported
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition
@@ -168,13 +168,6 @@ def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:
 
 
 def _execute_in_turn(store: Store, owned: LiveRun, work: BoundHandler, observer: Observer) -> None:
-    name = owned.state.created.concurrency_key
-    if name is None:
+    with turn_of(store.root, owned.state.created.concurrency_key) as turn:
+        take_turn(turn, owned.run_id, observer.waits_for_key)
         execute(owned, work, observer)
-        return
-    key = Turn(store.root, name)
-    take_turn(key, owned.run_id, observer.waits_for_key)
-    try:
-        execute(owned, work, observer)
-    finally:
-        key.release()

@@ -24,7 +24,7 @@ from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.execute import LiveRun, execute, host
 from durably_cli.engines.local.resume import Observer, Runnable, TriggerResult, resume_held
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.turns import Turn, slot_taken
+from durably_cli.engines.local.turns import Turn, slot_taken, turn_of
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition, OnConflict, Request
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
@@ -64,42 +64,30 @@ class _Trigger:
         job = self._load(None if run_id is None else self._of_before(run_id))
         settled = job.settle(self._request.input)
         _refuse_secrets(self._request, settled.secrets)
-        name = self._request.concurrency_key
-        if name is None:
-            return self._begin(run_id or ids.new(), job, settled, None)
-        key = Turn(self._store.root, name)
-        try:
-            return self._begin(run_id or ids.new(), job, settled, key)
-        finally:
-            key.release()
+        with turn_of(self._store.root, self._request.concurrency_key) as turn:
+            return self._begin(run_id or ids.new(), job, settled, turn)
 
-    def _begin(
-        self, run_id: str, job: Runnable, settled: ReadyInput, key: Turn | None
-    ) -> TriggerResult:
+    def _begin(self, run_id: str, job: Runnable, settled: ReadyInput, turn: Turn) -> TriggerResult:
         """Slot, key, claim, create, and wait for the key if another run has it."""
-        ahead = None
-        if key is not None:
-            waiting = key.take_slot()
-            if waiting is not None:
-                return self._coalesced(waiting, slot_taken(key, waiting))
-            ahead = key.take_key(run_id)
-            if ahead is not None and self._request.on_conflict is not OnConflict.WAIT:
-                return self._coalesced(ahead, _key_taken(key, ahead))
+        waiting = turn.take_slot()
+        if waiting is not None:
+            return self._coalesced(waiting, slot_taken(turn, waiting))
+        ahead = turn.take_key(run_id)
+        if ahead is not None and self._request.on_conflict is not OnConflict.WAIT:
+            return self._coalesced(ahead, _key_taken(turn, ahead))
         created = self._created(self._claim(run_id), settled.input)
         run = self._store.create(created)
         if run is None:
-            if key is not None:
-                key.release()
+            turn.release()
             return self._join(created.run)
         with run:
             self._check_still_claimed(run, created)
             owned = LiveRun(run, RunState(created), secrets=settled.secrets)
             self._observer.owns(owned)
-            if key is not None:
-                key.rename_run(created.run)
-                if ahead is not None:
-                    self._observer.waits_for_key(ahead, key.name)
-                    key.wait_for_key(created.run)
+            turn.rename_run(created.run)
+            if ahead is not None:
+                self._observer.waits_for_key(ahead, turn.name)
+                turn.wait_for_key(created.run)
             execute(owned, job.work(settled.input), self._observer)
         return TriggerResult(created.run, Disposition.CREATED, executed=True)
 

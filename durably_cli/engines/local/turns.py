@@ -25,7 +25,10 @@ _PASSING_SECONDS = 3.0
 
 
 class Turn:
-    """One concurrency key of a store, as this process takes its turn; `release` gives it up."""
+    """One concurrency key of a store, as this process takes its turn; a context manager.
+
+    Its end, or `release`, gives up all that is held.
+    """
 
     def __init__(self, root: Path, key: str) -> None:
         self._folder = root / "locks"
@@ -75,6 +78,12 @@ class Turn:
                 lock.close()
         self._key = self._slot = None
 
+    def __enter__(self) -> Turn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def _has_key(self, run_id: str) -> None:
         if self._key is None or self._slot is None:
             raise AssertionError("the slot comes first, then the key")
@@ -114,6 +123,30 @@ class Turn:
                     )
             finally:
                 os.close(fd)
+
+
+class NoTurn(Turn):
+    """The turn of a run that shares no key: nobody is ever ahead of it."""
+
+    def __init__(self) -> None:
+        self.name = ""
+
+    def take_slot(self) -> None:
+        """Nobody waits."""
+
+    def take_key(self, run_id: str) -> None:
+        """Nobody has it."""
+
+    def rename_run(self, run_id: str) -> None:
+        """Nobody asks."""
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+
+def turn_of(root: Path, key: str | None) -> Turn:
+    """The turn of a run of this store with that concurrency key, or with none."""
+    return NoTurn() if key is None else Turn(root, key)
 
 
 def take_turn(key: Turn, run_id: str, waiting_for: Callable[[str, str], object]) -> None:
