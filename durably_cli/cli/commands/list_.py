@@ -13,8 +13,8 @@ import typer
 
 from durably_cli import hints
 from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.arguments import read_labels, read_moment
 from durably_cli.cli.completion import complete_jobs
-from durably_cli.cli.options import read_labels, read_moment
 from durably_cli.cli.parameters import (
     AsJson,
 )

@@ -11,8 +11,8 @@ from typing import Annotated, NamedTuple
 import typer
 
 from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.arguments import read_moment
 from durably_cli.cli.asking import confirm, say
-from durably_cli.cli.options import read_moment
 from durably_cli.cli.parameters import (
     FreeKeys,
     Statuses,

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.arguments import laid_over, read_input, read_labels
 from durably_cli.cli.completion import complete_jobs
-from durably_cli.cli.inputs import laid_over, read_input
 from durably_cli.cli.job_flags import TriggerCommand, given_fields
-from durably_cli.cli.options import read_labels
 from durably_cli.cli.parameters import (
     AsJson,
     Quiet,

@@ -1,4 +1,4 @@
-"""A job's input as it is typed: JSON, a file of it, stdin, and single fields."""
+"""What is typed, made values: a job's input, its single fields, labels and times."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from durably_cli.cli.options import argument_text
 from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.system.files import refuse_without_folder
 from durably_cli.values import strict_json
-from durably_cli.values.strict_json import Json, to_json
+from durably_cli.values.strict_json import Json, is_text, to_json
 
 _FIELD = r"(?s)([^=:]+)(:?=)(.*)"
 
@@ -98,3 +98,41 @@ def _field(given: str) -> tuple[str, Any]:
         )
     name, sign, text = found.groups()
     return argument_text(name), _parse(text, f"-p {name}") if sign == ":=" else argument_text(text)
+
+
+_SPAN = r"(\d+)\s*([smhdw])"
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def read_labels(given: Sequence[str]) -> dict[str, str]:
+    """The labels of `--label key=value`. UsageError for what is none."""
+    labels = {}
+    for label in given:
+        name, equals, value = label.partition("=")
+        if not (name and equals):
+            raise UsageError(f"{label!r} is no label; it reads key=value")
+        labels[argument_text(name)] = argument_text(value)
+    return labels
+
+
+def read_moment(given: str, option: str) -> datetime:
+    """The moment an option means: a span such as 45m, 12h, 2d or 1w, or an ISO date or time."""
+    found = re.fullmatch(_SPAN, given.strip())
+    try:
+        if found:
+            return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})
+        return datetime.fromisoformat(given.strip()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{option} {given!r} is no time; it reads 45m, 12h, 2d, 1w, 2026-11-23 or "
+            "2026-11-23T06:00"
+        ) from None
+
+
+def argument_text(given: str) -> str:
+    """The text of an argument; its bytes must have been UTF-8."""
+    if not is_text(given):
+        raise InvalidInput(f"{given!r} is not UTF-8")
+    return given

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli.cli.inputs import read_input
-from durably_cli.cli.options import read_labels, read_moment
+from durably_cli.cli.arguments import read_input, read_labels, read_moment
 from durably_cli.errors import InvalidInput, UsageError
 
 
