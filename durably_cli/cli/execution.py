@@ -29,7 +29,7 @@ from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import AnyJob, find_job
 from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.rows import pretty_json, write_summary_json
-from durably_cli.system import files, garbage, signals, threads
+from durably_cli.system import files, garbage, process, signals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
@@ -139,7 +139,7 @@ def _acted(
     quiet: bool,
 ) -> TriggerResult:
     """The run that was executed, or that another process executes; signals end it well."""
-    threads.end_late_ones_in_a_line(quiet=quiet)
+    process.end_late_threads_in_a_line(quiet=quiet)
     signals.install(
         on_first=lambda: _warn(streams, "stopping; a second signal ends it at once"),
         before_exit=lambda: _leave_at_once(streams, attempt, talk),
@@ -153,7 +153,7 @@ def _acted(
     finally:
         talk.close()
         signals.uninstall()
-        if staying := threads.still_running():
+        if staying := process.threads_to_wait_for():
             left = plural(staying, "thread")
             talk.say(f"the job left {left} running; durably ends when they do")
 

@@ -111,7 +111,8 @@ _loaded = dict[str, ModuleType]()
 def _load_pydantic_for(path: Path) -> None:
     """Import pydantic first, if the module will, so that `gc.freeze` covers it.
 
-    The CPU of a trigger with a typed input is 177 ms so, and 188 without.
+    It saves a trigger with a typed input 5 % of its CPU, 191 ms without it and 181 so, and `jobs`
+    as much (30 of each, in turn; two equal ones differ by 0.6 %).
     """
     with suppress(Exception):  # the module's own import reports what is wrong
         if b"pydantic" in path.read_bytes():

@@ -9,8 +9,6 @@ from durably_cli import hints
 from durably_cli.errors import ConfigError
 
 DATA_VARIABLE = "DURABLY_DATA_DIR"
-
-
 CACHE_VARIABLE = "DURABLY_CACHE_DIR"
 
 

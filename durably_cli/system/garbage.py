@@ -1,7 +1,11 @@
 """The garbage collector, which leaves out what is loaded to stay.
 
 Python looks through all modules again and again while they are imported, and takes them apart one
-by one when it ends. Of a short command that is a quarter of the work, and nothing comes of it.
+by one when it ends. Nothing comes of it: `list` takes 75 ms of CPU as it is here and 94 without
+this module, `jobs` of one typed job 169 and 205 (medians of 30 each, in turn).
+
+Three calls and not one `with`: Python's way is back once a job is loaded, long before the process
+ends, and what is loaded is frozen in front of the job, and again at the end if there was none.
 """
 
 from __future__ import annotations

@@ -1,11 +1,17 @@
-"""Which process this is, known without asking the kernel: only a fork changes it."""
+"""This process: which one it is, and the threads that a job has left running in it."""
 
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import suppress
+
+from durably_cli.errors import RunEnded
 
 
 class _This:
+    """Which process this is, known without asking the kernel: only a fork changes it."""
+
     pid = os.getpid()
 
 
@@ -17,3 +23,30 @@ def _look_again() -> None:
 
 
 os.register_at_fork(after_in_child=_look_again)
+
+
+def threads_to_wait_for() -> int:
+    """How many threads a job has left running that durably must wait for before it can end."""
+    return sum(
+        not each.daemon for each in threading.enumerate() if each is not threading.main_thread()
+    )
+
+
+def end_late_threads_in_a_line(*, quiet: bool) -> None:
+    """From now on a thread that ends by RunEnded says so in one line, and only the first one.
+
+    Python would print the traceback of each. Nothing is said if it is to be `quiet`.
+    """
+    usual, said = threading.excepthook, quiet
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        nonlocal said
+        if not issubclass(args.exc_type, RunEnded):
+            usual(args)
+        elif not said:
+            said = True
+            # Past Python's buffer: a daemon thread that holds its lock at the end is a fatal error.
+            with suppress(OSError):
+                os.write(2, f"durably: {args.exc_value}\n".encode())
+
+    threading.excepthook = hook

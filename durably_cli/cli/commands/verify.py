@@ -10,10 +10,7 @@ import typer
 
 from durably_cli import hints
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.parameters import (
-    AnyRuns,
-    AsJson,
-)
+from durably_cli.cli.parameters import AnyRuns, AsJson
 from durably_cli.engines.local.check import Finding, of_all, of_runs
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.errors import JournalError, UsageError

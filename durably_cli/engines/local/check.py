@@ -121,7 +121,7 @@ def _of_its_key(store: Store, view: RunView) -> Iterator[Finding]:
     try:
         claim = claims.find(created.job, created.idempotency_key)
     except (DurablyError, OSError):
-        return  # it is detail of where the claims are
+        return  # it is reported where the claims are
     if claim is None:
         detail = f"the key of run {ids.short(view.run_id)} does not stand for it"
         yield Finding("key", name, "damaged", detail)
