@@ -13,6 +13,7 @@ from pathlib import Path
 
 import durably_cli
 from durably_cli.cli.commands import COMMANDS, module_of
+from tests.harness.examples import REPOSITORY
 
 SOURCE = Path(durably_cli.__file__).parent
 BANNED = re.compile(
@@ -59,6 +60,13 @@ def test_no_banned_word_is_in_a_name_a_comment_or_a_docstring() -> None:
         for match in BANNED.finditer(prose)
     }
     assert found == STAY
+
+
+def test_no_banned_word_is_in_a_page() -> None:
+    pages = [REPOSITORY / "README.md", REPOSITORY / ".github" / "CONTRIBUTING.md"]
+    for page in (*pages, *(SOURCE / "cli" / "help").glob("*.md")):
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            assert not BANNED.search(line), f"{page}:{number}: {line}"
 
 
 def test_a_public_name_exists_once() -> None:
