@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
@@ -77,31 +77,46 @@ def load_payload(converter: Converter, text: Json) -> Payload:
 
     DoesNotFit if it is none; ModelFailed if the model's own code raises.
     """
+    read, known = _with_secrets_read(schema_of(converter, "validation"), text)
+    value, revealed = _loaded(converter, read, Secrets(known))
+    others = {path: secret for path, secret in revealed if secret not in known.values()}
     given = json.loads(text)
+    literal = [(path, _OUT_OF_REACH) for path, secret in others.items() if _holds(given, secret)]
+    if literal:  # by an alias that its schema does not name, or of a type like Secret[str]
+        raise DoesNotFit(literal)
+    defaults = {path: secret for path, secret in others.items() if not is_secret_reference(secret)}
+    return Payload(value, Secrets(defaults | known))
+
+
+def _with_secrets_read(schema: dict[str, Any], text: Json) -> tuple[Json, dict[str, str]]:
+    """The input with its secrets in the places of their references; and these, by their paths.
+
+    DoesNotFit with all that are not where they should come from.
+    """
     root = [json.loads(text)]
     known: dict[str, str] = {}
-    problems: list[tuple[str, str]] = []
-    for place in places(schema_of(converter, "validation"), root):
+    missing: list[tuple[str, str]] = []
+    for place in places(schema, root):
         try:
             known[place.path] = place.container[place.key] = resolve(place.value)
-        except SecretMissing as missing:
-            problems.append((place.path, str(missing)))
-    if problems:
-        raise DoesNotFit(problems)
+        except SecretMissing as error:
+            missing.append((place.path, str(error)))
+    if missing:
+        raise DoesNotFit(missing)
+    return (Json(to_json(root[0])) if known else text), known
+
+
+def _loaded(
+    converter: Converter, text: Json, secrets: Secrets
+) -> tuple[Any, list[tuple[str, str]]]:
+    """The value of an input, and the secrets in it, by path. What is wrong with it holds none."""
     try:
-        with _code_of_the_model(Secrets(known)):
-            value = converter.load(Json(to_json(root[0])) if known else text)
-            found = list(_secrets_in(converter.reveal(value)))
+        with _code_of_the_model(secrets):
+            value = converter.load(text)
+            return value, list(_secrets_in(converter.reveal(value)))
     except DoesNotFit as error:
-        secrets = Secrets(known)
         masked = [(path, secrets.mask(problem)) for path, problem in error.problems]
         raise DoesNotFit(masked) from None
-    others = [(path, secret) for path, secret in found if secret not in known.values()]
-    literal = [(path, _OUT_OF_REACH) for path, secret in others if _holds(given, secret)]
-    if literal:  # by an alias that its schema does not tell of, or of a type like Secret[str]
-        raise DoesNotFit(literal)
-    defaults = {path: secret for path, secret in others if not is_secret_reference(secret)}
-    return Payload(value, Secrets(defaults | known))
 
 
 def fill_defaults(converter: Converter, text: Json) -> ReadyInput:
@@ -137,8 +152,8 @@ def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> 
 def _referring(converter: Converter, schema: dict[str, Any], text: Json, value: Any) -> Json:
     """The input with its defaults, and with where its secrets come from in their places."""
     given = {place.path: place.value for place in places(schema, [json.loads(text)])}
-    root = [json.loads(converter.dump(value))]
     defaults = dict(_secrets_in(converter.reveal(value)))
+    root = [json.loads(converter.dump(value))]
     for place in places(schema, root):
         reference = given.get(place.path, defaults.get(place.path, ""))
         if is_secret_reference(reference):
@@ -146,13 +161,19 @@ def _referring(converter: Converter, schema: dict[str, Any], text: Json, value: 
         elif isinstance(place.container, dict):  # a default of the code, which gives it again
             del place.container[place.key]
     settled = Json(to_json(root[0]))
+    return settled if _reads_back(converter, settled, value, defaults) else text
+
+
+def _reads_back(
+    converter: Converter, settled: Json, value: Any, defaults: Mapping[str, str]
+) -> bool:
+    """Does the type read the same value from it? DoesNotFit if a secret by default is not there."""
     try:
-        same = converter.dump(load_payload(converter, settled).value) == converter.dump(value)
+        return converter.dump(load_payload(converter, settled).value) == converter.dump(value)
     except DoesNotFit as error:
         if any(path in defaults for path, _ in error.problems):
             raise
-        same = False
-    return settled if same else text
+        return False
 
 
 def dump_payload(converter: Converter, value: Any) -> Json:

@@ -97,7 +97,7 @@ class JournalReader:
                             events = [self._event(lines[0])]
                         except BadLine as bad:
                             file.seek(self.end + len(lines[0]))
-                            yield from self._judge(file, lines[0], str(bad))
+                            yield from self._last_of(file, lines[0], str(bad))
                             return
                     yield lines[: len(events)], events
                     del lines[: len(events)]
@@ -145,28 +145,38 @@ class JournalReader:
         self.lines, self.end, self.crc = self.lines + lines, self.end + size, crc
         self.lacks_newline = False
 
-    def _judge(
+    def _last_of(
         self, file: BinaryIO, data: bytes, reason: str
     ) -> Iterator[tuple[list[bytes], list[Event]]]:
-        """The verdict on the bytes from `end` on, of which `data` is the first line."""
+        """What can be read from `end` on, where the line `data` is no good one.
+
+        That is a record that lacks its newline, at the most. Behind it is a torn tail, or damage.
+        """
         if self.lines == 0:
             raise self._damage(reason)
-
         record, zero, _ = data.partition(b"\0")
-        if zero:
-            try:
-                event = self._event(record)
-            except BadLine:
-                pass
-            else:
-                yield [record], [event]
-                data = data[len(record) :]
+        event = self._event_of_record(record) if zero else None
+        if event is not None:
+            yield [record], [event]
+            data = data[len(record) :]
+        self.torn = self._torn_tail(file, data, reason)
 
-        # A complete line without a zeroed sector cannot be torn, whatever stands behind it.
+    def _event_of_record(self, record: bytes) -> Event | None:
+        try:
+            return self._event(record)
+        except BadLine:
+            return None
+
+    def _torn_tail(self, file: BinaryIO, data: bytes, reason: str) -> Torn:
+        """The bytes from `end` on, of which `data` is the first line, as a torn tail.
+
+        JournalDamaged if they are none: a complete line without a zeroed sector cannot be torn,
+        whatever stands behind it.
+        """
         rest = self._rest_without_durable_events(file, data, reason)
         if not (is_cut_short(rest, self.lines) or has_zeroed_sector(data, self.end)):
             raise self._damage(reason)
-        self.torn = Torn(self.end, len(rest), has_lines=b"\n" in rest)
+        return Torn(self.end, len(rest), has_lines=b"\n" in rest)
 
     def _rest_without_durable_events(self, file: BinaryIO, data: bytes, reason: str) -> bytes:
         rest = bytearray()

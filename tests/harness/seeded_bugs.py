@@ -348,7 +348,7 @@ def _(decoder: Any) -> Any:
 
 @seeded(
     "bad lines skipped",
-    "durably_cli.journal.reader:JournalReader._judge",
+    "durably_cli.journal.reader:JournalReader._last_of",
     "bytes.py::test_a_cut_at_every_byte_keeps_every_whole_line_and_drops_the_rest_as_torn",
     "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
     "fuzz.py",
