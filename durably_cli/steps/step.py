@@ -189,7 +189,7 @@ class Step:
             self._scope.running = None
 
 
-def step_of(
+def step_of_attempt(
     past: Past,
     stop: Stop,
     record: Callable[[Event], object],

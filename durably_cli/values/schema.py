@@ -140,26 +140,6 @@ def _words_of(schema: Mapping[str, Any], definitions: Definitions) -> str:
     return kind if isinstance(kind, str) else "any JSON"
 
 
-def well_formed(schema: object) -> dict[str, Any]:
-    """The schema without what no schema can have: hooks of a model may give any JSON."""
-    found: dict[str, Any] = {}
-    for word, value in schema.items() if isinstance(schema, dict) else ():
-        if word in ("properties", "$defs"):
-            if isinstance(value, dict):
-                found[word] = {name: well_formed(one) for name, one in value.items()}
-        elif word in ("anyOf", "oneOf", "allOf", "prefixItems"):
-            if isinstance(value, list):
-                found[word] = [well_formed(one) for one in value]
-        elif word in ("items", "additionalProperties") and not isinstance(value, bool):
-            found[word] = well_formed(value)
-        elif isinstance(value, _SHAPES.get(word, object)):
-            found[word] = value
-    return found
-
-
-_SHAPES: dict[str, type] = {"required": list, "enum": list, "examples": list, "$ref": str}
-
-
 def _field(name: str, schema: dict[str, Any], required: bool, definitions: Definitions) -> Field:
     typed = _typed(schema, definitions)
     examples = schema.get("examples")
@@ -220,11 +200,6 @@ def _one_of(options: list[tuple[dict[str, Any], _Typed]]) -> _Typed:
 
 def _words(schema: Mapping[str, Any]) -> list[Any]:
     return schema.get("enum") or ([schema["const"]] if "const" in schema else [])
-
-
-def _items(schema: Mapping[str, Any]) -> dict[str, Any]:
-    found = schema.get("items")
-    return found if isinstance(found, dict) else {}
 
 
 def _options(schema: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ SCREENFUL = 20
 
 
 class Filters(NamedTuple):
-    """Which runs `durably list` shows; None and what is empty let all through."""
+    """Which runs `durably list` shows; an empty one matches every run."""
 
     jobs: list[str]
     statuses: list[Status]

@@ -23,7 +23,7 @@ from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.state import RunState
 from durably_cli.journal.writer import Journal
 from durably_cli.steps.operation import Past
-from durably_cli.steps.step import Step, step_of
+from durably_cli.steps.step import Step, step_of_attempt
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
 from durably_cli.system.process import this
@@ -84,7 +84,7 @@ def execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
     record = Recorder(run.journal, watcher.recorded)
     attempt = len(run.state.attempts) + 1
     stop = Stop()
-    step = step_of(
+    step = step_of_attempt(
         run.past,
         stop,
         record,

@@ -18,7 +18,7 @@ PAUSE_SECONDS = 0.2
 
 
 def follow(store: Store, run_id: str) -> Iterator[tuple[bytes, Event]]:
-    """The run's lines, as `View.lines` gives them, and those to come until no process holds it."""
+    """The run's lines as `RunView.lines` gives them, and those to come while a process holds it."""
     mark: Position | None = None
     while True:
         fd, held = _open(store, run_id)
