@@ -14,6 +14,7 @@ from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
 from durably_cli.steps.operation import Call, Past, Plan
 from durably_cli.system import clock
+from durably_cli.system.process import this
 from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json
 
@@ -30,13 +31,15 @@ class FunctionCall(NamedTuple):
     def plan(self, past: Past) -> Plan:
         """Started, called, and completed or failed."""
         yield StepStarted(self.name, clock.now())
+        owner = this.pid
         begun = perf_counter()
         try:
             text, back = self._as_json((yield Call(self.fn, self.args)))
         except (Abort, KeyboardInterrupt, GeneratorExit):  # the step stays in doubt
             raise
         except BaseException as error:
-            yield StepFailed(self.name, _ms_since(begun), describe(error), clock.now())
+            if this.pid == owner:  # a child that the function forked ends as it means to
+                yield StepFailed(self.name, _ms_since(begun), describe(error), clock.now())
             raise
         yield StepCompleted(self.name, _ms_since(begun), text, clock.now())
         return back

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+from contextlib import suppress
 from typing import Any, Protocol
 
 from durably_cli.journal.events import Event, LogWritten
@@ -81,12 +83,12 @@ def _to_logging(line: LogWritten, run_id: str) -> None:
     logging = standard_logging()
     if logging is None:
         return
-    logger = logging.getLogger("durably")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
     text = " ".join([line.message, *(f"{key}={value}" for key, value in line.data.items())])
     number = {"info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}[line.level]
     try:
+        logger = logging.getLogger("durably")
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
         try:
             logger.log(number, "%s", text, extra={"run_id": run_id, "data": line.data})
         except KeyError:  # the program's own records have such a field already
@@ -98,7 +100,8 @@ def _to_logging(line: LogWritten, run_id: str) -> None:
 def _say_once(text: str) -> None:
     if text not in _said:
         _said.add(text)
-        print(f"durably: {text}", file=sys.stderr)
+        with suppress(OSError):  # past sys.stderr, which may be what fails
+            os.write(2, f"durably: {text}\n".encode())
 
 
 _said = set[str]()

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from threading import get_ident
 from types import FrameType
 from typing import TypeVar, TypeVarTuple
@@ -29,6 +30,10 @@ class _Noted:
     signum: int | None = None
     shields: int = 0
     raised: bool = False
+    is_forking: bool = False
+    brackets: int = 0
+    last_bracket: int = 0
+    modules: int = 0
     comes_again: bool = False
     is_sent_again: bool = False
     sender: threading.Thread | None = None
@@ -83,7 +88,7 @@ def _forget_after_fork() -> None:
             is_int = signum == signal.SIGINT
             signal.signal(signum, signal.default_int_handler if is_int else signal.SIG_DFL)
     _noted.signum, _noted.shields, _noted.raised = None, 0, False
-    _noted.comes_again, _noted.stops = False, ()
+    _noted.is_forking, _noted.comes_again, _noted.stops = False, False, ()
     _noted.main_thread = threading.get_ident()
 
 
@@ -92,7 +97,7 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 
 def raise_if_stopped() -> None:
     """Raise Interrupted if a signal has arrived, even one whose exception was swallowed."""
-    if _noted.signum is not None and not _noted.shields:
+    if _noted.signum is not None and not _noted.shields and not _noted.is_forking:
         _noted.raised = True
         raise Interrupted(_noted.signum)
 
@@ -141,20 +146,29 @@ shield = _Shield()
 
 
 def shield_forks() -> None:
-    """Let no signal be raised in what is done before and after a fork, as far as it is known now.
+    """Let no signal be raised in what is done before and after a fork.
 
-    Python passes over what is raised there, and a lock that `logging` would let go stays held.
+    Python passes over what is raised there, and a lock that `logging` would let go stays held. What
+    a job registers later, in a module that it imports, is in the shield from the next fork on.
     """
-    os.register_at_fork(before=_enter_fork, after_in_parent=_leave_fork)
+    _noted.brackets += 1
+    _noted.modules = len(sys.modules)
+    leave = partial(_leave_fork, _noted.brackets)
+    os.register_at_fork(before=_enter_fork, after_in_parent=leave)
 
 
 def _enter_fork() -> None:
-    _noted.shields += get_ident() == _noted.main_thread
-
-
-def _leave_fork() -> None:
     if get_ident() == _noted.main_thread:
-        _noted.shields -= 1
+        _noted.is_forking = True
+        if len(sys.modules) != _noted.modules:  # the newest of hooks is the last of this very fork
+            shield_forks()
+        _noted.last_bracket = _noted.brackets
+
+
+def _leave_fork(bracket: int) -> None:
+    if get_ident() == _noted.main_thread and bracket == _noted.last_bracket:
+        _noted.is_forking = False
+        # Python handles signals where something is called, so none is handled before this test.
         if _noted.signum is not None and not _noted.raised and not _noted.shields:
             _noted.comes_again = True
             _noted.sender = threading.Thread(target=_send_again, args=(_noted.signum,), daemon=True)
@@ -173,6 +187,8 @@ _FORK_SECONDS = 0.01
 
 
 def _handle(signum: int, frame: FrameType | None) -> None:
+    if frame is not None and frame.f_code is _enter_fork.__code__:  # which has yet to say so
+        _noted.is_forking = True
     if _noted.is_sent_again:
         _noted.is_sent_again = False
         if _noted.comes_again:
@@ -190,6 +206,4 @@ def _handle(signum: int, frame: FrameType | None) -> None:
         stop(Interrupted(signum))
     if _noted.on_first is not None:
         _noted.on_first()
-    if not _noted.shields:
-        _noted.raised = True
-        raise Interrupted(signum)
+    raise_if_stopped()

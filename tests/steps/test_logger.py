@@ -33,6 +33,19 @@ ODD_LOGGING = {
         logging.basicConfig(stream=stream)
         stream.close()
     """,
+    "a handler that raises, and no stderr": """
+        class Handler(logging.Handler):
+            def emit(self, record):
+                raise OSError("no server")
+        logging.getLogger().addHandler(Handler())
+        sys.stderr.close()
+    """,
+    "loggers that cannot be made": """
+        class Logger(logging.Logger):
+            def __init__(self, name):
+                raise RuntimeError("no logger")
+        logging.setLoggerClass(Logger)
+    """,
 }
 
 

@@ -38,3 +38,63 @@ def test_a_signal_that_comes_in_a_fork_leaves_no_lock_held_and_stops_the_run_aft
     stopped = project.run("trigger", "forking", expect=143)
     assert project.effects == ["free"]
     assert "was interrupted" in stopped.err
+
+
+LATE_LOCK = """
+import os, signal, threading
+
+lock = threading.Lock()
+
+def let_go():
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.sigpending()  # the handler of it has run by now
+    lock.release()
+
+os.register_at_fork(before=lock.acquire, after_in_parent=let_go, after_in_child=lock.release)
+"""
+
+
+def test_a_signal_in_a_fork_leaves_no_lock_held_of_a_module_that_the_handler_has_imported(
+    project: Project,
+) -> None:
+    (project.root / "late.py").write_text(LATE_LOCK)
+    project.job(
+        """
+        @define_job
+        def forking(step: Step, payload: dict) -> None:
+            step.log.info("logging is there before the module")
+            from late import lock
+            pid = os.fork()
+            if not pid:
+                os._exit(0)
+            effect("free" if lock.acquire(timeout=5) else "held")
+            os.waitpid(pid, 0)
+            time.sleep(60)
+            effect("not stopped")
+        """
+    )
+    stopped = project.run("trigger", "forking", expect=143)
+    assert project.effects == ["free"]
+    assert "Exception ignored" not in stopped.err
+
+
+def test_a_signal_as_a_fork_begins_stops_the_run_after_it(project: Project) -> None:
+    project.job(
+        """
+        import _thread, functools, signal
+
+        @define_job
+        def forking(step: Step, payload: dict) -> None:
+            send = functools.partial(_thread.interrupt_main, signal.SIGTERM)
+            os.register_at_fork(before=send)  # not Python code: durably's own hook is the next
+            pid = os.fork()
+            if not pid:
+                os._exit(0)
+            os.waitpid(pid, 0)
+            time.sleep(10)
+            effect("not stopped")
+        """
+    )
+    stopped = project.run("trigger", "forking", expect=143)
+    assert project.effects == []
+    assert "Exception ignored" not in stopped.err

@@ -36,6 +36,33 @@ def test_a_child_that_leaves_the_handler_ends_as_one_of_any_program(
     assert project.run("verify").out.count("\tok\t") == 1
 
 
+@pytest.mark.parametrize(
+    ("child", "code", "said"),
+    [("sys.exit(3)", 3, ""), ("raise ValueError('in the child')", 1, "ValueError: in the child")],
+)
+def test_a_child_that_leaves_the_function_of_a_step_ends_as_one_of_any_program(
+    project: Project, child: str, code: int, said: str
+) -> None:
+    project.job(
+        f"""
+        @define_job
+        def forking(step: Step, payload: dict) -> int:
+            return step.run("fork", fork)
+
+        def fork() -> int:
+            pid = os.fork()
+            if not pid:
+                {child}
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        """
+    )
+    done = project.run("trigger", "forking")
+    assert done.out == f"{code}\n"
+    assert said in done.err
+    assert "JournalLost" not in done.err
+    assert project.run("verify").out.count("\tok\t") == 1
+
+
 @pytest.mark.parametrize("act", ["del sys.stdout", "sys.stdout = Odd()"])
 def test_a_job_may_do_anything_to_its_stdout(project: Project, act: str) -> None:
     project.job(
