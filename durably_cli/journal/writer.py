@@ -145,22 +145,24 @@ class Journal:
         raise self._lost(failure, event) from failure
 
     def _sync(self, place: int, event: Event | None = None) -> None:
-        with self._syncing:
-            if self._synced >= place:  # by another thread, while this one waited
-                return
-            end, failure = self._end, self._failure
-            if failure is None:
-                try:
-                    files.sync(self._lock.fd)
-                    self._synced = end
-                    while self._unsynced and self._unsynced[0] < end:
-                        self._unsynced.popleft()
+        try:
+            with self._syncing:
+                if self._synced >= place:  # by another thread, while this one waited
                     return
-                except OSError as error:
-                    self._failure = failure = error
-                except BaseException:
-                    self._lock.close()
-                    raise
+                end, failure = self._end, self._failure
+                if failure is None:
+                    try:
+                        files.sync(self._lock.fd)
+                        self._synced = end
+                        while self._unsynced and self._unsynced[0] < end:
+                            self._unsynced.popleft()
+                        return
+                    except OSError as error:
+                        self._failure = failure = error
+        except BaseException:  # whether it was synced is unknown: leave what a crash would leave
+            with self._writing, self._syncing:
+                self._lock.close()
+            raise
         raise self._lost(failure, event) from failure
 
     def _lost(self, failure: OSError, event: Event | None) -> JournalLost:
@@ -197,9 +199,10 @@ class Journal:
 
     def _no_longer_owned(self, status: os.stat_result | None) -> JournalLost:
         if status is None or self._failure is not None:
+            before = f" ({self._failure.strerror})" if self._failure is not None else ""
             return JournalLost(
-                f"{self.path} is no longer open in this process: an append to it failed before, "
-                "or the job closed a descriptor that is not its own"
+                f"{self.path} is no longer open in this process: an append to it failed before"
+                f"{before}, or the job closed a descriptor that is not its own"
             )
         self._let_go()
         what = "changed" if status.st_nlink else "removed or replaced"

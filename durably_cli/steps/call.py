@@ -12,7 +12,7 @@ from durably_cli.errors import Abort, StepMisused, ValueRefused
 from durably_cli.journal.events import StepCompleted, StepFailed, StepStarted
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
-from durably_cli.steps.operation import Call, Past, Plan
+from durably_cli.steps.operation import Call, Past, Plan, Raised
 from durably_cli.system import clock
 from durably_cli.system.process import this
 from durably_cli.values import convert, plain
@@ -33,14 +33,17 @@ class FunctionCall(NamedTuple):
         yield StepStarted(self.name, clock.now())
         owner = this.pid
         begun = perf_counter()
+        value = yield Call(self.fn, self.args)
         try:
-            text, back = self._as_json((yield Call(self.fn, self.args)))
-        except (Abort, KeyboardInterrupt, GeneratorExit):  # the step stays in doubt
+            if type(value) is Raised:
+                raise value.error
+            text, back = self._as_json(value)
+        except (Abort, KeyboardInterrupt):  # the step stays in doubt
             raise
         except BaseException as error:
             if this.pid == owner:  # a child that the function forked ends as it means to
                 yield StepFailed(self.name, _ms_since(begun), describe(error), clock.now())
-            raise
+            return Raised(error)
         yield StepCompleted(self.name, _ms_since(begun), text, clock.now())
         return back
 

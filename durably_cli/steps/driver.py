@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from durably_cli.errors import StepMisused
+from durably_cli.errors import Abort, StepMisused
 from durably_cli.journal.events import Event
-from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Wait
+from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised, Wait
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock
 from durably_cli.values.plain import Converter, DoesNotFit
@@ -48,13 +48,15 @@ class Driver:
                 f"the journalled result of step {name!r} no longer fits the type it is declared "
                 f"with ({error}); restore the type, or give the step a new name to run it again"
             ) from None
+        except Abort as lost:  # the file of a large result
+            self._stop.stop(lost)
+            raise
         del results[name]
         self._replayed(name)
         return value
 
     def carry_out(self, plan: Plan) -> Any:
-        """Perform the effects of a plan, one after the other; what it returns."""
-        thrown: BaseException | None = None
+        """Perform the effects of a plan, one after the other; what it returns, or raises."""
         try:
             effect = next(plan)
             while True:
@@ -62,23 +64,24 @@ class Driver:
                     try:
                         answer = effect.fn(*effect.args)
                     except BaseException as error:
-                        thrown = error
-                        effect = plan.throw(error)
-                        continue
+                        answer = Raised(error)
                 elif isinstance(effect, Wait):
                     answer = None
                     self._wait(effect.until)
                 elif isinstance(effect, All):
                     answer = self._all(effect.operations, effect.at_once)
                 else:
-                    answer = self._append(effect)
+                    try:
+                        answer = self._append(effect)
+                    except Abort as lost:
+                        self._stop.stop(lost)
+                        raise
                 effect = plan.send(answer)
         except StopIteration as end:
-            return end.value
-        except RuntimeError as error:
-            if thrown is None or error.__cause__ is not thrown:
-                raise
-        raise thrown  # a StopIteration of the user's, which no generator can pass on
+            outcome = end.value
+        if type(outcome) is Raised:
+            raise outcome.error
+        return outcome
 
     def _wait(self, until: str) -> None:
         left = (clock.parse_time(until) - datetime.now(UTC)).total_seconds()
@@ -88,6 +91,7 @@ class Driver:
         """The results, in order. The first failure, when all that had begun have ended."""
         results, failures = dict[int, Any](), list[BaseException]()
         waiting, taking = enumerate(operations), threading.Lock()
+        ended = threading.Semaphore(0)
 
         def work() -> None:
             try:
@@ -100,19 +104,20 @@ class Driver:
                     results[number] = self.perform(operation)
             except BaseException as error:
                 failures.append(error)
+            finally:
+                ended.release()
 
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(at_once)]
-        try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        except BaseException as error:  # a signal; what has begun is acknowledged all the same
-            failures.append(error)
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join()
-            raise
+        begun = seen = 0
+        while (begun < at_once and not failures) or seen < begun:
+            try:
+                if begun < at_once and not failures:
+                    threading.Thread(target=work, daemon=True).start()
+                    begun += 1
+                else:
+                    ended.acquire()
+                    seen += 1
+            except BaseException as error:  # a signal; what has begun is acknowledged all the same
+                failures.append(error)
         if failures:
             raise failures[0]
         return [results[number] for number in sorted(results)]

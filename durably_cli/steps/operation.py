@@ -5,9 +5,12 @@ against the past: what the journal has of the operation already. A plan does not
 yields effects; a driver performs each, and sends back what came of it:
 
     an event             written down; sent when it is as durable as its class says
-    Call(fn, args)       the user's function called; its result, or its exception, thrown in
+    Call(fn, args)       the user's function called; its result, or Raised(its exception)
     Wait(until)          time has passed
     All(operations, n)   each performed, n of them at a time; their results, in order
+
+What a plan returns is the step's result, or Raised(error), which the driver raises: a generator
+cannot pass on every exception.
 
 So a kind of step is written once, whatever drives it, and tested with a dict and a list.
 """
@@ -27,6 +30,12 @@ class Call(NamedTuple):
 
     fn: Callable[..., Any]
     args: tuple[Any, ...] = ()
+
+
+class Raised(NamedTuple):
+    """What came of a call that raised."""
+
+    error: BaseException
 
 
 class Wait(NamedTuple):

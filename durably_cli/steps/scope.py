@@ -29,14 +29,19 @@ class Scope:
         self._last_place: _Place = (Scope.__init__.__code__, -1)
         self._process, self._thread = this.pid, get_ident()
 
-    def enter(self, name: str, caller: FrameType) -> None:
-        """A step of this name begins, asked for there. StepMisused if it may not."""
+    def enter(self, name: str, caller: FrameType) -> str:
+        """A step of this name begins, asked for there; the name as a plain text.
+
+        StepMisused if it may not.
+        """
         if this.pid != self._process:
             raise self._in_a_child()
         if get_ident() != self._thread:
             self._refuse_thread(name)
         if self._stop.cause is not None:
             raise self._stop.cause
+        if type(name) is not str and isinstance(name, str):  # an enum's, or of a class that lies
+            name = str.__str__(name)
         if not isinstance(name, str) or not name or not (name.isascii() or is_text(name)):
             raise StepMisused(f"a step's name must be a text that is not empty, not {name!r}")
         if self._secrets is not None:
@@ -54,6 +59,7 @@ class Scope:
         if name in self._places:
             raise self._used_twice(name, place)
         self._places[name] = place
+        return name
 
     def check_process(self) -> None:
         """StepMisused in a child of the process that owns the run."""

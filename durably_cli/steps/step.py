@@ -94,7 +94,7 @@ class Step:
         Raises StepMisused for a reused name, a nested or an async step and a second thread;
         ValueRefused for a result that would come back different.
         """
-        self._scope.enter(name, sys._getframe(1))
+        name = self._scope.enter(name, sys._getframe(1))
         last_fn, last_returns, converter = self._last
         if fn is not last_fn or returns is not last_returns:  # it seldom is, in a loop
             converter = self._converter_for(name, fn, returns)
@@ -125,7 +125,11 @@ class Step:
         self._scope.check_process()
         if self._secrets is not None:
             event = self._secrets.masked(event)
-        self._record(event)
+        try:
+            self._record(event)
+        except Abort as lost:
+            self._stop.stop(lost)
+            raise
 
     def masked(self, line: LogWritten) -> LogWritten:
         """The line with known secrets masked."""
@@ -179,8 +183,7 @@ class Step:
         self._scope.running = operation.name
         try:
             return self._driver.carry_out(operation.plan(self._past))
-        except Abort as abort:
-            self._stop.stop(abort)
+        except Abort:
             raise
         except BaseException as error:
             self._failures = {id(error): (operation.name, error)}

@@ -44,6 +44,7 @@ class _Noted:
 
 
 _noted = _Noted()
+_changing = threading.Lock()
 
 
 def install(on_first: Callable[[], None], before_exit: Callable[[], None]) -> None:
@@ -71,14 +72,15 @@ def uninstall() -> None:
 @contextmanager
 def stopping(stop: Callable[[Interrupted], object]) -> Iterator[None]:
     """Inside, `stop` is called with the first signal that arrives, or at once if one has."""
-    before = _noted.stops
-    _noted.stops = (*before, stop)
+    with _changing:  # by several threads, each with a run of its own
+        _noted.stops = (*_noted.stops, stop)
     if _noted.signum is not None:
         stop(Interrupted(_noted.signum))
     try:
         yield
     finally:
-        _noted.stops = before
+        with _changing:
+            _noted.stops = tuple(each for each in _noted.stops if each is not stop)
 
 
 def _forget_after_fork() -> None:
@@ -98,7 +100,7 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 def raise_if_stopped() -> None:
     """Raise Interrupted if a signal has arrived, even one whose exception was swallowed."""
     if _noted.signum is not None and not _noted.shields and not _noted.is_forking:
-        _noted.raised = True
+        _noted.raised, _noted.comes_again = True, False
         raise Interrupted(_noted.signum)
 
 
@@ -191,8 +193,7 @@ def _handle(signum: int, frame: FrameType | None) -> None:
         _noted.is_forking = True
     if _noted.is_sent_again:
         _noted.is_sent_again = False
-        if _noted.comes_again:
-            _noted.comes_again = False
+        if _noted.comes_again and not _noted.raised:
             raise_if_stopped()
         return
     if _noted.signum is not None:

@@ -182,3 +182,40 @@ def test_a_stop_ends_a_wait_and_every_step_after_it() -> None:
     with pytest.raises(Interrupted):
         driver.perform(Together("all", calls(3, lambda n: n), 2))
     assert [type(event) for event in log.events] == [StepWaiting]
+
+
+ALL_JOB = """
+import threading
+from durably_cli.steps.call import FunctionCall
+from durably_cli.steps.operation import All
+from durably_cli.values import convert
+
+class Together:
+    name, converter = "all", convert.converter(object)
+    def plan(self, past):
+        plain = convert.converter(object)
+        return (yield All([FunctionCall(f"part {n}", part, (n,), plain) for n in range(2)], 2))
+
+def part(n):
+    effect(f"begun {n}")
+    time.sleep(0.5)
+    return n
+
+@define_job
+def together(step, payload: dict) -> list:
+    return step._ask(Together())
+"""
+
+
+def test_a_signal_lets_what_is_side_by_side_be_acknowledged(project: Project) -> None:
+    project.job(ALL_JOB)
+    with project.start("trigger", "together") as process:
+        project.wait_for_effects(2)
+        process.terminate()
+        process.communicate()
+        assert process.returncode == 143
+    lines = [json.loads(line) for line in project.journal().read_text().splitlines()]
+    completed = [line["name"] for line in lines if line["type"] == "step.completed"]
+    assert sorted(completed) == ["part 0", "part 1"]
+    project.run("resume", "@last")
+    assert sorted(project.effects) == ["begun 0", "begun 1"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from durably_cli import Step, StepMisused, ValueRefused
-from durably_cli.errors import Interrupted
+from durably_cli.errors import Interrupted, JournalLost
 from durably_cli.journal import codec
 from durably_cli.journal.events import (
     Event,
@@ -315,3 +315,71 @@ def test_progress_of_any_extreme_is_a_share(
 def test_progress_that_is_no_number_is_refused(number: Any) -> None:
     with pytest.raises(TypeError, match="numbers that a float can hold"):
         Step().progress(number)
+
+
+@pytest.mark.parametrize("kind", [StopIteration, GeneratorExit, StopAsyncIteration])
+def test_exceptions_that_no_generator_passes_on_are_failures_like_any(
+    kind: type[BaseException],
+) -> None:
+    events: list[Event] = []
+    step = Step({}, events.append)
+
+    def explode() -> None:
+        raise kind("boom")
+
+    with pytest.raises(kind) as caught:
+        step.run("bomb", explode)
+    assert type(events[-1]) is StepFailed
+    assert caught.value.__context__ is None
+    assert step.step_of(caught.value) == "bomb"
+
+
+def test_a_dict_whose_items_raise_stop_iteration_fails_its_step() -> None:
+    class Odd(dict[str, int]):
+        def items(self) -> Any:
+            raise StopIteration("no items")
+
+    events: list[Event] = []
+    with pytest.raises((StopIteration, ValueRefused)):
+        Step({}, events.append).run("odd", lambda: Odd(a=1))
+    assert type(events[-1]) is StepFailed
+
+
+def test_the_name_of_a_step_is_a_plain_text_whatever_its_class_says_of_it() -> None:
+    class Name(str):
+        def isascii(self) -> bool:
+            return True
+
+    events: list[Event] = []
+    step = Step({}, events.append)
+    step.run(Name("one"), int)
+    assert all(type(event.name) is str for event in events if isinstance(event, StepStarted))
+    with pytest.raises(StepMisused):
+        step.run(Name("\ud800"), int)
+
+
+def test_a_lost_journal_stops_the_attempt_wherever_it_is_noticed() -> None:
+    def lose(event: Event) -> None:
+        raise JournalLost("no space left")
+
+    for notice in (
+        lambda step: step.run("one", int),
+        lambda step: step.log.info("line"),
+        lambda step: step.progress(1),
+    ):
+        step = Step({}, lose)
+        with pytest.raises(JournalLost):
+            notice(step)
+        with pytest.raises(JournalLost, match="no space left"):
+            step.run("another", int)
+
+
+def test_the_lost_journal_of_another_run_does_not_stop_this_one() -> None:
+    step = Step()
+
+    def trigger_another() -> None:
+        raise JournalLost("of the other run")
+
+    with pytest.raises(JournalLost):
+        step.run("trigger", trigger_another)
+    assert step.run("go on", int) == 0

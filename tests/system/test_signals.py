@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from durably_cli.errors import Interrupted
+from durably_cli.system import signals
 from tests.conftest import Project
 
 JOB = """
@@ -98,3 +100,19 @@ def test_a_signal_as_a_fork_begins_stops_the_run_after_it(project: Project) -> N
     stopped = project.run("trigger", "forking", expect=143)
     assert project.effects == []
     assert "Exception ignored" not in stopped.err
+
+
+def test_every_run_that_is_executed_is_stopped_whatever_others_have_ended() -> None:
+    stopped = list[str]()
+    first = signals.stopping(lambda cause: stopped.append("first"))
+    second = signals.stopping(lambda cause: stopped.append("second"))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)  # as of threads, of which the first one ends first
+    try:
+        assert len(signals._noted.stops) == 1
+        signals._noted.stops[0](Interrupted(15))
+    finally:
+        second.__exit__(None, None, None)
+    assert stopped == ["second"]
+    assert not signals._noted.stops

@@ -43,8 +43,8 @@ class Recorder:
             with self._gate:  # threads that report without a pause stay behind it
                 self._append(event)
                 self._recorded(event)
-            if self._waiting:
-                self._record_what_waits()
+                if self._waiting:
+                    self._record_what_waits()
         except RunEnded:  # raised by what a signal handler of the job reports: it would be ours
             if not isinstance(event, _CAN_WAIT):
                 raise
@@ -59,6 +59,7 @@ class Recorder:
         self._is_reporting = True
         try:
             with self._gate:
+                self._record_what_waits()
                 self._log.end_with(event)
                 self._recorded(event)
         finally:
@@ -85,7 +86,7 @@ class Recorder:
                 self._append(event)
                 with self._gate:
                     self._recorded(event)
-                self._record_what_waits()
+                    self._record_what_waits()
             finally:
                 self._others.discard(thread)
 
@@ -93,8 +94,7 @@ class Recorder:
         while self._waiting:
             event = self._waiting.popleft()
             self._append(event)
-            with self._gate:
-                self._recorded(event)
+            self._recorded(event)
 
     def _wait(self, event: Event) -> None:
         if not isinstance(event, _CAN_WAIT):
