@@ -142,7 +142,7 @@ def _acted(
     process.end_late_threads_in_a_line(quiet=quiet)
     signals.install(
         on_first=lambda: _warn(streams, "stopping; a second signal ends it at once"),
-        before_exit=lambda: _leave_at_once(streams, attempt, talk),
+        before_exit=lambda: _leave_at_once(streams, attempt),
     )
     try:
         return act(attempt)
@@ -217,8 +217,9 @@ def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> Trig
     raise abort
 
 
-def _leave_at_once(streams: Streams, attempt: Presenter, talk: Talk) -> None:
-    talk.close()
+def _leave_at_once(streams: Streams, attempt: Presenter) -> None:
+    if streams.stderr.isatty():  # a live line hides the cursor, and its own way takes locks
+        _write(streams, "\x1b[?25h\r\n")
     if attempt.run is not None:
         with hints.of_command_line():
             command = hints.command("resume", short(attempt.run.run_id))
@@ -227,7 +228,9 @@ def _leave_at_once(streams: Streams, attempt: Presenter, talk: Talk) -> None:
 
 def _warn(streams: Streams, text: str) -> None:
     """A line on stderr, past all buffers: a signal may have come while one was being filled."""
-    try:
-        os.write(streams.stderr.fileno(), f"durably: {text}\n".encode())
-    except OSError:
-        pass
+    _write(streams, f"durably: {text}\n")
+
+
+def _write(streams: Streams, text: str) -> None:
+    with suppress(OSError):
+        os.write(streams.stderr.fileno(), text.encode())

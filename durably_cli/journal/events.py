@@ -6,8 +6,8 @@ one object a line: they cost an eighth of a frozen dataclass to define and a thi
 `@event` is all that an event takes: how it is written, read and synced follows from it. The first
 field of a step's event, `step.`, is the step's name.
 
-The order of the fields is their order in the line. `at` is the time in UTC, ISO 8601 with
-milliseconds and a `Z`; `ms` are milliseconds on a monotonic clock.
+The order of the fields is their order in the line, but for `at`, which comes last: the time in UTC,
+ISO 8601 with milliseconds and a `Z`. `ms` are milliseconds on a monotonic clock.
 """
 
 from __future__ import annotations

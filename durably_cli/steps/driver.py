@@ -69,7 +69,10 @@ class Driver:
                     answer = None
                     self._wait(effect.until)
                 elif isinstance(effect, All):
-                    answer = self._all(effect.operations, effect.at_once)
+                    try:
+                        answer = self._all(effect.operations, effect.at_once)
+                    except BaseException as error:
+                        answer = Raised(error)
                 else:
                     try:
                         answer = self._append(effect)

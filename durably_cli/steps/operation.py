@@ -7,7 +7,7 @@ yields effects; a driver performs each, and sends back what came of it:
     an event             written down; sent when it is as durable as its class says
     Call(fn, args)       the user's function called; its result, or Raised(its exception)
     Wait(until)          time has passed
-    All(operations, n)   each performed, n of them at a time; their results, in order
+    All(operations, n)   each performed, n of them at a time; their results, in order, or Raised
 
 What a plan returns is the step's result, or Raised(error), which the driver raises: a generator
 cannot pass on every exception.

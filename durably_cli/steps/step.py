@@ -173,7 +173,8 @@ class Step:
 
     def _ask(self, operation: Operation) -> Any:
         """What comes of an operation, before or now: for the methods of this class."""
-        self._scope.enter(operation.name, sys._getframe(2))
+        if self._scope.enter(operation.name, sys._getframe(2)) is not operation.name:
+            raise StepMisused(f"the name of a step must be a plain text, not {operation.name!r}")
         if operation.name in self._results:
             return self._driver.replay(operation.name, operation.converter)
         return self._perform(operation)

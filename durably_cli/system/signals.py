@@ -1,8 +1,8 @@
 """INT, TERM and HUP: noted when they arrive, raised as Interrupted where that does no harm.
 
 The first signal raises in the main thread wherever it is, which stops the step it is in; inside
-`shield` it waits for the end of the shield. The second one ends the process at once. A signal that
-was ignored when the process started (nohup) stays ignored.
+a `shielded` function it waits for the end of that. The second one ends the process at once. A
+signal that was ignored when the process started (nohup) stays ignored.
 
 Nothing here is needed for safety: a killed process leaves a run that can be resumed just as well.
 """
@@ -104,47 +104,27 @@ def raise_if_stopped() -> None:
         raise Interrupted(_noted.signum)
 
 
-class _Shield:
-    """Lets what is inside finish; a signal that arrives meanwhile is raised right after it.
-
-    Signals reach only the main thread, so in another one there is nothing to hold back.
-    """
-
-    def __enter__(self) -> None:
-        if threading.get_ident() == _noted.main_thread:
-            _noted.shields += 1
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        if threading.get_ident() == _noted.main_thread:
-            _noted.shields -= 1
-            if _noted.signum is not None and kind is None and not _noted.raised:
-                raise_if_stopped()
-
-
 Ts = TypeVarTuple("Ts")
 R = TypeVar("R")
 
 
 def shielded(act: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
-    """The same function in the shield, at half of what `with shield` takes: 0.15 us."""
+    """The same function, which finishes whatever signal arrives: that is raised right after it."""
 
     @wraps(act)
     def call(*args: *Ts) -> R:
-        is_main = get_ident() == _noted.main_thread
-        _noted.shields += is_main
+        if get_ident() != _noted.main_thread:  # signals reach only that one
+            return act(*args)
+        _noted.shields += 1
         try:
             done = act(*args)
         finally:
-            _noted.shields -= is_main
-        if is_main and _noted.signum is not None and not _noted.raised:
+            _noted.shields -= 1
+        if _noted.signum is not None and not _noted.raised:
             raise_if_stopped()
         return done
 
     return call
-
-
-shield = _Shield()
-"""`with shield:` lets what is inside finish, whatever signal arrives meanwhile."""
 
 
 def shield_forks() -> None:

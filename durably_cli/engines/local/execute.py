@@ -96,15 +96,19 @@ def execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
     try:
         with signals.stopping(stop.stop):
             record(_started(run, attempt, work.source))
-            record.end_with(_end_of(work, step, record))
+            record.end_with(_end_of(work, step, record, stop))
     finally:
         record.end()
 
 
-def _end_of(work: BoundHandler, step: Step, record: Recorder) -> RunCompleted | RunHasFailed:
+def _end_of(
+    work: BoundHandler, step: Step, record: Recorder, stop: Stop
+) -> RunCompleted | RunHasFailed:
     """Call the handler; the event that ends the run. What ends only the attempt passes through."""
     try:
         output = _called(work, step)
+        if isinstance(stop.cause, JournalLost):  # which the handler has swallowed
+            raise stop.cause
         step.raise_refused()
     except KeyboardInterrupt as interrupt:
         try:

@@ -68,9 +68,13 @@ class Recorder:
     def end(self) -> None:
         """The attempt is over, however it ended: return when no thread is reporting any more."""
         if this.pid == self._process:
-            self._log.end()
-            with self._gate:
-                self._recorded = _unseen
+            self._is_reporting = True  # a signal handler that logs now waits, and in vain
+            try:
+                self._log.end()
+                with self._gate:
+                    self._recorded = _unseen
+            finally:
+                self._is_reporting = False
 
     def _from_elsewhere(self, event: Event) -> None:
         thread = get_ident()

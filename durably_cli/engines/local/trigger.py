@@ -7,7 +7,7 @@ The order of locks, which keeps any number of processes from waiting in a circle
 - Otherwise: slot, key, claim, create. A run that finds the key taken is created while it has the
   slot, and waits as a pending run. If the run proves to exist after all, slot and key are let go
   before it is waited for.
-- Resume (module `resumes`): run, slot, key.
+- Resume (module `resume`): run, slot, key.
 
 No job is imported before the run is this process's to execute, or known not to exist.
 """
@@ -103,7 +103,12 @@ class _Trigger:
                     return done
                 self._observer.waits_for_run(view)
         try:
-            lock = ownership.hold(view.path, forever=True)
+            is_waiting = self._request.wait
+            lock = ownership.hold(view.path, forever=is_waiting, seconds=0)
+        except Busy:
+            if is_waiting:
+                raise
+            return done  # another process has come meanwhile
         except FileNotFoundError:  # deleted meanwhile
             self._claimed_run()
             raise NotFound(f"run {ids.short(run_id)} was deleted meanwhile") from None

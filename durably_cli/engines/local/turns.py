@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -74,7 +75,8 @@ class Turn:
         """Let go of all that is held."""
         for lock in (self._key, self._slot):
             if lock is not None and lock.status():
-                self._say(lock, "")
+                with suppress(OSError):  # a word is informative; the lock is what counts
+                    self._say(lock, "")
                 lock.close()
         self._key = self._slot = None
 

@@ -80,3 +80,25 @@ def test_a_job_may_do_anything_to_its_stdout(project: Project, act: str) -> None
     done = project.run("trigger", "odd")
     assert done.out == "1\n"
     assert "Traceback" not in done.err
+
+
+def test_a_lost_result_that_the_handler_swallows_ends_the_attempt_all_the_same(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        @define_job
+        def swallows(step: Step, payload: dict) -> int:
+            try:
+                step.run("large", str, "x" * 100_000)
+            except BaseException:
+                return 1
+            raise ValueError("to be resumed")
+        """
+    )
+    project.run("trigger", "swallows", expect=1)
+    (blob,) = project.journal().with_suffix(".blobs").iterdir()
+    blob.write_bytes(blob.read_bytes().replace(b"x", b"y"))
+    lost = project.run("resume", "@last", expect=74)
+    assert "the result of step 'large' cannot be replayed" in lost.err
+    assert project.runs()[0]["status"] != "completed"
