@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 from durably_cli.values.strict_json import DECODER, once
@@ -25,12 +26,17 @@ MANY_DIGITS = re.compile(rb"\d{%d}" % (_FEW_DIGITS + 1))
 @contextmanager
 def any_integers() -> Iterator[None]:
     """Inside, Python reads and writes integers of any length."""
-    before = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)
-    try:
-        yield
-    finally:
-        sys.set_int_max_str_digits(before)
+    with _LIMIT:
+        before = sys.get_int_max_str_digits()
+        sys.set_int_max_str_digits(0)
+        try:
+            yield
+        finally:
+            sys.set_int_max_str_digits(before)
+
+
+_LIMIT = RLock()
+"""One thread at a time lifts Python's limit, for that is the whole process's."""
 
 
 def _integer_or_text(digits: str) -> int | str:

@@ -180,6 +180,7 @@ class Job(Generic[I, O]):
         try:
             yield
         except plain.DoesNotFit as error:
+            error.__context__ = None  # before it was masked it may have held a secret in clear
             raise self._invalid(error) from None
         except OddSchema as odd:
             raise InvalidInput(f"the {what} of {self.name} cannot be described: {odd}") from None

@@ -134,8 +134,11 @@ def is_text(text: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """The text with lone surrogates spelled out, so that it can be written."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """The text with lone surrogates spelled out, so that it can be written.
+
+    It is asked past its class, which may be one of the user's own.
+    """
+    return str.encode(text, "utf-8", "backslashreplace").decode()
 
 
 def has_lone_surrogate(text: str) -> bool:

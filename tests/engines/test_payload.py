@@ -336,6 +336,42 @@ def test_a_secret_of_a_job_that_a_job_triggers_reaches_no_journal(models: Projec
     assert b"tops3cret" not in models.journal().read_bytes()
 
 
+def test_an_input_that_does_not_fit_holds_no_secret_in_what_it_came_from(models: Project) -> None:
+    models.job(
+        """
+        from durably_cli import Secret
+        from pydantic import field_validator
+
+        class Input(BaseModel):
+            token: Secret
+
+            @field_validator("token")
+            @classmethod
+            def look(cls, token: Secret) -> Secret:
+                raise ValueError("not " + token.get_secret_value())
+
+        @define_job
+        def inner(step: Step, payload: Input) -> int:
+            return 1
+
+        @define_job
+        def outer(step: Step, payload: dict) -> str:
+            try:
+                inner.trigger(Input.model_construct(token=Secret("env:TOKEN")))
+            except Exception as error:
+                texts = []
+                while error is not None:
+                    texts.append(str(error))
+                    error = error.__context__
+                return " ".join(texts)
+        """,
+        "outer",
+    )
+    said = models.run("trigger", "outer", env=models.env | {"TOKEN": "tops3cret-value"}).out
+    assert "not *****" in said
+    assert "tops3cret" not in said
+
+
 IMPORTS = {
     "a name that is a property": """
         class X(ModuleNotFoundError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import zlib
 
 import pytest
@@ -20,6 +21,7 @@ from durably_cli.journal.events import (
     StepStarted,
     Unknown,
 )
+from durably_cli.journal.lenient import any_integers
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN, journals, lines_of
 
@@ -208,3 +210,24 @@ def test_a_bit_flipped_in_a_line_of_too_many_digits_is_damage_and_no_torn_tail()
     line = line_of(body + f',"at":"{AT}"'.encode(), 7).replace(b'"name":"a"', b'"name":"b"')
     assert isinstance(codec.looks_whole(line), StepCompleted)
     assert tail.begins_whole_object(line)
+
+
+def test_threads_that_lift_the_limit_of_integers_leave_it_as_it_was() -> None:
+    before = sys.get_int_max_str_digits()
+    inside, seen = threading.Event(), list[int]()
+
+    def lift() -> None:
+        with any_integers():
+            inside.set()
+            threading.Event().wait(0.05)  # the other thread comes, and goes first if it may
+            seen.append(sys.get_int_max_str_digits())
+
+    thread = threading.Thread(target=lift)
+    thread.start()
+    inside.wait()
+    with any_integers():
+        thread.join(0.2)
+        seen.append(sys.get_int_max_str_digits())
+    thread.join()
+    assert seen == [0, 0]
+    assert sys.get_int_max_str_digits() == before

@@ -11,6 +11,8 @@ import pytest
 from durably_cli.errors import Interrupted
 from durably_cli.journal.failures import describe
 from durably_cli.values.untrusted import origin_of, repr_of, text_of
+from tests.conftest import Project
+from tests.harness.examples import REPOSITORY
 
 
 class NoText(Exception):
@@ -49,6 +51,23 @@ class Nameless(Exception, metaclass=Renamed):
     pass
 
 
+class Text(str):
+    def encode(self, *_: Any) -> bytes:
+        raise SystemExit(0)
+
+
+class TextOfItsOwn(Exception):
+    def __str__(self) -> str:
+        return Text("x")
+
+
+class NameOfItsOwn(Exception):
+    pass
+
+
+NameOfItsOwn.__qualname__ = Text("Odd")
+
+
 class Surrogate(Exception):
     pass
 
@@ -80,6 +99,8 @@ ODD = {
     "no text": NoText(),
     "a text that stops": StopsAtItsText(),
     "no cause": NoCause("x"),
+    "a text of a class of its own": TextOfItsOwn(),
+    "a name of a class of its own": NameOfItsOwn("x"),
     "neither true nor false": Empty("x"),
     "notes that are none": Notes("x"),
     "a class without a name": Nameless("x"),
@@ -159,3 +180,20 @@ def test_an_object_without_a_repr_is_named_by_its_class() -> None:
             raise MemoryError
 
     assert "Silent whose repr fails" in repr_of(Silent())
+
+
+@pytest.mark.parametrize("name", ["NameOfItsOwn", "TextOfItsOwn"])
+def test_a_failure_with_a_text_of_a_class_of_its_own_is_a_failure(
+    project: Project, name: str
+) -> None:
+    project.job(
+        f"""
+        from tests.journal.test_failures import {name}
+
+        @define_job
+        def work(step: Step, payload: dict) -> int:
+            raise {name}("x")
+        """
+    )
+    env = project.env | {"PYTHONPATH": str(REPOSITORY)}
+    assert "failed" in project.run("trigger", "work", env=env, expect=1).err

@@ -87,7 +87,7 @@ def execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
     step = step_of_attempt(
         run.past,
         stop,
-        record,
+        record.__call__,  # bound: a call of the object itself takes longer
         run_id=run.run_id,
         attempt=attempt,
         replayed=watcher.replayed,
