@@ -142,6 +142,11 @@ def encode(seq: int, event: Event, previous: int) -> Line:
     text += f',"at":"{event[at]}"'
     if "\\ud" in text and has_lone_surrogate(text):
         raise ValueError("a lone surrogate cannot be written")
+    return sealed(text, previous)
+
+
+def sealed(text: str, previous: int) -> Line:
+    """The line of this text, with its checksum."""
     body = text.encode("ascii")
     crc = crc32(body, previous)
     return body + b',"crc":"%08x"}\n' % crc, crc

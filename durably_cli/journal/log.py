@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Protocol
 
-from durably_cli.errors import RunEnded
-from durably_cli.journal.events import DURABLE, Event
+from durably_cli.journal.events import Event
 
 
 class Log(Protocol):
@@ -30,44 +28,3 @@ class Log(Protocol):
 
     def end(self) -> None:
         """Take nothing more; return when nobody is adding anything any more."""
-
-
-class MemoryLog:
-    """A log that is a list, for tests; `synced` is how much of it a crash would have left."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.synced = 0
-        self._adding, self._has_ended = Lock(), False
-
-    def append(self, event: Event) -> None:
-        """Add an event; sync all up to it if it is a durable one."""
-        place = self.write(event)
-        if type(event) in DURABLE:
-            self.sync(place)
-
-    def write(self, event: Event) -> int:
-        """Add an event; how many there are now."""
-        with self._adding:
-            if self._has_ended:
-                raise RunEnded("the attempt had ended")
-            self.add(event)
-            return len(self.events)
-
-    def add(self, event: Event) -> None:
-        """Add an event to the list, while no other thread does."""
-        self.events.append(event)
-
-    def sync(self, place: int) -> None:
-        """Say that so many of them are durable."""
-        self.synced = max(self.synced, place)
-
-    def end_with(self, event: Event) -> None:
-        """Add the last one."""
-        self.append(event)
-        self._has_ended = True
-
-    def end(self) -> None:
-        """Take nothing more."""
-        with self._adding:
-            self._has_ended = True

@@ -38,11 +38,12 @@ def create_journal(path: Path, temporary_folder: Path, event: RunCreated) -> Jou
         with files.with_path(path):
             files.write_all(fd, data)
             files.sync(fd)
+        is_new = files.publish(temporary, path)
     except BaseException:
-        os.unlink(temporary)
         lock.close()
+        temporary.unlink(missing_ok=True)
         raise
-    if not files.publish(temporary, path):
+    if not is_new:
         lock.close()
         return None
     return Journal(lock, path, temporary_folder, lines=1, crc=crc, end=len(data))
@@ -116,11 +117,11 @@ def _replaced(
                 lines, end = lines + 1, end + len(data)
             files.sync(fd)
         os.rename(temporary, path)
+        files.sync_folder(path.parent)
     except BaseException:
-        temporary.unlink(missing_ok=True)
         fresh.close()
+        temporary.unlink(missing_ok=True)
         raise
-    files.sync_folder(path.parent)
     lock.close()
     return Journal(fresh, path, temporary_folder, lines=lines, crc=crc, end=end)
 

@@ -11,7 +11,7 @@ from durably_cli.errors import Abort, StepMisused
 from durably_cli.journal.events import Event
 from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised, Wait
 from durably_cli.steps.stop import Stop
-from durably_cli.system import clock
+from durably_cli.system import clock, signals
 from durably_cli.values.plain import Converter, DoesNotFit
 
 
@@ -94,33 +94,39 @@ class Driver:
         """The results, in order. The first failure, when all that had begun have ended."""
         results, failures = dict[int, Any](), list[BaseException]()
         waiting, taking = enumerate(operations), threading.Lock()
-        ended = threading.Semaphore(0)
 
-        def work() -> None:
+        def take() -> tuple[int, Operation] | None:
+            with taking:
+                return None if failures else next(waiting, None)
+
+        def work(taken: tuple[int, Operation] | None, ended: threading.Event) -> None:
             try:
-                while not failures:
+                while taken is not None:
                     self._stop.check()
-                    with taking:
-                        number, operation = next(waiting, (0, None))
-                    if operation is None:
-                        return
+                    number, operation = taken
                     results[number] = self.perform(operation)
+                    taken = take()
             except BaseException as error:
                 failures.append(error)
             finally:
-                ended.release()
+                ended.set()
 
-        begun = seen = 0
-        while (begun < at_once and not failures) or seen < begun:
-            try:
-                if begun < at_once and not failures:
-                    threading.Thread(target=work, daemon=True).start()
-                    begun += 1
-                else:
-                    ended.acquire()
-                    seen += 1
-            except BaseException as error:  # a signal; what has begun is acknowledged all the same
-                failures.append(error)
+        @signals.shielded
+        def work_in_threads() -> None:
+            begun = list[threading.Event]()  # a thread counts as ended if a Ctrl-C cuts its join
+            while True:
+                try:
+                    while len(begun) < at_once and (taken := take()) is not None:
+                        ended = threading.Event()
+                        threading.Thread(target=work, args=(taken, ended), daemon=True).start()
+                        begun.append(ended)
+                    for ended in begun:
+                        ended.wait()
+                    return
+                except BaseException as error:  # a Ctrl-C; what has begun comes to its end
+                    failures.append(error)
+
+        work_in_threads()
         if failures:
             raise failures[0]
         return [results[number] for number in sorted(results)]

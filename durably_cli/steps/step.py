@@ -75,7 +75,7 @@ class Step:
         self._record, self._replayed = record, replayed
         self._secrets = secrets if secrets else None
         self._last = _NOTHING_YET
-        self._failures: dict[int, tuple[str, BaseException]] = {}
+        self._last_failure: tuple[str, BaseException] | None = None
         self._connect(Past({} if results is None else results, {}), Stop())
 
     @overload
@@ -98,11 +98,9 @@ class Step:
         last_fn, last_returns, converter = self._last
         if fn is not last_fn or returns is not last_returns:  # it seldom is, in a loop
             converter = self._converter_for(name, fn, returns)
-        if name in self._results:
-            value = self._driver.replay(name, converter)
-        else:
-            value = self._perform(FunctionCall(name, fn, args, converter, self._secrets))
-        return value  # the converter saw to its type
+        if name in self._results:  # as `perform` does, without an operation for each
+            return self._driver.replay(name, converter)
+        return self._perform(FunctionCall(name, fn, args, converter, self._secrets))
 
     def progress(
         self, current: float, total: float | None = None, message: str | None = None
@@ -146,9 +144,8 @@ class Step:
         seen = set[int]()
         while error is not None and id(error) not in seen:
             seen.add(id(error))
-            name, raised = self._failures.get(id(error), ("", None))
-            if raised is error:
-                return name
+            if self._last_failure is not None and self._last_failure[1] is error:
+                return self._last_failure[0]
             error = origin_of(error)
         return None
 
@@ -166,7 +163,7 @@ class Step:
         return converter
 
     def _connect(self, past: Past, stop: Stop) -> None:
-        self._past, self._results, self._stop = past, past.results, stop
+        self._results, self._stop = past.results, stop
         self._scope = Scope(stop, self._secrets)
         record = self._record if self._secrets is None else self.emit
         self._driver = Driver(record, past, stop, self._replayed)
@@ -175,19 +172,17 @@ class Step:
         """What comes of an operation, before or now: for the methods of this class."""
         if self._scope.enter(operation.name, sys._getframe(2)) is not operation.name:
             raise StepMisused(f"the name of a step must be a plain text, not {operation.name!r}")
-        if operation.name in self._results:
-            return self._driver.replay(operation.name, operation.converter)
         return self._perform(operation)
 
     def _perform(self, operation: Operation) -> Any:
-        """What comes of a step that has no result yet."""
+        """What comes of a step, while it is the one that runs."""
         self._scope.running = operation.name
         try:
-            return self._driver.carry_out(operation.plan(self._past))
+            return self._driver.perform(operation)
         except Abort:
             raise
         except BaseException as error:
-            self._failures = {id(error): (operation.name, error)}
+            self._last_failure = operation.name, error
             raise
         finally:
             self._scope.running = None

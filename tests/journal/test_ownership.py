@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -16,7 +17,7 @@ from durably_cli.journal import ownership
 from durably_cli.journal.events import FORMAT, LogWritten, RunCreated, StepCompleted, StepStarted
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.writer import Journal
-from durably_cli.system import locks
+from durably_cli.system import files, locks
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN
 
@@ -78,6 +79,25 @@ def test_a_name_that_is_taken_is_left_alone(path: Path) -> None:
     assert ownership.create_journal(path, path.parent / "tmp", CREATED) is None
     assert path.read_text() == "mine"
     assert list((path.parent / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [create, take_over], ids=lambda make: make.__name__)
+def test_a_folder_that_cannot_be_synced_leaves_the_journal_whole_and_held_by_nobody(
+    path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object]
+) -> None:
+    if make is take_over:
+        create(path).close()
+
+    def failing(folder: Path) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "sync_folder", failing)
+        with pytest.raises(OSError, match="I/O error"):
+            make(path)
+    assert events(path) == [CREATED]
+    assert list((path.parent / "tmp").iterdir()) == []
+    ownership.hold(path).close()
 
 
 def test_what_is_appended_is_read_back(path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,7 +16,6 @@ import pytest
 
 from durably_cli.errors import Interrupted
 from durably_cli.journal.events import TYPES, StepCompleted, StepStarted
-from durably_cli.journal.log import MemoryLog
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.driver import Driver
 from durably_cli.steps.operation import All, Operation, Past, Plan
@@ -22,6 +23,7 @@ from durably_cli.steps.stop import Stop
 from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project, Started
+from tests.harness.memory_log import MemoryLog
 from tests.steps.sleep_event import StepWaiting
 from tests.steps.sleep_kind import Sleep, SleepingStep
 
@@ -173,6 +175,44 @@ def test_after_a_failure_no_other_one_is_begun_and_what_was_in_flight_is_acknowl
     assert len(started) < 50
 
 
+def test_no_thread_is_begun_for_which_there_is_no_operation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = list[threading.Thread]()
+
+    class Counted(threading.Thread):
+        def start(self) -> None:
+            begun.append(self)
+            super().start()
+
+    monkeypatch.setattr(threading, "Thread", Counted)
+    assert perform(calls(3, lambda n: n), 50, Past({}, {}), MemoryLog()) == [0, 1, 2]
+    assert len(begun) <= 3
+
+
+def test_a_ctrl_c_of_python_itself_lets_what_is_side_by_side_be_acknowledged() -> None:
+    log = MemoryLog()
+
+    def act(n: int) -> int:
+        if n == 1:
+            for _ in range(3):
+                time.sleep(0.05)
+                os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        return n
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            perform(calls(50, act), 2, Past({}, {}), log)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    completed = {event.name for event in log.events if isinstance(event, StepCompleted)}
+    assert completed == {event.name for event in log.events if isinstance(event, StepStarted)}
+    assert "part 1" in completed
+    assert len(completed) < 50
+
+
 def test_a_stop_ends_a_wait_and_every_step_after_it() -> None:
     stop, log = Stop(), MemoryLog()
     stop.stop(Interrupted(15))
@@ -185,6 +225,8 @@ def test_a_stop_ends_a_wait_and_every_step_after_it() -> None:
 
 
 ALL_JOB = """
+import os
+import signal
 import threading
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.operation import All

@@ -24,7 +24,7 @@ from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.execute import LiveRun, execute, host
 from durably_cli.engines.local.resume import Observer, Runnable, TriggerResult, resume_held
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.turns import Turn, slot_taken, turn_of
+from durably_cli.engines.local.turns import Turn, key_taken, slot_taken, turn_of
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition, OnConflict, Request
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
@@ -74,7 +74,7 @@ class _Trigger:
             return self._coalesced(waiting, slot_taken(turn, waiting))
         ahead = turn.take_key(run_id)
         if ahead is not None and self._request.on_conflict is not OnConflict.WAIT:
-            return self._coalesced(ahead, _key_taken(turn, ahead))
+            return self._coalesced(ahead, key_taken(turn, ahead))
         created = self._created(self._claim(run_id), settled.input)
         run = self._store.create(created)
         if run is None:
@@ -235,13 +235,6 @@ def _deleted(job: str, key: str | None, claim: Claim) -> NotFound:
         f"the run of the idempotency key {key!r} of {job} was deleted at {claim.deleted}; "
         "its work is not done again",
         hint=f"use another key\n{hints.command('help', 'care')}    (says how to free this one)",
-    )
-
-
-def _key_taken(key: Turn, run_id: str) -> Busy:
-    return Busy(
-        f"run {ids.short(run_id)} has the concurrency key {key.name!r}",
-        hint="try again later, or wait for it: --on-conflict wait",
     )
 
 

@@ -48,7 +48,7 @@ class Turn:
         self._refuse_own()
         self._slot, waiting = self._lock_or_holder(self._slot_path)
         if self._slot is not None:
-            self._say(self._slot, "")
+            self._say(self._slot_path, self._slot, "")
         return waiting
 
     def take_key(self, run_id: str) -> str | None:
@@ -62,21 +62,21 @@ class Turn:
         """With the slot, wait as this run until the key is free, and take it."""
         if self._slot is None:
             raise AssertionError("the slot comes first")
-        self._say(self._slot, run_id)
+        self._say(self._slot_path, self._slot, run_id)
         self._key = locks.wait(_open(self._key_path))
         self._has_key(run_id)
 
     def rename_run(self, run_id: str) -> None:
         """Say that it is this run which has the key, or waits for it."""
         if self._key is not None:
-            self._say(self._key, run_id)
+            self._say(self._key_path, self._key, run_id)
 
     def release(self) -> None:
         """Let go of all that is held."""
-        for lock in (self._key, self._slot):
+        for path, lock in ((self._key_path, self._key), (self._slot_path, self._slot)):
             if lock is not None and lock.status():
                 with suppress(OSError):  # a word is informative; the lock is what counts
-                    self._say(lock, "")
+                    self._say(path, lock, "")
                 lock.close()
         self._key = self._slot = None
 
@@ -89,14 +89,15 @@ class Turn:
     def _has_key(self, run_id: str) -> None:
         if self._key is None or self._slot is None:
             raise AssertionError("the slot comes first, then the key")
-        self._say(self._key, run_id)
-        self._say(self._slot, "")
+        self._say(self._key_path, self._key, run_id)
+        self._say(self._slot_path, self._slot, "")
         self._slot.close()
         self._slot = None
 
-    def _say(self, lock: Lock, run_id: str) -> None:
+    @staticmethod
+    def _say(path: Path, lock: Lock, run_id: str) -> None:
         """Say in the locked file which run it is for. Informative: a stale word is not believed."""
-        with files.with_path(self._key_path):
+        with files.with_path(path):
             os.ftruncate(lock.fd, 0)
             os.pwrite(lock.fd, run_id.encode(), 0)
 
@@ -151,25 +152,29 @@ def turn_of(root: Path, key: str | None) -> Turn:
     return NoTurn() if key is None else Turn(root, key)
 
 
-def take_turn(key: Turn, run_id: str, waiting_for: Callable[[str, str], object]) -> None:
+def take_turn(turn: Turn, run_id: str, waiting_for: Callable[[str, str], object]) -> None:
     """Wait for the run's turn with its key. Busy if another run waits already."""
-    ahead = key.take_slot()
+    waiting = turn.take_slot()
+    if waiting is not None:
+        raise slot_taken(turn, waiting)
+    ahead = turn.take_key(run_id)
     if ahead is not None:
-        raise slot_taken(key, ahead)
-    try:
-        holder = key.take_key(run_id)
-        if holder is not None:
-            waiting_for(holder, key.name)
-            key.wait_for_key(run_id)
-    except BaseException:
-        key.release()
-        raise
+        waiting_for(ahead, turn.name)
+        turn.wait_for_key(run_id)
 
 
-def slot_taken(key: Turn, run_id: str) -> Busy:
+def key_taken(turn: Turn, run_id: str) -> Busy:
+    """The error of one who finds another run executing, and does not wait."""
+    return Busy(
+        f"run {ids.short(run_id)} has the concurrency key {turn.name!r}",
+        hint="try again later, or wait for it: --on-conflict wait",
+    )
+
+
+def slot_taken(turn: Turn, run_id: str) -> Busy:
     """The error of one who finds another run waiting."""
     return Busy(
-        f"run {ids.short(run_id)} is waiting for the concurrency key {key.name!r} already, "
+        f"run {ids.short(run_id)} is waiting for the concurrency key {turn.name!r} already, "
         "and one may wait at a time",
         hint=f"try again later, or: {hints.command('list')}",
     )
