@@ -26,7 +26,7 @@ from durably_cli.version import __version__
 class Commands(TyperGroup):
     """The commands of the table, of which only the one that is called is imported.
 
-    They say of one that does not exist what does it here.
+    An unknown command's error suggests the right one.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -149,7 +149,7 @@ def _found_project(context: typer.Context) -> Path:
 
     given = context.find_root().params.get("project")
     project = locate_project(given)
-    needs_a_name = given or project.source == PROJECT_VARIABLE  # which one call may have had
+    needs_a_name = given or project.source == PROJECT_VARIABLE  # set for this call only?
     finds_it = not needs_a_name or is_found_from_here(project.folder)
     hints.called(project.folder, finds_project=finds_it)
     if project.source == VIRTUAL_ENVIRONMENT and sys.stderr.isatty():

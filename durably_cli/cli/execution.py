@@ -35,7 +35,7 @@ from durably_cli.values.quantities import plural
 
 
 class Presenter:
-    """Passes on to the printer what an observer sees, and remembers the run that is executed."""
+    """Passes on to Talk what an observer sees, and remembers the run that is executed."""
 
     def __init__(self, talk: Talk) -> None:
         self.run: LiveRun | None = None
@@ -65,15 +65,15 @@ def trigger_job(project: Path, request: Request, *, quiet: bool, as_json: bool) 
     """Make a run as the request says, and execute it; the exit code."""
     store = stores.open_store(project, to_write=True)
 
-    def act(attempt: Presenter) -> TriggerResult:
+    def act(presenter: Presenter) -> TriggerResult:
         def load(created: RunCreated | None) -> AnyJob:
             if created is None:
                 os.chdir(project)
             else:
-                attempt.enters(created, project)
-            return attempt.loads(project, request.job)
+                presenter.enters(created, project)
+            return presenter.loads(project, request.job)
 
-        return trigger(store, request, load, attempt)
+        return trigger(store, request, load, presenter)
 
     return _execute(store, act, quiet=quiet, as_json=as_json)
 
@@ -83,19 +83,19 @@ def resume_run(project: Path, run: str, *, quiet: bool, as_json: bool) -> int:
     store = stores.open_store(project)
     run_id = find_run(store, run)
 
-    def act(attempt: Presenter) -> TriggerResult:
+    def act(presenter: Presenter) -> TriggerResult:
         def load(created: RunCreated) -> AnyJob:
-            attempt.enters(created, project)
-            return _job_of(run_id, project, created.job, attempt)
+            presenter.enters(created, project)
+            return _job_of(run_id, project, created.job, presenter)
 
-        return resume(store, run_id, load, attempt)
+        return resume(store, run_id, load, presenter)
 
     return _execute(store, act, quiet=quiet, as_json=as_json)
 
 
-def _job_of(run_id: str, project: Path, name: str, attempt: Presenter) -> AnyJob:
+def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> AnyJob:
     try:
-        return attempt.loads(project, name)
+        return presenter.loads(project, name)
     except NotFound as error:
         raise NotFound(
             f"run {short(run_id)} is of the job {name}, which this project no longer has\n"
@@ -114,24 +114,24 @@ def _execute(
         spool = stack.enter_context(_spool(store)) if quiet else None
         streams = stack.enter_context(redirected(spool))
         talk = _talk(streams.stderr, quiet)
-        attempt = Presenter(talk)
-        ended = _acted(act, attempt, talk, store, streams, quiet=quiet)
-        with store.view(ended.run_id, ended.known) as view:
-            _print_result(view, ended, streams.stdout, is_terminal, quiet=quiet, as_json=as_json)
+        presenter = Presenter(talk)
+        result = _acted(act, presenter, talk, store, streams, quiet=quiet)
+        with store.view(result.run_id, result.known) as view:
+            _print_result(view, result, streams.stdout, is_terminal, quiet=quiet, as_json=as_json)
             go_on = hints.command("resume", short(view.run_id))
-            outcome = outcome_of(attempt.run, view) if attempt.run else None
-            code = say_outcome(view, ended, outcome, talk, go_on)
+            outcome = outcome_of(presenter.run, view) if presenter.run else None
+            code = say_outcome(view, result, outcome, talk, go_on)
             if code and spool:
                 from durably_cli.render.report import report  # only after a failure
 
-                secrets = attempt.run.secrets if attempt.run else NO_SECRETS
+                secrets = presenter.run.secrets if presenter.run else NO_SECRETS
                 streams.stderr.write(report(view, spool, go_on, secrets.mask))
             return code
 
 
 def _acted(
     act: Callable[[Presenter], TriggerResult],
-    attempt: Presenter,
+    presenter: Presenter,
     talk: Talk,
     store: Store,
     streams: Streams,
@@ -142,14 +142,14 @@ def _acted(
     process.end_late_threads_in_a_line(quiet=quiet)
     signals.install(
         on_first=lambda: _warn(streams, "stopping; a second signal ends it at once"),
-        before_exit=lambda: _leave_at_once(streams, attempt),
+        before_exit=lambda: _leave_at_once(streams, presenter),
     )
     try:
-        return act(attempt)
+        return act(presenter)
     except (Abort, KeyboardInterrupt) as stopped:  # one that the job raised itself, too
         abort = stopped if isinstance(stopped, Abort) else Interrupted(signal.SIGINT)
         talk.close()
-        return _ended_all_the_same(store, attempt.run, abort)
+        return _ended_all_the_same(store, presenter.run, abort)
     finally:
         talk.close()
         signals.uninstall()
@@ -160,7 +160,7 @@ def _acted(
 
 def _print_result(
     view: RunView,
-    ended: TriggerResult,
+    result: TriggerResult,
     out: TextIO,
     is_terminal: bool,
     *,
@@ -169,7 +169,7 @@ def _print_result(
 ) -> None:
     with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ends
         if as_json:
-            write_summary_json(view, out, {"disposition": str(ended.disposition)})
+            write_summary_json(view, out, {"disposition": str(result.disposition)})
         elif not quiet:
             _print_output(view, out, is_terminal=is_terminal)
         out.flush()
@@ -217,12 +217,12 @@ def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> Trig
     raise abort
 
 
-def _leave_at_once(streams: Streams, attempt: Presenter) -> None:
+def _leave_at_once(streams: Streams, presenter: Presenter) -> None:
     if streams.stderr.isatty():  # a live line hides the cursor, and its own way takes locks
         _write(streams, "\x1b[?25h\r\n")
-    if attempt.run is not None:
+    if presenter.run is not None:
         with hints.of_command_line():
-            command = hints.command("resume", short(attempt.run.run_id))
+            command = hints.command("resume", short(presenter.run.run_id))
         _warn(streams, f"left at once; go on where it was: {command}")
 
 

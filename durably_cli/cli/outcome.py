@@ -6,6 +6,7 @@ from durably_cli.engines.local.outcome import Outcome
 from durably_cli.engines.local.resume import TriggerResult, holder
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
+from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
 from durably_cli.render.timeline import seconds_of
@@ -15,17 +16,17 @@ from durably_cli.values.quantities import plural
 
 
 def say_outcome(
-    view: RunView, ended: TriggerResult, outcome: Outcome | None, talk: Talk, resume: str
+    view: RunView, result: TriggerResult, outcome: Outcome | None, talk: Talk, resume: str
 ) -> int:
     """Say what came of the run, and of this attempt if there was one; the exit code."""
     name = f"run {short(view.run_id)}"
     state = view.state
-    if ended.disposition is Disposition.COALESCED:
+    if result.disposition is Disposition.COALESCED:
         has = "waits for the key" if view.status is Status.PENDING else "has the key"
         talk.say(f"nothing was run: {name} of {state.created.job} {has}")
         return 0
     if view.status is Status.COMPLETED:
-        if ended.executed:
+        if result.executed:
             _say_completed(view, outcome, talk, name)
         else:
             talk.say(f"{name} had completed before, at {state.ended}; this is its output")
@@ -34,15 +35,18 @@ def say_outcome(
         if state.error is not None:
             talk.say_lines(state.error.traceback)
         where = f" in step {state.failed_step}" if state.failed_step else ""
-        before = "" if ended.executed else " before"
+        before = "" if result.executed else " before"
         talk.say(f"{name} failed{before}{where}{_saved(outcome)}")
         talk.say(f"once that is mended, go on where it was: {resume}")
         return 1
     if view.status is Status.CANCELLED:
         talk.say(f"{name} was cancelled")
         return 3
-    talk.say(f"{name} is {view.status}: another process holds it{holder(view)}")
-    return 0
+    if view.held:
+        talk.say(f"{name} is {view.status}: another process holds it{holder(view)}")
+        return 0
+    talk.say(f"{name} was interrupted: the process that held it is gone; go on: {resume}")
+    return Busy.exit_code
 
 
 def _say_completed(view: RunView, outcome: Outcome | None, talk: Talk, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Where a run's events go: a file, a list in memory, a table."""
+"""Where a run's events go: a file, a list in tests, a table."""
 
 from __future__ import annotations
 

@@ -272,17 +272,17 @@ def steps(events: Iterable[Event], unfinished: Mapping[str, StepState]) -> Itera
 
     `unfinished` is what `fold` said of the same events.
     """
-    attempt = 0
-    started = ""
+    attempt, starts = 0, dict[str, str]()
     for event in events:
         if isinstance(event, RunStarted):
             attempt += 1
         elif isinstance(event, StepStarted):
-            started = event.at
+            starts[event.name] = event.at
             last = unfinished.get(event.name)
             if last is not None and last.attempt == attempt:
                 yield last
         elif isinstance(event, StepCompleted):
+            started = starts.pop(event.name, event.at)
             yield StepState(
                 event.name, StepStatus.COMPLETED, attempt, started, event.ms, event.result
             )

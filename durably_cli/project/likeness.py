@@ -54,17 +54,18 @@ _REQUIREMENT = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)"
 
 def near_to(top: str, project: Path) -> list[str]:
     """The nearest names of modules and dependencies; none if this one is known itself."""
-    declared = {_alike(name) for name in _dependencies(project)}
-    names = {_alike(name): name for name in sorted({*_importable(project), *PACKAGES})}
-    if top in PACKAGES or _alike(top) in declared:
+    declared = {alike(name) for name in _dependencies(project)}
+    names = {alike(name): name for name in sorted({*_importable(project), *PACKAGES})}
+    if top in PACKAGES or alike(top) in declared:
         return []
     names = dict.fromkeys(declared, "") | names
     cutoff = _NEAR_IF_SHORT if len(top) <= _SHORT else _NEAR
-    found = difflib.get_close_matches(_alike(top), names, n=2, cutoff=cutoff)
+    found = difflib.get_close_matches(alike(top), names, n=2, cutoff=cutoff)
     return [names[each] or each for each in found]
 
 
-def _alike(name: str) -> str:
+def alike(name: str) -> str:
+    """What a registry of packages makes of a name: it takes these for the same."""
     return re.sub(r"[-_.]+", "_", name.casefold())
 
 

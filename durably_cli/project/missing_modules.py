@@ -34,7 +34,7 @@ def hint(error: BaseException, job_module: Path) -> str | None:
     top, _, rest = (name if type(name) is str else "").partition(".")
     if not (top.isidentifier() and top.isascii()):
         return None
-    if _alike(top) == "durably":
+    if likeness.alike(top) == "durably":
         return "the module is durably_cli: from durably_cli import define_job"
     if (place := _place(top)) is not None:
         return f"{top} is {hints.quoted(place)}, and has no {rest}" if rest else None
@@ -97,23 +97,18 @@ def _file_of(top: str, project: Path, importing: Path | None) -> Path | None:
     return None
 
 
-def _alike(name: str) -> str:
-    """What a registry of packages makes of a name: it takes these for the same."""
-    return name.casefold().replace("-", "_").replace(".", "_")
-
-
 def _named_alike(top: str, project: Path) -> Path | None:
     """What in the project has a name that a package of this one could be taken for."""
-    wanted = _alike(top)
-    if wanted.startswith("durably") or _alike(project.name) == wanted:
+    wanted = likeness.alike(top)
+    if wanted.startswith("durably") or likeness.alike(project.name) == wanted:
         return project
     seen = 0
     for folder, folders, files in os.walk(project):
         folders[:] = [each for each in folders if not (each.startswith(".") or each in _OTHERS)]
         for each in (*folders, *files):
-            if _alike(each.partition(".")[0]) == wanted:
+            if likeness.alike(each.partition(".")[0]) == wanted:
                 return Path(folder) / each
-        seen += len(files)
+        seen += len(folders) + len(files)
         if seen > _MOST_FILES:
             break
     return None
@@ -123,7 +118,7 @@ _OTHERS = frozenset(("venv", "env", "node_modules", "site-packages", "__pycache_
 """Folders of what others wrote."""
 
 _MOST_FILES = 20_000
-"""How many files of a large project are looked at."""
+"""How many files and folders of a large project are looked at."""
 
 
 def _how_to_import(found: Path, project: Path) -> str:

@@ -31,11 +31,11 @@ class _Noted:
     shields: int = 0
     raised: bool = False
     is_forking: bool = False
-    brackets: int = 0
-    last_bracket: int = 0
-    modules: int = 0
-    comes_again: bool = False
-    is_sent_again: bool = False
+    brackets: int = 0  # how many pairs of fork hooks are registered
+    last_bracket: int = 0  # the pair that closes the shield of this fork
+    modules: int = 0  # how many were loaded when the newest pair was registered
+    comes_again: bool = False  # is a signal to be raised once the fork is over?
+    is_sent_again: bool = False  # has it been sent, so that the next one is not a second one?
     sender: threading.Thread | None = None
     main_thread: int | None = threading.main_thread().ident
     stops: tuple[Callable[[Interrupted], object], ...] = ()

@@ -97,17 +97,22 @@ def _made_by(make: Callable[[object], str], value: object, what: str) -> str:
     return printable(text)
 
 
+_SIGNALS = "durably_cli.system.signals"
+
+
 def safely(make: Callable[[T], R], value: T) -> R | None:
     """What code of the user's gives; None if it raises anything.
 
-    A KeyboardInterrupt is its own where durably sees to signals, for then Ctrl-C is an Abort.
+    Only a KeyboardInterrupt that may be a Ctrl-C passes through. Under durably's own handler none
+    is: there Ctrl-C raises an Abort, which passes through as well.
     """
     try:
         return make(value)
     except Abort:
         raise
     except KeyboardInterrupt:
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be a Ctrl-C
+        handler = signal.getsignal(signal.SIGINT)
+        if getattr(handler, "__module__", None) != _SIGNALS:
             raise
         return None
     except BaseException:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from durably_cli.errors import Interrupted
 from durably_cli.journal.failures import describe
+from durably_cli.system import signals
 from durably_cli.values.untrusted import origin_of, repr_of, text_of
 from tests.conftest import Project
 from tests.harness.examples import REPOSITORY
@@ -123,11 +125,29 @@ def boom(error: BaseException) -> None:
     raise error
 
 
+@pytest.fixture
+def signals_of_a_command() -> Iterator[None]:
+    before = {signum: signal.getsignal(signum) for signum in signals.SIGNALS}
+    signals.install(lambda: None, lambda: None)
+    yield
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, lambda *_: None])
+def test_what_may_be_a_ctrl_c_is_not_taken_for_an_odd_exception(handler: Any) -> None:
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            text_of(StopsAtItsText())
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("name", ODD)
 def test_an_odd_exception_is_described_with_the_users_frames(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, signals_of_a_command: None
 ) -> None:
-    monkeypatch.setattr(signal, "getsignal", lambda signum: lambda *_: None)  # as a command has it
     try:
         boom(ODD[name])
     except BaseException as error:

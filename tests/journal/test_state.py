@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durably_cli.journal.events import (
+    FORMAT,
     Event,
     LogWritten,
     RunCancelled,
     RunCompleted,
+    RunCreated,
     RunHasFailed,
     RunInterrupted,
     RunStarted,
@@ -21,7 +23,8 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.journal.state import NotARun, RunState, fold, steps
-from tests.harness.strategies import journals
+from durably_cli.values.strict_json import Json
+from tests.harness.strategies import RUN, journals
 
 
 def model(events: list[Event]) -> dict[str, Any]:
@@ -103,6 +106,21 @@ def test_steps_come_in_the_order_of_their_last_starts() -> None:
         ("one", "completed"),
         ("two", "failed"),
     ]
+
+
+def test_steps_side_by_side_have_their_own_starts() -> None:
+    at = [f"2026-11-24T03:52:0{second}.000Z" for second in range(5)]
+    events = [
+        RunCreated(FORMAT, RUN, "job", Json("{}"), at[0]),
+        RunStarted(1, 1, "host", at[0]),
+        StepStarted("first", at[1]),
+        StepStarted("second", at[2]),
+        StepCompleted("first", 2000, Json("1"), at[3]),
+        StepCompleted("second", 1000, Json("2"), at[3]),
+        StepCompleted("no start", 0, Json("3"), at[4]),
+    ]
+    started = {step.name: step.started for step in steps(events, {})}
+    assert started == {"first": at[1], "second": at[2], "no start": at[4]}
 
 
 def test_an_attempt_knows_how_it_ended() -> None:

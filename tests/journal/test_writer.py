@@ -54,6 +54,22 @@ def in_threads(act: Callable[[int], None]) -> None:
         thread.join()
 
 
+def append_until_lost(journal: Journal) -> tuple[set[str], int]:
+    """The names that were acknowledged, and how many threads were told that the journal is lost."""
+    acknowledged, lost = set[str](), list[JournalLost]()
+
+    def append(thread: int) -> None:
+        try:
+            for number in range(EACH):
+                journal.append(result(f"{thread}-{number}"))
+                acknowledged.add(f"{thread}-{number}")
+        except JournalLost as error:
+            lost.append(error)
+
+    in_threads(append)
+    return acknowledged, len(lost)
+
+
 def test_all_who_write_while_a_sync_runs_share_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,20 +149,10 @@ def test_a_sync_that_fails_stops_all_threads_and_what_was_acknowledged_is_there(
         real(fd)
 
     monkeypatch.setattr(files, "sync", failing)
-    acknowledged, lost = list[str](), list[str]()
-
-    def append(thread: int) -> None:
-        try:
-            for number in range(EACH):
-                journal.append(result(f"{thread}-{number}"))
-                acknowledged.append(f"{thread}-{number}")
-        except JournalLost as error:
-            lost.append(str(error))
-
     with journal:
-        in_threads(append)
-        assert set(acknowledged) == names_in(journal)
-    assert len(lost) == THREADS
+        acknowledged, lost = append_until_lost(journal)
+        assert acknowledged == names_in(journal)
+    assert lost == THREADS
     assert syncs == 6, "a sync was asked for again after one that failed"
 
 
@@ -164,20 +170,10 @@ def test_a_write_that_fails_loses_nothing_that_was_acknowledged(
         real(fd, data)
 
     monkeypatch.setattr(files, "write_all", failing)
-    acknowledged, lost = list[str](), list[str]()
-
-    def append(thread: int) -> None:
-        try:
-            for number in range(EACH):
-                journal.append(result(f"{thread}-{number}"))
-                acknowledged.append(f"{thread}-{number}")
-        except JournalLost as error:
-            lost.append(str(error))
-
     with journal:
-        in_threads(append)
-        assert set(acknowledged) <= names_in(journal)
-    assert len(lost) == THREADS
+        acknowledged, lost = append_until_lost(journal)
+        assert acknowledged <= names_in(journal)
+    assert lost == THREADS
 
 
 def test_a_log_line_does_not_wait_for_the_sync_of_another_thread(

@@ -116,7 +116,7 @@ def _end_of(
         except JournalLost:  # a Ctrl-C in the middle of an append has closed the journal
             if isinstance(interrupt, Interrupted):
                 raise
-        raise
+        raise  # after a signal the lost journal is the error, after the job's own Ctrl-C that is
     except (Abort, ChildEnds):
         raise
     except BaseException as error:  # SystemExit too: leaving is not completing

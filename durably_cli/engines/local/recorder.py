@@ -6,6 +6,7 @@ middle of another report of the same thread waits for the end of that one.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from threading import Lock, get_ident
@@ -16,6 +17,9 @@ from durably_cli.journal.log import Log
 from durably_cli.system.process import this
 
 _CAN_WAIT = (LogWritten, ProgressReported)
+
+_BEHIND_THE_HANDLER = 0.001
+"""Seconds that another thread leaves to the handler's report, for a lock is not fair."""
 
 
 class Recorder:
@@ -40,7 +44,7 @@ class Recorder:
             return
         self._is_reporting = True
         try:
-            with self._gate:  # threads that report without a pause stay behind it
+            with self._gate:
                 self._append(event)
                 self._recorded(event)
                 if self._waiting:
@@ -85,8 +89,8 @@ class Recorder:
         else:
             self._others.add(thread)
             try:
-                with self._gate:
-                    pass
+                if self._is_reporting:
+                    time.sleep(_BEHIND_THE_HANDLER)
                 self._append(event)
                 with self._gate:
                     self._recorded(event)

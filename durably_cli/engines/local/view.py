@@ -59,11 +59,11 @@ class RunView:
         return self._reading.torn.size if self._reading.torn and not self.held else 0
 
     def events(self) -> Iterator[Event]:
-        """The same events again."""
+        """The same events again; one iterator at a time, for they share the file's offset."""
         return (event for _, event in self.lines())
 
     def lines(self) -> Iterator[tuple[bytes, Event]]:
-        """The same lines again, without their newlines."""
+        """The same lines again, without their newlines; one iterator at a time."""
         return JournalReader(self._fd, self.path, self.run_id, size=self._reading.end).with_lines()
 
     def open(self) -> BinaryIO:
