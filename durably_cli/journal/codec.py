@@ -44,6 +44,7 @@ _KINDS = {
     str | None: _Kind((str, type(None)), encode_basestring_ascii),
     float: _Kind((int, float), to_json),
     float | None: _Kind((int, float, type(None)), to_json),
+    list[str]: _Kind((list,), to_json),
     dict[str, str]: _Kind((dict,), to_json),
     dict[str, Any]: _Kind((dict,), to_json),
     ErrorInfo: _Kind((dict,), lambda error: to_json(error._asdict())),
@@ -51,7 +52,6 @@ _KINDS = {
 }
 """How a field of a declared type is written and read."""
 
-_ERROR_PARTS = ErrorInfo._fields
 _MISSING = object()
 END_BYTES = CRC_BYTES + 1
 """The checksum's bytes and the newline's."""
@@ -245,8 +245,10 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
             raise BadLine(f"the {name} of its {called} is a {type(value).__name__}")
         elif isinstance(value, (int, float)) and not _is_number(value, kind):
             raise BadLine(f"the {name} of its {called} is beyond all numbers")
+        elif declared == list[str] and not all(isinstance(each, str) for each in fields[name]):
+            raise BadLine(f"the {name} of its {called} are not all texts")
         elif declared is ErrorInfo:
-            value = ErrorInfo(**{part: str(fields[name].get(part, "")) for part in _ERROR_PARTS})
+            value = ErrorInfo(*(str(fields[name].get(part, "")) for part in ErrorInfo._fields))
         values.append(value)
     event: Event = cls._make(values)
     return event

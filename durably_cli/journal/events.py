@@ -111,10 +111,15 @@ class RunStarted(NamedTuple):
 
 @event("step.started")
 class StepStarted(NamedTuple):
-    """The function of a step is about to be called."""
+    """The function of a step is about to be called.
+
+    `during` are the steps whose failures the handler was handling then. The first start behind a
+    failure is synced: whether that is carried depends on it.
+    """
 
     name: str
     at: str
+    during: list[str] = []
 
 
 @event("step.completed", durable=True)
@@ -129,11 +134,21 @@ class StepCompleted(NamedTuple):
 
 @event("step.failed", durable=True)
 class StepFailed(NamedTuple):
-    """A step raised. Recorded, never replayed."""
+    """A step raised; `raised` is what makes the exception again, if the failure is carried."""
 
     name: str
     ms: int
     error: ErrorInfo
+    at: str
+    raised: dict[str, Any] = {}
+
+
+@event("step.discarded", durable=True)
+class StepDiscarded(NamedTuple):
+    """Somebody wants a step executed again, whatever came of it before."""
+
+    name: str
+    by: str
     at: str
 
 
@@ -168,11 +183,15 @@ class RunCompleted(NamedTuple):
 
 @event("run.failed", durable=True)
 class RunHasFailed(NamedTuple):
-    """The handler raised; `step` is the step whose exception it was, if one's. May be resumed."""
+    """The handler raised. May be resumed.
+
+    `step` is the step that the exception came from, if one; `steps` are all of them, if several.
+    """
 
     error: ErrorInfo
     at: str
     step: str | None = None
+    steps: list[str] = []
 
 
 @event("run.interrupted")

@@ -15,7 +15,7 @@ from typing import Any
 from zlib import crc32
 
 from durably_cli.journal.blobs import is_blob_reference
-from durably_cli.journal.codec import END_BYTES, BadLine, Line, decode, is_time, sealed
+from durably_cli.journal.codec import END_BYTES, BadLine, Line, decode, encode, is_time, sealed
 from durably_cli.journal.events import Event, StepCompleted, StepStarted
 from durably_cli.values.strict_json import SCAN, has_lone_surrogate, to_json
 
@@ -35,7 +35,9 @@ def started(seq: int, event: StepStarted, previous: int) -> Line:
 
     As for a result, the step has looked at each part of it, so that every reader takes it.
     """
-    name, at = event
+    name, at, during = event
+    if during:
+        return encode(seq, event, previous)
     return sealed(
         f'{{"seq":{seq},"type":"step.started","name":{_quoted(name)},"at":"{at}"', previous
     )

@@ -85,7 +85,9 @@ class Secrets:
         if isinstance(event, ProgressReported) and event.message:
             return event._replace(message=self.mask(event.message))
         if isinstance(event, StepFailed):
-            return event._replace(error=self.masked_error(event.error))
+            return event._replace(
+                error=self.masked_error(event.error), raised=self._masked(event.raised)
+            )
         return event
 
     def _masked(self, value: Any) -> Any:

@@ -1,16 +1,17 @@
 """What a run is: a fold of its events. Pure; it knows no file, no clock and no lock.
 
 The state holds what is unfinished step by step and the rest as counts, so that a journal of a
-million events folds in the memory of a small one. `steps` walks the events again for the rest.
+million events folds in the memory of a small one. `step_state` walks the events again for the rest.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
+from durably_cli.journal.carried import Failures
 from durably_cli.journal.events import (
     OF_NO_ATTEMPT,
     ErrorInfo,
@@ -25,10 +26,12 @@ from durably_cli.journal.events import (
     RunRepaired,
     RunStarted,
     StepCompleted,
+    StepDiscarded,
     StepFailed,
     StepStarted,
     Unknown,
 )
+from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.values.strict_json import Json
 
 
@@ -43,29 +46,6 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
     DAMAGED = "damaged"
     UNREADABLE = "unreadable"
-
-
-class StepStatus(StrEnum):
-    """Where a step stands; STARTED, when its process is gone, means in doubt."""
-
-    STARTED = "started"
-    COMPLETED = "completed"
-    FAILED = "failed"
-
-
-class StepState(NamedTuple):
-    """One step: which attempt ran it last, when, for how long, and what came of it.
-
-    `ms` is None while it has no result; `result` is None unless it completed.
-    """
-
-    name: str
-    status: StepStatus
-    attempt: int
-    started: str
-    ms: int | None = None
-    result: Json | None = None
-    error: ErrorInfo | None = None
 
 
 NO_END = "no end recorded"
@@ -92,6 +72,7 @@ class RunState:
         self.status = Status.PENDING
         self.attempts: list[Attempt] = []
         self.unfinished: dict[str, StepState] = {}
+        self.failures: Failures | None = None
         self.completed_steps = 0
         self.completed_ms = 0
         self.log_lines = 0
@@ -108,6 +89,7 @@ class RunState:
         copied = copy.copy(self)
         copied.attempts = [copy.copy(attempt) for attempt in self.attempts]
         copied.unfinished = {**self.unfinished}
+        copied.failures = copy.deepcopy(self.failures)
         copied.repaired, copied.unknown = [*self.repaired], [*self.unknown]
         return copied
 
@@ -130,6 +112,11 @@ class RunState:
     def in_doubt(self) -> list[StepState]:
         """Steps that were started and have no result: their effect may or may not have happened."""
         return [step for step in self.unfinished.values() if step.status is StepStatus.STARTED]
+
+    @property
+    def carried(self) -> list[str]:
+        """Steps whose failures the next attempt replays: see `carried`."""
+        return self.failures.carried if self.failures else []
 
     @property
     def failed_steps(self) -> list[StepState]:
@@ -182,6 +169,8 @@ def _folds(kind: type[Event]) -> Callable[[Apply], Apply]:
 def _step_started(state: RunState, event: StepStarted) -> None:
     attempt = len(state.attempts)
     state.unfinished[event.name] = StepState(event.name, StepStatus.STARTED, attempt, event.at)
+    if state.failures is not None:
+        state.failures.started(event)
 
 
 @_folds(StepCompleted)
@@ -189,6 +178,8 @@ def _step_completed(state: RunState, event: StepCompleted) -> None:
     state.unfinished.pop(event.name, None)
     state.completed_steps += 1
     state.completed_ms += event.ms
+    if state.failures is not None:
+        state.failures.completed(event.name)
 
 
 @_folds(StepFailed)
@@ -198,6 +189,14 @@ def _step_failed(state: RunState, event: StepFailed) -> None:
     state.unfinished[event.name] = StepState(
         event.name, StepStatus.FAILED, attempt, started, ms=event.ms, error=event.error
     )
+    state.failures = state.failures or Failures()
+    state.failures.failed(event)
+
+
+@_folds(StepDiscarded)
+def _step_discarded(state: RunState, event: StepDiscarded) -> None:
+    if state.failures is not None:
+        state.failures.discarded(event.name)
 
 
 @_folds(LogWritten)
@@ -216,6 +215,8 @@ def _run_started(state: RunState, event: RunStarted) -> None:
     state.status = Status.RUNNING
     state.ended = state.progress = None
     _forget_failure(state)
+    if state.failures is not None:
+        state.failures.next_attempt()
 
 
 @_folds(RunInterrupted)
@@ -232,6 +233,8 @@ def _run_completed(state: RunState, event: RunCompleted) -> None:
 @_folds(RunHasFailed)
 def _run_failed(state: RunState, event: RunHasFailed) -> None:
     state.error, state.failed_step = event.error, event.step
+    if state.failures is not None:
+        state.failures.run_failed(event.steps or filter(None, [event.step]))
     _end(state, Status.FAILED, event.at)
 
 
@@ -265,24 +268,3 @@ def _forget_failure(state: RunState) -> None:
 def _close_attempt(state: RunState, at: str, outcome: str) -> None:
     if state.attempts:
         state.attempts[-1].ended, state.attempts[-1].outcome = at, outcome
-
-
-def steps(events: Iterable[Event], unfinished: Mapping[str, StepState]) -> Iterator[StepState]:
-    """Every step's last word, in the order of their last starts.
-
-    `unfinished` is what `fold` said of the same events.
-    """
-    attempt, starts = 0, dict[str, str]()
-    for event in events:
-        if isinstance(event, RunStarted):
-            attempt += 1
-        elif isinstance(event, StepStarted):
-            starts[event.name] = event.at
-            last = unfinished.get(event.name)
-            if last is not None and last.attempt == attempt:
-                yield last
-        elif isinstance(event, StepCompleted):
-            started = starts.pop(event.name, event.at)
-            yield StepState(
-                event.name, StepStatus.COMPLETED, attempt, started, event.ms, event.result
-            )

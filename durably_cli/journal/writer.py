@@ -58,18 +58,22 @@ class Journal:
         self._writing, self._syncing = threading.Lock(), threading.Lock()
         self._failure: OSError | None = None
         self._is_cut_back: bool | None = None
-        self._has_ended = False
+        self._has_ended = self._is_behind_failure = False
         self._pid = os.getpid()
 
     @shielded
     def append(self, event: Event) -> None:
         """Add a line; return once it is on disk, if the event is a durable one.
 
+        So is the first start of a step behind a failure: whether that is carried depends on it.
         A large result goes to a file of its own, and the line names that.
         """
         place = self._write(event)
         if type(event) in DURABLE:
             self._sync(place, event)
+        elif self._is_behind_failure and isinstance(event, StepStarted):
+            self._sync(place, event)
+            self._is_behind_failure = False
 
     @shielded
     def write(self, event: Event) -> int:
@@ -130,6 +134,7 @@ class Journal:
                 data, crc = fast_codec.completed(self._lines, event, self._crc)
             else:
                 data, crc = line_of(self._lines, event, self._crc)
+                self._is_behind_failure |= isinstance(event, StepFailed)
             try:
                 files.write_all(self._lock.fd, data)
                 if type(event) in DURABLE:

@@ -8,7 +8,8 @@ from typing import Any
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
 from durably_cli.journal.blobs import size_of
-from durably_cli.journal.state import Attempt, Status, StepState, StepStatus
+from durably_cli.journal.state import Attempt, Status
+from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.timeline import seconds_between, seconds_of
 from durably_cli.system import clock, ids
 

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import Event, LogWritten
-from durably_cli.journal.state import StepState, steps
+from durably_cli.journal.step_state import StepState, step_states
 from durably_cli.render.record import (
     COLUMNS,
     SCHEMA,
@@ -90,7 +90,7 @@ def write_log_json(log: LogWritten, out: TextIO) -> None:
 
 def all_steps(view: RunView) -> Iterator[StepState]:
     """Every step's last word."""
-    return steps(view.events(), view.state.unfinished)
+    return step_states(view.events(), view.state.unfinished)
 
 
 def log_lines(events: Iterable[Event]) -> Iterator[LogWritten]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from time import perf_counter
 from types import CodeType
@@ -12,6 +13,8 @@ from durably_cli.errors import Abort, StepMisused, ValueRefused
 from durably_cli.journal.events import StepCompleted, StepFailed, StepStarted
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
+from durably_cli.journal.raised import parts_of
+from durably_cli.steps.causes import steps_of
 from durably_cli.steps.operation import Call, Past, Plan, Raised
 from durably_cli.system import clock
 from durably_cli.system.process import this
@@ -30,7 +33,9 @@ class FunctionCall(NamedTuple):
 
     def plan(self, past: Past) -> Plan:
         """Started, called, and completed or failed."""
-        yield StepStarted(self.name, clock.now())
+        handled = sys.exception()
+        during = [] if handled is None else steps_of(handled)
+        yield StepStarted(self.name, clock.now(), during)
         owner = this.pid
         begun = perf_counter()
         value = yield Call(self.fn, self.args)
@@ -42,7 +47,8 @@ class FunctionCall(NamedTuple):
             raise
         except BaseException as error:
             if this.pid == owner:  # a child that the function forked ends as it means to
-                yield StepFailed(self.name, _ms_since(begun), describe(error), clock.now())
+                described, parts = describe(error), parts_of(error)
+                yield StepFailed(self.name, _ms_since(begun), described, clock.now(), parts)
             return Raised(error)
         yield StepCompleted(self.name, _ms_since(begun), text, clock.now())
         return back

@@ -9,6 +9,7 @@ from typing import Any
 
 from durably_cli.errors import Abort, StepMisused
 from durably_cli.journal.events import Event
+from durably_cli.journal.raised import raised_again
 from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised, Wait
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
@@ -36,6 +37,8 @@ class Driver:
         """What came of it, before or now."""
         if operation.name in self.past.results:
             return self.replay(operation.name, operation.converter)
+        if operation.name in self.past.failures:
+            raise self._carried(operation.name)
         return self.carry_out(operation.plan(self.past))
 
     def replay(self, name: str, converter: Converter) -> Any:
@@ -54,6 +57,12 @@ class Driver:
         del results[name]
         self._replayed(name)
         return value
+
+    def _carried(self, name: str) -> BaseException:
+        """The exception of a failure that the handler before this one lived on after."""
+        error = raised_again(self.past.failures.pop(name))
+        self._replayed(name)
+        return error
 
     def carry_out(self, plan: Plan) -> Any:
         """Perform the effects of a plan, one after the other; what it returns, or raises."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from durably_cli.journal.events import Event
+from durably_cli.journal.events import Event, StepFailed
 from durably_cli.values.plain import Converter
 from durably_cli.values.strict_json import Json
 
@@ -58,12 +58,13 @@ Plan: TypeAlias = Generator[Effect, Any, Any]
 class Past(NamedTuple):
     """What the journal has of a run's steps, by their names.
 
-    `results` are those that completed, each taken out when it is handed back; `unfinished` the last
-    event, other than a start, of each that has none.
+    `results` are those that completed, and `failures` those that are carried, each taken out when
+    it is handed back; `unfinished` the last event, other than a start, of each without a result.
     """
 
     results: dict[str, Json]
     unfinished: dict[str, Event]
+    failures: dict[str, StepFailed] = {}
 
 
 class Operation(Protocol):

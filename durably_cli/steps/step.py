@@ -18,6 +18,7 @@ from durably_cli.errors import Abort, StepMisused
 from durably_cli.journal.events import Event, LogWritten, ProgressReported
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.steps.call import FunctionCall, async_refused, is_async
+from durably_cli.steps.causes import mark
 from durably_cli.steps.driver import Driver
 from durably_cli.steps.logger import Logger
 from durably_cli.steps.operation import Operation, Past
@@ -26,7 +27,7 @@ from durably_cli.steps.stop import Stop
 from durably_cli.system import clock
 from durably_cli.values import convert, declared, plain
 from durably_cli.values.strict_json import Json
-from durably_cli.values.untrusted import origin_of, repr_of, text_of
+from durably_cli.values.untrusted import repr_of, text_of
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -75,7 +76,6 @@ class Step:
         self._record, self._replayed = record, replayed
         self._secrets = secrets if secrets else None
         self._last = _NOTHING_YET
-        self._last_failure: tuple[str, BaseException] | None = None
         self._connect(Past({} if results is None else results, {}), Stop())
 
     @overload
@@ -139,16 +139,6 @@ class Step:
         if self._scope.refused is not None:
             raise self._scope.refused
 
-    def step_of(self, error: BaseException | None) -> str | None:
-        """The step that raised this exception, or the one that it came from."""
-        seen = set[int]()
-        while error is not None and id(error) not in seen:
-            seen.add(id(error))
-            if self._last_failure is not None and self._last_failure[1] is error:
-                return self._last_failure[0]
-            error = origin_of(error)
-        return None
-
     def _converter_for(
         self, name: str, fn: Callable[..., object], returns: object
     ) -> plain.Converter:
@@ -182,7 +172,7 @@ class Step:
         except Abort:
             raise
         except BaseException as error:
-            self._last_failure = operation.name, error
+            mark(error, operation.name)
             raise
         finally:
             self._scope.running = None

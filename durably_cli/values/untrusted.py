@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from durably_cli import version
 from durably_cli.errors import Abort
@@ -25,13 +25,20 @@ LOADERS = ("<frozen importlib", "<frozen runpy")
 _TRACEBACK = BaseException.__dict__["__traceback__"].__get__
 _CAUSE = BaseException.__dict__["__cause__"].__get__
 _CONTEXT = BaseException.__dict__["__context__"].__get__
+_VARIABLES = BaseException.__dict__["__dict__"].__get__
+_MEMBERS = BaseExceptionGroup.__dict__["exceptions"].__get__
 _HIDES_CONTEXT = BaseException.__dict__["__suppress_context__"].__get__
 """What every exception has, past what a class of exceptions makes of these names."""
 
 
+def origins_of(error: BaseException) -> tuple[BaseException | None, BaseException | None]:
+    """Its cause, and what was handled when it was raised."""
+    return _CAUSE(error), _CONTEXT(error)
+
+
 def origin_of(error: BaseException) -> BaseException | None:
     """What this one came from: its cause, else what was handled when it was raised."""
-    cause, context = _CAUSE(error), _CONTEXT(error)
+    cause, context = origins_of(error)
     found: BaseException | None = context if cause is None else cause
     return found
 
@@ -46,6 +53,20 @@ def traceback_of(error: BaseException) -> TracebackType | None:
     """Its traceback, past what its class makes of the name."""
     found: TracebackType | None = _TRACEBACK(error)
     return found
+
+
+def variables_of(error: BaseException) -> dict[str, Any]:
+    """Its own attributes, past what its class makes of them."""
+    found: dict[str, Any] = _VARIABLES(error)
+    return found
+
+
+def members_of(error: BaseException) -> tuple[BaseException, ...]:
+    """The exceptions of a group; of any other one there are none."""
+    members: tuple[BaseException, ...] = ()
+    if isinstance(error, BaseExceptionGroup):
+        members = _MEMBERS(error)
+    return members
 
 
 def files_of(error: BaseException) -> Iterator[str]:
@@ -77,6 +98,12 @@ def raised_by_the_user(error: BaseException) -> BaseException | None:
 def class_name(error: BaseException) -> str:
     """The name of its class."""
     return printable(type.__dict__["__qualname__"].__get__(type(error)))
+
+
+def class_path(error: BaseException) -> str:
+    """Where its class is: the module, a colon, and the name in it."""
+    module = safely(lambda raised: type(raised).__module__, error)
+    return printable(f"{module if isinstance(module, str) else '?'}:{class_name(error)}")
 
 
 def text_of(value: object) -> str:

@@ -20,6 +20,7 @@ from durably_cli.journal.events import (
     RunInterrupted,
     RunStarted,
     StepCompleted,
+    StepDiscarded,
     StepFailed,
     StepStarted,
 )
@@ -42,6 +43,8 @@ values = st.recursive(
 )
 jsons = values.map(lambda value: Json(to_json(value)))
 errors = st.builds(ErrorInfo, texts, texts, texts)
+objects = st.dictionaries(texts, values, max_size=3)
+some_names = st.just([]) | st.lists(names, max_size=3)
 labels = st.dictionaries(texts, texts, max_size=3)
 
 created: st.SearchStrategy[RunCreated] = st.builds(
@@ -71,16 +74,17 @@ later: st.SearchStrategy[Event] = st.one_of(
         dropped=counts,
         kept=st.none() | texts,
     ),
-    st.builds(StepStarted, name=names, at=times),
+    st.builds(StepStarted, name=names, at=times, during=some_names),
     st.builds(StepCompleted, name=names, ms=counts, result=jsons, at=times),
-    st.builds(StepFailed, name=names, ms=counts, error=errors, at=times),
+    st.builds(StepFailed, name=names, ms=counts, error=errors, at=times, raised=objects),
+    st.builds(StepDiscarded, name=names, by=texts, at=times),
     st.builds(
         LogWritten,
         level=st.sampled_from(["info", "warn", "error"]),
         message=texts,
         at=times,
         step=st.none() | names,
-        data=st.dictionaries(texts, values, max_size=3),
+        data=objects,
     ),
     st.builds(
         ProgressReported,
@@ -90,7 +94,7 @@ later: st.SearchStrategy[Event] = st.one_of(
         message=st.none() | texts,
     ),
     st.builds(RunCompleted, output=jsons, at=times),
-    st.builds(RunHasFailed, error=errors, at=times, step=st.none() | names),
+    st.builds(RunHasFailed, error=errors, at=times, step=st.none() | names, steps=some_names),
     st.builds(RunInterrupted, signal=texts, at=times),
     st.builds(RunCancelled, at=times, reason=st.none() | texts),
 )

@@ -22,7 +22,8 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.journal.state import NotARun, RunState, fold, steps
+from durably_cli.journal.state import NotARun, RunState, fold
+from durably_cli.journal.step_state import step_states
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN, journals
 
@@ -88,7 +89,7 @@ def test_steps_gives_every_completion_and_every_unfinished_step_of_an_attempt_on
     events: list[Event],
 ) -> None:
     state = fold(events)
-    found = list(steps(events, state.unfinished))
+    found = list(step_states(events, state.unfinished))
     completed = [step for step in found if step.result is not None]
     assert [step.name for step in completed] == [
         event.name for event in events if isinstance(event, StepCompleted)
@@ -101,7 +102,7 @@ def test_steps_come_in_the_order_of_their_last_starts() -> None:
     from tests.crash.test_bytes import EVENTS
 
     state = fold(EVENTS)
-    found = list(steps(EVENTS, state.unfinished))
+    found = list(step_states(EVENTS, state.unfinished))
     assert [(step.name, str(step.status)) for step in found] == [
         ("one", "completed"),
         ("two", "failed"),
@@ -119,7 +120,7 @@ def test_steps_side_by_side_have_their_own_starts() -> None:
         StepCompleted("second", 1000, Json("2"), at[3]),
         StepCompleted("no start", 0, Json("3"), at[4]),
     ]
-    started = {step.name: step.started for step in steps(events, {})}
+    started = {step.name: step.started for step in step_states(events, {})}
     assert started == {"first": at[1], "second": at[2], "no start": at[4]}
 
 

@@ -26,6 +26,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.render.lines import share
+from durably_cli.steps.causes import steps_of
 from durably_cli.values.strict_json import Json, to_json
 from tests.harness import strategies
 
@@ -98,8 +99,8 @@ def test_a_step_that_fails_raises_its_own_exception_and_is_recorded_with_the_use
     assert failed.error.message == "boom \\ud800"
     assert "in explode" in failed.error.traceback
     assert "durably_cli" not in failed.error.traceback
-    assert step.step_of(caught.value) == "bomb"
-    assert step.step_of(ValueError("other")) is None
+    assert steps_of(caught.value) == ["bomb"]
+    assert steps_of(ValueError("other")) == []
 
 
 def test_a_failure_is_not_replayed() -> None:
@@ -331,7 +332,7 @@ def test_exceptions_that_no_generator_passes_on_are_failures_like_any(
         step.run("bomb", explode)
     assert type(events[-1]) is StepFailed
     assert caught.value.__context__ is None
-    assert step.step_of(caught.value) == "bomb"
+    assert steps_of(caught.value) == ["bomb"]
 
 
 def test_a_dict_whose_items_raise_stop_iteration_fails_its_step() -> None:

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
 from durably_cli.engines.local.claims import Claims
-from durably_cli.engines.local.execute import host
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
+from durably_cli.engines.local.who import host
 from durably_cli.errors import InvalidInput
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference, is_file_name
 from durably_cli.journal.events import StepCompleted

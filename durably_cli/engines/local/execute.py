@@ -14,20 +14,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from durably_cli.engines.local import working_folder
+from durably_cli.engines.local import who, working_folder
 from durably_cli.engines.local.recorder import Recorder
 from durably_cli.errors import Abort, Interrupted, JournalLost
-from durably_cli.journal.events import Event, RunCompleted, RunHasFailed, RunInterrupted, RunStarted
+from durably_cli.journal.events import (
+    Event,
+    RunCompleted,
+    RunHasFailed,
+    RunInterrupted,
+    RunStarted,
+    StepDiscarded,
+)
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.state import RunState
 from durably_cli.journal.writer import Journal
+from durably_cli.steps.causes import steps_of
 from durably_cli.steps.operation import Past
 from durably_cli.steps.step import Step, step_of_attempt
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
 from durably_cli.system.process import this
-from durably_cli.values.strict_json import Json, printable
+from durably_cli.values.strict_json import Json
 from durably_cli.version import __version__
 
 
@@ -53,7 +61,8 @@ class LiveRun:
     """A run this process owns: its journal, what that held, and what it had of the steps.
 
     `dropped` is the size of the torn tail that was left behind, `saved_as` the file that still has
-    it, `secrets` what is to be masked in all that is shown of it.
+    it, `secrets` what is to be masked in all that is shown of it, `discards` which steps are to be
+    executed again.
     """
 
     def __init__(
@@ -64,10 +73,13 @@ class LiveRun:
         dropped: int = 0,
         saved_as: str | None = None,
         secrets: Secrets = NO_SECRETS,
+        discards: tuple[str, ...] = (),
     ) -> None:
         self.journal, self.state = journal, state
         self.past = past or Past({}, {})
         self.replayable = len(self.past.results)
+        self.carried = frozenset(self.past.failures)
+        self.discards: tuple[str, ...] = discards
         self.dropped, self.saved_as, self.secrets = dropped, saved_as, secrets
 
     @property
@@ -96,6 +108,8 @@ def execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
     try:
         with signals.stopping(stop.stop):
             record(_started(run, attempt, work.source))
+            for name in run.discards:
+                record(StepDiscarded(name, who.user(), clock.now()))
             record.end_with(_end_of(work, step, record, stop))
     finally:
         record.end()
@@ -120,8 +134,9 @@ def _end_of(
     except (Abort, ChildEnds):
         raise
     except BaseException as error:  # SystemExit too: leaving is not completing
-        error_info = work.secrets.masked_error(describe(error))
-        return RunHasFailed(error_info, clock.now(), step.step_of(error))
+        error_info, causes = work.secrets.masked_error(describe(error)), steps_of(error)
+        several = causes if len(causes) > 1 else []
+        return RunHasFailed(error_info, clock.now(), next(iter(causes), None), several)
     return RunCompleted(output, clock.now())
 
 
@@ -154,7 +169,7 @@ def _started(run: LiveRun, attempt: int, source: str | None) -> RunStarted:
     return RunStarted(
         attempt=attempt,
         pid=os.getpid(),
-        host=host(),
+        host=who.host(),
         at=clock.now(),
         versions={"durably": __version__, "python": sys.version.split()[0]},
         source=source,
@@ -162,11 +177,6 @@ def _started(run: LiveRun, attempt: int, source: str | None) -> RunStarted:
         kept=run.saved_as,
         folder="" if folder == run.state.created.folder else folder,
     )
-
-
-def host() -> str:
-    """This machine's name, for journals."""
-    return printable(os.uname().nodename)
 
 
 def source_hash(path: Path) -> str | None:

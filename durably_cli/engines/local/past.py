@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from durably_cli import hints
 from durably_cli.errors import JournalLost
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
-from durably_cli.journal.events import TYPES, Event, StepCompleted, StepStarted
+from durably_cli.journal.events import (
+    TYPES,
+    Event,
+    StepCompleted,
+    StepDiscarded,
+    StepFailed,
+    StepStarted,
+)
+from durably_cli.journal.state import RunState
 from durably_cli.steps.operation import Past
 from durably_cli.values.strict_json import Json
 
@@ -35,18 +43,26 @@ class Results(dict[str, Json]):
 
 def past_of(journal: Path) -> Past:
     """What is there to gather into, for the journal at this path."""
-    return Past(Results(journal), {})
+    return Past(Results(journal), {}, {})
+
+
+def carried_of(state: RunState, past: Past, redo: Sequence[str] = ()) -> dict[str, StepFailed]:
+    """The failures that are carried, but of steps to `redo`."""
+    failures = ((name, past.unfinished.get(name)) for name in state.carried if name not in redo)
+    return {name: event for name, event in failures if isinstance(event, StepFailed)}
 
 
 def gather(events: Iterable[Event], past: Past) -> Iterator[Event]:
     """Pass the events on, and gather what they say of steps."""
-    results, unfinished = past
+    results, unfinished, _ = past
     of_steps = {cls for name, cls in TYPES.items() if name.startswith("step.")} - {StepStarted}
     for event in events:
         if isinstance(event, StepCompleted):
             results[event.name] = event.result
             if unfinished:
                 unfinished.pop(event.name, None)
+        elif isinstance(event, StepDiscarded):
+            unfinished.pop(event.name, None)
         elif type(event) in of_steps:
             unfinished[str(event[0])] = event  # its name is the first field of all of them
         yield event

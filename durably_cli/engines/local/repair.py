@@ -11,7 +11,7 @@ import os
 from typing import NamedTuple
 
 from durably_cli import hints
-from durably_cli.engines.local.execute import host
+from durably_cli.engines.local import who
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalDamaged, JournalError, NotFound
 from durably_cli.journal import ownership
@@ -19,7 +19,6 @@ from durably_cli.journal.blobs import Blobs
 from durably_cli.journal.events import RunRepaired, StepCompleted
 from durably_cli.journal.reader import JournalReader
 from durably_cli.system import clock
-from durably_cli.values.strict_json import printable
 
 
 class Cut(NamedTuple):
@@ -48,8 +47,8 @@ def repair(store: Store, run_id: str, cut: Cut) -> str:
             raise JournalError(f"{path} has changed since it was looked at", hint="try again")
         original = ownership.keep_original(lock, path, "damaged")
         repaired = RunRepaired(
-            by=_user(),
-            host=host(),
+            by=who.user(),
+            host=who.host(),
             line=cut.line,
             byte=cut.byte,
             reason=cut.reason,
@@ -101,12 +100,3 @@ def _lines_after(fd: int, start: int) -> int:
     with open(os.dup(fd), "rb") as file:
         file.seek(start)
         return sum(1 for _ in file)
-
-
-def _user() -> str:
-    import getpass  # only a repair asks
-
-    try:
-        return printable(getpass.getuser())
-    except (KeyError, OSError):
-        return str(os.geteuid())

@@ -6,14 +6,15 @@ job is imported before the run is this process's to execute.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, execute
-from durably_cli.engines.local.past import gather, past_of
+from durably_cli.engines.local.past import carried_of, gather, past_of
+from durably_cli.engines.local.redo import check_redo
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import take_turn, turn_of
 from durably_cli.engines.local.view import Checkpoint, RunView, fold_reading, is_imported
@@ -24,7 +25,7 @@ from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs, is_blob_reference
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.reader import JournalReader
-from durably_cli.journal.state import RunState
+from durably_cli.journal.state import RunState, Status
 from durably_cli.system import ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json
@@ -53,6 +54,10 @@ class Observer(Watcher, Protocol):
         """Another run, whose id this is, has the concurrency key; this one waits for its turn."""
 
 
+Load = Callable[[RunCreated], Runnable]
+"""Gives the job of a run."""
+
+
 class TriggerResult(NamedTuple):
     """The run a command ended up with. What came of it stands in its journal.
 
@@ -66,11 +71,17 @@ class TriggerResult(NamedTuple):
 
 
 def resume(
-    store: Store, run_id: str, load: Callable[[RunCreated], Runnable], observer: Observer
+    store: Store,
+    run_id: str,
+    load: Load,
+    observer: Observer,
+    redo: Sequence[str] = (),
 ) -> TriggerResult:
     """Execute a run from where it was left; one that has ended for good is left as it is.
 
-    Busy if another process holds it, or if its concurrency key is taken and waited for.
+    Failed steps to `redo` are executed again, though the handler lived on after their failures.
+    Busy if another process holds it, or if its concurrency key is taken and waited for; NotFound or
+    UsageError if there is nothing to redo.
     """
     try:
         lock = ownership.hold(store.path_of(run_id))
@@ -82,7 +93,9 @@ def resume(
             if isinstance(error, Busy):
                 raise held_by(view, error) from None
         raise
-    return resume_held(store, run_id, lock, load, observer, Disposition.CREATED, again=True)
+    return resume_held(
+        store, run_id, lock, load, observer, Disposition.CREATED, again=True, redo=redo
+    )
 
 
 def held_by(view: RunView, busy: Busy) -> Busy:
@@ -102,24 +115,59 @@ def resume_held(
     store: Store,
     run_id: str,
     lock: Lock,
-    load: Callable[[RunCreated], Runnable],
+    load: Load,
     observer: Observer,
     disposition: Disposition,
     *,
     again: bool,
+    redo: Sequence[str] = (),
 ) -> TriggerResult:
     """Execute the run whose journal is locked, unless it has ended.
 
-    A failed run has ended, unless it is to be executed `again`.
+    A failed run has ended, unless it is to be executed `again`. If that fails by nothing but
+    failures that were replayed, it has tried nothing new, and one more attempt executes those.
     """
     path = store.path_of(run_id)
+    attempt = _attempt(store, path, lock, load, observer, again=again, redo=redo)
+    if attempt is None:
+        return TriggerResult(run_id, disposition, executed=False)
+    while _has_tried_nothing_new(store, attempt.run):
+        try:
+            lock = ownership.hold(path)
+        except Busy:  # another process has come meanwhile
+            break
+        attempt = _attempt(store, path, lock, load, observer, again=True) or attempt
+    return TriggerResult(run_id, disposition, executed=True, known=attempt.known)
+
+
+class _Attempt(NamedTuple):
+    """An attempt that is over; `known` is what need not be read again of its journal."""
+
+    run: LiveRun
+    known: Checkpoint | None
+
+
+def _attempt(
+    store: Store,
+    path: Path,
+    lock: Lock,
+    load: Load,
+    observer: Observer,
+    *,
+    again: bool,
+    redo: Sequence[str] = (),
+) -> _Attempt | None:
+    """Execute the run whose journal is locked; None if it has ended."""
     try:
-        reading = JournalReader(lock.fd, path, run_id, doubt=Blobs(path).missing)
+        reading = JournalReader(lock.fd, path, path.stem, doubt=Blobs(path).missing)
         past = past_of(path)
         state = fold_reading(gather(reading, past), path)
+        if redo:
+            check_redo(redo, state, past)
         if state.is_final or (state.has_ended and not again):
             ownership.sync_held(lock)
-            return TriggerResult(run_id, disposition, executed=False)
+            return None
+        past.failures.update(carried_of(state, past, redo))
         _check_may_go_on(store, path, state)
         work = _work(load, state.created)
         run, saved_as = ownership.take_over(lock, reading, path, store.temporary)
@@ -130,13 +178,25 @@ def resume_held(
     known = None if have_files else Checkpoint(state, run.mark)
     with run:
         dropped = reading.torn.size if reading.torn else 0
-        owned = LiveRun(run, state, past, dropped, saved_as, work.secrets)
+        owned = LiveRun(run, state, past, dropped, saved_as, work.secrets, tuple(redo))
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
-    return TriggerResult(run_id, disposition, executed=True, known=known)
+    return _Attempt(owned, known)
 
 
-def _work(load: Callable[[RunCreated], Runnable], created: RunCreated) -> BoundHandler:
+def _has_tried_nothing_new(store: Store, run: LiveRun) -> bool:
+    """Has it failed by nothing but failures that it replayed, which are executed from now on?"""
+    replayed = run.carried - set(run.past.failures)
+    if not replayed:
+        return False
+    with store.view(run.run_id) as view:
+        failures = view.state.failures
+        if view.status is not Status.FAILED or failures is None:
+            return False
+        return replayed.issuperset(failures.causes) and not replayed.issubset(failures.carried)
+
+
+def _work(load: Load, created: RunCreated) -> BoundHandler:
     """What to execute. InvalidInput, which names the run, if the job's model rejects its input."""
     try:
         return load(created).work(created.input)

@@ -21,10 +21,11 @@ from hashlib import sha256
 
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.execute import LiveRun, execute, host
+from durably_cli.engines.local.execute import LiveRun, execute
 from durably_cli.engines.local.resume import Observer, Runnable, TriggerResult, resume_held
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import Turn, key_taken, slot_taken, turn_of
+from durably_cli.engines.local.who import host
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition, OnConflict, Request
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound

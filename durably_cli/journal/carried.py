@@ -1,0 +1,84 @@
+"""Which failures of a run are carried: replayed as failures, because the handler lived on.
+
+A resumed handler sees the failures that the handler before it lived on after, so that
+`try: primary() except: fallback()`, killed anywhere, never does both. No event says whether a
+handler has caught an exception, so the rules are such that they do no harm when they are wrong:
+
+Rule 1. A failure is carried if another step was begun behind it in the same attempt.
+Rule 2. When the run has failed, the steps that its exception came from are executed again.
+Rule 3. If it came from no step, all of them are, but those during whose handling a step was begun
+        that has completed: what stands in for them has happened.
+Rule 4. A step that is begun again is no longer carried, nor one that a person discards.
+
+A failure of durably 0.1, which did not journal what was raised, is never carried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from durably_cli.journal.events import StepFailed, StepStarted
+
+
+class Failures:
+    """What the events of a run so far say of its failed steps."""
+
+    def __init__(self) -> None:
+        self._starts = 0
+        self._failed: dict[str, int] = {}
+        """The failures of this attempt, and how many steps had been begun by then."""
+        self._carried: dict[str, None] = {}
+        self._handling: dict[str, list[str]] = {}
+        """Steps that are begun while failures are handled, and these."""
+        self._handled = set[str]()
+        self.causes: list[str] = []
+        """The failed steps that the run's last failure came from."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Failures) and vars(self) == vars(other)
+
+    @property
+    def carried(self) -> list[str]:
+        """The steps whose failures the next attempt replays, if this one has come to its end."""
+        return list(self._carried | self._lived_on_after())
+
+    def started(self, event: StepStarted) -> None:
+        """A step is begun."""
+        self._starts += 1
+        self.discarded(event.name)
+        if event.during:
+            self._handling[event.name] = event.during
+
+    def completed(self, name: str) -> None:
+        """A step has completed."""
+        self._handled.update(self._handling.pop(name, ()))
+
+    def failed(self, event: StepFailed) -> None:
+        """A step has failed."""
+        self._handling.pop(event.name, None)
+        if event.raised:
+            self._failed[event.name] = self._starts
+
+    def discarded(self, name: str) -> None:
+        """A failure counts no more."""
+        self._failed.pop(name, None)
+        self._carried.pop(name, None)
+
+    def next_attempt(self) -> None:
+        """The attempt has come to its end, and another one begins."""
+        self._carried |= self._lived_on_after()
+        self._failed = {}
+
+    def run_failed(self, steps: Iterable[str]) -> None:
+        """The run has failed with an exception that came from these steps."""
+        known = self._carried | self._failed
+        self.causes = [step for step in steps if step in known]
+        self.next_attempt()
+        if self.causes:
+            for step in self.causes:
+                self.discarded(step)
+        else:
+            self._carried = {step: None for step in self._carried if step in self._handled}
+
+    def _lived_on_after(self) -> dict[str, None]:
+        return {name: None for name, starts in self._failed.items() if starts < self._starts}
