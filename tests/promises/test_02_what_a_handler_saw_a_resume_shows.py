@@ -1,0 +1,255 @@
+"""A resumed handler sees the failures that the handler before it lived on after, and no others.
+
+Each handler is killed behind each of its events, mended before or after the next attempt, and
+resumed until it completes. Once it is mended, one resume by a person is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from durably_cli.journal.state import Status
+from durably_cli.steps.step import Step
+from tests.harness.attempts import Handler, Trial, World
+
+
+def fallback(step: Step, world: World) -> None:
+    try:
+        step.run("primary", world.fail, "primary")
+    except RuntimeError:
+        step.run("fallback", world.do, "fallback")
+    step.run("later", world.do, "later")
+
+
+def fallback_and_a_later_failure(step: Step, world: World) -> None:
+    fallback(step, world)
+    step.run("last", world.fail, "last")
+
+
+def fallback_that_fails(step: Step, world: World) -> None:
+    try:
+        step.run("primary", world.fail, "primary")
+    except RuntimeError:
+        step.run("other", world.fail, "other")
+
+
+def cleanup(step: Step, world: World) -> None:
+    try:
+        step.run("primary", world.fail, "primary")
+    finally:
+        step.run("cleanup", world.do, "cleanup")
+
+
+def notice_and_raise(step: Step, world: World) -> None:
+    try:
+        step.run("primary", world.fail, "primary")
+    except RuntimeError:
+        step.run("notice", world.do, "notice")
+        raise
+
+
+def note_and_raise_another(step: Step, world: World) -> None:
+    try:
+        step.run("primary", world.fail, "primary")
+    except RuntimeError:
+        step.run("note", world.do, "note")
+        raise ValueError("it went wrong") from None
+
+
+def collected(step: Step, world: World) -> list[Exception]:
+    errors = list[Exception]()
+    for name in "abc":
+        try:
+            step.run(name, world.do if name == "b" else world.fail, name)
+        except RuntimeError as error:
+            errors.append(error)
+    return errors
+
+
+def first_of_several(step: Step, world: World) -> None:
+    if errors := collected(step, world):
+        raise errors[0]
+
+
+def all_of_several(step: Step, world: World) -> None:
+    if errors := collected(step, world):
+        raise ExceptionGroup("several", errors)
+
+
+def exit_with_a_count(step: Step, world: World) -> None:
+    if errors := collected(step, world):
+        raise SystemExit(f"{len(errors)} failed")
+
+
+def fallback_and_a_bug(step: Step, world: World) -> None:
+    fallback(step, world)
+    if not world.is_mended:
+        raise ValueError("a bug in the handler")
+
+
+HANDLERS: list[Handler] = [
+    fallback,
+    fallback_and_a_later_failure,
+    fallback_that_fails,
+    cleanup,
+    notice_and_raise,
+    note_and_raise_another,
+    first_of_several,
+    all_of_several,
+    exit_with_a_count,
+    fallback_and_a_bug,
+]
+
+
+def trials(handler: Handler, folder: Path) -> int:
+    """Try it in all ways; how many there were."""
+    tried = 0
+    for mended_before in (True, False):
+        for kill_after in range(1, 100):
+            trial = Trial(handler, folder / f"{mended_before}-{kill_after}")
+            was_killed = not trial.begin(kill_after)
+            if not mended_before:
+                trial.resume()
+            trial.world.mend()
+            trial.resume()
+            assert trial.status is Status.COMPLETED, (kill_after, mended_before)
+            effects = trial.world.effects
+            assert not {"primary", "fallback"} <= {*effects}, (kill_after, mended_before)
+            tried += 1
+            if not was_killed:
+                break
+    return tried
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: handler.__name__)
+def test_killed_anywhere_and_mended_one_resume_completes_it_and_no_fallback_happens_twice(
+    handler: Handler, tmp_path: Path
+) -> None:
+    assert trials(handler, tmp_path) > 10
+
+
+def flagged(step: Step, world: World) -> None:
+    is_done = False
+    try:
+        step.run("primary", world.fail, "primary")
+        is_done = True
+    except RuntimeError:
+        pass
+    if not is_done:
+        step.run("fallback", world.do, "fallback")
+    step.run("later", world.do, "later")
+
+
+def flagged_and_a_bug(step: Step, world: World) -> None:
+    flagged(step, world)
+    if not world.is_mended:
+        raise ValueError("a bug in the handler")
+
+
+def test_a_fallback_chosen_by_a_flag_is_as_safe_from_a_kill(tmp_path: Path) -> None:
+    assert trials(flagged, tmp_path) > 10
+
+
+def test_only_by_a_flag_and_with_an_error_that_came_from_no_step_both_happen(
+    tmp_path: Path,
+) -> None:
+    trial = Trial(flagged_and_a_bug, tmp_path)
+    trial.begin()
+    trial.world.mend()
+    trial.resume()
+    assert trial.world.effects == ["fallback", "later", "primary"]
+
+
+def killed_behind_the_fallback(handler: Handler, folder: Path) -> Trial:
+    trial = Trial(handler, folder)
+    assert not trial.begin(kill_after=5)
+    assert trial.world.effects == ["fallback"]
+    return trial
+
+
+def test_a_person_can_have_a_carried_failure_executed_again(tmp_path: Path) -> None:
+    trial = killed_behind_the_fallback(fallback, tmp_path)
+    trial.world.mend()
+    assert not trial.resume(kill_after=2, redo=("primary",)), "behind step.discarded"
+    trial.resume()
+    assert trial.status is Status.COMPLETED
+    assert trial.world.effects == ["fallback", "primary", "later"]
+
+
+CARRIED: dict[str, Callable[[], Exception]] = {
+    "its arguments": lambda: KeyError("x", 1),
+    "the file of an OSError": lambda: FileNotFoundError(2, "No such file", "/nowhere"),
+    "attributes": lambda: WithAttributes("text", 404),
+    "notes": lambda: noted(ValueError("x")),
+}
+
+
+class WithAttributes(Exception):
+    """Its `__init__` takes something else than `args` say, and has an effect."""
+
+    made = 0
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(f"{text} ({code})")
+        self.code = code
+        type(self).made += 1
+
+
+def noted(error: Exception) -> Exception:
+    error.add_note("a note")
+    return error
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_a_carried_failure_is_raised_as_the_exception_that_it_was(
+    name: str, tmp_path: Path
+) -> None:
+    def explode() -> None:
+        raise CARRIED[name]()
+
+    def handler(step: Step, world: World) -> None:
+        before = WithAttributes.made
+        try:
+            step.run("primary", explode)
+        except Exception as error:
+            facts = [
+                type(error),
+                str(error),
+                getattr(error, "filename", 0),
+                vars(error).get("code"),
+            ]
+            world.do(repr(facts).replace(" ", ""))
+            world.do(str(WithAttributes.made - before))
+            assert step.attempt == 1 or "replayed" in error.__notes__[-1]
+        step.run("after", world.do, "after")
+
+    trial = Trial(handler, tmp_path)
+    assert not trial.begin(kill_after=4)
+    trial.resume()
+    first, made, again, made_again, after = trial.world.effects
+    assert first == again
+    assert made_again == "0" <= made
+    assert after == "after"
+
+
+def test_one_that_cannot_be_made_again_comes_as_a_step_error_with_its_text(tmp_path: Path) -> None:
+    class Local(Exception):
+        pass
+
+    def explode() -> None:
+        raise Local("text")
+
+    def handler(step: Step, world: World) -> None:
+        try:
+            step.run("primary", explode)
+        except Exception as error:
+            world.do(f"{type(error).__name__}({error})".replace(" ", ""))
+        step.run("after", world.do, "after")
+
+    trial = Trial(handler, tmp_path)
+    assert not trial.begin(kill_after=4)
+    trial.resume()
+    assert trial.world.effects == ["Local(text)", f"StepError({Local.__qualname__}:text)", "after"]
