@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from durably_cli import hints
-from durably_cli.cli.outcome import say_outcome
+from durably_cli.cli.outcome import failed_before, say_outcome
 from durably_cli.cli.streams import Streams, redirected
 from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.lookup import find_run
@@ -78,8 +78,8 @@ def trigger_job(project: Path, request: Request, *, quiet: bool, as_json: bool) 
     return _execute(store, act, quiet=quiet, as_json=as_json)
 
 
-def resume_run(project: Path, run: str, *, quiet: bool, as_json: bool) -> int:
-    """Execute a run that is there from where it was left; the exit code."""
+def resume_run(project: Path, run: str, redo: list[str], *, quiet: bool, as_json: bool) -> int:
+    """Execute a run that is there from where it was left, and steps to `redo`; the exit code."""
     store = stores.open_store(project)
     run_id = find_run(store, run)
 
@@ -88,7 +88,7 @@ def resume_run(project: Path, run: str, *, quiet: bool, as_json: bool) -> int:
             presenter.enters(created, project)
             return _job_of(run_id, project, created.job, presenter)
 
-        return resume(store, run_id, load, presenter)
+        return resume(store, run_id, load, presenter, redo)
 
     return _execute(store, act, quiet=quiet, as_json=as_json)
 
@@ -124,8 +124,9 @@ def _execute(
             if code and spool:
                 from durably_cli.render.report import report  # only after a failure
 
-                secrets = presenter.run.secrets if presenter.run else NO_SECRETS
-                streams.stderr.write(report(view, spool, go_on, secrets.mask))
+                mask = (presenter.run.secrets if presenter.run else NO_SECRETS).mask
+                before = "" if result.executed else failed_before(view)
+                streams.stderr.write(report(view, spool, go_on, mask, failed_before=before))
             return code
 
 

@@ -12,7 +12,7 @@ from durably_cli.render.lines import Talk
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import span
 from durably_cli.system.ids import short
-from durably_cli.values.quantities import plural
+from durably_cli.values.quantities import listed, plural
 
 
 def say_outcome(
@@ -35,8 +35,10 @@ def say_outcome(
         if state.error is not None:
             talk.say_lines(state.error.traceback)
         where = f" in step {state.failed_step}" if state.failed_step else ""
-        before = "" if result.executed else " before"
-        talk.say(f"{name} failed{before}{where}{_saved(outcome)}")
+        if result.executed:
+            talk.say(f"{name} failed{where}{_saved(outcome)}")
+        else:
+            talk.say(f"{name} failed before{where}, {failed_before(view)}")
         talk.say(f"once that is mended, go on where it was: {resume}")
         return 1
     if view.status is Status.CANCELLED:
@@ -49,13 +51,20 @@ def say_outcome(
     return Busy.exit_code
 
 
+def failed_before(view: RunView) -> str:
+    """Of a run that had failed before this call: when, and after how many attempts."""
+    tried = plural(len(view.state.attempts), "attempt")
+    return f"at {view.state.ended}, after {tried}; nothing was executed now"
+
+
 def _say_completed(view: RunView, outcome: Outcome | None, talk: Talk, name: str) -> None:
     took = span(seconds_of(view.state.attempts[-1]))
     steps = plural(outcome.completed if outcome else 0, "step")
-    talk.say(f"{name} completed in {took}: {steps} run{_saved(outcome)}")
+    failed = f", {outcome.failed:,} failed" if outcome and outcome.failed else ""
+    talk.say(f"{name} completed in {took}: {steps} run{failed}{_saved(outcome)}")
     if outcome and outcome.unused:
-        unused = plural(outcome.unused, "journalled step")
-        talk.say(f"{unused} did not come up again: the job has changed since")
+        unused = plural(len(outcome.unused), "journalled step")
+        talk.say(f"{unused} did not come up again: {listed(outcome.unused)}")
 
 
 def _saved(outcome: Outcome | None) -> str:

@@ -32,7 +32,7 @@ class Request(NamedTuple):
 
     `input` is the JSON as it was given, `input_of_before` as durably 0.1 read the same command
     line, if that was another one; `project` and `folder` are paths, of which the job runs in the
-    latter.
+    latter. `retry_failed` resumes a run of the idempotency key that has failed.
     """
 
     job: str
@@ -45,6 +45,7 @@ class Request(NamedTuple):
     labels: Mapping[str, str] = {}
     on_conflict: OnConflict = OnConflict.WAIT
     wait: bool = True
+    retry_failed: bool = False
 
     def checked(self) -> Request:
         """The same of plain texts. UsageError for a key or a label that is none, or is empty."""

@@ -57,12 +57,13 @@ class Job(Generic[I, O]):
         idempotency_key: str | None = None,
         concurrency_key: str | None = None,
         labels: Mapping[str, str] | None = None,
+        retry_failed: bool = False,
     ) -> Run[O]:
         """Make a run and execute it in this process, as `durably trigger` does.
 
         An idempotency key gives the same run every time; a concurrency key keeps runs that share
         it apart. The job runs in the working directory. A failure of the job is in the returned
-        run, not raised.
+        run, not raised; `retry_failed` resumes the key's run if it has failed.
         Raises InvalidInput, Conflict, Busy and JournalError.
         """
         project = places.find_project(start=self.source.parent)
@@ -75,6 +76,7 @@ class Job(Generic[I, O]):
                 idempotency_key=idempotency_key,
                 concurrency_key=concurrency_key,
                 labels=labels or {},
+                retry_failed=retry_failed,
             )
             store = stores.open_store(project, to_write=True)
             ended = trigger.trigger(store, request, lambda _: self, _Unseen())

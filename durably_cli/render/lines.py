@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from durably_cli import hints
 from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.resume import holder
 from durably_cli.engines.local.view import RunView
@@ -19,7 +20,7 @@ from durably_cli.journal.events import (
 from durably_cli.render.words import span, visible
 from durably_cli.steps.logger import standard_logging
 from durably_cli.system.ids import short
-from durably_cli.values.quantities import plural
+from durably_cli.values.quantities import listed, plural
 
 _IN_FULL = 20
 """How many steps have a line each; after that 50, 100, 200, 500, ... are said."""
@@ -85,6 +86,12 @@ class Talk:
             before, now = last.folder or usual, event.folder or usual
             if before != now and before:
                 self.say(f"the last attempt ran in {before}, this one runs in {now}")
+        if run.carried:
+            names = [name for name in run.state.carried if name in run.carried]
+            redo = hints.command("resume", short(run.run_id), "--redo", names[0])
+            failures = plural(len(names), "failure")
+            self.say(f"{failures} that the job went on after will be replayed: {listed(names)}")
+            self.say(f"to execute such a step again, stop this and type: {redo}")
         for step in run.state.in_doubt:
             self.say(f"step {step.name} was in flight when the run stopped: it may have happened")
 

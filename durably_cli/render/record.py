@@ -15,15 +15,18 @@ from durably_cli.system import clock, ids
 
 SCHEMA = 1
 
-COLUMNS = ("id", "job", "status", "created", "ended", "seconds", "steps", "reason", "labels")
+COLUMNS = (
+    *("id", "job", "status", "created", "ended", "seconds", "steps", "reason", "labels"),
+    "steps_failed",
+)
 """The columns of a run in a pipe: fixed, and only ever appended to."""
 
 
 def summary(run: RunView | Unreadable) -> dict[str, Any]:
     """The columns of a run by name; None where there is nothing to say.
 
-    `seconds` is the time spent in its attempts so far; `steps` how many have completed; `reason`
-    why it failed, cannot be read, or where it stopped.
+    `seconds` is the time spent in its attempts so far; `steps` how many have completed and
+    `steps_failed` have failed; `reason` why it failed, cannot be read, or where it stopped.
     """
     if isinstance(run, Unreadable):
         return {
@@ -45,6 +48,7 @@ def summary(run: RunView | Unreadable) -> dict[str, Any]:
         "steps": state.completed_steps,
         "reason": reason(run),
         "labels": state.created.labels,
+        "steps_failed": len(state.failed_steps),
     }
 
 
@@ -57,6 +61,7 @@ def details(view: RunView) -> dict[str, Any]:
         "output": None if state.output is None else json.loads(state.output),
         "error": None if state.error is None else state.error._asdict(),
         "failed_step": state.failed_step,
+        "carried": [] if state.is_final else state.carried,
         "in_doubt": [step.name for step in in_doubt(view)],
         "idempotency_key": created.idempotency_key,
         "concurrency_key": created.concurrency_key,

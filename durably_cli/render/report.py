@@ -21,20 +21,31 @@ _INPUT = 200
 _PRINTED_BYTES = 1 << 16
 
 
-def report(view: RunView, printed: BinaryIO, resume: str, mask: Callable[[str], str]) -> str:
+def report(
+    view: RunView,
+    printed: BinaryIO,
+    resume: str,
+    mask: Callable[[str], str],
+    *,
+    failed_before: str = "",
+) -> str:
     """What failed and where, what led there, and the command that goes on.
 
-    `mask` takes known secrets out of what the job printed.
+    `mask` takes known secrets out of what the job printed; `failed_before` says when, of a run that
+    was not executed now.
     """
     state = view.state
     where = f" in step {state.failed_step}" if state.failed_step else ""
+    before = " before" if failed_before else ""
     input = state.created.input
     lines = [
-        f"run {short(view.run_id)} of {state.created.job} {view.status}{where}",
+        f"run {short(view.run_id)} of {state.created.job} {view.status}{before}{where}",
         f"  run      {view.run_id}",
         f"  project  {state.created.project}",
         f"  input    {input if len(input) <= _INPUT else input[:_INPUT] + ' ...'}",
     ]
+    if failed_before:
+        lines.append(f"  failed   {failed_before}")
     sections = (
         ("error", [] if state.error is None else state.error.traceback.split("\n")),
         (_last("log lines", LOGS, state.log_lines), list(_log_lines(view))),

@@ -20,7 +20,7 @@ from durably_cli.render.record import in_doubt, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.words import age, span, visible
 from durably_cli.system.ids import short
-from durably_cli.values.quantities import plural
+from durably_cli.values.quantities import listed, plural
 from durably_cli.values.strict_json import Json
 
 LOGS = 20
@@ -42,7 +42,9 @@ def show_list(runs: Iterable[RunView | Unreadable], console: Console) -> int:
     for run in runs:
         row = summary(run)
         took = row["seconds"]
-        notes = [row["reason"] or "", labels_text(row["labels"])]
+        failures = row["steps_failed"]
+        failed = f"{plural(failures, 'step')} failed" if failures else ""
+        notes = [row["reason"] or failed, labels_text(row["labels"])]
         table.add_row(
             Text(short(run.run_id), style="bold"),
             _text(row["job"] or ""),
@@ -63,7 +65,9 @@ def show_run(view: RunView, console: Console) -> None:
     _show_facts(view, console)
     total = view.state.completed_steps + len(view.state.unfinished)
     attempts = len(view.state.attempts)
-    heading(console, plural(total, "step") + (f" in {attempts:,} attempts" if attempts > 1 else ""))
+    failed = len(view.state.failed_steps)
+    title = plural(total, "step") + (f", {failed:,} failed" if failed else "")
+    heading(console, title + (f", in {attempts:,} attempts" if attempts > 1 else ""))
     show_timeline(view, console)
     _show_logs(view, console)
     error = view.state.error
@@ -107,6 +111,9 @@ def _show_facts(view: RunView, console: Console) -> None:
         facts.add_row(
             "  repaired", _text(f"{repair.at[:19]} by {repair.by}: {what}; {repair.kept}")
         )
+    if not state.is_final and state.carried:
+        what = "failed, and the next attempt replays that"
+        facts.add_row("  carried", _text(f"{listed(state.carried)}: {what}"))
     for step in in_doubt(view):
         facts.add_row("  in doubt", _text(f"{step.name}: started, and left no result"))
     if view.torn_bytes:

@@ -26,7 +26,10 @@ for found in jq.compile(program).input_text(text):
 _FRAGILE = """
     @define_job
     def fragile(step: Step, payload: dict) -> None:
-        if step.attempt == 1:
+        step.run("card", fail_at_first, step.attempt)
+
+    def fail_at_first(attempt: int) -> None:
+        if attempt == 1:
             raise RuntimeError("the first time")
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from durably_cli.cli.app import as_command, project_of
@@ -16,20 +18,28 @@ from durably_cli.cli.parameters import (
 def resume(
     context: typer.Context,
     run: OneRun,
+    redo: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STEP",
+            help="Execute a failed step again whose failure would be replayed. May be repeated.",
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
     """Go on with a run where it was.
 
     Finished steps are replayed, the rest is executed. The output of a run that has completed is
-    printed again.
+    printed again. `durably help steps` says which failures are replayed.
 
     \b
     Examples:
       durably resume 3f2a9c1d
       durably resume @failed
       durably resume key:sync-users/2026-11-24
+      durably resume @failed --redo card
     """
     from durably_cli.cli.execution import resume_run  # not for --help, nor for completion
 
-    return resume_run(project_of(context), run, quiet=quiet, as_json=as_json)
+    return resume_run(project_of(context), run, redo or [], quiet=quiet, as_json=as_json)

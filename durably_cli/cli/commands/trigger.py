@@ -60,6 +60,13 @@ def trigger(
             help="If another process executes the run of the idempotency key, leave it to that.",
         ),
     ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="If the run of the idempotency key has failed, resume it.",
+        ),
+    ] = False,
     concurrency_key: Annotated[
         str | None,
         typer.Option(metavar="KEY", help="Runs that share a key never execute at the same time."),
@@ -103,5 +110,6 @@ def trigger(
         labels=read_labels(label or []),
         on_conflict=on_conflict,
         wait=not no_wait,
+        retry_failed=retry_failed,
     )
     return trigger_job(project, request, quiet=quiet, as_json=as_json)

@@ -11,8 +11,8 @@ from durably_cli.errors import NotFound
 _FOLDER = Path(__file__).parent
 
 TOPICS = (
-    *("input", "exit-codes", "journal", "durability", "performance", "care", "cron"),
-    "environment",
+    *("steps", "input", "exit-codes", "journal", "durability", "performance", "care"),
+    *("cron", "environment"),
 )
 
 

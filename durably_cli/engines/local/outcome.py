@@ -12,13 +12,15 @@ from durably_cli.journal.events import StepCompleted
 class Outcome(NamedTuple):
     """What came of one attempt's steps.
 
-    So many were `completed` in it, so many `replayed`, and so many had a result that was not asked
-    for again: `unused`. The replayed ones had taken `saved_ms` when they ran.
+    So many were `completed` in it, and so many `replayed`; `unused` are those whose result was not
+    asked for again, `failed` how many of the run have failed. The replayed ones had taken
+    `saved_ms` when they ran.
     """
 
     completed: int
     replayed: int
-    unused: int
+    unused: list[str]
+    failed: int
     saved_ms: int
 
 
@@ -32,6 +34,7 @@ def outcome_of(run: LiveRun, view: RunView) -> Outcome:
     return Outcome(
         completed=view.state.completed_steps - run.state.completed_steps,
         replayed=run.replayable - len(unused),
-        unused=len(unused),
+        unused=list(unused),
+        failed=len(view.state.failed_steps),
         saved_ms=saved_ms,
     )

@@ -32,7 +32,7 @@ from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFo
 from durably_cli.journal import ownership
 from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.journal.masking import Secrets
-from durably_cli.journal.state import RunState
+from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.writer import Journal
 from durably_cli.system import clock, ids
 from durably_cli.values.strict_json import Json, printable
@@ -96,7 +96,8 @@ class _Trigger:
         """End as the run of the idempotency key ends, executing it if nobody else does."""
         done = TriggerResult(run_id, Disposition.IDEMPOTENT, executed=False)
         with self._store.view(run_id) as view:
-            if not view.held and view.state.has_ended:
+            again = self._request.retry_failed and view.status is Status.FAILED and not view.held
+            if not view.held and view.state.has_ended and not again:
                 view.sync()
                 return done
             if view.held:
@@ -120,7 +121,7 @@ class _Trigger:
             self._load,
             self._observer,
             Disposition.IDEMPOTENT,
-            again=False,
+            again=again,
         )
 
     def _claimed_run(self) -> str | None:

@@ -97,7 +97,7 @@ def test_a_terminal_gets_it_in_sections(told: Project) -> None:
     for part in (
         "✓ completed",
         "order-1",
-        "2 steps in 2 attempts",
+        "2 steps, 1 failed, in 2 attempts",
         "attempt 1  ",
         "✓   price",
         "✗   coupon",

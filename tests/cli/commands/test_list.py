@@ -64,8 +64,9 @@ def test_in_a_pipe_a_run_is_a_line_of_tab_separated_cells_without_a_header(three
         ["bad", "failed"],
         ["good", "completed"],
     ]
-    assert all(len(row) == 9 for row in cells)
-    run, _, _, created, ended, seconds, steps, reason, labels = cells[1]
+    assert all(len(row) == 10 for row in cells)
+    run, _, _, created, ended, seconds, steps, reason, labels, steps_failed = cells[1]
+    assert steps_failed == "1"
     assert re.fullmatch(r"[0-9a-f-]{36}", run)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", created)
     assert created <= ended

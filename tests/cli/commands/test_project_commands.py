@@ -63,6 +63,6 @@ def test_help_lists_its_topics_and_shows_each(project: Project) -> None:
         assert f"durably help {topic}" in listed
         assert project.run("help", topic).out == page(topic)
         assert title(topic) in on_a_terminal(project, "help", topic, columns=80)
-    assert "input, exit-codes" in project.run("help", "nothing", expect=4).err
+    assert "steps, input, exit-codes" in project.run("help", "nothing", expect=4).err
     for topic in TOPICS:
         assert topic in project.run("help", "--help").out
