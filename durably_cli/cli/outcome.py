@@ -10,9 +10,9 @@ from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
 from durably_cli.render.timeline import seconds_of
-from durably_cli.render.words import span
+from durably_cli.render.words import in_steps, listed, span
 from durably_cli.system.ids import short
-from durably_cli.values.quantities import listed, plural
+from durably_cli.values.quantities import plural
 
 
 def say_outcome(
@@ -34,7 +34,7 @@ def say_outcome(
     if view.status is Status.FAILED:
         if state.error is not None:
             talk.say_lines(state.error.traceback)
-        where = f" in step {state.failed_step}" if state.failed_step else ""
+        where = in_steps(state.causes)
         if result.executed:
             talk.say(f"{name} failed{where}{_saved(outcome)}")
         else:

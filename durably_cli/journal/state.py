@@ -79,7 +79,7 @@ class RunState:
         self.progress: ProgressReported | None = None
         self.output: Json | None = None
         self.error: ErrorInfo | None = None
-        self.failed_step: str | None = None
+        self.causes: list[str] = []
         self.ended: str | None = None
         self.repaired: list[RunRepaired] = []
         self.unknown: list[str] = []
@@ -232,9 +232,10 @@ def _run_completed(state: RunState, event: RunCompleted) -> None:
 
 @_folds(RunHasFailed)
 def _run_failed(state: RunState, event: RunHasFailed) -> None:
-    state.error, state.failed_step = event.error, event.step
+    state.error = event.error
+    state.causes = event.steps or ([] if event.step is None else [event.step])
     if state.failures is not None:
-        state.failures.run_failed(event.steps or filter(None, [event.step]))
+        state.failures.run_failed(state.causes)
     _end(state, Status.FAILED, event.at)
 
 
@@ -262,7 +263,7 @@ def _end(state: RunState, status: Status, at: str) -> None:
 
 
 def _forget_failure(state: RunState) -> None:
-    state.error = state.failed_step = None
+    state.error, state.causes = None, []
 
 
 def _close_attempt(state: RunState, at: str, outcome: str) -> None:

@@ -52,7 +52,8 @@ def show_timeline(view: RunView, console: Console) -> None:
 
 def _failures(bars: list[Execution], view: RunView) -> Iterator[Text]:
     """What the failed ones said, in full; but not the one that is the error of the run."""
-    shown_elsewhere = view.state.failed_step, len(view.state.attempts)
+    causes = view.state.causes
+    shown_elsewhere = causes[0] if len(causes) == 1 else None, len(view.state.attempts)
     failed = [each for each in bars if each.error and (each.name, each.attempt) != shown_elsewhere]
     for number, each in enumerate(failed):
         if number == 0:

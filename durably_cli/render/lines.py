@@ -17,10 +17,10 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.render.words import span, visible
+from durably_cli.render.words import listed, span, visible
 from durably_cli.steps.logger import standard_logging
 from durably_cli.system.ids import short
-from durably_cli.values.quantities import listed, plural
+from durably_cli.values.quantities import plural
 
 _IN_FULL = 20
 """How many steps have a line each; after that 50, 100, 200, 500, ... are said."""

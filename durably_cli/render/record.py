@@ -11,6 +11,7 @@ from durably_cli.journal.blobs import size_of
 from durably_cli.journal.state import Attempt, Status
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.timeline import seconds_between, seconds_of
+from durably_cli.render.words import listed
 from durably_cli.system import clock, ids
 
 SCHEMA = 1
@@ -60,7 +61,8 @@ def details(view: RunView) -> dict[str, Any]:
         "input": json.loads(created.input),
         "output": None if state.output is None else json.loads(state.output),
         "error": None if state.error is None else state.error._asdict(),
-        "failed_step": state.failed_step,
+        "failed_step": state.causes[0] if state.causes else None,
+        "causes": state.causes,
         "carried": [] if state.is_final else state.carried,
         "in_doubt": [step.name for step in in_doubt(view)],
         "idempotency_key": created.idempotency_key,
@@ -134,7 +136,7 @@ def reason(view: RunView) -> str | None:
     if view.damage:
         return f"line {view.damage.line}, byte {view.damage.byte}: {view.damage.reason}"
     if state.error is not None:
-        where = f"{state.failed_step}: " if state.failed_step else ""
+        where = f"{listed(state.causes)}: " if state.causes else ""
         message = state.error.message.split("\n", 1)[0]
         return f"{where}{state.error.type}: {message}" if message else where + state.error.type
     if view.status is Status.INTERRUPTED and state.in_doubt:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from durably_cli.engines.local.view import RunView
 from durably_cli.render.rows import log_lines
 from durably_cli.render.timeline import seconds_of
-from durably_cli.render.words import span, visible, visible_lines
+from durably_cli.render.words import in_steps, span, visible, visible_lines
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
@@ -35,7 +35,7 @@ def report(
     was not executed now.
     """
     state = view.state
-    where = f" in step {state.failed_step}" if state.failed_step else ""
+    where = in_steps(state.causes)
     before = " before" if failed_before else ""
     input = state.created.input
     lines = [

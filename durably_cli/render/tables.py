@@ -18,9 +18,9 @@ from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
 from durably_cli.render.record import in_doubt, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
-from durably_cli.render.words import age, span, visible
+from durably_cli.render.words import age, listed, span, visible
 from durably_cli.system.ids import short
-from durably_cli.values.quantities import listed, plural
+from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json
 
 LOGS = 20

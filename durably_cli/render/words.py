@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from durably_cli.journal.state import NO_END
@@ -22,6 +23,17 @@ def _spelled(character: str) -> str:
     if character.isprintable():
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """`a, b, c and 4 more`."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def in_steps(causes: Sequence[str]) -> str:
+    """` in step one`, ` in steps one, two`; nothing for a failure that came from none."""
+    return f" in step{'s' if len(causes) > 1 else ''} {listed(causes)}" if causes else ""
 
 
 def span(seconds: float) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 
 def size(count: int) -> str:
     """How many bytes, for people: 12 B, 3.4 kB, 5.6 MB."""
@@ -13,12 +11,6 @@ def size(count: int) -> str:
         if count < 999.5 * bytes_:
             return f"{count / bytes_:.1f} {unit}"
     return f"{count / 1e9:.1f} GB"
-
-
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """`a, b, c and 4 more`."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def plural(count: int, noun: str) -> str:

@@ -13,7 +13,16 @@ import pytest
 
 from durably_cli.errors import JournalLost, RunEnded
 from durably_cli.journal import ownership
-from durably_cli.journal.events import FORMAT, LogWritten, RunCompleted, RunCreated, StepCompleted
+from durably_cli.journal.events import (
+    FORMAT,
+    ErrorInfo,
+    LogWritten,
+    RunCompleted,
+    RunCreated,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+)
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.writer import Journal
 from durably_cli.system import files
@@ -218,3 +227,21 @@ def test_write_and_sync_are_two_things(tmp_path: Path, monkeypatch: pytest.Monke
             journal.sync(place)
         assert len(syncs) == 1
         assert len(names_in(journal)) == 10
+
+
+def test_the_first_start_behind_a_failure_is_synced_and_no_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, real, syncs = new(tmp_path), files.sync, list[int]()
+    monkeypatch.setattr(files, "sync", lambda fd: (syncs.append(fd), real(fd)))
+    asked = list[int]()
+    with journal:
+        for event in (
+            StepStarted("primary", AT),
+            StepFailed("primary", 0, ErrorInfo("ValueError", "no"), AT),
+            StepStarted("fallback", AT),
+            StepStarted("later", AT),
+        ):
+            journal.append(event)
+            asked.append(len(syncs))
+    assert asked == [0, 1, 2, 2]

@@ -364,3 +364,84 @@ def test_what_was_harmed_while_a_resume_executed_is_not_told_as_completed(
     result = project.run("resume", "@last", expect=74)
     assert harm in result.err
     assert result.out == ""
+
+
+FALLBACK = """
+    class Declined(Exception):
+        pass
+
+    def charge() -> str:
+        raise Declined("card 4111")
+
+    @define_job
+    def pay(step: Step, payload: dict) -> str:
+        try:
+            return step.run("card", charge)
+        except Declined:
+            step.run("invoice", effect, "invoice")
+        if step.attempt == 1:
+            os.kill(os.getpid(), 9)
+        return "invoice"
+"""
+
+
+def test_a_failure_that_will_be_replayed_is_said_with_the_command_that_executes_it(
+    project: Project,
+) -> None:
+    project.job(FALLBACK, "pay")
+    project.run("trigger", "pay", expect=-9)
+    assert project.inspect()["carried"] == ["card"]
+    again = project.run("resume", "@last")
+    assert again.out == '"invoice"\n'
+    assert project.effects == ["invoice"]
+    assert "1 failure that the job went on after will be replayed: card" in again.err
+    assert "--redo card" in again.err
+    assert ": 0 steps run, 1 failed, 1 step replayed" in again.err
+    assert project.inspect()["carried"] == []
+    assert project.runs()[0]["steps_failed"] == 1
+
+
+def test_redo_executes_a_failed_step_and_says_who_asked_for_it(project: Project) -> None:
+    path = project.job(FALLBACK, "pay")
+    project.run("trigger", "pay", expect=-9)
+    path.write_text(
+        path.read_text().replace('raise Declined("card 4111")', 'return effect("card")')
+    )
+    done = project.run("resume", "@last", "--redo", "card")
+    assert project.effects == ["invoice", "card"]
+    assert "1 journalled step did not come up again: invoice" in done.err
+    events = map(json.loads, project.run("inspect", "@last", "--events").out.splitlines())
+    (discarded,) = (each for each in events if each["type"] == "step.discarded")
+    assert (discarded["name"], bool(discarded["by"])) == ("card", True)
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "why"),
+    [("invoice", 2, "has completed"), ("cord", 4, "has no step 'cord'; card failed")],
+)
+def test_only_a_failed_step_is_redone(project: Project, step: str, code: int, why: str) -> None:
+    project.job(FALLBACK, "pay")
+    project.run("trigger", "pay", expect=-9)
+    before = project.journal().read_bytes()
+    assert why in project.run("resume", "@last", "--redo", step, expect=code).err
+    assert project.journal().read_bytes() == before
+
+
+def test_a_group_of_failures_names_each_step(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def both(step: Step, payload: dict) -> None:
+            errors = []
+            for name in "ab":
+                try:
+                    step.run(name, lambda: 1 / 0)
+                except ZeroDivisionError as error:
+                    errors.append(error)
+            raise ExceptionGroup("several", errors)
+        """,
+        "both",
+    )
+    assert "failed in steps a, b" in project.run("trigger", "both", expect=1).err
+    assert project.inspect()["causes"] == ["a", "b"]
+    assert project.runs()[0]["reason"] == "a, b: ExceptionGroup: several (2 sub-exceptions)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -536,3 +537,53 @@ def test_what_a_job_does_to_its_streams_and_its_module_fails_no_run(
     assert "Traceback" not in done.err
     again = project.run("trigger", "odd", "-q", env=env)
     assert (again.out, again.err) == ("", ""), again
+
+
+FLAKY = """
+    @define_job
+    def flaky(step: Step, payload: dict) -> int:
+        effect("try")
+        return step.run("one", lambda: 1 // (step.attempt - 1))
+"""
+
+
+def test_a_failure_of_before_is_said_to_be_one_and_retried_only_if_that_is_asked_for(
+    project: Project,
+) -> None:
+    project.job(FLAKY, "flaky")
+    keyed = ("trigger", "flaky", "--idempotency-key", "today")
+    project.run(*keyed, expect=1)
+    again = project.run(*keyed, expect=1)
+    assert re.search(
+        r"failed before in step one, at 2\S+Z, after 1 attempt; nothing was", again.err
+    )
+    mailed = project.run(*keyed, "-q", expect=1).err
+    assert "of flaky failed before in step one" in mailed
+    assert re.search(r"  failed   at 2\S+Z, after 1 attempt; nothing was executed now", mailed)
+    assert len(project.effects) == 1
+    assert project.run(*keyed, "--retry-failed").out == "1\n"
+    assert project.run(*keyed, "--retry-failed").out == "1\n"
+    assert len(project.effects) == 2
+
+
+def test_a_run_that_fails_while_it_is_waited_for_is_not_retried(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def slow(step: Step, payload: dict) -> None:
+            effect("try")
+            while not os.path.exists("go"):
+                time.sleep(0.01)
+            raise RuntimeError("no")
+        """,
+        "slow",
+    )
+    keyed = ("trigger", "slow", "--idempotency-key", "today", "--retry-failed")
+    with project.start(*keyed) as first:
+        project.wait_for_effects()
+        with project.start(*keyed) as second:
+            assert second.stderr is not None
+            assert "waiting for run" in second.stderr.readline()
+            (project.root / "go").touch()
+            assert (first.wait(), second.wait()) == (1, 1)
+    assert project.effects == ["try"]
