@@ -404,9 +404,8 @@ def test_a_failure_that_will_be_replayed_is_said_with_the_command_that_executes_
 def test_redo_executes_a_failed_step_and_says_who_asked_for_it(project: Project) -> None:
     path = project.job(FALLBACK, "pay")
     project.run("trigger", "pay", expect=-9)
-    path.write_text(
-        path.read_text().replace('raise Declined("card 4111")', 'return effect("card")')
-    )
+    text = path.read_text()
+    path.write_text(text.replace('raise Declined("card 4111")', 'return effect("card")'))
     done = project.run("resume", "@last", "--redo", "card")
     assert project.effects == ["invoice", "card"]
     assert "1 journalled step did not come up again: invoice" in done.err
