@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # -m has put the working directory there, and its typer.py is not to be run
+
 from durably_cli.system import garbage
 
 

@@ -24,9 +24,9 @@ def job(step: Step, payload: dict) -> str:
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "jobs").mkdir()
-    path, modules = list(sys.path), set(sys.modules)
+    path, finders, modules = list(sys.path), list(sys.meta_path), set(sys.modules)
     yield tmp_path
-    sys.path[:] = path
+    sys.path[:], sys.meta_path[:] = path, finders
     for name in set(sys.modules) - modules:
         del sys.modules[name]
 
@@ -42,7 +42,7 @@ def test_a_job_is_looked_for_in_the_module_of_its_name_first(root: Path) -> None
     write(root, "sync_users.py", JOB.format(name="sync-users"))
     write(root, "other.py", "raise RuntimeError('imported')")
     assert discovery.find_job(root, "sync-users").name == "sync-users"
-    assert "durably_job_other" not in sys.modules
+    assert "jobs.other" not in sys.modules
 
 
 def test_then_where_it_was_last_time_unless_it_is_there_no_more(
@@ -54,7 +54,7 @@ def test_then_where_it_was_last_time_unless_it_is_there_no_more(
     known_jobs.remember_jobs(root, [discovery.find_job(root, "moving")])
     forget(root)
     assert discovery.find_job(root, "moving").source == first
-    assert "durably_job_other" not in sys.modules
+    assert "jobs.other" not in sys.modules
 
     for left_behind in ("", "raise RuntimeError('no')"):
         forget(root)
@@ -65,7 +65,7 @@ def test_then_where_it_was_last_time_unless_it_is_there_no_more(
 
 def forget(root: Path) -> None:
     """As in a new process."""
-    for name in [name for name in sys.modules if name.startswith("durably_job_")]:
+    for name in [name for name in sys.modules if name.startswith("jobs.")]:
         del sys.modules[name]
 
 
