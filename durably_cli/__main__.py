@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-if __name__ == "__main__" and not sys.flags.safe_path:
-    del sys.path[0]  # -m has put the working directory there, and its typer.py is not to be run
+if __name__ == "__main__" and not sys.flags.safe_path and os.path.isdir(sys.path[0]):
+    # -m has put the working directory in front, unless that is gone: run no typer.py of it
+    sys.path[:1] = [] if os.path.samefile(sys.path[0], ".") else sys.path[:1]
 
 from durably_cli.system import garbage
 

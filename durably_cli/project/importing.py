@@ -35,9 +35,11 @@ def prepare(project: Path) -> ProjectFinder:
     sys.path_importer_cache.pop(os.path.join(folder, PACKAGE), None)  # another look may be too old
     if folder not in sys.path[:1]:
         sys.path.insert(0, folder)
-    for finder in sys.meta_path:
-        if isinstance(finder, ProjectFinder) and finder.project == folder:
-            return finder
+    for finder in sys.meta_path[:]:
+        if isinstance(finder, ProjectFinder):
+            if finder.project == folder:
+                return finder
+            sys.meta_path.remove(finder)
     made = ProjectFinder(folder)
     at = next((n for n, each in enumerate(sys.meta_path) if each is PathFinder), 0)
     sys.meta_path.insert(at, made)
@@ -94,13 +96,13 @@ class ProjectFinder:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Where the module is; None if the other finders are to say."""
+        if (file := self.unnamed.get(name)) is not None:
+            return spec_from_file_location(name, file, loader=SourceLoader(name, file))
         if name == PACKAGE or name.startswith(f"{PACKAGE}."):
             return self._from_source(PathFinder.find_spec(name, path))
         if path is None and comes_first(name):
             others = [each for each in sys.path if each not in ("", self.project)]
             return PathFinder.find_spec(name, others)
-        if (file := self.unnamed.get(name)) is not None:
-            return spec_from_file_location(name, file, loader=SourceLoader(name, file))
         return None
 
     def _from_source(self, spec: ModuleSpec | None) -> ModuleSpec | None:

@@ -36,7 +36,7 @@ def load_module(project: Path, path: Path) -> ModuleType:
     stem = places.stem_of(path)
     name = f"{PACKAGE}.{stem}"
     if not _leads_to(path, name):
-        name = f"durably_job_{stem.replace('.', '_')}"
+        name = f"{PACKAGE}.durably_job_{stem.replace('.', '_')}"
         importing.prepare(project).unnamed[name] = str(path)
     return _imported(name, path)
 
@@ -66,9 +66,11 @@ def _refuse_unless(folder: Path, found: Iterable[str]) -> None:
             if os.path.samefile(each, folder):
                 return
     init = folder / "__init__.py"
-    what = f"import {PACKAGE} does not lead to {folder}, but to {where[0]}"
+    what = f"import {PACKAGE} finds {where[0]}, not {folder}"
     if init.exists():
-        raise ConfigError(f"{what}, which was imported before")
+        raise ConfigError(
+            f"{what}: it was imported before, and one process has one package {PACKAGE}"
+        )
     raise ConfigError(
         f"{what}: a folder without an __init__.py comes last", hint=f"touch {hints.quoted(init)}"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,31 +10,7 @@ import pytest
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
 from durably_cli.project import discovery, known_jobs, missing_modules
 from tests.conftest import Project
-
-JOB = """
-from durably_cli import Step, define_job
-
-@define_job(name="{name}")
-def job(step: Step, payload: dict) -> str:
-    return "{name}"
-"""
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "jobs").mkdir()
-    path, finders, modules = list(sys.path), list(sys.meta_path), set(sys.modules)
-    yield tmp_path
-    sys.path[:], sys.meta_path[:] = path, finders
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
-
-
-def write(root: Path, file: str, text: str) -> Path:
-    path = root / "jobs" / file
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
-    return path
+from tests.project.conftest import JOB, write
 
 
 def test_a_job_is_looked_for_in_the_module_of_its_name_first(root: Path) -> None:
