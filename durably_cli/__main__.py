@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-if __name__ == "__main__" and not sys.flags.safe_path and os.path.isdir(sys.path[0]):
-    # -m has put the working directory in front, unless that is gone: run no typer.py of it
-    sys.path[:1] = [] if os.path.samefile(sys.path[0], ".") else sys.path[:1]
-
 from durably_cli.system import garbage
 
 
@@ -23,5 +19,16 @@ def main() -> None:
         garbage.freeze_loaded()
 
 
+def _import_nothing_from_here() -> None:
+    """Take out the working directory, which `python -m` puts first, for a typer.py may be there."""
+    try:
+        is_first = not sys.flags.safe_path and sys.path[0] == os.getcwd()
+    except OSError:  # it is gone, and was never put there
+        return
+    if is_first:
+        del sys.path[0]
+
+
 if __name__ == "__main__":
+    _import_nothing_from_here()
     main()

@@ -19,7 +19,8 @@ def help_(
 ) -> int:
     """Explain a topic.
 
-    Topics: input, exit-codes, journal, durability, performance, care, cron, environment.
+    Topics: input, exit-codes, journal, durability, performance, care, cron, environment,
+    modules.
 
     \b
     Examples:
