@@ -51,6 +51,9 @@ class Job(Generic[I, O]):
     def __repr__(self) -> str:
         return f"<Job {self.name} of {self.place}>"
 
+    def __reduce__(self) -> str:  # sent to another process by its name, as a function is
+        return getattr(self, "__qualname__", self.name)
+
     def trigger(
         self,
         input: I,

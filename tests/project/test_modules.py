@@ -28,10 +28,15 @@ IN_OTHER_PROCESSES = """
         context = multiprocessing.get_context(kind)
         with ProcessPoolExecutor(1, context) as executor, context.Pool(1) as pool:
             assert [executor.submit(same, Colour.RED).result()] == pool.map(same, [Colour.RED])
+            assert executor.submit(child.trigger, {}).result().output == 1
         process = context.Process(target=same, args=(Colour.RED,))
         process.start()
         process.join()
         return process.exitcode
+
+    @define_job
+    def child(step: Step, payload: dict) -> int:
+        return 1
 
     @define_job
     def work(step: Step, payload: dict) -> int:
@@ -96,6 +101,7 @@ def test_a_job_module_is_the_one_that_an_import_of_it_gives(
     assert getattr(sys.modules["jobs"], module.partition(".")[2]) is found
     assert pickle.loads(pickle.dumps(found.Colour.RED)) is found.Colour.RED
     assert b"jobs.shared" in pickle.dumps(found.Colour.RED)
+    assert pickle.loads(pickle.dumps((job, job.trigger))) == (job, job.trigger)
     assert discovery.find_job(root, "paint") is job
 
 
