@@ -90,4 +90,4 @@ def _stamp(source: Path) -> list[Any]:
         status = os.stat(source)
     except OSError:
         return [str(source)]
-    return [str(source), status.st_mtime_ns, status.st_size]
+    return [str(source), status.st_mtime_ns, status.st_size, status.st_ctime_ns]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -36,6 +37,18 @@ def test_then_where_it_was_last_time_unless_it_is_there_no_more(
         first.write_text(left_behind)
         second = write(root, "second.py", JOB.format(name="moving"))
         assert discovery.find_job(root, "moving").source == second
+
+
+def test_a_job_that_was_edited_is_known_as_it_is_whatever_time_its_file_has(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DURABLY_CACHE_DIR", str(tmp_path / "cache"))
+    for doc in ("old", "new"):
+        text = JOB.format(name="work").replace("return", f"'''{doc}'''\n    return")
+        os.utime(write(root, "work.py", text), (1, 1))
+        forget(root)
+        known_jobs.remember_jobs(root, [discovery.find_job(root, "work")])
+    assert known_jobs.known(root) == {"work": "new"}
 
 
 def forget(root: Path) -> None:
