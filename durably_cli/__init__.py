@@ -8,11 +8,14 @@ import this package too, and pay for none of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from durably_cli.version import __version__
 
+TYPE_CHECKING = (
+    False  # of typing, which `python -m durably_cli` would take from the folder it is in
+)
 if TYPE_CHECKING:
+    from typing import Any
+
     from durably_cli.errors import DurablyError, RunFailed, StepError, StepMisused, ValueRefused
     from durably_cli.project.job import Job, define_job
     from durably_cli.project.run import Run

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from durably_cli.system import garbage
 
 
@@ -16,5 +19,16 @@ def main() -> None:
         garbage.freeze_loaded()
 
 
+def _import_nothing_from_here() -> None:
+    """Take out the working directory, which `python -m` puts first, for a typer.py may be there."""
+    try:
+        is_first = not sys.flags.safe_path and sys.path[0] == os.getcwd()
+    except OSError:  # it is gone, and was never put there
+        return
+    if is_first:
+        del sys.path[0]
+
+
 if __name__ == "__main__":
+    _import_nothing_from_here()
     main()

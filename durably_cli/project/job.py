@@ -19,7 +19,7 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Request
 from durably_cli.errors import InvalidInput, ValueRefused
 from durably_cli.journal.events import Event
-from durably_cli.project import places, stores
+from durably_cli.project import importing, places, stores
 from durably_cli.project.run import Run
 from durably_cli.steps.step import Step
 from durably_cli.values import convert, declared, plain
@@ -43,12 +43,16 @@ class Job(Generic[I, O]):
         self.name = name
         self.handler = handler
         self._input_type, self._output_type = input, output
+        self._text: bytes | None = None
 
     def __call__(self, step: Step, payload: I) -> O:
         return self.handler(step, payload)
 
     def __repr__(self) -> str:
         return f"<Job {self.name} of {self.place}>"
+
+    def __reduce__(self) -> str:  # sent to another process by its name, as a function is
+        return getattr(self, "__qualname__", self.name)
 
     def trigger(
         self,
@@ -115,7 +119,8 @@ class Job(Generic[I, O]):
                     refused.path, refused.reason, what=f"the output of {self.name}"
                 ) from None
 
-        return BoundHandler(call, source_hash(self.source), secrets)
+        source = None if self._text is None else source_hash(self._text)
+        return BoundHandler(call, source, secrets)
 
     @property
     def source(self) -> Path:
@@ -281,7 +286,7 @@ def _define(
         output = declared.annotation(handler, "return")
     job = Job[Any, Any](handler, called, input, output)
     try:
-        _ = job.place
+        job._text = importing.source_of(job._code.co_filename)
     except (AttributeError, TypeError, ValueError):
         raise TypeError(
             f"the handler of {called} has no code to show the place of: wrap it in a function"

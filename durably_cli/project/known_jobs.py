@@ -52,8 +52,7 @@ def known(project: Path) -> dict[str, str]:
     try:
         for path in places.job_files(project):
             if str(path) not in files_of_loaded:
-                stem = path.parent.name if path.name == "__init__.py" else path.stem
-                found.setdefault(stem.replace("_", "-"), "not loaded yet")
+                found.setdefault(places.stem_of(path).replace("_", "-"), "not loaded yet")
     except (DurablyError, OSError):
         pass
     return found
@@ -91,4 +90,4 @@ def _stamp(source: Path) -> list[Any]:
         status = os.stat(source)
     except OSError:
         return [str(source)]
-    return [str(source), status.st_mtime_ns, status.st_size]
+    return [str(source), status.st_mtime_ns, status.st_size, status.st_ctime_ns]

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from durably_cli import hints
-from durably_cli.project import likeness
+from durably_cli.project import importing, likeness
 from durably_cli.values.untrusted import traceback_of
 
 _TAKEN_OUT = frozenset(
@@ -33,6 +33,10 @@ def hint(error: BaseException, job_module: Path) -> str | None:
     name = ImportError.__dict__["name"].__get__(error)
     top, _, rest = (name if type(name) is str else "").partition(".")
     if not (top.isidentifier() and top.isascii()):
+        return None
+    if (hidden := _hidden(top, _project_of(job_module))) is not None:
+        return f"{top} is not {hints.quoted(hidden)}, but what Python has of that name: rename it"
+    if not issubclass(type(error), ModuleNotFoundError):
         return None
     if likeness.alike(top) == "durably":
         return "the module is durably_cli: from durably_cli import define_job"
@@ -59,6 +63,15 @@ def hint(error: BaseException, job_module: Path) -> str | None:
     if like := likeness.near_to(top, project):
         return f"{top} is not found; did you mean {' or '.join(like)}? {_what_else(top)}"
     return _how_to_install(top)
+
+
+def _hidden(top: str, project: Path) -> Path | None:
+    """The project's file of this name, if that is not what an import of it finds."""
+    if importing.comes_first(top):
+        for path in (project / f"{top}.py", project / top / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
 
 
 def _place(top: str) -> str | None:

@@ -113,3 +113,8 @@ def job_files(project: Path) -> Iterator[Path]:
             yield path
         elif (path / "__init__.py").is_file():
             yield path / "__init__.py"
+
+
+def stem_of(path: Path) -> str:
+    """The name of a job module's file, or of its folder if that is a package."""
+    return path.parent.name if path.name == "__init__.py" else path.stem

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,28 +44,37 @@ def test_a_job_module_may_have_any_modules_name(
     count(len(MODULES))
 
 
-@pytest.mark.parametrize("name", ["json", "hashlib", "secrets"])
-def test_a_module_of_the_project_that_shadows_the_standard_librarys_stops_no_run(
-    project: Project, name: str, count: Callable[[int], None]
+SHADOWED = (
+    *("calendar", "csv", "decimal", "difflib", "email", "hashlib", "html", "json", "logging"),
+    *("random", "secrets", "shlex", "statistics", "subprocess", "tempfile", "tomllib", "uuid"),
+    *("platformdirs", "pydantic", "rich", "typer", "typing_extensions"),
+)
+
+
+def test_modules_of_the_project_that_shadow_what_durably_needs_stop_no_run(
+    project: Project, count: Callable[[int], None]
 ) -> None:
     project.job(
         """
+        import decimal, email.message
+
+        class Input(BaseModel):
+            price: decimal.Decimal
+
         @define_job
-        def work(step: Step, payload: dict) -> int:
+        def work(step: Step, payload: Input) -> int:
             return len(step.run("large", lambda: "x" * 70_000))
         """
     )
-    (project.root / f"{name}.py").write_text("raise RuntimeError('not the real one')\n")
-    for args in (("trigger", "work"), ("list",), ("inspect", "@last")):
-        done = subprocess.run(
-            (sys.executable, "-P", "-m", "durably_cli", *args),  # as the script `durably` does
-            cwd=project.root,
-            env=project.env,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, (args, done)
-    count(3)
+    for name in SHADOWED:
+        (project.root / f"{name}.py").write_text("raise RuntimeError('not the real one')\n")
+    for args in (("trigger", "work", "--price", "1.5"), ("jobs", "work"), ("inspect", "@last")):
+        project.run(*args)
+        for is_terminal in (True, False):
+            how = How(project.root, project.env, terminal_out=is_terminal, terminal_err=is_terminal)
+            assert forking.run(how, *args).code == 0, args
+    project.run("trigger", "wrok", expect=4)
+    count(len(SHADOWED))
 
 
 AT_IMPORT = """

@@ -24,6 +24,7 @@ from durably_cli.journal.events import (
     RunRepaired,
     RunStarted,
     StepCompleted,
+    StepDiscarded,
     StepFailed,
     StepStarted,
 )
@@ -248,6 +249,26 @@ def _in_a_folder() -> Golden:
     return _whole(15, lines_of(events, run_id(15)))
 
 
+def _carried() -> Golden:
+    """A failure that the handler went on after, and one that came from two steps."""
+    raised = {"class": "builtins:KeyError", "args": ["x"], "attributes": {"code": 4}}
+    events: list[Event] = [
+        _created(16, project="/srv/app", folder="/srv/app"),
+        RunStarted(1, 42, "box", _at(10)),
+        StepStarted("card", _at(20)),
+        StepFailed("card", 1, _ERROR, _at(21), raised),
+        StepStarted("invoice", _at(30), ["card"]),
+        RunStarted(2, 43, "box", _at(50)),
+        StepDiscarded("card", "ann", _at(51)),
+        StepStarted("card", _at(60)),
+        StepFailed("card", 1, _ERROR, _at(61), {"class": "pay:Local"}),
+        StepStarted("invoice", _at(70), ["card"]),
+        StepFailed("invoice", 1, _ERROR, _at(71), raised),
+        RunHasFailed(_ERROR, _at(80), "invoice", ["invoice", "card"]),
+    ]
+    return _whole(16, lines_of(events, run_id(16)))
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -258,6 +279,7 @@ RUNS = {
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         _in_a_folder,
+        _carried,
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

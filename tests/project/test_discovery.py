@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,38 +11,14 @@ import pytest
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
 from durably_cli.project import discovery, known_jobs, missing_modules
 from tests.conftest import Project
-
-JOB = """
-from durably_cli import Step, define_job
-
-@define_job(name="{name}")
-def job(step: Step, payload: dict) -> str:
-    return "{name}"
-"""
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "jobs").mkdir()
-    path, modules = list(sys.path), set(sys.modules)
-    yield tmp_path
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
-
-
-def write(root: Path, file: str, text: str) -> Path:
-    path = root / "jobs" / file
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
-    return path
+from tests.project.conftest import JOB, write
 
 
 def test_a_job_is_looked_for_in_the_module_of_its_name_first(root: Path) -> None:
     write(root, "sync_users.py", JOB.format(name="sync-users"))
     write(root, "other.py", "raise RuntimeError('imported')")
     assert discovery.find_job(root, "sync-users").name == "sync-users"
-    assert "durably_job_other" not in sys.modules
+    assert "jobs.other" not in sys.modules
 
 
 def test_then_where_it_was_last_time_unless_it_is_there_no_more(
@@ -54,7 +30,7 @@ def test_then_where_it_was_last_time_unless_it_is_there_no_more(
     known_jobs.remember_jobs(root, [discovery.find_job(root, "moving")])
     forget(root)
     assert discovery.find_job(root, "moving").source == first
-    assert "durably_job_other" not in sys.modules
+    assert "jobs.other" not in sys.modules
 
     for left_behind in ("", "raise RuntimeError('no')"):
         forget(root)
@@ -63,9 +39,21 @@ def test_then_where_it_was_last_time_unless_it_is_there_no_more(
         assert discovery.find_job(root, "moving").source == second
 
 
+def test_a_job_that_was_edited_is_known_as_it_is_whatever_time_its_file_has(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DURABLY_CACHE_DIR", str(tmp_path / "cache"))
+    for doc in ("old", "new"):
+        text = JOB.format(name="work").replace("return", f"'''{doc}'''\n    return")
+        os.utime(write(root, "work.py", text), (1, 1))
+        forget(root)
+        known_jobs.remember_jobs(root, [discovery.find_job(root, "work")])
+    assert known_jobs.known(root) == {"work": "new"}
+
+
 def forget(root: Path) -> None:
     """As in a new process."""
-    for name in [name for name in sys.modules if name.startswith("durably_job_")]:
+    for name in [name for name in sys.modules if name.startswith("jobs.")]:
         del sys.modules[name]
 
 

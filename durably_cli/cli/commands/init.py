@@ -66,6 +66,7 @@ def run_init(folder: Path) -> int:
     path = folder / "jobs" / "hello.py"
     path.parent.mkdir(parents=True)
     path.write_text(JOB, encoding="utf-8")
+    path.with_name("__init__.py").touch()  # without it an installed package `jobs` comes first
     say(f"made {path}, a job to begin with")
     words = ("trigger", "hello", "--name", "Ann")
     is_here = folder == Path(".")

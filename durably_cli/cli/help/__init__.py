@@ -12,7 +12,7 @@ _FOLDER = Path(__file__).parent
 
 TOPICS = (
     *("steps", "input", "exit-codes", "journal", "durability", "performance", "care"),
-    *("cron", "environment"),
+    *("cron", "environment", "modules"),
 )
 
 

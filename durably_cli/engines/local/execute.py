@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from durably_cli.engines.local import who, working_folder
@@ -40,7 +39,7 @@ from durably_cli.version import __version__
 
 
 class BoundHandler(NamedTuple):
-    """What to execute: a handler with its input bound, the sha256 of its file, known secrets."""
+    """What to execute: a handler with its input bound, the sha256 of its code, known secrets."""
 
     call: Callable[[Step], Json]
     source: str | None
@@ -179,14 +178,11 @@ def _started(run: LiveRun, attempt: int, source: str | None) -> RunStarted:
     )
 
 
-def source_hash(path: Path) -> str | None:
-    """`sha256:` and the digest of a job's file; None if it cannot be read."""
+def source_hash(source: bytes) -> str:
+    """`sha256:` and the digest of the text of a job's file."""
     from hashlib import sha256
 
-    try:
-        return "sha256:" + sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return None
+    return "sha256:" + sha256(source).hexdigest()
 
 
 def _signal_name(error: KeyboardInterrupt) -> str:

@@ -15,6 +15,7 @@ def test_init_makes_a_project_that_works(project: Project, tmp_path: Path) -> No
     assert "durably trigger hello --name Ann" in made.err
     assert "cd 'my first'" in made.err
     project.root = tmp_path / "my first"
+    assert (project.root / "jobs" / "__init__.py").read_text() == ""
     result = project.run("trigger", "hello", "--name", "Ann", "--times", "1")
     assert json.loads(result.out) == ["1: hello Ann"]
     assert project.run("trigger", "hello", "--times", "0", expect=65)
