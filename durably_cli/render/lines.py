@@ -38,6 +38,8 @@ class Talk:
         self._next_said = 50
 
     def owns(self, run: LiveRun) -> None:
+        if self.run is not None:  # of this very call
+            self.say("it failed by nothing but what was replayed: those steps are executed now")
         self.run = run
 
     def waits_for_run(self, view: RunView) -> None:

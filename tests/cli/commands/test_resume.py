@@ -444,3 +444,40 @@ def test_a_group_of_failures_names_each_step(project: Project) -> None:
     assert "failed in steps a, b" in project.run("trigger", "both", expect=1).err
     assert project.inspect()["causes"] == ["a", "b"]
     assert project.runs()[0]["reason"] == "a, b: ExceptionGroup: several (2 sub-exceptions)"
+
+
+def test_an_attempt_that_fails_by_what_it_replayed_is_followed_by_one_that_executes_it(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        def act(name: str) -> None:
+            effect(name)
+            if not os.path.exists("mended"):
+                raise ValueError(name)
+
+        @define_job
+        def both(step: Step, payload: dict) -> None:
+            errors = []
+            for name in "ab":
+                try:
+                    step.run(name, act, name)
+                except ValueError as error:
+                    errors.append(error)
+                    if name == "b" and step.attempt == 1:
+                        os.kill(os.getpid(), 9)
+            if errors:
+                raise errors[0]
+        """,
+        "both",
+    )
+    project.run("trigger", "both", expect=-9)
+    mend(project)
+    done = project.run("resume", "@last")
+    assert project.effects == ["a", "b", "b", "a"]
+    assert "it failed by nothing but what was replayed" in done.err
+    assert [each["outcome"] for each in project.inspect()["attempts"]] == [
+        "no end recorded",
+        "failed",
+        "completed",
+    ]
