@@ -243,21 +243,41 @@ def test_a_carried_failure_is_raised_as_the_exception_that_it_was(
     assert after == "after"
 
 
-def test_one_that_cannot_be_made_again_comes_as_a_step_error_with_its_text(tmp_path: Path) -> None:
-    class Local(Exception):
-        pass
+class SaysMore(Exception):
+    """What it says is of something that no JSON holds."""
 
+    def __init__(self, items: set[str]) -> None:
+        super().__init__("text")
+        self.items = items
+
+    def __str__(self) -> str:
+        return f"text:{self.items!r}"
+
+
+class Local(Exception):
+    __qualname__ = "somewhere.<locals>.Local"
+
+
+@pytest.mark.parametrize("error", [Local("text"), SaysMore({"a"})], ids=lambda e: type(e).__name__)
+def test_one_that_cannot_be_made_again_comes_as_a_step_error_with_its_text(
+    error: Exception, tmp_path: Path
+) -> None:
     def explode() -> None:
-        raise Local("text")
+        raise error
 
     def handler(step: Step, world: World) -> None:
         try:
             step.run("primary", explode)
-        except Exception as error:
-            world.do(f"{type(error).__name__}({error})".replace(" ", ""))
+        except Exception as raised:
+            world.do(f"{type(raised).__name__}({raised})".replace(" ", ""))
         step.run("after", world.do, "after")
 
     trial = Trial(handler, tmp_path)
     assert not trial.begin(kill_after=4)
     trial.resume()
-    assert trial.world.effects == ["Local(text)", f"StepError({Local.__qualname__}:text)", "after"]
+    name, text = type(error).__qualname__, str(error)
+    assert trial.world.effects == [
+        f"{type(error).__name__}({text})",
+        f"StepError({name}:{text})",
+        "after",
+    ]

@@ -12,7 +12,6 @@ from durably_cli.journal.events import (
     TYPES,
     Event,
     StepCompleted,
-    StepDiscarded,
     StepFailed,
     StepStarted,
 )
@@ -61,8 +60,6 @@ def gather(events: Iterable[Event], past: Past) -> Iterator[Event]:
             results[event.name] = event.result
             if unfinished:
                 unfinished.pop(event.name, None)
-        elif isinstance(event, StepDiscarded):
-            unfinished.pop(event.name, None)
         elif type(event) in of_steps:
             unfinished[str(event[0])] = event  # its name is the first field of all of them
         yield event
