@@ -17,13 +17,15 @@ from typing import NamedTuple
 class _Caller(NamedTuple):
     """Where hints are typed: the working directory (None if it is gone), and the PATH there.
 
-    `data` is the data folder; None if that is not known yet, and no variable chose it.
+    `data` is the data folder; None if that is not known yet, and no variable chose it. `name` is
+    the name of the project there, or empty.
     """
 
     folder: str | None
     path: str | None
     data: str | None
     data_was_chosen: bool
+    name: str
     project: str | None = None
     finds_project: bool = False
 
@@ -46,6 +48,7 @@ _OF_NO_PROJECT = ("help", "init")
 _HELP = ("-h", "--help")
 
 _DATA_VARIABLE = "DURABLY_DATA_DIR"
+_NAME_VARIABLE = "DURABLY_NAME"
 _PROJECT_VARIABLE = "DURABLY_PROJECT"
 
 
@@ -79,7 +82,8 @@ def in_project(
     if outer is not None:
         finds_project = outer.finds_project and outer.project == named
     chosen = bool(os.environ.get(_DATA_VARIABLE))
-    inner = _Caller(here.folder, here.path, os.fspath(data), chosen, named, finds_project)
+    name = os.environ.get(_NAME_VARIABLE, "")
+    inner = _Caller(here.folder, here.path, os.fspath(data), chosen, name, named, finds_project)
     with _for(inner):
         yield
 
@@ -104,6 +108,11 @@ def are_read_elsewhere() -> None:
     """From now on every command can be pasted anywhere: what is said goes into a mail."""
     global _read_elsewhere
     _read_elsewhere = True
+
+
+def is_read_elsewhere() -> bool:
+    """Does what is said go into a mail?"""
+    return _read_elsewhere
 
 
 def command(*words: str | os.PathLike[str]) -> str:
@@ -162,9 +171,11 @@ def _joined(
     words: tuple[str | os.PathLike[str], ...],
 ) -> str:
     named = () if project is None or words[0] in _OF_NO_PROJECT else ("-C", project)
-    needs_data = words[0] not in _OF_NO_PROJECT and words[-1] not in _HELP
-    data = _data_to_name(caller) if needs_data else None
+    needs_store = words[0] not in _OF_NO_PROJECT and words[-1] not in _HELP
+    data = _data_to_name(caller) if needs_store else None
     where = f"{_DATA_VARIABLE}={quoted(data)} " if data else ""
+    if caller.name and needs_store:
+        where += f"{_NAME_VARIABLE}={quoted(caller.name)} "
     return where + " ".join((program, *map(quoted, (*named, *words))))
 
 
@@ -199,7 +210,8 @@ def _here() -> _Caller:
         folder = None
     chosen = os.environ.get(_DATA_VARIABLE)
     data = os.path.expanduser(chosen) if chosen else None
-    return _Caller(folder, os.environ.get("PATH"), data, data_was_chosen=bool(chosen))
+    path, name = os.environ.get("PATH"), os.environ.get(_NAME_VARIABLE, "")
+    return _Caller(folder, path, data, data_was_chosen=bool(chosen), name=name)
 
 
 @cache

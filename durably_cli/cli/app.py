@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -140,6 +141,7 @@ def project_of(context: typer.Context) -> Path:
 
 
 def _found_project(context: typer.Context) -> Path:
+    from durably_cli.project.naming import NAME_VARIABLE
     from durably_cli.project.places import (
         PROJECT_VARIABLE,
         VIRTUAL_ENVIRONMENT,
@@ -151,10 +153,24 @@ def _found_project(context: typer.Context) -> Path:
     project = locate_project(given)
     needs_a_name = given or project.source == PROJECT_VARIABLE  # set for this call only?
     finds_it = not needs_a_name or is_found_from_here(project.folder)
-    hints.called(project.folder, finds_project=finds_it)
+    has_name = bool(os.environ.get(NAME_VARIABLE))
+    # a name is for what a link is pointed at next: hints go that way too
+    hints.called(project.reached_by if has_name else project.folder, finds_project=finds_it)
+    if project.reached_by != project.folder and not has_name and not context.resilient_parsing:
+        _warn_of_link(project.folder, project.reached_by)
     if project.source == VIRTUAL_ENVIRONMENT and sys.stderr.isatty():
         print(visible(f"in {project.folder}, by {project.source}"), file=sys.stderr)
     return project.folder
+
+
+def _warn_of_link(project: Path, reached_by: Path) -> None:
+    from durably_cli.project.links import warning  # rarely needed
+
+    if hints.is_read_elsewhere() or os.environ.get("DURABLY_QUIET", "0") != "0":
+        return
+    said = warning(project, reached_by)
+    if said:
+        print(visible(said), file=sys.stderr)
 
 
 def _print_version(wanted: bool) -> None:

@@ -29,6 +29,7 @@ from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import AnyJob, find_job
 from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.rows import pretty_json, write_summary_json
+from durably_cli.render.words import visible
 from durably_cli.system import files, garbage, process, signals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
@@ -63,7 +64,7 @@ class Presenter:
 
 def trigger_job(project: Path, request: Request, *, quiet: bool, as_json: bool) -> int:
     """Make a run as the request says, and execute it; the exit code."""
-    store = stores.open_store(project, to_write=True)
+    store = stores.open_store(project, to_write=True, say=None if quiet else _say)
 
     def act(presenter: Presenter) -> TriggerResult:
         def load(created: RunCreated | None) -> AnyJob:
@@ -76,6 +77,10 @@ def trigger_job(project: Path, request: Request, *, quiet: bool, as_json: bool) 
         return trigger(store, request, load, presenter)
 
     return _execute(store, act, quiet=quiet, as_json=as_json)
+
+
+def _say(text: str) -> None:
+    print(visible(text), file=sys.stderr)
 
 
 def resume_run(project: Path, run: str, redo: list[str], *, quiet: bool, as_json: bool) -> int:

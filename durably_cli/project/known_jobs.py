@@ -81,7 +81,7 @@ def _known(found: dict[str, Any]) -> KnownJob:
 
 
 def _path(project: Path) -> Path:
-    return folders.cache_folder() / f"{stores.store_folder(project).name}.json"
+    return folders.cache_folder() / f"{stores.folder_of_path(project).name}.json"
 
 
 def _stamp(source: Path) -> list[Any]:

@@ -19,10 +19,11 @@ VIRTUAL_ENVIRONMENT = "the virtual environment that durably runs from"
 
 
 class Project(NamedTuple):
-    """The real path of a project's folder, and what led there."""
+    """The real path of a project's folder, what led there, and by which path, links and all."""
 
     folder: Path
     source: str
+    reached_by: Path
 
 
 def find_project(given: str | os.PathLike[str] | None = None, start: Path | None = None) -> Path:
@@ -53,7 +54,10 @@ def locate_project(
                 f"{folder}{source} is no project: it has no jobs/ folder and no [tool.durably]",
                 hint=hints.command("init", folder),
             )
-        return Project(folder, "--project" if given else PROJECT_VARIABLE)
+        source = "--project" if given else PROJECT_VARIABLE
+        reached_by = Path(os.path.abspath(named))
+        is_there = os.path.realpath(reached_by) == str(folder)  # behind a link `..` leads elsewhere
+        return Project(folder, source, reached_by if is_there else folder)
     return _nearest(start)
 
 
@@ -61,15 +65,29 @@ def _nearest(start: Path | None = None) -> Project:
     begin = (start or working_directory()).resolve()
     for folder in (begin, *begin.parents):
         if is_project(folder):
-            return Project(folder, WORKING_DIRECTORY)
+            reached_by = _as_the_shell_says(begin, folder) if start is None else folder
+            return Project(folder, WORKING_DIRECTORY, reached_by)
     home_of_venv = Path(sys.prefix).parent.resolve()
     if sys.prefix != sys.base_prefix and is_project(home_of_venv):
-        return Project(home_of_venv, VIRTUAL_ENVIRONMENT)
+        reached_by = Path(os.path.abspath(sys.argv[0])).parent.parent.parent
+        is_there = os.path.realpath(reached_by) == str(home_of_venv)
+        return Project(home_of_venv, VIRTUAL_ENVIRONMENT, reached_by if is_there else home_of_venv)
     raise ConfigError(
         f"there is no project here: no jobs/ folder and no [tool.durably] in {begin} or above",
         hint="go into your project, or name it, -C PROJECT, or make one: "
         + hints.command("init", begin),
     )
+
+
+def _as_the_shell_says(begin: Path, folder: Path) -> Path:
+    """The folder, at or above the working directory, by the path that a shell went there."""
+    shell = os.environ.get("PWD", "")
+    if not os.path.isabs(shell) or os.path.realpath(shell) != str(begin):
+        return folder
+    for above in (Path(shell), *Path(shell).parents):
+        if os.path.realpath(above) == str(folder):
+            return above
+    return folder
 
 
 def is_found_from_here(project: Path) -> bool:
@@ -91,6 +109,18 @@ def is_project(folder: Path) -> bool:
     except OSError:
         return False
     return any(line.strip().startswith(b"[tool.durably") for line in text.splitlines())
+
+
+def is_another_project(old: Path, project: Path) -> bool:
+    """Do both have jobs, and less than half of the fewer in common? A release has more."""
+    try:
+        if not is_project(old) or os.path.samefile(old, project):
+            return False
+        one, other = ({path.relative_to(p) for path in job_files(p)} for p in (old, project))
+    except (ConfigError, OSError):  # of one without modules, or that may not be read
+        return False
+    fewer = min(len(one), len(other))
+    return len(one & other) * 2 < fewer
 
 
 def job_files(project: Path) -> Iterator[Path]:

@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from zlib import crc32
 
 from durably_cli import hints
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView
-from durably_cli.errors import Busy, ConfigError, Forbidden
-from durably_cli.project.places import is_found_from_here, is_project
+from durably_cli.errors import ConfigError
+from durably_cli.project import naming, project_file
+from durably_cli.project.places import is_another_project, is_found_from_here, is_project
 from durably_cli.system import files
 from durably_cli.system.folders import DATA_VARIABLE, data_folder
 
+_LONGEST, _CUT = 246, 200
+"""Of the bytes of a folder's name: what has room in a store's name, and what is taken of others."""
+
 
 def store_folder(project: Path) -> Path:
-    """Where the journals of this project are: its name, and the crc32 of its path."""
-    return data_folder() / f"{project.name or 'root'}-{crc32(os.fsencode(project)):08x}"
+    """Where the journals of this project are: by its name, if it has one, else by its path."""
+    name = naming.project_name()
+    return folder_of_path(project) if name is None else _folder_of_name(name)
 
 
-def open_store(project: Path, *, to_write: bool = False) -> Store:
+def folder_of_path(project: Path) -> Path:
+    """Where those of an unnamed project are: the last part of its path, and the path's crc32."""
+    last = project.name or "root"
+    if len(os.fsencode(last)) > _LONGEST:
+        last = os.fsencode(last)[:_CUT].decode("utf-8", "ignore")
+    return data_folder() / f"{last}-{crc32(os.fsencode(project)):08x}"
+
+
+def _folder_of_name(name: str) -> Path:
+    return data_folder() / f"{name}-{crc32(f'{naming.NAME_VARIABLE}={name}'.encode()):08x}"
+
+
+def open_store(
+    project: Path, *, to_write: bool = False, say: Callable[[str], object] | None = None
+) -> Store:
     """The store of a project; made if it is `to_write` and there is none.
 
     Forbidden if others may write in the data folder; ConfigError if it is on a network file
-    system, or if its journals belong to a project of another path.
+    system, or if its journals belong to another project, or this project's are elsewhere.
     """
+    name = naming.project_name()
     folder = store_folder(project)
     data = folder.parent
     hints.keep_runs_in(data)
     if data.exists():
         files.check_private(data)
+    if name is not None and not has_runs(folder):
+        _refuse_unnamed_runs(project, name)
     if not folder.exists():
-        _refuse_moved(project, data)
+        if name is None:
+            _refuse_runs_elsewhere(project, data)
         if to_write:
             files.make_folder(folder)
     if to_write:
@@ -43,100 +65,97 @@ def open_store(project: Path, *, to_write: bool = False) -> Store:
         for each in (folder, folder / "runs"):
             files.refuse_link(each)
         files.check_private(folder)
-        _check_project(folder, project, to_write)
+        _check_project(folder, project, name, to_write=to_write, say=say)
     return Store(folder)
 
 
-def adopt(old: Path, project: Path) -> Path:
-    """Bring the runs of a project that was moved here from `old`; the store's folder.
-
-    ConfigError if there are none, or this project has runs of its own. Killed anywhere, it can be
-    run again.
-    """
-    source, target = store_folder(old), store_folder(project)
-    if is_project(old):
-        raise ConfigError(f"{old} is still a project: its runs are its own, and stay with it")
-    if source.exists():
-        _refuse_held(Store(source))
-        if (target / "runs").exists():
-            raise ConfigError(
-                f"{project} has runs of its own in {target}; those of {old} stay in {source}"
-            )
-        if target.exists():
-            (target / "project.json").unlink(missing_ok=True)
-            target.rmdir()
-        os.rename(source, target)
-        files.sync_folder(target.parent)
-    elif _named(target) != str(old):
+def _refuse_unnamed_runs(project: Path, name: str) -> None:
+    """ConfigError if the project has got its name just now, and its runs are under its path."""
+    unnamed = folder_of_path(project)
+    if has_runs(unnamed):
         raise ConfigError(
-            f"there are no runs of {old} in {source.parent}",
-            hint=f"{hints.command('info')}    (shows where the runs of this project are)",
+            f"the runs that this project had before it was named {name} are filed under its path, "
+            f"in {unnamed}",
+            hint=f"{hints.command('adopt', project)}    (brings them along)",
         )
-    _write_project(target, project)
-    return target
 
 
-def _refuse_held(store: Store) -> None:
-    for run in store.views():
-        if isinstance(run, RunView) and run.held:
-            raise Busy(
-                f"run {run.run_id} is executing, in a process that began before the move",
-                hint="wait for its end, and adopt then",
-            )
-
-
-def _refuse_moved(project: Path, data: Path) -> None:
-    """ConfigError if a store names a path where this very folder used to be."""
-    here = os.stat(project)
-    for folder in data.glob("*-????????"):
-        old = _project_file(folder)
-        if old.get("inode") != [here.st_dev, here.st_ino] or os.path.exists(str(old["project"])):
+def _refuse_runs_elsewhere(project: Path, data: Path) -> None:
+    """ConfigError if a store has the runs of this very folder, under a name or another path."""
+    for folder, found in project_files(data):
+        if not found.is_of_folder(project) or not has_runs(folder):
             continue
+        if found.name is not None:
+            if found.project != str(project):
+                continue
+            named = f"{naming.NAME_VARIABLE}={found.name}"
+            raise ConfigError(
+                f"the runs of this project are filed under its name, {found.name}, and "
+                f"{naming.NAME_VARIABLE} is not set here",
+                hint=f"{named} {hints.command('list')}    (or set it for good: export {named})",
+            )
+        if _is_another_way_to(found.project, project):
+            raise ConfigError(
+                f"this project is also {found.project}, and its runs are filed under that path, "
+                f"in {folder}",
+                hint=hints.command_anywhere(found.project, "list"),
+            )
         raise ConfigError(
-            f"this project was moved here from {old['project']}, and its runs are still filed "
+            f"this project was moved here from {found.project}, and its runs are still filed "
             f"under that path, in {folder}",
-            hint=f"{hints.command('adopt', str(old['project']))}    (brings them along)",
+            hint=f"{hints.command('adopt', found.project)}    (brings them along)",
         )
 
 
-def _check_project(folder: Path, project: Path, to_write: bool) -> None:
-    named = _named(folder)
-    if named is None:
-        if to_write:
-            _write_project(folder, project)
-    elif named != str(project):
+def _is_another_way_to(path: str, project: Path) -> bool:
+    """Does a path lead to this folder as well without a link, by a mount or in other letters?"""
+    try:
+        return os.path.realpath(path) == path and os.path.samefile(path, project)
+    except OSError:
+        return False
+
+
+def _check_project(
+    folder: Path,
+    project: Path,
+    name: str | None,
+    *,
+    to_write: bool,
+    say: Callable[[str], object] | None,
+) -> None:
+    found = project_file.read(folder)
+    if found is not None and found.name == name and found.project == str(project):
+        return
+    if found is not None and (found.name != name or name is None):
         raise ConfigError(
-            f"the runs in {folder} belong to the project {named}, not to {project}",
-            hint=f"{hints.command('adopt', named)}    (if that project is now this one)",
+            f"the runs in {folder} belong to the project {found.name or found.project}, not to "
+            f"{name or project}",
+            hint=f"{hints.command('adopt', found.project)}    (if that project is now this one)",
         )
+    if found is not None and is_another_project(Path(found.project), project):
+        raise ConfigError(
+            f"{naming.NAME_VARIABLE} is {name}, and that is the name of {found.project}, which is "
+            f"another project than {project}: it has other jobs",
+            hint=f"give this one a name of its own: {naming.NAME_VARIABLE}="
+            f"{naming.as_name(f'{project.name}-2' if project.name == name else project.name)}",
+        )
+    if to_write:
+        project_file.write(folder, project, name)
+        if found is not None and say is not None and is_project(Path(found.project)):
+            say(f"{name} is now {project}; until now it was {found.project}, which is still there")
 
 
-def _named(folder: Path) -> str | None:
-    found = _project_file(folder).get("project")
-    return found if isinstance(found, str) else None
+def has_runs(folder: Path) -> bool:
+    """Was a run ever made in this store?"""
+    return (folder / "runs").exists()
 
 
-def _project_file(folder: Path) -> dict[str, object]:
-    try:
-        with open(files.open_existing(folder / "project.json"), encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError, Forbidden):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _write_project(folder: Path, project: Path) -> None:
-    """Say which project the store is of, and which folder that was, to know it again if moved."""
-    here = os.stat(project)
-    content = {"project": str(project), "inode": [here.st_dev, here.st_ino]}
-    fd, temporary = files.create(folder / "tmp", "project.json")
-    try:
-        files.write_all(fd, (json.dumps(content) + "\n").encode())
-        files.sync(fd)
-        os.rename(temporary, folder / "project.json")
-    finally:
-        os.close(fd)
-    files.sync_folder(folder)
+def project_files(data: Path) -> Iterator[tuple[Path, project_file.ProjectFile]]:
+    """The stores in the data folder that say which project they are of, and what they say."""
+    for folder in data.glob("*-????????"):
+        found = project_file.read(folder)
+        if found is not None:
+            yield folder, found
 
 
 def _refuse_network(folder: Path) -> None:

@@ -94,7 +94,14 @@ def open_or_make(path: Path) -> int:
     fd = open_existing(path, os.O_RDWR | os.O_CREAT)
     if os.fstat(fd).st_nlink > 1:
         os.close(fd)
-        raise _not_plain(path)
+        raise Forbidden(
+            f"{path} has another name as well (a hard link, as cp -al and rsnapshot make them), "
+            "and what is locked or written here would be there too",
+            hint="replace it by a copy: "
+            f"cp -p {hints.quoted(path)} {hints.quoted(f'{path}.copy')} && "
+            f"mv {hints.quoted(f'{path}.copy')} {hints.quoted(path)}    (and copy the data folder "
+            "with cp -a from now on)",
+        )
     os.fchmod(fd, 0o600)
     return fd
 

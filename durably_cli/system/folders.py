@@ -18,7 +18,7 @@ def data_folder() -> Path:
     if chosen is None:
         import platformdirs  # asked only where the variable is not set
 
-        chosen = platformdirs.user_data_path("durably").absolute()
+        chosen = _of_platform(platformdirs.user_data_path("durably"), "XDG_DATA_HOME")
     return chosen
 
 
@@ -28,7 +28,7 @@ def cache_folder() -> Path:
     if chosen is None:
         import platformdirs  # asked only where the variable is not set
 
-        chosen = platformdirs.user_cache_path("durably").absolute()
+        chosen = _of_platform(platformdirs.user_cache_path("durably"), "XDG_CACHE_HOME")
     return chosen
 
 
@@ -37,7 +37,15 @@ def _chosen_folder(variable: str) -> Path | None:
     chosen = os.environ.get(variable)
     if not chosen:
         return None
-    folder = Path(os.path.expanduser(chosen))
+    return _from_root(Path(os.path.expanduser(chosen)), variable, chosen)
+
+
+def _of_platform(folder: Path, variable: str) -> Path:
+    """Its answer, which old platformdirs take from a relative variable: ConfigError."""
+    return _from_root(folder, variable, os.environ.get(variable) or "not set")
+
+
+def _from_root(folder: Path, variable: str, chosen: str) -> Path:
     if not folder.is_absolute():
         raise ConfigError(
             f"{variable} is {chosen}, which is another folder in every working directory",

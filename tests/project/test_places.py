@@ -12,7 +12,7 @@ import pytest
 
 from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.journal.events import FORMAT, RunCreated
-from durably_cli.project import places, stores
+from durably_cli.project import adoption, places, stores
 from durably_cli.system import files
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project
@@ -127,7 +127,7 @@ def test_adopting_can_be_done_again_after_a_crash_between_its_two_steps(tmp_path
     os.rename(stores.store_folder(old), stores.store_folder(new))
     with pytest.raises(ConfigError, match="belong to the project"):
         stores.open_store(new)
-    stores.adopt(old, new)
+    adoption.adopt(old, new)
     stores.open_store(new, to_write=True)
 
 
@@ -137,10 +137,10 @@ def test_adopting_never_mixes_two_projects(tmp_path: Path) -> None:
         stores.open_store(project, to_write=True)
         (stores.store_folder(project) / "runs").mkdir()
     with pytest.raises(ConfigError, match="is still a project"):
-        stores.adopt(old, new)
+        adoption.adopt(old, new)
     (old / "jobs").rmdir()
     with pytest.raises(ConfigError, match="has runs of its own"):
-        stores.adopt(old, new)
+        adoption.adopt(old, new)
 
 
 def test_runs_that_execute_are_not_adopted(tmp_path: Path) -> None:
@@ -151,9 +151,9 @@ def test_runs_that_execute_are_not_adopted(tmp_path: Path) -> None:
     new = tmp_path / "new"
     old.rename(new)
     with pytest.raises(Busy, match="is executing"):
-        stores.adopt(old, new)
+        adoption.adopt(old, new)
     run.close()
-    assert stores.adopt(old, new) == stores.store_folder(new)
+    assert adoption.adopt(old, new) == stores.store_folder(new)
 
 
 def test_a_data_folder_that_depends_on_where_one_stands_is_refused(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.project.stores import adopt
+from durably_cli.project.adoption import adopt
 from durably_cli.render.words import visible
 
 
@@ -18,11 +18,12 @@ def adopt_(
     context: typer.Context,
     old: Annotated[str, typer.Argument(help="Where the project was before.", metavar="OLD_DIR")],
 ) -> int:
-    """Bring the runs along of a project that was moved.
+    """Bring the runs along of a project that was moved, or has got a name (DURABLY_NAME).
 
     \b
     Examples:
       durably adopt /home/ann/old-place/billing
+      DURABLY_NAME=billing durably adopt /srv/billing/releases/1
     """
     folder = adopt(Path(old).absolute(), project_of(context))
     print(visible(f"the runs of {old} are now in {folder}"), file=sys.stderr)

@@ -18,7 +18,7 @@ from durably_cli.cli.parameters import (
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
 from durably_cli.journal.events import FORMAT
-from durably_cli.project import places, stores
+from durably_cli.project import naming, places, stores
 from durably_cli.render.record import SCHEMA
 from durably_cli.render.rows import row
 from durably_cli.system import folders
@@ -68,10 +68,11 @@ def settings(given_project: str | None) -> Iterator[Setting]:
     yield Setting("journal format", str(FORMAT), "written, and the newest that can be read")
     project: Path | None = None
     try:
-        project, source = places.locate_project(given_project)
+        project, source, _ = places.locate_project(given_project)
         yield Setting("project", str(project), source)
     except DurablyError as error:
         yield Setting("project", None, error.what)
+    yield _name()
     if project is not None:
         yield _jobs(project)
     for name, folder, variable in (
@@ -87,6 +88,16 @@ def settings(given_project: str | None) -> Iterator[Setting]:
         yield _store(project)
     quiet = os.environ.get("DURABLY_QUIET")
     yield Setting("quiet", quiet or "0", "DURABLY_QUIET" if quiet else "default")
+
+
+def _name() -> Setting:
+    try:
+        name = naming.project_name()
+    except DurablyError as error:
+        return Setting("name", None, error.what)
+    if name is None:
+        return Setting("name", None, f"the project is known by its path: no {naming.NAME_VARIABLE}")
+    return Setting("name", name, naming.NAME_VARIABLE)
 
 
 def _jobs(project: Path) -> Setting:
