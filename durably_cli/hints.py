@@ -110,6 +110,11 @@ def are_read_elsewhere() -> None:
     _read_elsewhere = True
 
 
+def project() -> str | None:
+    """The project that hints are for; None if none was found yet."""
+    return _current().project
+
+
 def is_read_elsewhere() -> bool:
     """Does what is said go into a mail?"""
     return _read_elsewhere

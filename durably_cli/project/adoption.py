@@ -25,17 +25,8 @@ def adopt(old: Path, project: Path) -> Path:
     """
     name, target = naming.project_name(), store_folder(project)
     old, source = _source_of(old, project)
-    if source is not None and source != target:
-        found = project_file.read(source)
-        is_here = found is not None and found.is_of_folder(project)
-        if name is None and not is_here and is_project(old):
-            raise ConfigError(
-                f"{old} is still a project: its runs are its own, and stay with it",
-                hint=f"if both are releases of one project, name it, {naming.NAME_VARIABLE}=NAME, "
-                "and adopt then",
-            )
-        if not is_here and is_another_project(old, project):
-            raise ConfigError(f"{old} is another project: it has other jobs, and keeps its runs")
+    if source is not None and (source != target or is_project(old)):
+        _refuse_others(old, source, project, target)
         _refuse_held(Store(source))
         if has_runs(target) or (target / "keys").exists():
             raise ConfigError(
@@ -68,6 +59,21 @@ def _source_of(old: Path, project: Path) -> tuple[Path, Path | None]:
             if found.name is not None and found.project in map(str, candidates):
                 return Path(found.project), folder
     return plain, None
+
+
+def _refuse_others(old: Path, source: Path, project: Path, target: Path) -> None:
+    """ConfigError if the runs are of a project that lives on at `old`, and is none of this one."""
+    found = project_file.read(source)
+    if source != target and found is not None and found.is_of_folder(project):
+        return
+    if naming.project_name() is None and is_project(old):
+        to_name = f"if both are releases of one, set {naming.NAME_VARIABLE} to its name, then adopt"
+        raise ConfigError(
+            f"{old} is still a project: its runs are its own, and stay with it",
+            hint=None if source == target else to_name,
+        )
+    if is_another_project(old, project):
+        raise ConfigError(f"{old} is another project: it has other jobs, and keeps its runs")
 
 
 def _refuse_held(store: Store) -> None:

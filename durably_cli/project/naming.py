@@ -6,13 +6,12 @@ It is of the environment of whoever deploys. In a file of the project every clon
 from __future__ import annotations
 
 import os
-import re
 
 from durably_cli.errors import ConfigError
 
 NAME_VARIABLE = "DURABLY_NAME"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 """Safe in a folder's name, also where `Billing` and `billing` are one folder."""
 
 
@@ -21,7 +20,9 @@ def project_name() -> str | None:
     name = os.environ.get(NAME_VARIABLE)
     if not name:
         return None
-    if not _NAME.fullmatch(name):
+    import re  # only where there is a name
+
+    if not re.fullmatch(_NAME, name):
         raise ConfigError(
             f"{NAME_VARIABLE} is {name[:100]!a}, which is no name: 1 to 64 of a-z, 0-9, dot, "
             "hyphen and underscore, the first a letter or a digit",
@@ -32,5 +33,7 @@ def project_name() -> str | None:
 
 def as_name(text: str) -> str:
     """The nearest valid name to a text, such as a folder's name."""
+    import re  # only for hints
+
     near = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("._-")[:64]
     return near or "my-project"

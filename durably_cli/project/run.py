@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from durably_cli import hints
@@ -21,9 +20,7 @@ O_co = TypeVar("O_co", covariant=True)
 class Run(Generic[O_co]):
     """What a trigger ended up with: a run's id, status, disposition, and output or error."""
 
-    def __init__(
-        self, job: Job[Any, O_co], view: RunView, disposition: Disposition, project: Path
-    ) -> None:
+    def __init__(self, job: Job[Any, O_co], view: RunView, disposition: Disposition) -> None:
         self.id: str = view.run_id
         self.status: Status = view.status
         self.disposition: Disposition = disposition
@@ -31,7 +28,7 @@ class Run(Generic[O_co]):
         self._job = job
         self._output = view.state.output
         if self._output is None:  # what to type depends on where it was triggered
-            self._hint = hints.command_anywhere(project, "resume", self.id)
+            self._hint = hints.command_anywhere(hints.project(), "resume", self.id)
 
     def __repr__(self) -> str:
         return f"<Run {self.id} of {self._job.name}, {self.status}>"

@@ -147,7 +147,7 @@ def _check_project(
 
 def has_runs(folder: Path) -> bool:
     """Was a run ever made in this store?"""
-    return (folder / "runs").exists()
+    return os.path.exists(folder / "runs")
 
 
 def project_files(data: Path) -> Iterator[tuple[Path, project_file.ProjectFile]]:

@@ -70,7 +70,7 @@ __main__ errors hints version
 cli cli.app cli.commands cli.commands.list_ cli.completion cli.exits cli.arguments cli.parameters
 cli.streams
 render render.record render.rows render.timeline render.words
-project project.places project.stores
+project project.naming project.places project.project_file project.stores
 engines engines.local engines.local.store engines.local.view
 journal journal.blobs journal.carried journal.codec journal.events journal.fast_codec
 journal.lenient journal.ownership journal.reader journal.state

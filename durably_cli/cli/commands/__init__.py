@@ -20,7 +20,7 @@ COMMANDS = {
     "jobs": "Show the project's jobs, or one job's input.",
     "init": "Make a project: a folder with a job that works.",
     "info": "Show every setting and folder, and where each comes from.",
-    "adopt": "Bring the runs along of a project that was moved.",
+    "adopt": "Bring the runs along of a project that was moved or named.",
     "help": "Explain a topic.",
 }
 """What each does, in the order of the list; its file has its name."""

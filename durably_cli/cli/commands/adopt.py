@@ -18,7 +18,7 @@ def adopt_(
     context: typer.Context,
     old: Annotated[str, typer.Argument(help="Where the project was before.", metavar="OLD_DIR")],
 ) -> int:
-    """Bring the runs along of a project that was moved, or has got a name (DURABLY_NAME).
+    """Bring the runs along of a project that was moved or named.
 
     \b
     Examples:
