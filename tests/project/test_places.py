@@ -8,14 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.project import adoption, places, stores
-from durably_cli.system import files
+from durably_cli.system import files, folders
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project
+from tests.harness.pasting import hint_of, paste
 from tests.harness.strategies import RUN
 
 
@@ -226,3 +228,31 @@ def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
 
 def test_a_local_file_system_is_told_from_a_network_one(tmp_path: Path) -> None:
     assert files.network_file_system(tmp_path) is None
+
+
+@pytest.mark.parametrize("variable", ["XDG_DATA_HOME", "XDG_CACHE_HOME"])
+def test_a_relative_folder_of_an_old_platformdirs_is_refused(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DURABLY_DATA_DIR", "DURABLY_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "here")
+    for which in ("user_data_path", "user_cache_path"):  # as they answered before 4.3
+        monkeypatch.setattr(platformdirs, which, lambda name: Path("here") / name)
+    folder = folders.data_folder if variable == "XDG_DATA_HOME" else folders.cache_folder
+    with pytest.raises(ConfigError, match=f"{variable} is here, which is another folder"):
+        folder()
+
+
+def test_a_lock_that_a_copy_shares_is_refused_with_the_way_out(project: Project) -> None:
+    project.job("@define_job\ndef work(step: Step, payload: dict[str, str]) -> None: ...\n")
+    call = ("trigger", "work", "--concurrency-key", "k")
+    project.run(*call)
+    subprocess.run(("cp", "-al", project.data, project.data.with_name("copy")), check=True)
+    for _ in range(2):  # one file for the run that executes, one for the one that waits
+        refused = project.run(*call, expect=None)
+        if refused.code:
+            assert refused.code == 77
+            assert "cp -al" in refused.err
+            paste(project, hint_of(refused), project.root)
+    project.run(*call)
