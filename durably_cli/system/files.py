@@ -97,10 +97,9 @@ def open_or_make(path: Path) -> int:
         raise Forbidden(
             f"{path} has another name as well (a hard link, as cp -al and rsnapshot make them), "
             "and what is locked or written here would be there too",
-            hint="replace it by a copy: "
-            f"cp -p {hints.quoted(path)} {hints.quoted(f'{path}.copy')} && "
-            f"mv {hints.quoted(f'{path}.copy')} {hints.quoted(path)}    (and copy the data folder "
-            "with cp -a from now on)",
+            hint=f"cp -p {hints.quoted(path)} {hints.quoted(f'{path}.copy')} && "
+            f"mv {hints.quoted(f'{path}.copy')} {hints.quoted(path)}    (makes it a "
+            "file of its own; copy the data folder with cp -a)",
         )
     os.fchmod(fd, 0o600)
     return fd
