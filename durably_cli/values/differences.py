@@ -48,7 +48,7 @@ def _is_taken_as(value: Any, back: Any) -> bool:
     plain = type(back)
     if type(value) is plain or not isinstance(value, plain) or isinstance(value, (bool, Enum)):
         return False
-    return plain in _SUBCLASSED and bool(plain.__eq__(back, value))
+    return plain in _SUBCLASSED and bool(plain.__dict__["__eq__"](back, value))
 
 
 _SUBCLASSED = (str, int, float, bytes)
@@ -78,6 +78,8 @@ _ALWAYS_UTC = ("UTC", "Etc/UTC", "GMT", "Etc/GMT")
 def _parts(value: Any, back: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(value, dict):
         for key in value:
+            if isinstance(key, (datetime, time)):
+                yield " (a key)", key, key
             yield f"[{key!r}]", value[key], back[key]
     elif isinstance(value, (set, frozenset)):
         for part in value:  # which of them came back as which, nobody can say
