@@ -128,8 +128,8 @@ def test_a_number_of_more_digits_than_python_reads_is_for_the_model_to_refuse(
 def test_a_field_named_as_another_ones_off_flag_has_its_own(project: Project) -> None:
     project.job("""
         class Input(BaseModel):
-            cache: bool = False
             no_cache: bool = False
+            cache: bool = False
 
         @define_job
         def work(step: Step, payload: Input) -> list[bool]:
