@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,22 @@ def options_of(
     """An option for every field that can have a flag.
 
     What a flag is given is put into `given`, by the field's name; paths are put into `as_typed`
-    too, before they are made to read in the project's folder.
+    too, before they are made to read in the project's folder. A switch that another field's flag
+    would turn off has no flag for that: it is `-p NAME:=false`.
     """
+    fields = list(fields)
+    taken = {field.flag for field in fields}
     return [
-        FieldOption(number, field, field.flag, project, given, as_typed)
+        FieldOption(
+            number, field, _flags(field.flag, field.off_flag, taken), project, given, as_typed
+        )
         for number, field in enumerate(fields)
         if field.flag
     ]
+
+
+def _flags(flag: str, off: str | None, taken: Container[str | None]) -> str:
+    return flag if off is None or off in taken else f"{flag}/{off}"
 
 
 def help_without_flag(fields: Iterable[Field]) -> list[tuple[str, str]]:
@@ -45,14 +54,14 @@ class FieldOption(TyperOption):
         self,
         number: int,
         field: Field,
-        flag: str,
+        flags: str,
         project: Path,
         given: dict[str, Any],
         as_typed: dict[str, Any],
     ) -> None:
         is_switch = field.kind is Kind.SWITCH
         super().__init__(
-            param_decls=[f"field_{number}", f"{flag}/{field.off_flag}" if is_switch else flag],
+            param_decls=[f"field_{number}", flags],
             is_flag=is_switch or None,
             multiple=field.kind is Kind.LIST,
             metavar=None if is_switch else _placeholder(field),

@@ -11,7 +11,7 @@ from durably_cli.errors import Abort, ValueRefused
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
-from durably_cli.values import convert
+from durably_cli.values import convert, own_output
 from durably_cli.values.plain import CodeIsEndless, Converter, DoesNotFit
 from durably_cli.values.secret_sources import (
     HOW_TO_REFER,
@@ -124,7 +124,7 @@ def fill_defaults(converter: Converter, text: Json) -> ReadyInput:
 
     So a `default_factory` gives a resumed run what it gave the first attempt. Of a secret it has
     where it comes from, be that given or the model's default. DoesNotFit if the type rejects the
-    input. It stays as given where the type would not read its own output back.
+    input.
     """
     value, secrets = load_payload(converter, text)
     with _code_of_the_model(secrets):
@@ -140,7 +140,7 @@ def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> 
     except CodeIsEndless:
         raise
     except ValueRefused:  # a default that has no JSON
-        saved = text
+        saved = own_output.with_defaults(converter, text, value)
     try:
         secrets.refuse(saved)
     except ValueRefused as refused:
@@ -161,7 +161,9 @@ def _referring(converter: Converter, schema: dict[str, Any], text: Json, value: 
         elif isinstance(place.container, dict):  # a default of the code, which gives it again
             del place.container[place.key]
     settled = Json(to_json(root[0]))
-    return settled if _reads_back(converter, settled, value, defaults) else text
+    if _reads_back(converter, settled, value, defaults):
+        return settled
+    return own_output.with_defaults(converter, text, value)
 
 
 def _reads_back(
@@ -191,7 +193,7 @@ def schema_of(converter: Converter, mode: Literal["validation", "serialization"]
 def _written(converter: Converter, value: Any) -> Json:
     schema = converter.schema("validation")
     if not has_secrets(schema):
-        return convert.round_trip(converter, value)[0]
+        return convert.as_given(converter, value)
     root = [json.loads(converter.dump(value))]
     references = dict(_secrets_in(converter.reveal(value)))
     for place in places(schema, root):

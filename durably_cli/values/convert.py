@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 import marshal
 import typing
+from contextlib import suppress
 from typing import Any
 
 from durably_cli.errors import ValueRefused
+from durably_cli.values import own_output
 from durably_cli.values.declared import UNDECLARED
 from durably_cli.values.differences import difference
 from durably_cli.values.plain import (
@@ -47,7 +49,7 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
             raise ValueRefused("$", f"it is nested too deeply: more than {DEEPEST} levels")
         back = converter.load(text)
         is_same = converter is PLAIN and _are_identical(value, back)
-        found = None if is_same else difference(value, back)
+        found = None if is_same else difference(value, back, declared=converter is not PLAIN)
     except DoesNotFit as error:
         path, problem = error.problems[0]
         if path != "$":
@@ -65,8 +67,8 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
 def settled(converter: Converter, text: Json) -> Json:
     """The input a run is made with: as given, with the defaults of this moment filled in.
 
-    So a `default_factory` gives a resumed run what it gave the first attempt. DoesNotFit if the
-    type rejects the input. It stays as given where the type would not read its own output back.
+    So a `default_factory` gives a resumed run what it gave the first attempt, but for a default
+    that has no JSON. DoesNotFit if the type rejects the input.
     """
     value = converter.load(text)
     try:
@@ -74,7 +76,23 @@ def settled(converter: Converter, text: Json) -> Json:
     except CodeIsEndless:
         raise
     except ValueRefused:
-        return text
+        return own_output.with_defaults(converter, text, value)
+
+
+def as_given(converter: Converter, value: Any) -> Json:
+    """The JSON that gives this input. ValueRefused if none does, as after a validator that changes
+    what it reads.
+    """
+    try:
+        return round_trip(converter, value)[0]
+    except CodeIsEndless:
+        raise
+    except ValueRefused:
+        with suppress(ValueError, TypeError, ValueRefused, DoesNotFit, RecursionError):
+            text = own_output.as_validated(value)
+            if difference(value, converter.load(text)) is None:
+                return text
+        raise
 
 
 def converter(annotation: Any) -> Converter:

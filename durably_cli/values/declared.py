@@ -60,6 +60,7 @@ def annotation(fn: Callable[..., Any], name: str) -> Any:
         found = typing.get_type_hints(
             SimpleNamespace(__annotations__={name: written}),
             globalns=getattr(origin, "__globals__", {}),
+            localns=_type_parameters(origin),
             include_extras=True,
         )
     except (NameError, AttributeError, SyntaxError, TypeError) as error:
@@ -69,3 +70,20 @@ def annotation(fn: Callable[..., Any], name: str) -> Any:
             f"({error}): import or define it at the top of the module, not only for type checkers"
         ) from None
     return found[name]
+
+
+def _type_parameters(fn: Any) -> dict[str, Any]:
+    """The type parameters of a function, `def f[T]`, and of the classes that it is written in.
+
+    A text that names one cannot be resolved by the module's names.
+    """
+    found: dict[str, Any] = {}
+    owner: Any = SimpleNamespace(**getattr(fn, "__globals__", {}))
+    for name in getattr(fn, "__qualname__", "").split(".")[:-1]:
+        owner = getattr(owner, name, None)
+        found |= _own_parameters(owner)
+    return found | _own_parameters(fn)
+
+
+def _own_parameters(owner: Any) -> dict[str, Any]:
+    return {each.__name__: each for each in getattr(owner, "__type_params__", ())}

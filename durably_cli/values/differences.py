@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Iterator
+from datetime import datetime, time, timezone
+from enum import Enum
 from typing import Any
 
 from durably_cli.values.untrusted import raised_by_the_user, repr_of
 
 
-def difference(value: Any, back: Any, path: str = "$") -> tuple[str, str] | None:
+def difference(
+    value: Any, back: Any, path: str = "$", *, declared: bool = False
+) -> tuple[str, str] | None:
     """The path of the first place where `back` is not an equal value of an equal type, and why.
 
-    An int that comes back as an equal float is no difference: `-> float` may return 3. What a
-    comparison of the user's own raises is raised.
+    An int that comes back as an equal float is no difference: `-> float` may return 3. Nor is, of a
+    `declared` type, a text or a number of a class of its own that comes back as a plain one: it is
+    taken as the type. What a comparison of the user's own raises is raised.
     """
     kind = type(value)
+    if isinstance(value, (datetime, time)) and (lost := _lost_of(value)):
+        return path, lost
+    if declared and _is_taken_as(value, back):
+        return None
     if kind is not type(back):
         if kind is int and type(back) is float and value == back:
             return None
@@ -27,18 +37,55 @@ def difference(value: Any, back: Any, path: str = "$") -> tuple[str, str] | None
     if kind is dict and (found := _other_keys(value, back, path)):
         return found
     for where, part, part_back in _parts(value, back):
-        if found := difference(part, part_back, path + where):
+        if found := difference(part, part_back, path + where, declared=declared):
             return found
     if not _equal(value, back):
         return path, f"{_short(value)} would come back as a different {kind.__qualname__}"
     return None
 
 
+def _is_taken_as(value: Any, back: Any) -> bool:
+    plain = type(back)
+    if type(value) is plain or not isinstance(value, plain) or isinstance(value, (bool, Enum)):
+        return False
+    return plain in _SUBCLASSED and bool(plain.__dict__["__eq__"](back, value))
+
+
+_SUBCLASSED = (str, int, float, bytes)
+"""Types of which other libraries have classes of their own, such as numpy's `float64`."""
+
+
+def _lost_of(value: datetime | time) -> str | None:
+    """What of a moment JSON has no place for: the same at every hour of the year."""
+    if value.tzinfo is not None and not _is_fixed(value.tzinfo):
+        fix = "return its `.astimezone(timezone.utc)`, and the zone's name beside it if needed"
+        return f"its time zone {_short(value.tzinfo)} would come back as a fixed offset: {fix}"
+    if value.fold:
+        return "its fold=1 would be lost: return a time in UTC, or one with a fixed offset"
+    return None
+
+
+def _is_fixed(zone: Any) -> bool:
+    """Has the zone one offset for ever? (pydantic's own class of them is no `timezone`.)"""
+    if isinstance(zone, timezone) or type(zone).__module__.startswith("pydantic_core"):
+        return True
+    return getattr(zone, "key", None) in _ALWAYS_UTC
+
+
+_ALWAYS_UTC = ("UTC", "Etc/UTC", "GMT", "Etc/GMT")
+
+
 def _parts(value: Any, back: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(value, dict):
         for key in value:
+            if isinstance(key, (datetime, time)):
+                yield " (a key)", key, key
             yield f"[{key!r}]", value[key], back[key]
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, (set, frozenset)):
+        for part in value:  # which of them came back as which, nobody can say
+            if isinstance(part, (datetime, time)):
+                yield "[...]", part, part
+    elif isinstance(value, (list, tuple, deque)):
         for index, (part, part_back) in enumerate(zip(value, back, strict=False)):
             yield f"[{index}]", part, part_back
     elif dataclasses.is_dataclass(value):

@@ -123,3 +123,17 @@ def test_a_number_of_more_digits_than_python_reads_is_for_the_model_to_refuse(
 ) -> None:
     told = shop.run("trigger", "order", "--item", "tea", "--count", "9" * 5000, expect=65).err
     assert "count" in told
+
+
+def test_a_field_named_as_another_ones_off_flag_has_its_own(project: Project) -> None:
+    project.job("""
+        class Input(BaseModel):
+            no_cache: bool = False
+            cache: bool = False
+
+        @define_job
+        def work(step: Step, payload: Input) -> list[bool]:
+            return [payload.cache, payload.no_cache]
+    """)
+    assert project.run("trigger", "work", "--no-cache").out == "[false,true]\n"
+    assert project.run("trigger", "work", "--cache").out == "[true,false]\n"

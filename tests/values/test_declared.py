@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -68,3 +69,20 @@ def test_the_type_that_a_callable_returns_is_seen_through_wrappings(
 def test_an_annotation_that_cannot_be_resolved_is_an_error_that_says_so() -> None:
     with pytest.raises(TypeError, match="'Nowhere' of returns_unknown cannot be resolved"):
         returned_by(returns_unknown)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the syntax came with Python 3.12")
+def test_type_parameters_are_resolved_where_annotations_are_texts() -> None:
+    names: dict[str, Any] = {}
+    exec(
+        "from __future__ import annotations\n"
+        "def first[T](items: list[T]) -> list[T]: return items\n"
+        "class Box[T]:\n"
+        "    def get(self) -> dict[str, T]: return {}\n"
+        "    class Lid[U]:\n"
+        "        def both(self) -> tuple[T, U]: ...\n",
+        names,
+    )
+    box = names["Box"]
+    for callable_, origin in ((names["first"], list), (box().get, dict), (box.Lid().both, tuple)):
+        assert get_origin(returned_by(callable_)) is origin
