@@ -62,6 +62,7 @@ created: st.SearchStrategy[RunCreated] = st.builds(
     project=texts,
     pid=counts,
     host=texts,
+    input_bytes=counts,
 )
 
 later: st.SearchStrategy[Event] = st.one_of(
