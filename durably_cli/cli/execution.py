@@ -199,7 +199,7 @@ def _talk(stream: TextIO, quiet: bool) -> Talk:
 
 
 def _print_output(view: RunView, out: TextIO, *, is_terminal: bool) -> None:
-    output = view.state.output
+    output = view.output()
     if output is not None:
         out.write((pretty_json(output) if is_terminal else output) + "\n")
 

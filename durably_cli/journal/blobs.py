@@ -1,10 +1,14 @@
-"""Large results: each in a file of its own beside the journal, which says so in the result's place.
+"""Large values: each in a file of its own beside the journal, which says so in the value's place.
 
     {"$blob":"0199….blobs/<sha256>","bytes":70000,"preview":"[{\\"id\\": …"}
 
 The files of a run stand in `<run id>.blobs/`, belong to that run, and are named by the sha256
 of their bytes. A file gets its name when it is on disk, and that before the line that names it. A
 result that looks like such a reference is put into a file as well, so that no other is mistaken.
+Where else references stand, the event says that they are some.
+
+A large input stands in `<run id>.input-<sha256>`: it is there before its journal is, and so must
+not look like something that the run has done; and whoever else makes the same run has another name.
 """
 
 from __future__ import annotations
@@ -16,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from durably_cli.errors import Forbidden
-from durably_cli.journal.events import Event, StepCompleted
 from durably_cli.system import files
 from durably_cli.values.strict_json import Json, to_json
 
@@ -25,6 +28,9 @@ LIMIT = 64 * 1024
 
 PREVIEW = 200
 """How many of its characters stand in the journal."""
+
+INPUT = ".input-"
+"""What stands between the run's id and the sha256 in the name of a large input's file."""
 
 _MARK = '{"$blob":'
 _CHUNK = 1 << 20
@@ -35,31 +41,26 @@ class BlobDamaged(ValueError):
 
 
 class Blobs:
-    """The large results of the run whose journal this is."""
+    """The large values of the run whose journal this is."""
 
     def __init__(self, journal: Path) -> None:
         self.folder = journal.with_suffix(".blobs")
+        self._journal = journal
 
     def put(self, result: Json, temporary_folder: Path) -> Json:
         """Write a result to its file, durably; the reference to it."""
-        from hashlib import sha256  # loads OpenSSL, which sizes do not need
-
-        data = result.encode("ascii")
-        name = sha256(data).hexdigest()
+        name = _sha256(result)
         files.make_folder(self.folder)
-        fd, temporary = files.create(temporary_folder, name)
-        try:
-            files.write_all(fd, data)
-            files.sync(fd)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-        finally:
-            os.close(fd)
-        os.rename(temporary, self.folder / name)  # over the same result, or what became of it
-        files.sync_folder(self.folder)
-        reference = {"$blob": f"{self.folder.name}/{name}", "bytes": len(data)}
+        _write(result, self.folder / name, temporary_folder)
+        reference = {"$blob": f"{self.folder.name}/{name}", "bytes": len(result)}
         return Json(to_json({**reference, "preview": preview(result)}))
+
+    def put_input(self, input: Json, temporary_folder: Path) -> Json:
+        """Write the input of a run that is to be made, durably; the reference to it."""
+        path = self._journal.with_suffix(INPUT + _sha256(input))
+        _write(input, path, temporary_folder)
+        reference = {"$blob": path.name, "bytes": len(input), "preview": preview(input)}
+        return Json(to_json(reference))
 
     def get(self, result: Json) -> Json:
         """The result behind a reference, checked; any other as it is. BlobDamaged if it is gone."""
@@ -72,37 +73,24 @@ class Blobs:
         for _ in self._checked(reference):
             pass
 
-    def missing(self, event: Event) -> str | None:
-        """Why the large result of this event cannot be what was written, as far as a look tells."""
-        if not isinstance(event, StepCompleted) or not is_blob_reference(event.result):
-            return None
+    def look(self, reference: Json) -> None:
+        """BlobDamaged if what is behind a reference is missing or of another size."""
+        path, wanted = self.path_of(reference), size_of(reference)
         try:
-            path = self.path_of(event.result)
-            found, wanted = os.lstat(path).st_size, size_of(event.result)
-        except BlobDamaged as error:
-            return f"the result of step {event.name} is lost: {error}"
+            found = os.lstat(path).st_size
         except OSError as error:
-            return f"the result of step {event.name} is lost: {path}: {error.strerror}"
+            raise BlobDamaged(f"{path}: {error.strerror}") from None
         if found != wanted:
-            return f"the result of step {event.name} is lost: {path} has {found} bytes of {wanted}"
-        return None
-
-    def lost(self, event: Event) -> str | None:
-        """Why the large result of this event is not what was written, having read all of it."""
-        reason = self.missing(event)
-        if reason is None and isinstance(event, StepCompleted) and is_blob_reference(event.result):
-            try:
-                self.check(event.result)
-            except BlobDamaged as error:
-                return f"the result of step {event.name} is lost: {error}"
-        return reason
+            raise BlobDamaged(f"{path} has {found} bytes of {wanted}")
 
     def path_of(self, reference: Json) -> Path:
         """The file a reference names. BlobDamaged if it names none of this run's."""
-        folder, _, name = str(_parsed(reference).get("$blob")).partition("/")
-        if folder != self.folder.name or not is_file_name(name):
+        name = str(_parsed(reference).get("$blob"))
+        digest = name[-64:]
+        ours = f"{self.folder.name}/{digest}", f"{self._journal.stem}{INPUT}{digest}"
+        if name not in ours or not is_file_name(digest):
             raise BlobDamaged(f"{reference[:PREVIEW]} names no file of this run")
-        return self.folder / name
+        return self._journal.parent / name
 
     def _checked(self, reference: Json) -> Iterator[bytes]:
         """The file's bytes in pieces; BlobDamaged at their end, if they are not the right ones."""
@@ -118,8 +106,29 @@ class Blobs:
             raise BlobDamaged(f"{path}: {error.strerror}") from None
         except Forbidden as error:
             raise BlobDamaged(error.what) from None
-        if digest.hexdigest() != path.name:
+        if digest.hexdigest() != path.name[-64:]:
             raise BlobDamaged(f"{path} is not what was written: its sha256 is another")
+
+
+def _sha256(value: Json) -> str:
+    from hashlib import sha256  # loads OpenSSL, which sizes do not need
+
+    return sha256(value.encode("ascii")).hexdigest()
+
+
+def _write(value: Json, path: Path, temporary_folder: Path) -> None:
+    """Write a file, and give it its name when it is on disk; durably."""
+    fd, temporary = files.create(temporary_folder, path.name)
+    try:
+        files.write_all(fd, value.encode("ascii"))
+        files.sync(fd)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    finally:
+        os.close(fd)
+    os.rename(temporary, path)  # over the same value, or what became of it
+    files.sync_folder(path.parent)
 
 
 def is_file_name(name: str) -> bool:
@@ -148,5 +157,7 @@ def preview(result: Json) -> str:
 
 
 def _parsed(reference: Json) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(reference)
+    found = json.loads(reference)
+    if not isinstance(found, dict) or not isinstance(found.get("bytes"), int):
+        raise BlobDamaged(f"{reference[:PREVIEW]} is no reference")
     return found

@@ -72,7 +72,8 @@ class RunCreated(NamedTuple):
     """The run exists. Always line 0, always durable.
 
     `folder` is the one that the job runs in: the project's, or, if Python code triggered the run,
-    the one that the code was in; empty in runs of durably 0.1.
+    the one that the code was in; empty in runs of durably 0.1. With `input_bytes`, the size of an
+    input that is in a file of its own, `input` is the reference to that.
     """
 
     format: int
@@ -87,6 +88,18 @@ class RunCreated(NamedTuple):
     pid: int = 0
     host: str = ""
     folder: str = ""
+    input_bytes: int = 0
+
+
+@event("input.stored", durable=True, of_attempt=False)
+class InputStored(NamedTuple):
+    """The input is in a file of its own, as run.created says.
+
+    An older durably, which does not know this event, refuses to resume the run with a reference in
+    the input's place.
+    """
+
+    at: str
 
 
 @event("run.started", of_attempt=False)
@@ -134,13 +147,17 @@ class StepCompleted(NamedTuple):
 
 @event("step.failed", durable=True)
 class StepFailed(NamedTuple):
-    """A step raised; `raised` is what makes the exception again, if the failure is carried."""
+    """A step raised; `raised` is what makes the exception again, if the failure is carried.
+
+    If the error was shortened, `whole` is the reference to the file that has all of it.
+    """
 
     name: str
     ms: int
     error: ErrorInfo
     at: str
     raised: dict[str, Any] = {}
+    whole: dict[str, Any] = {}
 
 
 @event("step.discarded", durable=True)
@@ -154,13 +171,17 @@ class StepDiscarded(NamedTuple):
 
 @event("log.written")
 class LogWritten(NamedTuple):
-    """A line of `step.log`; `level` is info, warn or error."""
+    """A line of `step.log`; `level` is info, warn or error.
+
+    If it was shortened, `whole` is the reference to the file that has its message and data.
+    """
 
     level: str
     message: str
     at: str
     step: str | None = None
     data: dict[str, Any] = {}
+    whole: dict[str, Any] = {}
 
 
 @event("progress.reported")
@@ -181,17 +202,30 @@ class RunCompleted(NamedTuple):
     at: str
 
 
+@event("run.completed.large", durable=True)
+class RunCompletedLarge(NamedTuple):
+    """The same, of a run whose output is in a file of its own: `output` is the reference to it.
+
+    An older durably, which does not know this event, prints no reference in the output's place.
+    """
+
+    output: Json
+    at: str
+
+
 @event("run.failed", durable=True)
 class RunHasFailed(NamedTuple):
     """The handler raised. May be resumed.
 
     `step` is the step that the exception came from, if one; `steps` are all of them, if several.
+    If the error was shortened, `whole` is the reference to the file that has all of it.
     """
 
     error: ErrorInfo
     at: str
     step: str | None = None
     steps: list[str] = []
+    whole: dict[str, Any] = {}
 
 
 @event("run.interrupted")

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from durably_cli.errors import Busy
 from durably_cli.journal import codec
-from durably_cli.journal.events import RunCreated, RunRepaired
+from durably_cli.journal.blobs import LIMIT, Blobs
+from durably_cli.journal.events import InputStored, RunCreated, RunRepaired
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.writer import Journal, line_of
 from durably_cli.system import files, locks
@@ -28,14 +29,26 @@ _COPY_BYTES = 1 << 20
 
 
 def create_journal(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | None:
-    """The journal of a new run, durable and held; None if the name is taken."""
-    data, crc = line_of(0, event, codec.seed(event.run))
+    """The journal of a new run, durable and held; None if the name is taken.
+
+    A large input is in a file of its own before the journal has its name; the lock on the journal
+    keeps others from removing it as a leftover.
+    """
+    seed = codec.seed(event.run)
+    data, crc = line_of(0, event, seed)
+    is_large = len(event.input) > LIMIT
     fd, temporary = files.create(temporary_folder, path.name)
     lock = locks.acquire(fd)
     if lock is None:
         raise AssertionError(f"{temporary} is new, and locked")
     try:
         with files.with_path(path):
+            if is_large:
+                reference = Blobs(path).put_input(event.input, temporary_folder)
+                event = event._replace(input=reference, input_bytes=len(event.input))
+                head, crc = line_of(0, event, seed)
+                tail, crc = line_of(1, InputStored(event.at), crc)
+                data = head + tail
             files.write_all(fd, data)
             files.sync(fd)
         is_new = files.publish(temporary, path)
@@ -46,7 +59,7 @@ def create_journal(path: Path, temporary_folder: Path, event: RunCreated) -> Jou
     if not is_new:
         lock.close()
         return None
-    return Journal(lock, path, temporary_folder, lines=1, crc=crc, end=len(data))
+    return Journal(lock, path, temporary_folder, lines=1 + is_large, crc=crc, end=len(data))
 
 
 def hold(path: Path, *, forever: bool = False, seconds: float | None = None) -> Lock:

@@ -20,6 +20,7 @@ from durably_cli.journal.events import (
     ProgressReported,
     RunCancelled,
     RunCompleted,
+    RunCompletedLarge,
     RunCreated,
     RunHasFailed,
     RunInterrupted,
@@ -65,10 +66,14 @@ class Attempt:
 
 
 class RunState:
-    """The run as its journal tells it; only `fold` makes one."""
+    """The run as its journal tells it; only `fold` makes one.
+
+    Of a large output it has the reference, and that it is one.
+    """
 
     def __init__(self, created: RunCreated) -> None:
         self.created = created
+        self.has_large_output = False
         self.status = Status.PENDING
         self.attempts: list[Attempt] = []
         self.unfinished: dict[str, StepState] = {}
@@ -227,6 +232,12 @@ def _run_interrupted(state: RunState, event: RunInterrupted) -> None:
 @_folds(RunCompleted)
 def _run_completed(state: RunState, event: RunCompleted) -> None:
     state.output = event.output
+    _end(state, Status.COMPLETED, event.at)
+
+
+@_folds(RunCompletedLarge)
+def _run_completed_large(state: RunState, event: RunCompletedLarge) -> None:
+    state.output, state.has_large_output = event.output, True
     _end(state, Status.COMPLETED, event.at)
 
 

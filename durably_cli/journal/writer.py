@@ -21,7 +21,7 @@ from pathlib import Path
 
 from durably_cli.errors import JournalLost, RunEnded
 from durably_cli.journal import codec, fast_codec
-from durably_cli.journal.blobs import Blobs, belongs_in_a_file
+from durably_cli.journal.blobs import LIMIT, Blobs, belongs_in_a_file
 from durably_cli.journal.events import (
     DURABLE,
     Event,
@@ -30,11 +30,13 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
+from durably_cli.journal.large import shortened
 from durably_cli.journal.reader import Position
 from durably_cli.system import files
 from durably_cli.system.ids import short
 from durably_cli.system.locks import Lock
 from durably_cli.system.signals import shielded
+from durably_cli.values.strict_json import Json
 
 
 class Journal:
@@ -66,7 +68,7 @@ class Journal:
         """Add a line; return once it is on disk, if the event is a durable one.
 
         So is the first start of a step behind a failure: whether that is carried depends on it.
-        A large result goes to a file of its own, and the line names that.
+        What is too large for a line goes to a file of its own, and the line names that.
         """
         place = self._write(event)
         if type(event) in DURABLE:
@@ -134,6 +136,9 @@ class Journal:
                 data, crc = fast_codec.completed(self._lines, event, self._crc)
             else:
                 data, crc = line_of(self._lines, event, self._crc)
+                if len(data) > LIMIT:
+                    event = self._shortened(event)
+                    data, crc = line_of(self._lines, event, self._crc)
                 self._is_behind_failure |= isinstance(event, StepFailed)
             try:
                 files.write_all(self._lock.fd, data)
@@ -195,8 +200,15 @@ class Journal:
             self._lock.close()
 
     def _in_a_file(self, event: StepCompleted) -> StepCompleted:
+        return event._replace(result=self._put(event.result, event))
+
+    def _shortened(self, event: Event) -> Event:
+        return shortened(event, lambda value: self._put(value, event))
+
+    def _put(self, value: Json, event: Event) -> Json:
+        """Write a value of the event to a file of its own; the reference to it."""
         try:
-            return event._replace(result=self._blobs.put(event.result, self._temporary))
+            return self._blobs.put(value, self._temporary)
         except OSError as error:
             self._let_go()
             what = f"{error.strerror}; {_what(event)} was not saved"

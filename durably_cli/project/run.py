@@ -26,7 +26,7 @@ class Run(Generic[O_co]):
         self.disposition: Disposition = disposition
         self.error: ErrorInfo | None = view.state.error
         self._job = job
-        self._output = view.state.output
+        self._output = view.output()
         if self._output is None:  # what to type depends on where it was triggered
             self._hint = hints.command_anywhere(hints.project(), "resume", self.id)
 

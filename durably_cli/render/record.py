@@ -55,11 +55,11 @@ def summary(run: RunView | Unreadable) -> dict[str, Any]:
 
 def details(view: RunView) -> dict[str, Any]:
     """Everything of a run but its steps and its logs, which may be many."""
-    state, created = view.state, view.state.created
+    state, created, output = view.state, view.state.created, view.output()
     return {
         **summary(view),
-        "input": json.loads(created.input),
-        "output": None if state.output is None else json.loads(state.output),
+        "input": json.loads(view.input()),
+        "output": None if output is None else json.loads(output),
         "error": None if state.error is None else state.error._asdict(),
         "failed_step": state.causes[0] if state.causes else None,
         "causes": state.causes,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.engines.local.view import RunView, Unreadable, whole_log
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import Event, LogWritten
 from durably_cli.journal.step_state import StepState, step_states
@@ -60,7 +60,7 @@ def write_run(view: RunView, out: TextIO) -> None:
             row("step", step.name, step_status(step, view), step.started, ms, bytes_, step.attempt)
         )
     for log in log_lines(view.events()):
-        out.write("log\t" + _log_line(log))
+        out.write("log\t" + _log_line(whole_log(view.path, log)))
 
 
 def write_run_json(view: RunView, out: TextIO, extra: dict[str, Any] | None = None) -> None:
@@ -69,7 +69,8 @@ def write_run_json(view: RunView, out: TextIO, extra: dict[str, Any] | None = No
     out.write(f'{{"schema": {SCHEMA}, "run": {head[:-1]}, "checkpoints": [')
     _write_items((step_fields(step, view) for step in all_steps(view)), out)
     out.write('], "logs": [')
-    _write_items((log._asdict() for log in log_lines(view.events())), out)
+    logs = (whole_log(view.path, log) for log in log_lines(view.events()))
+    _write_items(map(_log_fields, logs), out)
     out.write("]}}\n")
 
 
@@ -85,7 +86,7 @@ def write_log(log: LogWritten, out: TextIO) -> None:
 
 def write_log_json(log: LogWritten, out: TextIO) -> None:
     """A line of step.log as a JSON document on a line of its own."""
-    out.write(to_json(log._asdict()) + "\n")
+    out.write(to_json(_log_fields(log)) + "\n")
 
 
 def all_steps(view: RunView) -> Iterator[StepState]:
@@ -124,6 +125,14 @@ def cell(value: object) -> str:
 def labels_text(labels: dict[str, str]) -> str:
     """Labels as they are given: key=value, with commas between them."""
     return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
+def _log_fields(log: LogWritten) -> dict[str, Any]:
+    """A line of step.log, for --json; with `whole` if the file that has all of it is lost."""
+    fields = log._asdict()
+    if not log.whole:
+        del fields["whole"]
+    return fields
 
 
 def _log_line(log: LogWritten) -> str:

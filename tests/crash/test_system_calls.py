@@ -100,10 +100,14 @@ def _claimed(ledger: Ledger) -> None:
     assert not ledger.journals()
 
 
+LARGE = ("trigger", "ledger", "-p", "size:=70000", "-p", f"pad={70_000 * 'x'}")
+"""Its input, results and output stand in files of their own."""
+
 ORDERS = {
     "create": Expected(_nothing, ("trigger", "ledger"), ("0", "1", "2"), 2),
     "fail": Expected(_nothing, ("trigger", "ledger", "-p", "fails:=2"), ("0", "1", "2"), 2),
     "resume": Expected(_failed, ("resume", "@last"), ("1", "2"), 2),
+    "large values": Expected(_nothing, LARGE, ("0", "1", "2"), 2),
     "claim and create": Expected(_nothing, KEYED, ("0", "1", "2"), 2),
     "create for a claim": Expected(_claimed, KEYED, ("0", "1", "2"), 2),
 }

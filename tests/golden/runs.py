@@ -14,10 +14,12 @@ from typing import NamedTuple
 from durably_cli.journal.events import (
     ErrorInfo,
     Event,
+    InputStored,
     LogWritten,
     ProgressReported,
     RunCancelled,
     RunCompleted,
+    RunCompletedLarge,
     RunCreated,
     RunHasFailed,
     RunInterrupted,
@@ -269,6 +271,29 @@ def _carried() -> Golden:
     return _whole(16, lines_of(events, run_id(16)))
 
 
+def _large_everywhere() -> Golden:
+    """Its input, a log line, errors and its output stand in files of their own."""
+    files, named = dict[str, bytes](), list[dict[str, object]]()
+    for suffix, data in ((".input-", _LARGE), (".blobs/", b'{"message":"so much","data":{"n":1}}')):
+        name = suffix + sha256(data).hexdigest()
+        preview = data.decode() if len(data) <= 200 else f"{data[:200].decode()} ..."
+        named.append({"$blob": run_id(17) + name, "bytes": len(data), "preview": preview})
+        files[name] = data
+    given, whole = named
+    events: list[Event] = [
+        _created(17, input=_compact(given), input_bytes=len(_LARGE)),
+        InputStored(_at(0)),
+        RunStarted(1, 42, "box", _at(10)),
+        LogWritten("info", "so much", _at(20), whole=whole),
+        StepStarted("one", _at(30)),
+        StepFailed("one", 3, _ERROR, _at(33), whole=whole),
+        RunHasFailed(_ERROR, _at(40), "one", whole=whole),
+        RunStarted(2, 43, "box", _at(50)),
+        RunCompletedLarge(_compact(whole), _at(60)),
+    ]
+    return _whole(17, lines_of(events, run_id(17)), **files)
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -278,8 +303,7 @@ RUNS = {
     for made in (
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
-        _in_a_folder,
-        _carried,
+        *(_in_a_folder, _carried, _large_everywhere),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

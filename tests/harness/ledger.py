@@ -25,16 +25,17 @@ JOB = """
     def ledger(step: Step, payload: dict) -> list[str]:
         tokens = []
         for n in range(payload.get("steps", 3)):
-            tokens.append(step.run(f"step-{n}", once, n, n == payload.get("fails")))
+            fails, size = n == payload.get("fails"), payload.get("size", 0)
+            tokens.append(step.run(f"step-{n}", once, n, fails, size)[:32])
             acknowledge(f"{n} {tokens[-1]}")
-        return tokens
+        return [token + "x" * payload.get("size", 0) for token in tokens]
 
-    def once(n: int, fails: bool) -> str:
+    def once(n: int, fails: bool, size: int) -> str:
         token = uuid.uuid4().hex
         effect(f"{n} {token}")
         if fails and not os.path.exists("mended"):
             raise RuntimeError("not yet mended")
-        return token
+        return token + "x" * size
 
     def acknowledge(line: str) -> None:
         os.write(int(os.environ["ACKS"]), f"{line}\\n".encode())

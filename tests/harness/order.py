@@ -4,6 +4,7 @@
 - A new folder is synced in its parent before anything is put in it.
 - Every name that stays is synced before the first step's function is called, a key's before the
   journal has its name.
+- The file of a large value has its name, durably, before a line names it.
 - `step.started` is written before the function is called, `step.completed` after it; that is synced
   before the result is handed out, and nothing else is: one sync a step.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from durably_cli.journal.blobs import is_file_name
 from tests.harness.system_calls import SYNCS, WRITES, Call
 
 _PATHS = re.compile(r'"(/[^"]*)"')
@@ -59,6 +61,8 @@ class Order:
         if call.file.startswith(self._data):
             self._unsynced_files.add(call.file)
             if call.event:
+                large = {name for name in self._unsynced_names if is_file_name(name[-64:])}
+                assert not large, f"{call.event} names what is not on disk: {large}"
                 self._journal, self._event = call.file, call.event
         elif token and call.file == self._effects:
             self._function_is_called(token[1])

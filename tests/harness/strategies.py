@@ -11,10 +11,12 @@ from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
+    InputStored,
     LogWritten,
     ProgressReported,
     RunCancelled,
     RunCompleted,
+    RunCompletedLarge,
     RunCreated,
     RunHasFailed,
     RunInterrupted,
@@ -60,6 +62,7 @@ created: st.SearchStrategy[RunCreated] = st.builds(
     project=texts,
     pid=counts,
     host=texts,
+    input_bytes=counts,
 )
 
 later: st.SearchStrategy[Event] = st.one_of(
@@ -76,7 +79,9 @@ later: st.SearchStrategy[Event] = st.one_of(
     ),
     st.builds(StepStarted, name=names, at=times, during=some_names),
     st.builds(StepCompleted, name=names, ms=counts, result=jsons, at=times),
-    st.builds(StepFailed, name=names, ms=counts, error=errors, at=times, raised=objects),
+    st.builds(
+        StepFailed, name=names, ms=counts, error=errors, at=times, raised=objects, whole=objects
+    ),
     st.builds(StepDiscarded, name=names, by=texts, at=times),
     st.builds(
         LogWritten,
@@ -85,6 +90,7 @@ later: st.SearchStrategy[Event] = st.one_of(
         at=times,
         step=st.none() | names,
         data=objects,
+        whole=objects,
     ),
     st.builds(
         ProgressReported,
@@ -94,7 +100,16 @@ later: st.SearchStrategy[Event] = st.one_of(
         message=st.none() | texts,
     ),
     st.builds(RunCompleted, output=jsons, at=times),
-    st.builds(RunHasFailed, error=errors, at=times, step=st.none() | names, steps=some_names),
+    st.builds(RunCompletedLarge, output=jsons, at=times),
+    st.builds(InputStored, at=times),
+    st.builds(
+        RunHasFailed,
+        error=errors,
+        at=times,
+        step=st.none() | names,
+        steps=some_names,
+        whole=objects,
+    ),
     st.builds(RunInterrupted, signal=texts, at=times),
     st.builds(RunCancelled, at=times, reason=st.none() | texts),
 )

@@ -154,15 +154,16 @@ def test_a_disk_that_fills_up_loses_no_acknowledged_result(large: Project) -> No
 
 def test_a_run_that_is_killed_anywhere_has_whole_results_or_none(large: Project) -> None:
     runs = 0
+    given = ("-p", "count:=1", "-p", f"pad={LIMIT * 'x'}")
 
     def args() -> tuple[str, ...]:
         nonlocal runs
         runs += 1
-        return ("trigger", "large", "-p", "count:=1", "--idempotency-key", f"k{runs}")
+        return ("trigger", "large", *given, "--idempotency-key", f"k{runs}")
 
     def check(number: int) -> None:
         large.run("verify")
-        out = large.run("trigger", "large", "-p", "count:=1", "--idempotency-key", f"k{runs}").out
+        out = large.run("trigger", "large", *given, "--idempotency-key", f"k{runs}").out
         assert out == "[100000]\n", f"killed at {number}"
 
     kills = killed_everywhere(large, args, check)

@@ -14,6 +14,7 @@ from durably_cli.journal.events import (
     LogWritten,
     RunCancelled,
     RunCompleted,
+    RunCompletedLarge,
     RunCreated,
     RunHasFailed,
     RunInterrupted,
@@ -31,10 +32,12 @@ from tests.harness.strategies import RUN, journals
 def model(events: list[Event]) -> dict[str, Any]:
     """What a run is, told from its whole list of events, with no state carried along."""
     starts = [at for at, event in enumerate(events) if isinstance(event, RunStarted)]
-    ends = (RunCompleted, RunHasFailed, RunCancelled, RunStarted)
+    completions = (RunCompleted, RunCompletedLarge)
+    ends = (*completions, RunHasFailed, RunCancelled, RunStarted)
     turning = [event for event in events if isinstance(event, ends)]
     last = turning[-1] if turning else None
-    word = {RunCompleted: "completed", RunHasFailed: "failed", RunCancelled: "cancelled"}
+    word = dict.fromkeys(completions, "completed")
+    word |= {RunHasFailed: "failed", RunCancelled: "cancelled"}
     status = "pending" if last is None else word.get(type(last), "running")
     last_word: dict[str, Event] = {}
     for event in events:
@@ -44,7 +47,7 @@ def model(events: list[Event]) -> dict[str, Any]:
     completed = [event for event in events if isinstance(event, StepCompleted)]
     return {
         "status": status,
-        "ended": last.at if isinstance(last, (RunCompleted, RunHasFailed, RunCancelled)) else None,
+        "ended": last.at if isinstance(last, ends[:-1]) else None,
         "attempts": len(starts),
         "completed": len(completed),
         "completed_ms": sum(event.ms for event in completed),
@@ -53,7 +56,7 @@ def model(events: list[Event]) -> dict[str, Any]:
         "logs": sum(isinstance(event, LogWritten) for event in events),
         "error": last.error if isinstance(last, RunHasFailed) else None,
         "output": next(
-            (event.output for event in reversed(events) if isinstance(event, RunCompleted)), None
+            (event.output for event in reversed(events) if isinstance(event, completions)), None
         ),
     }
 

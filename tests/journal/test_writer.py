@@ -16,6 +16,7 @@ from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
+    Event,
     LogWritten,
     RunCompleted,
     RunCreated,
@@ -44,6 +45,33 @@ def new(tmp_path: Path) -> Journal:
 
 def result(name: str) -> StepCompleted:
     return StepCompleted(name, 0, Json("1"), AT)
+
+
+LARGE = 100_000 * "x"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        StepCompleted("large", 0, Json(f'"{LARGE}"'), AT),
+        LogWritten("info", LARGE, AT),
+        RunCompleted(Json(f'"{LARGE}"'), AT),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_a_large_value_that_cannot_be_saved_closes_the_journal(
+    tmp_path: Path, event: Event
+) -> None:
+    with new(tmp_path) as journal:
+        before = journal.path.read_bytes()
+        journal.path.with_suffix(".blobs").write_text("no folder")
+        with pytest.raises(JournalLost, match="was not saved"):
+            journal.append(event)
+        journal.path.with_suffix(".blobs").unlink()
+        with pytest.raises(JournalLost):
+            journal.append(result("behind"))
+        assert journal.path.read_bytes() == before
+        assert not os.listdir(tmp_path / "tmp")
 
 
 def names_in(journal: Journal) -> set[str]:

@@ -16,6 +16,7 @@ from durably_cli.cli.parameters import (
 )
 from durably_cli.engines.local.follow import follow as follow_run
 from durably_cli.engines.local.lookup import find_run
+from durably_cli.engines.local.view import whole_log
 from durably_cli.journal.events import Event, LogWritten
 from durably_cli.project import stores
 from durably_cli.render import rows
@@ -68,7 +69,7 @@ def run_logs(
     """`durably logs`; the exit code."""
     store = stores.open_store(project)
     run_id = find_run(store, query)
-    write = _writer(sys.stdout, as_json)
+    write = _writer(sys.stdout, as_json, store.path_of(run_id))
     if follow:
         for log in _wanted((event for _, event in follow_run(store, run_id)), step, level):
             write(log)
@@ -89,11 +90,12 @@ def _wanted(events: Iterable[Event], step: str | None, level: str) -> Iterator[L
             yield log
 
 
-def _writer(out: TextIO, as_json: bool) -> Callable[[LogWritten], None]:
+def _writer(out: TextIO, as_json: bool, journal: Path) -> Callable[[LogWritten], None]:
+    """Writes a line: whole for a program, and on a terminal as the journal has it."""
     if as_json:
-        return lambda log: rows.write_log_json(log, out)
+        return lambda log: rows.write_log_json(whole_log(journal, log), out)
     if not out.isatty():
-        return lambda log: rows.write_log(log, out)
+        return lambda log: rows.write_log(whole_log(journal, log), out)
     from rich.console import Console  # only on a terminal
 
     from durably_cli.render.tables import log_text

@@ -2,7 +2,8 @@
 
     bundle.json            which run this is, of what, exported when and by what
     <run id>.jsonl         the journal, byte by byte
-    <run id>.blobs/...     its large results
+    <run id>.blobs/...     its large results, output, log lines and errors
+    <run id>.input-...     its input, if that is large
     source/<name>          the job's file, if it still is the one of the last attempt
 
 What is damaged of a run is exported as it is, but for a large result that is lost: it is left out.
@@ -24,8 +25,8 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.local.who import host
 from durably_cli.errors import InvalidInput
-from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference, is_file_name
-from durably_cli.journal.events import StepCompleted
+from durably_cli.journal.blobs import INPUT, BlobDamaged, Blobs, is_file_name
+from durably_cli.journal.large import stored
 from durably_cli.system import clock, files, ids
 from durably_cli.values.strict_json import to_json
 from durably_cli.version import __version__
@@ -72,7 +73,7 @@ def pack(view: RunView, store: Store, job_files: Iterable[Path], out: BinaryIO) 
         for path in _whole_blobs(view):
             with open(files.open_existing(path), "rb") as file:
                 size = os.fstat(file.fileno()).st_size
-                _add(archive, f"{path.parent.name}/{path.name}", file, size)
+                _add(archive, str(path.relative_to(view.path.parent)), file, size)
         if source is not None:
             data = source.read_bytes()
             _add(archive, f"source/{source.name}", io.BytesIO(data), len(data))
@@ -108,6 +109,9 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> Contents:
             Blobs(journal).folder.mkdir(0o700, exist_ok=True)
             if _put(file, Blobs(journal).folder / name) != name:
                 raise InvalidInput(f"the large result {name} in it is damaged")
+        elif member.name.startswith(journal.stem + INPUT) and is_file_name(name[-64:]):
+            if _put(file, folder / name) != name.removeprefix(journal.stem + INPUT):
+                raise InvalidInput(f"the large input {name} in it is damaged")
         elif inner == "source" and name == contents.source:
             _put(file, journal.with_suffix(".source"))
         else:
@@ -149,15 +153,16 @@ def _put(file: IO[bytes], path: Path) -> str:
 
 
 def _whole_blobs(view: RunView) -> list[Path]:
-    """The files of the large results that the journal names, without those that are lost."""
+    """The files of the large values that the journal names, without those that are lost."""
     blobs, found = Blobs(view.path), set[Path]()
     for event in view.events():
-        if isinstance(event, StepCompleted) and is_blob_reference(event.result):
+        large = stored(event)
+        if large is not None:
             try:
-                blobs.check(event.result)
+                blobs.check(large.reference)
             except BlobDamaged:
                 continue
-            found.add(blobs.path_of(event.result))
+            found.add(blobs.path_of(large.reference))
     return sorted(found)
 
 

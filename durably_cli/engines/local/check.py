@@ -12,8 +12,8 @@ from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView, Unreadable, is_imported
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged
-from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference, is_file_name
-from durably_cli.journal.events import StepCompleted
+from durably_cli.journal.blobs import INPUT, BlobDamaged, Blobs, is_file_name
+from durably_cli.journal.large import stored
 from durably_cli.system import files, ids, locks
 from durably_cli.values.quantities import plural, size
 
@@ -68,7 +68,7 @@ def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
             yield from _of_its_blobs(found)
             yield from _of_its_key(store, found)
     for path in store.companions(run_id):
-        if path.suffix not in (".blobs", ".imported", ".source"):
+        if path.suffix not in (".blobs", ".imported", ".source") and INPUT not in path.name:
             yield Finding("original", path.name, "ok", f"kept beside its journal, {_size(path)}")
 
 
@@ -92,15 +92,16 @@ def _place(damage: JournalDamaged) -> str:
 
 
 def _of_its_blobs(view: RunView) -> Iterator[Finding]:
-    """Its large results; and files beside them that no line names, as a crash leaves them."""
+    """Its large values; and files beside them that no line names, as a crash leaves them."""
     blobs, named = Blobs(view.path), set[str]()
     for event in view.events():
-        if isinstance(event, StepCompleted) and is_blob_reference(event.result):
+        found = stored(event)
+        if found is not None:
             try:
-                named.add(blobs.path_of(event.result).name)
-                blobs.check(event.result)
+                named.add(blobs.path_of(found.reference).name)
+                blobs.check(found.reference)
             except (BlobDamaged, DurablyError) as error:
-                detail = f"the result of step {event.name} is lost: {error}"
+                detail = f"{found.what} is lost: {error}"
                 yield Finding("result", view.run_id, "damaged", detail)
     for name in sorted(set(files.names(blobs.folder)) - named):
         path = f"{blobs.folder.name}/{name}"
@@ -145,7 +146,7 @@ def _of_claim(store: Store, path: Path, claim: Claim | DurablyError) -> Finding:
         return Finding("key", name, "unfinished", detail)
     if claim.deleted:
         return Finding("key", name, "ok", f"run {run} was deleted at {claim.deleted}")
-    if not is_there and any(store.companions(claim.run)):
+    if not is_there and any(INPUT not in one.name for one in store.companions(claim.run)):
         detail = f"the journal of run {run} is gone, and what belongs to it is there"
         return Finding("key", name, "damaged", detail)
     if not is_there:

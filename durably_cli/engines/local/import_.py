@@ -22,7 +22,7 @@ from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView, is_imported, marker_of
 from durably_cli.errors import Conflict, DurablyError, InvalidInput, JournalDamaged
-from durably_cli.journal.blobs import Blobs
+from durably_cli.journal.blobs import INPUT, Blobs
 from durably_cli.system import files, locks
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import to_json
@@ -106,6 +106,9 @@ def _publish(journal: Path, path: Path, contents: Contents) -> None:
             for name in files.names(blobs):
                 os.rename(blobs / name, target / name)
             files.sync_folder(target)
+        for name in files.names(journal.parent):
+            if name.startswith(journal.stem + INPUT):
+                os.rename(journal.with_name(name), path.with_name(name))
         if journal.with_suffix(".source").exists():
             os.rename(journal.with_suffix(".source"), path.with_suffix(".source"))
         files.sync_folder(path.parent)

@@ -23,8 +23,9 @@ from durably_cli.errors import (
     UsageError,
 )
 from durably_cli.journal import ownership
-from durably_cli.journal.blobs import Blobs, is_file_name
+from durably_cli.journal.blobs import INPUT, Blobs, is_file_name
 from durably_cli.journal.events import RunCreated
+from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.state import NotARun, Status, fold
 from durably_cli.system import clock, files, ids, locks
@@ -95,8 +96,17 @@ def _without_journal(store: Store) -> Iterator[tuple[str, Path]]:
             run_id = store.owner_of(name)
             if run_id is None or os.path.lexists(folder / f"{run_id}.jsonl"):
                 continue
+            if INPUT in name and _is_being_made(store, run_id):
+                continue
             if not _is_held(marker_of(store.path_of(run_id))):
                 yield run_id, folder / name
+
+
+def _is_being_made(store: Store, run_id: str) -> bool:
+    """Is a process about to give this run's journal its name, or has it done so at this moment?"""
+    journal = store.path_of(run_id)
+    unnamed = [name for name in files.names(store.temporary) if name.startswith(journal.name)]
+    return any(_is_held(store.temporary / name) for name in unnamed) or os.path.lexists(journal)
 
 
 def holds_only_foreign(path: Path) -> bool:
@@ -128,7 +138,7 @@ def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Statu
         for event in JournalReader(lock.fd, path, run_id):
             created = event if isinstance(event, RunCreated) else None
             break
-        state = fold(JournalReader(lock.fd, path, run_id, doubt=Blobs(path).missing))
+        state = fold(JournalReader(lock.fd, path, run_id, doubt=missing(Blobs(path))))
     except (JournalDamaged, NotARun):
         return created, Status.DAMAGED
     except DurablyError:

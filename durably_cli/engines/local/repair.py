@@ -17,6 +17,7 @@ from durably_cli.errors import JournalDamaged, JournalError, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs
 from durably_cli.journal.events import RunRepaired, StepCompleted
+from durably_cli.journal.large import lost
 from durably_cli.journal.reader import JournalReader
 from durably_cli.system import clock
 
@@ -42,7 +43,7 @@ def repair(store: Store, run_id: str, cut: Cut) -> str:
     path = store.path_of(run_id)
     lock = ownership.hold(path)
     try:
-        reading = JournalReader(lock.fd, path, run_id, doubt=Blobs(path).lost)
+        reading = JournalReader(lock.fd, path, run_id, doubt=lost(Blobs(path)))
         if _cut(reading, lock.fd) != cut:
             raise JournalError(f"{path} has changed since it was looked at", hint="try again")
         original = ownership.keep_original(lock, path, "damaged")
@@ -76,7 +77,7 @@ def find_cut(store: Store, run_id: str) -> Cut | None:
             f"there is no run {run_id} in {store.root}", hint=hints.command("list")
         ) from None
     try:
-        return _cut(JournalReader(lock.fd, path, run_id, doubt=Blobs(path).lost), lock.fd)
+        return _cut(JournalReader(lock.fd, path, run_id, doubt=lost(Blobs(path))), lock.fd)
     finally:
         lock.close()
 

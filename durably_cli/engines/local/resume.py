@@ -17,13 +17,20 @@ from durably_cli.engines.local.past import carried_of, gather, past_of
 from durably_cli.engines.local.redo import check_redo
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import take_turn, turn_of
-from durably_cli.engines.local.view import Checkpoint, RunView, fold_reading, is_imported
+from durably_cli.engines.local.view import (
+    Checkpoint,
+    RunView,
+    fold_reading,
+    is_imported,
+    whole_input,
+)
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy, Forbidden, InvalidInput, JournalTooNew, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs, is_blob_reference
 from durably_cli.journal.events import RunCreated
+from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.state import RunState, Status
 from durably_cli.system import ids
@@ -159,7 +166,7 @@ def _attempt(
 ) -> _Attempt | None:
     """Execute the run whose journal is locked; None if it has ended."""
     try:
-        reading = JournalReader(lock.fd, path, path.stem, doubt=Blobs(path).missing)
+        reading = JournalReader(lock.fd, path, path.stem, doubt=missing(Blobs(path)))
         past = past_of(path)
         state = fold_reading(gather(reading, past), path)
         if redo:
@@ -169,7 +176,7 @@ def _attempt(
             return None
         past.failures.update(carried_of(state, past, redo))
         _check_may_go_on(store, path, state)
-        work = _work(load, state.created)
+        work = _work(load, state.created, whole_input(path, state.created))
         run, saved_as = ownership.take_over(lock, reading, path, store.temporary)
     finally:
         lock.close()
@@ -196,10 +203,10 @@ def _has_tried_nothing_new(store: Store, run: LiveRun) -> bool:
         return replayed.issuperset(failures.causes) and not replayed.issubset(failures.carried)
 
 
-def _work(load: Load, created: RunCreated) -> BoundHandler:
+def _work(load: Load, created: RunCreated, input: Json) -> BoundHandler:
     """What to execute. InvalidInput, which names the run, if the job's model rejects its input."""
     try:
-        return load(created).work(created.input)
+        return load(created).work(input)
     except InvalidInput as error:
         run = ids.short(created.run)
         hint = hints.command("resume", run) + "    (once that is mended)"

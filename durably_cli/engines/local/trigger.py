@@ -30,6 +30,7 @@ from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition, OnConflict, Request
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
 from durably_cli.journal import ownership
+from durably_cli.journal.blobs import INPUT
 from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.state import RunState, Status
@@ -166,6 +167,8 @@ class _Trigger:
     def _check_never_was(self, run_id: str) -> None:
         """JournalError if a claimed run without a journal has left traces: its work was done."""
         for trace in self._store.companions(run_id):
+            if INPUT in trace.name:  # it is there before the journal, and no work of the run
+                continue
             raise JournalError(
                 f"the journal of run {ids.short(run_id)} is gone, and {trace} is there; its work "
                 "may have been done",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from durably_cli.errors import DurablyError, JournalDamaged
-from durably_cli.journal.blobs import Blobs
-from durably_cli.journal.events import Event
+from durably_cli import hints
+from durably_cli.errors import DurablyError, JournalDamaged, JournalError
+from durably_cli.journal.blobs import BlobDamaged, Blobs
+from durably_cli.journal.events import Event, LogWritten, RunCreated
+from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader, Position, begins_with
 from durably_cli.journal.state import NotARun, RunState, Status, fold, fold_on
-from durably_cli.system import files, locks
+from durably_cli.system import files, ids, locks
+from durably_cli.values.strict_json import Json, to_json
 
 
 class Checkpoint(NamedTuple):
@@ -37,7 +41,8 @@ class RunView:
         if known and not begins_with(fd, known.mark, self.run_id):
             known = None
         after = known.mark if known else None
-        self._reading = JournalReader(fd, path, self.run_id, after=after, doubt=Blobs(path).missing)
+        doubt = missing(Blobs(path))
+        self._reading = JournalReader(fd, path, self.run_id, after=after, doubt=doubt)
         self.damage: JournalDamaged | None = None
         events = self._up_to_damage()
         self.state = fold_on(known.state.copy(), events) if known else fold_reading(events, path)
@@ -65,6 +70,17 @@ class RunView:
     def lines(self) -> Iterator[tuple[bytes, Event]]:
         """The same lines again, without their newlines; one iterator at a time."""
         return JournalReader(self._fd, self.path, self.run_id, size=self._reading.end).with_lines()
+
+    def input(self) -> Json:
+        """The input, whole. JournalError if it is in a file that was changed."""
+        return whole_input(self.path, self.state.created)
+
+    def output(self) -> Json | None:
+        """The output, whole, if there is one. JournalError if it is in a file that was changed."""
+        output = self.state.output
+        if output is not None and self.state.has_large_output:
+            return whole(self.path, "the output", output)
+        return output
 
     def open(self) -> BinaryIO:
         """The journal's bytes, to be read from the beginning."""
@@ -111,6 +127,33 @@ class Unreadable:
     def status(self) -> Status:
         """Damaged, or unreadable for another reason."""
         return Status.DAMAGED if isinstance(self.error, JournalDamaged) else Status.UNREADABLE
+
+
+def whole_input(path: Path, created: RunCreated) -> Json:
+    """The input of the run of this journal. JournalError if it is in a file that was changed."""
+    return whole(path, "the input", created.input) if created.input_bytes else created.input
+
+
+def whole(path: Path, what: str, reference: Json) -> Json:
+    """What a reference in this journal stands for. JournalError if it is gone or changed."""
+    try:
+        return Blobs(path).get(reference)
+    except BlobDamaged as error:
+        raise JournalError(
+            f"{what} cannot be read: {error}",
+            hint=hints.command("verify", ids.short(path.stem)),
+        ) from None
+
+
+def whole_log(path: Path, log: LogWritten) -> LogWritten:
+    """The line as it was logged; if the file that has all of it is lost, as the journal has it."""
+    if not log.whole:
+        return log
+    try:
+        found = json.loads(Blobs(path).get(Json(to_json(log.whole))))
+        return log._replace(message=str(found["message"]), data=dict(found["data"]), whole={})
+    except (ValueError, TypeError, KeyError):  # lost, or of a bundle that somebody made up
+        return log
 
 
 def marker_of(path: Path) -> Path:
