@@ -60,7 +60,8 @@ def shortened(event: Event, put: Put) -> Event:
         whole = _put(put, event.error._asdict())
         error = ErrorInfo(*(_cut(text, whole) for text in event.error))
         if isinstance(event, StepFailed) and len(to_json(event.raised)) > LIMIT // 2:
-            event = event._replace(raised={})  # if it is carried, it comes as a StepError
+            parts = {"class": event.raised["class"]}  # if it is carried, it comes as a StepError
+            event = event._replace(raised=parts)
         return event._replace(error=error, whole=whole)
     if isinstance(event, ProgressReported) and event.message:
         return event._replace(message=_cut(event.message))

@@ -281,3 +281,23 @@ def test_one_that_cannot_be_made_again_comes_as_a_step_error_with_its_text(
         f"StepError({name}:{text})",
         "after",
     ]
+
+
+def test_one_too_large_for_a_line_is_carried_all_the_same(tmp_path: Path) -> None:
+    def act(world: World) -> None:
+        if not world.is_mended:
+            raise ValueError("x" * 60_000)
+        world.do("primary")
+
+    def handler(step: Step, world: World) -> None:
+        try:
+            step.run("primary", act, world)
+        except Exception as error:
+            step.run("fallback", world.do, f"fallback:{type(error).__name__}")
+        step.run("later", world.do, "later")
+
+    trial = Trial(handler, tmp_path)
+    assert not trial.begin(kill_after=5)
+    trial.world.mend()
+    trial.resume()
+    assert trial.world.effects == ["fallback:ValueError", "later"]

@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import Checkpoint, RunView, Unreadable
 from durably_cli.errors import JournalError, NotFound
 from durably_cli.journal import ownership, writer
-from durably_cli.journal.events import FORMAT, Event, RunCreated, RunStarted
+from durably_cli.journal.events import FORMAT, Event, RunCompletedLarge, RunCreated, RunStarted
 from durably_cli.journal.reader import JournalReader, Position
 from durably_cli.journal.state import RunState, Status, fold
 from durably_cli.system import ids, locks
@@ -63,6 +63,7 @@ def test_runs_come_newest_first_over_days(store: Store) -> None:
 def test_a_view_that_begins_with_what_is_known_is_the_one_of_the_whole_journal(
     events: list[Event], data: st.DataObject
 ) -> None:
+    assume(not any(isinstance(event, RunCompletedLarge) for event in events))  # none goes on
     lines = lines_of(events)
     known_lines = data.draw(st.integers(1, len(lines)))
     end, crc = sum(map(len, lines[:known_lines])), int(lines[known_lines - 1][-11:-3], 16)
