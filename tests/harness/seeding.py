@@ -91,11 +91,13 @@ class _Awaited:
 
 def during(call: Callable[..., Any], path: str, other: Callable[..., Any]) -> Callable[..., Any]:
     """The function, while one of its globals, or `module.name` in them, is another one."""
-    *module, name = path.split(".")
+    *modules, name = path.split(".")
 
     @wraps(call)
     def called(*args: Any, **options: Any) -> Any:
-        names = vars(call.__globals__[module[0]]) if module else call.__globals__
+        names = call.__globals__
+        for module in modules:
+            names = vars(names[module])
         with _replaced(names, name, other):
             return call(*args, **options)
 
