@@ -50,7 +50,7 @@ def faults_at(calls: list[Call], faults: tuple[str, ...]) -> list[Callable[[Benc
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_fault_at_some_calls(name: str, tmp_path: Path, count: Callable[[int], None]) -> None:
     benches = benches_for(name, tmp_path, 1)
-    cases = random.sample(faults_at(benches[0].calls(), FAULTS), 3)
+    cases = random.sample(faults_at(benches[0].calls(), FAULTS), 2)
     count(try_all(benches, cases))
 
 
@@ -184,7 +184,7 @@ def test_every_write_is_one_byte(tmp_path: Path, count: Callable[[int], None]) -
 
 def test_some_short_writes(tmp_path: Path, count: Callable[[int], None]) -> None:
     benches = benches_for("resume", tmp_path, 1)
-    count(try_all(benches, random.sample(short_writes(benches[0]), 4)))
+    count(try_all(benches, random.sample(short_writes(benches[0]), 2)))
 
 
 @pytest.mark.campaign
