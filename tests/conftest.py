@@ -182,6 +182,15 @@ def no_call_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def served(project: Project) -> Iterator[None]:
+    """All that the project runs is a fork of one process that has imported durably."""
+    from tests.harness import warm
+
+    with warm.served(project):
+        yield
+
+
+@pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     """An empty project."""
     return Project(tmp_path)

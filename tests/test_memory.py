@@ -102,6 +102,7 @@ def check_memory(project: Project, steps: int) -> None:
     assert peak(project, "resume", path.stem) - small < 3 * results
 
 
+@pytest.mark.long
 def test_a_journal_of_100_000_events_is_resumed_in_3x_its_results_and_inspected_in_100_mb(
     project: Project,
 ) -> None:

@@ -108,11 +108,11 @@ def check_all_commands_refuse(project: Project, seed: int, number: int) -> None:
         store.path_of(run).unlink()
 
 
-def test_32_damaged_runs_are_refused_by_every_command_with_their_place(
+def test_16_damaged_runs_are_refused_by_every_command_with_their_place(
     work: Project, count: Count
 ) -> None:
-    check_all_commands_refuse(work, seed=time.time_ns(), number=32)
-    count(32)
+    check_all_commands_refuse(work, seed=time.time_ns(), number=16)
+    count(16)
 
 
 @pytest.mark.campaign

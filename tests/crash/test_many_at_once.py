@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -51,14 +50,6 @@ def kill_some(project: Project, racing: list[Command], kills: int) -> list[Comma
     return killed
 
 
-def has_stopped(command: Command) -> bool:
-    """Wait until the command has been stopped, or has ended."""
-    while not command.has_ended():
-        if Path(f"/proc/{command.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
-            return True
-    return False
-
-
 def round_of_triggers(project: Project, warm: Warm, key: str, processes: int, kills: int) -> int:
     """So many processes trigger with one key at once: one run, one output; how many were killed.
 
@@ -67,7 +58,7 @@ def round_of_triggers(project: Project, warm: Warm, key: str, processes: int, ki
     project.effects_path.unlink(missing_ok=True)
     stop = (signal.SIGSTOP, random.randint(1, CALLS_AT_LEAST)) if kills else (0, 0)
     first = warm.start(*begin(key), signal_at=stop)
-    stopped = bool(kills) and has_stopped(first)
+    stopped = bool(kills) and first.has_stopped()
     racing = [first, *(warm.start(*begin(key)) for _ in range(processes - 1))]
     killed = [first] if stopped and first.kill() else []
     killed += kill_some(project, racing, kills - len(killed))
@@ -124,7 +115,7 @@ def stopped_at_each_call(project: Project, warm: Warm) -> int:
         project.effects_path.unlink(missing_ok=True)
         key = f"stopped at call {call}"
         first = warm.start(*begin(key), signal_at=(signal.SIGSTOP, call))
-        if not has_stopped(first):
+        if not first.has_stopped():
             assert len(project.runs()) == call
             return call - 1
         second = warm.run(*begin(key), "--no-wait")

@@ -100,7 +100,7 @@ def check_output(promises: Promises, run: str, result: Result) -> None:
 
 def test_every_promise_outlives_a_power_cut(tmp_path: Path, count: Callable[[int], None]) -> None:
     harsh = FILE_SYSTEMS["ext4 that renames unsynced files"]
-    count(cut_the_power(tmp_path, harsh, 60, seed=time.time_ns()))
+    count(cut_the_power(tmp_path, harsh, 30, seed=time.time_ns()))
 
 
 @pytest.mark.campaign

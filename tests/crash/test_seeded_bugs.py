@@ -43,6 +43,7 @@ def _named(value: object) -> str:
     return value.name if isinstance(value, SeededBug) else str(value)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)  # pytest in pytest: the inner one has the limit of all tests
 @pytest.mark.parametrize(("bug", "part"), CONTROLS, ids=_named)
 def test_a_part_fails_when_its_safeguard_is_off(

@@ -34,8 +34,8 @@ def rules_executed(examples: int, steps: int) -> int:
 def test_whatever_happens_to_runs_they_are_what_was_acknowledged_or_are_refused(
     count: Callable[[int], None],
 ) -> None:
-    executed = rules_executed(examples=120, steps=30)
-    assert executed >= 1000
+    executed = rules_executed(examples=40, steps=30)
+    assert executed >= 300
     count(executed)
 
 

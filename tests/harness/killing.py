@@ -1,40 +1,16 @@
 """Kill or stop a command at every call that changes the disk: before the first, the second, ...
 
-The calls are counted inside the real process, which sends itself the signal.
+The calls are counted inside the real process, which sends itself the signal. All that the project
+runs meanwhile is a fork of one process that has imported durably.
 """
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 
-from tests.conftest import Project, Started
-
-CALLS = (
-    *("write", "fdatasync", "fsync", "ftruncate", "link", "rename", "unlink", "rmdir", "mkdir"),
-    *("chmod", "fchmod", "open"),
-)
-
-_PROGRAM = f"""
-import os, signal, sys
-number, limit, calls = int(sys.argv.pop(1)), int(sys.argv.pop(1)), 0
-def counted(real):
-    def call(*args, **options):
-        global calls
-        calls += 1
-        if calls == limit:
-            os.kill(os.getpid(), number)
-        return real(*args, **options)
-    return call
-for name in {CALLS}:
-    setattr(os, name, counted(getattr(os, name)))
-sys.argv[0] = "durably"
-from durably_cli.__main__ import main
-main()
-"""
+from tests.conftest import Project
+from tests.harness.warm import served
 
 
 def killed_everywhere(
@@ -45,15 +21,14 @@ def killed_everywhere(
     `args` makes what the command is to work on, and gives its arguments. How many kills there were.
     """
     number = 0
-    while True:
-        number += 1
-        words = args()
-        with _start(project, signal.SIGKILL, number, words) as process:
-            _, err = process.communicate(timeout=60)
-        check(number)
-        if process.returncode != -signal.SIGKILL:
-            assert process.returncode == 0, err
-            return number - 1
+    with served(project) as warm:
+        while True:
+            number += 1
+            result = warm.start(*args(), signal_at=(signal.SIGKILL, number)).result()
+            check(number)
+            if result.code != -signal.SIGKILL:
+                assert result.code == 0, result
+                return number - 1
 
 
 def stopped_everywhere(
@@ -67,28 +42,16 @@ def stopped_everywhere(
     Then it goes on to its end, however that is, and `check` looks. How many stops there were.
     """
     number = 0
-    while True:
-        number += 1
-        with _start(project, signal.SIGSTOP, number, args()) as process:
-            _, status = os.waitpid(process.pid, os.WUNTRACED)
-            if not os.WIFSTOPPED(status):
-                process.returncode = os.waitstatus_to_exitcode(status)
+    with served(project) as warm:
+        while True:
+            number += 1
+            command = warm.start(*args(), signal_at=(signal.SIGSTOP, number))
+            if not command.has_stopped():
+                command.result()
                 return number - 1
             try:
                 meanwhile()
             finally:
-                os.kill(process.pid, signal.SIGCONT)
-            process.communicate(timeout=60)
-        check(number)
-
-
-def _start(project: Project, signal_number: int, call: int, words: tuple[str, ...]) -> Started:
-    return Started(
-        [sys.executable, "-c", _PROGRAM, str(int(signal_number)), str(call), *words],
-        cwd=project.root,
-        env=project.env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+                command.signal(signal.SIGCONT)
+            command.result()
+            check(number)

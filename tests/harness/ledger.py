@@ -24,6 +24,8 @@ JOB = """
     @define_job
     def ledger(step: Step, payload: dict) -> list[str]:
         tokens = []
+        if payload.get("large"):
+            step.run("large", lambda: "x" * 100_000)
         for n in range(payload.get("steps", 3)):
             fails, size = n == payload.get("fails"), payload.get("size", 0)
             tokens.append(step.run(f"step-{n}", once, n, fails, size)[:32])

@@ -5,6 +5,8 @@
 - Every name that stays is synced before the first step's function is called, a key's before the
   journal has its name.
 - The file of a large value has its name, durably, before a line names it.
+- A journal gets its name, and loses it, when all that was done before is on disk; what belongs to a
+  run goes after its journal, and the mark of an imported run when its key stands for it.
 - `step.started` is written before the function is called, `step.completed` after it; that is synced
   before the result is handed out, and nothing else is: one sync a step.
 """
@@ -52,6 +54,8 @@ class Order:
                 self._name(call.name, *_PATHS.findall(call.arguments)[-2:])
             elif call.name in ("mkdir", "mkdirat"):
                 self._put(_PATHS.findall(call.arguments)[-1])
+            elif call.name in ("unlink", "unlinkat", "rmdir"):
+                self._remove(_PATHS.findall(call.arguments)[-1])
         assert self._journal not in self._unsynced_files, "the end of the run is not on disk"
         assert not self._unsynced_names, f"these are not on disk: {self._unsynced_names}"
         return self
@@ -64,6 +68,8 @@ class Order:
                 large = {name for name in self._unsynced_names if is_file_name(name[-64:])}
                 assert not large, f"{call.event} names what is not on disk: {large}"
                 self._journal, self._event = call.file, call.event
+            if call.event.startswith("step.completed"):
+                self._check_names("acknowledged")
         elif token and call.file == self._effects:
             self._function_is_called(token[1])
         elif token:
@@ -79,22 +85,35 @@ class Order:
         if not target.startswith(self._data):
             return
         assert source not in self._unsynced_files, f"{target} has its name before its bytes"
-        if "/runs/" in target and self._keyed:
-            synced = any(folder.endswith("/keys") for folder in self._synced_folders)
-            assert synced, "the run is there before its key's claim is on disk"
+        if "/runs/" in target and target.endswith(".jsonl"):
+            if self._keyed:
+                synced = any(folder.endswith("/keys") for folder in self._synced_folders)
+                assert synced, "the run is there before its key's claim is on disk"
+            self._check_names(f"{target} is there")
         if self._journal == source and call.startswith("rename"):
             self._journal = target
         self._put(target)
 
     def _put(self, path: str) -> None:
-        if path.startswith(self._data) and "tmp" not in Path(path).parts[-1:]:
+        if path.startswith(self._data) and "tmp" not in Path(path).relative_to(self._data).parts:
             assert _folder(path) not in self._unsynced_names, f"{path}: its folder is not on disk"
             self._unsynced_names.add(path)
 
+    def _remove(self, path: str) -> None:
+        if not path.startswith(self._data) or "/runs/" not in path:
+            return
+        if path.endswith((".jsonl", ".imported")):
+            self._check_names(f"{path} is removed")
+            self._unsynced_names.add(path)
+        else:
+            removed = {name for name in self._unsynced_names if name.endswith(".jsonl")}
+            assert not removed, f"{path} is removed before its journal is gone from the disk"
+
+    def _check_names(self, what: str) -> None:
+        assert not self._unsynced_names, f"{what} before these are on disk: {self._unsynced_names}"
+
     def _function_is_called(self, n: str) -> None:
-        assert not self._unsynced_names, (
-            f"executed before these are on disk: {self._unsynced_names}"
-        )
+        self._check_names("executed")
         assert self._event == f"step.started step-{n}", f"step {n} is executed unannounced"
         self.functions.append(n)
         self._syncs_before_step = self.syncs

@@ -315,7 +315,7 @@ def _(create: Any) -> Any:
     "crc not checked",
     "durably_cli.journal.codec:decode",
     "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
-    "bytes_commands.py::test_32_damaged_runs_are_refused_by_every_command_with_their_place",
+    "bytes_commands.py::test_16_damaged_runs_are_refused_by_every_command_with_their_place",
 )
 def _(decode: Any) -> Any:
     size, crc32 = decode.__globals__["CRC_BYTES"], decode.__globals__["crc32"]
@@ -331,7 +331,7 @@ def _(decode: Any) -> Any:
     "seq not checked",
     "durably_cli.journal.codec:decode",
     "bytes_resealed.py::test_a_wrong_seq_with_the_right_checksum_is_damage_at_every_line",
-    "bytes_commands.py::test_32_damaged_runs_are_refused_by_every_command_with_their_place",
+    "bytes_commands.py::test_16_damaged_runs_are_refused_by_every_command_with_their_place",
 )
 def _(decode: Any) -> Any:
     def decode_any(data: bytes, seq: int, previous: int) -> Any:
@@ -586,3 +586,180 @@ def _(handle: Any) -> Any:
 )
 def _(perf_counter: Any) -> Any:
     return time.time
+
+
+@seeded(
+    "an older original taken for this one",
+    "durably_cli.journal.ownership:keep_original",
+    "safeguards.py::test_each_repair_keeps_an_original_of_its_own",
+)
+def _(keep_original: Any) -> Any:
+    return during(keep_original, "os.path.samefile", lambda *_: True)
+
+
+@seeded(
+    "a kept original not synced",
+    "durably_cli.journal.ownership:keep_original",
+    "system_calls.py::test_the_order_of_system_calls[repair]",
+)
+def _(keep_original: Any) -> Any:
+    return during(keep_original, "files.sync_folder", nothing)
+
+
+@seeded(
+    "the process not asked for before an append",
+    "durably_cli.journal.writer:Journal._write",
+    "safeguards.py::test_a_child_that_c_code_forks_appends_nothing",
+)
+def _(write: Any) -> Any:
+    def write_as_owner(journal: Any, *args: Any, **options: Any) -> Any:
+        return during(write, "os.getpid", lambda: journal._pid)(journal, *args, **options)
+
+    return write_as_owner
+
+
+@seeded(
+    "a run whose removal was cut short resumed",
+    "durably_cli.engines.local.claims:Claims.is_buried",
+    "safeguards.py::test_a_run_whose_removal_was_cut_short_is_not_resumed",
+)
+def _(is_buried: Any) -> Any:
+    return nothing
+
+
+@seeded(
+    "a run that failed meanwhile executed again",
+    "durably_cli.engines.local.trigger:resume_held",
+    "safeguards.py::test_who_waits_for_a_run_that_fails_meanwhile_does_not_execute_it_again",
+)
+def _(resume_held: Any) -> Any:
+    return lambda *args, again: resume_held(*args, again=True)
+
+
+@seeded(
+    "slot and turn held while a run is joined",
+    "durably_cli.engines.local.trigger:_Trigger._begin",
+    "safeguards.py::test_a_trigger_that_finds_its_run_made_meanwhile_waits_for_it_and_holds_no_turn",
+)
+def _(begin: Any) -> Any:
+    class Unreleased:
+        def __init__(self, turn: Any) -> None:
+            self._turn = turn
+
+        def __getattr__(self, name: str) -> Any:
+            return nothing if name == "release" else getattr(self._turn, name)
+
+    return lambda trigger, run_id, job, settled, turn: begin(
+        trigger, run_id, job, settled, Unreleased(turn)
+    )
+
+
+@seeded(
+    "the journal left open when a large result cannot be saved",
+    "durably_cli.journal.writer:Journal._in_a_file",
+    "safeguards.py::test_a_large_result_that_cannot_be_saved_is_the_last_that_is_tried",
+)
+def _(in_a_file: Any) -> Any:
+    def and_go_on(journal: Any, event: Any) -> Any:
+        names = SimpleNamespace(
+            _blobs=journal._blobs, _temporary=journal._temporary, _let_go=nothing
+        )
+        return in_a_file(names, event)
+
+    return and_go_on
+
+
+@seeded(
+    "the file of a large result not synced",
+    "durably_cli.journal.blobs:Blobs.put",
+    "system_calls.py::test_the_order_of_system_calls[large result]",
+)
+def _(put: Any) -> Any:
+    return during(put, "files.sync", nothing)
+
+
+@seeded(
+    "the folder of a large result not synced",
+    "durably_cli.journal.blobs:Blobs.put",
+    "system_calls.py::test_the_order_of_system_calls[large result]",
+)
+def _(put: Any) -> Any:
+    return during(put, "files.sync_folder", nothing)
+
+
+@seeded(
+    "a removal not synced before what belongs to the run goes",
+    "durably_cli.engines.local.remove:remove",
+    "system_calls.py::test_the_order_of_system_calls[delete]",
+)
+def _(remove: Any) -> Any:
+    return during(remove, "files.sync_folder", nothing)
+
+
+@seeded(
+    "a tombstone not synced before the journal goes",
+    "durably_cli.engines.local.claims:Claims.sync",
+    "system_calls.py::test_the_order_of_system_calls[delete]",
+    "system_calls.py::test_the_order_of_system_calls[adopt]",
+)
+def _(sync: Any) -> Any:
+    return nothing
+
+
+@seeded(
+    "what an import brings not synced before its journal has its name",
+    "durably_cli.engines.local.import_:_publish",
+    "system_calls.py::test_the_order_of_system_calls[adopt]",
+)
+def _(publish: Any) -> Any:
+    return during(publish, "files.sync_folder", nothing)
+
+
+@seeded(
+    "an unsynced end indexed",
+    "durably_cli.engines.local.index:_look",
+    "safeguards.py::test_an_end_that_its_owner_has_not_synced_yet_is_not_indexed",
+)
+def _(look: Any) -> Any:
+    def look_at_free(run_id: str, store: Any, stamp: Any) -> Any:
+        def look_unheld(run_id: str) -> Any:
+            found = store.look(run_id)
+            found.held = False
+            return found
+
+        return look(run_id, SimpleNamespace(look=look_unheld), stamp)
+
+    return look_at_free
+
+
+@seeded(
+    "a folder indexed as it is behind the looks",
+    "durably_cli.engines.local.index:_runs_of",
+    "safeguards.py::test_a_run_that_is_made_while_its_folder_is_looked_at_is_not_forgotten",
+)
+def _(runs_of: Any) -> Any:
+    looks = runs_of.__globals__["_looks"]
+
+    def looked_at_first(day: str, store: Any, folder: Path) -> Any:
+        found = looks(day, store, folder / f"{day}.runs.json")
+        return during(runs_of, "_looks", lambda *_: found)(day, store, folder)
+
+    return looked_at_first
+
+
+@seeded(
+    "an end that was found not synced by who does not own it",
+    "durably_cli.engines.local.view:RunView.sync",
+    "safeguards.py::test_an_end_that_another_process_wrote_is_synced_before_it_is_acted_on",
+)
+def _(sync: Any) -> Any:
+    return nothing
+
+
+@seeded(
+    "an end that was found not synced by who holds it",
+    "durably_cli.journal.ownership:sync_held",
+    "safeguards.py::test_an_end_that_another_process_wrote_is_synced_before_it_is_acted_on",
+)
+def _(sync_held: Any) -> Any:
+    return nothing

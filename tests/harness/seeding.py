@@ -30,6 +30,12 @@ VARIABLE = "SEEDED_BUG"
 """The environment variable that names the bug."""
 
 
+_PYTEST = (
+    *(sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider"),
+    *("-m", "not campaign"),  # the long ones too
+)
+
+
 class SeededBug(NamedTuple):
     """A safeguard, the attribute that it is in, and what makes a faulty one of that.
 
@@ -91,11 +97,13 @@ class _Awaited:
 
 def during(call: Callable[..., Any], path: str, other: Callable[..., Any]) -> Callable[..., Any]:
     """The function, while one of its globals, or `module.name` in them, is another one."""
-    *module, name = path.split(".")
+    *modules, name = path.split(".")
 
     @wraps(call)
     def called(*args: Any, **options: Any) -> Any:
-        names = vars(call.__globals__[module[0]]) if module else call.__globals__
+        names = call.__globals__
+        for module in modules:
+            names = vars(names[module])
         with _replaced(names, name, other):
             return call(*args, **options)
 
@@ -133,7 +141,7 @@ def run_tests(bug: SeededBug, folder: Path, *args: str) -> subprocess.CompletedP
     env |= {VARIABLE: bug.name, "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis")}
     with open(folder / "printed", "w+", encoding="utf-8") as printed:
         done = subprocess.run(
-            (sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *args),
+            (*_PYTEST, *args),
             cwd=ROOT,
             env=env | {"PYTHONPATH": os.pathsep.join(map(str, (SITE, ROOT)))},
             stdin=subprocess.DEVNULL,

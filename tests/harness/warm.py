@@ -14,10 +14,18 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import Project, Result
-from tests.harness.killing import CALLS
+
+CALLS = (
+    *("write", "fdatasync", "fsync", "ftruncate", "link", "rename", "unlink", "rmdir", "mkdir"),
+    *("chmod", "fchmod", "open"),
+)
+"""The calls that change the disk, at which a command can send itself a signal."""
 
 _SERVER = f"""
 import contextlib, gc, io, json, os, pydantic, signal, sys
@@ -78,6 +86,16 @@ class Command:
         self._fd = os.pidfd_open(pid)
         self._result: Result | None = None
 
+    def has_stopped(self) -> bool:
+        """Wait until it stands still; False if it has ended instead."""
+        while not self.has_ended(0.002):
+            try:
+                if Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+                    return True
+            except FileNotFoundError:
+                return False
+        return False
+
     def has_ended(self, seconds: float = 0.0) -> bool:
         """Has it, or will it have within so many seconds?"""
         if self._result is not None:
@@ -129,7 +147,7 @@ class Warm:
         )
 
     def start(self, *args: str, signal_at: tuple[int, int] = (0, 0)) -> Command:
-        """Start `durably *args`, which is to send itself a signal at the n-th of killing.CALLS."""
+        """Start `durably *args`, which is to send itself a signal at the n-th of CALLS."""
         with self._lock:
             number = len(self._started)
             streams = self._folder / f"{number}.out", self._folder / f"{number}.err"
@@ -162,6 +180,23 @@ class Warm:
         self._server.stdin.write(json.dumps(asked) + "\n")
         self._server.stdin.flush()
         return int(self._server.stdout.readline())
+
+
+@contextmanager
+def served(project: Project) -> Iterator[Warm]:
+    """Meanwhile `project.run` starts no interpreter, unless it is given more than arguments."""
+    with Warm(project) as warm:
+
+        def run(*args: str, expect: int | None = 0, **popen: Any) -> Result:
+            if popen:
+                return Project.run(project, *args, expect=expect, **popen)
+            return warm.run(*args, expect=expect)
+
+        project.run = run  # type: ignore[method-assign]
+        try:
+            yield warm
+        finally:
+            del project.run
 
 
 def _text(path: Path) -> str:
