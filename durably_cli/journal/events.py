@@ -149,7 +149,8 @@ class StepCompleted(NamedTuple):
 class StepFailed(NamedTuple):
     """A step raised; `raised` is what makes the exception again, if the failure is carried.
 
-    If the error was shortened, `whole` is the reference to the file that has all of it.
+    If the error was shortened, `whole` is the reference to the file that has all of it. `refused`
+    is the result that was refused, and what refused it, if that is why the step failed.
     """
 
     name: str
@@ -158,6 +159,7 @@ class StepFailed(NamedTuple):
     at: str
     raised: dict[str, Any] = {}
     whole: dict[str, Any] = {}
+    refused: dict[str, Any] = {}
 
 
 @event("step.discarded", durable=True)

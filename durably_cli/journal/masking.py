@@ -85,8 +85,11 @@ class Secrets:
         if isinstance(event, ProgressReported) and event.message:
             return event._replace(message=self.mask(event.message))
         if isinstance(event, StepFailed):
+            is_clear = self._masked(event.refused) == event.refused
             return event._replace(
-                error=self.masked_error(event.error), raised=self._masked(event.raised)
+                error=self.masked_error(event.error),
+                raised=self._masked(event.raised),
+                refused=event.refused if is_clear else {},
             )
         return event
 

@@ -16,6 +16,7 @@ from durably_cli.journal.masking import Secrets
 from durably_cli.journal.raised import parts_of
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.operation import Call, Past, Plan, Raised
+from durably_cli.steps.salvage import refused, salvaged
 from durably_cli.system import clock
 from durably_cli.system.process import this
 from durably_cli.values import convert, plain
@@ -32,10 +33,13 @@ class FunctionCall(NamedTuple):
     secrets: Secrets | None = None
 
     def plan(self, past: Past) -> Plan:
-        """Started, called, and completed or failed."""
-        handled = sys.exception()
-        during = [] if handled is None else steps_of(handled)
-        yield StepStarted(self.name, clock.now(), during)
+        """Started, called, and completed or failed; or completed with what an attempt refused."""
+        if past.unfinished and (found := salvaged(past.unfinished.get(self.name), self.converter)):
+            text, back, ms = found
+            yield StepCompleted(self.name, ms, text, clock.now())
+            return back
+        started, handled = StepStarted(self.name, clock.now()), sys.exception()
+        yield started if handled is None else started._replace(during=steps_of(handled))
         owner = this.pid
         begun = perf_counter()
         value = yield Call(self.fn, self.args)
@@ -47,11 +51,16 @@ class FunctionCall(NamedTuple):
             raise
         except BaseException as error:
             if this.pid == owner:  # a child that the function forked ends as it means to
-                described, parts = describe(error), parts_of(error)
-                yield StepFailed(self.name, _ms_since(begun), described, clock.now(), parts)
+                yield self._failed(_ms_since(begun), error, value)
             return Raised(error)
         yield StepCompleted(self.name, _ms_since(begun), text, clock.now())
         return back
+
+    def _failed(self, ms: int, error: BaseException, value: object) -> StepFailed:
+        failed = StepFailed(self.name, ms, describe(error), clock.now(), parts_of(error))
+        if type(value) is not Raised and isinstance(error, ValueRefused):
+            failed = failed._replace(refused=refused(value, self.converter))
+        return failed
 
     def _as_json(self, value: object) -> tuple[Json, object]:
         """The result's JSON, and what that gives back. ValueRefused, with the step's name."""
@@ -59,13 +68,13 @@ class FunctionCall(NamedTuple):
             text, back = convert.round_trip(self.converter, value)
             if self.secrets is not None:
                 self.secrets.refuse(text)
-        except ValueRefused as refused:
+        except ValueRefused as error:
             if inspect.isawaitable(value):
                 if inspect.iscoroutine(value):
                     value.close()
                 raise async_refused(self.name) from None
             what = f"the result of step {self.name!r}"
-            raise ValueRefused(refused.path, refused.reason, what=what) from None
+            raise ValueRefused(error.path, error.reason, what=what) from None
         return text, back
 
 

@@ -253,6 +253,7 @@ def _in_a_folder() -> Golden:
 
 def _carried() -> Golden:
     """A failure that the handler went on after, and one that came from two steps."""
+    refused = {"result": [1, None], "schema": None}
     raised = {"class": "builtins:KeyError", "args": ["x"], "attributes": {"code": 4}}
     events: list[Event] = [
         _created(16, project="/srv/app", folder="/srv/app"),
@@ -263,7 +264,7 @@ def _carried() -> Golden:
         RunStarted(2, 43, "box", _at(50)),
         StepDiscarded("card", "ann", _at(51)),
         StepStarted("card", _at(60)),
-        StepFailed("card", 1, _ERROR, _at(61), {"class": "pay:Local"}),
+        StepFailed("card", 1, _ERROR, _at(61), {"class": "pay:Local"}, refused=refused),
         StepStarted("invoice", _at(70), ["card"]),
         StepFailed("invoice", 1, _ERROR, _at(71), raised),
         RunHasFailed(_ERROR, _at(80), "invoice", ["invoice", "card"]),

@@ -80,7 +80,14 @@ later: st.SearchStrategy[Event] = st.one_of(
     st.builds(StepStarted, name=names, at=times, during=some_names),
     st.builds(StepCompleted, name=names, ms=counts, result=jsons, at=times),
     st.builds(
-        StepFailed, name=names, ms=counts, error=errors, at=times, raised=objects, whole=objects
+        StepFailed,
+        name=names,
+        ms=counts,
+        error=errors,
+        at=times,
+        raised=objects,
+        refused=objects,
+        whole=objects,
     ),
     st.builds(StepDiscarded, name=names, by=texts, at=times),
     st.builds(

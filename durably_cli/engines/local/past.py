@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from durably_cli import hints
@@ -45,9 +45,9 @@ def past_of(journal: Path) -> Past:
     return Past(Results(journal), {}, {})
 
 
-def carried_of(state: RunState, past: Past, redo: Sequence[str] = ()) -> dict[str, StepFailed]:
-    """The failures that are carried, but of steps to `redo`."""
-    failures = ((name, past.unfinished.get(name)) for name in state.carried if name not in redo)
+def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
+    """The failures that are carried."""
+    failures = ((name, past.unfinished.get(name)) for name in state.carried)
     return {name: event for name, event in failures if isinstance(event, StepFailed)}
 
 

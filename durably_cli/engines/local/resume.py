@@ -174,7 +174,9 @@ def _attempt(
         if state.is_final or (state.has_ended and not again):
             ownership.sync_held(lock)
             return None
-        past.failures.update(carried_of(state, past, redo))
+        for name in redo:
+            past.unfinished.pop(name, None)
+        past.failures.update(carried_of(state, past))
         _check_may_go_on(store, path, state)
         work = _work(load, state.created, whole_input(path, state.created))
         run, saved_as = ownership.take_over(lock, reading, path, store.temporary)
