@@ -29,7 +29,7 @@ from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import AnyJob, find_job
 from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.rows import pretty_json, write_summary_json
-from durably_cli.render.words import visible
+from durably_cli.render.words import visible, visible_json
 from durably_cli.system import files, garbage, process, signals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
@@ -201,7 +201,7 @@ def _talk(stream: TextIO, quiet: bool) -> Talk:
 def _print_output(view: RunView, out: TextIO, *, is_terminal: bool) -> None:
     output = view.output()
     if output is not None:
-        out.write((pretty_json(output) if is_terminal else output) + "\n")
+        out.write((pretty_json(output) if is_terminal else visible_json(output)) + "\n")
 
 
 def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> TriggerResult:

@@ -169,6 +169,9 @@ def is_imported(path: Path) -> bool:
 def fold_reading(events: Iterable[Event], path: Path) -> RunState:
     """The state of the journal at this path. JournalDamaged if its events make no run."""
     try:
-        return fold(events)
+        state = fold(events)
+        if state.created.run != path.stem:
+            raise NotARun("it is the journal of another run")
+        return state
     except NotARun as error:
         raise JournalDamaged(str(path), 1, 0, str(error)) from None
