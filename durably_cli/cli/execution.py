@@ -25,6 +25,7 @@ from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import Abort, DurablyError, Interrupted, NotFound
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.masking import NO_SECRETS
+from durably_cli.journal.state import Status
 from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import AnyJob, find_job
 from durably_cli.render.lines import Silent, Talk
@@ -121,9 +122,10 @@ def _execute(
         talk = _talk(streams.stderr, quiet)
         presenter = Presenter(talk)
         result = _acted(act, presenter, talk, store, streams, quiet=quiet)
-        with store.view(result.run_id, result.known) as view:
+        with result.view(store) as view:
             _print_result(view, result, streams.stdout, is_terminal, quiet=quiet, as_json=as_json)
-            go_on = hints.command("resume", short(view.run_id))
+            is_done = view.status is Status.COMPLETED
+            go_on = "" if is_done else hints.command("resume", short(view.run_id))
             outcome = outcome_of(presenter.run, view) if presenter.run else None
             code = say_outcome(view, result, outcome, talk, go_on)
             if code and spool:

@@ -86,11 +86,7 @@ def write_log(log: LogWritten, out: TextIO) -> None:
 
 def write_log_json(log: LogWritten, out: TextIO) -> None:
     """A line of step.log as a JSON document on a line of its own."""
-<<<<<<< HEAD
-    out.write(to_json(_log_fields(log)) + "\n")
-=======
-    out.write(json_of(log._asdict()) + "\n")
->>>>>>> e32a19c (A bundle from elsewhere: types, sizes and names are checked, and its journal is the truth)
+    out.write(json_of(_log_fields(log)) + "\n")
 
 
 def all_steps(view: RunView) -> Iterator[StepState]:
