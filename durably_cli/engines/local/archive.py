@@ -30,7 +30,7 @@ class Member(NamedTuple):
     chunks: Iterator[bytes]
 
 
-def members_of(file: BinaryIO) -> Iterator[Member]:
+def files_in(file: BinaryIO) -> Iterator[Member]:
     """The files of a gzipped archive, in order. InvalidInput for anything else."""
     with GzipFile(fileobj=file) as data:
         said: dict[str, str] = {}

@@ -19,7 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
-from durably_cli.engines.local.archive import Member, members_of
+from durably_cli.engines.local.archive import Member, files_in
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
@@ -85,7 +85,7 @@ def unpack(bundle: BinaryIO, folder: Path) -> Contents:
 
     InvalidInput if it is no bundle, or a damaged one.
     """
-    members = members_of(bundle)
+    members = files_in(bundle)
     contents = _head(next(members, None))
     journal = folder / f"{contents.run}.jsonl"
     blobs = Blobs(journal).folder
