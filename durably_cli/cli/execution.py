@@ -25,11 +25,12 @@ from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import Abort, DurablyError, Interrupted, NotFound
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.masking import NO_SECRETS
+from durably_cli.journal.state import Status
 from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import AnyJob, find_job
 from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.rows import pretty_json, write_summary_json
-from durably_cli.render.words import visible
+from durably_cli.render.words import visible, visible_json
 from durably_cli.system import files, garbage, process, signals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
@@ -121,9 +122,10 @@ def _execute(
         talk = _talk(streams.stderr, quiet)
         presenter = Presenter(talk)
         result = _acted(act, presenter, talk, store, streams, quiet=quiet)
-        with store.view(result.run_id, result.known) as view:
+        with result.view(store) as view:
             _print_result(view, result, streams.stdout, is_terminal, quiet=quiet, as_json=as_json)
-            go_on = hints.command("resume", short(view.run_id))
+            is_done = view.status is Status.COMPLETED
+            go_on = "" if is_done else hints.command("resume", short(view.run_id))
             outcome = outcome_of(presenter.run, view) if presenter.run else None
             code = say_outcome(view, result, outcome, talk, go_on)
             if code and spool:
@@ -201,7 +203,7 @@ def _talk(stream: TextIO, quiet: bool) -> Talk:
 def _print_output(view: RunView, out: TextIO, *, is_terminal: bool) -> None:
     output = view.output()
     if output is not None:
-        out.write((pretty_json(output) if is_terminal else output) + "\n")
+        out.write((pretty_json(output) if is_terminal else visible_json(output)) + "\n")
 
 
 def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> TriggerResult:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,10 @@ class Blobs:
         """The result behind a reference, checked; any other as it is. BlobDamaged if it is gone."""
         if not is_blob_reference(result):
             return result
-        return Json(b"".join(self._checked(result)).decode("ascii"))
+        data = b"".join(self._checked(result))
+        if not data.isascii() or re.search(rb"[\x00-\x1f]", data):
+            raise BlobDamaged(f"{self.path_of(result)} is not JSON as durably writes it")
+        return Json(data.decode("ascii"))
 
     def check(self, reference: Json) -> None:
         """BlobDamaged if what is behind a reference is missing or changed; in little memory."""

@@ -26,8 +26,15 @@ def describe(error: BaseException) -> ErrorInfo:
     return ErrorInfo(
         type=class_name(error),
         message=text_of(error),
-        traceback=printable(safely(_report, error) or _plain_report(error)),
+        traceback=printable(safely(_report, error) or _plain_report(error)) + _advice(error),
     )
+
+
+def _advice(error: BaseException) -> str:
+    """What an exception does not say by itself."""
+    if not isinstance(error, SystemExit):
+        return ""
+    return "\nA job or a step ends by returning: leaving by sys.exit() is a failure."
 
 
 def _report(error: BaseException) -> str:

@@ -1,19 +1,19 @@
 """Known secrets: masked in all that is shown of a run, refused in all that is saved of it.
 
-A value is looked for as it is, stripped, line by line, and as Python, JSON, URLs and HTML write it,
-in a text or in bytes. Errors shorten and wrap what they quote, so of a long value any few
-characters in a row are masked as well.
+A value is looked for as it is, stripped, line by line, and in every form of `secret_forms`. Errors
+shorten and wrap what they quote, so of a long value any few characters in a row are masked as well.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from durably_cli.errors import ValueRefused
 from durably_cli.journal.events import ErrorInfo, Event, LogWritten, ProgressReported, StepFailed
+from durably_cli.journal.secret_forms import encoded_forms_of, forms_of
 from durably_cli.values.strict_json import Json, to_json
 
 MASK = "**********"
@@ -32,15 +32,17 @@ class Secrets:
         wholes: dict[str, str] = {}
         parts = set[str]()
         for path, value in (values or {}).items():
-            for form in _forms(value, value.strip()):
-                wholes.setdefault(form, path)
-            parts.update(_forms(*map(str.strip, value.splitlines())))
+            for whole in (value, value.strip()):
+                if len(whole) >= SHORTEST:
+                    for form in (*forms_of(whole), *encoded_forms_of(whole)):
+                        wholes.setdefault(form, path)
+            for line in value.splitlines():
+                parts.update(forms_of(line.strip()))
         self._wholes = _long_enough(wholes)
-        self._pattern = _any_of(_long_enough(dict.fromkeys((*wholes, *parts), "")))
-        shards = (
-            form[n : n + SHARD] for form in self._wholes for n in range(len(form) - SHARD + 1)
-        )
+        shards = (shard for form in self._wholes for shard in _shards_of(form))
         self._shards = frozenset(shard for shard in shards if shard.strip(" -"))
+        others = _long_enough(dict.fromkeys((*wholes, *parts), ""))
+        self._pattern = _any_of(filter(self._is_more_than_shards, others))
 
     def __bool__(self) -> bool:
         return bool(self._wholes)
@@ -103,6 +105,10 @@ class Secrets:
             return self.mask(value)
         return MASK if to_json(value) in self._wholes else value
 
+    def _is_more_than_shards(self, form: str) -> bool:
+        """Must it be looked for besides what it consists of? Few must: a long key costs little."""
+        return len(form) < SHARD or not self._shards.issuperset(_shards_of(form))
+
     def _hidden(self, text: str) -> Iterator[tuple[int, int]]:
         """From where to where known values stand in the text, in order and apart."""
         found = [match.span(1) for match in self._pattern.finditer(text)]
@@ -120,31 +126,18 @@ class Secrets:
             yield begin, end
 
 
-def _forms(*texts: str) -> Iterator[str]:
-    """A value as Python, JSON, URLs and HTML write it, whatever the quotes around it."""
-    from html import escape  # only runs with secrets pay for these
-    from urllib.parse import quote, quote_plus
-
-    for text in texts:
-        data = text.encode("utf-8", "surrogateescape")
-        yield from (text, to_json(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-        yield from (quote(data), quote(data, safe=""), quote_plus(data), escape(text))
-        once = repr(text)[1:-1]
-        for written in (once, ascii(text)[1:-1], repr(data)[2:-1], repr(repr(text))[2:-2]):
-            yield written
-            bare = re.sub(r"(?<!\\)((?:\\\\)*)\\'", r"\1'", written)
-            yield bare
-            yield bare.replace("'", "\\'")
-
-
 def _long_enough(forms: Mapping[str, str]) -> dict[str, str]:
     return {form: path for form, path in forms.items() if len(form) >= SHORTEST}
 
 
-def _any_of(forms: Mapping[str, str]) -> re.Pattern[str]:
-    """Matches each of them wherever it begins, the longest first, in group 1."""
+def _shards_of(form: str) -> Iterator[str]:
+    return (form[n : n + SHARD] for n in range(len(form) - SHARD + 1))
+
+
+def _any_of(forms: Iterable[str]) -> re.Pattern[str]:
+    """Matches each of them wherever it begins, the longest first, in group 1; or nothing."""
     longest_first = sorted(forms, key=len, reverse=True)
-    return re.compile(f"(?=({'|'.join(map(re.escape, longest_first))}))")
+    return re.compile(f"(?=({'|'.join(map(re.escape, longest_first)) or '(?!)'}))")
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:

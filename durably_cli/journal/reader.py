@@ -87,7 +87,7 @@ class JournalReader:
 
     def _read(self) -> Iterator[tuple[list[bytes], list[Event]]]:
         """Some good lines and their events at a time, in order."""
-        with open(os.dup(self._fd), "rb") as file:
+        with open(self._fd, "rb", closefd=False) as file:  # no other: there may be no more to have
             file.seek(self.end)
             while lines := self._next_lines(file):
                 while lines:
@@ -193,7 +193,7 @@ class JournalReader:
 
 def begins_with(fd: int, mark: Position, run_id: str) -> bool:
     """Are the lines before this mark in the journal the ones that were read when it was made?"""
-    with open(os.dup(fd), "rb") as file:
+    with open(fd, "rb", closefd=False) as file:
         file.seek(0)
         crc = codec.last_crc(islice(file, mark.lines), codec.seed(run_id))
         return crc == mark.crc and file.tell() == mark.end

@@ -84,7 +84,7 @@ class Job(Generic[I, O]):
             )
             store = stores.open_store(project, to_write=True)
             ended = trigger.trigger(store, request, lambda _: self, _Unseen())
-            with store.view(ended.run_id, ended.known) as view:
+            with ended.view(store) as view:
                 return Run(self, view, ended.disposition)
 
     def _written(self, input: I) -> Json:

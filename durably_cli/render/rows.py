@@ -18,7 +18,7 @@ from durably_cli.render.record import (
     step_status,
     summary,
 )
-from durably_cli.render.words import visible
+from durably_cli.render.words import visible, visible_json
 from durably_cli.values.strict_json import to_json
 
 
@@ -50,7 +50,7 @@ def write_run(view: RunView, out: TextIO) -> None:
         elif name == "labels":
             out.write(row(name, labels_text(value)))
         elif name == "input" or (name == "output" and view.state.output is not None):
-            out.write(row(name, to_json(value)))
+            out.write(row(name, json_of(value)))
         elif value not in (None, [], 0) or name == "steps":
             out.write(row(name, value))
     for step in all_steps(view):
@@ -65,7 +65,7 @@ def write_run(view: RunView, out: TextIO) -> None:
 
 def write_run_json(view: RunView, out: TextIO, extra: dict[str, Any] | None = None) -> None:
     """{"schema": 1, "run": {...}}: its checkpoints and logs last, for they may be many."""
-    head = to_json({**details(view), **(extra or {})})
+    head = json_of({**details(view), **(extra or {})})
     out.write(f'{{"schema": {SCHEMA}, "run": {head[:-1]}, "checkpoints": [')
     _write_items((step_fields(step, view) for step in all_steps(view)), out)
     out.write('], "logs": [')
@@ -76,7 +76,7 @@ def write_run_json(view: RunView, out: TextIO, extra: dict[str, Any] | None = No
 
 def write_summary_json(view: RunView, out: TextIO, extra: dict[str, Any]) -> None:
     """{"schema": 1, "run": {...}} of a run that was just triggered or resumed."""
-    out.write(f'{{"schema": {SCHEMA}, "run": {to_json({**details(view), **extra})}}}\n')
+    out.write(f'{{"schema": {SCHEMA}, "run": {json_of({**details(view), **extra})}}}\n')
 
 
 def write_log(log: LogWritten, out: TextIO) -> None:
@@ -86,7 +86,7 @@ def write_log(log: LogWritten, out: TextIO) -> None:
 
 def write_log_json(log: LogWritten, out: TextIO) -> None:
     """A line of step.log as a JSON document on a line of its own."""
-    out.write(to_json(_log_fields(log)) + "\n")
+    out.write(json_of(_log_fields(log)) + "\n")
 
 
 def all_steps(view: RunView) -> Iterator[StepState]:
@@ -108,6 +108,11 @@ def pretty_json(text: str) -> str:
     )
 
 
+def json_of(value: object) -> str:
+    """A plain value as JSON that any terminal may be shown."""
+    return visible_json(to_json(value))
+
+
 def row(*cells: object) -> str:
     """A line of tab-separated cells."""
     return "\t".join(map(cell, cells)) + "\n"
@@ -118,7 +123,7 @@ def cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, (dict, list)):
-        return to_json(value)
+        return json_of(value)
     return visible(str(value))
 
 
@@ -142,5 +147,5 @@ def _log_line(log: LogWritten) -> str:
 def _write_items(items: Iterable[dict[str, Any]], out: TextIO) -> None:
     separator = "\n"
     for item in items:
-        out.write(separator + to_json(item))
+        out.write(separator + json_of(item))
         separator = ",\n"

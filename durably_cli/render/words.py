@@ -19,6 +19,11 @@ def visible_lines(text: str) -> str:
     return "\n".join(visible(line) for line in text.split("\n"))
 
 
+def visible_json(text: str) -> str:
+    """A JSON text that says the same, without the control characters that JSON lets stand."""
+    return text.replace("\x7f", "\\u007f").replace("\r", " ")
+
+
 def _spelled(character: str) -> str:
     if character.isprintable():
         return character

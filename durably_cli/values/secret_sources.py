@@ -63,7 +63,7 @@ def resolve(reference: object) -> str:
         if not path.is_absolute():
             raise SecretMissing(f"{where} is a path from the working directory; give one from /")
         try:
-            return path.read_text(encoding="utf-8").rstrip("\r\n")
+            return path.read_text(encoding="utf-8-sig").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise SecretMissing(f"{where}: {why}") from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
+from hashlib import sha256
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -69,6 +71,13 @@ def test_what_comes_from_the_run_is_text_and_never_markup(page: Path) -> None:
     assert not {"img", "b"} & set(checker.seen)
     assert all(character.isprintable() or character == "\n" for character in text)
     assert "http" not in text.replace("http-equiv", "")
+
+
+def test_its_own_script_is_allowed_and_no_other(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'\"" in text
 
 
 def test_all_is_there_and_what_is_large_is_cut_and_says_so(page: Path) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
+from xml.sax.saxutils import escape as xml_escape
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -12,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from durably_cli.errors import ValueRefused
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import MASK, Secrets
-from durably_cli.values.secret_sources import places
+from durably_cli.values.secret_sources import places, resolve
 from durably_cli.values.strict_json import Json
 from tests.cli.commands.test_list import on_a_terminal
 from tests.conftest import Project
@@ -216,6 +222,73 @@ def test_a_value_is_masked_however_it_is_written(value: str) -> None:
                 assert line[n : n + 8] not in masked, (text, masked)
     with pytest.raises(ValueRefused):
         secrets.refuse(Json(json.dumps({"a": [repr(value)]})))
+
+
+ODD_VALUE = "a/b+c d'e\"f<g>&h"
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "base64": lambda value: b64encode(value.encode()).decode(),
+    "a header": lambda value: b64encode(f"me:{value}".encode()).decode(),
+    "a longer header": lambda value: b64encode(f"user:{value}, and more".encode()).decode(),
+    "base64 of URLs": lambda value: urlsafe_b64encode(b"~" + value.encode()).decode(),
+    "hex": lambda value: value.encode().hex(),
+    "HEX": lambda value: value.encode().hex().upper(),
+    "lower-case percents": lambda value: quote(value, safe="").replace("%2F", "%2f").lower(),
+    "XML": xml_escape,
+    "XML's attributes": lambda value: xml_escape(value, {'"': "&quot;", "'": "&apos;"}),
+    "Jinja": lambda value: xml_escape(value, {'"': "&#34;", "'": "&#39;"}),
+    "JSON of PHP": lambda value: json.dumps(value).replace("/", "\\/"),
+    "JSON of Go": lambda value: _go(json.dumps(value)),
+    "JSON of .NET": lambda _: r"a/b\u002Bc d\u0027e\u0022f\u003Cg\u003E\u0026h",
+    "JSON in JSON": lambda value: json.dumps(json.dumps(value)),
+    "shlex": shlex.quote,
+    "bash": lambda value: "'" + value.replace("'", "'\\''") + "'",
+}
+
+
+def _go(text: str) -> str:
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_a_value_is_masked_and_refused_in_the_forms_of_others(how: str) -> None:
+    secrets = Secrets({"token": ODD_VALUE})
+    text = WRITTEN[how](ODD_VALUE)
+    masked = secrets.mask(f"sent {text} there")
+    assert masked.startswith("sent ") and masked.endswith(" there")
+    left = masked.removeprefix("sent ").removesuffix(" there")
+    assert len(left.replace(MASK, "")) <= 24, "what stands around the value"
+    with pytest.raises(ValueRefused):
+        secrets.refuse(Json(json.dumps({text: 1})))
+
+
+def test_the_encodings_of_a_short_value_leave_other_text_alone() -> None:
+    text = " ".join(b64encode(bytes([n, n + 1])).decode() + f" {n:04x}" for n in range(200))
+    assert Secrets({"pin": "abcd", "short": "ab"}).mask(text) == text
+
+
+def test_a_long_key_is_masked_in_time_that_grows_with_the_text_alone() -> None:
+    lines = [f"{sha256(str(n).encode()).hexdigest()}" for n in range(100)]
+    secrets = Secrets({"key": "\n".join(lines)})
+    assert secrets._pattern.pattern.count("|") < 10, "what is tried at each character"
+    assert secrets.mask(f"<{lines[7]}>") == f"<{MASK}>"
+
+
+def test_a_secret_is_masked_in_the_keys_of_log_data_and_refused_in_those_of_results() -> None:
+    secrets = Secrets({"token": "literal-value"})
+    data = {"literal-value": {"by literal-value": [1]}}
+    line = LogWritten("info", "rows", "at", data=data)
+    masked = secrets.masked(line)
+    assert isinstance(masked, LogWritten)
+    assert masked.data == {MASK: {f"by {MASK}": [1]}}
+    for result in ('{"literal-value":1}', '[{"deep":{"x literal-value":[]}}]'):
+        with pytest.raises(ValueRefused):
+            secrets.refuse(Json(result))
+
+
+def test_a_byte_order_mark_in_the_file_of_a_secret_is_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"\xef\xbb\xbfliteral-value\r\n")
+    assert resolve(f"file:{path}") == "literal-value"
 
 
 def test_of_values_within_one_another_none_is_left_over() -> None:

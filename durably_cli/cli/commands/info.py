@@ -20,10 +20,9 @@ from durably_cli.errors import DurablyError
 from durably_cli.journal.events import FORMAT
 from durably_cli.project import naming, places, stores
 from durably_cli.render.record import SCHEMA
-from durably_cli.render.rows import row
+from durably_cli.render.rows import json_of, row
 from durably_cli.system import folders
 from durably_cli.values.quantities import plural, size
-from durably_cli.values.strict_json import to_json
 from durably_cli.version import __version__
 
 
@@ -53,7 +52,7 @@ def run_info(given_project: str | None, *, as_json: bool) -> int:
     out = sys.stdout
     if as_json:
         info = {each.name: {"value": each.value, "source": each.source} for each in found}
-        out.write(to_json({"schema": SCHEMA, "info": info}) + "\n")
+        out.write(json_of({"schema": SCHEMA, "info": info}) + "\n")
     elif out.isatty():
         _show(found, out)
     else:

@@ -23,6 +23,7 @@ from durably_cli.errors import JournalError, NotFound, UsageError
 from durably_cli.journal.blobs import BlobDamaged, Blobs
 from durably_cli.project import stores
 from durably_cli.render import rows
+from durably_cli.render.words import visible_json
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json
 
@@ -124,7 +125,7 @@ def _follow(store: Store, run_id: str, options: InspectOptions) -> None:
     """Wait for the end of the run, and show it meanwhile: on a terminal, or as raw lines."""
     if options.events:
         for line, _ in follow(store, run_id):
-            sys.stdout.write(line.decode("ascii") + "\n")
+            sys.stdout.write(visible_json(line.decode("ascii")) + "\n")
             sys.stdout.flush()
     elif sys.stdout.isatty():
         from durably_cli.render.live import redraw
@@ -148,7 +149,7 @@ def _show(view: RunView, out: TextIO) -> None:
 
 
 def _write_lines(view: RunView, out: TextIO) -> None:
-    out.writelines(line.decode("ascii") + "\n" for line, _ in view.lines())
+    out.writelines(visible_json(line.decode("ascii")) + "\n" for line, _ in view.lines())
 
 
 def _write_page(view: RunView, project: Path, path: Path) -> None:
@@ -188,7 +189,7 @@ def _write_result(view: RunView, name: str, out: TextIO) -> None:
             if out.isatty():  # a large one as its reference: a preview, and the file's name
                 out.write(rows.pretty_json(step.result) + "\n")
             else:
-                out.write(_whole(view, name, step.result) + "\n")
+                out.write(visible_json(_whole(view, name, step.result)) + "\n")
             return
     if view.damage:  # the result may stand behind it, which the caller reports
         return

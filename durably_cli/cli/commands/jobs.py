@@ -24,10 +24,9 @@ from durably_cli.errors import ConfigError, InvalidInput, JobModuleError
 from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import AnyJob, find_job, load_all
 from durably_cli.render.record import SCHEMA, summary
-from durably_cli.render.rows import row
+from durably_cli.render.rows import json_of, row
 from durably_cli.render.words import visible
 from durably_cli.values.schema import Field, Kind
-from durably_cli.values.strict_json import to_json
 
 
 @as_command()
@@ -71,7 +70,7 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
             "jobs": [_as_json(*one) for one in described],
             "broken": [{"path": error.path, "error": error.what} for error in broken],
         }
-        out.write(to_json(document) + "\n")
+        out.write(json_of(document) + "\n")
     elif out.isatty():
         from durably_cli.render.jobs import show_jobs  # loads rich: only on a terminal
 
@@ -91,7 +90,7 @@ def run_job(project: Path, name: str, *, as_json: bool) -> int:
     last_run = last_runs(stores.open_store(project), [name]).get(name)
     out = sys.stdout
     if as_json:
-        out.write(to_json({"schema": SCHEMA, "job": _as_json(job, last_run)}) + "\n")
+        out.write(json_of({"schema": SCHEMA, "job": _as_json(job, last_run)}) + "\n")
     elif out.isatty():
         from durably_cli.render.jobs import show_job  # loads rich: only on a terminal
 

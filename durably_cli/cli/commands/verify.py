@@ -16,10 +16,9 @@ from durably_cli.engines.local.lookup import find_run
 from durably_cli.errors import JournalError, UsageError
 from durably_cli.project import stores
 from durably_cli.render.record import SCHEMA
-from durably_cli.render.rows import row
+from durably_cli.render.rows import json_of, row
 from durably_cli.system import ids
 from durably_cli.values.quantities import plural
-from durably_cli.values.strict_json import to_json
 
 
 @as_command()
@@ -59,7 +58,7 @@ def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
     for each in findings:
         bad += each.state in DAMAGED
         if as_json:
-            out.write(separator + to_json(each._asdict()))
+            out.write(separator + json_of(each._asdict()))
             separator = ",\n"
         elif out.isatty():
             _show(each)

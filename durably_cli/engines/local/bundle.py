@@ -12,7 +12,6 @@ What is damaged of a run is exported as it is, but for a large result that is lo
 from __future__ import annotations
 
 import io
-import json
 import os
 import tarfile
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
+from durably_cli.engines.local.archive import Member, files_in
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
@@ -28,7 +28,7 @@ from durably_cli.errors import InvalidInput
 from durably_cli.journal.blobs import INPUT, BlobDamaged, Blobs, is_file_name
 from durably_cli.journal.large import stored
 from durably_cli.system import clock, files, ids
-from durably_cli.values.strict_json import to_json
+from durably_cli.values.strict_json import parse, to_json
 from durably_cli.version import __version__
 
 FORMAT = 1
@@ -85,65 +85,68 @@ def unpack(bundle: BinaryIO, folder: Path) -> Contents:
 
     InvalidInput if it is no bundle, or a damaged one.
     """
-    try:
-        with tarfile.open(fileobj=bundle, mode="r|gz") as archive:
-            return _unpack(archive, folder)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # of the disk, and not of what is in the file
-        raise InvalidInput(f"this is no bundle of a run, or a damaged one: {error}") from None
-
-
-def _unpack(archive: tarfile.TarFile, folder: Path) -> Contents:
-    members = iter(archive)
-    contents = _head(archive, next(members, None))
+    members = files_in(bundle)
+    contents = _head(next(members, None))
     journal = folder / f"{contents.run}.jsonl"
-    for member in members:
-        file = archive.extractfile(member) if member.isreg() else None
-        inner, _, name = member.name.rpartition("/")
-        if file is None:
-            raise InvalidInput(f"{member.name[:200]!r} in it is not a regular file")
-        if member.name == journal.name:
-            _put(file, journal)
-        elif inner == Blobs(journal).folder.name and is_file_name(name):
-            Blobs(journal).folder.mkdir(0o700, exist_ok=True)
-            if _put(file, Blobs(journal).folder / name) != name:
-                raise InvalidInput(f"the large result {name} in it is damaged")
-        elif member.name.startswith(journal.stem + INPUT) and is_file_name(name[-64:]):
-            if _put(file, folder / name) != name.removeprefix(journal.stem + INPUT):
+    blobs = Blobs(journal).folder
+    for name, chunks in members:
+        inner, _, last = name.rpartition("/")
+        if name == journal.name:
+            _put(name, chunks, journal)
+        elif inner == blobs.name and is_file_name(last):
+            blobs.mkdir(0o700, exist_ok=True)
+            if _put(name, chunks, blobs / last) != last:
+                raise InvalidInput(f"the large result {last} in it is damaged")
+        elif name == journal.stem + INPUT + last[-64:] and is_file_name(last[-64:]):
+            if _put(name, chunks, folder / name) != last[-64:]:
                 raise InvalidInput(f"the large input {name} in it is damaged")
-        elif inner == "source" and name == contents.source:
-            _put(file, journal.with_suffix(".source"))
+        elif inner == "source" and last == contents.source:
+            _put(name, chunks, journal.with_suffix(".source"))
         else:
-            raise InvalidInput(f"{member.name[:200]!r} does not belong in a bundle")
+            raise InvalidInput(f"{name[:200]!r} does not belong in a bundle")
     if not journal.exists():
         raise InvalidInput("there is no journal in it")
     return contents
 
 
-def _head(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> Contents:
-    file = archive.extractfile(member) if member and member.name == "bundle.json" else None
+def _head(member: Member | None) -> Contents:
+    data = b""
+    if member is not None and member.name == "bundle.json":
+        for piece in member.chunks:
+            data += piece
+            if len(data) > _HEAD_BYTES:
+                break
     try:
-        found: dict[str, Any] = json.loads(file.read(_HEAD_BYTES)) if file else {}
+        found: dict[str, Any] = parse(data)
         version = found.pop("bundle")
         contents = Contents(**found)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InvalidInput("this is no bundle of a run: bundle.json is not first") from None
     if version != FORMAT:
-        raise InvalidInput(f"it is a bundle of format {version}", hint="upgrade durably")
-    if not isinstance(contents.run, str) or not ids.is_id(contents.run):
+        raise InvalidInput(f"it is a bundle of format {version!r:.40}", hint="upgrade durably")
+    must, may = contents[: -len(Contents._field_defaults)], contents._field_defaults
+    given = [*must, *filter(None, map(found.get, may))]
+    if not all(isinstance(value, str) for value in given):
+        raise InvalidInput("this is no bundle of a run: bundle.json does not say what it should")
+    if contents.input_sha256 is not None and not is_file_name(contents.input_sha256):
+        raise InvalidInput("this is no bundle of a run: what it says of its input is no sha256")
+    if not ids.is_id(contents.run):
         raise InvalidInput("this is no bundle of a run: it names none")
     return contents
 
 
-def _put(file: IO[bytes], path: Path) -> str:
+def _put(name: str, chunks: Iterable[bytes], path: Path) -> str:
     """Write a new file, and return once it is on disk; the sha256 of its bytes."""
     digest = sha256()
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o600)
+    except FileExistsError:
+        raise InvalidInput(f"{name[:200]!r} is in it twice") from None
     try:
         os.fchmod(fd, 0o600)
         with files.with_path(path):
-            while data := file.read(_CHUNK):
+            for data in chunks:
                 digest.update(data)
                 files.write_all(fd, data)
             files.sync(fd)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from durably_cli.engines.local import who, working_folder
+from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.recorder import Recorder
 from durably_cli.errors import Abort, Interrupted, JournalLost
 from durably_cli.journal.events import (
@@ -61,7 +62,7 @@ class LiveRun:
 
     `dropped` is the size of the torn tail that was left behind, `saved_as` the file that still has
     it, `secrets` what is to be masked in all that is shown of it, `discards` which steps are to be
-    executed again.
+    executed again, `own` the journal to be read once it was executed.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class LiveRun:
         self.carried = frozenset(self.past.failures)
         self.discards: tuple[str, ...] = discards
         self.dropped, self.saved_as, self.secrets = dropped, saved_as, secrets
+        self.own: OwnJournal | None = None
 
     @property
     def run_id(self) -> str:
@@ -104,12 +106,16 @@ def execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
         replayed=watcher.replayed,
         secrets=work.secrets,
     )
+    run.own = OwnJournal(run.journal.path)
     try:
         with signals.stopping(stop.stop):
             record(_started(run, attempt, work.source))
             for name in run.discards:
                 record(StepDiscarded(name, who.user(), clock.now()))
             record.end_with(_end_of(work, step, record, stop))
+    except BaseException:
+        run.own.close()
+        raise
     finally:
         record.end()
 

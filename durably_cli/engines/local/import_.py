@@ -23,6 +23,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView, is_imported, marker_of
 from durably_cli.errors import Conflict, DurablyError, InvalidInput, JournalDamaged
 from durably_cli.journal.blobs import INPUT, Blobs
+from durably_cli.journal.events import RunCreated
 from durably_cli.system import files, locks
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import to_json
@@ -45,7 +46,13 @@ def import_bundle(file: BinaryIO, store: Store, *, adopt: bool) -> Imported:
     with _stage(store) as stage:
         contents = bundle.unpack(file, stage)
         journal = stage / f"{contents.run}.jsonl"
-        key, damage = _look(journal)
+        created, damage = _look(journal)
+        key = created.idempotency_key
+        if created.job != contents.job:
+            raise InvalidInput(
+                f"its bundle.json says it is a run of {contents.job[:200]!r}, and its journal one "
+                f"of {created.job[:200]!r}"
+            )
         path = store.path_of(contents.run)
         was_here = os.path.lexists(path)
         if was_here and not filecmp.cmp(journal, path, shallow=False):
@@ -76,8 +83,8 @@ def _stage(store: Store) -> Iterator[Path]:
         files.remove_folder(folder)
 
 
-def _look(journal: Path) -> tuple[str | None, JournalDamaged | None]:
-    """The idempotency key of an unpacked run, and what is damaged of it."""
+def _look(journal: Path) -> tuple[RunCreated, JournalDamaged | None]:
+    """What an unpacked run was made as, and what is damaged of it."""
     fd = files.open_existing(journal)
     try:
         view = RunView(fd, journal)
@@ -85,7 +92,7 @@ def _look(journal: Path) -> tuple[str | None, JournalDamaged | None]:
         os.close(fd)
         raise InvalidInput(f"its journal cannot be read: {error.what}") from None
     with view:
-        return view.state.created.idempotency_key, view.damage
+        return view.state.created, view.damage
 
 
 def _publish(journal: Path, path: Path, contents: Contents) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, execute
+from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.past import carried_of, gather, past_of
 from durably_cli.engines.local.redo import check_redo
 from durably_cli.engines.local.store import Store
@@ -68,13 +69,19 @@ Load = Callable[[RunCreated], Runnable]
 class TriggerResult(NamedTuple):
     """The run a command ended up with. What came of it stands in its journal.
 
-    `known` is what need not be read again of that.
+    `known` is what need not be read again of that, `own` the journal of a run that was executed.
     """
 
     run_id: str
     disposition: Disposition
     executed: bool
     known: Checkpoint | None = None
+    own: OwnJournal | None = None
+
+    def view(self, store: Store) -> RunView:
+        """The run as its journal stands now."""
+        seen = self.own and self.own.view(self.known)
+        return seen or store.view(self.run_id, self.known)
 
 
 def resume(
@@ -143,8 +150,12 @@ def resume_held(
             lock = ownership.hold(path)
         except Busy:  # another process has come meanwhile
             break
+        if attempt.run.own:
+            attempt.run.own.close()
         attempt = _attempt(store, path, lock, load, observer, again=True) or attempt
-    return TriggerResult(run_id, disposition, executed=True, known=attempt.known)
+    return TriggerResult(
+        run_id, disposition, executed=True, known=attempt.known, own=attempt.run.own
+    )
 
 
 class _Attempt(NamedTuple):

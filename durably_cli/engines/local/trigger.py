@@ -91,7 +91,7 @@ class _Trigger:
                 self._observer.waits_for_key(ahead, turn.name)
                 turn.wait_for_key(created.run)
             execute(owned, job.work(settled.input), self._observer)
-        return TriggerResult(created.run, Disposition.CREATED, executed=True)
+        return TriggerResult(created.run, Disposition.CREATED, executed=True, own=owned.own)
 
     def _join(self, run_id: str) -> TriggerResult:
         """End as the run of the idempotency key ends, executing it if nobody else does."""

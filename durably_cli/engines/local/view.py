@@ -33,7 +33,14 @@ class RunView:
     good lines before it. Of what is `known` only the checksums are looked at again.
     """
 
-    def __init__(self, fd: int, path: Path, known: Checkpoint | None = None) -> None:
+    def __init__(
+        self,
+        fd: int,
+        path: Path,
+        known: Checkpoint | None = None,
+        *,
+        looks_for_large: bool = True,
+    ) -> None:
         self.path = path
         self.run_id = path.stem
         self._fd = fd
@@ -41,7 +48,7 @@ class RunView:
         if known and not begins_with(fd, known.mark, self.run_id):
             known = None
         after = known.mark if known else None
-        doubt = missing(Blobs(path))
+        doubt = missing(Blobs(path)) if looks_for_large else _no_doubt
         self._reading = JournalReader(fd, path, self.run_id, after=after, doubt=doubt)
         self.damage: JournalDamaged | None = None
         events = self._up_to_damage()
@@ -129,6 +136,10 @@ class Unreadable:
         return Status.DAMAGED if isinstance(self.error, JournalDamaged) else Status.UNREADABLE
 
 
+def _no_doubt(_: Event) -> None:
+    pass
+
+
 def whole_input(path: Path, created: RunCreated) -> Json:
     """The input of the run of this journal. JournalError if it is in a file that was changed."""
     return whole(path, "the input", created.input) if created.input_bytes else created.input
@@ -163,12 +174,15 @@ def marker_of(path: Path) -> Path:
 
 def is_imported(path: Path) -> bool:
     """Was the run of this journal brought from elsewhere, so that it is read-only?"""
-    return marker_of(path).exists()
+    return os.path.lexists(marker_of(path))
 
 
 def fold_reading(events: Iterable[Event], path: Path) -> RunState:
     """The state of the journal at this path. JournalDamaged if its events make no run."""
     try:
-        return fold(events)
+        state = fold(events)
+        if state.created.run != path.stem:
+            raise NotARun("it is the journal of another run")
+        return state
     except NotARun as error:
         raise JournalDamaged(str(path), 1, 0, str(error)) from None
