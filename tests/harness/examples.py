@@ -89,6 +89,7 @@ def shell_lines(markdown: str) -> list[str]:
     lines = []
     for language, block in re.findall(r"```(sh|crontab)\n(.*?)```", markdown, re.DOTALL):
         for line in block.splitlines():
-            if line.strip() and not line.startswith("#"):
+            is_setting = language == "crontab" and re.match(r"\w+=", line)
+            if line.strip() and not line.startswith("#") and not is_setting:
                 lines.append(line if language == "sh" else line.split(None, 5)[5])
     return lines

@@ -71,18 +71,23 @@ def test_an_annotation_that_cannot_be_resolved_is_an_error_that_says_so() -> Non
         returned_by(returns_unknown)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="the syntax came with Python 3.12")
-def test_type_parameters_are_resolved_where_annotations_are_texts() -> None:
-    names: dict[str, Any] = {}
-    exec(
-        "from __future__ import annotations\n"
-        "def first[T](items: list[T]) -> list[T]: return items\n"
-        "class Box[T]:\n"
-        "    def get(self) -> dict[str, T]: return {}\n"
-        "    class Lid[U]:\n"
-        "        def both(self) -> tuple[T, U]: ...\n",
-        names,
-    )
-    box = names["Box"]
-    for callable_, origin in ((names["first"], list), (box().get, dict), (box.Lid().both, tuple)):
-        assert get_origin(returned_by(callable_)) is origin
+if sys.version_info >= (3, 12):  # which has the syntax
+
+    def test_type_parameters_are_resolved_where_annotations_are_texts() -> None:
+        names: dict[str, Any] = {}
+        exec(
+            "from __future__ import annotations\n"
+            "def first[T](items: list[T]) -> list[T]: return items\n"
+            "class Box[T]:\n"
+            "    def get(self) -> dict[str, T]: return {}\n"
+            "    class Lid[U]:\n"
+            "        def both(self) -> tuple[T, U]: ...\n",
+            names,
+        )
+        box = names["Box"]
+        for callable_, origin in (
+            (names["first"], list),
+            (box().get, dict),
+            (box.Lid().both, tuple),
+        ):
+            assert get_origin(returned_by(callable_)) is origin
