@@ -217,3 +217,9 @@ def test_a_failure_with_a_text_of_a_class_of_its_own_is_a_failure(
     )
     env = project.env | {"PYTHONPATH": str(REPOSITORY)}
     assert "failed" in project.run("trigger", "work", env=env, expect=1).err
+
+
+def test_an_exit_says_that_a_job_ends_by_returning() -> None:
+    found = describe(SystemExit(0))
+    assert found.message == "0"
+    assert "SystemExit: 0\nA job or a step ends by returning" in found.traceback

@@ -10,7 +10,7 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterator
-from gzip import GzipFile
+from gzip import BadGzipFile, GzipFile
 from typing import BinaryIO, NamedTuple
 
 from durably_cli.errors import InvalidInput
@@ -96,6 +96,8 @@ def _chunks(data: GzipFile, size: int) -> Iterator[bytes]:
 def _read(data: GzipFile, size: int) -> bytes:
     try:
         found = data.read(size)
+    except BadGzipFile:
+        raise _damaged("not a gzip file") from None
     except (EOFError, zlib.error) as error:
         raise _damaged(error) from None
     except OSError as error:
