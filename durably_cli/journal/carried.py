@@ -42,10 +42,15 @@ class Failures:
         """The steps whose failures the next attempt replays, if this one has come to its end."""
         return list(self._carried | self._lived_on_after())
 
+    def has_a_stand_in(self, name: str) -> bool:
+        """Has a step completed that was begun while this failure was handled?"""
+        return name in self._handled
+
     def started(self, event: StepStarted) -> None:
         """A step is begun."""
         self._starts += 1
         self.discarded(event.name)
+        self._handling.pop(event.name, None)
         if event.during:
             self._handling[event.name] = event.during
 

@@ -103,7 +103,9 @@ class Secrets:
             return [self._masked(inner) for inner in value]
         if isinstance(value, str):
             return self.mask(value)
-        return MASK if to_json(value) in self._wholes else value
+        digits = to_json(value).removeprefix("-")
+        is_secret = digits in self._wholes or digits.removesuffix(".0") in self._wholes
+        return MASK if is_secret or to_json(value) in self._wholes else value
 
     def _is_more_than_shards(self, form: str) -> bool:
         """Must it be looked for besides what it consists of? Few must: a long key costs little."""

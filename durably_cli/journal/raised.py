@@ -15,11 +15,15 @@ from typing import Any
 
 from durably_cli.errors import Abort, StepError
 from durably_cli.journal.events import StepFailed
-from durably_cli.values.strict_json import parse, to_json
+from durably_cli.values import convert
+from durably_cli.values.plain import PLAIN
 from durably_cli.values.untrusted import class_path, safely, text_of, variables_of
 
 _MOST = 1 << 16
 """How many characters of arguments and attributes a journal's line holds."""
+
+_ENDS_OF_ATTEMPTS = "durably_cli.engines"
+"""The package whose exceptions no handler sees."""
 
 _BUILTIN = {each for each in vars(builtins).values() if isinstance(each, type)}
 
@@ -28,7 +32,10 @@ IN_MEMORY_ONLY = "__durably_"
 
 
 def parts_of(error: BaseException) -> dict[str, Any]:
-    """The class of an exception, and its `args` and `attributes` if they make it again."""
+    """The class of an exception, and its `args` and `attributes` if they make it again.
+
+    `lost` are the names of attributes that are no plain JSON.
+    """
     named = {"class": class_path(error)}
     parts = safely(_plain_parts, error)
     if parts is None:
@@ -38,6 +45,11 @@ def parts_of(error: BaseException) -> dict[str, Any]:
     return named | parts if makes_it_again else named
 
 
+def is_exact(failure: StepFailed) -> bool:
+    """Is the exception that is raised again the same in all that a handler may look at?"""
+    return "args" in failure.raised and "lost" not in failure.raised
+
+
 def raised_again(failure: StepFailed) -> BaseException:
     """The exception of a failure, with a note that it was replayed."""
     error = safely(_made_of, failure.raised)
@@ -45,20 +57,32 @@ def raised_again(failure: StepFailed) -> BaseException:
         what = failure.error.type, failure.error.message
         error = StepError(": ".join(filter(None, what)))
     note = f"replayed: step {failure.name!r} failed so at {failure.at}, and the handler went on"
-    safely(lambda made: BaseException.add_note(made, note), error)
+    variables = variables_of(error)
+    notes = dict.get(variables, "__notes__")
+    dict.__setitem__(variables, "__notes__", [*(notes if isinstance(notes, list) else ()), note])
     return error
 
 
 def _plain_parts(error: BaseException) -> dict[str, Any]:
     """Its arguments and attributes as plain JSON. ValueError or TypeError if they are not."""
     made_of: tuple[Any, ...] = tuple(_built_in_part_of(type(error)).__reduce__(error))
-    attributes = {
+    own = {
         name: value
         for name, value in dict(*made_of[2:]).items()
-        if not name.startswith(IN_MEMORY_ONLY) and safely(_is_plain, {name: value})
+        if not name.startswith(IN_MEMORY_ONLY)
     }
+    attributes = {name: value for name, value in own.items() if safely(_is_plain, {name: value})}
+    lost = sorted(own.keys() - attributes.keys())
+    if _has_slots(type(error)) or any(hasattr(type(error), name) for name in lost):
+        raise ValueError("it would say something else")
     plain: dict[str, Any] = _as_plain({"args": list(made_of[1]), "attributes": attributes})
-    return plain
+    return plain | ({"lost": lost} if lost else {})
+
+
+def _has_slots(cls: type[BaseException]) -> bool:
+    """Have its instances attributes that are not in their `__dict__`?"""
+    bases = type.__dict__["__mro__"].__get__(cls)
+    return any(each.__dict__.get("__slots__") for each in bases if each not in _BUILTIN)
 
 
 def _is_plain(value: object) -> bool:
@@ -66,18 +90,20 @@ def _is_plain(value: object) -> bool:
 
 
 def _as_plain(value: object) -> Any:
-    text = to_json(value)
+    text, back = convert.round_trip(PLAIN, value)
     if len(text) > _MOST:
         raise ValueError("it is too large")
-    return parse(text)
+    return back
 
 
 def _made_of(parts: Mapping[str, Any]) -> BaseException | None:
     """The exception of these parts; None if its class is not there, or the parts do not make it."""
     module, _, name = parts["class"].partition(":")
     cls = attrgetter(name)(sys.modules[module])
-    if not issubclass(cls, BaseException) or issubclass(cls, Abort) or "args" not in parts:
+    if not issubclass(cls, BaseException) or "args" not in parts:
         return None
+    if issubclass(cls, (Abort, KeyboardInterrupt)) or module.startswith(_ENDS_OF_ATTEMPTS):
+        return None  # durably writes no such failure
     base, args = _built_in_part_of(cls), tuple(parts["args"])
     error: BaseException = base.__new__(cls, *args)
     base.__init__(error, *args)

@@ -10,6 +10,7 @@ from typing import Any
 from durably_cli.errors import Abort, StepMisused
 from durably_cli.journal.events import Event
 from durably_cli.journal.raised import raised_again
+from durably_cli.steps.causes import mark
 from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised, Wait
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
@@ -47,10 +48,12 @@ class Driver:
         try:
             value: object = converter.load(results[name])
         except DoesNotFit as error:
-            raise StepMisused(
+            misused = StepMisused(
                 f"the journalled result of step {name!r} no longer fits the type it is declared "
                 f"with ({error}); restore the type, or give the step a new name to run it again"
-            ) from None
+            )
+            mark(misused, name)
+            raise misused from None
         except Abort as lost:  # the file of a large result
             self._stop.stop(lost)
             raise

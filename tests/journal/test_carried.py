@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
+
+from durably_cli.errors import StepError
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
     Event,
     RunCreated,
+    RunHasFailed,
     RunStarted,
+    StepCompleted,
     StepFailed,
     StepStarted,
 )
+from durably_cli.journal.raised import raised_again
 from durably_cli.journal.state import fold
 from durably_cli.values.strict_json import Json
 from tests.harness.sample_journals import AT
@@ -21,6 +27,10 @@ ERROR = ErrorInfo("ValueError", "no")
 
 def started(name: str) -> StepStarted:
     return StepStarted(name, AT)
+
+
+def completed(name: str) -> StepCompleted:
+    return StepCompleted(name, 0, Json("1"), AT)
 
 
 def failed(name: str) -> StepFailed:
@@ -46,3 +56,22 @@ def test_a_step_that_is_begun_again_is_carried_no_more() -> None:
 
 def test_a_failure_of_which_nothing_is_journalled_that_makes_it_again_is_not_carried() -> None:
     assert carried(started("a"), failed("a")._replace(raised={}), started("b")) == []
+
+
+def test_a_step_begun_again_outside_of_the_except_block_stands_in_for_nothing() -> None:
+    again = RunStarted(2, 1, "host", AT), started("other"), completed("other")
+    ends = RunHasFailed(ERROR, AT)
+    inside = StepStarted("other", AT, ["a"])
+    assert carried(started("a"), failed("a"), inside, completed("other"), ends) == ["a"]
+    assert carried(started("a"), failed("a"), inside, *again, ends) == []
+
+
+@pytest.mark.parametrize(
+    "forged",
+    ["builtins:KeyboardInterrupt", "os:system", "durably_cli.engines.local.execute:ChildEnds"],
+)
+def test_no_journal_makes_a_handler_end_as_durably_does(forged: str) -> None:
+    import durably_cli.engines.local.execute  # noqa: F401
+
+    raised = {"class": forged, "args": [3], "attributes": {}}
+    assert type(raised_again(failed("a")._replace(raised=raised))) is StepError

@@ -7,6 +7,8 @@ resumed until it completes. Once it is mended, one resume by a person is enough.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -301,3 +303,101 @@ def test_one_too_large_for_a_line_is_carried_all_the_same(tmp_path: Path) -> Non
     trial.world.mend()
     trial.resume()
     assert trial.world.effects == ["fallback:ValueError", "later"]
+
+
+class Numbered(Exception):
+    """Each has a number, which counts up."""
+
+    numbers = count()
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.number = next(self.numbers)
+
+
+def test_no_step_is_executed_twice_at_once(tmp_path: Path) -> None:
+    def fail(world: World, name: str) -> None:
+        world.do(name)
+        raise Numbered(name)
+
+    def handler(step: Step, world: World) -> None:
+        errors = list[Numbered]()
+        for name in "abc":
+            try:
+                step.run(name, fail, world, name)
+            except Numbered as error:
+                errors.append(error)
+        raise min(errors, key=lambda error: error.number)
+
+    trial = Trial(handler, tmp_path)
+    assert not trial.begin(kill_after=7), "behind the failure of c"
+    trial.resume()
+    assert trial.status is Status.FAILED
+    assert max(map(trial.world.effects.count, "ab")) <= 2
+
+
+def test_an_attempt_in_which_another_step_failed_has_tried_something_new(tmp_path: Path) -> None:
+    trial = Trial(exit_with_a_count, tmp_path)
+    assert not trial.begin(kill_after=5), "behind b"
+    trial.resume()
+    with trial.view() as view:
+        assert len(view.state.attempts) == 2
+    assert trial.status is Status.FAILED
+
+
+class Kind(StrEnum):
+    DOWN = "down"
+
+
+class Odd(Exception):
+    """Of these attributes JSON makes something else, or nothing."""
+
+    answer: object = None
+    other: object
+
+    def __init__(self, **attributes: object) -> None:
+        super().__init__("text")
+        vars(self).update(attributes)
+
+
+class Slots(Exception):
+    __slots__ = ("answer",)
+    other: object
+
+    def __init__(self, answer: object) -> None:
+        super().__init__("text")
+        self.answer = answer
+
+
+ODD: list[Callable[[], Exception]] = [
+    lambda: Odd(answer=Kind.DOWN),
+    lambda: Odd(answer=(1, 2)),
+    lambda: Odd(other=object()),
+    lambda: Slots(1),
+    lambda: Odd(answer=object()),
+]
+
+
+@pytest.mark.parametrize("number", range(len(ODD)))
+def test_what_may_be_another_exception_now_has_no_second_branch_taken_unasked(
+    number: int, tmp_path: Path
+) -> None:
+    def act(world: World) -> None:
+        world.do("primary")
+        raise ODD[number]()
+
+    def handler(step: Step, world: World) -> None:
+        try:
+            step.run("primary", act, world)
+        except (Odd, Slots) as error:
+            if type(error.answer) in (Kind, tuple, int, object) or error.other is not None:
+                step.run("fallback", world.do, "fallback")
+            else:
+                step.run("another fallback", world.do, "another")
+        step.run("later", world.do, "later")
+
+    trial = Trial(handler, tmp_path)
+    assert not trial.begin(kill_after=5)
+    trial.resume()
+    assert trial.status is Status.FAILED
+    assert trial.world.effects == ["primary", "fallback"]

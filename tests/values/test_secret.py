@@ -300,6 +300,8 @@ def test_a_number_that_is_a_secret_leaves_others_alone() -> None:
     secrets = Secrets({"pin": "1234"})
     line = LogWritten("info", "rows", "at", data={"n": 12345, "pin": 1234, "yes": True})
     assert secrets.masked(line) == line._replace(data={"n": 12345, "pin": MASK, "yes": True})
+    line = LogWritten("info", "rows", "at", data={"pins": [1234.0, -1234, -1234.0, 1234.5]})
+    assert secrets.masked(line) == line._replace(data={"pins": [MASK, MASK, MASK, 1234.5]})
     secrets.refuse(Json("[12345,true]"))
     with pytest.raises(ValueRefused) as caught:
         secrets.refuse(Json('{"deep":[1,1234]}'))

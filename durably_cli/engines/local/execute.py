@@ -27,6 +27,7 @@ from durably_cli.journal.events import (
 )
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
+from durably_cli.journal.raised import is_exact
 from durably_cli.journal.state import RunState
 from durably_cli.journal.writer import Journal
 from durably_cli.steps.causes import steps_of
@@ -78,7 +79,8 @@ class LiveRun:
         self.journal, self.state = journal, state
         self.past = past or Past({}, {})
         self.replayable = len(self.past.results)
-        self.carried = frozenset(self.past.failures)
+        self.carried = {name: is_exact(each) for name, each in self.past.failures.items()}
+        """The steps whose failures are carried, and whether the same exception is raised again."""
         self.discards: tuple[str, ...] = discards
         self.dropped, self.saved_as, self.secrets = dropped, saved_as, secrets
         self.own: OwnJournal | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from durably_cli import hints
+from durably_cli.engines.local.again import due_at_once
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, execute
 from durably_cli.engines.local.own_journal import OwnJournal
@@ -33,7 +34,7 @@ from durably_cli.journal.blobs import Blobs, is_blob_reference
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
-from durably_cli.journal.state import RunState, Status
+from durably_cli.journal.state import RunState
 from durably_cli.system import ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json
@@ -139,20 +140,23 @@ def resume_held(
     """Execute the run whose journal is locked, unless it has ended.
 
     A failed run has ended, unless it is to be executed `again`. If that fails by nothing but
-    failures that were replayed, it has tried nothing new, and one more attempt executes those.
+    failures that were replayed, it has tried nothing new, and one more attempt executes those; no
+    step is executed twice so.
     """
     path = store.path_of(run_id)
     attempt = _attempt(store, path, lock, load, observer, again=again, redo=redo)
     if attempt is None:
         return TriggerResult(run_id, disposition, executed=False)
-    while _has_tried_nothing_new(store, attempt.run):
+    tried = set[str]()
+    while (due := due_at_once(store, attempt.run)) and tried.isdisjoint(due):
+        tried |= due
         try:
             lock = ownership.hold(path)
-        except Busy:  # another process has come meanwhile
+            if attempt.run.own:
+                attempt.run.own.close()
+            attempt = _attempt(store, path, lock, load, observer, again=True) or attempt
+        except Busy:  # another process has come meanwhile: it has failed all the same
             break
-        if attempt.run.own:
-            attempt.run.own.close()
-        attempt = _attempt(store, path, lock, load, observer, again=True) or attempt
     return TriggerResult(
         run_id, disposition, executed=True, known=attempt.known, own=attempt.run.own
     )
@@ -202,18 +206,6 @@ def _attempt(
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return _Attempt(owned, known)
-
-
-def _has_tried_nothing_new(store: Store, run: LiveRun) -> bool:
-    """Has it failed by nothing but failures that it replayed, which are executed from now on?"""
-    replayed = run.carried - set(run.past.failures)
-    if not replayed:
-        return False
-    with store.view(run.run_id) as view:
-        failures = view.state.failures
-        if view.status is not Status.FAILED or failures is None:
-            return False
-        return replayed.issuperset(failures.causes) and not replayed.issubset(failures.carried)
 
 
 def _work(load: Load, created: RunCreated, input: Json) -> BoundHandler:
