@@ -60,10 +60,15 @@ def test_a_journal_whose_lines_hold_what_durably_writes_in_none(project: Project
     path = project.journal()
     crc, forged = codec.seed(path.stem), b""
     for line in path.read_bytes().splitlines():
-        text = line[: -codec.CRC_BYTES].decode().replace(',"at":', ',\r\t"at":')
+        text = (
+            line[: -codec.CRC_BYTES]
+            .decode()
+            .replace(',"at":', ',\r\t"at":')
+            .replace('"a"', '"a\x7f"')
+        )
         data, crc = codec.sealed(text, crc)
         forged += data
     path.write_bytes(forged)
     out = project.run("inspect", "@last", "--events").out
-    assert "\r" not in out
+    assert "\r" not in out and "\x7f" not in out
     assert len(list(map(json.loads, out.splitlines()))) == 5
