@@ -32,7 +32,7 @@ def describe(error: BaseException) -> ErrorInfo:
 
 def _advice(error: BaseException) -> str:
     """What an exception does not say by itself."""
-    if not isinstance(error, SystemExit):
+    if not issubclass(type(error), SystemExit):
         return ""
     return "\nA job or a step ends by returning: leaving by sys.exit() is a failure."
 

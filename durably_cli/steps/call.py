@@ -58,7 +58,7 @@ class FunctionCall(NamedTuple):
 
     def _failed(self, ms: int, error: BaseException, value: object) -> StepFailed:
         failed = StepFailed(self.name, ms, describe(error), clock.now(), parts_of(error))
-        if type(value) is not Raised and isinstance(error, ValueRefused):
+        if type(value) is not Raised and issubclass(type(error), ValueRefused):
             failed = failed._replace(refused=refused(value, self.converter))
         return failed
 

@@ -90,7 +90,7 @@ def as_given(converter: Converter, value: Any) -> Json:
     except ValueRefused:
         with suppress(ValueError, TypeError, ValueRefused, DoesNotFit, RecursionError):
             text = own_output.as_validated(value)
-            if difference(value, converter.load(text)) is None:
+            if not has_lone_surrogate(text) and difference(value, converter.load(text)) is None:
                 return text
         raise
 

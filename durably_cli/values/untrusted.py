@@ -63,9 +63,8 @@ def variables_of(error: BaseException) -> dict[str, Any]:
 
 def members_of(error: BaseException) -> tuple[BaseException, ...]:
     """The exceptions of a group; of any other one there are none."""
-    members: tuple[BaseException, ...] = ()
-    if isinstance(error, BaseExceptionGroup):
-        members = _MEMBERS(error)
+    is_group = issubclass(type(error), BaseExceptionGroup)  # isinstance asks its `__class__`
+    members: tuple[BaseException, ...] = _MEMBERS(error) if is_group else ()
     return members
 
 

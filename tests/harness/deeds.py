@@ -147,7 +147,7 @@ SURROUNDINGS = {
 FILES = {
     "removes the journal": Deed("journal(step).unlink()", (74,), "removed or replaced", (4,)),
     "removes the data folder": Deed("shutil.rmtree(data())", (74,), "removed or replaced", (4,)),
-    "moves the journal": Deed("os.rename(journal(step), 'moved')", (4, 74), "", (4,)),
+    "moves the journal": Deed("os.rename(journal(step), 'moved')", (0, 74), "", (4,)),
     "puts a copy in the journal's place": Deed(
         "j = journal(step); shutil.copy(j, 'copy'); os.rename('copy', j)", (74,), "replaced"
     ),

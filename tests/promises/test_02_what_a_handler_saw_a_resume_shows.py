@@ -401,3 +401,20 @@ def test_what_may_be_another_exception_now_has_no_second_branch_taken_unasked(
     trial.resume()
     assert trial.status is Status.FAILED
     assert trial.world.effects == ["primary", "fallback"]
+
+
+class Nothing(Exception):
+    """It answers no question."""
+
+    def __getattribute__(self, name: str) -> object:
+        raise LookupError(name)
+
+
+def test_a_step_whose_exception_answers_no_question_fails_as_any(tmp_path: Path) -> None:
+    def explode() -> None:
+        raise Nothing
+
+    trial = Trial(lambda step, world: step.run("primary", explode), tmp_path)
+    assert trial.begin()
+    with trial.view() as view:
+        assert (view.status, view.state.causes) == (Status.FAILED, ["primary"])

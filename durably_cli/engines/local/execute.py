@@ -158,8 +158,8 @@ def _called(work: BoundHandler, step: Step) -> Json:
     except BaseException as error:
         if this.pid == owner:
             raise
-        if isinstance(error, SystemExit):
-            raise ChildEnds(error.code) from None
+        if issubclass(type(error), SystemExit):
+            raise ChildEnds(SystemExit.__dict__["code"].__get__(error)) from None
         sys.stderr.write(work.secrets.masked_error(describe(error)).traceback + "\n")
         raise ChildEnds(1) from None
     if this.pid != owner:
