@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from durably_cli.version import __version__
 
-TYPE_CHECKING = (
-    False  # of typing, which `python -m durably_cli` would take from the folder it is in
-)
+# Not that of typing, which `python -m durably_cli` would take from the folder it is in.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -154,7 +154,7 @@ def _found_project(context: typer.Context) -> Path:
     needs_a_name = given or project.source == PROJECT_VARIABLE  # set for this call only?
     finds_it = not needs_a_name or is_found_from_here(project.folder)
     has_name = bool(os.environ.get(NAME_VARIABLE))
-    # a name is for what a link is pointed at next: hints go that way too
+    # A hint of a named project goes through the link, so that it holds for the next release.
     hints.called(project.reached_by if has_name else project.folder, finds_project=finds_it)
     if project.reached_by != project.folder and not has_name and not context.resilient_parsing:
         _warn_of_link(project.folder, project.reached_by)

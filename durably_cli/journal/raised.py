@@ -14,13 +14,11 @@ from operator import attrgetter
 from typing import Any
 
 from durably_cli.errors import Abort, StepError
+from durably_cli.journal.blobs import LIMIT
 from durably_cli.journal.events import StepFailed
 from durably_cli.values import convert
 from durably_cli.values.plain import PLAIN
 from durably_cli.values.untrusted import class_path, safely, text_of, variables_of
-
-_MOST = 1 << 16
-"""How many characters of arguments and attributes a journal's line holds."""
 
 _ENDS_OF_ATTEMPTS = "durably_cli.engines"
 """The package whose exceptions no handler sees."""
@@ -91,7 +89,7 @@ def _is_plain(value: object) -> bool:
 
 def _as_plain(value: object) -> Any:
     text, back = convert.round_trip(PLAIN, value)
-    if len(text) > _MOST:
+    if len(text) > LIMIT:
         raise ValueError("it is too large")
     return back
 

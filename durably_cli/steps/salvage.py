@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from durably_cli.journal.blobs import LIMIT
 from durably_cli.journal.events import Event, StepFailed
 from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json, parse, to_json
 from durably_cli.values.untrusted import safely
 
-_MOST = 1 << 16
-"""How many characters of it a journal's line holds; what is longer is not salvaged."""
-
 
 def refused(value: object, converter: plain.Converter) -> dict[str, Any]:
     """What a journal holds of a refused result: its JSON, if any, and which type has refused it."""
     text = safely(_any_json, value)
-    if text is None or len(text) > _MOST:
+    if text is None or len(text) > LIMIT:  # a journal holds no more in its lines
         return {}
     return {"result": parse(text), "schema": safely(_digest, converter)}
 

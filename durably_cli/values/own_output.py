@@ -19,13 +19,11 @@ from durably_cli.values.strict_json import Json
 Path = tuple[str | int, ...]
 
 
-class HasSecret(ValueError):
-    """A secret has no JSON."""
-
-
 def as_validated(value: Any) -> Json:
-    """The value's JSON, as the validators of its models read it. ValueError or ValueRefused if it
-    has none."""
+    """The value's JSON, as the validators of its models read it.
+
+    ValueError or ValueRefused if it has none.
+    """
     return PLAIN.dump(_parts(value))
 
 
@@ -109,7 +107,7 @@ def _aliases(alias: Any) -> Iterator[Path]:
 def _parts(value: Any) -> Any:
     """The value in dicts and lists, its models' fields by the names that they are read by."""
     if hasattr(value, "get_secret_value"):
-        raise HasSecret("it holds a secret")
+        raise ValueError("a secret has no JSON")
     if isinstance(value, (list, tuple, set, frozenset, deque)):
         return [_parts(each) for each in value]
     if isinstance(value, dict):

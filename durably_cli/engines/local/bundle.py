@@ -33,7 +33,6 @@ from durably_cli.version import __version__
 
 FORMAT = 1
 
-_CHUNK = 1 << 20
 _HEAD_BYTES = 1 << 20
 
 
