@@ -20,6 +20,8 @@ from hypothesis import settings
 import durably_cli
 from durably_cli import hints
 from tests.harness.counting import pytest_terminal_summary as pytest_terminal_summary
+from tests.harness.processes import Started as Started
+from tests.harness.processes import forked
 from tests.harness.seeding import python_path
 
 settings.register_profile("durably", deadline=None)  # no test asserts how long a thing takes
@@ -46,17 +48,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(CAMPAIGN_SECONDS))
 
 
-class Started(subprocess.Popen[str]):
-    """A process that does not outlive a `with` block that fails."""
-
-    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
-        if kind is not None:
-            self.kill()
-        try:
-            super().__exit__(kind, *error)
-        except BaseException:  # of the time limit, for one, while it waits for the end
-            self.kill()
-            raise
+def environment() -> dict[str, str]:
+    """That of the tests, without what is set for durably or Python there."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DURABLY_", "PYTHON"))
+    } | {
+        "COLUMNS": "100",
+        "PYTHONPATH": python_path(CODE),  # what is tested is what is imported here
+        "PATH": f"{BIN}:{os.environ['PATH']}",  # where `durably` is this one
+    }
 
 
 class Project:
@@ -68,19 +70,13 @@ class Project:
         self.cache = root / "cache"
         self.effects_path = root / "effects"
         (self.root / "jobs").mkdir(parents=True)
-        self.env = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("DURABLY_", "PYTHON"))
-        } | {
+        self.env = environment() | {
             "DURABLY_DATA_DIR": str(self.data),
             "DURABLY_CACHE_DIR": str(self.cache),
             "EFFECTS": str(self.effects_path),
             "HOME": str(root),
-            "COLUMNS": "100",
-            "PYTHONPATH": python_path(CODE),  # what is tested is what is imported here
-            "PATH": f"{BIN}:{os.environ['PATH']}",  # where `durably` is this one
         }
+        self.starts_interpreters = False
 
     def job(self, text: str, name: str = "work") -> Path:
         """Write jobs/<name>.py: the text behind the usual imports and `effect(line)`."""
@@ -89,7 +85,7 @@ class Project:
         return path
 
     def start(self, *args: str, **popen: Any) -> Started:
-        """Start `durably *args` in the project."""
+        """Start `durably *args` in the project: a fork, if it is what an interpreter would be."""
         options: dict[str, Any] = {
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
@@ -99,7 +95,9 @@ class Project:
             "text": True,
             "encoding": "utf-8",
         }
-        return Started((*DURABLY, *args), **(options | popen))
+        options |= popen
+        fork = None if self.starts_interpreters else forked(args, **options)
+        return fork or Started((*DURABLY, *args), **options)
 
     def run(self, *args: str, expect: int | None = 0, **popen: Any) -> Result:
         """Run `durably *args` to its end, which must have the expected exit code."""
@@ -182,12 +180,9 @@ def no_call_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def served(project: Project) -> Iterator[None]:
-    """All that the project runs is a fork of one process that has imported durably."""
-    from tests.harness import warm
-
-    with warm.served(project):
-        yield
+def interpreters(project: Project) -> None:
+    """Each command of the project starts an interpreter, as a shell does."""
+    project.starts_interpreters = True
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import Project
 
+pytestmark = pytest.mark.usefixtures("interpreters")
+
 HEAVY = {"pydantic", "pydantic_core", "rich", "asyncio", "logging", "tomllib", "unittest"}
 
 

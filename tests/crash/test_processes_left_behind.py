@@ -105,6 +105,7 @@ def marked(project: Project) -> Iterator[Marked]:
     """A mark for the project's processes, which ends those that are left."""
     mark = Marked()
     project.env["MARK"] = mark.word
+    project.starts_interpreters = True  # a fork has the mark, but the kernel does not show it
     try:
         yield mark
     finally:

@@ -11,8 +11,6 @@ import pytest
 
 from tests.conftest import Project
 
-pytestmark = pytest.mark.usefixtures("served")
-
 MODELS = """
     from pydantic import Field, computed_field, field_serializer, field_validator, model_serializer
     from durably_cli import Secret

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 
 from tests.conftest import Project
-from tests.harness.warm import served
+from tests.harness.warm import Warm
 
 
 def killed_everywhere(
@@ -21,7 +21,7 @@ def killed_everywhere(
     `args` makes what the command is to work on, and gives its arguments. How many kills there were.
     """
     number = 0
-    with served(project) as warm:
+    with Warm(project) as warm:
         while True:
             number += 1
             result = warm.start(*args(), signal_at=(signal.SIGKILL, number)).result()
@@ -42,7 +42,7 @@ def stopped_everywhere(
     Then it goes on to its end, however that is, and `check` looks. How many stops there were.
     """
     number = 0
-    with served(project) as warm:
+    with Warm(project) as warm:
         while True:
             number += 1
             command = warm.start(*args(), signal_at=(signal.SIGSTOP, number))

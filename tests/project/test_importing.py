@@ -18,6 +18,8 @@ from durably_cli.project import discovery, importing
 from tests.conftest import Project
 from tests.project.conftest import JOB, write
 
+pytestmark = pytest.mark.usefixtures("interpreters")
+
 
 def test_a_job_module_is_compiled_from_its_source_whatever_was_compiled_before(root: Path) -> None:
     files = ("__init__.py", "one.py", "helper.py", "big/__init__.py", "big/inner.py")

@@ -13,6 +13,8 @@ from durably_cli.project import discovery
 from tests.conftest import BIN, DURABLY, Project, Started
 from tests.project.conftest import JOB, write
 
+pytestmark = pytest.mark.usefixtures("interpreters")
+
 IN_OTHER_PROCESSES = """
     import enum, multiprocessing
     from concurrent.futures import ProcessPoolExecutor
