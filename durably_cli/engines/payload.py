@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple
 
 from durably_cli.errors import Abort, ValueRefused
@@ -12,7 +12,7 @@ from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.values import convert, own_output
-from durably_cli.values.plain import CodeIsEndless, Converter, DoesNotFit
+from durably_cli.values.plain import PLAIN, CodeIsEndless, Converter, DoesNotFit
 from durably_cli.values.secret_sources import (
     HOW_TO_REFER,
     SecretMissing,
@@ -66,10 +66,14 @@ class Payload(NamedTuple):
 
 
 class ReadyInput(NamedTuple):
-    """The input that a run is made with, and the secrets that no journal may hold."""
+    """The input that a run is made with, and the secrets that no journal may hold.
+
+    `canonical` is one text for all inputs that the type reads as equal ones, if it is asked for.
+    """
 
     input: Json
     secrets: Secrets = NO_SECRETS
+    canonical: Json = Json("")
 
 
 def load_payload(converter: Converter, text: Json) -> Payload:
@@ -119,7 +123,7 @@ def _loaded(
         raise DoesNotFit(masked) from None
 
 
-def fill_defaults(converter: Converter, text: Json) -> ReadyInput:
+def fill_defaults(converter: Converter, text: Json, *, is_compared: bool = False) -> ReadyInput:
     """The input that a run is made with: as given, with the defaults of this moment filled in.
 
     So a `default_factory` gives a resumed run what it gave the first attempt. Of a secret it has
@@ -128,7 +132,30 @@ def fill_defaults(converter: Converter, text: Json) -> ReadyInput:
     """
     value, secrets = load_payload(converter, text)
     with _code_of_the_model(secrets):
-        return _settled(converter, text, value, secrets)
+        ready = _settled(converter, text, value, secrets)
+        if is_compared:
+            ready = ready._replace(canonical=_canonical_form(converter, text, value))
+        return ready
+
+
+def _canonical_form(converter: Converter, text: Json, value: Any) -> Json:
+    """One text for all that is read as this value; of secrets it has where they come from."""
+    if converter is PLAIN:
+        return text
+    schema = converter.schema("validation")
+    known = _with_secrets_read(schema, text)[1]
+    found = [(place.value, known[place.path]) for place in places(schema, [json.loads(text)])]
+    references = {secret: reference for reference, secret in sorted(found, reverse=True)}
+    return canonical_of(value, references) or text
+
+
+def canonical_of(value: Any, references: Mapping[str, str] = {}) -> Json | None:
+    """The same of a value that Python gives, which refers to its secrets. None if it has none."""
+    from durably_cli.values.canonical import canonical  # idempotency keys need it
+
+    with _code_of_the_model(), suppress(ValueError, TypeError, RecursionError):
+        return canonical(value, references)
+    return None
 
 
 def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> ReadyInput:

@@ -75,6 +75,7 @@ class Job(Generic[I, O]):
             request = Request(
                 job=self.name,
                 input=self._written(input),
+                canonical=payload.canonical_of(input) if idempotency_key else None,
                 project=str(project),
                 folder=working_folder.current() or printable(str(project)),
                 idempotency_key=idempotency_key,
@@ -94,13 +95,13 @@ class Job(Generic[I, O]):
             except ValueRefused as refused:
                 raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
 
-    def settle(self, given: Json) -> payload.ReadyInput:
-        """The input to make a run with: as given, the model's defaults filled in.
+    def settle(self, given: Json, *, is_compared: bool) -> payload.ReadyInput:
+        """The input to make a run with, and to compare: as given, the model's defaults filled in.
 
         InvalidInput with every field that the model rejects, or with what its own code raised.
         """
         with self._reads("input"):
-            return payload.fill_defaults(self.input, given)
+            return payload.fill_defaults(self.input, given, is_compared=is_compared)
 
     def work(self, input: Json) -> BoundHandler:
         """The handler with this input bound, as an engine executes it."""
