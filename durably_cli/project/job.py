@@ -95,7 +95,7 @@ class Job(Generic[I, O]):
             except ValueRefused as refused:
                 raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
 
-    def settle(self, given: Json, *, is_compared: bool) -> payload.ReadyInput:
+    def settle(self, given: Json, *, is_compared: bool = False) -> payload.ReadyInput:
         """The input to make a run with, and to compare: as given, the model's defaults filled in.
 
         InvalidInput with every field that the model rejects, or with what its own code raised.
