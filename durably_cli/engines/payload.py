@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 from durably_cli.errors import Abort, ValueRefused
@@ -23,7 +23,7 @@ from durably_cli.values.secret_sources import (
     resolve,
 )
 from durably_cli.values.strict_json import Json, to_json
-from durably_cli.values.untrusted import is_all_of_durably
+from durably_cli.values.untrusted import is_all_of_durably, raised_by_the_user
 
 _OUT_OF_REACH = (
     "it is a secret that cannot be given so: declare it as durably's Secret or pydantic's "
@@ -146,16 +146,27 @@ def _canonical_form(converter: Converter, text: Json, value: Any) -> Json:
     known = _with_secrets_read(schema, text)[1]
     found = [(place.value, known[place.path]) for place in places(schema, [json.loads(text)])]
     references = {secret: reference for reference, secret in sorted(found, reverse=True)}
-    return canonical_of(value, references) or text
+    return _canonical_of(value, references) or text
 
 
-def canonical_of(value: Any, references: Mapping[str, str] = {}) -> Json | None:
-    """The same of a value that Python gives, which refers to its secrets. None if it has none."""
+def canonical_of(value: Any) -> Json | None:
+    """The canonical form of an input that Python gives, which knows what of it was given.
+
+    None if it has none; ModelFailed if the model's own code raises.
+    """
+    with _code_of_the_model():
+        return _canonical_of(value, {})
+
+
+def _canonical_of(value: Any, references: Mapping[str, str]) -> Json | None:
     from durably_cli.values.canonical import canonical  # idempotency keys need it
 
-    with _code_of_the_model(), suppress(ValueError, TypeError, RecursionError):
+    try:
         return canonical(value, references)
-    return None
+    except (ValueError, TypeError, RecursionError) as error:
+        if raised_by_the_user(error):
+            raise
+        return None
 
 
 def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> ReadyInput:

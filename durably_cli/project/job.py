@@ -72,10 +72,13 @@ class Job(Generic[I, O]):
         """
         project = places.find_project(start=self.source.parent)
         with stores.hints_in(project):
+            with self._reads("input"):
+                written = payload.dump_payload(self.input, input)
+                canonical = payload.canonical_of(input) if idempotency_key else None
             request = Request(
                 job=self.name,
-                input=self._written(input),
-                canonical=payload.canonical_of(input) if idempotency_key else None,
+                input=written,
+                canonical=canonical,
                 project=str(project),
                 folder=working_folder.current() or printable(str(project)),
                 idempotency_key=idempotency_key,
@@ -87,13 +90,6 @@ class Job(Generic[I, O]):
             ended = trigger.trigger(store, request, lambda _: self, _Unseen())
             with ended.view(store) as view:
                 return Run(self, view, ended.disposition)
-
-    def _written(self, input: I) -> Json:
-        with self._reads("input"):
-            try:
-                return payload.dump_payload(self.input, input)
-            except ValueRefused as refused:
-                raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
 
     def settle(self, given: Json, *, is_compared: bool = False) -> payload.ReadyInput:
         """The input to make a run with, and to compare: as given, the model's defaults filled in.
@@ -190,6 +186,10 @@ class Job(Generic[I, O]):
         except plain.DoesNotFit as error:
             error.__context__ = None  # before it was masked it may have held a secret in clear
             raise self._invalid(error) from None
+        except ValueRefused as refused:
+            what = f"the {what} for {self.name} is not valid: {refused}"
+            hint = hints.command("help", "input") + "    (says what no JSON gives)"
+            raise InvalidInput(what, hint=hint) from None
         except OddSchema as odd:
             raise InvalidInput(f"the {what} of {self.name} cannot be described: {odd}") from None
         except payload.ModelFailed as failed:
