@@ -81,5 +81,6 @@ def test_python_is_refused_it() -> None:
     for kind, value in refused:
         model: type[BaseModel] = create_model("Input", x=(kind, ...))
         job: Job[Any, Any] = define_job(name="work", input=model)(lambda step, payload: None)
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInput) as refused:
             job.trigger(model.model_construct(x=value), idempotency_key="k")
+        assert "help input" in (refused.value.hint or "")
