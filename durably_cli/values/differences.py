@@ -100,6 +100,9 @@ def _other_keys(value: dict[Any, Any], back: dict[Any, Any], path: str) -> tuple
     for key in value:
         if type(key) is not str and str(key) in back and key not in back:
             return path, f"the key {key!r} would come back as {str(key)!r}; use text for keys"
+    lost = [key for key in value if key not in back]
+    if lost and back.keys() <= value.keys():
+        return path, f"the declared type has no key {lost[0]!r}, which would be lost"
     kinds = {type(key) for key in value} ^ {type(key) for key in back}
     if kinds or value.keys() != back.keys():
         return path, "its keys would come back different; use text for keys"

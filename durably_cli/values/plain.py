@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from durably_cli.errors import ValueRefused
 from durably_cli.values.strict_json import (
@@ -14,6 +14,9 @@ from durably_cli.values.strict_json import (
     is_text,
     to_json,
 )
+
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
 
 
 class DoesNotFit(ValueError):
@@ -40,6 +43,9 @@ class Converter(Protocol):
     def reveal(self, value: Any) -> Any:
         """The value's parts as they are, secrets among them, in dicts and lists; None if none."""
 
+    def unread(self, text: Json, value: Any) -> list[Unread]:
+        """The fields of a JSON text that the type, which made the value of it, passes over."""
+
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         """The JSON Schema of what is read or written; empty if any JSON will do, or none fits."""
 
@@ -62,6 +68,9 @@ class Plain:
 
     def reveal(self, value: Any) -> Any:
         return value
+
+    def unread(self, text: Json, value: Any) -> list[Unread]:
+        return []
 
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         return {}

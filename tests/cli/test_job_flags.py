@@ -137,3 +137,32 @@ def test_a_field_named_as_another_ones_off_flag_has_its_own(project: Project) ->
     """)
     assert project.run("trigger", "work", "--no-cache").out == "[false,true]\n"
     assert project.run("trigger", "work", "--cache").out == "[true,false]\n"
+
+
+def test_a_field_that_the_job_does_not_take_is_said_with_the_nearest_name(shop: Project) -> None:
+    said = "the input of order has no field 'cuont', which is passed over: did you mean 'count'?"
+    for given in (("-p", "cuont:=2", "--item", "tea"), ("-i", '{"item": "tea", "cuont": 2}')):
+        result = shop.run("trigger", "order", *given)
+        assert said in result.err.splitlines()
+        assert json.loads(result.out)["count"] == 1
+    assert shop.run("trigger", "order", "-q", "-p", "cuont:=2", "--item", "tea").err == ""
+    wrong = shop.run("trigger", "order", "-p", "itme=tea", expect=65)
+    assert "item: Field required: it has 'itme', which is no field" in wrong.err
+    assert "--item" in shop.run("trigger", "order", "--itme", "tea", expect=2).err
+
+
+def test_a_quiet_failure_and_a_resume_say_what_the_job_does_not_take(project: Project) -> None:
+    text = """
+        class Order(BaseModel):
+            item: str
+
+        @define_job
+        def order(step: Step, payload: Order) -> None:
+            raise RuntimeError("not yet")
+    """
+    project.job(text, "order")
+    report = project.run("trigger", "order", "-q", "-p", "item=tea", "-p", "itme=x", expect=1).err
+    assert "  unread   the input of order has no field 'itme'" in report
+    project.job(text.replace("item: str", "items: str = ''"), "order")
+    resumed = project.run("resume", "@last", expect=1).err
+    assert "has no field 'item', which is passed over: did you mean 'items'?" in resumed
