@@ -16,6 +16,7 @@ from durably_cli.errors import ValueRefused
 from durably_cli.values import own_output
 from durably_cli.values.declared import UNDECLARED
 from durably_cli.values.differences import difference
+from durably_cli.values.marked import has_marks
 from durably_cli.values.plain import (
     ENDLESS,
     PLAIN,
@@ -50,6 +51,12 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
         back = converter.load(text)
         is_same = converter is PLAIN and _are_identical(value, back)
         found = None if is_same else difference(value, back, declared=converter is not PLAIN)
+    except CodeIsEndless:
+        raise
+    except ValueRefused:
+        if in_marks := _round_trip_in_marks(converter, value):
+            return in_marks
+        raise
     except DoesNotFit as error:
         path, problem = error.problems[0]
         if path != "$":
@@ -60,8 +67,22 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
             raise
         raise ValueRefused("$", ENDLESS) from None
     if found:
+        if in_marks := _round_trip_in_marks(converter, value):
+            return in_marks
         raise ValueRefused(*found)
     return text, back
+
+
+def _round_trip_in_marks(converter: Converter, value: Any) -> tuple[Json, Any] | None:
+    """The same for a value that holds what has no text of its own, such as bytes or a zone."""
+    if converter is PLAIN:
+        return None
+    with suppress(ValueError, TypeError, AttributeError, ValueRefused, DoesNotFit, RecursionError):
+        text = own_output.as_validated(value)
+        if has_marks(text) and not is_too_deep(text) and not has_lone_surrogate(text):
+            back = converter.load(text)
+            return None if difference(value, back, declared=True) else (text, back)
+    return None
 
 
 def settled(converter: Converter, text: Json) -> Json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from durably_cli.errors import ValueRefused
 from durably_cli.values.json_schemas import OddSchema
+from durably_cli.values.marked import has_marks, unmarked
 from durably_cli.values.plain import PLAIN, CodeIsEndless, DoesNotFit
 from durably_cli.values.secret_sources import path_of
 from durably_cli.values.strict_json import (
@@ -68,6 +69,22 @@ class Typed:
         except ValidationError as error:
             if raised_by_the_user(error):  # of another model, as a default_factory makes it
                 raise
+            if has_marks(text):
+                return self._load_marked(text)
+            raise DoesNotFit(self._problems(error)) from None
+
+    def _load_marked(self, text: Json) -> Any:
+        from pydantic import ValidationError
+
+        try:
+            given = unmarked(text)
+        except ValueError as error:
+            raise DoesNotFit([("$", str(error))]) from None
+        try:
+            return self._adapter.validate_python(given)
+        except ValidationError as error:
+            if raised_by_the_user(error):
+                raise
             raise DoesNotFit(self._problems(error)) from None
 
     def reveal(self, value: Any) -> Any:
@@ -118,6 +135,11 @@ class Typed:
         if isinstance(declared, type) and not isinstance(value, declared):
             was = _type_name(type(value))
             return f"it is a {was}, and its declared type is {_type_name(declared)}"
+        if isinstance(error, UnicodeDecodeError) or "utf-8" in str(error):
+            return (
+                "bytes that are not UTF-8 cannot be keys, nor be of a type that would read them "
+                "back otherwise: make them a text, such as their base64"
+            )
         message = " ".join(str(error).removeprefix("Pydantic serializer warnings:").split())
         return f"it does not fit its declared type: {message}"
 
