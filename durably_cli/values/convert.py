@@ -7,6 +7,7 @@ that would come back different is refused on the first run, not discovered on a 
 from __future__ import annotations
 
 import functools
+import json
 import marshal
 import typing
 from contextlib import suppress
@@ -45,7 +46,9 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
         if converter is PLAIN and type(value) in _ATOMS:  # skips 2 us: it can only come back equal
             return text, value
         if "\\ud" in text and has_lone_surrogate(text):
-            raise why_not_plain(value) or ValueRefused("$", "a lone surrogate is not text")
+            raise why_not_plain(json.loads(text)) or ValueRefused(
+                "$", "a lone surrogate is not text"
+            )
         if is_too_deep(text):
             raise ValueRefused("$", f"it is nested too deeply: more than {DEEPEST} levels")
         back = converter.load(text)

@@ -92,11 +92,23 @@ def _refusal(value: Any, error: Exception) -> ValueRefused:
         return ValueRefused("$", str(error))
 
 
+def _about_surrogates(text: str) -> str:
+    """Python makes surrogates of the bytes of a file's name that are no UTF-8."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return "which no JSON reader takes"
+    return (
+        "as in the name of a file that is not UTF-8: return os.fsencode(name), declared as bytes, "
+        "or give the file another name"
+    )
+
+
 def why_not_plain(value: Any, path: str = "$") -> ValueRefused | None:
     """The first part of a value that is not plain JSON, and what to do about it."""
     if isinstance(value, str):
         if not is_text(value):
-            return ValueRefused(path, "the text has a lone surrogate, which no JSON reader takes")
+            return ValueRefused(path, "the text has a lone surrogate, " + _about_surrogates(value))
     elif isinstance(value, int) and abs(value) >= 10**LONGEST_INTEGER:
         return ValueRefused(
             path, f"an integer of more than {LONGEST_INTEGER:,} digits is not JSON; return a text"

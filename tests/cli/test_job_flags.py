@@ -166,3 +166,53 @@ def test_a_quiet_failure_and_a_resume_say_what_the_job_does_not_take(project: Pr
     project.job(text.replace("item: str", "items: str = ''"), "order")
     resumed = project.run("resume", "@last", expect=1).err
     assert "has no field 'item', which is passed over: did you mean 'items'?" in resumed
+
+
+NESTED = """
+    from pathlib import Path
+
+    class Nested(BaseModel):
+        rows: list[list[int]] = []
+        pair: tuple[str, int] = ("", 0)
+        pairs: list[tuple[str, int]] | None = None
+        perhaps: tuple[Path, bool] | None = None
+        words: tuple[str, ...] = ()
+
+    @define_job
+    def nested(step: Step, payload: Nested) -> dict:
+        return payload.model_dump(mode="json", exclude_defaults=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (("--rows", "[1, 2]", "--rows", "[3]"), {"rows": [[1, 2], [3]]}),
+        (("--pair", "1", "--pair", "2"), {"pair": ["1", 2]}),
+        (("--pair", '["1", 2]'), {"pair": ["1", 2]}),
+        (("--pairs", '["a", 1]', "--pairs", '["b", 2]'), {"pairs": [["a", 1], ["b", 2]]}),
+        (("--perhaps", "x", "--perhaps", "true"), {"perhaps": ["sub/x", True]}),
+        (("--words", "1", "--words", "[2"), {"words": ["1", "[2"]}),
+    ],
+)
+def test_lists_of_lists_and_tuples_are_given_by_flag(
+    project: Project, args: tuple[str, ...], expected: dict[str, object]
+) -> None:
+    project.job(NESTED, "nested")
+    folder = project.root / "sub"
+    folder.mkdir()
+    given = json.loads(project.run("trigger", "nested", *args, cwd=folder).out)
+    assert {name: given[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "args", [("--pair", "a\udcff"), ("--perhaps", "a\udcff"), ("-p", "x=\udcff")]
+)
+def test_an_argument_that_is_no_utf_8_is_refused_with_what_to_do(
+    project: Project, args: tuple[str, ...]
+) -> None:
+    project.job(NESTED, "nested")
+    said = project.run("trigger", "nested", *args, expect=65).err
+    assert "is not UTF-8, and a journal holds text" in said
+    assert "another name, or a link" in said
+    assert project.runs() == []
