@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from durably_cli.errors import Abort, ValueRefused
 from durably_cli.journal.events import ErrorInfo
@@ -24,6 +24,9 @@ from durably_cli.values.secret_sources import (
 )
 from durably_cli.values.strict_json import Json, to_json
 from durably_cli.values.untrusted import is_all_of_durably, raised_by_the_user
+
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
 
 _OUT_OF_REACH = (
     "it is a secret that cannot be given so: declare it as durably's Secret or pydantic's "
@@ -59,21 +62,24 @@ def _code_of_the_model(secrets: Secrets = NO_SECRETS) -> Iterator[None]:
 
 
 class Payload(NamedTuple):
-    """The input as the handler gets it, and the secrets that it holds."""
+    """The input as the handler gets it, the secrets that it holds, and what nobody reads of it."""
 
     value: Any
     secrets: Secrets
+    unread: Sequence[Unread] = ()
 
 
 class ReadyInput(NamedTuple):
     """The input that a run is made with, and the secrets that no journal may hold.
 
-    `canonical` is one text for all inputs that the type reads as equal ones, if it is asked for.
+    `canonical` is one text for all inputs that the type reads as equal ones, if it is asked for;
+    `unread` are fields that were given, and that the job's model passes over.
     """
 
     input: Json
     secrets: Secrets = NO_SECRETS
     canonical: Json = Json("")
+    unread: Sequence[Unread] = ()
 
 
 def load_payload(converter: Converter, text: Json) -> Payload:
@@ -89,7 +95,12 @@ def load_payload(converter: Converter, text: Json) -> Payload:
     if literal:  # by an alias that its schema does not name, or of a type like Secret[str]
         raise DoesNotFit(literal)
     defaults = {path: secret for path, secret in others.items() if not is_secret_reference(secret)}
-    return Payload(value, Secrets(defaults | known))
+    secrets = Secrets(defaults | known)
+    return Payload(value, secrets, _masked(converter.unread(text, value), secrets))
+
+
+def _masked(found: list[Unread], secrets: Secrets) -> list[Unread]:
+    return [each._replace(path=secrets.mask(each.path)) for each in found]
 
 
 def _with_secrets_read(schema: dict[str, Any], text: Json) -> tuple[Json, dict[str, str]]:
@@ -130,9 +141,9 @@ def fill_defaults(converter: Converter, text: Json, *, is_compared: bool = False
     where it comes from, be that given or the model's default. DoesNotFit if the type rejects the
     input.
     """
-    value, secrets = load_payload(converter, text)
+    value, secrets, unread = load_payload(converter, text)
     with _code_of_the_model(secrets):
-        ready = _settled(converter, text, value, secrets)
+        ready = _settled(converter, text, value, secrets)._replace(unread=unread)
         if is_compared:
             ready = ready._replace(canonical=_canonical_form(converter, text, value))
         return ready

@@ -102,7 +102,7 @@ class Job(Generic[I, O]):
     def work(self, input: Json) -> BoundHandler:
         """The handler with this input bound, as an engine executes it."""
         with self._reads("input"):
-            value, secrets = payload.load_payload(self.input, input)
+            value, secrets, unread = payload.load_payload(self.input, input)
 
         def call(step: Step) -> Json:
             try:
@@ -117,7 +117,7 @@ class Job(Generic[I, O]):
                 ) from None
 
         source = None if self._text is None else source_hash(self._text)
-        return BoundHandler(call, source, secrets)
+        return BoundHandler(call, source, secrets, unread)
 
     @property
     def source(self) -> Path:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from durably_cli.errors import ValueRefused
 from durably_cli.values.differences import difference
+from durably_cli.values.marked import marked
 from durably_cli.values.plain import PLAIN, Converter
 from durably_cli.values.strict_json import Json
 
@@ -118,7 +119,7 @@ def _parts(value: Any) -> Any:
         return {key_of(key): _parts(each) for key, each in value.items()}
     fields = list(_fields(value))
     if not fields:
-        return jsonable(value)
+        return marked(value) or jsonable(value)
     if getattr(type(value), "__pydantic_root_model__", False):
         return _parts(value.root)
     found: dict[str, Any] = {}

@@ -202,7 +202,7 @@ def _attempt(
     known = None if have_files else Checkpoint(state, run.mark)
     with run:
         dropped = reading.torn.size if reading.torn else 0
-        owned = LiveRun(run, state, past, dropped, saved_as, work.secrets, tuple(redo))
+        owned = LiveRun(run, state, past, dropped, saved_as, work.secrets, tuple(redo), work.unread)
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return _Attempt(owned, known)

@@ -96,7 +96,8 @@ class _Trigger:
             return self._join(created.run)
         with run:
             self._check_still_claimed(run, created)
-            owned = LiveRun(run, RunState(created), secrets=settled.secrets)
+            state = RunState(created)
+            owned = LiveRun(run, state, secrets=settled.secrets, unread=settled.unread)
             self._observer.owns(owned)
             turn.rename_run(created.run)
             if ahead is not None:
