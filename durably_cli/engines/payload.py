@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
-from durably_cli.errors import Abort, ValueRefused
+from durably_cli.errors import ValueRefused
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
+from durably_cli.steps.stop import raise_stop
 from durably_cli.values import convert, own_output
 from durably_cli.values.plain import CodeIsEndless, Converter, DoesNotFit
 from durably_cli.values.secret_sources import (
@@ -47,12 +48,11 @@ def _code_of_the_model(secrets: Secrets = NO_SECRETS) -> Iterator[None]:
     """Inside, whatever the model's own code raises becomes ModelFailed; a stop passes through."""
     try:
         yield
-    except (Abort, KeyboardInterrupt):
-        raise
-    except CodeIsEndless as error:
-        what = f"RecursionError: {error.reason}"
-        raise ModelFailed(ErrorInfo("RecursionError", error.reason, what)) from None
     except BaseException as error:
+        raise_stop(error)
+        if isinstance(error, CodeIsEndless):
+            what = f"RecursionError: {error.reason}"
+            raise ModelFailed(ErrorInfo("RecursionError", error.reason, what)) from None
         if is_all_of_durably(error):
             raise
         raise ModelFailed(secrets.masked_error(describe(error))) from None

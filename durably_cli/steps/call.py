@@ -17,7 +17,7 @@ from durably_cli.journal.raised import parts_of
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.operation import Call, Past, Plan, Raised
 from durably_cli.steps.salvage import refused, salvaged
-from durably_cli.system import clock
+from durably_cli.system import clock, signals
 from durably_cli.system.process import this
 from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json
@@ -50,6 +50,7 @@ class FunctionCall(NamedTuple):
         except (Abort, KeyboardInterrupt):  # the step stays in doubt
             raise
         except BaseException as error:
+            signals.raise_if_stopped()  # of which the function, or a library, has made the error
             if this.pid == owner:  # a child that the function forked ends as it means to
                 yield self._failed(_ms_since(begun), error, value)
             return Raised(error)
