@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from durably_cli.errors import Abort, ValueRefused
+from durably_cli.errors import ValueRefused
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
+from durably_cli.steps.stop import raise_stop
 from durably_cli.values import convert, own_output
 from durably_cli.values.plain import PLAIN, CodeIsEndless, Converter, DoesNotFit
+from durably_cli.values.revealed import holds, secrets_in
 from durably_cli.values.secret_sources import (
     HOW_TO_REFER,
     SecretMissing,
     has_secrets,
     is_secret_reference,
-    path_of,
     places,
     resolve,
 )
@@ -50,12 +51,11 @@ def _code_of_the_model(secrets: Secrets = NO_SECRETS) -> Iterator[None]:
     """Inside, whatever the model's own code raises becomes ModelFailed; a stop passes through."""
     try:
         yield
-    except (Abort, KeyboardInterrupt):
-        raise
-    except CodeIsEndless as error:
-        what = f"RecursionError: {error.reason}"
-        raise ModelFailed(ErrorInfo("RecursionError", error.reason, what)) from None
     except BaseException as error:
+        raise_stop(error)
+        if isinstance(error, CodeIsEndless):
+            what = f"RecursionError: {error.reason}"
+            raise ModelFailed(ErrorInfo("RecursionError", error.reason, what)) from None
         if is_all_of_durably(error):
             raise
         raise ModelFailed(secrets.masked_error(describe(error))) from None
@@ -91,7 +91,7 @@ def load_payload(converter: Converter, text: Json) -> Payload:
     value, revealed = _loaded(converter, read, Secrets(known))
     others = {path: secret for path, secret in revealed if secret not in known.values()}
     given = json.loads(text)
-    literal = [(path, _OUT_OF_REACH) for path, secret in others.items() if _holds(given, secret)]
+    literal = [(path, _OUT_OF_REACH) for path, secret in others.items() if holds(given, secret)]
     if literal:  # by an alias that its schema does not name, or of a type like Secret[str]
         raise DoesNotFit(literal)
     defaults = {path: secret for path, secret in others.items() if not is_secret_reference(secret)}
@@ -128,7 +128,7 @@ def _loaded(
     try:
         with _code_of_the_model(secrets):
             value = converter.load(text)
-            return value, list(_secrets_in(converter.reveal(value)))
+            return value, list(secrets_in(converter.reveal(value)))
     except DoesNotFit as error:
         masked = [(path, secrets.mask(problem)) for path, problem in error.problems]
         raise DoesNotFit(masked) from None
@@ -201,7 +201,7 @@ def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> 
 def _referring(converter: Converter, schema: dict[str, Any], text: Json, value: Any) -> Json:
     """The input with its defaults, and with where its secrets come from in their places."""
     given = {place.path: place.value for place in places(schema, [json.loads(text)])}
-    defaults = dict(_secrets_in(converter.reveal(value)))
+    defaults = dict(secrets_in(converter.reveal(value)))
     root = [json.loads(converter.dump(value))]
     for place in places(schema, root):
         reference = given.get(place.path, defaults.get(place.path, ""))
@@ -244,65 +244,10 @@ def _written(converter: Converter, value: Any) -> Json:
     if not has_secrets(schema):
         return convert.as_given(converter, value)
     root = [json.loads(converter.dump(value))]
-    references = dict(_secrets_in(converter.reveal(value)))
+    references = dict(secrets_in(converter.reveal(value)))
     for place in places(schema, root):
         reference = references.get(place.path, "")
         if not is_secret_reference(reference):
             raise ValueRefused(f"$.{place.path}", HOW_TO_REFER)
         place.container[place.key] = reference
     return Json(to_json(root[0]))
-
-
-def _secrets_in(revealed: Any) -> Iterator[tuple[str, str]]:
-    """The path and the value of every secret in the parts of an input.
-
-    Parts may contain themselves, and be nested deeper than any stack.
-    """
-    inside: dict[int, _Part] = {}
-    pending = [_Part(None, "", revealed)]
-    while pending:
-        part = pending.pop()
-        if part is inside.get(id(part.value)):  # all that is in it has been looked at
-            del inside[id(part.value)]
-        elif isinstance(part.value, (dict, list, tuple)):
-            if id(part.value) not in inside:
-                inside[id(part.value)] = part
-                pending += (part, *part.inner)
-        elif hasattr(part.value, "get_secret_value"):
-            secret = part.value.get_secret_value()
-            text = secret.decode("utf-8", "replace") if isinstance(secret, bytes) else str(secret)
-            yield path_of(part.keys), text
-
-
-class _Part(NamedTuple):
-    """A part of an input, the key that leads there, and the part that it is in."""
-
-    outer: _Part | None
-    key: str | int
-    value: Any
-
-    @property
-    def inner(self) -> list[_Part]:
-        value = self.value
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        return [_Part(self, key, each) for key, each in items if type(each) not in _LEAVES][::-1]
-
-    @property
-    def keys(self) -> list[str | int]:
-        found, part = [], self
-        while part.outer is not None:
-            found.append(part.key)
-            part = part.outer
-        return found[::-1]
-
-
-_LEAVES = frozenset((str, int, float, bool, type(None)))
-
-
-def _holds(given: Any, text: str) -> bool:
-    """Is this one of the texts or numbers of a JSON value?"""
-    if isinstance(given, dict):
-        return any(_holds(inner, text) for inner in given.values())
-    if isinstance(given, list):
-        return any(_holds(inner, text) for inner in given)
-    return not isinstance(given, bool) and given is not None and str(given) == text

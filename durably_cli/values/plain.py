@@ -55,7 +55,7 @@ class Plain:
 
     def dump(self, value: Any) -> Json:
         try:
-            return Json(to_json(value))
+            return to_json(value)
         except (TypeError, ValueError, RecursionError) as error:
             raise _refusal(value, error) from None
 

@@ -159,7 +159,7 @@ def _as_json(schema: object) -> dict[str, Any]:
 
     try:
         try:
-            text = to_json(schema)
+            text: str = to_json(schema)
         except (TypeError, ValueError, RecursionError):
             text = to_any_json(schema, inf_nan_mode="strings", fallback=repr_of).decode()
         found = None if is_too_deep(text) else json.loads(text)

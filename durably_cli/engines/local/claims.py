@@ -142,18 +142,11 @@ class Claims:
 
     def _written(self, path: Path, claim: Claim) -> Path:
         """A temporary file that holds the claim, on disk."""
-        fd, temporary = files.create(self._temporary, path.name)
         fields = {name: value for name, value in claim._asdict().items() if value is not None}
-        try:
-            with files.with_path(path):
-                files.write_all(fd, (to_json(fields) + "\n").encode("ascii"))
-                files.sync(fd)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-        finally:
-            os.close(fd)
-        return temporary
+        with files.with_path(path):
+            return files.written(
+                self._temporary, path.name, (to_json(fields) + "\n").encode("ascii")
+            )
 
 
 def _unreadable(path: Path) -> JournalError:

@@ -137,7 +137,7 @@ def _end_of(
 ) -> RunCompleted | RunHasFailed:
     """Call the handler; the event that ends the run. What ends only the attempt passes through."""
     try:
-        output = _called(work, step)
+        output = _called(work, step, stop)
         if isinstance(stop.cause, JournalLost):  # which the handler has swallowed
             raise stop.cause
         step.raise_refused()
@@ -157,9 +157,10 @@ def _end_of(
     return RunCompleted(output, clock.now())
 
 
-def _called(work: BoundHandler, step: Step) -> Json:
-    """What the handler returns. Of a process that it forked this is the end, with nothing written.
+def _called(work: BoundHandler, step: Step, stop: Stop) -> Json:
+    """What the handler returns; after a stop, whatever it raises is that.
 
+    Of a process that it forked this is the end, with nothing written.
     Such a child ends as one of a plain program does: by its own exit code, or a traceback and 1.
     """
     owner = this.pid
@@ -167,6 +168,7 @@ def _called(work: BoundHandler, step: Step) -> Json:
         output = work.call(step)
     except BaseException as error:
         if this.pid == owner:
+            stop.check()
             raise
         if issubclass(type(error), SystemExit):
             raise ChildEnds(SystemExit.__dict__["code"].__get__(error)) from None
