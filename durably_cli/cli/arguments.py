@@ -134,5 +134,8 @@ def read_moment(given: str, option: str) -> datetime:
 def argument_text(given: str) -> str:
     """The text of an argument; its bytes must have been UTF-8."""
     if not is_text(given):
-        raise InvalidInput(f"{given!r} is not UTF-8")
+        raise InvalidInput(
+            f"{given!r} is not UTF-8, and a journal holds text",
+            hint="if it names a file, give that another name, or a link that has one (ln -s)",
+        )
     return given

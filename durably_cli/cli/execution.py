@@ -28,7 +28,7 @@ from durably_cli.journal.masking import NO_SECRETS
 from durably_cli.journal.state import Status
 from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import AnyJob, find_job
-from durably_cli.render.lines import Silent, Talk
+from durably_cli.render.lines import Silent, Talk, not_read
 from durably_cli.render.rows import pretty_json, write_summary_json
 from durably_cli.render.words import visible, visible_json
 from durably_cli.system import files, garbage, process, signals
@@ -133,7 +133,9 @@ def _execute(
 
                 mask = (presenter.run.secrets if presenter.run else NO_SECRETS).mask
                 before = "" if result.executed else failed_before(view)
-                streams.stderr.write(report(view, spool, go_on, mask, failed_before=before))
+                unread = not_read(presenter.run) if presenter.run else []
+                text = report(view, spool, go_on, mask, failed_before=before, not_read=unread)
+                streams.stderr.write(text)
             return code
 
 

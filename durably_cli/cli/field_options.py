@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperOption
 
+from durably_cli.cli.arguments import argument_text
 from durably_cli.engines.local.working_folder import from_project
 from durably_cli.render.words import visible
 from durably_cli.values.schema import Field, Kind
@@ -75,18 +76,23 @@ class FieldOption(TyperOption):
     def _keep(self, context: typer.Context, parameter: object, value: Any) -> None:
         if value is None or value == () or value == []:
             return
-        name, is_path = self._field.name, Kind.PATH in (self._field.kind, self._field.items)
-        if is_path:
+        field, name = self._field, self._field.name
+        texts = value if isinstance(value, (list, tuple)) else [value]
+        if Kind.PATH in (field.kind, field.items):
             self._as_typed[name] = value
-        if isinstance(value, (list, tuple)):
-            self._given[name] = [self._value_of(each) for each in value]
+        elif field.places:  # durably 0.1 knew no types of theirs
+            self._as_typed[name] = [field.value_of(each) for each in texts]
+        if texts is value:
+            whole = field.whole(texts)
+            items = [self._value_of(each, field.at(place)) for place, each in enumerate(texts)]
+            self._given[name] = items if whole is None else whole
         else:
-            self._given[name] = self._value_of(value) if isinstance(value, str) else value
+            self._given[name] = self._value_of(value, field) if isinstance(value, str) else value
 
-    def _value_of(self, text: str) -> Any:
-        if self._field.is_path(text):
-            return from_project(text, self._project)
-        return self._field.value_of(text)
+    def _value_of(self, text: str, field: Field) -> Any:
+        if field.is_path(text):
+            return argument_text(from_project(text, self._project))
+        return field.value_of(argument_text(text))
 
 
 def _placeholder(field: Field) -> str:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from durably_cli.errors import Abort, ValueRefused
+from durably_cli.errors import ValueRefused
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
+from durably_cli.steps.stop import raise_stop
 from durably_cli.values import convert, own_output
-from durably_cli.values.plain import CodeIsEndless, Converter, DoesNotFit
+from durably_cli.values.plain import PLAIN, CodeIsEndless, Converter, DoesNotFit
+from durably_cli.values.revealed import holds, secrets_in
 from durably_cli.values.secret_sources import (
     HOW_TO_REFER,
     SecretMissing,
     has_secrets,
     is_secret_reference,
-    path_of,
     places,
     resolve,
 )
 from durably_cli.values.strict_json import Json, to_json
-from durably_cli.values.untrusted import is_all_of_durably
+from durably_cli.values.untrusted import is_all_of_durably, raised_by_the_user
+
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
 
 _OUT_OF_REACH = (
     "it is a secret that cannot be given so: declare it as durably's Secret or pydantic's "
@@ -47,29 +51,35 @@ def _code_of_the_model(secrets: Secrets = NO_SECRETS) -> Iterator[None]:
     """Inside, whatever the model's own code raises becomes ModelFailed; a stop passes through."""
     try:
         yield
-    except (Abort, KeyboardInterrupt):
-        raise
-    except CodeIsEndless as error:
-        what = f"RecursionError: {error.reason}"
-        raise ModelFailed(ErrorInfo("RecursionError", error.reason, what)) from None
     except BaseException as error:
+        raise_stop(error)
+        if isinstance(error, CodeIsEndless):
+            what = f"RecursionError: {error.reason}"
+            raise ModelFailed(ErrorInfo("RecursionError", error.reason, what)) from None
         if is_all_of_durably(error):
             raise
         raise ModelFailed(secrets.masked_error(describe(error))) from None
 
 
 class Payload(NamedTuple):
-    """The input as the handler gets it, and the secrets that it holds."""
+    """The input as the handler gets it, the secrets that it holds, and what nobody reads of it."""
 
     value: Any
     secrets: Secrets
+    unread: Sequence[Unread] = ()
 
 
 class ReadyInput(NamedTuple):
-    """The input that a run is made with, and the secrets that no journal may hold."""
+    """The input that a run is made with, and the secrets that no journal may hold.
+
+    `canonical` is one text for all inputs that the type reads as equal ones, if it is asked for;
+    `unread` are fields that were given, and that the job's model passes over.
+    """
 
     input: Json
     secrets: Secrets = NO_SECRETS
+    canonical: Json = Json("")
+    unread: Sequence[Unread] = ()
 
 
 def load_payload(converter: Converter, text: Json) -> Payload:
@@ -81,11 +91,16 @@ def load_payload(converter: Converter, text: Json) -> Payload:
     value, revealed = _loaded(converter, read, Secrets(known))
     others = {path: secret for path, secret in revealed if secret not in known.values()}
     given = json.loads(text)
-    literal = [(path, _OUT_OF_REACH) for path, secret in others.items() if _holds(given, secret)]
+    literal = [(path, _OUT_OF_REACH) for path, secret in others.items() if holds(given, secret)]
     if literal:  # by an alias that its schema does not name, or of a type like Secret[str]
         raise DoesNotFit(literal)
     defaults = {path: secret for path, secret in others.items() if not is_secret_reference(secret)}
-    return Payload(value, Secrets(defaults | known))
+    secrets = Secrets(defaults | known)
+    return Payload(value, secrets, _masked(converter.unread(text, value), secrets))
+
+
+def _masked(found: list[Unread], secrets: Secrets) -> list[Unread]:
+    return [each._replace(path=secrets.mask(each.path)) for each in found]
 
 
 def _with_secrets_read(schema: dict[str, Any], text: Json) -> tuple[Json, dict[str, str]]:
@@ -113,22 +128,56 @@ def _loaded(
     try:
         with _code_of_the_model(secrets):
             value = converter.load(text)
-            return value, list(_secrets_in(converter.reveal(value)))
+            return value, list(secrets_in(converter.reveal(value)))
     except DoesNotFit as error:
         masked = [(path, secrets.mask(problem)) for path, problem in error.problems]
         raise DoesNotFit(masked) from None
 
 
-def fill_defaults(converter: Converter, text: Json) -> ReadyInput:
+def fill_defaults(converter: Converter, text: Json, *, is_compared: bool = False) -> ReadyInput:
     """The input that a run is made with: as given, with the defaults of this moment filled in.
 
     So a `default_factory` gives a resumed run what it gave the first attempt. Of a secret it has
     where it comes from, be that given or the model's default. DoesNotFit if the type rejects the
     input.
     """
-    value, secrets = load_payload(converter, text)
+    value, secrets, unread = load_payload(converter, text)
     with _code_of_the_model(secrets):
-        return _settled(converter, text, value, secrets)
+        ready = _settled(converter, text, value, secrets)._replace(unread=unread)
+        if is_compared:
+            ready = ready._replace(canonical=_canonical_form(converter, text, value))
+        return ready
+
+
+def _canonical_form(converter: Converter, text: Json, value: Any) -> Json:
+    """One text for all that is read as this value; of secrets it has where they come from."""
+    if converter is PLAIN:
+        return text
+    schema = converter.schema("validation")
+    known = _with_secrets_read(schema, text)[1]
+    found = [(place.value, known[place.path]) for place in places(schema, [json.loads(text)])]
+    references = {secret: reference for reference, secret in sorted(found, reverse=True)}
+    return _canonical_of(value, references) or text
+
+
+def canonical_of(value: Any) -> Json | None:
+    """The canonical form of an input that Python gives, which knows what of it was given.
+
+    None if it has none; ModelFailed if the model's own code raises.
+    """
+    with _code_of_the_model():
+        return _canonical_of(value, {})
+
+
+def _canonical_of(value: Any, references: Mapping[str, str]) -> Json | None:
+    from durably_cli.values.canonical import canonical  # idempotency keys need it
+
+    try:
+        return canonical(value, references)
+    except (ValueError, TypeError, RecursionError) as error:
+        if raised_by_the_user(error):
+            raise
+        return None
 
 
 def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> ReadyInput:
@@ -152,7 +201,7 @@ def _settled(converter: Converter, text: Json, value: Any, secrets: Secrets) -> 
 def _referring(converter: Converter, schema: dict[str, Any], text: Json, value: Any) -> Json:
     """The input with its defaults, and with where its secrets come from in their places."""
     given = {place.path: place.value for place in places(schema, [json.loads(text)])}
-    defaults = dict(_secrets_in(converter.reveal(value)))
+    defaults = dict(secrets_in(converter.reveal(value)))
     root = [json.loads(converter.dump(value))]
     for place in places(schema, root):
         reference = given.get(place.path, defaults.get(place.path, ""))
@@ -195,65 +244,10 @@ def _written(converter: Converter, value: Any) -> Json:
     if not has_secrets(schema):
         return convert.as_given(converter, value)
     root = [json.loads(converter.dump(value))]
-    references = dict(_secrets_in(converter.reveal(value)))
+    references = dict(secrets_in(converter.reveal(value)))
     for place in places(schema, root):
         reference = references.get(place.path, "")
         if not is_secret_reference(reference):
             raise ValueRefused(f"$.{place.path}", HOW_TO_REFER)
         place.container[place.key] = reference
     return Json(to_json(root[0]))
-
-
-def _secrets_in(revealed: Any) -> Iterator[tuple[str, str]]:
-    """The path and the value of every secret in the parts of an input.
-
-    Parts may contain themselves, and be nested deeper than any stack.
-    """
-    inside: dict[int, _Part] = {}
-    pending = [_Part(None, "", revealed)]
-    while pending:
-        part = pending.pop()
-        if part is inside.get(id(part.value)):  # all that is in it has been looked at
-            del inside[id(part.value)]
-        elif isinstance(part.value, (dict, list, tuple)):
-            if id(part.value) not in inside:
-                inside[id(part.value)] = part
-                pending += (part, *part.inner)
-        elif hasattr(part.value, "get_secret_value"):
-            secret = part.value.get_secret_value()
-            text = secret.decode("utf-8", "replace") if isinstance(secret, bytes) else str(secret)
-            yield path_of(part.keys), text
-
-
-class _Part(NamedTuple):
-    """A part of an input, the key that leads there, and the part that it is in."""
-
-    outer: _Part | None
-    key: str | int
-    value: Any
-
-    @property
-    def inner(self) -> list[_Part]:
-        value = self.value
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        return [_Part(self, key, each) for key, each in items if type(each) not in _LEAVES][::-1]
-
-    @property
-    def keys(self) -> list[str | int]:
-        found, part = [], self
-        while part.outer is not None:
-            found.append(part.key)
-            part = part.outer
-        return found[::-1]
-
-
-_LEAVES = frozenset((str, int, float, bool, type(None)))
-
-
-def _holds(given: Any, text: str) -> bool:
-    """Is this one of the texts or numbers of a JSON value?"""
-    if isinstance(given, dict):
-        return any(_holds(inner, text) for inner in given.values())
-    if isinstance(given, list):
-        return any(_holds(inner, text) for inner in given)
-    return not isinstance(given, bool) and given is not None and str(given) == text

@@ -31,7 +31,8 @@ class Request(NamedTuple):
     """What a trigger asks for.
 
     `input` is the JSON as it was given, `input_of_before` as durably 0.1 read the same command
-    line, if that was another one; `project` and `folder` are paths, of which the job runs in the
+    line, if that was another one, and `canonical` the canonical form of an input of Python, which
+    knows what of it was given; `project` and `folder` are paths, of which the job runs in the
     latter. `retry_failed` resumes a run of the idempotency key that has failed.
     """
 
@@ -40,6 +41,7 @@ class Request(NamedTuple):
     project: str
     folder: str = ""
     input_of_before: Json | None = None
+    canonical: Json | None = None
     idempotency_key: str | None = None
     concurrency_key: str | None = None
     labels: Mapping[str, str] = {}

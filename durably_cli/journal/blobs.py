@@ -122,15 +122,7 @@ def _sha256(value: Json) -> str:
 
 def _write(value: Json, path: Path, temporary_folder: Path) -> None:
     """Write a file, and give it its name when it is on disk; durably."""
-    fd, temporary = files.create(temporary_folder, path.name)
-    try:
-        files.write_all(fd, value.encode("ascii"))
-        files.sync(fd)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    finally:
-        os.close(fd)
+    temporary = files.written(temporary_folder, path.name, value.encode("ascii"))
     os.rename(temporary, path)  # over the same value, or what became of it
     files.sync_folder(path.parent)
 

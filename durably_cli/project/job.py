@@ -72,9 +72,13 @@ class Job(Generic[I, O]):
         """
         project = places.find_project(start=self.source.parent)
         with stores.hints_in(project):
+            with self._reads("input"):
+                written = payload.dump_payload(self.input, input)
+                canonical = payload.canonical_of(input) if idempotency_key else None
             request = Request(
                 job=self.name,
-                input=self._written(input),
+                input=written,
+                canonical=canonical,
                 project=str(project),
                 folder=working_folder.current() or printable(str(project)),
                 idempotency_key=idempotency_key,
@@ -87,25 +91,18 @@ class Job(Generic[I, O]):
             with ended.view(store) as view:
                 return Run(self, view, ended.disposition)
 
-    def _written(self, input: I) -> Json:
-        with self._reads("input"):
-            try:
-                return payload.dump_payload(self.input, input)
-            except ValueRefused as refused:
-                raise InvalidInput(f"the input for {self.name} is not valid: {refused}") from None
-
-    def settle(self, given: Json) -> payload.ReadyInput:
-        """The input to make a run with: as given, the model's defaults filled in.
+    def settle(self, given: Json, *, is_compared: bool = False) -> payload.ReadyInput:
+        """The input to make a run with, and to compare: as given, the model's defaults filled in.
 
         InvalidInput with every field that the model rejects, or with what its own code raised.
         """
         with self._reads("input"):
-            return payload.fill_defaults(self.input, given)
+            return payload.fill_defaults(self.input, given, is_compared=is_compared)
 
     def work(self, input: Json) -> BoundHandler:
         """The handler with this input bound, as an engine executes it."""
         with self._reads("input"):
-            value, secrets = payload.load_payload(self.input, input)
+            value, secrets, unread = payload.load_payload(self.input, input)
 
         def call(step: Step) -> Json:
             try:
@@ -120,7 +117,7 @@ class Job(Generic[I, O]):
                 ) from None
 
         source = None if self._text is None else source_hash(self._text)
-        return BoundHandler(call, source, secrets)
+        return BoundHandler(call, source, secrets, unread)
 
     @property
     def source(self) -> Path:
@@ -189,6 +186,10 @@ class Job(Generic[I, O]):
         except plain.DoesNotFit as error:
             error.__context__ = None  # before it was masked it may have held a secret in clear
             raise self._invalid(error) from None
+        except ValueRefused as refused:
+            what = f"the {what} for {self.name} is not valid: {refused}"
+            hint = hints.command("help", "input") + "    (says what no JSON gives)"
+            raise InvalidInput(what, hint=hint) from None
         except OddSchema as odd:
             raise InvalidInput(f"the {what} of {self.name} cannot be described: {odd}") from None
         except payload.ModelFailed as failed:

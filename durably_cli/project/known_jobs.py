@@ -74,7 +74,8 @@ def load(project: Path) -> dict[str, KnownJob]:
 
 def _known(found: dict[str, Any]) -> KnownJob:
     fields = [
-        Field(*one)._replace(kind=Kind(one[1]), items=Kind(one[7])) for one in found["fields"]
+        Field(*one)._replace(kind=Kind(one[1]), items=Kind(one[7]), places=())
+        for one in found["fields"]
     ]
     source, *rest = found["stamp"]
     return KnownJob(str(found["doc"]), fields, [str(source), *rest])

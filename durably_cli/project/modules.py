@@ -17,10 +17,11 @@ from pathlib import Path
 from types import ModuleType
 
 from durably_cli import hints
-from durably_cli.errors import Abort, ConfigError, JobModuleError
+from durably_cli.errors import ConfigError, JobModuleError
 from durably_cli.journal.failures import describe
 from durably_cli.project import importing, missing_modules, places
 from durably_cli.project.importing import PACKAGE
+from durably_cli.steps.stop import raise_stop
 from durably_cli.system import garbage
 from durably_cli.values.untrusted import traceback_of
 
@@ -94,9 +95,8 @@ def _imported(name: str, path: Path) -> ModuleType:
     if name not in sys.modules:
         try:
             __import__(name)
-        except (Abort, KeyboardInterrupt):
-            raise
         except BaseException as error:
+            raise_stop(error)
             raise _broken(path, error) from error
     return importing.executed.get(name) or sys.modules[name]
 

@@ -63,11 +63,6 @@ def write(store: Path, project: Path, name: str | None) -> None:
     content: dict[str, object] = {"project": str(project), "inode": [here.st_dev, here.st_ino]}
     if name is not None:
         content["name"] = name
-    fd, temporary = files.create(store / "tmp", _NAME)
-    try:
-        files.write_all(fd, (json.dumps(content) + "\n").encode())
-        files.sync(fd)
-        os.rename(temporary, store / _NAME)
-    finally:
-        os.close(fd)
+    temporary = files.written(store / "tmp", _NAME, (json.dumps(content) + "\n").encode())
+    os.rename(temporary, store / _NAME)
     files.sync_folder(store)

@@ -75,6 +75,8 @@ class Talk:
         created = run.state.created
         again = f", attempt {event.attempt}" if event.attempt > 1 else ""
         self.say(f"run {run.run_id} of {created.job}{again}")
+        for line in not_read(run):
+            self.say(line)
         self.say_what_changed(event, run)
 
     def say_what_changed(self, event: RunStarted, run: LiveRun) -> None:
@@ -141,6 +143,15 @@ class Silent(Talk):
 
     def say(self, text: str) -> None:
         pass
+
+
+def not_read(run: LiveRun) -> list[str]:
+    """What to say of fields of the input that the job passes over."""
+    return [
+        f"the input of {run.state.created.job} has no field {each.path!r}, which is passed over"
+        + (f": did you mean {each.nearest!r}?" if each.nearest else "")
+        for each in run.unread
+    ]
 
 
 def share(event: ProgressReported) -> float | None:

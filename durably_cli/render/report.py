@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from durably_cli.engines.local.view import RunView
@@ -28,11 +28,12 @@ def report(
     mask: Callable[[str], str],
     *,
     failed_before: str = "",
+    not_read: Sequence[str] = (),
 ) -> str:
     """What failed and where, what led there, and the command that goes on.
 
     `mask` takes known secrets out of what the job printed; `failed_before` says when, of a run that
-    was not executed now.
+    was not executed now; `not_read` are lines about fields of the input that the job passes over.
     """
     state = view.state
     where = in_steps(state.causes)
@@ -44,6 +45,7 @@ def report(
         f"  project  {state.created.project}",
         f"  input    {input if len(input) <= _INPUT else input[:_INPUT] + ' ...'}",
     ]
+    lines += [f"  unread   {each}" for each in not_read]
     if failed_before:
         lines.append(f"  failed   {failed_before}")
     sections = (

@@ -17,10 +17,9 @@ from durably_cli.journal.raised import parts_of
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.operation import Call, Past, Plan, Raised
 from durably_cli.steps.salvage import refused, salvaged
-from durably_cli.system import clock
+from durably_cli.system import clock, signals
 from durably_cli.system.process import this
 from durably_cli.values import convert, plain
-from durably_cli.values.strict_json import Json
 
 
 class FunctionCall(NamedTuple):
@@ -46,10 +45,16 @@ class FunctionCall(NamedTuple):
         try:
             if type(value) is Raised:
                 raise value.error
-            text, back = self._as_json(value)
+            try:
+                text, back = convert.round_trip(self.converter, value)
+                if self.secrets is not None:
+                    self.secrets.refuse(text)
+            except ValueRefused as error:
+                raise self._refused(error, value) from None
         except (Abort, KeyboardInterrupt):  # the step stays in doubt
             raise
         except BaseException as error:
+            signals.raise_if_stopped()  # of which the function, or a library, has made the error
             if this.pid == owner:  # a child that the function forked ends as it means to
                 yield self._failed(_ms_since(begun), error, value)
             return Raised(error)
@@ -62,20 +67,14 @@ class FunctionCall(NamedTuple):
             failed = failed._replace(refused=refused(value, self.converter))
         return failed
 
-    def _as_json(self, value: object) -> tuple[Json, object]:
-        """The result's JSON, and what that gives back. ValueRefused, with the step's name."""
-        try:
-            text, back = convert.round_trip(self.converter, value)
-            if self.secrets is not None:
-                self.secrets.refuse(text)
-        except ValueRefused as error:
-            if inspect.isawaitable(value):
-                if inspect.iscoroutine(value):
-                    value.close()
-                raise async_refused(self.name) from None
-            what = f"the result of step {self.name!r}"
-            raise ValueRefused(error.path, error.reason, what=what) from None
-        return text, back
+    def _refused(self, error: ValueRefused, value: object) -> StepMisused | ValueRefused:
+        """The error for a result that was refused, with the step's name."""
+        if inspect.isawaitable(value):
+            if inspect.iscoroutine(value):
+                value.close()
+            return async_refused(self.name)
+        what = f"the result of step {self.name!r}"
+        return ValueRefused(error.path, error.reason, what=what)
 
 
 def is_async(fn: Callable[..., object]) -> bool:

@@ -11,7 +11,7 @@ from durably_cli.errors import Abort, StepMisused
 from durably_cli.journal.events import Event
 from durably_cli.journal.raised import raised_again
 from durably_cli.steps.causes import mark
-from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised, Wait
+from durably_cli.steps.operation import All, Call, Operation, Past, Raised, Wait
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
 from durably_cli.values.plain import Converter, DoesNotFit
@@ -38,9 +38,7 @@ class Driver:
         """What came of it, before or now."""
         if operation.name in self.past.results:
             return self.replay(operation.name, operation.converter)
-        if operation.name in self.past.failures:
-            raise self._carried(operation.name)
-        return self.carry_out(operation.plan(self.past))
+        return self.carry_out(operation)
 
     def replay(self, name: str, converter: Converter) -> Any:
         """The journalled result of a step. StepMisused if it no longer fits the declared type."""
@@ -67,20 +65,23 @@ class Driver:
         self._replayed(name)
         return error
 
-    def carry_out(self, plan: Plan) -> Any:
-        """Perform the effects of a plan, one after the other; what it returns, or raises."""
+    def carry_out(self, operation: Operation) -> Any:
+        """What comes now of one that has no result: its carried failure, or what its plan gives."""
+        if operation.name in self.past.failures:
+            raise self._carried(operation.name)
+        plan = operation.plan(self.past)
         try:
             effect = next(plan)
             while True:
-                if isinstance(effect, Call):
+                if type(effect) is Call:
                     try:
                         answer = effect.fn(*effect.args)
                     except BaseException as error:
                         answer = Raised(error)
-                elif isinstance(effect, Wait):
+                elif type(effect) is Wait:
                     answer = None
                     self._wait(effect.until)
-                elif isinstance(effect, All):
+                elif type(effect) is All:
                     try:
                         answer = self._all(effect.operations, effect.at_once)
                     except BaseException as error:

@@ -18,13 +18,14 @@ So a kind of step is written once, whatever drives it, and tested with a dict an
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
 from durably_cli.journal.events import Event, StepFailed
 from durably_cli.values.plain import Converter
 from durably_cli.values.strict_json import Json
 
 
+@final
 class Call(NamedTuple):
     """Call a function of the user's."""
 
@@ -38,12 +39,14 @@ class Raised(NamedTuple):
     error: BaseException
 
 
+@final
 class Wait(NamedTuple):
     """Let time pass until then: UTC, as events have it."""
 
     until: str
 
 
+@final
 class All(NamedTuple):
     """Perform these operations, at most so many of them at once."""
 

@@ -98,9 +98,9 @@ class Step:
         last_fn, last_returns, converter = self._last
         if fn is not last_fn or returns is not last_returns:  # it seldom is, in a loop
             converter = self._converter_for(name, fn, returns)
-        if name in self._results:  # as `perform` does, without an operation for each
+        if name in self._results:  # no operation is made
             return self._driver.replay(name, converter)
-        return self._perform(FunctionCall(name, fn, args, converter, self._secrets))
+        return self._carry_out(FunctionCall(name, fn, args, converter, self._secrets))
 
     def progress(
         self, current: float, total: float | None = None, message: str | None = None
@@ -162,13 +162,15 @@ class Step:
         """What comes of an operation, before or now: for the methods of this class."""
         if self._scope.enter(operation.name, sys._getframe(2)) is not operation.name:
             raise StepMisused(f"the name of a step must be a plain text, not {operation.name!r}")
-        return self._perform(operation)
+        if operation.name in self._results:
+            return self._driver.replay(operation.name, operation.converter)
+        return self._carry_out(operation)
 
-    def _perform(self, operation: Operation) -> Any:
-        """What comes of a step, while it is the one that runs."""
+    def _carry_out(self, operation: Operation) -> Any:
+        """What comes of a step that has no result, while it is the one that runs."""
         self._scope.running = operation.name
         try:
-            return self._driver.perform(operation)
+            return self._driver.carry_out(operation)
         except Abort:
             raise
         except BaseException as error:

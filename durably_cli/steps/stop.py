@@ -5,9 +5,27 @@ from __future__ import annotations
 import time
 
 from durably_cli.errors import Abort
+from durably_cli.system import signals
+from durably_cli.values.untrusted import origin_of
 
 _LOOKS_SECONDS = 0.1
 """How often a wait looks whether it is to end."""
+
+
+def raise_stop(error: BaseException) -> None:
+    """Raise the stop that an exception of the user's code is, or came of; return if it is none.
+
+    Python and libraries make exceptions of their own of a Ctrl-C: `__set_name__` up to Python 3.11,
+    pydantic's serializers, an import that was cut short.
+    """
+    seen = set[int]()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        if issubclass(type(one), (Abort, KeyboardInterrupt)):
+            raise one
+        seen.add(id(one))
+        one = origin_of(one)
+    signals.raise_if_stopped()
 
 
 class Stop:

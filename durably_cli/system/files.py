@@ -139,6 +139,23 @@ def create(folder: Path, name: str) -> tuple[int, Path]:
     return fd, path
 
 
+def written(folder: Path, name: str, data: bytes) -> Path:
+    """A new file as `create` makes it, with these bytes, on disk: its path.
+
+    An error leaves none behind.
+    """
+    fd, path = create(folder, name)
+    try:
+        write_all(fd, data)
+        sync(fd)
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(fd)
+    return path
+
+
 def create_unnamed(folder: Path, name: str) -> tuple[int, Path | None]:
     """A new, empty file without a name in this folder, which goes if it is given none.
 

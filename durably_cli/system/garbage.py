@@ -17,6 +17,9 @@ _RARELY = 50_000
 
 _USUAL = gc.get_threshold()
 
+_FROZEN_BEFORE = gc.get_freeze_count()
+"""Python 3.12 itself freezes some objects."""
+
 
 def collect_rarely() -> None:
     """Look for garbage only after many new objects, until `collect_as_usual`."""
@@ -34,5 +37,5 @@ def freeze_loaded() -> None:
 
     A job must not be there yet: its open files are closed when its module is taken apart.
     """
-    if not gc.get_freeze_count():
+    if gc.get_freeze_count() == _FROZEN_BEFORE:
         gc.freeze()

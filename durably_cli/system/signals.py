@@ -54,6 +54,7 @@ def install(on_first: Callable[[], None], before_exit: Callable[[], None]) -> No
     process; both wherever the main thread is, so they may do no more than write to a descriptor.
     """
     _noted.on_first, _noted.before_exit = on_first, before_exit
+    sys.unraisablehook = _raised_in_vain
     for signum in SIGNALS:
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, _handle)
@@ -61,6 +62,8 @@ def install(on_first: Callable[[], None], before_exit: Callable[[], None]) -> No
 
 def uninstall() -> None:
     """Let the signals end the process, as they do by default: there is no run any more."""
+    if sys.unraisablehook is _raised_in_vain:
+        sys.unraisablehook = sys.__unraisablehook__
     _noted.comes_again = False
     if _noted.sender is not None:
         _noted.sender.join()
@@ -152,13 +155,29 @@ def _leave_fork(bracket: int) -> None:
         _noted.is_forking = False
         # Python handles signals where something is called, so none is handled before this test.
         if _noted.signum is not None and not _noted.raised and not _noted.shields:
-            _noted.comes_again = True
-            _noted.sender = threading.Thread(target=_send_again, args=(_noted.signum,), daemon=True)
-            _noted.sender.start()
+            _let_come_again(_noted.signum)
+
+
+def _raised_in_vain(unraisable: sys.UnraisableHookArgs, /) -> None:
+    """Raise a signal again that a finalizer or a callback got: Python passes over what they raise.
+
+    One is called for each module that is imported.
+    """
+    if isinstance(unraisable.exc_value, Interrupted) and _noted.signum is not None:
+        _noted.raised = False
+        _let_come_again(_noted.signum)
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+def _let_come_again(signum: int) -> None:
+    _noted.comes_again = True
+    _noted.sender = threading.Thread(target=_send_again, args=(signum,), daemon=True)
+    _noted.sender.start()
 
 
 def _send_again(signum: int) -> None:
-    """Raise in the main thread what could not be raised in a fork, when that is over."""
+    """Raise in the main thread what could not be raised where it was, when that is over."""
     time.sleep(_FORK_SECONDS)
     if _noted.comes_again and _noted.main_thread is not None:
         _noted.is_sent_again = True

@@ -7,6 +7,7 @@ that would come back different is refused on the first run, not discovered on a 
 from __future__ import annotations
 
 import functools
+import json
 import marshal
 import typing
 from contextlib import suppress
@@ -16,6 +17,7 @@ from durably_cli.errors import ValueRefused
 from durably_cli.values import own_output
 from durably_cli.values.declared import UNDECLARED
 from durably_cli.values.differences import difference
+from durably_cli.values.marked import has_marks
 from durably_cli.values.plain import (
     ENDLESS,
     PLAIN,
@@ -44,12 +46,20 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
         if converter is PLAIN and type(value) in _ATOMS:  # skips 2 us: it can only come back equal
             return text, value
         if "\\ud" in text and has_lone_surrogate(text):
-            raise why_not_plain(value) or ValueRefused("$", "a lone surrogate is not text")
+            raise why_not_plain(json.loads(text)) or ValueRefused(
+                "$", "a lone surrogate is not text"
+            )
         if is_too_deep(text):
             raise ValueRefused("$", f"it is nested too deeply: more than {DEEPEST} levels")
         back = converter.load(text)
         is_same = converter is PLAIN and _are_identical(value, back)
         found = None if is_same else difference(value, back, declared=converter is not PLAIN)
+    except CodeIsEndless:
+        raise
+    except ValueRefused:
+        if in_marks := _round_trip_in_marks(converter, value):
+            return in_marks
+        raise
     except DoesNotFit as error:
         path, problem = error.problems[0]
         if path != "$":
@@ -60,8 +70,22 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
             raise
         raise ValueRefused("$", ENDLESS) from None
     if found:
+        if in_marks := _round_trip_in_marks(converter, value):
+            return in_marks
         raise ValueRefused(*found)
     return text, back
+
+
+def _round_trip_in_marks(converter: Converter, value: Any) -> tuple[Json, Any] | None:
+    """The same for a value that holds what has no text of its own, such as bytes or a zone."""
+    if converter is PLAIN:
+        return None
+    with suppress(ValueError, TypeError, AttributeError, ValueRefused, DoesNotFit, RecursionError):
+        text = own_output.as_validated(value)
+        if has_marks(text) and not is_too_deep(text) and not has_lone_surrogate(text):
+            back = converter.load(text)
+            return None if difference(value, back, declared=True) else (text, back)
+    return None
 
 
 def settled(converter: Converter, text: Json) -> Json:

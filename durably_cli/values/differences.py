@@ -22,8 +22,11 @@ def difference(
     taken as the type. What a comparison of the user's own raises is raised.
     """
     kind = type(value)
-    if isinstance(value, (datetime, time)) and (lost := _lost_of(value)):
-        return path, lost
+    if isinstance(value, (datetime, time)):
+        if lost := _lost_of(value, back):
+            return path, lost
+        if back is _WRITTEN:
+            return None
     if declared and _is_taken_as(value, back):
         return None
     if kind is not type(back):
@@ -44,6 +47,10 @@ def difference(
     return None
 
 
+_WRITTEN = object()
+"""Stands for what came back of a key, or of one of a set: nobody can say which that is."""
+
+
 def _is_taken_as(value: Any, back: Any) -> bool:
     plain = type(back)
     if type(value) is plain or not isinstance(value, plain) or isinstance(value, (bool, Enum)):
@@ -55,14 +62,24 @@ _SUBCLASSED = (str, int, float, bytes)
 """Types of which other libraries have classes of their own, such as numpy's `float64`."""
 
 
-def _lost_of(value: datetime | time) -> str | None:
-    """What of a moment JSON has no place for: the same at every hour of the year."""
+def _lost_of(value: datetime | time, back: object) -> str | None:
+    """What of a moment would be lost: the same at every hour of the year."""
+    if isinstance(back, (datetime, time)) and value.fold == back.fold and _same_zone(value, back):
+        return None
     if value.tzinfo is not None and not _is_fixed(value.tzinfo):
         fix = "return its `.astimezone(timezone.utc)`, and the zone's name beside it if needed"
         return f"its time zone {_short(value.tzinfo)} would come back as a fixed offset: {fix}"
     if value.fold:
         return "its fold=1 would be lost: return a time in UTC, or one with a fixed offset"
     return None
+
+
+def _same_zone(value: datetime | time, back: datetime | time) -> bool:
+    zone, zone_back = value.tzinfo, back.tzinfo
+    if type(zone) is not type(zone_back):  # pydantic's own equals all that have its offset
+        return False
+    key = getattr(zone, "key", None)
+    return zone == zone_back or (key is not None and key == getattr(zone_back, "key", None))
 
 
 def _is_fixed(zone: Any) -> bool:
@@ -79,12 +96,12 @@ def _parts(value: Any, back: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(value, dict):
         for key in value:
             if isinstance(key, (datetime, time)):
-                yield " (a key)", key, key
+                yield " (a key)", key, _WRITTEN
             yield f"[{key!r}]", value[key], back[key]
     elif isinstance(value, (set, frozenset)):
         for part in value:  # which of them came back as which, nobody can say
             if isinstance(part, (datetime, time)):
-                yield "[...]", part, part
+                yield "[...]", part, _WRITTEN
     elif isinstance(value, (list, tuple, deque)):
         for index, (part, part_back) in enumerate(zip(value, back, strict=False)):
             yield f"[{index}]", part, part_back
@@ -100,6 +117,9 @@ def _other_keys(value: dict[Any, Any], back: dict[Any, Any], path: str) -> tuple
     for key in value:
         if type(key) is not str and str(key) in back and key not in back:
             return path, f"the key {key!r} would come back as {str(key)!r}; use text for keys"
+    lost = [key for key in value if key not in back]
+    if lost and back.keys() <= value.keys():
+        return path, f"the declared type has no key {lost[0]!r}, which would be lost"
     kinds = {type(key) for key in value} ^ {type(key) for key in back}
     if kinds or value.keys() != back.keys():
         return path, "its keys would come back different; use text for keys"

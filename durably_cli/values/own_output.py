@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from durably_cli.errors import ValueRefused
 from durably_cli.values.differences import difference
+from durably_cli.values.marked import marked
 from durably_cli.values.plain import PLAIN, Converter
 from durably_cli.values.strict_json import Json
 
@@ -84,13 +85,17 @@ def _attribute(of: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
     return lambda root: getattr(of(root), name)
 
 
+def model_fields(value: Any) -> dict[str, Any]:
+    """The fields of a model or a dataclass by name, each with its default; none of another."""
+    fields = getattr(type(value), "__pydantic_fields__", None)
+    if fields is None and dataclasses.is_dataclass(value):
+        fields = {each.name: each for each in dataclasses.fields(value) if each.init}
+    return fields or {}
+
+
 def _fields(value: Any) -> Iterator[tuple[str, list[Path]]]:
     """The fields of a model or a dataclass, and the places that each is read from, best first."""
-    kind = type(value)
-    fields = getattr(kind, "__pydantic_fields__", None)
-    if fields is None and dataclasses.is_dataclass(value):
-        fields = {each.name: None for each in dataclasses.fields(value) if each.init}
-    for name, field in (fields or {}).items():
+    for name, field in model_fields(value).items():
         yield name, [*_aliases(getattr(field, "validation_alias", None)), (name,)]
 
 
@@ -111,10 +116,10 @@ def _parts(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset, deque)):
         return [_parts(each) for each in value]
     if isinstance(value, dict):
-        return {_key(key): _parts(each) for key, each in value.items()}
+        return {key_of(key): _parts(each) for key, each in value.items()}
     fields = list(_fields(value))
     if not fields:
-        return _jsonable(value)
+        return marked(value) or jsonable(value)
     if getattr(type(value), "__pydantic_root_model__", False):
         return _parts(value.root)
     found: dict[str, Any] = {}
@@ -123,12 +128,14 @@ def _parts(value: Any) -> Any:
     return found | _parts(getattr(value, "__pydantic_extra__", None) or {})
 
 
-def _key(key: Any) -> str:
-    plain = _jsonable(key)
+def key_of(key: Any) -> str:
+    """The name that a key of a dict has in JSON."""
+    plain = jsonable(key)
     return plain if isinstance(plain, str) else PLAIN.dump(plain)
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """A value that has no parts, as it is in JSON. ValueError if it is of no type that has one."""
     from pydantic_core import to_jsonable_python
 
     return to_jsonable_python(value, inf_nan_mode="strings")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from durably_cli.errors import ValueRefused
 from durably_cli.values.strict_json import (
@@ -14,6 +14,9 @@ from durably_cli.values.strict_json import (
     is_text,
     to_json,
 )
+
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
 
 
 class DoesNotFit(ValueError):
@@ -40,6 +43,9 @@ class Converter(Protocol):
     def reveal(self, value: Any) -> Any:
         """The value's parts as they are, secrets among them, in dicts and lists; None if none."""
 
+    def unread(self, text: Json, value: Any) -> list[Unread]:
+        """The fields of a JSON text that the type, which made the value of it, passes over."""
+
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         """The JSON Schema of what is read or written; empty if any JSON will do, or none fits."""
 
@@ -49,7 +55,7 @@ class Plain:
 
     def dump(self, value: Any) -> Json:
         try:
-            return Json(to_json(value))
+            return to_json(value)
         except (TypeError, ValueError, RecursionError) as error:
             raise _refusal(value, error) from None
 
@@ -62,6 +68,9 @@ class Plain:
 
     def reveal(self, value: Any) -> Any:
         return value
+
+    def unread(self, text: Json, value: Any) -> list[Unread]:
+        return []
 
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         return {}
@@ -83,11 +92,23 @@ def _refusal(value: Any, error: Exception) -> ValueRefused:
         return ValueRefused("$", str(error))
 
 
+def _about_surrogates(text: str) -> str:
+    """Python makes surrogates of the bytes of a file's name that are no UTF-8."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return "which no JSON reader takes"
+    return (
+        "as in the name of a file that is not UTF-8: return os.fsencode(name), declared as bytes, "
+        "or give the file another name"
+    )
+
+
 def why_not_plain(value: Any, path: str = "$") -> ValueRefused | None:
     """The first part of a value that is not plain JSON, and what to do about it."""
     if isinstance(value, str):
         if not is_text(value):
-            return ValueRefused(path, "the text has a lone surrogate, which no JSON reader takes")
+            return ValueRefused(path, "the text has a lone surrogate, " + _about_surrogates(value))
     elif isinstance(value, int) and abs(value) >= 10**LONGEST_INTEGER:
         return ValueRefused(
             path, f"an integer of more than {LONGEST_INTEGER:,} digits is not JSON; return a text"

@@ -43,12 +43,22 @@ class Kind(StrEnum):
     PATH = "path"
 
 
+class TypedAs(NamedTuple):
+    """How a field is typed; what its items are, if it is a list; and see `Field`."""
+
+    kind: Kind
+    items: Kind = Kind.TEXT
+    or_kinds: Sequence[str] = ()
+    or_words: Sequence[str] = ()
+    places: Sequence[TypedAs] = ()
+
+
 class Field(NamedTuple):
     """One field: its name in the input, and what people see of it.
 
     `type` is a JSON Schema type in words, `default` and `example` are JSON; `items` is the kind of
     a list's items. Of a path, or of items that are, `or_kinds` and `or_words` are what it may be
-    in its place.
+    in its place. A tuple is a list whose `places` are each typed in a way of their own.
     """
 
     name: str
@@ -61,6 +71,23 @@ class Field(NamedTuple):
     items: Kind = Kind.TEXT
     or_kinds: Sequence[str] = ()
     or_words: Sequence[str] = ()
+    places: Sequence[TypedAs] = ()
+
+    def at(self, place: int) -> Field:
+        """The field as its item in this place is typed, if it is a list."""
+        if place >= len(self.places):
+            return self
+        typed = self.places[place]
+        return self._replace(
+            items=typed.kind, or_kinds=typed.or_kinds, or_words=typed.or_words, places=()
+        )
+
+    def whole(self, texts: Sequence[str]) -> Any:
+        """The tuple that one text on the command line gives as JSON; None if it does not."""
+        if len(self.places) < 2 or len(texts) != 1:
+            return None
+        value = _value_as(Kind.JSON, texts[0])
+        return value if isinstance(value, list) else None
 
     @property
     def flag(self) -> str | None:
@@ -130,7 +157,8 @@ def _words_of(schema: Mapping[str, Any], definitions: Definitions) -> str:
         return " or ".join(dict.fromkeys(_words_of(one, definitions) for one in options))
     kind = schema.get("type")
     if kind == "array":
-        return f"list of {_words_of(schema.get('items', {}), definitions)}"
+        items = schema.get("prefixItems") or [schema.get("items", {})]
+        return f"list of {', '.join(_words_of(each, definitions) for each in items)}"
     if kind == "object":
         return str(schema.get("title", kind)) if "properties" in schema else kind
     if schema.get("format") == "password":
@@ -154,19 +182,11 @@ def _field(name: str, schema: dict[str, Any], required: bool, definitions: Defin
         items=typed.items,
         or_kinds=typed.or_kinds,
         or_words=typed.or_words,
+        places=typed.places,
     )
 
 
-class _Typed(NamedTuple):
-    """How a field is typed; what its items are, if it is a list; and see `Field`."""
-
-    kind: Kind
-    items: Kind = Kind.TEXT
-    or_kinds: tuple[Kind, ...] = ()
-    or_words: tuple[str, ...] = ()
-
-
-def _typed(schema: Mapping[str, Any], definitions: Definitions) -> _Typed:
+def _typed(schema: Mapping[str, Any], definitions: Definitions) -> TypedAs:
     schema, definitions = _resolved(schema, definitions)
     options = _options(schema)
     if options:
@@ -174,27 +194,28 @@ def _typed(schema: Mapping[str, Any], definitions: Definitions) -> _Typed:
     kind = schema.get("type")
     if kind == "array":
         inner = _typed(schema.get("items", {}), definitions)
-        return _Typed(Kind.LIST, inner.kind, inner.or_kinds, inner.or_words)
+        places = tuple(_typed(each, definitions) for each in schema.get("prefixItems", ()))
+        return TypedAs(Kind.LIST, inner.kind, inner.or_kinds, inner.or_words, places)
     if kind == "boolean":
-        return _Typed(Kind.SWITCH)
+        return TypedAs(Kind.SWITCH)
     if kind in ("integer", "number"):
-        return _Typed(Kind.NUMBER)
+        return TypedAs(Kind.NUMBER)
     if kind == "string" and re.fullmatch(_PATH_FORMAT, schema.get("format", "")):
-        return _Typed(Kind.PATH)
+        return TypedAs(Kind.PATH)
     words = _words(schema)
     if kind == "string" or (words and all(isinstance(one, str) for one in words)):
-        return _Typed(Kind.TEXT, or_words=tuple(one for one in words if isinstance(one, str)))
-    return _Typed(Kind.JSON)
+        return TypedAs(Kind.TEXT, or_words=tuple(one for one in words if isinstance(one, str)))
+    return TypedAs(Kind.JSON)
 
 
-def _one_of(options: list[tuple[dict[str, Any], _Typed]]) -> _Typed:
+def _one_of(options: list[tuple[dict[str, Any], TypedAs]]) -> TypedAs:
     """A union: a path if it may be one, for a text is that then, else a text if it may be one."""
-    typed = [each for one, each in options if one.get("type") != "null"] or [_Typed(Kind.JSON)]
+    typed = [each for one, each in options if one.get("type") != "null"] or [TypedAs(Kind.JSON)]
     kinds = tuple(dict.fromkeys(each.kind for each in typed))
     if Kind.PATH in kinds and typed[0].kind is not Kind.LIST:
         others = tuple(one for one in kinds if one is not Kind.PATH)
         words = tuple(word for each in typed for word in each.or_words)
-        return _Typed(Kind.PATH, or_kinds=others, or_words=words)
+        return TypedAs(Kind.PATH, or_kinds=others, or_words=words)
     return next((each for each in typed if each.kind is Kind.TEXT), typed[0])
 
 

@@ -57,7 +57,7 @@ SCAN: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # ty
 _STRICT = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
-def to_json(value: object) -> str:
+def to_json(value: object) -> Json:
     """A plain value as strict, compact JSON.
 
     ValueError for NaN, Infinity and an integer that is too long, TypeError for what JSON has not,
@@ -66,7 +66,7 @@ def to_json(value: object) -> str:
     text = "".join(_parts_of(value, 0))
     if len(text) > LONGEST_INTEGER and _has_too_long_integer(text):
         raise ValueError(f"an integer has more than {LONGEST_INTEGER:,} digits")
-    return text
+    return text  # type: ignore[return-value]  # to call Json takes 0.1 us
 
 
 def as_read(value: object) -> str:

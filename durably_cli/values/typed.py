@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from durably_cli.errors import ValueRefused
 from durably_cli.values.json_schemas import OddSchema
+from durably_cli.values.marked import has_marks, unmarked
 from durably_cli.values.plain import PLAIN, CodeIsEndless, DoesNotFit
+from durably_cli.values.secret_sources import path_of
 from durably_cli.values.strict_json import (
     Json,
     is_too_deep,
     to_json,
 )
-from durably_cli.values.untrusted import raised_by_the_user, repr_of
+from durably_cli.values.untrusted import raised_by_the_user, repr_of, safely
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
+    from pydantic_core import ErrorDetails
+
+    from durably_cli.values.unread import Unread
 
 
 _IN_A_FUNCTION = "Error calling function"
@@ -64,13 +69,37 @@ class Typed:
         except ValidationError as error:
             if raised_by_the_user(error):  # of another model, as a default_factory makes it
                 raise
-            raise DoesNotFit(_problems(error)) from None
+            if has_marks(text):
+                return self._load_marked(text)
+            raise DoesNotFit(self._problems(error)) from None
+
+    def _load_marked(self, text: Json) -> Any:
+        from pydantic import ValidationError
+
+        try:
+            given = unmarked(text)
+        except ValueError as error:
+            raise DoesNotFit([("$", str(error))]) from None
+        try:
+            return self._adapter.validate_python(given)
+        except ValidationError as error:
+            if raised_by_the_user(error):
+                raise
+            raise DoesNotFit(self._problems(error)) from None
 
     def reveal(self, value: Any) -> Any:
         try:
             return self._adapter.dump_python(value, by_alias=True, warnings=False)
         except Exception:  # the user's serializers may do anything
             return None
+
+    def unread(self, text: Json, value: Any) -> list[Unread]:
+        from durably_cli.values.unread import unread  # not for results
+
+        try:
+            return unread(self._annotation, value, json.loads(text))
+        except Exception:  # of attributes that are code of the user's: nothing is known then
+            return []
 
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         from pydantic.errors import PydanticInvalidForJsonSchema
@@ -81,11 +110,36 @@ class Typed:
             return {}
         return _as_json(schema)
 
+    def _problems(self, error: ValidationError) -> list[tuple[str, str]]:
+        return [
+            (path_of(each["loc"]), each["msg"] + self._typed_wrong(each))
+            for each in error.errors(include_url=False, include_context=False)
+        ]
+
+    def _typed_wrong(self, problem: ErrorDetails) -> str:
+        """Which name was typed wrong, if this is one of the problems that come of that."""
+        kind, name, given = problem["type"], problem["loc"][-1:], problem["input"]
+        if not name or kind not in ("missing", "extra_forbidden"):
+            return ""
+        from durably_cli.values.unread import nearest
+
+        names = safely(lambda typed: _named_in(typed.schema("validation")), self) or set()
+        if kind == "missing":
+            near = nearest(str(name[0]), given.keys() - names if isinstance(given, dict) else ())
+            return f": it has {near!r}, which is no field" if near else ""
+        near = nearest(str(name[0]), names)
+        return f": did you mean {near!r}?" if near else ""
+
     def _why_not(self, value: Any, error: Exception) -> str:
         declared = self._annotation
         if isinstance(declared, type) and not isinstance(value, declared):
             was = _type_name(type(value))
             return f"it is a {was}, and its declared type is {_type_name(declared)}"
+        if isinstance(error, UnicodeDecodeError) or "utf-8" in str(error):
+            return (
+                "bytes that are not UTF-8 cannot be keys, nor be of a type that would read them "
+                "back otherwise: make them a text, such as their base64"
+            )
         message = " ".join(str(error).removeprefix("Pydantic serializer warnings:").split())
         return f"it does not fit its declared type: {message}"
 
@@ -105,7 +159,7 @@ def _as_json(schema: object) -> dict[str, Any]:
 
     try:
         try:
-            text = to_json(schema)
+            text: str = to_json(schema)
         except (TypeError, ValueError, RecursionError):
             text = to_any_json(schema, inf_nan_mode="strings", fallback=repr_of).decode()
         found = None if is_too_deep(text) else json.loads(text)
@@ -121,17 +175,15 @@ def _as_json(schema: object) -> dict[str, Any]:
     return found
 
 
-def _problems(error: ValidationError) -> list[tuple[str, str]]:
-    return [
-        (
-            "".join(
-                f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"]
-            ).removeprefix(".")
-            or "$",
-            each["msg"],
-        )
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
+def _named_in(schema: object) -> set[str]:
+    """The names of all fields in a JSON Schema, at whatever depth."""
+    if isinstance(schema, list):
+        return {name for each in schema for name in _named_in(each)}
+    if not isinstance(schema, dict):
+        return set()
+    properties = schema.get("properties")
+    names = set(properties) if isinstance(properties, dict) else set()
+    return names.union(*map(_named_in, schema.values()))
 
 
 def _type_name(annotation: Any) -> str:

@@ -137,3 +137,82 @@ def test_a_field_named_as_another_ones_off_flag_has_its_own(project: Project) ->
     """)
     assert project.run("trigger", "work", "--no-cache").out == "[false,true]\n"
     assert project.run("trigger", "work", "--cache").out == "[true,false]\n"
+
+
+def test_a_field_that_the_job_does_not_take_is_said_with_the_nearest_name(shop: Project) -> None:
+    said = "the input of order has no field 'cuont', which is passed over: did you mean 'count'?"
+    for given in (("-p", "cuont:=2", "--item", "tea"), ("-i", '{"item": "tea", "cuont": 2}')):
+        result = shop.run("trigger", "order", *given)
+        assert said in result.err.splitlines()
+        assert json.loads(result.out)["count"] == 1
+    assert shop.run("trigger", "order", "-q", "-p", "cuont:=2", "--item", "tea").err == ""
+    wrong = shop.run("trigger", "order", "-p", "itme=tea", expect=65)
+    assert "item: Field required: it has 'itme', which is no field" in wrong.err
+    assert "--item" in shop.run("trigger", "order", "--itme", "tea", expect=2).err
+
+
+def test_a_quiet_failure_and_a_resume_say_what_the_job_does_not_take(project: Project) -> None:
+    text = """
+        class Order(BaseModel):
+            item: str
+
+        @define_job
+        def order(step: Step, payload: Order) -> None:
+            raise RuntimeError("not yet")
+    """
+    project.job(text, "order")
+    report = project.run("trigger", "order", "-q", "-p", "item=tea", "-p", "itme=x", expect=1).err
+    assert "  unread   the input of order has no field 'itme'" in report
+    project.job(text.replace("item: str", "items: str = ''"), "order")
+    resumed = project.run("resume", "@last", expect=1).err
+    assert "has no field 'item', which is passed over: did you mean 'items'?" in resumed
+
+
+NESTED = """
+    from pathlib import Path
+
+    class Nested(BaseModel):
+        rows: list[list[int]] = []
+        pair: tuple[str, int] = ("", 0)
+        pairs: list[tuple[str, int]] | None = None
+        perhaps: tuple[Path, bool] | None = None
+        words: tuple[str, ...] = ()
+
+    @define_job
+    def nested(step: Step, payload: Nested) -> dict:
+        return payload.model_dump(mode="json", exclude_defaults=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (("--rows", "[1, 2]", "--rows", "[3]"), {"rows": [[1, 2], [3]]}),
+        (("--pair", "1", "--pair", "2"), {"pair": ["1", 2]}),
+        (("--pair", '["1", 2]'), {"pair": ["1", 2]}),
+        (("--pairs", '["a", 1]', "--pairs", '["b", 2]'), {"pairs": [["a", 1], ["b", 2]]}),
+        (("--perhaps", "x", "--perhaps", "true"), {"perhaps": ["sub/x", True]}),
+        (("--words", "1", "--words", "[2"), {"words": ["1", "[2"]}),
+    ],
+)
+def test_lists_of_lists_and_tuples_are_given_by_flag(
+    project: Project, args: tuple[str, ...], expected: dict[str, object]
+) -> None:
+    project.job(NESTED, "nested")
+    folder = project.root / "sub"
+    folder.mkdir()
+    given = json.loads(project.run("trigger", "nested", *args, cwd=folder).out)
+    assert {name: given[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "args", [("--pair", "a\udcff"), ("--perhaps", "a\udcff"), ("-p", "x=\udcff")]
+)
+def test_an_argument_that_is_no_utf_8_is_refused_with_what_to_do(
+    project: Project, args: tuple[str, ...]
+) -> None:
+    project.job(NESTED, "nested")
+    said = project.run("trigger", "nested", *args, expect=65).err
+    assert "is not UTF-8, and a journal holds text" in said
+    assert "another name, or a link" in said
+    assert project.runs() == []

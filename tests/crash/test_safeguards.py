@@ -60,8 +60,8 @@ def create(store: Store) -> Journal:
 class Job:
     """What is executed for KEYED: nothing ever is."""
 
-    def settle(self, given: Json) -> ReadyInput:
-        return ReadyInput(given)
+    def settle(self, given: Json, *, is_compared: bool) -> ReadyInput:
+        return ReadyInput(given, canonical=given)
 
     def work(self, input: Json) -> BoundHandler:
         raise AssertionError("the run is executed")

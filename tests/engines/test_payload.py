@@ -734,3 +734,31 @@ def test_a_default_that_no_schema_can_have_is_no_talk(project: Project) -> None:
     )
     for command in ("jobs",), ("trigger", "work", "--b", "2", "-q"):
         assert project.run(*command).err == ""
+
+
+def test_what_an_eq_raises_while_inputs_are_compared_is_told(project: Project) -> None:
+    project.job(
+        """
+        class Odd(str):
+            def __ne__(self, other):
+                raise LookupError("not to be compared")
+
+        from pydantic import ConfigDict, field_validator
+
+        class Input(BaseModel):
+            what: str = ""
+
+            @field_validator("what")
+            @classmethod
+            def make(cls, what):
+                return Odd(what)
+
+        @define_job
+        def work(step: Step, payload: Input) -> int:
+            return 1
+        """
+    )
+    words = ("trigger", "work", "--what", "x")
+    project.run(*words)
+    told = project.run(*words, "--idempotency-key", "k", expect=65).err
+    assert "LookupError: not to be compared" in told and "in __ne__" in told

@@ -109,8 +109,8 @@ class _Job:
     def __init__(self, handler: Handler, world: World, kill_after: int) -> None:
         self._handler, self._world, self._left = handler, world, kill_after
 
-    def settle(self, given: Json) -> ReadyInput:
-        return ReadyInput(given, NO_SECRETS)
+    def settle(self, given: Json, *, is_compared: bool) -> ReadyInput:
+        return ReadyInput(given, NO_SECRETS, canonical=given)
 
     def work(self, input: Json) -> BoundHandler:
         def call(step: Step) -> Json:

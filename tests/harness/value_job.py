@@ -17,6 +17,7 @@ from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, PrivateAttr, RootModel, computed_field
 from typing_extensions import TypedDict
@@ -130,6 +131,7 @@ class LoudDict(dict[str, int]):
 
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 123456)
+REPEATED = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=1)
 EAST = timezone(timedelta(hours=5, minutes=30))
 
 
@@ -180,6 +182,8 @@ KEPT: dict[str, Made] = {
     "more than 64 KiB": (lambda: ["x" * 70_000, 1.5], None),
     "more than 64 KiB of models": (lambda: [Base(x=n) for n in range(9000)], list[Base]),
     "bytes": (lambda: b"bytes", bytes),
+    "bytes that are no UTF-8": (lambda: [b"\xff\0", b"text"], list[bytes]),
+    "a datetime of a zone": (lambda: REPEATED, datetime),
     "a tuple": (lambda: (1, "a"), tuple[int, str]),
     "tuples in a list": (lambda: [(1, 2), (3, 4)], list[tuple[int, int]]),
     "a set": (lambda: {1, 2, 3}, set[int]),

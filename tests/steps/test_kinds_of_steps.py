@@ -71,8 +71,8 @@ def test_its_result_is_handed_back_without_a_wait() -> None:
 def test_one_that_was_begun_before_goes_on() -> None:
     log = MemoryLog()
     waiting = StepWaiting("nap", "2026-11-23T03:00:00.000Z", "2026-11-23T04:00:00.000Z")
-    plan = Sleep("nap", 3600).plan(Past({}, {"nap": waiting}))
-    Driver(log.append, Past({}, {}), Stop(), lambda name: None).carry_out(plan)
+    past = Past({}, {"nap": waiting})
+    Driver(log.append, past, Stop(), lambda name: None).perform(Sleep("nap", 3600))
     assert [type(event) for event in log.events] == [StepCompleted]
 
 

@@ -116,3 +116,82 @@ def test_every_run_that_is_executed_is_stopped_whatever_others_have_ended() -> N
         second.__exit__(None, None, None)
     assert stopped == ["second"]
     assert not signals._noted.stops
+
+
+STOPPED = """
+import signal
+from typing import Annotated
+from pydantic import Field, PlainSerializer, PlainValidator
+
+def at(place: str, given: object = 1) -> object:
+    if place != os.environ.get("STOPPED"):
+        return given
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    except BaseException:  # as a library does
+        raise ValueError(f"{place} is broken") from None
+
+class Named:
+    def __set_name__(self, owner: object, name: str) -> None:
+        at("import")
+
+class Importing:
+    name = Named()
+
+class Payload(BaseModel):
+    made: int = Field(default_factory=lambda: at("factory"))
+    read: Annotated[int, PlainValidator(lambda given: at("validator", given))] = 1
+
+class Result(BaseModel):
+    written: Annotated[int, PlainSerializer(lambda given: at("serializer", given))] = 1
+
+@define_job
+def stopping(step: Step, payload: Payload) -> str:
+    step.run("first", at, "step", returns=int)
+    step.run("second", Result)
+    at("handler")
+    return "done"
+"""
+
+
+@pytest.mark.parametrize(
+    "place", ["import", "factory", "validator", "serializer", "step", "handler"]
+)
+def test_what_the_code_of_a_job_makes_of_a_signal_is_no_error_of_the_job(
+    project: Project, place: str
+) -> None:
+    project.job(STOPPED)
+    trigger = ("trigger", "stopping", "-p", "read=1", "--idempotency-key", "k")
+    stopped = project.run(*trigger, expect=143, env={**project.env, "STOPPED": place})
+    assert "interrupted" in stopped.err
+    assert "broken" not in stopped.err
+    if place in ("serializer", "step", "handler"):
+        events = project.run("inspect", "@last", "--events").out
+        assert "failed" not in events
+        assert "run.interrupted" in events
+    assert project.run(*trigger).out == '"done"\n'
+
+
+def test_a_signal_that_a_finalizer_gets_stops_the_run_all_the_same(project: Project) -> None:
+    project.job(
+        """
+        import signal
+
+        class Finalized:
+            def __del__(self) -> None:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(60)
+
+        @define_job
+        def finalizing(step: Step, payload: dict) -> None:
+            finalized = Finalized()
+            del finalized
+            effect("went on")
+            time.sleep(60)
+            effect("not stopped")
+        """
+    )
+    stopped = project.run("trigger", "finalizing", expect=143)
+    assert project.effects == ["went on"]
+    assert "Exception ignored" not in stopped.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections import OrderedDict, deque
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -151,6 +152,8 @@ def deep() -> list[Any]:
         ("a\ud800", UNDECLARED, "$", "lone surrogate"),
         ({"k": ["\udfff"]}, UNDECLARED, "$['k'][0]", "lone surrogate"),
         ("\ud83d\ude00", UNDECLARED, "$", "would come back as"),
+        (os.fsdecode(b"a\xff"), str, "$", "return os.fsencode(name), declared as bytes"),
+        ([Path("a"), Path(os.fsdecode(b"a\xff"))], list[Path], "$[1]", "a file that is not UTF-8"),
         ({1: 1, "1": 2}, UNDECLARED, "$", "the key 1 would come back as '1'"),
         ({1: 1}, UNDECLARED, "$", "the key 1 would come back as '1'"),
         ({True: 1}, UNDECLARED, "$", "would come back"),

@@ -28,12 +28,14 @@ from durably_cli.values.strict_json import to_json
 class Claim(NamedTuple):
     """The run that a key stands for, and the sha256 of the input it was claimed with.
 
-    `deleted` is when its run was deleted, if it was.
+    `deleted` is when its run was deleted, if it was, and `canonical_sha256` that of the input's
+    canonical form; a claim of an earlier durably has none.
     """
 
     run: str
     input_sha256: str
     deleted: str | None = None
+    canonical_sha256: str | None = None
 
 
 class Claims:
@@ -130,7 +132,8 @@ class Claims:
             text = file.read()
         try:
             found = json.loads(text)
-            claim = Claim(found["run"], found["input_sha256"], found.get("deleted"))
+            others = map(found.get, ("deleted", "canonical_sha256"))
+            claim = Claim(found["run"], found["input_sha256"], *others)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise _unreadable(path) from None
         if not isinstance(claim.run, str) or not ids.is_id(claim.run):
@@ -139,18 +142,11 @@ class Claims:
 
     def _written(self, path: Path, claim: Claim) -> Path:
         """A temporary file that holds the claim, on disk."""
-        fd, temporary = files.create(self._temporary, path.name)
         fields = {name: value for name, value in claim._asdict().items() if value is not None}
-        try:
-            with files.with_path(path):
-                files.write_all(fd, (to_json(fields) + "\n").encode("ascii"))
-                files.sync(fd)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-        finally:
-            os.close(fd)
-        return temporary
+        with files.with_path(path):
+            return files.written(
+                self._temporary, path.name, (to_json(fields) + "\n").encode("ascii")
+            )
 
 
 def _unreadable(path: Path) -> JournalError:

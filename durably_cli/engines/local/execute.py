@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from durably_cli.engines.local import who, working_folder
 from durably_cli.engines.local.own_journal import OwnJournal
@@ -39,13 +39,20 @@ from durably_cli.system.process import this
 from durably_cli.values.strict_json import Json
 from durably_cli.version import __version__
 
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
+
 
 class BoundHandler(NamedTuple):
-    """What to execute: a handler with its input bound, the sha256 of its code, known secrets."""
+    """What to execute: a handler with its input bound, the sha256 of its code, known secrets.
+
+    `unread` are fields of the input that the job's model passes over.
+    """
 
     call: Callable[[Step], Json]
     source: str | None
     secrets: Secrets = NO_SECRETS
+    unread: Sequence[Unread] = ()
 
 
 class Watcher(Protocol):
@@ -63,7 +70,8 @@ class LiveRun:
 
     `dropped` is the size of the torn tail that was left behind, `saved_as` the file that still has
     it, `secrets` what is to be masked in all that is shown of it, `discards` which steps are to be
-    executed again, `own` the journal to be read once it was executed.
+    executed again, `own` the journal to be read once it was executed, `unread` the fields of the
+    input that the job's model passes over.
     """
 
     def __init__(
@@ -75,6 +83,7 @@ class LiveRun:
         saved_as: str | None = None,
         secrets: Secrets = NO_SECRETS,
         discards: tuple[str, ...] = (),
+        unread: Sequence[Unread] = (),
     ) -> None:
         self.journal, self.state = journal, state
         self.past = past or Past({}, {})
@@ -84,6 +93,7 @@ class LiveRun:
         self.discards: tuple[str, ...] = discards
         self.dropped, self.saved_as, self.secrets = dropped, saved_as, secrets
         self.own: OwnJournal | None = None
+        self.unread = unread
 
     @property
     def run_id(self) -> str:
@@ -127,7 +137,7 @@ def _end_of(
 ) -> RunCompleted | RunHasFailed:
     """Call the handler; the event that ends the run. What ends only the attempt passes through."""
     try:
-        output = _called(work, step)
+        output = _called(work, step, stop)
         if isinstance(stop.cause, JournalLost):  # which the handler has swallowed
             raise stop.cause
         step.raise_refused()
@@ -147,9 +157,10 @@ def _end_of(
     return RunCompleted(output, clock.now())
 
 
-def _called(work: BoundHandler, step: Step) -> Json:
-    """What the handler returns. Of a process that it forked this is the end, with nothing written.
+def _called(work: BoundHandler, step: Step, stop: Stop) -> Json:
+    """What the handler returns; after a stop, whatever it raises is that.
 
+    Of a process that it forked this is the end, with nothing written.
     Such a child ends as one of a plain program does: by its own exit code, or a traceback and 1.
     """
     owner = this.pid
@@ -157,6 +168,7 @@ def _called(work: BoundHandler, step: Step) -> Json:
         output = work.call(step)
     except BaseException as error:
         if this.pid == owner:
+            stop.check()
             raise
         if issubclass(type(error), SystemExit):
             raise ChildEnds(SystemExit.__dict__["code"].__get__(error)) from None

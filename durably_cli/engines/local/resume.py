@@ -43,8 +43,8 @@ from durably_cli.values.strict_json import Json
 class Runnable(Protocol):
     """What is needed of a job to execute it."""
 
-    def settle(self, given: Json) -> ReadyInput:
-        """The input to make the run with. InvalidInput if the job's model rejects it."""
+    def settle(self, given: Json, *, is_compared: bool) -> ReadyInput:
+        """The input to make the run with, or to compare. InvalidInput if the model rejects it."""
 
     def work(self, input: Json) -> BoundHandler:
         """The handler with this input bound. InvalidInput if the job's model rejects it."""
@@ -202,7 +202,7 @@ def _attempt(
     known = None if have_files else Checkpoint(state, run.mark)
     with run:
         dropped = reading.torn.size if reading.torn else 0
-        owned = LiveRun(run, state, past, dropped, saved_as, work.secrets, tuple(redo))
+        owned = LiveRun(run, state, past, dropped, saved_as, work.secrets, tuple(redo), work.unread)
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return _Attempt(owned, known)

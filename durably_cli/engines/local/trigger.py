@@ -9,7 +9,8 @@ The order of locks, which keeps any number of processes from waiting in a circle
   before it is waited for.
 - Resume (module `resume`): run, slot, key.
 
-No job is imported before the run is this process's to execute, or known not to exist.
+No job is imported before the run is this process's to execute, or known not to exist, unless the
+key was claimed with another text: only the job's model can say whether the inputs are equal.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 
 from durably_cli import hints
@@ -25,6 +27,7 @@ from durably_cli.engines.local.execute import LiveRun, execute
 from durably_cli.engines.local.resume import Observer, Runnable, TriggerResult, resume_held
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import Turn, key_taken, slot_taken, turn_of
+from durably_cli.engines.local.view import whole_input
 from durably_cli.engines.local.who import host
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition, OnConflict, Request
@@ -56,6 +59,7 @@ class _Trigger:
         self._store, self._request, self._load, self._observer = store, request, load, observer
         self._claims = Claims(store.root)
         self._input_sha256 = canonical_sha256(request.input)
+        self._canonical_sha256: str | None = None
 
     def end(self) -> TriggerResult:
         run_id = self._claimed_run()
@@ -64,10 +68,18 @@ class _Trigger:
         if run_id is not None:
             self._check_never_was(run_id)
         job = self._load(None if run_id is None else self._of_before(run_id))
-        settled = job.settle(self._request.input)
+        settled = self._settled(job)
         _refuse_secrets(self._request, settled.secrets)
         with turn_of(self._store.root, self._request.concurrency_key) as turn:
             return self._begin(run_id or ids.new(), job, settled, turn)
+
+    def _settled(self, job: Runnable) -> ReadyInput:
+        """The input as the job's model reads it; with a key its canonical form is known then."""
+        has_key = self._request.idempotency_key is not None
+        settled = job.settle(self._request.input, is_compared=has_key)
+        if has_key:
+            self._canonical_sha256 = canonical_sha256(self._request.canonical or settled.canonical)
+        return settled
 
     def _begin(self, run_id: str, job: Runnable, settled: ReadyInput, turn: Turn) -> TriggerResult:
         """Slot, key, claim, create, and wait for the key if another run has it."""
@@ -84,7 +96,8 @@ class _Trigger:
             return self._join(created.run)
         with run:
             self._check_still_claimed(run, created)
-            owned = LiveRun(run, RunState(created), secrets=settled.secrets)
+            state = RunState(created)
+            owned = LiveRun(run, state, secrets=settled.secrets, unread=settled.unread)
             self._observer.owns(owned)
             turn.rename_run(created.run)
             if ahead is not None:
@@ -133,7 +146,8 @@ class _Trigger:
             return None
         if claim.deleted:
             raise _deleted(self._request.job, key, claim)
-        if claim.input_sha256 != self._input_sha256 and not self._is_of_before(claim):
+        is_same = claim.input_sha256 == self._input_sha256 or self._is_of_before(claim)
+        if not is_same and not self._is_equal(claim):
             raise Conflict(
                 f"the idempotency key {key!r} of {self._request.job} was used with another input, "
                 f"for run {ids.short(claim.run)}",
@@ -151,6 +165,23 @@ class _Trigger:
         created = self._store.created(claim.run)
         return created is not None and not created.folder
 
+    def _is_equal(self, claim: Claim) -> bool:
+        """Does the job's model read the input of the claim as it reads this one?
+
+        InvalidInput if it rejects this one, and what the import of the job raises.
+        """
+        job = self._load(None)
+        self._settled(job)
+        if claim.canonical_sha256 == self._canonical_sha256:
+            return True
+        created = self._store.created(claim.run)  # of before, or the model has another field now
+        with suppress(InvalidInput):
+            if created is not None:
+                there = whole_input(self._store.path_of(claim.run), created)
+                read = job.settle(there, is_compared=True).canonical
+                return canonical_sha256(read) == self._canonical_sha256
+        return False
+
     def _of_before(self, run_id: str) -> RunCreated | None:
         """The run that durably 0.1 had claimed the key for, and is made as it would have been.
 
@@ -158,7 +189,7 @@ class _Trigger:
         """
         claim = self._claims.find(self._request.job, self._request.idempotency_key or "")
         before = self._request.input_of_before
-        if before is None or claim is None or claim.input_sha256 == self._input_sha256:
+        if before is None or claim is None or claim.input_sha256 != canonical_sha256(before):
             return None
         self._request = self._request._replace(input=before, folder="", input_of_before=None)
         self._input_sha256 = claim.input_sha256
@@ -181,10 +212,13 @@ class _Trigger:
         key = self._request.idempotency_key
         if key is None:
             return run_id
-        if not self._claims.make(self._request.job, key, Claim(run_id, self._input_sha256)):
+        if not self._claims.make(self._request.job, key, self._new_claim(run_id)):
             run_id = self._claimed_run() or run_id
         self._claims.sync()
         return run_id
+
+    def _new_claim(self, run_id: str) -> Claim:
+        return Claim(run_id, self._input_sha256, canonical_sha256=self._canonical_sha256)
 
     def _check_still_claimed(self, run: Journal, created: RunCreated) -> None:
         """Withdraw a run that was made after another process had executed and deleted it."""
