@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ import pytest
 from durably_cli.engines.local.store import Store
 from durably_cli.system import ids
 from tests.conftest import Project
+from tests.harness.places import looks
 from tests.harness.sample_journals import COMPLETED, Sample, resealed
 from tests.harness.strategies import lines_of
 
@@ -86,16 +86,6 @@ def unfinished_lines(run: str) -> list[bytes]:
     return lines_of([UNFINISHED[0]._replace(run=run), *UNFINISHED[1:]], run)
 
 
-def fingerprint(folder: Path) -> dict[str, str]:
-    """Each file below the folder, with the sha256 of its bytes and its times and mode."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        status = path.lstat()
-        digest = sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-        found[str(path)] = f"{digest} {status.st_mode:o} {status.st_ino} {status.st_mtime_ns}"
-    return found
-
-
 def damage_some(store: Store) -> dict[str, Damage]:
     """A run of each kind of damage at each of some lines."""
     damaged = {}
@@ -116,7 +106,7 @@ def test_damaged_runs_are_refused_by_every_command_with_their_place(
     (healthy,) = work.runs()
     store, effects = store_of(work), work.effects
     damaged = damage_some(store)
-    before = fingerprint(work.data)
+    before = looks(work.data)
     listed = {run["id"]: run for run in work.runs()}
     assert listed.pop(healthy["id"]) == healthy
     assert listed.keys() == damaged.keys()
@@ -133,7 +123,7 @@ def test_damaged_runs_are_refused_by_every_command_with_their_place(
             reason = result.err.partition(where)[2].partition("\n")[0]
             assert reason in listed[run]["reason"], result
             assert reason in found[run]["detail"], result
-    assert fingerprint(work.data) == before
+    assert looks(work.data) == before
     assert work.effects == effects, "a damaged run was executed"
     count(len(damaged))
 
@@ -147,11 +137,11 @@ def check_torn_tail_is_dropped_and_told(project: Project, cut: int) -> None:
     path = put(store, run, b"".join(lines)[:cut])
     whole = sum(end - 1 <= cut for end in sample.ends)
     torn = max(0, cut - sample.ends[whole - 1])
-    untouched = fingerprint(project.data)
+    untouched = looks(project.data)
     assert project.inspect(run)["status"] in ("interrupted", "failed")
     told = project.run("verify", run).out
     assert (f"a crash left {torn} byte" in told) is (torn > 0), told
-    assert fingerprint(project.data) == untouched
+    assert looks(project.data) == untouched
     assert project.run("resume", run).out == "3\n"
     is_done = whole >= 4
     expected = ["two", "three"] if is_done else ["one", "two", "three"]
@@ -182,13 +172,13 @@ def test_a_run_of_a_newer_durably_is_listed_and_never_executed(work: Project, co
         lines, len(lines), lambda body: body.replace(b"run.started", b"run.dreamed"), strange
     )
     put(store, strange, b"".join(dreamed))
-    before = fingerprint(work.data)
+    before = looks(work.data)
     statuses = {run["id"]: run["status"] for run in work.runs()}
     assert statuses[newer] == "unreadable"
     assert statuses[strange] in ("interrupted", "failed")
     for run in newer, strange:
         assert "upgrade durably" in work.run("resume", run, expect=74).err
     assert "run.dreamed" in work.run("inspect", strange, "--events").out
-    assert fingerprint(work.data) == before
+    assert looks(work.data) == before
     assert work.effects == effects
     count(2)
