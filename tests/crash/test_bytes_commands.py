@@ -45,6 +45,11 @@ def flipped(run: str, line: int) -> list[bytes]:
     return [*lines[: line - 1], bytes(data), *lines[line:]]
 
 
+def edited(run: str, line: int) -> list[bytes]:
+    lines = unfinished_lines(run)
+    return [*lines[: line - 1], lines[line - 1].replace(b'"at":"2', b'"at":"3', 1), *lines[line:]]
+
+
 def lost(run: str, line: int) -> list[bytes]:
     lines = unfinished_lines(run)
     return lines[: line - 1] + lines[line:]
@@ -55,7 +60,7 @@ def misnumbered(run: str, line: int) -> list[bytes]:
     return resealed(unfinished_lines(run), line, lambda body: body.replace(old, new, 1), run)
 
 
-KINDS: tuple[Callable[[str, int], list[bytes]], ...] = (flipped, lost, misnumbered)
+KINDS: tuple[Callable[[str, int], list[bytes]], ...] = (flipped, edited, lost, misnumbered)
 """What else damages a journal is the reader's to see, which every command has: test_bytes."""
 
 
