@@ -228,4 +228,4 @@ def _named(event: str) -> str:
     kind, _, step = event.partition(" ")
     if kind in ("step.completed", "step.failed"):
         return f"the {'result' if kind == 'step.completed' else 'failure'} of step {step!r}"
-    return f"its {kind} event"
+    return f"its {kind.removesuffix('.large')} event"
