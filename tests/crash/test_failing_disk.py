@@ -33,7 +33,8 @@ JOB = """
         moment("before the first step", payload)
         for n in range(4):
             tokens.append(step.run(f"step-{n}", once, n, payload)[:32])
-            os.write(int(os.environ["ACKS"]), f"{n} {tokens[-1]}\\n".encode())
+            with open(os.environ["ACKS"], "a") as file:
+                file.write(f"{n} {tokens[-1]}\\n")
             moment(f"after step {n}", payload)
         return tokens
 

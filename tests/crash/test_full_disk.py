@@ -9,35 +9,19 @@ from __future__ import annotations
 import random
 import resource
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import Result, disk_ends_at
-from tests.harness.full_disks import PAGE, small_disk
+from tests.conftest import Result
+from tests.harness.full_disks import SmallDisk, small_disk
 from tests.harness.ledger import Ledger
-from tests.harness.system_calls import journal_of
 
-RECORDS = {
-    "run.started": "its run.started event",
-    "step.started step-1": "its step.started event",
-    "step.completed step-1": "the result of step 'step-1'",
-    "run.completed": "its run.completed event",
-}
-OFFSETS = 128
 DIGITS = 8
 """By how much a journal can be longer than the last one: pids and durations have their digits."""
-
-EXECUTED = {"run.started": 0, "step.started step-1": 1, "step.completed step-1": 2}
-
-
-def start_of(record: str, journal: bytes) -> int:
-    """Where this record begins."""
-    kind, _, step = record.partition(" ")
-    name = f',"name":"{step}"' if step else ""
-    return journal.rindex(b"\n", 0, journal.index(f'"type":"{kind}"{name}'.encode())) + 1
 
 
 def check_stopped(ledger: Ledger, result: Result, codes: tuple[int, ...] = (74,)) -> None:
@@ -68,6 +52,15 @@ def go_on(ledger: Ledger, *args: str, steps: int = 3) -> None:
         ledger.check_output(ledger.attempt(*args), steps)
 
 
+@contextmanager
+def on_a_small_disk(ledger: Ledger, folder: Path, options: str = "size=1m") -> Iterator[SmallDisk]:
+    """The ledger, with its data on a disk of its own."""
+    with small_disk(folder, options) as disk:
+        ledger.project.env["DURABLY_DATA_DIR"] = str(disk.data)
+        ledger.project.data = disk.data
+        yield disk
+
+
 def begin_anew(ledger: Ledger) -> None:
     shutil.rmtree(ledger.project.data, ignore_errors=True)
     ledger.project.effects_path.unlink(missing_ok=True)
@@ -75,70 +68,30 @@ def begin_anew(ledger: Ledger) -> None:
     ledger.acknowledged.clear()
 
 
-def padded(size: int) -> tuple[str, ...]:
-    return "trigger", "ledger", "-p", f"pad={'x' * size}"
-
-
-class PageEnds:
-    """A disk that has room for the first page of a journal, and a journal that ends as it likes."""
-
-    def __init__(self, root: Path) -> None:
-        self.ledger = Ledger(root)
-        self.root = root / "disk"
-        self.ledger.check_output(self.ledger.attempt(*padded(1000)))
-        self._journal = journal_of(self.ledger).read_bytes()
-
-    def length(self, record: str) -> int:
-        """How long the record is."""
-        start = start_of(record, self._journal)
-        return self._journal.index(b"\n", start) + 1 - start
-
-    def random_offset(self, record: str) -> int:
-        """A place that is in the record for sure."""
-        return random.randrange(DIGITS, self.length(record) - DIGITS)
-
-    def meet(self, record: str, offset: int, *, look: bool) -> None:
-        """The disk ends at this byte of the record."""
-        ledger = self.ledger
+def test_a_disk_that_is_full_at_any_page_of_a_run(
+    tmp_path: Path, count: Callable[[int], None]
+) -> None:
+    ledger = Ledger(tmp_path / "bench")
+    args, pages = ("trigger", "ledger", "-p", "size:=1000"), 0
+    while True:
         begin_anew(ledger)
-        args = padded(1000 + PAGE - offset - start_of(record, self._journal))
-        with small_disk(self.root) as disk:
-            ledger.project.env["DURABLY_DATA_DIR"] = str(disk.data)
-            ledger.project.data = disk.data
-            disk.leave(pages=2)  # of project.json, and of the journal
+        with on_a_small_disk(ledger, tmp_path / "disk") as disk:
+            disk.leave(pages)
             result = ledger.attempt(*args)
+            if result.code == 0:
+                break
             check_stopped(ledger, result)
-            assert f"{RECORDS[record]} was not saved" in result.err
-            assert len(ledger.made) == EXECUTED.get(record, 3)
-            left = journal_of(ledger).stat().st_size - (PAGE - offset)
-            assert abs(left) < DIGITS, "what was begun is still there"
-            check_stopped(ledger, ledger.attempt("resume", "@last"))
-            if look:
-                check_can_be_looked_at(ledger)
+            check_can_be_looked_at(ledger)
             disk.make_space()
             go_on(ledger, *args)
+            pages += 1
+    assert pages > 1
+    count(pages)
 
 
-def test_a_disk_that_ends_at_some_bytes_of_some_records(
-    tmp_path: Path, count: Callable[[int], None]
-) -> None:
-    ends = PageEnds(tmp_path / "bench")
-    for record in RECORDS:
-        ends.meet(record, ends.random_offset(record), look=record == "run.started")
-    count(len(RECORDS))
-
-
-@pytest.mark.campaign
-def test_a_disk_that_ends_at_each_of_128_bytes_of_a_result(
-    tmp_path: Path, count: Callable[[int], None]
-) -> None:
-    ends = PageEnds(tmp_path / "bench")
-    assert ends.length("step.completed step-1") > OFFSETS + 2 * DIGITS
-    for offset in range(DIGITS, DIGITS + OFFSETS):
-        ends.meet("step.completed step-1", offset, look=offset % 16 == 0)
-    for record in random.choices(list(RECORDS), k=OFFSETS):
-        ends.meet(record, ends.random_offset(record), look=False)
-    count(2 * OFFSETS)
+def files_end_at(size: int) -> Callable[[], object]:
+    """For `attempt`: no file of the process can grow beyond so many bytes."""
+    return partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 ONE_STEP = ("trigger", "ledger", "-p", "steps:=1")
@@ -150,22 +103,26 @@ class FileEnds:
     def __init__(self, root: Path) -> None:
         self.ledger = Ledger(root)
         self.ledger.check_output(self.ledger.attempt(*ONE_STEP), 1)
-        self.size = journal_of(self.ledger).stat().st_size
+        self.size = self.ledger.journal().stat().st_size
 
     def meet(self, size: int) -> None:
         """No file can grow beyond so many bytes, in a trigger."""
         begin_anew(self.ledger)
-        result = self.ledger.attempt(*ONE_STEP, **disk_ends_at(size))
+        result = self.ledger.attempt(*ONE_STEP, before=files_end_at(size))
         if size < self.size - DIGITS or result.code:
             check_stopped(self.ledger, result)
+            left = b"".join(map(Path.read_bytes, self.ledger.journals()))
+            assert left[-1:] in (b"", b"\n"), "what was begun is still there"
         go_on(self.ledger, *ONE_STEP, steps=1)
 
     def meet_in_resume(self, size: int) -> None:
         """The same, in a trigger and then again in the resume."""
         begin_anew(self.ledger)
-        self.ledger.attempt(*ONE_STEP, **disk_ends_at(size))
+        self.ledger.attempt(*ONE_STEP, before=files_end_at(size))
         if self.ledger.journals():
-            check_stopped(self.ledger, self.ledger.attempt("resume", "@last", **disk_ends_at(size)))
+            check_stopped(
+                self.ledger, self.ledger.attempt("resume", "@last", before=files_end_at(size))
+            )
             check_can_be_looked_at(self.ledger)
         go_on(self.ledger, *ONE_STEP, steps=1)
 
@@ -198,9 +155,7 @@ def without_inodes(ledger: Ledger, folder: Path, inodes: int) -> bool:
     """The disk has room for so many names; was that enough?"""
     args = ("trigger", "ledger", "--idempotency-key", "k")
     begin_anew(ledger)
-    with small_disk(folder, f"size=1m,nr_inodes={inodes}") as disk:
-        ledger.project.env["DURABLY_DATA_DIR"] = str(disk.data)
-        ledger.project.data = disk.data
+    with on_a_small_disk(ledger, folder, f"size=1m,nr_inodes={inodes}") as disk:
         result = ledger.attempt(*args)
         if result.code:
             check_stopped(ledger, result)
@@ -234,10 +189,9 @@ def test_a_disk_without_inodes_at_every_number(
     count(inodes - 2)
 
 
-def descriptors(number: int) -> dict[str, Any]:
+def descriptors(number: int) -> Callable[[], object]:
     """For `attempt`: the process can have so many descriptors."""
-    limits = number, number
-    return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits)}
+    return partial(resource.setrlimit, resource.RLIMIT_NOFILE, (number, number))
 
 
 def test_too_few_descriptors_from_the_first_up(
@@ -247,7 +201,7 @@ def test_too_few_descriptors_from_the_first_up(
     faults = 0
     for args in (("trigger", "ledger", "-p", "fails:=1"), ("resume", "@last")):
         number = 5  # with fewer, Python itself cannot read a module
-        while (result := ledger.attempt(*args, **descriptors(number))).code in (74, 77, 78):
+        while (result := ledger.attempt(*args, before=descriptors(number))).code in (74, 77, 78):
             check_stopped(ledger, result, (74, 77, 78))
             number, faults = number + 1, faults + 1
         assert number > 6, result
@@ -261,9 +215,7 @@ def test_a_disk_that_is_read_only_before_a_trigger_and_a_resume(
     tmp_path: Path, count: Callable[[int], None]
 ) -> None:
     ledger = Ledger(tmp_path / "bench")
-    with small_disk(tmp_path / "disk") as disk:
-        ledger.project.env["DURABLY_DATA_DIR"] = str(disk.data)
-        ledger.project.data = disk.data
+    with on_a_small_disk(ledger, tmp_path / "disk") as disk:
         assert ledger.attempt("trigger", "ledger", "-p", "fails:=1").code == 1
         made = {n: set(tokens) for n, tokens in ledger.made.items()}
         (ledger.project.root / "mended").touch()

@@ -40,7 +40,7 @@ JOB = """
         return names["fail"]
 """
 
-AT_ONCE = 8
+AT_ONCE = 16
 WIDE = {"COLUMNS": "600", "TERM": "xterm"}
 GROUPS = [PAYLOADS[start : start + AT_ONCE] for start in range(0, len(PAYLOADS), AT_ONCE)]
 
@@ -159,7 +159,7 @@ def say_no(screens: Screens, place: str, text: str, *, terminal: bool) -> None:
 def test_an_argument_that_is_wrong_is_said_as_text(
     screens: Screens, place: str, count: Callable[[int], None]
 ) -> None:
-    chosen = [random.choice(ARGUMENTS), PAYLOADS[0], PAYLOADS[35], SURROGATES[0]]
+    chosen = [random.choice(ARGUMENTS), SURROGATES[0]]
     for number, text in enumerate(chosen):
         say_no(screens, place, text, terminal=number % 2 == 1)
     count(len(chosen))
@@ -233,7 +233,7 @@ def test_what_a_job_says_of_itself_is_offered_as_text(
     count(2 * len(texts))
 
 
-FOLDERS = ("P0\x1b[8mQ", "P1\x9b2JQ", "P2\u202eQ", "P3[bold]Q", "P4\nQ", "P5\udcffQ", "P6\rQ")
+FOLDERS = ("P0\x1b[8mQ P1\x9b2JQ P2\u202eQ", "P3[bold]Q P4\nQ P5\udcffQ P6\rQ")
 
 
 @pytest.mark.parametrize("text", FOLDERS, ids=ascii)

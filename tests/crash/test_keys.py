@@ -87,7 +87,7 @@ def test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not(
     exclusive: Project, count: Callable[[int], None]
 ) -> None:
     with Warm(exclusive) as warm:
-        count(compete_and_kill(exclusive, warm, rounds=12))
+        count(compete_and_kill(exclusive, warm, rounds=6))
 
 
 @pytest.mark.campaign

@@ -54,10 +54,10 @@ def kill(tmp_path: Path, kills: int) -> Counter[str]:
     return phases
 
 
-def test_runs_killed_at_200_random_moments_execute_no_acknowledged_step_again(
+def test_runs_killed_at_random_moments_execute_no_acknowledged_step_again(
     tmp_path: Path, count: Callable[[int], None]
 ) -> None:
-    count(kill(tmp_path, 200).total())
+    count(kill(tmp_path, 120).total())
 
 
 @pytest.mark.campaign

@@ -16,7 +16,6 @@ from tests.harness.hostilities import HOSTILITIES
 from tests.harness.ledger import EXIT_CODES
 from tests.harness.places import (
     OLD_RUN,
-    READING,
     STRANGER,
     Home,
     looks,
@@ -197,28 +196,6 @@ def test_another_projects_store_is_no_hindrance(mine: Home, count: Callable[[int
         ended = mine.run("list", cwd=new)
         assert ended.code == 0, f"{hostility}: {ended}"
     count(len(NOT_PLAIN))
-
-
-def test_reading_commands_change_nothing(mine: Home, count: Callable[[int], None]) -> None:
-    commands = mine.commands()
-    mine.restore()
-    home = mine.project.root.parent
-
-    def all_but_the_index() -> dict[str, object]:
-        """A cache, which `inspect @last/JOB` makes."""
-        found = looks(home)
-        cache = str(mine.project.cache)
-        return {path: look for path, look in found.items() if not path.startswith(cache)}
-
-    before = all_but_the_index()
-    for name in READING:
-        for terminal in (False, True):
-            ended = mine.run(*commands[name], terminal_out=terminal)
-            assert ended.code == 0, (name, ended)
-            assert all_but_the_index() == before, name
-    mine.run("list", env=mine.project.env | {"_DURABLY_COMPLETE": "complete_bash"})
-    assert all_but_the_index() == before
-    count(2 * len(READING))
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])

@@ -1,22 +1,24 @@
 """What a run did and what it was acknowledged, as seen from outside of the tool.
 
-Each execution of a step appends a line to an effects file, and each acknowledgement goes down a
-pipe that the test reads. The journal is never asked.
+Each execution of a step appends a line to one file, each acknowledgement to another. The journal is
+never asked.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tests.conftest import DURABLY, Project, Result
+from durably_cli.__main__ import main
+from tests.conftest import Project, Result
+from tests.harness import forking
+from tests.harness.forking import How
+from tests.harness.places import remove
 
 JOB = """
     import uuid
@@ -40,7 +42,8 @@ JOB = """
         return token + "x" * size
 
     def acknowledge(line: str) -> None:
-        os.write(int(os.environ["ACKS"]), f"{line}\\n".encode())
+        with open(os.environ["ACKS"], "a") as file:
+            file.write(f"{line}\\n")
 """
 
 EXIT_CODES = frozenset((0, 1, 2, 4, 5, 65, 74, 75, 77, 78, 129, 130, 143))
@@ -53,41 +56,34 @@ class Ledger:
         root.mkdir(parents=True)
         self.project = Project(root)
         self.project.job(JOB, "ledger")
+        self._acks = root / "acknowledged"
+        self.project.env["ACKS"] = str(self._acks)
         self.made: dict[str, set[str]] = {}
         self.acknowledged: dict[str, str] = {}
         self.attempts = 0
 
-    def attempt(
-        self,
-        *args: str,
-        under: tuple[str, ...] = (),
-        command: tuple[str, ...] = DURABLY,
-        **popen: Any,
-    ) -> Result:
-        """Run `durably *args`, under another program if given, and enter what it did.
+    def attempt(self, *args: str, before: Callable[[], object] | None = None) -> Result:
+        """Run `durably *args` in a process that does something before, and enter what it did.
 
-        `command` is what is run in place of durably, if that is wrapped. AssertionError if it
-        executed what was acknowledged before, or took a result for another.
+        AssertionError if it executed what was acknowledged before, or took a result for another.
         """
-        before = len(self.project.effects)
-        reads, writes = os.pipe()
-        with open(reads, encoding="ascii") as pipe:
-            done = subprocess.run(
-                (*under, *command, *args),
-                cwd=self.project.root,
-                env=self.project.env | {"ACKS": str(writes)},
-                pass_fds=(writes,),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=120,
-                **popen,
-            )
-            os.close(writes)
-            acknowledgements = pipe.read().splitlines()
-        result = Result(done.returncode, done.stdout, done.stderr)
-        self._enter(self.project.effects[before:], acknowledgements, result)
+        effects, acknowledged = len(self.project.effects), len(self._acknowledgements())
+
+        def act() -> None:
+            sys.argv = ["durably", *args]
+            if before:
+                before()
+            main()
+
+        how = How(self.project.root, self.project.env, seconds=120)
+        ended = forking.call(how, act)
+        result = Result(ended.code, ended.out.decode(), ended.err.decode())
+        lines = self._acknowledgements()[acknowledged:]
+        self._enter(self.project.effects[effects:], lines, result)
         return result
+
+    def _acknowledgements(self) -> list[str]:
+        return self._acks.read_text().splitlines() if self._acks.exists() else []
 
     def _enter(self, effects: list[str], acknowledgements: list[str], result: Result) -> None:
         self.attempts += 1
@@ -111,6 +107,11 @@ class Ledger:
         """The journals that there are."""
         return list(self.project.data.glob("*/runs/*/*.jsonl"))
 
+    def journal(self) -> Path:
+        """The only journal there is."""
+        (journal,) = self.journals()
+        return journal
+
     def acknowledge(self, steps: set[str]) -> None:
         """Enter that these were acknowledged, although the pipe was not reached any more."""
         for n in steps - self.acknowledged.keys():
@@ -128,7 +129,7 @@ class Ledger:
         """The run came to its end, with the results that were acknowledged."""
         assert result.code == 0, result
         tokens = json.loads(result.out)
-        assert {str(n): token for n, token in enumerate(tokens)} == self.acknowledged
+        assert {str(n): token[:32] for n, token in enumerate(tokens)} == self.acknowledged
         assert len(tokens) == steps
 
 
@@ -140,10 +141,12 @@ def _newest(effects: list[str], n: str) -> str:
 class Snapshot:
     """A ledger as it is now, to go back to before each fault."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, file: str) -> None:
+        """`file` is one of the project's folder that commands make."""
         self._ledger = ledger
         self._copy = ledger.project.root.parent / "snapshot"
-        self._parts = (ledger.project.data, ledger.project.effects_path)
+        project = ledger.project
+        self._parts = (project.data, project.effects_path, project.root / file)
         self._books = dict(ledger.made), dict(ledger.acknowledged)
         self._copy.mkdir()
         for part in self._parts:
@@ -154,9 +157,9 @@ class Snapshot:
         """The ledger as it was."""
         ledger = self._ledger
         for part in self._parts:
-            _remove(part)
+            remove(part)
             _copy(self._copy / part.name, part)
-        _remove(ledger.project.root / "mended")
+        remove(ledger.project.root / "mended")
         made, acknowledged = self._books
         ledger.made = {n: set(tokens) for n, tokens in made.items()}
         ledger.acknowledged = dict(acknowledged)
@@ -169,10 +172,3 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target)
     elif source.exists():
         shutil.copy2(source, target)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -17,10 +17,9 @@ import re
 from pathlib import Path
 
 from durably_cli.journal.blobs import is_file_name
-from tests.harness.system_calls import SYNCS, WRITES, Call
+from tests.harness.system_calls import NAMINGS, SYNCS, WRITES, Call
 
-_PATHS = re.compile(r'"(/[^"]*)"')
-_TOKEN = re.compile(r', "(\d+) [0-9a-f]{32}\\n"')
+_TOKEN = re.compile(r"(\d+) [0-9a-f]{32}\n")
 
 
 class Order:
@@ -50,18 +49,18 @@ class Order:
                 self._write(call)
             elif call.name in SYNCS:
                 self._sync(call.file)
-            elif call.name in ("link", "linkat", "rename", "renameat", "renameat2"):
-                self._name(call.name, *_PATHS.findall(call.arguments)[-2:])
-            elif call.name in ("mkdir", "mkdirat"):
-                self._put(_PATHS.findall(call.arguments)[-1])
-            elif call.name in ("unlink", "unlinkat", "rmdir"):
-                self._remove(_PATHS.findall(call.arguments)[-1])
+            elif call.name in NAMINGS:
+                self._name(call.name, call.file, call.target)
+            elif call.name == "mkdir":
+                self._put(call.file)
+            elif call.name in ("unlink", "rmdir"):
+                self._remove(call.file)
         assert self._journal not in self._unsynced_files, "the end of the run is not on disk"
         assert not self._unsynced_names, f"these are not on disk: {self._unsynced_names}"
         return self
 
     def _write(self, call: Call) -> None:
-        token = _TOKEN.search(call.arguments)
+        token = _TOKEN.fullmatch(call.data)
         if call.file.startswith(self._data):
             self._unsynced_files.add(call.file)
             if call.event:

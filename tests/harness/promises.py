@@ -53,7 +53,8 @@ JOB = """
 
     def acknowledge(line: str) -> None:
         size = os.stat(os.environ["WRITE_LOG"]).st_size
-        os.write(int(os.environ["ACKS"]), f"{line} {size}\\n".encode())
+        with open(os.environ["ACKS"], "a") as file:
+            file.write(f"{line} {size}\\n")
 """
 
 

@@ -1,7 +1,7 @@
 """The seeded bugs: one safeguard after the other switched off, and the parts that must see it.
 
 In the order of what they harm: the disk, screens, the journal, values, locks. Where the attribute
-that is replaced is now, is said in one place for each: `module:attribute`.
+that is replaced is now, is said in one place for each: `module:attribute`, below `durably_cli`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,29 @@ from typing import Any
 from tests.harness.seeding import SeededBug, during, nothing
 
 SEEDED_BUGS: list[SeededBug] = []
+UNCHANGED = SeededBug("unchanged", "durably_cli.version:__version__", (), lambda found: found)
+"""What is the same with it as without it."""
+
+Faulty = Callable[[Any], Any]
+
+POWER = "power_cuts.py::test_every_promise_outlives_a_power_cut"
+FAILING = "failing_disk.py::test_a_run_whose_disk_fails_stops_and_loses_nothing"
+ORDER = "system_calls.py::test_the_order_of_system_calls"
+FAILED_SYNC = "system_calls.py::test_a_failed_sync_of_a_result_is_told_and_never_tried_again"
+SHOWN = "hostile_text.py::test_what_a_run_holds_is_shown_as_text"
+DRAWN = "hostile_text.py::test_json_gives_it_back_and_pages_and_pictures_hold_it_as_text"
+NO_PLAIN_FILE = "places.py::test_a_run_that_is_no_plain_file_is_unreadable_and_hides_no_other"
+BIT = "bytes.py::test_every_flipped_bit_is_damage_at_its_line"
+CUT = "bytes.py::test_a_cut_at_every_byte_keeps_every_whole_line_and_drops_the_rest_as_torn"
+REFUSED = "bytes_commands.py::test_damaged_runs_are_refused_by_every_command_with_their_place"
+TORN = "bytes_commands.py::test_a_run_cut_at_any_byte_is_resumed_and_told_what_was_dropped"
+KILLS = "kills.py::test_runs_killed_at_random_moments_execute_no_acknowledged_step_again"
+TURNS = "keys.py::test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not"
+CHILDREN = "processes_left_behind.py::"
+OUTLIVING = CHILDREN + "test_children_that_outlive_a_killed_owner_do_not_hold_its_run"
+TAKING = CHILDREN + "test_children_that_live_or_have_ended_take_no_run_from_its_owner"
+SAFEGUARD = "safeguards.py::test_"
+FOUND_END = SAFEGUARD + "an_end_that_another_process_wrote_is_synced_before_it_is_acted_on"
 
 
 def bug_named(name: str) -> SeededBug:
@@ -30,39 +53,33 @@ def bug_named(name: str) -> SeededBug:
     raise LookupError(f"there is no seeded bug {name!r}")
 
 
-def seeded(
-    name: str, place: str, *caught_by: str
-) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
+def seeded(name: str, place: str, *caught_by: str) -> Callable[[Faulty], Faulty]:
     """List a bug: the function takes what is at the place, and gives the faulty one."""
 
-    def add(faulty: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        SEEDED_BUGS.append(SeededBug(name, place, caught_by, faulty))
+    def add(faulty: Faulty) -> Faulty:
+        SEEDED_BUGS.append(SeededBug(name, f"durably_cli.{place}", caught_by, faulty))
         return faulty
 
     return add
 
 
-UNCHANGED = SeededBug("unchanged", "durably_cli.version:__version__", (), lambda found: found)
-"""What is the same with it as without it."""
+def instead(other: Any) -> Faulty:
+    """Something else stands there."""
+    return lambda _: other
+
+
+def within(path: str, other: Any = nothing) -> Faulty:
+    """The function is there, and while it is called one of its globals is another one."""
+    return lambda call: during(call, path, other)
+
+
+seeded("no fdatasync", "system.files:sync", POWER, FAILING, ORDER)(instead(nothing))
+seeded("no folder sync", "system.files:sync_folder", POWER, ORDER)(instead(nothing))
 
 
 @seeded(
-    "no fdatasync",
-    "durably_cli.system.files:sync",
-    "power_cuts.py::test_every_promise_outlives_a_power_cut",
-    "failing_disk.py::test_a_run_whose_disk_fails_stops_and_loses_nothing",
-    "system_calls.py::test_the_order_of_system_calls",
-)
-def _(sync: Any) -> Any:
-    return nothing
-
-
-@seeded(
-    "sync retried after a failure",
-    "durably_cli.system.files:sync",
-    "failing_disk.py::test_a_run_whose_disk_fails_stops_and_loses_nothing[FAULT-ext4]",
-    "failing_disk.py::test_a_run_whose_disk_fails_stops_and_loses_nothing[FAULT-xfs]",
-    "system_calls.py::test_a_failed_sync_of_a_result_is_told_and_never_tried_again",
+    *("sync retried after a failure", "system.files:sync"),
+    *(f"{FAILING}[FAULT-ext4]", f"{FAILING}[FAULT-xfs]", FAILED_SYNC),
 )
 def _(sync: Any) -> Any:
     def again(fd: int) -> None:
@@ -74,50 +91,53 @@ def _(sync: Any) -> Any:
     return again
 
 
-@seeded(
-    "rename without sync",
-    "durably_cli.journal.ownership:_replaced",
-    "power_cuts.py::test_every_promise_outlives_a_power_cut",
-    "system_calls.py::test_the_order_of_system_calls[resume]",
-)
-def _(replaced: Any) -> Any:
-    return during(replaced, "files.sync", nothing)
+for name, place, path, *caught_by in (
+    ("rename without sync", "journal.ownership:_replaced", "sync", POWER, f"{ORDER}[resume]"),
+    (
+        *("line 0 not synced before its name", "journal.ownership:create_journal", "sync"),
+        *(POWER, f"{ORDER}[create]"),
+    ),
+    (
+        *("a kept original not synced", "journal.ownership:keep_original", "sync_folder"),
+        f"{ORDER}[repair]",
+    ),
+    (
+        *("the file of a large result not synced", "journal.blobs:Blobs.put", "sync"),
+        f"{ORDER}[large result]",
+    ),
+    (
+        *("the folder of a large result not synced", "journal.blobs:Blobs.put", "sync_folder"),
+        f"{ORDER}[large result]",
+    ),
+    (
+        "a removal not synced before what belongs to the run goes",
+        *("engines.local.remove:remove", "sync_folder", f"{ORDER}[delete]"),
+    ),
+    (
+        "what an import brings not synced before its journal has its name",
+        *("engines.local.import_:_publish", "sync_folder", f"{ORDER}[adopt]"),
+    ),
+):
+    seeded(name, place, *caught_by)(within(f"files.{path}"))
+
+seeded(
+    *("a new folder not synced in its parent", "system.files:make_folder", f"{ORDER}[create]"),
+)(within("sync_folder"))
+
+seeded(
+    *("a claim not synced by who finds or buries it", "engines.local.claims:Claims.sync"),
+    *(f"{ORDER}[{name}]" for name in ("create for a claim", "delete", "adopt")),
+)(instead(nothing))
+
+seeded(
+    *("no truncate on error", "journal.writer:Journal._cut_back", FAILED_SYNC),
+    "full_disk.py::test_files_that_end_at_some_bytes",
+)(within("os.ftruncate"))
 
 
 @seeded(
-    "line 0 not synced before its name",
-    "durably_cli.journal.ownership:create_journal",
-    "power_cuts.py::test_every_promise_outlives_a_power_cut",
-    "system_calls.py::test_the_order_of_system_calls[create]",
-)
-def _(create: Any) -> Any:
-    return during(create, "files.sync", nothing)
-
-
-@seeded(
-    "no folder sync",
-    "durably_cli.system.files:sync_folder",
-    "power_cuts.py::test_every_promise_outlives_a_power_cut",
-    "system_calls.py::test_the_order_of_system_calls",
-)
-def _(sync_folder: Any) -> Any:
-    return nothing
-
-
-@seeded(
-    "no truncate on error",
-    "durably_cli.journal.writer:Journal._cut_back",
-    "system_calls.py::test_a_failed_sync_of_a_result_is_told_and_never_tried_again",
-    "full_disk.py::test_a_disk_that_ends_at_some_bytes_of_some_records",
-)
-def _(cut_back: Any) -> Any:
-    return during(cut_back, "os.ftruncate", nothing)
-
-
-@seeded(
-    "a key claimed after its run",
-    "durably_cli.engines.local.trigger:_Trigger._claim",
-    "system_calls.py::test_the_order_of_system_calls[claim and create]",
+    *("a key claimed after its run", "engines.local.trigger:_Trigger._claim"),
+    f"{ORDER}[claim and create]",
 )
 def _(claim: Any) -> Any:
     def claim_later(trigger: Any, run_id: str) -> str:
@@ -134,29 +154,7 @@ def _(claim: Any) -> Any:
     return claim_later
 
 
-@seeded(
-    "a found claim is not synced",
-    "durably_cli.engines.local.claims:Claims.sync",
-    "system_calls.py::test_the_order_of_system_calls[create for a claim]",
-)
-def _(sync: Any) -> Any:
-    return nothing
-
-
-@seeded(
-    "a new folder not synced in its parent",
-    "durably_cli.system.files:make_folder",
-    "system_calls.py::test_the_order_of_system_calls[create]",
-)
-def _(make_folder: Any) -> Any:
-    return during(make_folder, "sync_folder", nothing)
-
-
-@seeded(
-    "step.started not written",
-    "durably_cli.engines.local.recorder:Recorder.__call__",
-    "system_calls.py::test_the_order_of_system_calls[create]",
-)
+@seeded("step.started not written", "engines.local.recorder:Recorder.__call__", f"{ORDER}[create]")
 def _(record: Any) -> Any:
     from durably_cli.journal.events import StepStarted
 
@@ -167,8 +165,7 @@ def _(record: Any) -> Any:
 
 @seeded(
     "step.completed written before the function is called",
-    "durably_cli.engines.local.recorder:Recorder.__call__",
-    "system_calls.py::test_the_order_of_system_calls[create]",
+    *("engines.local.recorder:Recorder.__call__", f"{ORDER}[create]"),
 )
 def _(record: Any) -> Any:
     from durably_cli.journal.events import StepCompleted, StepStarted
@@ -181,11 +178,7 @@ def _(record: Any) -> Any:
     return record_both
 
 
-@seeded(
-    "markup printed",
-    "durably_cli.render.lines:visible",
-    "hostile_text.py::test_what_a_run_holds_is_shown_as_text",
-)
+@seeded("markup printed", "render.lines:visible", SHOWN)
 def _(visible: Any) -> Any:
     def rendered(text: str) -> str:
         from rich.markup import render
@@ -195,101 +188,49 @@ def _(visible: Any) -> Any:
     return rendered
 
 
-@seeded(
-    "control characters printed",
-    "durably_cli.render.words:_spelled",
-    "hostile_text.py::test_what_a_run_holds_is_shown_as_text",
-)
-def _(spelled: Any) -> Any:
-    return lambda character: character
-
-
-@seeded(
-    "bidi shown raw",
-    "durably_cli.render.words:_spelled",
-    "hostile_text.py::test_what_a_run_holds_is_shown_as_text",
-)
+@seeded("bidi shown raw", "render.words:_spelled", SHOWN)
 def _(spelled: Any) -> Any:
     bidi = "\u202d\u202e\u2066\u2067"
     return lambda character: character if character in bidi else spelled(character)
 
 
-@seeded(
-    "HTML not escaped",
-    "durably_cli.render.page:escape",
-    "hostile_text.py::test_json_gives_it_back_and_pages_and_pictures_hold_it_as_text",
-)
-def _(escape: Any) -> Any:
-    return lambda text: text
+seeded("control characters printed", "render.words:_spelled", SHOWN)(instead(str))
+seeded("HTML not escaped", "render.page:escape", DRAWN)(instead(str))
+seeded("SVG not escaped", "render.svg:escape", DRAWN)(instead(lambda text, entities: text))
 
 
-@seeded(
-    "SVG not escaped",
-    "durably_cli.render.svg:escape",
-    "hostile_text.py::test_json_gives_it_back_and_pages_and_pictures_hold_it_as_text",
-)
-def _(escape: Any) -> Any:
-    return lambda text, entities: text
-
-
-def _opened_without(flag: int, open_existing: Any) -> Any:
+def opened_without(flag: int) -> Faulty:
     """The function, whose `os.open` is not given this flag."""
     real = os.open
-    return during(
-        open_existing,
-        "os.open",
-        lambda path, flags, *more: real(path, flags & ~flag, *more),
-    )
+    return within("os.open", lambda path, flags, *more: real(path, flags & ~flag, *more))
 
 
-@seeded(
-    "links followed",
-    "durably_cli.system.files:open_existing",
+seeded(
+    *("links followed", "system.files:open_existing"),
     "places.py::test_a_claim_that_is_a_link_stands_for_no_run",
+)(opened_without(os.O_NOFOLLOW))
+seeded("a FIFO waited on", "system.files:open_existing", f"{NO_PLAIN_FILE}[fifo]")(
+    opened_without(os.O_NONBLOCK)
 )
-def _(open_existing: Any) -> Any:
-    return _opened_without(os.O_NOFOLLOW, open_existing)
-
-
-@seeded(
-    "any kind of file opened",
-    "durably_cli.system.files:open_existing",
-    "places.py::test_a_run_that_is_no_plain_file_is_unreadable_and_hides_no_other",
+seeded("any kind of file opened", "system.files:open_existing", NO_PLAIN_FILE)(
+    within("stat.S_ISREG", lambda mode: True)
 )
-def _(open_existing: Any) -> Any:
-    return during(open_existing, "stat.S_ISREG", lambda mode: True)
-
-
-@seeded(
-    "a FIFO waited on",
-    "durably_cli.system.files:open_existing",
-    "places.py::test_a_run_that_is_no_plain_file_is_unreadable_and_hides_no_other[fifo]",
-)
-def _(open_existing: Any) -> Any:
-    return _opened_without(os.O_NONBLOCK, open_existing)
-
-
-@seeded(
-    "ids not checked",
-    "durably_cli.engines.local.bundle:_head",
+seeded(
+    *("ids not checked", "engines.local.bundle:_head"),
     "names.py::test_a_bundle_leads_nowhere",
-)
-def _(head: Any) -> Any:
-    return during(head, "ids.is_id", lambda text: True)
-
-
-@seeded(
-    "names of jobs not checked",
-    "durably_cli.project.discovery:NAME",
+)(within("ids.is_id", lambda text: True))
+seeded(
+    *("names of jobs not checked", "project.discovery:NAME"),
     "names.py::test_a_name_leads_nowhere_but_into_the_store",
-)
-def _(name: Any) -> Any:
-    return re.compile(".+", re.DOTALL)
+)(instead(re.compile(".+", re.DOTALL)))
+seeded(
+    *("umask decides", "system.files:create"),
+    "places.py::test_folders_and_files_are_private_whatever_the_umask",
+)(within("os.fchmod"))
 
 
 @seeded(
-    "list imports the jobs",
-    "durably_cli.cli.commands.list_:run_list",
+    *("list imports the jobs", "cli.commands.list_:run_list"),
     "job_modules.py::test_only_commands_that_run_jobs_import_them",
 )
 def _(run_list: Any) -> Any:
@@ -302,21 +243,7 @@ def _(run_list: Any) -> Any:
     return load_and_list
 
 
-@seeded(
-    "umask decides",
-    "durably_cli.system.files:create",
-    "places.py::test_folders_and_files_are_private_whatever_the_umask",
-)
-def _(create: Any) -> Any:
-    return during(create, "os.fchmod", nothing)
-
-
-@seeded(
-    "crc not checked",
-    "durably_cli.journal.codec:decode",
-    "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
-    "bytes_commands.py::test_16_damaged_runs_are_refused_by_every_command_with_their_place",
-)
+@seeded("crc not checked", "journal.codec:decode", BIT, REFUSED)
 def _(decode: Any) -> Any:
     size, crc32 = decode.__globals__["CRC_BYTES"], decode.__globals__["crc32"]
 
@@ -328,10 +255,9 @@ def _(decode: Any) -> Any:
 
 
 @seeded(
-    "seq not checked",
-    "durably_cli.journal.codec:decode",
+    *("seq not checked", "journal.codec:decode"),
     "bytes_resealed.py::test_a_wrong_seq_with_the_right_checksum_is_damage_at_every_line",
-    "bytes_commands.py::test_16_damaged_runs_are_refused_by_every_command_with_their_place",
+    REFUSED,
 )
 def _(decode: Any) -> Any:
     def decode_any(data: bytes, seq: int, previous: int) -> Any:
@@ -341,18 +267,14 @@ def _(decode: Any) -> Any:
     return decode_any
 
 
-@seeded("duplicate keys accepted", "durably_cli.journal.codec:DECODER", "bytes_resealed.py")
+@seeded("duplicate keys accepted", "journal.codec:DECODER", "bytes_resealed.py")
 def _(decoder: Any) -> Any:
     return json.JSONDecoder(parse_constant=decoder.parse_constant, parse_float=decoder.parse_float)
 
 
 @seeded(
-    "bad lines skipped",
-    "durably_cli.journal.reader:JournalReader._last_of",
-    "bytes.py::test_a_cut_at_every_byte_keeps_every_whole_line_and_drops_the_rest_as_torn",
-    "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
-    "fuzz.py",
-    "state_machine.py",
+    *("bad lines skipped", "journal.reader:JournalReader._last_of"),
+    *(CUT, BIT, "fuzz.py", "state_machine.py"),
 )
 def _(judge: Any) -> Any:
     def skip(reading: Any, file: Any, data: bytes, reason: str) -> Iterator[Any]:
@@ -362,12 +284,7 @@ def _(judge: Any) -> Any:
     return skip
 
 
-@seeded(
-    "a torn tail appended to",
-    "durably_cli.journal.ownership:_copy",
-    "bytes_commands.py::test_a_run_cut_at_any_byte_is_resumed_and_told_what_was_dropped",
-    "state_machine.py",
-)
+@seeded("a torn tail appended to", "journal.ownership:_copy", TORN, "state_machine.py")
 def _(copy: Any) -> Any:
     def copy_all(source: int, target: int, reading: Any) -> Any:
         end, lacks_newline = os.fstat(source).st_size, reading.lacks_newline
@@ -376,11 +293,7 @@ def _(copy: Any) -> Any:
     return copy_all
 
 
-@seeded(
-    "checksums of plain steps not looked at",
-    "durably_cli.journal.fast_codec:_alike",
-    "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
-)
+@seeded("checksums of plain steps not looked at", "journal.fast_codec:_alike", BIT)
 def _(alike: Any) -> Any:
     def alike_if_no_checksums(some: Any, others: Any) -> int:
         return len(others) if isinstance(others[0], int) else alike(some, others)
@@ -388,11 +301,7 @@ def _(alike: Any) -> Any:
     return alike_if_no_checksums
 
 
-@seeded(
-    "newline required",
-    "durably_cli.journal.reader:JournalReader._event",
-    "bytes.py::test_a_cut_at_every_byte_keeps_every_whole_line_and_drops_the_rest_as_torn",
-)
+@seeded("newline required", "journal.reader:JournalReader._event", CUT)
 def _(event: Any) -> Any:
     def event_of_all_but_a_byte(reading: Any, data: bytes) -> Any:
         return event(reading, data if data.endswith(b"\n") else data[:-1])
@@ -400,89 +309,55 @@ def _(event: Any) -> Any:
     return event_of_all_but_a_byte
 
 
-@seeded(
-    "damage taken for a torn tail",
-    "durably_cli.journal.reader:is_cut_short",
-    "bytes.py::test_every_flipped_bit_is_damage_at_its_line",
+seeded(
+    *("damage taken for a torn tail", "journal.reader:is_cut_short", BIT),
     "bytes.py::test_bytes_that_no_crash_leaves_are_damage",
-)
-def _(is_cut_short: Any) -> Any:
-    return lambda rest, seq: True
-
-
-@seeded(
-    "a torn tail taken for damage",
-    "durably_cli.journal.reader:has_zeroed_sector",
+)(instead(lambda rest, seq: True))
+seeded(
+    *("a torn tail taken for damage", "journal.reader:has_zeroed_sector"),
     "bytes.py::test_zeroed_sectors_of_the_unsynced_tail_in_every_pattern_are_a_torn_tail",
     "state_machine.py",
-)
-def _(has_zeroed_sector: Any) -> Any:
-    return lambda rest, offset: False
-
-
-@seeded(
-    "a durable event dropped with a torn tail",
-    "durably_cli.journal.reader:DURABLE",
+)(instead(lambda rest, offset: False))
+seeded(
+    *("a durable event dropped with a torn tail", "journal.reader:DURABLE"),
     "bytes.py::test_a_zeroed_sector_with_a_durable_event_behind_it_is_damage",
-)
-def _(durable: Any) -> Any:
-    return frozenset()
+)(instead(frozenset()))
 
 
 @seeded(
-    "raw value on the first run",
-    "durably_cli.steps.call:FunctionCall._as_json",
+    *("raw value on the first run", "steps.call:FunctionCall._as_json"),
     "values.py::test_every_value_is_the_same_on_the_first_run_and_on_the_replay",
 )
 def _(as_json: Any) -> Any:
     return lambda call, value: (as_json(call, value)[0], value)
 
 
-@seeded(
-    "what comes back different is not refused",
-    "durably_cli.values.convert:difference",
+seeded(
+    *("what comes back different is not refused", "values.convert:difference"),
     "values.py::test_what_json_would_change_is_refused_with_its_place_and_the_fix",
-)
-def _(difference: Any) -> Any:
-    return nothing
+)(instead(nothing))
 
 
 @seeded(
-    "a result taken for a reference",
-    "durably_cli.journal.writer:belongs_in_a_file",
-    "values.py",
-    "state_machine.py",
+    *("a result taken for a reference", "journal.writer:belongs_in_a_file"),
+    *("values.py", "state_machine.py"),
 )
 def _(belongs_in_a_file: Any) -> Any:
     limit = belongs_in_a_file.__globals__["LIMIT"]
     return lambda result: len(result) > limit
 
 
-@seeded(
-    "a removed run's key not buried",
-    "durably_cli.engines.local.claims:Claims.bury",
-    "state_machine.py",
+seeded("a removed run's key not buried", "engines.local.claims:Claims.bury", "state_machine.py")(
+    instead(nothing)
 )
-def _(bury: Any) -> Any:
-    return nothing
-
-
-@seeded(
-    "no lock",
-    "durably_cli.system.locks:acquire",
+seeded(
+    *("no lock", "system.locks:acquire"),
     "many_at_once.py::test_6_resumes_of_one_run_are_one_execution_and_6_who_list_it_see_it_whole",
-    "processes_left_behind.py::test_children_that_live_or_have_ended_take_no_run_from_its_owner",
-    "keys.py::test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not",
-)
-def _(acquire: Any) -> Any:
-    return during(acquire, "_set", lambda fd, wait: True)
+    *(TAKING, TURNS),
+)(within("_set", lambda fd, wait: True))
 
 
-@seeded(
-    "unlock in the child",
-    "durably_cli.system.locks:Lock.close",
-    "processes_left_behind.py::test_children_that_live_or_have_ended_take_no_run_from_its_owner",
-)
+@seeded("unlock in the child", "system.locks:Lock.close", TAKING)
 def _(close: Any) -> Any:
     unlocked = close.__globals__["_flock"](fcntl.F_UNLCK)
 
@@ -494,11 +369,7 @@ def _(close: Any) -> Any:
     return unlock_and_close
 
 
-@seeded(
-    "children keep locks",
-    "durably_cli.system.locks:_mine",
-    "processes_left_behind.py::test_children_that_outlive_a_killed_owner_do_not_hold_its_run",
-)
+@seeded("children keep locks", "system.locks:_mine", OUTLIVING)
 def _(mine: Any) -> Any:
     class OfThisProcess(weakref.WeakSet[Any]):
         """Those that this very process has added: it does not know of what it was forked with."""
@@ -515,8 +386,7 @@ def _(mine: Any) -> Any:
 
 
 @seeded(
-    "exists-then-create",
-    "durably_cli.system.files:publish",
+    *("exists-then-create", "system.files:publish"),
     "many_at_once.py::test_a_trigger_that_is_stopped_at_each_call_while_another_has_its_key_makes_no_second_run",
 )
 def _(publish: Any) -> Any:
@@ -529,49 +399,24 @@ def _(publish: Any) -> Any:
     return during(publish, "os.link", rename_if_free)
 
 
-@seeded(
-    "a concurrency key not locked",
-    "durably_cli.engines.local.turns:Turn._lock_or_holder",
-    "keys.py::test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not",
+seeded("a concurrency key not locked", "engines.local.turns:Turn._lock_or_holder", TURNS)(
+    within("_open", lambda path: os.open(path.parent, os.O_TMPFILE | os.O_RDWR))
 )
-def _(lock_or_holder: Any) -> Any:
-    def open_another(path: Path) -> int:
-        return os.open(path.parent, os.O_TMPFILE | os.O_RDWR)
-
-    return during(lock_or_holder, "_open", open_another)
-
-
-@seeded(
-    "inode not checked by who waited",
-    "durably_cli.system.locks:Lock.names",
-    "kills.py::test_runs_killed_at_200_random_moments_execute_no_acknowledged_step_again",
+seeded("inode not checked by who waited", "system.locks:Lock.names", KILLS)(
+    instead(lambda lock, path: True)
 )
-def _(names: Any) -> Any:
-    return lambda lock, path: True
+seeded(
+    *("replay switched off", "engines.local.resume:gather"),
+    *("processes.py::test_a_step_that_ends_in_an_odd_way[leaves at once]", KILLS),
+)(instead(lambda events, results: events))
+seeded(
+    *("signals raised inside an append", "journal.writer:Journal.append"),
+    "system_calls.py::test_a_signal_at_each_call_stops_the_run_which_goes_on",
+)(lambda append: append.__wrapped__)
 
 
 @seeded(
-    "replay switched off",
-    "durably_cli.engines.local.resume:gather",
-    "processes.py::test_a_step_that_ends_in_an_odd_way[leaves at once]",
-    "kills.py::test_runs_killed_at_200_random_moments_execute_no_acknowledged_step_again",
-)
-def _(remember: Any) -> Any:
-    return lambda events, results: events
-
-
-@seeded(
-    "signals raised inside an append",
-    "durably_cli.journal.writer:Journal.append",
-    "signals.py::test_a_signal_at_each_call_stops_the_run_which_goes_on",
-)
-def _(append: Any) -> Any:
-    return append.__wrapped__
-
-
-@seeded(
-    "a second signal ignored",
-    "durably_cli.system.signals:_handle",
+    *("a second signal ignored", "system.signals:_handle"),
     "terminals.py::test_ctrl_c_typed_twice_ends_the_process_at_once_and_the_run_can_be_resumed",
 )
 def _(handle: Any) -> Any:
@@ -579,37 +424,19 @@ def _(handle: Any) -> Any:
     return lambda signum, frame: handle(signum, frame) if noted.signum is None else None
 
 
-@seeded(
-    "durations by the wall clock",
-    "durably_cli.steps.call:perf_counter",
+seeded(
+    *("durations by the wall clock", "steps.call:perf_counter"),
     "clocks.py::test_a_run_is_completed_and_told_of_whatever_the_clock_shows[going back]",
-)
-def _(perf_counter: Any) -> Any:
-    return time.time
+)(instead(time.time))
+seeded(
+    *("an older original taken for this one", "journal.ownership:keep_original"),
+    f"{SAFEGUARD}each_repair_keeps_an_original_of_its_own",
+)(within("os.path.samefile", lambda *_: True))
 
 
 @seeded(
-    "an older original taken for this one",
-    "durably_cli.journal.ownership:keep_original",
-    "safeguards.py::test_each_repair_keeps_an_original_of_its_own",
-)
-def _(keep_original: Any) -> Any:
-    return during(keep_original, "os.path.samefile", lambda *_: True)
-
-
-@seeded(
-    "a kept original not synced",
-    "durably_cli.journal.ownership:keep_original",
-    "system_calls.py::test_the_order_of_system_calls[repair]",
-)
-def _(keep_original: Any) -> Any:
-    return during(keep_original, "files.sync_folder", nothing)
-
-
-@seeded(
-    "the process not asked for before an append",
-    "durably_cli.journal.writer:Journal._write",
-    "safeguards.py::test_a_child_that_c_code_forks_appends_nothing",
+    *("the process not asked for before an append", "journal.writer:Journal._write"),
+    f"{SAFEGUARD}a_child_that_c_code_forks_appends_nothing",
 )
 def _(write: Any) -> Any:
     def write_as_owner(journal: Any, *args: Any, **options: Any) -> Any:
@@ -618,28 +445,23 @@ def _(write: Any) -> Any:
     return write_as_owner
 
 
-@seeded(
-    "a run whose removal was cut short resumed",
-    "durably_cli.engines.local.claims:Claims.is_buried",
-    "safeguards.py::test_a_run_whose_removal_was_cut_short_is_not_resumed",
-)
-def _(is_buried: Any) -> Any:
-    return nothing
+seeded(
+    *("a run whose removal was cut short resumed", "engines.local.claims:Claims.is_buried"),
+    f"{SAFEGUARD}a_run_whose_removal_was_cut_short_is_not_resumed",
+)(instead(nothing))
 
 
 @seeded(
-    "a run that failed meanwhile executed again",
-    "durably_cli.engines.local.trigger:resume_held",
-    "safeguards.py::test_who_waits_for_a_run_that_fails_meanwhile_does_not_execute_it_again",
+    *("a run that failed meanwhile executed again", "engines.local.trigger:resume_held"),
+    f"{SAFEGUARD}who_waits_for_a_run_that_fails_meanwhile_does_not_execute_it_again",
 )
 def _(resume_held: Any) -> Any:
     return lambda *args, again: resume_held(*args, again=True)
 
 
 @seeded(
-    "slot and turn held while a run is joined",
-    "durably_cli.engines.local.trigger:_Trigger._begin",
-    "safeguards.py::test_a_trigger_that_finds_its_run_made_meanwhile_waits_for_it_and_holds_no_turn",
+    *("slot and turn held while a run is joined", "engines.local.trigger:_Trigger._begin"),
+    f"{SAFEGUARD}a_trigger_that_finds_its_run_made_meanwhile_waits_for_it_and_holds_no_turn",
 )
 def _(begin: Any) -> Any:
     class Unreleased:
@@ -656,8 +478,8 @@ def _(begin: Any) -> Any:
 
 @seeded(
     "the journal left open when a large result cannot be saved",
-    "durably_cli.journal.writer:Journal._in_a_file",
-    "safeguards.py::test_a_large_result_that_cannot_be_saved_is_the_last_that_is_tried",
+    "journal.writer:Journal._in_a_file",
+    f"{SAFEGUARD}a_large_result_that_cannot_be_saved_is_the_last_that_is_tried",
 )
 def _(in_a_file: Any) -> Any:
     def and_go_on(journal: Any, event: Any) -> Any:
@@ -670,55 +492,8 @@ def _(in_a_file: Any) -> Any:
 
 
 @seeded(
-    "the file of a large result not synced",
-    "durably_cli.journal.blobs:Blobs.put",
-    "system_calls.py::test_the_order_of_system_calls[large result]",
-)
-def _(put: Any) -> Any:
-    return during(put, "files.sync", nothing)
-
-
-@seeded(
-    "the folder of a large result not synced",
-    "durably_cli.journal.blobs:Blobs.put",
-    "system_calls.py::test_the_order_of_system_calls[large result]",
-)
-def _(put: Any) -> Any:
-    return during(put, "files.sync_folder", nothing)
-
-
-@seeded(
-    "a removal not synced before what belongs to the run goes",
-    "durably_cli.engines.local.remove:remove",
-    "system_calls.py::test_the_order_of_system_calls[delete]",
-)
-def _(remove: Any) -> Any:
-    return during(remove, "files.sync_folder", nothing)
-
-
-@seeded(
-    "a tombstone not synced before the journal goes",
-    "durably_cli.engines.local.claims:Claims.sync",
-    "system_calls.py::test_the_order_of_system_calls[delete]",
-    "system_calls.py::test_the_order_of_system_calls[adopt]",
-)
-def _(sync: Any) -> Any:
-    return nothing
-
-
-@seeded(
-    "what an import brings not synced before its journal has its name",
-    "durably_cli.engines.local.import_:_publish",
-    "system_calls.py::test_the_order_of_system_calls[adopt]",
-)
-def _(publish: Any) -> Any:
-    return during(publish, "files.sync_folder", nothing)
-
-
-@seeded(
-    "an unsynced end indexed",
-    "durably_cli.engines.local.index:_look",
-    "safeguards.py::test_an_end_that_its_owner_has_not_synced_yet_is_not_indexed",
+    *("an unsynced end indexed", "engines.local.index:_look"),
+    f"{SAFEGUARD}an_end_that_its_owner_has_not_synced_yet_is_not_indexed",
 )
 def _(look: Any) -> Any:
     def look_at_free(run_id: str, store: Any, stamp: Any) -> Any:
@@ -733,9 +508,8 @@ def _(look: Any) -> Any:
 
 
 @seeded(
-    "a folder indexed as it is behind the looks",
-    "durably_cli.engines.local.index:_runs_of",
-    "safeguards.py::test_a_run_that_is_made_while_its_folder_is_looked_at_is_not_forgotten",
+    *("a folder indexed as it is behind the looks", "engines.local.index:_runs_of"),
+    f"{SAFEGUARD}a_run_that_is_made_while_its_folder_is_looked_at_is_not_forgotten",
 )
 def _(runs_of: Any) -> Any:
     looks = runs_of.__globals__["_looks"]
@@ -747,19 +521,11 @@ def _(runs_of: Any) -> Any:
     return looked_at_first
 
 
-@seeded(
+seeded(
     "an end that was found not synced by who does not own it",
-    "durably_cli.engines.local.view:RunView.sync",
-    "safeguards.py::test_an_end_that_another_process_wrote_is_synced_before_it_is_acted_on",
-)
-def _(sync: Any) -> Any:
-    return nothing
-
-
-@seeded(
+    *("engines.local.view:RunView.sync", FOUND_END),
+)(instead(nothing))
+seeded(
     "an end that was found not synced by who holds it",
-    "durably_cli.journal.ownership:sync_held",
-    "safeguards.py::test_an_end_that_another_process_wrote_is_synced_before_it_is_acted_on",
-)
-def _(sync_held: Any) -> Any:
-    return nothing
+    *("journal.ownership:sync_held", FOUND_END),
+)(instead(nothing))

@@ -49,76 +49,45 @@ objects = st.dictionaries(texts, values, max_size=3)
 some_names = st.just([]) | st.lists(names, max_size=3)
 labels = st.dictionaries(texts, texts, max_size=3)
 
-created: st.SearchStrategy[RunCreated] = st.builds(
-    RunCreated,
-    format=st.just(FORMAT),
-    run=st.just(RUN),
-    job=texts,
-    input=jsons,
-    at=times,
-    idempotency_key=st.none() | texts,
-    concurrency_key=st.none() | texts,
-    labels=labels,
-    project=texts,
-    pid=counts,
-    host=texts,
-    input_bytes=counts,
-)
+or_none = st.none() | texts
+FIELDS: dict[str, st.SearchStrategy[object]] = {
+    **dict.fromkeys(("job", "project", "host", "folder", "signal", "by"), texts),
+    **dict.fromkeys(("idempotency_key", "concurrency_key", "source", "kept"), or_none),
+    **dict.fromkeys(("message", "reason"), or_none),
+    **dict.fromkeys(("pid", "input_bytes", "attempt", "dropped", "ms"), counts),
+    **dict.fromkeys(("input", "output", "result"), jsons),
+    **dict.fromkeys(("labels", "versions"), labels),
+    **dict.fromkeys(("raised", "refused", "whole", "data"), objects),
+    **dict.fromkeys(("during", "steps"), some_names),
+    "format": st.just(FORMAT),
+    "run": st.just(RUN),
+    "name": names,
+    "step": st.none() | names,
+    "at": times,
+    "error": errors,
+    "level": st.sampled_from(["info", "warn", "error"]),
+    "current": counts | st.floats(0, 1e9),
+    "total": st.none() | counts,
+}
 
-later: st.SearchStrategy[Event] = st.one_of(
-    st.builds(
-        RunStarted,
-        attempt=counts,
-        pid=counts,
-        host=texts,
-        at=times,
-        versions=labels,
-        source=st.none() | texts,
-        dropped=counts,
-        kept=st.none() | texts,
+
+def events_of(kind: type[Event], **others: st.SearchStrategy[object]) -> st.SearchStrategy[Event]:
+    """Events of this type, each of whose fields is one that can be written."""
+    fields = FIELDS | others
+    return st.builds(kind, **{name: fields[name] for name in kind._fields})
+
+
+created = events_of(RunCreated)
+later = st.one_of(
+    events_of(LogWritten, message=texts),
+    *(
+        events_of(kind)
+        for kind in (
+            *(RunStarted, StepStarted, StepCompleted, StepFailed, StepDiscarded),
+            *(ProgressReported, RunCompleted, RunCompletedLarge, InputStored),
+            *(RunHasFailed, RunInterrupted, RunCancelled),
+        )
     ),
-    st.builds(StepStarted, name=names, at=times, during=some_names),
-    st.builds(StepCompleted, name=names, ms=counts, result=jsons, at=times),
-    st.builds(
-        StepFailed,
-        name=names,
-        ms=counts,
-        error=errors,
-        at=times,
-        raised=objects,
-        refused=objects,
-        whole=objects,
-    ),
-    st.builds(StepDiscarded, name=names, by=texts, at=times),
-    st.builds(
-        LogWritten,
-        level=st.sampled_from(["info", "warn", "error"]),
-        message=texts,
-        at=times,
-        step=st.none() | names,
-        data=objects,
-        whole=objects,
-    ),
-    st.builds(
-        ProgressReported,
-        current=counts | st.floats(0, 1e9),
-        at=times,
-        total=st.none() | counts,
-        message=st.none() | texts,
-    ),
-    st.builds(RunCompleted, output=jsons, at=times),
-    st.builds(RunCompletedLarge, output=jsons, at=times),
-    st.builds(InputStored, at=times),
-    st.builds(
-        RunHasFailed,
-        error=errors,
-        at=times,
-        step=st.none() | names,
-        steps=some_names,
-        whole=objects,
-    ),
-    st.builds(RunInterrupted, signal=texts, at=times),
-    st.builds(RunCancelled, at=times, reason=st.none() | texts),
 )
 
 journals: st.SearchStrategy[list[Event]] = st.builds(

@@ -1,132 +1,183 @@
-"""strace, to list the system calls of a command and to put a fault into one of them."""
+"""The calls by which a command changes the disk: each is noted, and faults are put into some.
+
+They are seen where they are made, in the command's own process: a fork in which the functions of
+`os` are wrapped, and files are opened by Python's own `_pyio`, which writes with those.
+"""
 
 from __future__ import annotations
 
+import _pyio
+import builtins
+import fcntl
+import io
+import json
+import os
 import re
-from collections import Counter
+import signal
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
-
-from tests.harness.ledger import Ledger
-
-WRITE_PATH = (
-    *("write", "pwrite64", "fdatasync", "fsync", "ftruncate", "fchmod", "chmod"),
-    *("mkdir", "mkdirat", "link", "linkat", "rename", "renameat", "renameat2"),
-    *("unlink", "unlinkat", "rmdir", "openat", "fcntl"),
-)
-"""What changes the disk. Of openat and fcntl only what is of the data, makes a file, or locks."""
+from typing import Any, NamedTuple
 
 SYNCS = ("fdatasync", "fsync")
-WRITES = ("write", "pwrite64")
-NAMINGS = ("linkat", "rename")
+WRITES = ("write", "pwrite")
+NAMINGS = ("link", "rename")
+_BY_DESCRIPTOR = (*SYNCS, *WRITES, "ftruncate", "fchmod")
+_BY_PATH = (*NAMINGS, "chmod", "mkdir", "unlink", "rmdir", "open")
 
-_CALL = re.compile(r"^(\d+) +(\w+)\((.*)$")
-_FILE = re.compile(r"\d+<([^>]*)>")
-_EVENT = re.compile(r'^\d+<[^>]*>(?:\(deleted\))?, "\{\\"seq\\":\d+,\\"type\\":\\"([a-z.]+)\\"')
-_NAME = re.compile(r'\\"name\\":\\"([^"\\]+)\\"')
-_OPTIONS = ("-f", "-qq", "-s", "4096", "-y")
-_FAST = ("--seccomp-bpf",)  # never with a signal: strace then does not deliver it, and says nothing
+_EVENT = re.compile(r'\{"seq":\d+,"type":"([a-z.]+)"')
+_NAME = re.compile(r'"name":"([^"\\]+)"')
 
 
 class Call(NamedTuple):
-    """The `number`-th call of this name that a process makes; its arguments and what it gave."""
+    """The `number`-th call that a process makes, counted from 1.
 
-    name: str
+    `file` is the path that its descriptor is open on, or its first path; `target` the name that it
+    gives; `data` what it writes; `gave` how many bytes that were, else 0, and -1 for an error, or
+    if the process did not live to see.
+    """
+
     number: int
-    arguments: str
+    name: str
+    file: str
+    target: str
+    data: str
+    gave: int = -1
 
     def __str__(self) -> str:
-        return f"{self.name} {self.number} ({self.arguments[:200]})"
-
-    @property
-    def file(self) -> str:
-        """The path of the file that its descriptor is open on, as it was when it was opened."""
-        match = _FILE.match(self.arguments)
-        return match[1] if match else ""
-
-    @property
-    def gave(self) -> int:
-        """What it returned; -1 for an error, or if the process did not live to see."""
-        found = self.arguments.rpartition(" = ")[2].split("<")[0].split(" ")[0]
-        return int(found) if found.isdecimal() else -1
+        return f"call {self.number}, {self.name} {self.file} {self.target} {self.data[:100]}"
 
     @property
     def event(self) -> str:
         """Which event it writes to a journal, with the step's name behind it; else nothing."""
-        match = _EVENT.match(self.arguments) if self.name == "write" else None
-        name = _NAME.search(self.arguments)
+        match = _EVENT.match(self.data)
+        name = _NAME.search(self.data)
         return f"{match[1]} {name[1]}" if match and name else match[1] if match else ""
 
 
-def traced(ledger: Ledger, args: tuple[str, ...]) -> tuple[list[Call], int]:
-    """The calls of the write path that the command makes, in order, and its exit code."""
-    log = ledger.project.root.parent / "trace"
-    trace = f"trace={','.join(WRITE_PATH)}"
-    result = ledger.attempt(*args, under=("strace", *_OPTIONS, *_FAST, "-o", str(log), "-e", trace))
-    ledger.check_ended_in_order(result)
-    return calls_in(log), result.code
+class Fault(NamedTuple):
+    """What happens at some calls, in place of each: `act` is given the real call and its words."""
+
+    name: str
+    where: Callable[[Call], bool]
+    act: Callable[..., Any]
+
+
+def at(number: int) -> Callable[[Call], bool]:
+    """The call of this number."""
+    return lambda call: call.number == number
+
+
+def signals(number: signal.Signals) -> Callable[..., Any]:
+    """The process gets a signal as it makes the call."""
+
+    def act(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        os.kill(os.getpid(), number)
+        return call(*args, **options)
+
+    return act
+
+
+def fails(number: int) -> Callable[..., Any]:
+    """The call does nothing and fails."""
+
+    def act(*_: Any, **options: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return act
+
+
+def short(percent: int, *, dies: bool = False) -> Callable[..., Any]:
+    """So many percent of a write get to the disk, at least a byte; then the process may die."""
+
+    def act(call: Callable[..., int], fd: int, data: bytes, *offset: int) -> int:
+        done = call(fd, bytes(data)[: max(1, len(data) * percent // 100)], *offset)
+        if dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    return act
+
+
+def watch(log: Path, *faults: Fault) -> None:
+    """In this very process: note each call in the log, and meet the faults."""
+    _Watch(log, faults).install()
+
+
+class _Watch:
+    def __init__(self, log: Path, faults: tuple[Fault, ...]) -> None:
+        self._faults, self._number, self._pid = faults, 0, os.getpid()
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        self._write = os.write
+
+    def install(self) -> None:
+        for name in (*_BY_DESCRIPTOR, *_BY_PATH):
+            setattr(os, name, self._noted(name, getattr(os, name)))
+        fcntl.fcntl = self._noted("fcntl", fcntl.fcntl)  # type: ignore[assignment]
+        builtins.open = io.open = _pyio.open  # type: ignore[assignment]
+
+    def _noted(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            if os.getpid() != self._pid or not _changes_disk(name, args):
+                return real(*args, **options)
+            self._number += 1
+            made = Call(self._number, name, *_words(name, args, options))
+            self._note(*made[:-1])
+            act = next((each.act for each in self._faults if each.where(made)), None)
+            done = act(real, *args, **options) if act else real(*args, **options)
+            self._note(made.number, done if name in WRITES else 0)
+            return done
+
+        return call
+
+    def _note(self, *words: object) -> None:
+        self._write(self._log, f"{json.dumps(words)}\n".encode())
+
+
+def _changes_disk(name: str, args: tuple[Any, ...]) -> bool:
+    if name == "open":
+        return bool(args[1] & (os.O_CREAT | os.O_WRONLY | os.O_RDWR))
+    return name != "fcntl" or args[1] in (fcntl.F_OFD_SETLK, fcntl.F_OFD_SETLKW)
+
+
+def _words(name: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[str, str, str]:
+    if name not in _BY_PATH:
+        data = bytes(args[1]).decode("latin-1") if name in WRITES else ""
+        return _path_of(args[0]), "", data
+    target = _full(args[1], options.get("dst_dir_fd")) if name in NAMINGS else ""
+    return _full(args[0], options.get("dir_fd")), target, ""
+
+
+def _path_of(fd: int) -> str:
+    return os.readlink(f"/proc/self/fd/{fd}").removesuffix(" (deleted)")
+
+
+def _full(path: Any, folder: int | None = None) -> str:
+    """The path, from the root on; that of the open file, for one below /proc."""
+    text = os.fsdecode(path)
+    if text.startswith("/proc/self/fd/"):
+        return _path_of(int(text.rpartition("/")[2]))
+    return os.path.join(os.getcwd() if folder is None else _path_of(folder), text)
 
 
 def calls_in(log: Path) -> list[Call]:
-    """The calls of the command's own process, as strace has written them down."""
-    found, counts = [], Counter[str]()
-    main = ""
-    for line in log.read_text(errors="replace").splitlines():
-        match = _CALL.match(line)
-        main = main or line.split()[0]
-        if match and match[1] == main:
-            counts[match[2]] += 1
-            found.append(Call(match[2], counts[match[2]], match[3]))
+    """The calls that were noted, in order."""
+    found = list[Call]()
+    for number, *words in map(json.loads, log.read_text().splitlines()):
+        if len(words) == 1:
+            found[number - 1] = found[number - 1]._replace(gave=words[0])
+        else:
+            found.append(Call(number, *words))
     return found
-
-
-def changes_disk(call: Call, data: Path) -> bool:
-    """Is it of the write path, and not one of the many that only read the program?"""
-    if call.name == "openat":
-        flags = ("O_CREAT", "O_TMPFILE", f'"{data}')
-        return any(flag in call.arguments for flag in flags)
-    return call.name != "fcntl" or "F_OFD_SETLK" in call.arguments
-
-
-def fault(call: Call, what: str, log: Path) -> tuple[str, ...]:
-    """Under which program a command meets `error=EIO` or `signal=SIGKILL` at this call.
-
-    Several faults can be joined by a space: the first at this call, the others, in full, wherever.
-    """
-    first, *others = what.split(" ")
-    traces = {call.name, *WRITES, *SYNCS, *NAMINGS, *(other.partition(":")[0] for other in others)}
-    injects = [f"{call.name}:{first}:when={call.number}", *others]
-    options = [option for inject in injects for option in ("-e", f"inject={inject}")]
-    trace = ("-e", f"trace={','.join(sorted(traces))}")
-    fast = () if "signal=" in what else _FAST
-    return ("strace", *_OPTIONS, *fast, "-o", str(log), *trace, *options)
 
 
 class Met:
     """What a process did before and after the call that a fault was put into."""
 
-    def __init__(self, log: Path, call: Call, what: str) -> None:
+    def __init__(self, log: Path, number: int) -> None:
         calls = calls_in(log)
-        places = [
-            place
-            for place, each in enumerate(calls)
-            if (each.name, each.number) == (call.name, call.number)
-        ]
-        assert places, f"the fault at {call} was not met: its process made no such call"
-        self.call = calls[places[0]]
-        self.before, self.after = calls[: places[0]], calls[places[0] + 1 :]
-        self._check_was_delivered(log.read_text(errors="replace"), what)
-
-    def _check_was_delivered(self, log: str, what: str) -> None:
-        """The kernel's side of it: strace can leave a fault out without a word."""
-        kind, _, value = what.split(" ")[0].partition("=")
-        signs = {
-            "error": f"-1 {value} ",
-            "signal": f"+++ killed by {value}" if value == "SIGKILL" else f"--- {value} ",
-        }
-        told = self.call.arguments if kind == "error" else log
-        assert signs[kind] in told, f"{what} was not delivered at {self.call}"
-        assert kind != "error" or "(INJECTED)" in told, f"{what} came by itself at {self.call}"
+        assert len(calls) >= number, f"the fault at call {number} was not met"
+        self.call = calls[number - 1]
+        self.before, self.after = calls[: number - 1], calls[number:]
 
     def durable_steps(self) -> set[str]:
         """The steps whose result was on disk before: acknowledged, whoever got to know of it."""
@@ -157,20 +208,12 @@ class Met:
         None if it was not for a journal that has its name.
         """
         calls = [*self.before, self.call]
-        appends = [each for each in calls if each.event and self._has_name(each.file)]
+        namings = [each for each in self.before if each.name in NAMINGS]
+        named = {name for each in namings for name in (each.file, each.target)}
+        appends = [each for each in calls if each.event and each.file in named]
         if not appends or self.call.name not in ("write", "fdatasync"):
             return None
         last = appends[-1]
         if self.call is not last and (self.call.name, self.call.file) != ("fdatasync", last.file):
             return None
-        size = sum(each.gave for each in calls if each.event and each is not last)
-        return last.event, size
-
-    def _has_name(self, file: str) -> bool:
-        return any(each.name in NAMINGS and f'"{file}"' in each.arguments for each in self.before)
-
-
-def journal_of(ledger: Ledger) -> Path:
-    """The only journal there is."""
-    (journal,) = ledger.journals()
-    return journal
+        return last.event, sum(each.gave for each in calls if each.event and each is not last)

@@ -16,7 +16,7 @@ def steps(step: Step, payload: dict) -> None:
 """
 
 
-@pytest.mark.parametrize("lines", range(1, 12))
+@pytest.mark.parametrize("lines", (1, 4, 7, 10))
 def test_killed_anywhere(project: Project, lines: int) -> None:
     project.job(JOB)
     with project.start("trigger", "steps") as process:

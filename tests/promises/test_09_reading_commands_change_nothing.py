@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from tests.conftest import Project
-from tests.harness.snapshots import snapshot
-
-READING = (
-    "list",
-    "list --json -n 0",
-    "list --status failed",
-    "inspect @last",
-    "inspect @last --json",
-    "inspect @last --events",
-    "logs @last",
-    "verify",
-    "info",
-    "help care",
-)
+from tests.harness.places import READING, Home, looks
 
 
-@pytest.mark.parametrize("words", READING)
-def test_looking(project: Project, words: str) -> None:
-    project.job(
-        """
-        effect("imported")
+@pytest.fixture
+def home() -> Iterator[Home]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Home(Path(folder))
 
-        @define_job
-        def job(step: Step, payload: dict) -> None:
-            step.log.info("line")
-            step.run("one", int)
-            raise ValueError("no")
-        """
-    )
-    project.run("trigger", "job", expect=1)
-    before, imported = snapshot(project.data, project.root), len(project.effects)
-    project.run(*words.split())
-    assert snapshot(project.data, project.root) == before
-    assert len(project.effects) == imported
+
+def test_looking(home: Home) -> None:
+    home.project.job('effect("imported")')
+    folder, cache = home.project.root.parent, str(home.project.cache)
+
+    def all_but_the_index() -> dict[str, object]:
+        """A cache, which `inspect @last/JOB` makes."""
+        return {path: look for path, look in looks(folder).items() if not path.startswith(cache)}
+
+    commands, before = home.commands(), all_but_the_index()
+    for words in (*(commands[name] for name in READING), ("help", "care")):
+        for terminal in (False, True):
+            ended = home.run(*words, terminal_out=terminal)
+            assert ended.code == 0, (words, ended)
+            assert all_but_the_index() == before, words
+    home.run("list", env=home.project.env | {"_DURABLY_COMPLETE": "complete_bash"})
+    assert all_but_the_index() == before
+    assert home.project.effects == [], "imported"
