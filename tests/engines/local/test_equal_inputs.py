@@ -12,8 +12,6 @@ import pytest
 
 from tests.conftest import Project
 
-pytestmark = pytest.mark.usefixtures("served")
-
 JOB = """
     from datetime import datetime
     from uuid import UUID, uuid4
