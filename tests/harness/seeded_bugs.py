@@ -325,11 +325,11 @@ seeded(
 
 
 @seeded(
-    *("raw value on the first run", "steps.call:FunctionCall._as_json"),
+    *("raw value on the first run", "values.convert:round_trip"),
     "values.py::test_every_value_is_the_same_on_the_first_run_and_on_the_replay",
 )
-def _(as_json: Any) -> Any:
-    return lambda call, value: (as_json(call, value)[0], value)
+def _(round_trip: Any) -> Any:
+    return lambda converter, value: (round_trip(converter, value)[0], value)
 
 
 seeded(
