@@ -122,7 +122,7 @@ def example(job: AnyJob) -> str:
     for field in job.fields:
         if field.required:
             words += _words(field)
-    if not job.fields and job.input_schema:
+    if not job.fields and job.input_schema and "properties" not in job.input_schema:
         words += ["--input", "JSON"]
     return hints.command(*words)
 
