@@ -147,7 +147,8 @@ class ValueRefused(StepError):
     """
 
     def __init__(self, path: str, reason: str, *, what: str = "") -> None:
-        super().__init__(f"{what or 'the value'} cannot be kept: at {path}, {reason}")
+        where = "" if path == "$" else f"at {path}, "
+        super().__init__(f"{what or 'the value'} cannot be kept: {where}{reason}")
         self.path, self.reason, self.what = path, reason, what
 
 

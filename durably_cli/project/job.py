@@ -142,9 +142,9 @@ class Job(Generic[I, O]):
             except ValueRefused as refused:
                 if refused.what:
                     raise
-                raise ValueRefused(
-                    refused.path, refused.reason, what=f"the output of {self.name}"
-                ) from None
+                reason = refused.reason.replace(plain.ANNOTATE, "annotate what the handler returns")
+                what = f"the output of {self.name} ({self.place})"
+                raise ValueRefused(refused.path, reason, what=what) from None
 
         source = None if self._text is None else source_hash(self._text)
         return BoundHandler(call, source, secrets, unread)
@@ -218,7 +218,9 @@ class Job(Generic[I, O]):
             error.__context__ = None  # before it was masked it may have held a secret in clear
             raise self._invalid(error) from None
         except ValueRefused as refused:
-            what = f"the {what} for {self.name} is not valid: {refused}"
+            reason = refused.reason.replace(plain.ANNOTATE, "annotate the payload")
+            where = "" if refused.path == "$" else f"at {refused.path}, "
+            what = f"the {what} for {self.name} is not valid: {where}{reason}"
             hint = hints.command("help", "input") + "    (says what no JSON gives)"
             raise InvalidInput(what, hint=hint) from None
         except OddSchema as odd:
@@ -231,7 +233,10 @@ class Job(Generic[I, O]):
             ) from None
 
     def _invalid(self, error: plain.DoesNotFit) -> InvalidInput:
-        lines = "\n".join(f"  {path}: {problem}" for path, problem in error.problems)
+        lines = "\n".join(
+            f"  {problem}" if path == "$" else f"  {path}: {problem}"
+            for path, problem in error.problems
+        )
         return InvalidInput(
             f"the input for {self.name} is not valid:\n{lines}",
             hint=f"{hints.command('jobs', self.name)}    (shows every field)",

@@ -7,11 +7,14 @@ a payload go on.
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from durably_cli.errors import ValueRefused
 from durably_cli.values.plain import DoesNotFit
 from durably_cli.values.strict_json import Json
+
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
 
 
 class NoInput:
@@ -28,6 +31,11 @@ class NoInput:
 
     def reveal(self, value: Any) -> None:
         return None
+
+    def unread(self, text: Json, value: Any) -> list[Unread]:
+        from durably_cli.values.unread import Unread  # as in other converters
+
+        return [Unread(name, None) for name in json.loads(text)]
 
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         return {"title": "nothing", "type": "object", "properties": {}}

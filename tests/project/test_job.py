@@ -190,6 +190,28 @@ def test_what_cannot_be_a_job_is_a_type_error(make: Any, said: str) -> None:
 
 
 @define_job
+def forgets(step: Step, payload: Any) -> dict[str, int]: ...  # type: ignore[empty-body]
+
+
+@define_job
+def gives_a_set(step: Step, payload: Any) -> Any:
+    return {payload}
+
+
+def test_a_refused_output_says_of_which_job_where_it_is_and_what_to_mend() -> None:
+    for job, said in (
+        (forgets, "it is None, and its declared type is dict[str, int]; is a `return` missing?"),
+        (gives_a_set, "a set is not plain JSON; annotate what the handler returns"),
+    ):
+        error = job.trigger(1).error
+        assert error is not None
+        place = f"{__file__}:{job.handler.__code__.co_firstlineno}"
+        assert error.message == f"the output of {job.name} ({place}) cannot be kept: {said}"
+    with pytest.raises(InvalidInput, match="not valid: a set is not plain JSON; annotate the pay"):
+        forgets.trigger({1})
+
+
+@define_job
 def nightly(step: Step) -> int:
     """Takes nothing."""
     return step.run("count", len, "abc")
