@@ -114,11 +114,11 @@ class ConfigError(DurablyError):
 
 
 class JobModuleError(ConfigError):
-    """The module at this path in `jobs/` does not import."""
+    """The module at this path in `jobs/` does not import; `reason` is why, in a line."""
 
-    def __init__(self, path: str, what: str, *, hint: str | None = None) -> None:
+    def __init__(self, path: str, what: str, reason: str, *, hint: str | None = None) -> None:
         super().__init__(what, hint=hint)
-        self.path = path
+        self.path, self.reason = path, reason
 
 
 class RunFailed(DurablyError):

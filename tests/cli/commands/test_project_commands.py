@@ -22,6 +22,7 @@ def test_init_makes_a_project_that_works(project: Project, tmp_path: Path) -> No
 
 
 def test_init_leaves_a_project_alone(project: Project) -> None:
+    project.job("")
     before = sorted(project.root.rglob("*"))
     assert "is a project already" in project.run("init").err
     assert sorted(project.root.rglob("*")) == before
