@@ -42,8 +42,8 @@ class _Inner(local):
 
 _inner = _Inner()
 
-_OF_NO_PROJECT = ("help", "init")
-"""The commands that are for any folder."""
+_OF_NO_PROJECT = ("help", "init", "--version")
+"""What is for any folder."""
 
 _HELP = ("-h", "--help")
 

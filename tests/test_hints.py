@@ -394,7 +394,7 @@ WRITTEN = re.compile(rf"\bdurably ({'|'.join(COMMANDS.split())})(?![a-z])|-m dur
 QUOTED = re.compile(rf"(^|[\s=])'{VALUE}|(^|\s)(mkdir|chmod|rm|cd|cp|mv|touch) \S*{VALUE}")
 BY_HAND = {
     ("cli/app.py", f"durably {VALUE}"),  # the version
-    ("cli/suggesting.py", f"Try '{VALUE} {VALUE}' for help."),  # Typer's words, which are replaced
+    ("cli/usage.py", f"Try '{VALUE} {VALUE}' for help."),  # Typer's words, which are replaced
 }
 
 

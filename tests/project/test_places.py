@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from durably_cli import hints
 from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.project import adoption, places, stores
@@ -182,6 +183,21 @@ def test_a_folder_that_cannot_be_is_an_error_and_no_bug(project: Project, name: 
 def test_a_folder_that_is_named_must_be_a_project(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no project"):
         places.find_project(str(tmp_path))
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="is no folder"):
+        places.find_project(str(tmp_path / "file"))
+
+
+def test_one_inside_of_a_project_is_answered_with_that(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "it's")
+    for inside in ("jobs", "jobs/a.py", "jobs/sub", "src"):
+        path = project / inside
+        path.touch() if path.suffix else path.mkdir(exist_ok=True)
+        with pytest.raises(ConfigError, match=f"is no project, but inside of one: {project}") as no:
+            places.find_project(str(path))
+        hint = no.value.hint or ""
+        assert hint.startswith(f"name that, -C {hints.quoted(project)}")
+        assert ("or make one" in hint) is (inside == "src")
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
