@@ -188,6 +188,21 @@ def test_a_folder_that_is_named_must_be_a_project(tmp_path: Path) -> None:
         places.find_project(str(tmp_path / "file"))
 
 
+@pytest.mark.parametrize("name", ["n" * 225, "n" * 246, "n" * 250, "\u00e9" * 125])
+def test_a_project_whose_folder_has_a_long_name_is_known_like_any(
+    project: Project, served: None, name: str
+) -> None:
+    project.root = project.root.rename(project.root.with_name(name))
+    project.job("@define_job\ndef work(step: Step) -> None: ...\n")
+    project.run("trigger", "work")
+    assert project.runs("--status", "completed")[0]["job"] == "work"
+    assert {path.suffix for path in project.cache.iterdir()} == {".json", ".index"}
+    link = project.root.with_name("current")
+    link.symlink_to(project.root)
+    said = [project.run("-C", str(link), "list").err for _ in range(2)]
+    assert [" is a symbolic link" in text for text in said] == [True, False]
+
+
 def test_one_inside_of_a_project_is_answered_with_that(tmp_path: Path) -> None:
     project = make_project(tmp_path / "it's")
     for inside in ("jobs", "jobs/a.py", "jobs/sub", "src"):
