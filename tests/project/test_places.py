@@ -257,6 +257,24 @@ def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="where mounts are told apart")
+def test_every_command_refuses_a_network_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path / "app")
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    kinds = frozenset(line.partition(" - ")[2].split(" ")[0] for line in mounts)
+    monkeypatch.setattr(files, "_NETWORK", kinds)  # as if all there is were of the network
+    for act in (
+        lambda: stores.open_store(project, to_write=True),
+        lambda: stores.open_store(project),
+        lambda: adoption.adopt(tmp_path / "old", project),
+    ):
+        with pytest.raises(ConfigError, match="on a network file system"):
+            act()
+        assert not (tmp_path / "data").exists()
+
+
 def test_a_local_file_system_is_told_from_a_network_one(tmp_path: Path) -> None:
     assert files.network_file_system(tmp_path) is None
 
