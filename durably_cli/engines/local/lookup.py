@@ -34,13 +34,20 @@ def find_run(store: Store, query: str) -> str:
         return part
     fitting = [run for day in store.days() for run in sorted(store.run_ids_of(day, part))[::-1]]
     if not fitting:
-        raise NotFound(f"there is no run {query} in {store.root}", hint=hints.command("list"))
+        raise _not_there(store, f"no run {query}")
     if len(fitting) > 1:
         raise UsageError(
             f"{query} fits {len(fitting)} runs:\n" + _candidates(store, fitting),
             hint="give more of the id, its last 8 characters for one",
         )
     return fitting[0]
+
+
+def _not_there(store: Store, what: str) -> NotFound:
+    from durably_cli.engines.local.whose import why_empty  # rarely needed
+
+    what += f" in {store.root}{why_empty(store)}"
+    return NotFound(f"there is {what}", hint=hints.command("list"))
 
 
 def _no_run(store: Store, query: str) -> UsageError:
@@ -78,7 +85,7 @@ def _by_word(store: Store, query: str) -> str:
     else:
         raise _no_run(store, query)
     if found is None:
-        raise NotFound(f"there is {what} in {store.root}", hint=hints.command("list"))
+        raise _not_there(store, what)
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.conftest import Project
@@ -27,6 +29,22 @@ def test_what_people_type_for_a_run_is_answered_with_the_word_that_means_it(
         if meant != "@failed":
             assert paste(project, hint_of(refused), project.root).code == 0
     assert "did you mean" not in project.run("resume", "other", expect=2).err
+
+
+def test_runs_belong_to_a_user_which_is_said_where_there_is_none(
+    project: Project, served: None
+) -> None:
+    project.job(JOB, "sync_users")
+    owner = ""
+    if os.geteuid() == 0:
+        os.chown(project.root, 12345, -1)
+        owner = f"; the project is #12345's: sudo -u '#12345' -H DURABLY_DATA_DIR={project.data}"
+    for command in ("@last", "@failed", "3f2a9c1d"):
+        said = project.run("inspect", command, expect=4).err
+        assert "runs belong to the user who made them, and " in said
+        assert owner in said
+    project.run("trigger", "sync-users")
+    assert "runs belong to" not in project.run("inspect", "3f2a9c1d", expect=4).err
 
 
 @pytest.mark.parametrize("query", ["@", "@last/", "@last/no_such_job", "xyz", "key:", "a\n"])
