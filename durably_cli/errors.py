@@ -26,6 +26,8 @@ Abort (BaseException)            ends the attempt; `except Exception` must not s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from durably_cli import hints
 
 
@@ -62,9 +64,16 @@ class Conflict(DurablyError):
 
 
 class InvalidInput(DurablyError):
-    """The input is not JSON, or the job's model rejects it; no run was made."""
+    """The input is not JSON, or the job's model rejects it; no run was made.
+
+    `missing` are the fields that the model requires, and the input lacks.
+    """
 
     exit_code = 65
+
+    def __init__(self, what: str, *, hint: str | None = None, missing: Sequence[str] = ()) -> None:
+        super().__init__(what, hint=hint)
+        self.missing = missing
 
 
 class JournalError(DurablyError):

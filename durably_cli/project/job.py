@@ -36,6 +36,10 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 Handler = Callable[[Step, I], O]
 
 
+_REQUIRED = "Field required"
+"""What pydantic says of a field that is not there."""
+
+
 class Job(Generic[I, O]):
     """A handler made durable: `trigger` makes a run of it; calling it just runs the handler."""
 
@@ -240,6 +244,7 @@ class Job(Generic[I, O]):
         return InvalidInput(
             f"the input for {self.name} is not valid:\n{lines}",
             hint=f"{hints.command('jobs', self.name)}    (shows every field)",
+            missing=[path for path, problem in error.problems if problem == _REQUIRED],
         )
 
 
