@@ -37,7 +37,7 @@ Handler = Callable[[Step, I], O]
 
 
 _REQUIRED = "Field required"
-"""What pydantic says of a field that is not there."""
+"""What begins the problem of a field that is not there."""
 
 
 class Job(Generic[I, O]):
@@ -143,6 +143,11 @@ class Job(Generic[I, O]):
                 output = convert.round_trip(self.output, self.handler(step, value))[0]
                 secrets.refuse(output)
                 return output
+            except ImportError as error:
+                from durably_cli.project.missing_modules import explain  # rarely needed
+
+                explain(error, self.source)
+                raise
             except ValueRefused as refused:
                 if refused.what:
                     raise
@@ -244,7 +249,7 @@ class Job(Generic[I, O]):
         return InvalidInput(
             f"the input for {self.name} is not valid:\n{lines}",
             hint=f"{hints.command('jobs', self.name)}    (shows every field)",
-            missing=[path for path, problem in error.problems if problem == _REQUIRED],
+            missing=[path for path, problem in error.problems if problem.startswith(_REQUIRED)],
         )
 
 
