@@ -28,7 +28,7 @@ JOBS = """
 
 
 @pytest.fixture
-def shop(project: Project, served: None) -> Project:
+def shop(project: Project) -> Project:
     project.job(JOBS, "sync_users")
     project.run("jobs")
     return project

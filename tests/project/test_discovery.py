@@ -181,9 +181,7 @@ def test_a_helper_that_a_helper_imports_is_found_beside_it(root: Path) -> None:
     assert "from lib import second" in hint_for(root, "from lib import first\n")
 
 
-def test_an_import_inside_of_a_handler_is_explained_as_one_of_its_module(
-    project: Project, served: None
-) -> None:
+def test_an_import_inside_of_a_handler_is_explained_as_one_of_its_module(project: Project) -> None:
     project.job("", "helpers")
     project.job("""
         def fetch():

@@ -190,7 +190,7 @@ def test_a_folder_that_is_named_must_be_a_project(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["n" * 225, "n" * 246, "n" * 250, "\u00e9" * 125])
 def test_a_project_whose_folder_has_a_long_name_is_known_like_any(
-    project: Project, served: None, name: str
+    project: Project, name: str
 ) -> None:
     project.root = project.root.rename(project.root.with_name(name))
     project.job("@define_job\ndef work(step: Step) -> None: ...\n")

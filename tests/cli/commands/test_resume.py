@@ -499,7 +499,7 @@ OF_TODAY = """
 
 
 def test_a_field_that_the_model_requires_since_then_is_named_with_what_lets_the_run_go_on(
-    project: Project, served: None
+    project: Project,
 ) -> None:
     project.job(OF_TODAY.format(field=""))
     project.run("trigger", "work", expect=1)

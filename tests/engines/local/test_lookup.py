@@ -13,7 +13,7 @@ JOB = "@define_job\ndef sync_users(step: Step) -> int:\n    return 1\n"
 
 
 def test_what_people_type_for_a_run_is_answered_with_the_word_that_means_it(
-    project: Project, served: None
+    project: Project,
 ) -> None:
     project.job(JOB, "sync_users")
     project.run("trigger", "sync-users")
@@ -31,9 +31,7 @@ def test_what_people_type_for_a_run_is_answered_with_the_word_that_means_it(
     assert "did you mean" not in project.run("resume", "other", expect=2).err
 
 
-def test_runs_belong_to_a_user_which_is_said_where_there_is_none(
-    project: Project, served: None
-) -> None:
+def test_runs_belong_to_a_user_which_is_said_where_there_is_none(project: Project) -> None:
     project.job(JOB, "sync_users")
     owner = ""
     if os.geteuid() == 0:
@@ -48,8 +46,6 @@ def test_runs_belong_to_a_user_which_is_said_where_there_is_none(
 
 
 @pytest.mark.parametrize("query", ["@", "@last/", "@last/no_such_job", "xyz", "key:", "a\n"])
-def test_what_means_no_run_is_an_error_in_a_line(
-    project: Project, served: None, query: str
-) -> None:
+def test_what_means_no_run_is_an_error_in_a_line(project: Project, query: str) -> None:
     refused = project.run("inspect", query, expect=None)
     assert refused.code in (2, 4), refused
