@@ -70,6 +70,12 @@ def test_the_path_of_a_file_is_answered_with_its_job(root: Path) -> None:
             discovery.find_job(root, given)
 
 
+def test_a_job_without_fields_says_so_in_a_pipe(project: Project) -> None:
+    project.job("@define_job\ndef work(step: Step) -> None: ...\n")
+    shown = project.run("jobs", "work")
+    assert (shown.out, "the input of work is nothing" in shown.err) == ("", True)
+
+
 def test_a_project_without_a_job_says_so_in_a_pipe_and_how_to_get_one(project: Project) -> None:
     refused = project.run("trigger", "report", expect=4)
     said = project.run("jobs")

@@ -98,6 +98,8 @@ def run_job(project: Path, name: str, *, as_json: bool) -> int:
         from durably_cli.render.jobs import show_job  # loads rich: only on a terminal
 
         show_job(job, last_run, example(job), out)
+    elif not job.fields:
+        say(f"the input of {job.name} is {job.input_type}: it has no fields to name")
     else:
         for field in job.fields:
             flag = field.flag or f"-p {field.name}="
