@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from durably_cli.errors import DurablyError, RunFailed, StepError, StepMisused, ValueRefused
-    from durably_cli.project.job import Job, define_job
+    from durably_cli.project.defining import define_job
+    from durably_cli.project.job import Job
     from durably_cli.project.run import Run
     from durably_cli.steps.step import Step
     from durably_cli.values.secret import Secret
@@ -38,7 +39,7 @@ __all__ = [
 _HOMES = {
     "Job": "project.job",
     "Run": "project.job",
-    "define_job": "project.job",
+    "define_job": "project.defining",
     "Step": "steps.step",
     "Secret": "values.secret",
 }

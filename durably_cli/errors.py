@@ -26,6 +26,8 @@ Abort (BaseException)            ends the attempt; `except Exception` must not s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from durably_cli import hints
 
 
@@ -62,9 +64,16 @@ class Conflict(DurablyError):
 
 
 class InvalidInput(DurablyError):
-    """The input is not JSON, or the job's model rejects it; no run was made."""
+    """The input is not JSON, or the job's model rejects it; no run was made.
+
+    `missing` are the fields that the model requires, and the input lacks.
+    """
 
     exit_code = 65
+
+    def __init__(self, what: str, *, hint: str | None = None, missing: Sequence[str] = ()) -> None:
+        super().__init__(what, hint=hint)
+        self.missing = missing
 
 
 class JournalError(DurablyError):
@@ -114,11 +123,11 @@ class ConfigError(DurablyError):
 
 
 class JobModuleError(ConfigError):
-    """The module at this path in `jobs/` does not import."""
+    """The module at this path in `jobs/` does not import; `reason` is why, in a line."""
 
-    def __init__(self, path: str, what: str, *, hint: str | None = None) -> None:
+    def __init__(self, path: str, what: str, reason: str, *, hint: str | None = None) -> None:
         super().__init__(what, hint=hint)
-        self.path = path
+        self.path, self.reason = path, reason
 
 
 class RunFailed(DurablyError):
@@ -147,7 +156,8 @@ class ValueRefused(StepError):
     """
 
     def __init__(self, path: str, reason: str, *, what: str = "") -> None:
-        super().__init__(f"{what or 'the value'} cannot be kept: at {path}, {reason}")
+        where = "" if path == "$" else f"at {path}, "
+        super().__init__(f"{what or 'the value'} cannot be kept: {where}{reason}")
         self.path, self.reason, self.what = path, reason, what
 
 

@@ -42,8 +42,8 @@ class _Inner(local):
 
 _inner = _Inner()
 
-_OF_NO_PROJECT = ("help", "init")
-"""The commands that are for any folder."""
+_OF_NO_PROJECT = ("help", "init", "--version")
+"""What is for any folder."""
 
 _HELP = ("-h", "--help")
 
@@ -132,6 +132,8 @@ def command(*words: str | os.PathLike[str]) -> str:
 def command_in(folder: str | os.PathLike[str], *words: str | os.PathLike[str]) -> str:
     """The same for the project in that folder: first goes there, and stays there."""
     caller = _current()
+    if os.fspath(folder).startswith("-"):  # which cd would take for an option
+        folder = os.path.join(".", folder)
     program = _program(None, caller.path)
     project = "." if os.environ.get(_PROJECT_VARIABLE) else None  # which leads elsewhere
     return f"cd {quoted(folder)} && {_joined(caller, program, project, words)}"

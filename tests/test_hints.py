@@ -291,6 +291,21 @@ def test_init_means_what_it_made_whatever_the_variable_says(odd: Project, folder
     assert done.out == '["1: hello Ann"]\n', (made, done)
 
 
+def test_init_of_a_folder_that_begins_with_a_hyphen_can_be_pasted(odd: Project) -> None:
+    made = odd.run("init", "--", "-new")
+    done = paste(odd, f"{hint_of(made)} --times 1", odd.root)
+    assert done.out == '["1: hello Ann"]\n', (made, done)
+
+
+def test_what_verify_finds_is_looked_at_by_the_hint(odd: Project) -> None:
+    odd.run("trigger", "failing", expect=1)
+    with odd.journal().open("ab") as file:
+        file.write(b"junk\n{}\n")
+    found = odd.run("verify", expect=74)
+    (look,) = re.findall(r"try: (.*) {4}\(shows what is intact\)", found.err)
+    assert "failing" in paste(odd, look, odd.root).out
+
+
 def test_no_project_says_how_to_make_one_here(odd: Project, tmp_path: Path) -> None:
     folder = tmp_path / "it's nothing"
     folder.mkdir()
@@ -394,7 +409,7 @@ WRITTEN = re.compile(rf"\bdurably ({'|'.join(COMMANDS.split())})(?![a-z])|-m dur
 QUOTED = re.compile(rf"(^|[\s=])'{VALUE}|(^|\s)(mkdir|chmod|rm|cd|cp|mv|touch) \S*{VALUE}")
 BY_HAND = {
     ("cli/app.py", f"durably {VALUE}"),  # the version
-    ("cli/suggesting.py", f"Try '{VALUE} {VALUE}' for help."),  # Typer's words, which are replaced
+    ("cli/usage.py", f"Try '{VALUE} {VALUE}' for help."),  # Typer's words, which are replaced
 }
 
 

@@ -31,7 +31,7 @@ def _run() -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except UsageError as error:
-        from durably_cli.cli.suggesting import usage_error  # only after a typing mistake
+        from durably_cli.cli.usage import usage_error  # only after a typing mistake
 
         sys.stderr.write(visible_lines(usage_error(error)))
         return int(error.exit_code)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from durably_cli import hints
 from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.system.files import refuse_without_folder
 from durably_cli.values import strict_json
@@ -83,10 +85,19 @@ def _parse(text: str, name: str) -> Any:
         raise InvalidInput(
             f"{name} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}\n"
             f"  {line[begin : begin + 80]}\n  {' ' * (error.colno - 1 - begin)}^",
-            hint='text needs double quotes, and the whole single ones: --input \'{"name": "Ann"}\'',
+            hint=_how_to_give(text),
         ) from None
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{name} is not JSON: {error}") from None
+
+
+def _how_to_give(text: str) -> str:
+    """How to give an input that is not JSON: perhaps it is a file's name, or a field."""
+    if os.path.isfile(text):
+        return f"--input {hints.quoted(f'@{text}')}    (reads the file)"
+    if found := re.match(r"\w+(?==)", text):
+        return f"-p {found[0]}=...    (one field of the input)"
+    return 'text needs double quotes, and the whole single ones: --input \'{"name": "Ann"}\''
 
 
 def _field(given: str) -> tuple[str, Any]:
@@ -94,7 +105,7 @@ def _field(given: str) -> tuple[str, Any]:
     if found is None:
         raise UsageError(
             f"-p {given!r} is no field; it reads key=text or key:=json",
-            hint="-p org_id=org_123 -p force:=true",
+            hint="-p org_id=org_123 -p force:=true, or all of it: --input '{...}'",
         )
     name, sign, text = found.groups()
     return argument_text(name), _parse(text, f"-p {name}") if sign == ":=" else argument_text(text)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from durably_cli.cli.field_options import FieldOption
     from durably_cli.values.schema import Field
 
-_OPTIONS = "durably.field_options"
+FIELD_OPTIONS = "durably.field_options"
 _GIVEN = "durably.fields_given"
 _AS_TYPED = "durably.fields_as_typed"
 _WITHOUT_FLAG = "durably.fields_without_flag"
@@ -33,7 +33,7 @@ class TriggerCommand(Command):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Make the options of the job that the arguments name, then parse them all."""
-        ctx.meta[_OPTIONS] = self._options_for(ctx, args)
+        ctx.meta[FIELD_OPTIONS] = self._options_for(ctx, args)
         try:
             return super().parse_args(ctx, list(args))
         except UsageError:
@@ -42,13 +42,13 @@ class TriggerCommand(Command):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The command's own options, and the job's."""
-        return [*super().get_params(ctx), *ctx.meta.get(_OPTIONS, ())]
+        return [*super().get_params(ctx), *ctx.meta.get(FIELD_OPTIONS, ())]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The options, and the fields of the job's input in a section of their own."""
-        options, ctx.meta[_OPTIONS] = ctx.meta.get(_OPTIONS, ()), ()
+        options, ctx.meta[FIELD_OPTIONS] = ctx.meta.get(FIELD_OPTIONS, ()), ()
         super().format_options(ctx, formatter)
-        ctx.meta[_OPTIONS] = options
+        ctx.meta[FIELD_OPTIONS] = options
         others = ctx.meta.get(_WITHOUT_FLAG, ())
         if options or others:
             with formatter.section("Fields of its input, laid over -p and --input"):
@@ -60,7 +60,7 @@ class TriggerCommand(Command):
     def _options_for(self, ctx: Any, args: list[str]) -> list[FieldOption]:
         job, others = _job_and_others(self, ctx, args)
         asks_for_help = bool({"-h", "--help"} & set(args))
-        has_flags = any(other.startswith("--") for other in others)
+        has_flags = any(other.startswith("-") for other in others)
         if job is None or not (asks_for_help or has_flags or ctx.resilient_parsing):
             return []
         fields = _fields_of(ctx, job, if_broken_none=asks_for_help)
@@ -81,7 +81,10 @@ def given_fields(context: typer.Context, *, as_typed: bool = False) -> dict[str,
 
 
 def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:
-    """The job that is named, and the arguments that are none of the command's."""
+    """The job that is named, and the arguments that are none of the command's.
+
+    The job's flags may stand before its name, where nobody knows yet which of them take a value.
+    """
     before, ctx.resilient_parsing = ctx.resilient_parsing, True  # errors are for the real parse
     try:
         options, others, _ = _parser_of_own_options(command, ctx).parse_args(list(args))
@@ -90,13 +93,19 @@ def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | 
     quiet = next(each for each in command.params if each.name == "quiet")
     with suppress(UsageError):
         note_quiet(quiet.type_cast_value(ctx, quiet.consume_value(ctx, options)[0]))
-    job = options.get("job")
-    return (job if isinstance(job, str) and not job.startswith("-") else None), others
+    first = options.get("job")
+    words = [first, *others] if isinstance(first, str) else []
+    if not words or not words[0].startswith("-"):
+        return first, others
+    from durably_cli.cli.suggesting import known_jobs  # rarely needed
+
+    known = set(known_jobs(ctx))
+    return next((word for word in words if word in known), None), words
 
 
 def _refuse_own_options(command: Command, ctx: Any, args: list[str]) -> None:
     """UsageError if an option of the command is wrong, for which no job's flags were looked up."""
-    if not ctx.meta[_OPTIONS]:
+    if not ctx.meta[FIELD_OPTIONS]:
         _parser_of_own_options(command, ctx).parse_args(list(args))
 
 

@@ -1,11 +1,10 @@
-"""What is said of a command or an option that does not exist: the word that does what was wanted.
+"""What is said of a command that does not exist: the one that does what was wanted.
 
 Nothing that destroys, or that takes what is not its own, is ever offered for a word that is near.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,20 +24,23 @@ CARE = "help care"
 OFTEN_TYPED = {
     word: command
     for command, words in {
-        "trigger": "run start exec execute call invoke launch submit",
-        "inspect": "status show get describe view",
-        "list": "runs ps ls history",
-        "resume": "retry rerun continue restart redo recover",
+        "trigger": "run start exec execute call invoke launch submit go dispatch enqueue fire",
+        "inspect": "status show get describe view story trace timeline result output cat",
+        "list": "runs ps ls history queue list-runs",
+        "resume": "retry rerun continue restart redo recover replay",
         "logs": "log tail",
-        "jobs": "job",
-        "init": "new create",
-        "verify": "check fsck",
-        "info": "config settings env where",
-        CARE: "rm remove del clean gc purge fix",
+        "jobs": "job task tasks workflows list-jobs",
+        "init": "new create setup scaffold bootstrap",
+        "verify": "check fsck doctor validate audit",
+        "info": "config settings env where which",
+        "export": "dump backup save pack",
+        "help": "docs doc man topics explain usage",
+        "--version": "version",
+        CARE: "rm remove del clean gc purge fix drop erase wipe forget clear",
     }.items()
     for word in words.split()
 }
-"""What people type, and the command that does it here."""
+"""What people type, and what does it here."""
 
 
 _TAKES = {"trigger": "JOB", "inspect": "RUN", "resume": "RUN", "logs": "RUN"}
@@ -52,30 +54,14 @@ def command_for(context: Any, word: str, *others: str) -> str | None:
     if word.startswith("-"):
         return None
     more = "..." if others else ""
-    if word in _jobs(context):
+    if word in known_jobs(context):
         return f"{hints.command('trigger', word)} {more}".rstrip()
     wanted = OFTEN_TYPED.get(word.lower()) or _nearest(word, COMMANDS)
     if wanted is None:
         return None
-    if wanted == CARE:
+    if wanted in (CARE, "--version"):
         return hints.command(*wanted.split())
     return f"{hints.command(wanted)} {more or _TAKES.get(wanted, '')}".rstrip()
-
-
-def usage_error(error: Any) -> str:
-    """What to print for a usage error of click's."""
-    near = getattr(error, "possibilities", None)
-    if near:
-        error.possibilities = [option for option in near if option not in NEVER_OPTIONS]
-    text = io.StringIO()
-    error.show(file=text)
-    context = error.ctx
-    if context is None:
-        return text.getvalue()
-    words = [context.info_name] if context.parent else []
-    option = context.help_option_names[0]
-    theirs = f"Try '{context.command_path} {option}' for help."
-    return text.getvalue().replace(theirs, f"Try {hints.command(*words, option)} for help.", 1)
 
 
 def _nearest(word: str, names: Iterable[str]) -> str | None:
@@ -86,11 +72,11 @@ def _nearest(word: str, names: Iterable[str]) -> str | None:
     return None if nearest in NEVER else nearest
 
 
-def _jobs(context: Any) -> Iterable[str]:
+def known_jobs(context: Any) -> Iterable[str]:
     """The names of the project's jobs, as far as they are known without importing one."""
-    from durably_cli.project import known_jobs
+    from durably_cli.project.known_jobs import known
 
     try:
-        return known_jobs.known(project_of(context))
+        return known(project_of(context))
     except (DurablyError, OSError):
         return ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import traceback
 
+from durably_cli.journal.advice import advice_on
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.values.strict_json import printable
 from durably_cli.values.untrusted import (
@@ -23,18 +24,12 @@ from durably_cli.values.untrusted import (
 
 def describe(error: BaseException) -> ErrorInfo:
     """The exception's type, message and traceback, causes included, as plain text."""
+    report = printable(safely(_report, error) or _plain_report(error))
     return ErrorInfo(
         type=class_name(error),
         message=text_of(error),
-        traceback=printable(safely(_report, error) or _plain_report(error)) + _advice(error),
+        traceback="\n".join(filter(None, (report, advice_on(error)))),
     )
-
-
-def _advice(error: BaseException) -> str:
-    """What an exception does not say by itself."""
-    if not issubclass(type(error), SystemExit):
-        return ""
-    return "\nA job or a step ends by returning: leaving by sys.exit() is a failure."
 
 
 def _report(error: BaseException) -> str:

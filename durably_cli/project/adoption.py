@@ -11,7 +11,13 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Busy, ConfigError
 from durably_cli.project import naming, project_file
 from durably_cli.project.places import is_another_project, is_project
-from durably_cli.project.stores import folder_of_path, has_runs, project_files, store_folder
+from durably_cli.project.stores import (
+    folder_of_path,
+    has_runs,
+    project_files,
+    refuse_network,
+    store_folder,
+)
 from durably_cli.system import files
 from durably_cli.system.folders import data_folder
 
@@ -24,6 +30,7 @@ def adopt(old: Path, project: Path) -> Path:
     run again.
     """
     name, target = naming.project_name(), store_folder(project)
+    refuse_network(target)
     old, source = _source_of(old, project)
     if source is not None and (source != target or is_project(old)):
         _refuse_others(old, source, project, target)

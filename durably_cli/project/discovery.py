@@ -9,9 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from durably_cli import hints
-from durably_cli.errors import ConfigError, JobModuleError, NotFound
-from durably_cli.project import importing, known_jobs, places
+from durably_cli.errors import ConfigError, JobModuleError
+from durably_cli.project import importing, known_jobs, places, unfound
 from durably_cli.project.job import NAME, Job
 from durably_cli.project.modules import load_module
 
@@ -25,7 +24,7 @@ def find_job(project: Path, name: str, note: Callable[[str], object] = lambda te
     it does not import; ConfigError if two modules define it.
     """
     if not NAME.fullmatch(name):
-        raise NotFound(f"{name!r} is no job's name", hint=hints.command("jobs"))
+        raise unfound.no_name(project, name)
     importing.prepare(project)
     likely = _module_named_after(project, name)
     if likely is not None:
@@ -43,7 +42,7 @@ def find_job(project: Path, name: str, note: Callable[[str], object] = lambda te
     for error in broken:
         if _mentions(error.path, name):
             raise error
-    raise _not_found(project, name, sorted(jobs), broken)
+    raise unfound.no_job(project, name, sorted(jobs), broken)
 
 
 def load_all(project: Path) -> tuple[dict[str, AnyJob], list[JobModuleError]]:
@@ -100,22 +99,3 @@ def _mentions(path: str, name: str) -> bool:
     """May the module at this path define the job? Then its own error is the answer."""
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     return name in text or f"def {name.replace('-', '_')}(" in text
-
-
-def _not_found(
-    project: Path, name: str, known: list[str], broken: list[JobModuleError]
-) -> NotFound:
-    import difflib  # only after a typing mistake
-
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    what = f"there is no job {name} in {project / 'jobs'}"
-    if near:
-        what += f"; did you mean {' or '.join(near)}?"
-    elif known:
-        what += f"; there are: {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}"
-    else:
-        what += ", nor any other"
-    for error in broken:
-        what += f"\npassed over {error.what}"
-    hint = hints.command("jobs", near[0]) if near else None
-    return NotFound(what, hint=hint)

@@ -1,4 +1,4 @@
-"""Jobs: a name, an input, an output and a handler."""
+"""Jobs: a name, an input, an output and a handler, as `define_job` puts them together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property, update_wrapper
 from pathlib import Path
 from types import CodeType
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from durably_cli import hints
 from durably_cli.engines import payload
@@ -19,11 +19,12 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Request
 from durably_cli.errors import InvalidInput, ValueRefused
 from durably_cli.journal.events import Event
-from durably_cli.project import importing, places, stores
+from durably_cli.project import places, stores
 from durably_cli.project.run import Run
 from durably_cli.steps.step import Step
-from durably_cli.values import convert, declared, plain
+from durably_cli.values import convert, plain
 from durably_cli.values.json_schemas import OddSchema
+from durably_cli.values.no_input import NoInput
 from durably_cli.values.schema import Field, fields_of, type_name
 from durably_cli.values.strict_json import Json, printable
 
@@ -33,6 +34,10 @@ O = TypeVar("O")  # noqa: E741
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 Handler = Callable[[Step, I], O]
+
+
+_REQUIRED = "Field required"
+"""What begins the problem of a field that is not there."""
 
 
 class Job(Generic[I, O]):
@@ -45,8 +50,17 @@ class Job(Generic[I, O]):
         self._input_type, self._output_type = input, output
         self._text: bytes | None = None
 
-    def __call__(self, step: Step, payload: I) -> O:
-        return self.handler(step, payload)
+    @overload
+    def __call__(self: Job[None, O], step: Step, payload: None = None) -> O: ...
+    @overload
+    def __call__(self, step: Step, payload: I) -> O: ...
+    def __call__(self, *args: Any, **named: Any) -> O:
+        if not args and not named:
+            raise TypeError(
+                f"{self.name} is a job, which is run by {hints.command('trigger', self.name)}; a "
+                "call just runs its handler, and gives it a step: as in a test, with Step()"
+            )
+        return self.handler(*args, **named)
 
     def __repr__(self) -> str:
         return f"<Job {self.name} of {self.place}>"
@@ -54,9 +68,29 @@ class Job(Generic[I, O]):
     def __reduce__(self) -> str:  # sent to another process by its name, as a function is
         return getattr(self, "__qualname__", self.name)
 
+    @overload
+    def trigger(
+        self: Job[None, O],
+        input: None = None,
+        *,
+        idempotency_key: str | None = None,
+        concurrency_key: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        retry_failed: bool = False,
+    ) -> Run[O]: ...
+    @overload
     def trigger(
         self,
         input: I,
+        *,
+        idempotency_key: str | None = None,
+        concurrency_key: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        retry_failed: bool = False,
+    ) -> Run[O]: ...
+    def trigger(
+        self,
+        input: Any = None,
         *,
         idempotency_key: str | None = None,
         concurrency_key: str | None = None,
@@ -109,12 +143,17 @@ class Job(Generic[I, O]):
                 output = convert.round_trip(self.output, self.handler(step, value))[0]
                 secrets.refuse(output)
                 return output
+            except ImportError as error:
+                from durably_cli.project.missing_modules import explain  # rarely needed
+
+                explain(error, self.source)
+                raise
             except ValueRefused as refused:
                 if refused.what:
                     raise
-                raise ValueRefused(
-                    refused.path, refused.reason, what=f"the output of {self.name}"
-                ) from None
+                reason = refused.reason.replace(plain.ANNOTATE, "annotate what the handler returns")
+                what = f"the output of {self.name} ({self.place})"
+                raise ValueRefused(refused.path, reason, what=what) from None
 
         source = None if self._text is None else source_hash(self._text)
         return BoundHandler(call, source, secrets, unread)
@@ -171,7 +210,8 @@ class Job(Generic[I, O]):
     @cached_property
     def input(self) -> plain.Converter:
         """How the input goes to JSON and back."""
-        return convert.converter(self._input_type)
+        given = self._input_type
+        return given if isinstance(given, NoInput) else convert.converter(given)
 
     @cached_property
     def output(self) -> plain.Converter:
@@ -187,7 +227,9 @@ class Job(Generic[I, O]):
             error.__context__ = None  # before it was masked it may have held a secret in clear
             raise self._invalid(error) from None
         except ValueRefused as refused:
-            what = f"the {what} for {self.name} is not valid: {refused}"
+            reason = refused.reason.replace(plain.ANNOTATE, "annotate the payload")
+            where = "" if refused.path == "$" else f"at {refused.path}, "
+            what = f"the {what} for {self.name} is not valid: {where}{reason}"
             hint = hints.command("help", "input") + "    (says what no JSON gives)"
             raise InvalidInput(what, hint=hint) from None
         except OddSchema as odd:
@@ -200,10 +242,14 @@ class Job(Generic[I, O]):
             ) from None
 
     def _invalid(self, error: plain.DoesNotFit) -> InvalidInput:
-        lines = "\n".join(f"  {path}: {problem}" for path, problem in error.problems)
+        lines = "\n".join(
+            f"  {problem}" if path == "$" else f"  {path}: {problem}"
+            for path, problem in error.problems
+        )
         return InvalidInput(
             f"the input for {self.name} is not valid:\n{lines}",
             hint=f"{hints.command('jobs', self.name)}    (shows every field)",
+            missing=[path for path, problem in error.problems if problem.startswith(_REQUIRED)],
         )
 
 
@@ -215,86 +261,3 @@ class _Unseen:
     def owns(self, run: LiveRun) -> None: ...
     def waits_for_run(self, view: RunView) -> None: ...
     def waits_for_key(self, run_id: str, key: str) -> None: ...
-
-
-class _Decorator(Protocol):
-    def __call__(self, handler: Handler[I, O], /) -> Job[I, O]: ...
-
-
-class _DecoratorOfInput(Protocol[I]):
-    def __call__(self, handler: Handler[I, O], /) -> Job[I, O]: ...
-
-
-class _DecoratorOfOutput(Protocol[O]):
-    def __call__(self, handler: Handler[I, O], /) -> Job[I, O]: ...
-
-
-@overload
-def define_job(handler: Handler[I, O], /) -> Job[I, O]: ...
-@overload
-def define_job(
-    *, name: str | None = None, input: type[I], output: type[O]
-) -> Callable[[Handler[I, O]], Job[I, O]]: ...
-@overload
-def define_job(*, name: str | None = None, input: type[I]) -> _DecoratorOfInput[I]: ...
-@overload
-def define_job(*, name: str | None = None, output: type[O]) -> _DecoratorOfOutput[O]: ...
-@overload
-def define_job(*, name: str | None = None) -> _Decorator: ...
-def define_job(
-    handler: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    input: Any = declared.UNDECLARED,
-    output: Any = declared.UNDECLARED,
-) -> Any:
-    """Make a handler `(step, payload)` a job.
-
-    `name` is the function's name with dashes unless given; `input` and `output` are its
-    annotations unless given, and may be any type that pydantic reads. Raises TypeError for what
-    cannot be a job: an async handler, a bad name, a type that JSON cannot give.
-    """
-
-    def decorate(handler: Callable[..., Any]) -> Job[Any, Any]:
-        return _define(handler, name, input, output)
-
-    return decorate if handler is None else decorate(handler)
-
-
-def _define(
-    handler: Callable[..., Any], name: str | None, input: Any, output: Any
-) -> Job[Any, Any]:
-    called = name if name is not None else getattr(handler, "__name__", "").replace("_", "-")
-    if not isinstance(called, str) or not NAME.fullmatch(called):
-        raise TypeError(
-            f"{called!r} cannot be a job's name: letters, digits, '_', '.' and '-', "
-            "64 at the most, the first one a letter or '_'"
-        )
-    if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
-        raise TypeError(
-            f"the handler of {called} is async, which is not supported yet; make it a plain "
-            "function, and call asyncio.run(...) inside its steps"
-        )
-    parameters = list(inspect.signature(handler).parameters)
-    if len(parameters) != 2:
-        raise TypeError(
-            f"the handler of {called} must take (step, payload), not ({', '.join(parameters)})"
-        )
-    if input is declared.UNDECLARED:
-        input = declared.annotation(handler, parameters[1])
-    if output is declared.UNDECLARED:
-        output = declared.annotation(handler, "return")
-    job = Job[Any, Any](handler, called, input, output)
-    try:
-        job._text = importing.source_of(job._code.co_filename)
-    except (AttributeError, TypeError, ValueError):
-        raise TypeError(
-            f"the handler of {called} has no code to show the place of: wrap it in a function"
-        ) from None
-    for role in ("input", "output"):
-        try:
-            getattr(job, role)
-        except TypeError as error:
-            raise TypeError(f"the {role} of {called}: {error}") from None
-    return job

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from durably_cli.engines.local import cache
 from durably_cli.errors import DurablyError
 from durably_cli.project import places, stores
-from durably_cli.system import folders
 from durably_cli.values.schema import Field, Kind
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def _known(found: dict[str, Any]) -> KnownJob:
 
 
 def _path(project: Path) -> Path:
-    return folders.cache_folder() / f"{stores.folder_of_path(project).name}.json"
+    return cache.cache_file(stores.folder_of_path(project).name, "json")
 
 
 def _stamp(source: Path) -> list[Any]:

@@ -8,7 +8,6 @@ from durably_cli.engines.local import cache
 from durably_cli.errors import DurablyError
 from durably_cli.project.naming import NAME_VARIABLE, as_name
 from durably_cli.project.stores import folder_of_path
-from durably_cli.system import folders
 
 _OF_NO_PROJECT = frozenset(("current", "latest", "live", "release", "stable"))
 """Names of links that say nothing of what they lead to."""
@@ -40,7 +39,7 @@ def _link_on(path: Path) -> Path | None:
 
 def _is_first(project: Path) -> bool:
     try:
-        said = folders.cache_folder() / f"{folder_of_path(project).name}.linked"
+        said = cache.cache_file(folder_of_path(project).name, "linked")
     except DurablyError:  # where nothing can be remembered
         return True
     if cache.read_cache(said):

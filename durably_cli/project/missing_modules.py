@@ -15,7 +15,7 @@ from pathlib import Path
 
 from durably_cli import hints
 from durably_cli.project import importing, likeness
-from durably_cli.values.untrusted import traceback_of
+from durably_cli.values.untrusted import safely, traceback_of
 
 _TAKEN_OUT = frozenset(
     (
@@ -63,6 +63,14 @@ def hint(error: BaseException, job_module: Path) -> str | None:
     if like := likeness.near_to(top, project):
         return f"{top} is not found; did you mean {' or '.join(like)}? {_what_else(top)}"
     return _how_to_install(top)
+
+
+def explain(error: ImportError, job_module: Path) -> None:
+    """Add to the error of an import that a handler makes what would be said of its module's."""
+    if any(each.name == "jobs" for each in job_module.parents):
+        advice = safely(lambda raised: hint(raised, job_module), error)
+        if advice:
+            BaseException.add_note(error, advice)
 
 
 def _hidden(top: str, project: Path) -> Path | None:

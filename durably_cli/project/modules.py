@@ -120,7 +120,9 @@ def _broken(path: Path, error: BaseException) -> JobModuleError:
     line = _line_in(path, error)
     where = f"{path}:{line}" if line else str(path)
     hint = missing_modules.hint(error, path) if issubclass(type(error), ImportError) else None
-    return JobModuleError(str(path), f"{where} does not import\n{what.traceback}", hint=hint)
+    reason = f"{what.type}: {what.message}".partition("\n")[0]
+    report = f"{where} does not import\n{what.traceback}"
+    return JobModuleError(str(path), report, reason, hint=hint)
 
 
 def _line_in(path: Path, error: BaseException) -> int | None:

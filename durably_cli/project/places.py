@@ -47,18 +47,33 @@ def locate_project(
             named = os.path.join(working_directory(), named)
         folder = Path(os.path.realpath(named))
         source = "" if given else f" (from {PROJECT_VARIABLE})"
-        if not folder.is_dir():
+        if not folder.exists():
             raise ConfigError(f"the project folder {folder}{source} does not exist")
         if not is_project(folder):
-            raise ConfigError(
-                f"{folder}{source} is no project: it has no jobs/ folder and no [tool.durably]",
-                hint=hints.command("init", folder),
-            )
+            raise _no_project(folder, source)
         source = "--project" if given else PROJECT_VARIABLE
         reached_by = Path(os.path.abspath(named))
         is_there = os.path.realpath(reached_by) == str(folder)  # behind a link `..` leads elsewhere
         return Project(folder, source, reached_by if is_there else folder)
     return _nearest(start)
+
+
+def _no_project(folder: Path, source: str) -> ConfigError:
+    """The error for a folder, or a file, that is named and is none; perhaps it is inside of one."""
+    above = next(filter(is_project, folder.parents), None)
+    if above is not None:
+        make = f", or make one: {hints.command('init', folder)}"
+        may_be_one = folder.is_dir() and above / "jobs" not in (folder, *folder.parents)
+        return ConfigError(
+            f"{folder}{source} is no project, but inside of one: {above}",
+            hint=f"name that, -C {hints.quoted(above)}{make if may_be_one else ''}",
+        )
+    if not folder.is_dir():
+        return ConfigError(f"the project folder {folder}{source} is no folder")
+    return ConfigError(
+        f"{folder}{source} is no project: it has no jobs/ folder and no [tool.durably]",
+        hint=hints.command("init", folder),
+    )
 
 
 def _nearest(start: Path | None = None) -> Project:

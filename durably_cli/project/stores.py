@@ -44,12 +44,13 @@ def open_store(
     """The store of a project; made if it is `to_write` and there is none.
 
     Forbidden if others may write in the data folder; ConfigError if it is on a network file
-    system, or if its journals belong to another project, or this project's are elsewhere.
+    system, if its journals belong to another project, or if this project's are elsewhere.
     """
     name = naming.project_name()
     folder = store_folder(project)
     data = folder.parent
     hints.keep_runs_in(data)
+    refuse_network(folder)
     if data.exists():
         files.check_private(data)
     if name is not None and not has_runs(folder):
@@ -59,8 +60,6 @@ def open_store(
             _refuse_runs_elsewhere(project, data)
         if to_write:
             files.make_folder(folder)
-    if to_write:
-        _refuse_network(folder)
     if folder.exists():
         for each in (folder, folder / "runs"):
             files.refuse_link(each)
@@ -158,12 +157,16 @@ def project_files(data: Path) -> Iterator[tuple[Path, project_file.ProjectFile]]
             yield folder, found
 
 
-def _refuse_network(folder: Path) -> None:
-    kind = files.network_file_system(folder)
-    if kind:
+def refuse_network(folder: Path) -> None:
+    """ConfigError if the folder is on a network file system, or would be made there.
+
+    Whoever only looks asks locks too: whether a run was interrupted.
+    """
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if kind := files.network_file_system(there):
         raise ConfigError(
             f"{folder} is on a network file system ({kind}), where locks cannot be trusted",
-            hint=f"set {DATA_VARIABLE} to a folder on a local disk",
+            hint=f"set {DATA_VARIABLE} to a folder on a local disk (cp -a brings runs along)",
         )
 
 

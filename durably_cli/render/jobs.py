@@ -43,12 +43,9 @@ def show_jobs(
     for error in broken:
         path = Path(error.path)
         name = path.relative_to(project) if path.is_relative_to(project) else path
-        why = Text(visible(error.what.split("\n")[-1]), "red")
+        why = Text(visible(error.reason), "red")
         table.add_row(Text(visible(str(name))), status_text("broken"), "", why)
-    if table.row_count:
-        console.print(table)
-    else:
-        console.print(Text(visible(f"no jobs in {project / 'jobs'}")))
+    console.print(table)
 
 
 def show_job(job: AnyJob, last_run: LastRun | None, example: str, out: TextIO) -> None:

@@ -73,7 +73,7 @@ class FunctionCall(NamedTuple):
             if inspect.iscoroutine(value):
                 value.close()
             return async_refused(self.name)
-        what = f"the result of step {self.name!r}"
+        what = f"the result of step {self.name!r}{_place_of(self.fn)}"
         return ValueRefused(error.path, error.reason, what=what)
 
 
@@ -94,6 +94,27 @@ def async_refused(name: str) -> StepMisused:
         f"step {name!r} is async, which is not supported yet; "
         "give it a plain function that calls asyncio.run(...)"
     )
+
+
+def no_function(name: str, given: object) -> StepMisused:
+    """The error for a step that is given what its function returned, as by `f(1)`."""
+    if inspect.iscoroutine(given):
+        given.close()
+        return async_refused(name)
+    kind = "None" if given is None else f"a value of type {type(given).__qualname__}"
+    return StepMisused(
+        f"step {name!r} was given {kind}, and no function; step.run calls it itself: pass the "
+        f"function, and behind it its arguments: step.run({name!r}, f, 1), not "
+        f"step.run({name!r}, f(1))"
+    )
+
+
+def _place_of(fn: object) -> str:
+    """Where a function is written, in brackets; nothing if it does not say."""
+    code = getattr(fn, "__code__", None)
+    if not isinstance(code, CodeType):
+        return ""
+    return f" ({code.co_filename}:{code.co_firstlineno})"
 
 
 def _ms_since(begun: float) -> int:

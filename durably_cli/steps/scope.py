@@ -88,7 +88,7 @@ class Scope:
         places = " and at ".join(dict.fromkeys((_shown(self._places[name]), _shown(place))))
         return StepMisused(
             f"the step name {name!r} is used twice, at {places}; give each step a name of its own, "
-            "such as one with the item's id in it"
+            f"such as f{name + '-{item}'!r}"
         )
 
 

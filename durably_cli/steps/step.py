@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar, TypeVarTuple, overload
 from durably_cli.errors import Abort, StepMisused
 from durably_cli.journal.events import Event, LogWritten, ProgressReported
 from durably_cli.journal.masking import NO_SECRETS, Secrets
-from durably_cli.steps.call import FunctionCall, async_refused, is_async
+from durably_cli.steps.call import FunctionCall, async_refused, is_async, no_function
 from durably_cli.steps.causes import mark
 from durably_cli.steps.driver import Driver
 from durably_cli.steps.logger import Logger
@@ -143,6 +143,8 @@ class Step:
         self, name: str, fn: Callable[..., object], returns: object
     ) -> plain.Converter:
         """How the function's results go to JSON and back. StepMisused if they cannot."""
+        if not callable(fn):
+            raise no_function(name, fn)
         if is_async(fn):
             raise async_refused(name)
         try:

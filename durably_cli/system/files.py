@@ -225,15 +225,27 @@ def check_private(folder: Path) -> None:
     if not stat.S_ISDIR(status.st_mode):
         raise Forbidden(f"{folder} is not a folder", hint="set DURABLY_DATA_DIR to one of yours")
     if status.st_uid != os.geteuid():
+        owner = user_name(status.st_uid)
         raise Forbidden(
-            f"{folder} belongs to user {status.st_uid}, and you are {os.geteuid()}",
-            hint="set DURABLY_DATA_DIR to a folder of yours",
+            f"{folder} belongs to {owner}, and you are {user_name(os.geteuid())}",
+            hint=f"act as that user, sudo -u {hints.quoted(owner)} -H, or set DURABLY_DATA_DIR to "
+            "a folder of yours",
         )
     if status.st_mode & 0o022:
         raise Forbidden(
             f"{folder} can be written by others (mode {stat.S_IMODE(status.st_mode):04o})",
             hint=f"chmod go-w {hints.quoted(folder)}",
         )
+
+
+def user_name(number: int) -> str:
+    """The name of the user of this number, `#1000` if it has none: as `sudo -u` takes both."""
+    import pwd  # rarely needed
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"#{number}"
 
 
 _NETWORK = frozenset(

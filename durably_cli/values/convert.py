@@ -61,6 +61,8 @@ def round_trip(converter: Converter, value: Any) -> tuple[Json, Any]:
             return in_marks
         raise
     except DoesNotFit as error:
+        if value is None and isinstance(converter, Typed):
+            raise ValueRefused("$", converter.why_not_none()) from None
         path, problem = error.problems[0]
         if path != "$":
             path = f"${path}" if path.startswith("[") else f"$.{path}"

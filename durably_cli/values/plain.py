@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from durably_cli.errors import ValueRefused
@@ -78,6 +79,9 @@ class Plain:
 
 PLAIN = Plain()
 
+ANNOTATE = "annotate what the function returns, or give `returns=` to step.run"
+"""What to do about the result of a step that is not plain JSON."""
+
 
 ENDLESS = "it is nested too deeply, or contains itself"
 
@@ -127,7 +131,7 @@ def why_not_plain(value: Any, path: str = "$") -> ValueRefused | None:
     elif value is not None and not isinstance(value, (bool, int, float)):
         return ValueRefused(
             path,
-            f"a {type(value).__qualname__} is not plain JSON; annotate what the function returns, "
-            "or give `returns=` to step.run",
+            f"a {type(value).__qualname__} is not plain JSON; "
+            + ("return a list of what it gives" if isinstance(value, Iterator) else ANNOTATE),
         )
     return None

@@ -130,8 +130,15 @@ class Typed:
         near = nearest(str(name[0]), names)
         return f": did you mean {near!r}?" if near else ""
 
+    def why_not_none(self) -> str:
+        """Why None is refused, which is what a function without a `return` gives."""
+        declared = _type_name(self._annotation)
+        return f"it is None, and its declared type is {declared}; is a `return` missing?"
+
     def _why_not(self, value: Any, error: Exception) -> str:
         declared = self._annotation
+        if value is None:
+            return self.why_not_none()
         if isinstance(declared, type) and not isinstance(value, declared):
             was = _type_name(type(value))
             return f"it is a {was}, and its declared type is {_type_name(declared)}"

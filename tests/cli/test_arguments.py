@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from durably_cli import hints
 from durably_cli.cli.arguments import read_input, read_labels, read_moment
 from durably_cli.errors import InvalidInput, UsageError
 
@@ -39,6 +40,20 @@ def test_a_file_that_is_not_utf_8_is_told_with_its_byte(tmp_path: Path) -> None:
 def test_what_is_not_json_is_told(given: str) -> None:
     with pytest.raises(InvalidInput, match="--input is not JSON"):
         read_input(given, [])
+
+
+def test_what_is_given_in_its_place_is_answered_with_how_to_give_that(tmp_path: Path) -> None:
+    file = tmp_path / "it's.json"
+    file.write_text('{"a": 1}')
+    for given, hint in (
+        (str(file), f"--input {hints.quoted(f'@{file}')}    (reads the file)"),
+        ("org_id=secret", "-p org_id=...    (one field of the input)"),
+        ("{a: 1}", "text needs double quotes"),
+        ("\0", "text needs double quotes"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            read_input(given, [])
+        assert (caught.value.hint or "").startswith(hint)
 
 
 @pytest.mark.parametrize("given", ["", " \n"])

@@ -81,6 +81,7 @@ def test_what_json_would_change_is_refused_with_its_place_and_the_fix(
     assert f"'refused: {name}'" in text
     assert path in text
     assert fix in text
+    assert "at $," not in text, "that is said of parts only"
     assert effects["refused 2"][name] == text, "refused on the resumed attempt, in other words"
     count(1)
 

@@ -181,6 +181,22 @@ def test_a_helper_that_a_helper_imports_is_found_beside_it(root: Path) -> None:
     assert "from lib import second" in hint_for(root, "from lib import first\n")
 
 
+def test_an_import_inside_of_a_handler_is_explained_as_one_of_its_module(project: Project) -> None:
+    project.job("", "helpers")
+    project.job("""
+        def fetch():
+            import helpers
+
+        @define_job
+        def work(step: Step) -> None:
+            step.run("fetch", fetch)
+    """)
+    failed = project.run("trigger", "work", expect=1)
+    assert "ModuleNotFoundError: No module named 'helpers'\nhelpers is " in failed.err
+    assert "from jobs import helpers" in failed.err
+    assert "pip" not in failed.err
+
+
 def test_a_src_layout_is_to_be_installed_as_a_whole(root: Path) -> None:
     (root / "src" / "billing").mkdir(parents=True)
     (root / "src" / "billing" / "__init__.py").touch()

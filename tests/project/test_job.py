@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from durably_cli import RunFailed, Step, define_job
 from durably_cli.errors import Conflict, InvalidInput, UsageError
+from durably_cli.values.strict_json import Json
 from tests.conftest import BIN
 
 
@@ -29,6 +30,20 @@ class Answer(BaseModel):
 
 class Answers:
     """No type that JSON can give."""
+
+
+class Methods:
+    def method(self, step: Step) -> None: ...
+
+
+def takes_it_last(question: Question, step: Step) -> None: ...
+
+
+def takes_no_step(question: Question) -> None: ...
+
+
+def counts_up(step: Step) -> Iterator[int]:
+    yield 1
 
 
 calls: list[str] = []
@@ -150,7 +165,20 @@ def test_nothing_is_configured_in_the_standard_logging() -> None:
         (lambda: define_job(name="1st")(lambda step, payload: None), "cannot be a job's name"),
         (lambda: define_job(name="a/b")(lambda step, payload: None), "cannot be a job's name"),
         (lambda: define_job(name="x" * 65)(lambda step, payload: None), "cannot be a job's name"),
-        (lambda: define_job(name="a")(lambda step: None), "must take (step, payload)"),
+        (lambda: define_job(name="a")(lambda: None), "must take (step, payload) or (step), not ()"),
+        (lambda: define_job(name="a")(lambda step, *, n: None), "not (step, n)"),
+        (lambda: define_job(name="a")(lambda step, a, b, c: None), "make a, b and c the fields"),
+        (lambda: define_job(name="a")(lambda payload, step: None), "write it as (step, payload)"),
+        (lambda: define_job(takes_it_last), "write it as (step, question)"),  # type: ignore[arg-type]
+        (lambda: define_job(takes_no_step), "write it as (step, question)"),
+        (lambda: define_job(name="a")(lambda payload: None), "write it as (step, payload)"),
+        (lambda: define_job(Answers), "Answers is a class, and a job is a function"),
+        (lambda: define_job(Methods.method), "takes self: a method cannot be a job"),
+        (lambda: define_job(counts_up), "it has a yield"),
+        (lambda: define_job("a"), "write @define_job(name='a') above one"),  # type: ignore[call-overload]
+        (lambda: define_job(lambda step: None), "give it one: define_job(name=...)"),
+        (lambda: define_job(name="a", input=int)(lambda step: None), "must take it: (step, pay"),  # type: ignore[arg-type, misc]
+        (lambda: answer_question(), "answer-question is a job, which is run by"),  # type: ignore[call-overload]
         (lambda: define_job(name="a", input=Answers)(lambda step, payload: None), "the input of a"),
         (lambda: define_job(name="a", output=Iterator)(lambda step, payload: None), "output of a"),  # type: ignore[type-abstract]
     ],
@@ -159,6 +187,52 @@ def test_what_cannot_be_a_job_is_a_type_error(make: Any, said: str) -> None:
     with pytest.raises(TypeError) as caught:
         make()
     assert said in str(caught.value)
+
+
+@define_job
+def forgets(step: Step, payload: Any) -> dict[str, int]: ...  # type: ignore[empty-body]
+
+
+@define_job
+def gives_a_set(step: Step, payload: Any) -> Any:
+    return {payload}
+
+
+def test_a_refused_output_says_of_which_job_where_it_is_and_what_to_mend() -> None:
+    for job, said in (
+        (forgets, "it is None, and its declared type is dict[str, int]; is a `return` missing?"),
+        (gives_a_set, "a set is not plain JSON; annotate what the handler returns"),
+    ):
+        error = job.trigger(1).error
+        assert error is not None
+        place = f"{__file__}:{job.handler.__code__.co_firstlineno}"
+        assert error.message == f"the output of {job.name} ({place}) cannot be kept: {said}"
+    with pytest.raises(InvalidInput, match="not valid: a set is not plain JSON; annotate the pay"):
+        forgets.trigger({1})
+
+
+@define_job
+def nightly(step: Step) -> int:
+    """Takes nothing."""
+    return step.run("count", len, "abc")
+
+
+def test_a_handler_of_the_step_alone_takes_no_input(project: Path) -> None:
+    assert nightly.trigger().output == nightly(Step()) == 3
+    assert (nightly.doc, nightly.input_type, nightly.fields) == ("Takes nothing.", "nothing", [])
+    first = nightly.trigger(idempotency_key="k")
+    assert nightly.trigger(None, idempotency_key="k").id == first.id
+    assert nightly.settle(Json('{"of": "before"}')).input == "{}"
+    for refused in (lambda: nightly.trigger({}), lambda: nightly.settle(Json("[]"))):  # type: ignore[call-overload]
+        with pytest.raises(InvalidInput, match="takes no input"):
+            refused()
+
+
+def test_a_handler_that_a_decorator_wraps_badly_takes_its_payload_all_the_same() -> None:
+    def wrapper(*args: Any, **named: Any) -> Any:
+        return answer_question(*args, **named)
+
+    assert define_job(wrapper)(Step(), Question(text="ab")) == Answer(text="ba")
 
 
 def test_an_async_handler_is_refused() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli.errors import ConfigError
+from durably_cli.errors import ConfigError, NotFound
 from durably_cli.project import discovery
 from tests.conftest import BIN, DURABLY, Project, Started
 from tests.project.conftest import JOB, write
@@ -169,5 +169,5 @@ def test_a_package_that_does_not_import_is_said_once_with_its_line(
 
 def test_the_package_itself_is_no_jobs_module(root: Path) -> None:
     write(root, "__init__.py", JOB.format(name="__init__"))
-    with pytest.raises(discovery.NotFound):
+    with pytest.raises(NotFound):
         discovery.find_job(root, "__init__")

@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from durably_cli import hints
 from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.project import adoption, places, stores
@@ -182,6 +183,36 @@ def test_a_folder_that_cannot_be_is_an_error_and_no_bug(project: Project, name: 
 def test_a_folder_that_is_named_must_be_a_project(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no project"):
         places.find_project(str(tmp_path))
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="is no folder"):
+        places.find_project(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("name", ["n" * 225, "n" * 246, "n" * 250, "\u00e9" * 125])
+def test_a_project_whose_folder_has_a_long_name_is_known_like_any(
+    project: Project, name: str
+) -> None:
+    project.root = project.root.rename(project.root.with_name(name))
+    project.job("@define_job\ndef work(step: Step) -> None: ...\n")
+    project.run("trigger", "work")
+    assert project.runs("--status", "completed")[0]["job"] == "work"
+    assert {path.suffix for path in project.cache.iterdir()} == {".json", ".index"}
+    link = project.root.with_name("current")
+    link.symlink_to(project.root)
+    said = [project.run("-C", str(link), "list").err for _ in range(2)]
+    assert [" is a symbolic link" in text for text in said] == [True, False]
+
+
+def test_one_inside_of_a_project_is_answered_with_that(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "it's")
+    for inside in ("jobs", "jobs/a.py", "jobs/sub", "src"):
+        path = project / inside
+        path.touch() if path.suffix else path.mkdir(exist_ok=True)
+        with pytest.raises(ConfigError, match=f"is no project, but inside of one: {project}") as no:
+            places.find_project(str(path))
+        hint = no.value.hint or ""
+        assert hint.startswith(f"name that, -C {hints.quoted(project)}")
+        assert ("or make one" in hint) is (inside == "src")
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
@@ -204,7 +235,7 @@ def test_a_folder_of_another_user_is_refused(
         os.chown(tmp_path / "data", 12345, 12345)
     else:
         monkeypatch.setenv("DURABLY_DATA_DIR", "/usr")
-    with pytest.raises(Forbidden, match="belongs to user"):
+    with pytest.raises(Forbidden, match=r"belongs to .*, and you are"):
         stores.open_store(project, to_write=True)
 
 
@@ -224,6 +255,24 @@ def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
         os.umask(old)
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where mounts are told apart")
+def test_every_command_refuses_a_network_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path / "app")
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    kinds = frozenset(line.partition(" - ")[2].split(" ")[0] for line in mounts)
+    monkeypatch.setattr(files, "_NETWORK", kinds)  # as if all there is were of the network
+    for act in (
+        lambda: stores.open_store(project, to_write=True),
+        lambda: stores.open_store(project),
+        lambda: adoption.adopt(tmp_path / "old", project),
+    ):
+        with pytest.raises(ConfigError, match="on a network file system"):
+            act()
+        assert not (tmp_path / "data").exists()
 
 
 def test_a_local_file_system_is_told_from_a_network_one(tmp_path: Path) -> None:

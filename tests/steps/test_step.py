@@ -176,6 +176,42 @@ def test_an_async_step_is_refused_before_it_is_called_or_at_its_coroutine() -> N
     assert Step().run("one", lambda: asyncio.run(coroutine())) == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (7, "given a value of type int, and no function; step.run calls it itself"),
+        (None, "given None, and no function"),
+        (user(1), "given a value of type User"),
+    ],
+)
+def test_what_its_function_returned_is_no_function(given: Any, said: str) -> None:
+    events: list[Event] = []
+    with pytest.raises(StepMisused) as caught:
+        Step({}, events.append).run("one", given)
+    assert said in str(caught.value)
+    assert "step.run('one', f, 1), not step.run('one', f(1))" in str(caught.value)
+    assert events == []
+
+
+def test_a_coroutine_in_its_place_is_async(recwarn: pytest.WarningsRecorder) -> None:
+    with pytest.raises(StepMisused, match="async"):
+        Step().run("one", coroutine())  # type: ignore[arg-type]
+    assert not list(recwarn)  # that it was never awaited
+
+
+def forgets(number: int) -> dict[str, int]: ...
+
+
+def test_a_forgotten_return_is_said_with_the_function() -> None:
+    with pytest.raises(ValueRefused) as caught:
+        Step().run("one", forgets, 1)
+    place = f"{__file__}:{forgets.__code__.co_firstlineno}"
+    assert str(caught.value) == (
+        f"the result of step 'one' ({place}) cannot be kept: it is None, and its declared type is "
+        "dict[str, int]; is a `return` missing?"
+    )
+
+
 def in_thread(do: Any) -> BaseException | None:
     raised: list[BaseException] = []
 
@@ -217,9 +253,11 @@ def test_a_result_that_json_changes_names_the_step_the_path_and_the_fix() -> Non
     events: list[Event] = []
     with pytest.raises(ValueRefused) as caught:
         Step({}, events.append).run("pair", lambda: {"a": (1, 2)})
+    line = test_a_result_that_json_changes_names_the_step_the_path_and_the_fix.__code__
     assert str(caught.value) == (
-        "the result of step 'pair' cannot be kept: at $['a'], a tuple would come back as a list: "
-        "return a list, or declare the tuple as the return type"
+        f"the result of step 'pair' ({__file__}:{line.co_firstlineno + 3}) cannot be kept: at "
+        "$['a'], a tuple would come back as a list: return a list, or declare the tuple as the "
+        "return type"
     )
     assert isinstance(events[-1], StepFailed)
 

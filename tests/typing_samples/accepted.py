@@ -92,6 +92,19 @@ def bare(step: Step, payload: SyncUsersInput) -> int:
     return len(payload.org_id)
 
 
+@define_job
+def of_the_step(step: Step) -> int:
+    return step.attempt
+
+
+assert_type(of_the_step, Job[None, int])
+
+
+@define_job(name="named", output=list[User])
+def named_of_the_step(step: Step) -> list[User]:
+    return step.run("fetch", fetch_users, "org", 2)
+
+
 @define_job()
 def with_nothing(step: Step, payload: Range) -> list[int]:
     return [payload.first, payload.last]
@@ -211,6 +224,8 @@ def trigger_jobs() -> None:
     assert_type(without_output.trigger(None).output, None)
     assert_type(kinds_of_functions.trigger(Range(1, 2)).output, None)
     assert_type(results_of_declared_type.trigger(Range(1, 2)).output, None)
+    assert_type(of_the_step.trigger().output + of_the_step(Step()), int)
+    assert_type(named_of_the_step.trigger(labels={"a": "b"}).output, list[User])
     failing = the_step.trigger(SyncUsersInput(org_id="fails"))
     try:
         assert_type(failing.output, str)

@@ -88,8 +88,8 @@ async def asynchronous(step: Step, payload: SyncUsersInput) -> SyncUsersOutput:
     return SyncUsersOutput(synced_count=0, errors=[])
 
 
-@define_job  # error: it takes no payload
-def without_payload(step: Step) -> int:
+@define_job  # error: it takes no step
+def without_step() -> int:
     return 1
 
 

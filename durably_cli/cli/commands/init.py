@@ -10,7 +10,7 @@ import typer
 from durably_cli import hints
 from durably_cli.cli.app import as_command
 from durably_cli.cli.asking import say
-from durably_cli.project.places import is_found_from_here
+from durably_cli.project.places import is_found_from_here, job_files
 
 
 @as_command()
@@ -60,11 +60,11 @@ def greet(name: str, n: int) -> str:
 
 def run_init(folder: Path) -> int:
     """`durably init`; the exit code."""
-    if (folder / "jobs").is_dir():
+    if (folder / "jobs").is_dir() and any(job_files(folder)):
         say(f"{folder.absolute()} is a project already; nothing was changed")
         return 0
     path = folder / "jobs" / "hello.py"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(JOB, encoding="utf-8")
     path.with_name("__init__.py").touch()  # without it an installed package `jobs` comes first
     say(f"made {path}, a job to begin with")

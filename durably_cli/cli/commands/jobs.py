@@ -11,6 +11,7 @@ import typer
 
 from durably_cli import hints
 from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.asking import say
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.parameters import (
     AsJson,
@@ -21,7 +22,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.local.working_folder import inside
 from durably_cli.errors import ConfigError, InvalidInput, JobModuleError
-from durably_cli.project import known_jobs, stores
+from durably_cli.project import known_jobs, stores, unfound
 from durably_cli.project.discovery import AnyJob, find_job, load_all
 from durably_cli.render.record import SCHEMA, summary
 from durably_cli.render.rows import json_of, row
@@ -71,6 +72,8 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
             "broken": [{"path": error.path, "error": error.what} for error in broken],
         }
         out.write(json_of(document) + "\n")
+    elif not described and not broken:
+        say(f"no jobs in {project / 'jobs'}: {unfound.why_none(project)}")
     elif out.isatty():
         from durably_cli.render.jobs import show_jobs  # loads rich: only on a terminal
 
@@ -95,6 +98,8 @@ def run_job(project: Path, name: str, *, as_json: bool) -> int:
         from durably_cli.render.jobs import show_job  # loads rich: only on a terminal
 
         show_job(job, last_run, example(job), out)
+    elif not job.fields:
+        say(f"the input of {job.name} is {job.input_type}: it has no fields to name")
     else:
         for field in job.fields:
             flag = field.flag or f"-p {field.name}="
@@ -122,7 +127,7 @@ def example(job: AnyJob) -> str:
     for field in job.fields:
         if field.required:
             words += _words(field)
-    if not job.fields and job.input_schema:
+    if not job.fields and job.input_schema and "properties" not in job.input_schema:
         words += ["--input", "JSON"]
     return hints.command(*words)
 
@@ -144,7 +149,7 @@ def _taken_out(jobs: dict[str, AnyJob]) -> Iterator[JobModuleError]:
             _ = job.input_schema, job.output_schema
         except InvalidInput as error:
             del jobs[name]
-            yield JobModuleError(str(job.source), error.what)
+            yield JobModuleError(str(job.source), error.what, error.what.rpartition("\n")[2])
 
 
 def _as_json(job: AnyJob, last_run: dict[str, Any] | None) -> dict[str, Any]:

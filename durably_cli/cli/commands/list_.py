@@ -125,8 +125,10 @@ def run_list(
     elif not out.isatty():
         rows.write_list(runs, out)
     elif not _show_list(runs, out):
+        from durably_cli.engines.local.whose import why_empty  # rarely needed
+
         what = "no run fits" if any(filters) else "no runs"
-        _say(f"{what} in {visible(str(store.root))}")
+        _say(visible(f"{what} in {store.root}{why_empty(store)}"))
     if count is None and next(fitting, None):
         out.flush()
         _say(f"these are the newest {SCREENFUL}; for all of them add -n 0")

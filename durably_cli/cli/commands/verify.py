@@ -52,11 +52,13 @@ def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
     store = stores.open_store(project)
     runs = [find_run(store, one) for one in query]
     findings = of_runs(store, runs) if runs else of_all(store)
-    out, bad, separator = sys.stdout, 0, "\n"
+    out, bad, separator, journals = sys.stdout, 0, "\n", list[str]()
     if as_json:
         out.write(f'{{"schema": {SCHEMA}, "findings": [')
     for each in findings:
-        bad += each.state in DAMAGED
+        if each.state in DAMAGED:
+            bad += 1
+            journals += [ids.short(each.name)] if each.kind == "journal" else []
         if as_json:
             out.write(separator + json_of(each._asdict()))
             separator = ",\n"
@@ -70,8 +72,11 @@ def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
     if bad:
         raise JournalError(
             f"{plural(bad, 'file')} in {store.root} cannot be relied on",
-            hint=f"{hints.command('inspect', 'RUN')}    (shows what is intact)\n"
-            f"{hints.command('help', 'care')}    (says what can be done)",
+            hint="".join(
+                f"{hints.command('inspect', run)}    (shows what is intact)\n"
+                for run in journals[:1]
+            )
+            + f"{hints.command('help', 'care')}    (says what can be done)",
         )
     return 0
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from durably_cli import hints
+from durably_cli.cli.commands import COMMANDS
 from durably_cli.errors import NotFound
 
 _FOLDER = Path(__file__).parent
@@ -31,11 +32,21 @@ def run_help(topic: str | None) -> int:
     elif topic in TOPICS:
         _show(page(topic))
     else:
-        raise NotFound(
-            f"there is no topic {topic!r}; there are {', '.join(TOPICS)}",
-            hint=f"{hints.command('help')}    (lists them)",
-        )
+        raise _no_topic(topic)
     return 0
+
+
+def _no_topic(topic: str) -> NotFound:
+    import difflib  # only after a typing mistake
+
+    what = f"there is no topic {topic!r}"
+    if topic in COMMANDS:
+        return NotFound(f"{what}, but a command", hint=hints.command(topic, "--help"))
+    if near := difflib.get_close_matches(topic, TOPICS, n=1):
+        return NotFound(f"{what}; did you mean {near[0]}?", hint=hints.command("help", near[0]))
+    return NotFound(
+        f"{what}; there are {', '.join(TOPICS)}", hint=f"{hints.command('help')}    (lists them)"
+    )
 
 
 def page(topic: str) -> str:

@@ -12,8 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from durably_cli.errors import DurablyError
-from durably_cli.system import files
+from durably_cli.system import files, folders
 from durably_cli.values.strict_json import to_json
+
+_LONGEST = 180
+"""Of the bytes of a store's name: what leaves room for its digest, and for a temporary name."""
+
+
+def cache_file(store: str, kind: str) -> Path:
+    """The cached file of that kind for the store of this name, however long it is.
+
+    ConfigError if there is no cache folder.
+    """
+    name, _, digest = store.rpartition("-")
+    short = os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
+    return folders.cache_folder() / f"{short}-{digest}.{kind}"
 
 
 def read_cache(path: Path) -> Any:

@@ -28,7 +28,7 @@ from durably_cli.engines.local import cache
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.state import Status
-from durably_cli.system import files, folders
+from durably_cli.system import files
 from durably_cli.values.strict_json import to_json
 
 SETTLED_NS = 1_000_000_000
@@ -87,7 +87,7 @@ def candidates(
         yield from store.run_ids()
         return
     place = crc32(os.fsencode(os.path.realpath(store.root)))  # there may be several data folders
-    folder = folders.cache_folder() / f"{store.root.name}-{place:08x}.index"
+    folder = cache.cache_file(f"{store.root.name}-{place:08x}", "index")
     days = store.days()
     _forget_all_but(days, folder)
     looked = 0

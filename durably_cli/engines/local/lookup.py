@@ -29,22 +29,49 @@ def find_run(store: Store, query: str) -> str:
         return _by_key(store, query)
     part = query.strip().lower()
     if not re.fullmatch(_PART, part):
-        raise UsageError(
-            f"{query!r} is no run: give 4 or more characters of the head or the tail of its id, "
-            "or @last, @last/JOB, @failed, key:JOB/VALUE",
-            hint=hints.command("list"),
-        )
+        raise _no_run(store, query)
     if ids.is_id(part) and store.path_of(part).exists():
         return part
     fitting = [run for day in store.days() for run in sorted(store.run_ids_of(day, part))[::-1]]
     if not fitting:
-        raise NotFound(f"there is no run {query} in {store.root}", hint=hints.command("list"))
+        raise _not_there(store, f"no run {query}")
     if len(fitting) > 1:
         raise UsageError(
             f"{query} fits {len(fitting)} runs:\n" + _candidates(store, fitting),
             hint="give more of the id, its last 8 characters for one",
         )
     return fitting[0]
+
+
+def _not_there(store: Store, what: str) -> NotFound:
+    from durably_cli.engines.local.whose import why_empty  # rarely needed
+
+    what += f" in {store.root}{why_empty(store)}"
+    return NotFound(f"there is {what}", hint=hints.command("list"))
+
+
+def _no_run(store: Store, query: str) -> UsageError:
+    """The error for what no run can be named, with what was probably wanted."""
+    import difflib  # only after a typing mistake
+
+    word, job = query.strip().lstrip("@").lower(), query.replace("_", "-")
+    near = difflib.get_close_matches(word, _WORDS, n=1, cutoff=0.7)
+    wanted = _WORDS[near[0]] if near else f"@last/{job}" if _newest_of(store, job) else None
+    if wanted is not None:
+        hint = hints.command("inspect", wanted)
+        return UsageError(f"{query!r} is no run; did you mean {wanted}?", hint=hint)
+    return UsageError(
+        f"{query!r} is no run: give 4 or more characters of the head or the tail of its id, "
+        "or @last, @last/JOB, @failed, key:JOB/VALUE",
+        hint=hints.command("list"),
+    )
+
+
+_WORDS = {
+    **dict.fromkeys(("last", "latest", "newest", "recent"), "@last"),
+    **dict.fromkeys(("failed", "last-failed", "failure"), "@failed"),
+}
+"""What people type for the words that mean a run."""
 
 
 def _by_word(store: Store, query: str) -> str:
@@ -56,9 +83,9 @@ def _by_word(store: Store, query: str) -> str:
     elif word == "@last" and job:
         found, what = _newest_of(store, job), f"no run of {job}"
     else:
-        raise UsageError(f"{query!r} is no run; there are @last, @last/JOB and @failed")
+        raise _no_run(store, query)
     if found is None:
-        raise NotFound(f"there is {what} in {store.root}", hint=hints.command("list"))
+        raise _not_there(store, what)
     return found
 
 

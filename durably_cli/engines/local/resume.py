@@ -214,8 +214,14 @@ def _work(load: Load, created: RunCreated, input: Json) -> BoundHandler:
         return load(created).work(input)
     except InvalidInput as error:
         run = ids.short(created.run)
+        what = f"run {run} cannot go on: {error.what}"
+        if error.missing:
+            what += (
+                f"\nthe run was made without {', '.join(error.missing)}, at {created.at}: what is "
+                "required since then needs a default in the model, for the runs of before"
+            )
         hint = hints.command("resume", run) + "    (once that is mended)"
-        raise InvalidInput(f"run {run} cannot go on: {error.what}", hint=hint) from None
+        raise InvalidInput(what, hint=hint, missing=error.missing) from None
 
 
 def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:

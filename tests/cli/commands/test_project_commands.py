@@ -8,6 +8,7 @@ from pathlib import Path
 from durably_cli.cli.help import TOPICS, page, title
 from tests.cli.commands.test_list import on_a_terminal
 from tests.conftest import Project
+from tests.harness.pasting import hint_of, without_data
 
 
 def test_init_makes_a_project_that_works(project: Project, tmp_path: Path) -> None:
@@ -22,6 +23,7 @@ def test_init_makes_a_project_that_works(project: Project, tmp_path: Path) -> No
 
 
 def test_init_leaves_a_project_alone(project: Project) -> None:
+    project.job("")
     before = sorted(project.root.rglob("*"))
     assert "is a project already" in project.run("init").err
     assert sorted(project.root.rglob("*")) == before
@@ -65,5 +67,8 @@ def test_help_lists_its_topics_and_shows_each(project: Project) -> None:
         assert project.run("help", topic).out == page(topic)
         assert title(topic) in on_a_terminal(project, "help", topic, columns=80)
     assert "steps, input, exit-codes" in project.run("help", "nothing", expect=4).err
+    for typed, wanted in (("exitcodes", "help exit-codes"), ("trigger", "trigger --help")):
+        refused = project.run("help", typed, expect=4)
+        assert without_data(hint_of(refused)) == f"durably {wanted}"
     for topic in TOPICS:
         assert topic in project.run("help", "--help").out

@@ -14,6 +14,7 @@ from durably_cli.journal import codec
 from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project
+from tests.harness.pasting import hint_of, paste
 
 STUBBORN = """
     @define_job
@@ -481,3 +482,31 @@ def test_an_attempt_that_fails_by_what_it_replayed_is_followed_by_one_that_execu
         "failed",
         "completed",
     ]
+
+
+OF_TODAY = """
+    class Owner(BaseModel):
+        name: str
+
+    class Order(BaseModel):
+        owner: Owner = Owner(name="Ann")
+        {field}
+
+    @define_job
+    def work(step: Step, payload: Order) -> str:
+        return step.run("first", lambda: open(os.environ["EFFECTS"]).read()) + payload.org_id
+"""
+
+
+def test_a_field_that_the_model_requires_since_then_is_named_with_what_lets_the_run_go_on(
+    project: Project,
+) -> None:
+    project.job(OF_TODAY.format(field=""))
+    project.run("trigger", "work", expect=1)
+    project.job(OF_TODAY.format(field="org_id: str"))
+    refused = project.run("resume", "@last", expect=65)
+    assert "  org_id: Field required\nthe run was made without org_id, at 20" in refused.err
+    assert "needs a default in the model" in refused.err
+    project.job(OF_TODAY.format(field='org_id: str = "acme"'))
+    project.effects_path.write_text("of ")
+    assert paste(project, hint_of(refused), project.root).out == '"of acme"\n'

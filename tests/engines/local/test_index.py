@@ -32,7 +32,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.state import Status
 from durably_cli.journal.writer import Journal
-from durably_cli.system import ids
+from durably_cli.system import folders, ids
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project
 
@@ -251,7 +251,7 @@ def test_what_is_no_index_is_as_good_as_none(bench: Bench, harm: Callable[[Path]
 
 def index_of() -> Path:
     """The folder of the one index in the cache folder."""
-    (folder,) = index.folders.cache_folder().iterdir()
+    (folder,) = folders.cache_folder().iterdir()
     return folder
 
 
@@ -304,7 +304,7 @@ def test_each_data_folder_has_an_index_of_its_own(bench: Bench, tmp_path: Path) 
 def test_a_cache_that_cannot_be_written_is_done_without(bench: Bench) -> None:
     bench.create(0)
     bench.end(0)
-    index.folders.cache_folder().write_text("no folder")
+    folders.cache_folder().write_text("no folder")
     bench.check()
 
 

@@ -1,0 +1,126 @@
+"""What can be a job's handler: a plain function (step, payload), or (step).
+
+For what cannot, the error says what to write in its place.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from durably_cli.steps.step import Step
+from durably_cli.values import declared
+from durably_cli.values.untrusted import repr_of
+
+_PAYLOADS = ("payload", "input")
+"""What people call the second parameter."""
+
+_Kind = inspect.Parameter
+
+
+def refuse_other(given: object) -> None:
+    """TypeError unless a handler was given: `@define_job("name")` gives a text."""
+    if callable(given):
+        return
+    named = f"define_job(name={given!r})" if isinstance(given, str) else "define_job"
+    raise TypeError(
+        f"define_job was given {repr_of(given):.80}, which is no function; write @{named} above one"
+    )
+
+
+def parameters_of(handler: Callable[..., Any], job: str) -> list[str]:
+    """The names of its parameters: the step's, and the payload's if it takes one.
+
+    TypeError for what cannot be the handler of this job.
+    """
+    _refuse_kind(handler, job)
+    try:
+        found = inspect.signature(handler).parameters
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"the handler of {job} does not say what it takes: wrap it in a function "
+            "(step, payload)"
+        ) from None
+    names, kinds = list(found), [each.kind for each in found.values()]
+    if names[:1] in (["self"], ["cls"]):
+        raise TypeError(
+            f"the handler of {job} takes {names[0]}: a method cannot be a job, for nothing makes "
+            "its object; write a function at the top of the module"
+        )
+    if kinds == [_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD]:  # of a decorator that wraps the handler
+        return names
+    if not 1 <= len(names) <= 2 or not _are_by_place(*kinds):
+        raise TypeError(_wrong_number(job, names))
+    _refuse_order(handler, job, names)
+    return names
+
+
+def without_payload(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler, called as all others are."""
+
+    @wraps(handler)
+    def call(step: Step, payload: None = None) -> Any:
+        return handler(step)
+
+    return call
+
+
+def _refuse_kind(handler: Callable[..., Any], job: str) -> None:
+    if isinstance(handler, type):
+        raise TypeError(
+            f"{job} is a class, and a job is a function: def {handler.__name__}(step, payload)"
+        )
+    if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
+        raise TypeError(
+            f"the handler of {job} is async, which is not supported yet; make it a plain "
+            "function, and call asyncio.run(...) inside its steps"
+        )
+    if inspect.isgeneratorfunction(handler):
+        raise TypeError(
+            f"the handler of {job} is a generator, for it has a yield; collect what it yields in a "
+            "list, and return that"
+        )
+
+
+def _are_by_place(first: object, *others: object) -> bool:
+    """Does a call without keywords give each parameter of these kinds its value?"""
+    by_place = {_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD}
+    return first in by_place and by_place | {_Kind.VAR_POSITIONAL} >= set(others)
+
+
+def _wrong_number(job: str, names: list[str]) -> str:
+    what = f"the handler of {job} must take (step, payload) or (step), not "
+    what += f"({', '.join(names)})"
+    if len(names) > 2:
+        others = " and ".join((", ".join(names[1:-1]), names[-1]))
+        what += f": make {others} the fields of one pydantic model, and take that as the payload"
+    return what
+
+
+def _refuse_order(handler: Callable[..., Any], job: str, names: list[str]) -> None:
+    """TypeError if the payload comes first, or if it is all that is taken."""
+    first, *others = names
+    if any(_is_step(handler, name) for name in others):
+        is_wrong = not _is_step(handler, first)
+    else:
+        of_payload = _is_step(handler, first) is False or first in _PAYLOADS
+        is_wrong = not others and of_payload
+    if is_wrong:
+        raise TypeError(
+            f"the handler of {job} takes ({', '.join(names)}), and it is called with the step "
+            f"first: write it as (step, {first})"
+        )
+
+
+def _is_step(handler: Callable[..., Any], name: str) -> bool | None:
+    """Is it this parameter that takes the step? None if nothing says so."""
+    if name == "step":
+        return True
+    try:
+        annotation = declared.annotation(handler, name)
+    except TypeError:  # which is said of the payload's later
+        return None
+    is_class = isinstance(annotation, type) and not getattr(annotation, "_is_protocol", False)
+    return issubclass(annotation, Step) if is_class else None
