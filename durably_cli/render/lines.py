@@ -29,6 +29,9 @@ _IN_FULL = 20
 class Talk:
     """An observer that writes plain lines; it never fails a run, whatever becomes of the stream."""
 
+    erase = ""
+    """What takes back the line that the cursor may stand in."""
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.run: LiveRun | None = None
