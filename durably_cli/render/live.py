@@ -1,15 +1,13 @@
-"""What moves on a terminal: the live line of a run that executes, and views that are redrawn."""
+"""What a terminal shows of a run that executes here: a line a step, and a live line below them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
 
 from durably_cli.engines.local.execute import LiveRun
-from durably_cli.engines.local.follow import ticks
 from durably_cli.journal.events import (
     Event,
     LogWritten,
@@ -20,33 +18,10 @@ from durably_cli.journal.events import (
 )
 from durably_cli.render.lines import Talk, share
 from durably_cli.render.live_line import ERASE, Facts, LiveLine
-from durably_cli.render.tables import console_on, log_text
+from durably_cli.render.tables import log_text
 from durably_cli.render.words import span, visible
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
-
-
-def redraw(out: TextIO, draw: Callable[[Console], bool]) -> None:
-    """Draw on a screen of its own again and again, until `draw` says False or on Ctrl-C.
-
-    If the drawing is taller than the terminal, its last lines are shown.
-    """
-    console = console_on(out)
-    try:
-        with console.screen():
-            for _ in ticks():
-                with console.capture() as drawn:
-                    goes_on = draw(console)
-                lines = drawn.get().rstrip("\n").split("\n")[-console.height + 1 :]
-                out.write(_HOME + "".join(line + _TO_LINE_END + "\n" for line in lines) + _TO_END)
-                out.flush()
-                if not goes_on:
-                    return
-    except KeyboardInterrupt:
-        return
-
-
-_HOME, _TO_LINE_END, _TO_END = "\x1b[H", "\x1b[K", "\x1b[J"
 
 _LINES = 30
 """How many steps have a line of their own; after that only slow ones do."""

@@ -133,7 +133,7 @@ class LiveLine(RenderHook):
         self._begun = time.monotonic()
         self._streams = sys.stdout, sys.stderr
         self._proxies = [FileProxy(self._console, each) for each in self._streams]
-        sys.stdout, sys.stderr = self._proxies  # type: ignore[assignment]
+        sys.stdout, sys.stderr = self._proxies
         self._console.push_render_hook(self)
         self._thread.start()
 

@@ -6,8 +6,6 @@ import os
 from typing import TextIO
 
 
-
-
 def can_be_drawn_on(stream: TextIO) -> bool:
     """Is it a terminal whose lines can be written over? That of TERM=dumb can not."""
     return stream.isatty() and os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")

@@ -25,7 +25,7 @@ from durably_cli.journal.state import Status
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.render.words import visible
-from durably_cli.system import ids
+from durably_cli.system import ids, terminals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -163,11 +163,11 @@ def _show_list(runs: Iterator[RunView | Unreadable], out: TextIO) -> int:
 
 
 def _watch(store: Store, filters: Filters, count: int | None) -> int:
-    if not sys.stdout.isatty():
+    if not terminals.can_be_drawn_on(sys.stdout):
         raise UsageError(
             "--watch draws on a terminal, and stdout is none", hint=hints.command("list")
         )
-    from durably_cli.render.live import redraw
+    from durably_cli.render.redraw import newest_first, redraw
     from durably_cli.render.tables import show_list
 
     def draw(console: Console) -> bool:
@@ -175,7 +175,7 @@ def _watch(store: Store, filters: Filters, count: int | None) -> int:
             console.print(f"no runs in {visible(str(store.root))}")
         return True
 
-    redraw(sys.stdout, draw)
+    redraw(sys.stdout, draw, newest_first)
     return 0
 
 
