@@ -28,7 +28,7 @@ ATTEMPTS = 12
 
 _NOTICEABLE = 0.1
 _SIGN, _GAP = 1, 2
-_SHORTEST_NAME, _SHORTEST_BAR, _SHORTEST_NOTE = 12, 8, 9
+_SHORTEST_NAME, _SHORTEST_BAR, _SHORTEST_NOTE = len("attempt 1  00:00:00"), 8, 9
 _BARS = {"in doubt": "╌", "running": "━"}
 
 
@@ -106,7 +106,8 @@ class _Drawing:
         bars = [each for each in picked if isinstance(each, Execution)]
         heads = [self._head(lane).cell_len for lane in self._lanes]
         names = heads + [cell_len(visible(each.name)) for each in bars]
-        took = [len(span(each.seconds)) for each in (*bars, *self._lanes)]
+        seconds = [each.seconds for each in bars] + [lane.seconds for lane in self._lanes]
+        took = [len(span(each)) for each in seconds]
         notes = [_note(each).cell_len for each in bars]
         notes += [len(outcome_text(lane.attempt.outcome)) for lane in self._lanes]
         room = max(0, width - _SIGN - max(took) - 4 * _GAP)

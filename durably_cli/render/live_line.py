@@ -170,7 +170,7 @@ class LiveLine(RenderHook):
         return [before, *renderables, self._line]
 
     def _width(self) -> int:
-        size = terminals.size_of(self._stream)
+        size = terminals.window_of(self._stream)
         return size[0] if size else self._console.width
 
     def _erase(self, width: int) -> Control:

@@ -28,7 +28,7 @@ def redraw(out: TextIO, draw: Callable[[Console], bool], cut: Cut) -> None:
     try:
         out.write(_ENTER)
         for _ in ticks():
-            width, height = terminals.size_of(out) or shutil.get_terminal_size()
+            width, height = terminals.window_of(out) or shutil.get_terminal_size()
             console = Console(
                 file=out, width=width, height=height, highlight=False, emoji=False, markup=False
             )

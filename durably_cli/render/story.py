@@ -23,8 +23,8 @@ from durably_cli.render.words import age, listed, span, visible
 from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json
 
-LOGS = 20
-"""How many log lines of a long run are shown, the last ones."""
+LOGS, LATEST_LOGS = 20, 6
+"""How many log lines of a long run are shown, the last ones; and beside what goes on."""
 
 _JSON_LINES = 30
 _JSON_LINE = 60
@@ -53,7 +53,7 @@ def show_what_goes_on(view: RunView, console: Console) -> None:
     facts = [f"{name} {text}" for name, text in _how_far(view)]
     console.print(Text("  " + "  ".join(facts)), no_wrap=True, overflow="ellipsis")
     _show_steps(view, console)
-    _show_logs(view, console)
+    _show_logs(view, console, LATEST_LOGS)
 
 
 def _show_title(view: RunView, console: Console) -> None:
@@ -144,12 +144,12 @@ def _show_steps(view: RunView, console: Console) -> None:
     show_timeline(view, console)
 
 
-def _show_logs(view: RunView, console: Console) -> None:
+def _show_logs(view: RunView, console: Console, most: int = LOGS) -> None:
     total = view.state.log_lines
     if not total:
         return
-    heading(console, plural(total, "log line") + (f", the last {LOGS}" if total > LOGS else ""))
-    for line in deque(log_lines(view.events()), maxlen=LOGS):
+    heading(console, plural(total, "log line") + (f", the last {most}" if total > most else ""))
+    for line in deque(log_lines(view.events()), maxlen=most):
         console.print(Padding(log_text(line, with_time=True), (0, 0, 0, 2)))
 
 

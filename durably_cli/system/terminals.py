@@ -22,7 +22,7 @@ def is_ours(stream: TextIO) -> bool:
         return True
 
 
-def size_of(stream: TextIO) -> tuple[int, int] | None:
+def window_of(stream: TextIO) -> tuple[int, int] | None:
     """Its columns and lines as they are now; None if it does not know."""
     try:
         columns, lines = os.get_terminal_size(stream.fileno())

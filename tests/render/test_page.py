@@ -86,7 +86,7 @@ def test_all_is_there_and_what_is_large_is_cut_and_says_so(page: Path) -> None:
         assert part in text
     assert text.count("x" * 9_000) == 1
     assert "x" * 10_001 not in text
-    assert "all 20.0 kB: <code>" in text
+    assert 'all 20.0 kB: <code class="copied">' in text
 
 
 def test_a_browser_shows_and_filters_it(page: Path) -> None:
@@ -173,7 +173,7 @@ def test_the_command_for_what_is_cut_is_pasted_from_a_browser_into_any_shell(
     project.run("trigger", "large")
     path = tmp_path / "run.html"
     project.run("inspect", "@last", "--html", str(path))
-    (html,) = re.findall("<code>(.*--step.*)</code>", path.read_text(encoding="utf-8"))
+    (html,) = re.findall(r"<code[^>]*>([^<]*--step[^<]*)</code>", path.read_text(encoding="utf-8"))
     shown = in_browser(path, _COMMANDS)
     assert len(shown) == 1
     for command in (unescape(html), *shown):

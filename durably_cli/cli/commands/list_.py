@@ -25,7 +25,7 @@ from durably_cli.journal.state import Status
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.render.words import visible
-from durably_cli.system import ids, terminals
+from durably_cli.system import ids
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -163,6 +163,8 @@ def _show_list(runs: Iterator[RunView | Unreadable], out: TextIO) -> int:
 
 
 def _watch(store: Store, filters: Filters, count: int | None) -> int:
+    from durably_cli.system import terminals
+
     if not terminals.can_be_drawn_on(sys.stdout):
         raise UsageError(
             "--watch draws on a terminal, and stdout is none", hint=hints.command("list")

@@ -99,8 +99,8 @@ def test_a_terminal_gets_it_in_sections(told: Project) -> None:
         "order-1",
         "2 steps, 1 failed, in 2 attempts",
         "attempt 1  ",
-        "✓   price",
-        "✗   coupon",
+        "✓  price",
+        "✗  coupon",
         "ZeroDivisionError: ",
         "4 log lines",
     ):
