@@ -93,3 +93,15 @@ def test_names_are_text_and_never_markup(project: Project) -> None:
 def test_a_run_that_never_began_is_drawn_too(project: Project) -> None:
     made(project, *[])
     assert "made" in (drawn(project).get("aria-label") or "")
+
+
+def test_a_name_takes_no_more_room_than_there_is(project: Project) -> None:
+    made(
+        project,
+        'RunStarted(1, 1, "h", at(0))',
+        f'StepStarted("{"long" * 20}", at(0))',
+        f'StepCompleted("{"long" * 20}", 5, Json("1"), at(1))',
+        f'StepStarted("{"長い" * 20}", at(1))',
+    )
+    texts = {text.text for text in drawn(project).iter(f"{SVG}text")}
+    assert {("long" * 7) + "…", ("長い" * 7) + "…"} <= texts

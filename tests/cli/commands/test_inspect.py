@@ -107,6 +107,28 @@ def test_a_terminal_gets_it_in_sections(told: Project) -> None:
         assert part in shown
 
 
+def test_what_happened_comes_first_then_what_to_type_next_then_the_rest(told: Project) -> None:
+    shown = on_a_terminal(told, "inspect", "@last")
+    run = told.inspect()["id"][-8:]
+    parts = ("✗ failed", "RuntimeError: till is closed", f"resume {run}\n", "Traceback")
+    parts += ("2 steps", "2 log lines", "details", "input", "journal")
+    places = [shown.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_bars_and_numbers_are_whole_however_narrow_the_terminal_is(
+    told: Project, columns: int
+) -> None:
+    shown = on_a_terminal(told, "inspect", "@last", columns=columns)
+    steps = shown[shown.index("\n2 steps") : shown.index("log lines")]
+    rows = [line for line in steps.split("\n") if line[:1] in ("✓", "✗")]
+    assert len(rows) == 2
+    for row in rows:
+        assert re.search(r"  ━+ +\d+ ms", row), row
+        assert len(row) <= columns
+
+
 def test_one_result_is_printed_alone(told: Project) -> None:
     assert told.run("inspect", "@last", "--step", "price").out == "12.5\n"
     assert "has no result" in told.run("inspect", "@last", "--step", "coupon", expect=4).err
