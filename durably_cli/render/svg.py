@@ -141,7 +141,7 @@ class _Drawing:
             self.y += _ROW
         if is_killed and height:
             yield _line(
-                "killed", self.x(lane.start + lane.seconds), top, height, 'stroke-width="2"'
+                "killed", self.x(lane.start + lane.seconds), top, height, ' stroke-width="2"'
             )
         self.y += 14
 
@@ -183,7 +183,7 @@ class _Drawing:
         error = f", {row.error.type}: {row.error.message}" if row.error else ""
         said = row.status if took == row.status else f"{row.status}, {took}"
         title = f"<title>{_shown(f'{row.name}: {said}{error}')}</title>"
-        yield from self._named(row.name, "")
+        yield from self._named(row.name, "name")
         width = max(right - left, 3)
         yield self._rect(look, min(left, _LEFT + _BARS - width), width, title)
         yield self._took(took, look if look in ("doubt", "failed", "running") else "dim")
@@ -202,7 +202,7 @@ class _Drawing:
 
 
 def _line(look: str, x: float, top: float, height: float, more: str = "") -> str:
-    return f'<line class="{look}" x1="{x}" x2="{x}" y1="{top}" y2="{top + height}" {more}/>'
+    return f'<line class="{look}" x1="{x}" x2="{x}" y1="{top}" y2="{top + height}"{more}/>'
 
 
 def _cut(text: str, length: int) -> str:

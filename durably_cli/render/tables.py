@@ -36,7 +36,7 @@ def show_list(runs: Iterable[RunView | Unreadable], console: Console) -> int:
         notes = [row["reason"] or failed, labels_text(row["labels"])]
         table.add_row(
             Text(short(run.run_id), style="bold"),
-            _text(row["job"] or ""),
+            _text(row["job"] or "", on_one_line=True),
             status_text(row["status"]),
             Text(age(row["created"]), style="dim"),
             Text("" if took is None else span(took)),
@@ -68,7 +68,7 @@ def _table(*columns: str) -> Table:
         table.add_column(
             name.removeprefix(">"),
             justify="right" if is_number else "left",
-            no_wrap=name not in ("step", "result", "notes"),
+            no_wrap=name not in ("job", "notes"),  # which give way
         )
     return table
 

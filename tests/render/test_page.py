@@ -128,7 +128,7 @@ def test_a_browser_shows_and_filters_it(page: Path) -> None:
             failed: (type(""), choose("failed")), logs: choose("warn").length,
             thin: bars.filter((width) => width < 2).length,
             times: labels.length,
-            cut: labels.filter((label, index) => index && labels[index - 1].right > label.left).length,
+            cut: labels.filter((label, index) => label.left < labels[index - 1]?.right).length,
             copied: copied(".copied"), value: copied("pre.copied"),
         };
     """
