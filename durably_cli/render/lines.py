@@ -29,9 +29,6 @@ _IN_FULL = 20
 class Talk:
     """An observer that writes plain lines; it never fails a run, whatever becomes of the stream."""
 
-    erase = ""
-    """What takes back the line that the cursor may stand in."""
-
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.run: LiveRun | None = None
@@ -139,6 +136,11 @@ class Talk:
 
     def close(self) -> None:
         """Nothing more will be said."""
+
+    @property
+    def erase(self) -> str:
+        """What takes back the line that the cursor stands in, if that is a live one."""
+        return ""
 
 
 class Silent(Talk):

@@ -20,6 +20,7 @@ from durably_cli.render.lines import Talk, share
 from durably_cli.render.live_line import ERASE, Facts, LiveLine
 from durably_cli.render.tables import log_text
 from durably_cli.render.words import span, visible
+from durably_cli.system import terminals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
@@ -31,8 +32,6 @@ _SLOW_MS = 2_000
 
 class Live(Talk):
     """An observer that has a live line at the bottom: the step that runs, and what is done."""
-
-    erase = ERASE
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
@@ -77,6 +76,10 @@ class Live(Talk):
 
     def close(self) -> None:
         self._line.stop()
+
+    @property
+    def erase(self) -> str:
+        return ERASE if terminals.is_ours(self._stream) else ""
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)  # a terminal wraps what can be copied in one go

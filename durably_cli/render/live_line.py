@@ -108,7 +108,10 @@ def _clock(seconds: float) -> str:
 
 
 ERASE = "\r\x1b[2K"
-"""Takes back the line that the cursor is in."""
+"""What takes back the line that the cursor is in."""
+
+
+_STREAMS = ("stdout", "stderr")
 
 
 class LiveLine(RenderHook):
@@ -131,9 +134,10 @@ class LiveLine(RenderHook):
         if self._begun:
             return
         self._begun = time.monotonic()
-        self._streams = sys.stdout, sys.stderr
+        self._streams = [getattr(sys, name) for name in _STREAMS]
         self._proxies = [FileProxy(self._console, each) for each in self._streams]
-        sys.stdout, sys.stderr = self._proxies
+        for name, proxy in zip(_STREAMS, self._proxies, strict=True):
+            setattr(sys, name, proxy)
         self._console.push_render_hook(self)
         self._thread.start()
 
@@ -147,8 +151,9 @@ class LiveLine(RenderHook):
             proxy.flush()
         self._console.print(Control())
         self._console.pop_render_hook()
-        if [sys.stdout, sys.stderr] == self._proxies:  # else the job has put its own there
-            sys.stdout, sys.stderr = self._streams
+        for name, proxy, stream in zip(_STREAMS, self._proxies, self._streams, strict=True):
+            if getattr(sys, name) is proxy:  # else the job has put its own there
+                setattr(sys, name, stream)
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """What is printed, with the line taken away before it and drawn again behind it."""
