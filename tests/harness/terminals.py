@@ -22,7 +22,7 @@ class TerminalWith:
         self, project: Project, *command: str, columns: int = 80, lines: int = 24, **env: str
     ) -> None:
         self._main, inner = pty.openpty()
-        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.resize(columns, lines)
         self.process = subprocess.Popen(
             command,
             cwd=project.root,
@@ -43,6 +43,10 @@ class TerminalWith:
         self.process.kill()
         self.process.wait(30)
         os.close(self._main)
+
+    def resize(self, columns: int, lines: int = 24) -> None:
+        """Make its window so large."""
+        fcntl.ioctl(self._main, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def type(self, keys: bytes) -> None:
         """Type these keys."""

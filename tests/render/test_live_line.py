@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -73,6 +74,18 @@ def test_ctrl_c_takes_the_line_away_and_the_cursor_was_never_hidden(slow: Projec
     assert "\x1b[?25l" not in shown, "a process that is killed would leave no cursor"
     last = shown[shown.rindex("━") :]
     assert last.index("\r\x1b[J") < last.index("was interrupted")
+
+
+def test_a_window_that_became_narrower_keeps_nothing_of_the_line_that_it_wrapped(
+    slow: Project,
+) -> None:
+    with TerminalWith(slow, *DURABLY, "trigger", "slow", NAP="60") as terminal:
+        terminal.read(until="1 step")
+        drawn = terminal.shown[terminal.shown.rindex("\x1b[J") :]
+        assert 40 < len(re.sub(r"\x1b\[[0-9;]*[a-zA-Z]", "", drawn)) < 80
+        terminal.resize(40)
+        terminal.read(until="\r\x1b[1A\x1b[J")
+        terminal.read(until="\r\x1b[J")
 
 
 @pytest.mark.parametrize(

@@ -174,5 +174,11 @@ def test_a_long_run_shows_its_head_its_tail_and_its_failures(project: Project) -
     assert "ValueError: five hundred" in shown
     assert len(shown.splitlines()) < 60
     assert max(map(len, shown.splitlines()[:2])) <= 100
+    narrow = on_a_terminal(project, "inspect", "@last", columns=40)
+    slowest = narrow[narrow.index("  slowest:") : narrow.index("\n\ndetails")].split("\n")
+    assert len(slowest) > 1
+    for line in slowest:
+        assert re.search(r"step-\d+ [\d.]+ m?s,? *$", line), line
+        assert len(line) <= 40
     lines = project.run("inspect", "@last").out.splitlines()
     assert sum(line.startswith("step\t") for line in lines) == 1000
