@@ -35,7 +35,8 @@ class Live(Talk):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._console = Console(file=stream, highlight=False)
+        # A terminal wraps what can be copied in one go: what is said here, and what the job prints.
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
         self._line = LiveLine(self._console, stream, lambda: self._facts)
         self._facts = Facts()
 
@@ -51,7 +52,7 @@ class Live(Talk):
     def started(self, event: RunStarted, run: LiveRun) -> None:
         job = visible(run.state.created.job)
         again = f"  attempt {event.attempt}" if event.attempt > 1 else ""
-        self._print(Text.assemble((job, "bold"), (f"  {run.run_id}{again}", "dim")))
+        self._console.print(Text.assemble((job, "bold"), (f"  {run.run_id}{again}", "dim")))
         self.say_what_changed(event, run)
         self._facts = Facts(job, short(run.run_id))
         self._line.start()
@@ -59,11 +60,13 @@ class Live(Talk):
     def step_completed(self, event: StepCompleted) -> None:
         if self.completed <= _LINES or event.ms >= _SLOW_MS:
             took = span(event.ms / 1000)
-            self._print(Text.assemble(("✓ ", "green"), visible(event.name), (f"  {took}", "dim")))
+            self._console.print(
+                Text.assemble(("✓ ", "green"), visible(event.name), (f"  {took}", "dim"))
+            )
         self._facts = self._facts._replace(step="", counts=self._counts())
 
     def logged(self, event: LogWritten) -> None:
-        self._print(log_text(event, with_time=False))
+        self._console.print(log_text(event, with_time=False))
 
     def progressed(self, event: ProgressReported) -> None:
         of = f"{event.current:g}" + ("" if event.total is None else f"/{event.total:g}")
@@ -72,7 +75,7 @@ class Live(Talk):
         self._facts = self._facts._replace(share=share(event), of=of)
 
     def say(self, text: str) -> None:
-        self._print(Text(visible(text)))
+        self._console.print(Text(visible(text)))
 
     def close(self) -> None:
         self._line.stop()
@@ -80,9 +83,6 @@ class Live(Talk):
     @property
     def erase(self) -> str:
         return ERASE if terminals.is_ours(self._stream) else ""
-
-    def _print(self, line: Text) -> None:
-        self._console.print(line, soft_wrap=True)  # a terminal wraps what can be copied in one go
 
     def _counts(self) -> str:
         done = plural(self.completed, "step")

@@ -43,7 +43,7 @@ def test_a_resume_has_a_bar_and_the_step_beside_it(step: str, width: int) -> Non
 SLOW = """
     @define_job
     def slow(step: Step, payload: dict) -> str:
-        step.run("first", print, "printed by the job")
+        step.run("first", print, "printed by the job, " * 20)
         step.progress(1, 2)
         step.run("second", nap)
         return "done"
@@ -69,7 +69,7 @@ def test_ctrl_c_takes_the_line_away_and_the_cursor_was_never_hidden(slow: Projec
         terminal.type(b"\x03")
         shown = terminal.read()
         assert terminal.process.wait(30) == 130
-    assert "printed by the job" in shown
+    assert "printed by the job, " * 20 in shown, "in one piece"
     assert "\r\x1b[2Kdurably: stopping; a second signal ends it at once" in shown
     assert "\x1b[?25l" not in shown, "a process that is killed would leave no cursor"
     last = shown[shown.rindex("━") :]
