@@ -31,7 +31,7 @@ from durably_cli.project.discovery import AnyJob, find_job
 from durably_cli.render.lines import Silent, Talk, not_read
 from durably_cli.render.rows import pretty_json, write_summary_json
 from durably_cli.render.words import visible, visible_json
-from durably_cli.system import files, garbage, process, signals
+from durably_cli.system import files, garbage, process, signals, terminals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
@@ -151,8 +151,8 @@ def _acted(
     """The run that was executed, or that another process executes; signals end it well."""
     process.end_late_threads_in_a_line(quiet=quiet)
     signals.install(
-        on_first=lambda: _warn(streams, "stopping; a second signal ends it at once"),
-        before_exit=lambda: _leave_at_once(streams, presenter),
+        on_first=lambda: _warn(streams, "stopping; a second signal ends it at once", talk),
+        before_exit=lambda: _leave_at_once(streams, presenter, talk),
     )
     try:
         return act(presenter)
@@ -195,7 +195,7 @@ def _spool(store: Store) -> BinaryIO:
 def _talk(stream: TextIO, quiet: bool) -> Talk:
     if quiet:
         return Silent(stream)
-    if not stream.isatty():
+    if not terminals.can_be_drawn_on(stream):
         return Talk(stream)
     from durably_cli.render.live import Live  # loads rich: only on a terminal
 
@@ -227,18 +227,18 @@ def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> Trig
     raise abort
 
 
-def _leave_at_once(streams: Streams, presenter: Presenter) -> None:
-    if streams.stderr.isatty():  # a live line hides the cursor, and its own way takes locks
-        _write(streams, "\x1b[?25h\r\n")
+def _leave_at_once(streams: Streams, presenter: Presenter, talk: Talk) -> None:
+    said = "left at once"
     if presenter.run is not None:
         with hints.of_command_line():
             command = hints.command("resume", short(presenter.run.run_id))
-        _warn(streams, f"left at once; go on where it was: {command}")
+        said += f"; go on where it was: {command}"
+    _warn(streams, said, talk)
 
 
-def _warn(streams: Streams, text: str) -> None:
+def _warn(streams: Streams, text: str, talk: Talk) -> None:
     """A line on stderr, past all buffers: a signal may have come while one was being filled."""
-    _write(streams, f"durably: {text}\n")
+    _write(streams, f"{talk.erase}durably: {text}\n")
 
 
 def _write(streams: Streams, text: str) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +27,8 @@ ATTEMPTS = 12
 """How many attempts are shown, the last ones."""
 
 _NOTICEABLE = 0.1
+_SIGN, _GAP = 1, 2
+_SHORTEST_NAME, _SHORTEST_BAR, _SHORTEST_NOTE = len("attempt 1  00:00:00"), 8, 9
 _BARS = {"in doubt": "╌", "running": "━"}
 
 
@@ -46,8 +49,10 @@ def show_timeline(view: RunView, console: Console) -> None:
     drawing = _Drawing(view, found, picked, console.width)
     console.print(drawing.table(done, is_running=is_running))
     bars = [each for each in picked if isinstance(each, Execution)]
-    for line in (*_failures(bars, view), *_slowest(bars)):
+    for line in _failures(bars, view):
         console.print(line, soft_wrap=True)
+    for line in _slowest(bars, console.width):
+        console.print(line, no_wrap=True, overflow="ellipsis")
 
 
 def _failures(bars: list[Execution], view: RunView) -> Iterator[Text]:
@@ -63,13 +68,24 @@ def _failures(bars: list[Execution], view: RunView) -> Iterator[Text]:
         yield Text.assemble(("  ✗ ", "red"), (visible(where), "dim"), visible(error))
 
 
-def _slowest(bars: list[Execution]) -> Iterator[Text]:
-    """Which took the longest, if there is a choice and it was long enough to notice."""
+def _slowest(bars: list[Execution], width: int) -> Iterator[Text]:
+    """Which took the longest, if there is a choice and it was long enough to notice.
+
+    A line ends between two of them, never in the middle of a number.
+    """
     slow = sorted(bars, key=lambda each: -each.seconds)[:SLOWEST]
-    if len(bars) > SLOWEST and slow[0].seconds >= _NOTICEABLE:
-        named = ", ".join(f"{visible(each.name)} {span(each.seconds)}" for each in slow)
-        yield Text("")
-        yield Text.assemble(("  slowest: ", "dim"), named)
+    if len(bars) <= SLOWEST or slow[0].seconds < _NOTICEABLE:
+        return
+    yield Text("")
+    head = "  slowest: "
+    line = Text(head, "dim")
+    for each in slow:
+        named = f"{visible(each.name)} {span(each.seconds)}" + (", " if each != slow[-1] else "")
+        if line.cell_len > len(head) and line.cell_len + cell_len(named.rstrip()) > width:
+            yield line
+            line = Text(" " * len(head))
+        line.append(named, "default")
+    yield line
 
 
 class _Drawing:
@@ -83,18 +99,31 @@ class _Drawing:
             attempt: list(rows) for attempt, rows in groupby(picked, key=lambda row: row.attempt)
         }
         self._total = max(found[-1].start + found[-1].seconds, 0.001)
-        names = [visible(each.name) for each in picked if isinstance(each, Execution)]
-        self._name_width = max(22, min(max(map(len, names), default=0) + 2, width // 3))
-        self._note_width = max(18, width // 5)
-        self._bar_width = max(8, width - self._name_width - self._note_width - 17)
+        self._name_width, self._bar_width, self._note_width = self._columns(picked, width)
+
+    def _columns(self, picked: list[Execution | Gap], width: int) -> tuple[int, int, int]:
+        """The widths of names, bars and notes: what they need, in what the others leave."""
+        bars = [each for each in picked if isinstance(each, Execution)]
+        heads = [self._head(lane).cell_len for lane in self._lanes]
+        names = heads + [cell_len(visible(each.name)) for each in bars]
+        seconds = [each.seconds for each in bars] + [lane.seconds for lane in self._lanes]
+        took = [len(span(each)) for each in seconds]
+        notes = [_note(each).cell_len for each in bars]
+        notes += [len(outcome_text(lane.attempt.outcome)) for lane in self._lanes]
+        room = max(0, width - _SIGN - max(took) - 4 * _GAP)
+        note = min(max(notes), max(_SHORTEST_NOTE, room // 4))
+        name = min(max(names), max(_SHORTEST_NAME, room * 2 // 5))
+        bar = max(_SHORTEST_BAR, room - note - name)
+        note = max(0, min(note, room - bar - name))
+        return max(1, min(name, room - bar - note)), bar, note
 
     def table(self, done: Counter[int], *, is_running: bool) -> Table:
         """All rows: of each attempt a heading, what was done before it, then its executions."""
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(width=2)
+        table = Table.grid(padding=(0, _GAP, 0, 0))
+        table.add_column(width=_SIGN)
         table.add_column(width=self._name_width, no_wrap=True, overflow="ellipsis")
         table.add_column(width=self._bar_width, no_wrap=True)
-        table.add_column(justify="right", no_wrap=True, min_width=6)
+        table.add_column(justify="right", no_wrap=True)
         table.add_column(width=self._note_width, no_wrap=True, overflow="ellipsis")
         shown = self._lanes[-ATTEMPTS:]
         if len(shown) < len(self._lanes):
@@ -114,8 +143,6 @@ class _Drawing:
 
     def _heading(self, lane: Lane, *, is_running: bool) -> list[Text]:
         started = lane.attempt.started
-        day = "" if started.at[:10] == self._view.state.created.at[:10] else started.at[5:10] + " "
-        name = Text.assemble((f"attempt {lane.number}", "bold"), f"  {day}{started.at[11:19]}")
         outcome = "running" if is_running else outcome_text(lane.attempt.outcome)
         is_killed = lane.attempt.ended is None and not is_running
         left, length = self._place(lane.start, lane.seconds)
@@ -126,7 +153,12 @@ class _Drawing:
         said = Text(outcome, "red" if is_killed else _colour(outcome))
         if started.dropped:
             said.append(f", dropped {plural(started.dropped, 'torn byte')}")
-        return [Text(""), name, line, Text(span(lane.seconds), "dim"), said]
+        return [Text(""), self._head(lane), line, Text(span(lane.seconds), "dim"), said]
+
+    def _head(self, lane: Lane) -> Text:
+        at = lane.attempt.started.at
+        day = "" if at[:10] == self._view.state.created.at[:10] else at[5:10] + " "
+        return Text.assemble((f"attempt {lane.number}", "bold"), f"  {day}{at[11:19]}")
 
     def _row(self, row: Execution | Gap) -> list[Text]:
         if isinstance(row, Gap):

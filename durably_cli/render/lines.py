@@ -137,6 +137,11 @@ class Talk:
     def close(self) -> None:
         """Nothing more will be said."""
 
+    @property
+    def erase(self) -> str:
+        """What takes back the line that the cursor stands in, if that is a live one."""
+        return ""
+
 
 class Silent(Talk):
     """An observer that says nothing."""

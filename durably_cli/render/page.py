@@ -19,9 +19,11 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
+from durably_cli.render.axis import round_times
+from durably_cli.render.next_steps import next_step
 from durably_cli.render.record import in_doubt, reason, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
-from durably_cli.render.timeline import Execution, Lane, executions, lanes
+from durably_cli.render.timeline import Execution, Lane, executions, lanes, seconds_between
 from durably_cli.render.words import outcome_text, span, visible, visible_lines
 from durably_cli.system import clock
 from durably_cli.system.ids import short
@@ -43,37 +45,47 @@ def write_page(view: RunView, project: Path, out: TextIO) -> None:
     job = view.state.created.job
     title = f"{job} {short(view.run_id)} {view.status}"
     end = Template(_read("page_end.html")).substitute()
-    head = Template(_read("page.html"))
-    out.write(head.substitute(title=_text(title), script=_hash_of_script(end)))
+    begin = Template(_read("page.html"))
+    out.write(begin.substitute(title=_text(title), script=_hash_of_script(end)))
     command = partial(hints.command_anywhere, project, "inspect", short(view.run_id))
     values, steps = _values(view, command), _steps(view, command)
-    for part in (_head(view), values, _error(view), _filter(), steps, _logs(view)):
+    head = _head(view, project)
+    for part in (head, _error(view), values, _filter(), steps, _logs(view)):
         out.writelines(part)
     out.write(end)
 
 
-def _head(view: RunView) -> Iterator[str]:
+def _head(view: RunView, project: Path) -> Iterator[str]:
     created, columns = view.state.created, summary(view)
     status = str(view.status)
-    yield f"<h1>{_text(created.job)} <code>{view.run_id}</code> "
+    yield f'<h1>{_text(created.job)} <code class="copied">{view.run_id}</code> '
     yield f'<span class="{status}">{status}</span></h1>\n<dl>\n'
     facts = {
-        "created": f"{created.at[:19].replace('T', ' ')} UTC",
+        "reason": reason(view),
+        "in doubt": ", ".join(step.name for step in in_doubt(view)),
         "took": "" if columns["seconds"] is None else span(columns["seconds"]),
         "attempts": f"{len(view.state.attempts):,}",
         "steps": f"{columns['steps']:,} completed",
+        "created": f"{created.at[:19].replace('T', ' ')} UTC",
         "labels": labels_text(created.labels),
         "idempotency key": created.idempotency_key,
         "concurrency key": created.concurrency_key,
-        "reason": reason(view),
-        "in doubt": ", ".join(step.name for step in in_doubt(view)),
         "project": created.project,
-        "journal": str(view.path),
     }
+    found = next_step(view)
+    if found is not None:
+        command = hints.command_anywhere(project, *found.words)
+        yield _copied(found.purpose, command)
     for name, value in facts.items():
         if value:
             yield f"<dt>{name}</dt><dd>{_text(value)}</dd>\n"
+    yield _copied("journal", str(view.path))
     yield "</dl>\n"
+
+
+def _copied(name: str, text: str) -> str:
+    """A fact to paste elsewhere: the page's script puts a button behind it."""
+    return f'<dt>{name}</dt><dd><code class="copied">{_text(text)}</code></dd>\n'
 
 
 def _values(view: RunView, command: Command) -> Iterator[str]:
@@ -87,7 +99,7 @@ def _values(view: RunView, command: Command) -> Iterator[str]:
 def _error(view: RunView) -> Iterator[str]:
     error = view.state.error
     if error is not None:
-        yield f'<h2>Error</h2><pre class="failed">{_lines(error.traceback)}</pre>\n'
+        yield f'<h2>Error</h2><pre class="failed copied">{_lines(error.traceback)}</pre>\n'
 
 
 def _filter() -> Iterator[str]:
@@ -103,32 +115,47 @@ def _filter() -> Iterator[str]:
 def _steps(view: RunView, command: Command) -> Iterator[str]:
     is_running = view.status is Status.RUNNING
     found = lanes(view.state.attempts, clock.now() if is_running else None)
-    yield "<h2>Steps</h2>\n<table>\n<thead><tr><th>step</th><th>timeline</th>"
-    yield '<th class="number">took</th><th class="number wide">result</th></tr></thead>\n<tbody>\n'
     total = max(found[-1].start + found[-1].seconds, 0.001) if found else 1.0
+    yield from _axis(total)
     number = done = 0
     for each in executions(view.events(), found, is_running=is_running):
         while number < each.attempt:
-            yield _attempt(found[number], done, is_running=is_running and number + 1 == len(found))
+            yield _attempt(found, number, done, is_running=is_running)
             number += 1
         done += each.status == "completed"
         yield _step(each, command, total)
-    for lane in found[number:]:
-        yield _attempt(lane, done, is_running=is_running and lane.number == len(found))
+    for left in range(number, len(found)):
+        yield _attempt(found, left, done, is_running=is_running)
     yield "</tbody>\n</table>\n"
 
 
-def _attempt(lane: Lane, done: int, *, is_running: bool) -> str:
-    attempt = lane.attempt
-    ended = outcome_text(attempt.outcome)
-    facts = [f"{attempt.started.at[:19].replace('T', ' ')} UTC", "running" if is_running else ended]
+def _axis(total: float) -> Iterator[str]:
+    """The head of the table, with the round times of the axis that the bars stand on."""
+    marked = list(round_times(total, most=5))
+    step = 100 * marked[1][0] / total if len(marked) > 1 else 100
+    yield f'<h2>Steps</h2>\n<table style="--step:{step:.3f}%">\n<thead><tr><th>step</th>'
+    yield '<th class="axis" aria-label="seconds of execution">'
+    for seconds, label in marked:
+        yield f'<i style="left:{100 * seconds / total:.2f}%">{label}</i>'
+    yield '</th><th class="number">took</th><th class="number wide">result</th></tr></thead>\n'
+    yield "<tbody>\n"
+
+
+def _attempt(found: list[Lane], index: int, done: int, *, is_running: bool) -> str:
+    lane, attempt = found[index], found[index].attempt
+    is_running = is_running and lane.number == len(found)
+    facts = [_text(f"{attempt.started.at[:19].replace('T', ' ')} UTC")]
+    if index:
+        gap = seconds_between(found[index - 1].attempt.last, attempt.started.at)
+        facts.append(f'<span class="number">{span(gap)} later</span>')
+    facts.append(_text("running" if is_running else outcome_text(attempt.outcome)))
     if done:
         facts.append(f"{plural(done, 'step')} done before")
     if attempt.started.dropped:
         facts.append(f"dropped {plural(attempt.started.dropped, 'torn byte')}")
     return (
         f'<tr class="attempt"><th scope="rowgroup">attempt {lane.number}</th>'
-        f'<th>{_text(", ".join(facts))}</th><th class="number">{span(lane.seconds)}</th>'
+        f'<th>{", ".join(facts)}</th><th class="number">{span(lane.seconds)}</th>'
         '<th class="wide"></th></tr>\n'
     )
 
@@ -138,7 +165,7 @@ def _step(each: Execution, command: Command, total: float) -> str:
     left, width = min(100 * each.start / total, 99.5), 100 * each.seconds / total
     took = span(each.seconds) if each.status in ("completed", "failed") else each.status
     if each.error is not None:
-        inside = f'<pre class="failed">{_lines(each.error.traceback)}</pre>'
+        inside = f'<pre class="failed copied">{_lines(each.error.traceback)}</pre>'
         result = _text(each.error.type)
     elif each.result is not None:
         inside = _value(each.result, command, "--step", each.name)
@@ -175,11 +202,11 @@ def _log(log: LogWritten) -> str:
 def _value(text: Json, command: Command, *options: str) -> str:
     shown = pretty_json(text)
     if len(shown) <= VALUE_LENGTH:
-        return f"<pre>{escape(shown)}</pre>"
+        return f'<pre class="copied">{escape(shown)}</pre>'
     return (
         f"<pre>{escape(shown[:VALUE_LENGTH])} …</pre>"
         f"<p>The first {VALUE_LENGTH:,} characters; all {size(len(text))}: "
-        f"<code>{_text(command(*options))}</code></p>"
+        f'<code class="copied">{_text(command(*options))}</code></p>'
     )
 
 

@@ -1,20 +1,33 @@
 """A run's timeline as one SVG file: no script, no font and no link from outside.
 
 It draws what the terminal draws: a block for every attempt, attempt below attempt, a row for every
-execution of a step, all on one axis of seconds of execution.
+execution of a step, all on one axis of seconds of execution. Names stand on the left, times on the
+right, and only bars and lines between them: no line runs through a label.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import TextIO
+from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.state import Status
+from durably_cli.render.axis import round_times
 from durably_cli.render.record import summary
-from durably_cli.render.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
+from durably_cli.render.timeline import (
+    Execution,
+    Gap,
+    Lane,
+    counted,
+    executions,
+    lanes,
+    pick,
+    seconds_between,
+)
 from durably_cli.render.words import outcome_text, span, visible
 from durably_cli.system import clock
 from durably_cli.system.ids import short
@@ -24,23 +37,24 @@ HEAD, TAIL, SLOWEST, FAILURES = 30, 15, 5, 20
 """How many executions of a long run are drawn."""
 
 WIDTH = 900
-_LEFT, _RIGHT, _ROW, _TOP = 280, 100, 22, 64
+_EDGE, _LEFT, _RIGHT, _ROW, _TOP = 24, 290, 160, 24, 56
 _BARS = WIDTH - _LEFT - _RIGHT
-_NAME_LENGTH = 30
-_STEPS = (1, 2, 5)
+_NAME_LENGTH = 29
 
 _STYLE = """
 text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #1f2328; }
 .title { font-weight: 600; font-size: 15px; } .dim { fill: #59636e; } .right { text-anchor: end; }
-.paper { fill: #ffffff; } .axis { stroke: #d1d9e0; } .lane { fill: #f6f8fa; }
-.completed { fill: #1a7f37; } .failed { fill: #cf222e; } .running { fill: #0969da; }
+.strong { font-weight: 600; } .paper { fill: #ffffff; stroke: #d1d9e0; } .axis { stroke: #d1d9e0; }
+.lane { fill: #f6f8fa; } .completed { fill: #1f883d; } .failed { fill: #cf222e; }
+.running { fill: #0969da; } .replayed { fill: #8250df; } rect.replayed { fill: #c9b2f0; }
 .doubt { fill: none; stroke: #9a6700; stroke-dasharray: 3 2; } .killed { stroke: #cf222e; }
 text.doubt { fill: #9a6700; stroke: none; } text.killed { fill: #cf222e; stroke: none; }
 @media (prefers-color-scheme: dark) {
-  text { fill: #f0f6fc; } .dim { fill: #9198a1; } .paper { fill: #0d1117; }
+  text { fill: #f0f6fc; } .dim { fill: #9198a1; } .paper { fill: #0d1117; stroke: #3d444d; }
   .axis { stroke: #3d444d; } .lane { fill: #151b23; }
-  .completed { fill: #3fb950; } .failed { fill: #f85149; }
-  .running { fill: #4493f8; } .doubt { stroke: #d29922; } .killed { stroke: #f85149; }
+  .completed { fill: #3fb950; } .failed { fill: #f85149; } .running { fill: #4493f8; }
+  .replayed { fill: #ab7df8; } rect.replayed { fill: #533d7a; }
+  .doubt { stroke: #d29922; } .killed { stroke: #f85149; }
   text.doubt { fill: #d29922; } text.killed { fill: #f85149; }
 }
 """
@@ -51,16 +65,17 @@ def write_svg(view: RunView, out: TextIO) -> None:
     is_running = view.status is Status.RUNNING
     found = lanes(view.state.attempts, clock.now() if is_running else None)
     done: Counter[int] = Counter()
+    saved: Counter[int] = Counter()
     picked = pick(
-        counted(executions(view.events(), found, is_running=is_running), done),
+        _timed(counted(executions(view.events(), found, is_running=is_running), done), saved),
         head=HEAD,
         tail=TAIL,
         slowest=SLOWEST,
         failures=FAILURES,
     )
-    drawing = _Drawing(found, done)
+    drawing = _Drawing(found, done, saved)
     body = [line for lane in found for line in drawing.lane(lane, picked, is_running=is_running)]
-    height = drawing.y + 40
+    height = drawing.y + 32
     columns = summary(view)
     title = f"{columns['job']}  {short(view.run_id)}  {columns['status']}"
     took = span(columns["seconds"] or 0.0)
@@ -69,104 +84,134 @@ def write_svg(view: RunView, out: TextIO) -> None:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_shown(title)}">\n'
         f"<style>{_STYLE}</style>\n"
-        f'<rect class="paper" width="{WIDTH}" height="{height}" rx="6"/>\n'
-        f'<text class="title" x="20" y="32">{_shown(title)}</text>\n'
-        f'<text class="dim right" x="{WIDTH - 20}" y="32">{_shown(said)}</text>\n'
+        f'<rect class="paper" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="6"/>\n'
+        f'<text class="title" x="{_EDGE}" y="32">{_shown(_cut(title, 55))}</text>\n'
+        f'<text class="dim right" x="{WIDTH - _EDGE}" y="32">{_shown(said)}</text>\n'
     )
-    out.writelines(line + "\n" for line in drawing.axis(height))
-    out.writelines(line + "\n" for line in body)
+    out.writelines(line + "\n" for line in (*body, *drawing.times()))
     out.write("</svg>\n")
+
+
+def _timed(found: Iterator[Execution], milliseconds: Counter[int]) -> Iterator[Execution]:
+    """Pass them on, and add up the milliseconds of those that completed, by attempt."""
+    for each in found:
+        if each.status == "completed":
+            milliseconds[each.attempt] += round(each.seconds * 1000)
+        yield each
 
 
 class _Drawing:
     """Where the next row goes, and the scale of the axis."""
 
-    def __init__(self, found: list[Lane], done: Counter[int]) -> None:
+    def __init__(self, found: list[Lane], done: Counter[int], saved: Counter[int]) -> None:
         self.y = _TOP
-        self.done = done
+        self.done, self.saved = done, saved
+        self.lanes = found
         self.total = max(found[-1].start + found[-1].seconds, 0.001) if found else 1.0
-        self.last = found[-1].number if found else 0
 
     def x(self, seconds: float) -> float:
         """Where a moment stands on the axis."""
         return round(_LEFT + min(seconds / self.total, 1.0) * _BARS, 1)
 
-    def axis(self, height: int) -> Iterator[str]:
-        """Lines at round times, with the times below."""
-        step = _round_up(self.total / 8)
-        ticks = int(self.total / step + 1e-9)
-        for number in range(ticks + 1):
-            x = self.x(number * step)
-            yield f'<line class="axis" x1="{x}" x2="{x}" y1="48" y2="{height - 30}"/>'
-            label = "0" if number == 0 else span(number * step)
-            yield f'<text class="dim" x="{x}" y="{height - 12}" text-anchor="middle">{label}</text>'
+    def times(self) -> Iterator[str]:
+        """The round times of the axis, below all."""
+        for seconds, label in round_times(self.total):
+            place = f'x="{self.x(seconds)}" y="{self.y + 12}"'
+            yield f'<text class="dim" {place} text-anchor="middle">{label}</text>'
 
     def lane(self, lane: Lane, picked: list[Execution | Gap], *, is_running: bool) -> Iterator[str]:
-        """An attempt: its extent and how it ended, then its executions."""
+        """An attempt: a line of text, then its extent, how it ended and its executions."""
         rows = [row for row in picked if row.attempt == lane.number]
-        is_killed = lane.attempt.ended is None and not (is_running and lane.number == self.last)
-        outcome = outcome_text(lane.attempt.outcome)
-        if is_running and lane.number == self.last:
-            outcome = "running"
+        is_last = lane.number == len(self.lanes)
+        is_killed = lane.attempt.ended is None and not (is_running and is_last)
+        yield from self._heading(lane, is_running=is_running and is_last, is_killed=is_killed)
         before = sum(self.done[number] for number in range(1, lane.number))
+        top, height = self.y, (len(rows) + bool(before)) * _ROW
+        if height:
+            left, right = self.x(lane.start), self.x(lane.start + lane.seconds)
+            extent = f'width="{max(right - left, 1):g}" height="{height}"'
+            yield f'<rect class="lane" x="{left}" y="{top}" {extent}/>'
+            for seconds, _ in round_times(self.total):
+                yield _line("axis", self.x(seconds), top, height)
         if before:
-            outcome += f", {plural(before, 'step')} done before"
-        left, right = self.x(lane.start), self.x(lane.start + lane.seconds)
-        height = (len(rows) + 1) * _ROW
-        yield (
-            f'<rect class="lane" x="{left}" y="{self.y}" width="{max(right - left, 1):g}" '
-            f'height="{height}"/>'
-        )
-        at = lane.attempt.started.at
-        label = f"attempt {lane.number}  {at[:10]} {at[11:19]}"
-        yield f'<text class="dim" x="20" y="{self.y + 15}">{label}</text>'
-        anchor = 'text-anchor="end" ' if left > WIDTH * 2 / 3 else ""
-        x = right - 4 if anchor else left + 4
-        yield f'<text class="dim" {anchor}x="{x}" y="{self.y + 15}">{_shown(outcome)}</text>'
-        top = self.y
+            went_on = bool(rows) or lane.attempt.outcome == Status.COMPLETED
+            yield from self._before(lane, before, is_under_way=went_on)
         for row in rows:
-            self.y += _ROW
             yield from self._gap(row) if isinstance(row, Gap) else self._bar(row)
-        if is_killed:
-            line = f'x1="{right}" x2="{right}" y1="{top}" y2="{top + height}"'
-            yield f'<line class="killed" {line} stroke-width="2"/>'
-            yield f'<text class="killed" x="{right + 4}" y="{top + 15}">✗</text>'
-        self.y += _ROW + 12
+            self.y += _ROW
+        if is_killed and height:
+            yield _line(
+                "killed", self.x(lane.start + lane.seconds), top, height, ' stroke-width="2"'
+            )
+        self.y += 14
+
+    def _heading(self, lane: Lane, *, is_running: bool, is_killed: bool) -> Iterator[str]:
+        started = lane.attempt.started.at
+        said = f"{started[:10]} {started[11:19]}"
+        if lane.number > 1:
+            ended = self.lanes[lane.number - 2].attempt.last
+            said += f", {span(seconds_between(ended, started))} later"
+        outcome = "running" if is_running else outcome_text(lane.attempt.outcome)
+        look = "killed" if is_killed else "dim"
+        sign = "✗ " if is_killed else ""
+        name = f'<tspan class="strong">attempt {lane.number}</tspan>'
+        when = f'<tspan class="dim" dx="12">{said}</tspan>'
+        yield f'<text x="{_EDGE}" y="{self.y + 16}">{name}{when}</text>'
+        yield self._took(sign + _shown(outcome), look)
+        self.y += _ROW
+
+    def _before(self, lane: Lane, before: int, *, is_under_way: bool) -> Iterator[str]:
+        """What this attempt needed not do again, as wide as what that saved."""
+        saved = sum(self.saved[number] for number in range(1, lane.number)) / 1000
+        right = self.x(lane.start)
+        left = max(_LEFT, right - saved / self.total * _BARS)
+        text = f"{plural(before, 'step')} done before"
+        yield from self._named(f"↺ {text}", "replayed")
+        title = f"<title>{text}, in {span(saved)}</title>"
+        yield self._rect("replayed", left, right - left, title)
+        if is_under_way:
+            yield self._took(f"saved {span(saved)}", "replayed strong")
+        self.y += _ROW
 
     def _gap(self, row: Gap) -> Iterator[str]:
-        yield f'<text class="dim" x="32" y="{self.y + 15}">… {row.left_out:,} more …</text>'
+        yield from self._named(f"… {row.left_out:,} more …", "dim")
 
     def _bar(self, row: Execution) -> Iterator[str]:
         look = "doubt" if row.status == "in doubt" else row.status
         left, right = self.x(row.start), self.x(row.start + row.seconds)
-        width = max(right - left, 3)
         took = row.status if row.status in ("in doubt", "running") else span(row.seconds)
         error = f", {row.error.type}: {row.error.message}" if row.error else ""
-        title = f"<title>{_shown(f'{row.name}: {row.status}, {took}{error}')}</title>"
-        name = visible(row.name)
-        if len(name) > _NAME_LENGTH:
-            name = name[: _NAME_LENGTH - 1] + "…"
-        yield f'<text x="32" y="{self.y + 15}">{_shown(name)}</text>'
-        yield (
-            f'<rect class="{look}" x="{left}" y="{self.y + 5}" width="{width:g}" height="12" '
-            f'rx="2">{title}</rect>'
-        )
-        text = look if look in ("doubt", "failed") else "dim"
-        place = f'x="{left + width + 6:g}" y="{self.y + 15}"'
-        yield f'<text class="{text}" {place}>{_shown(took)}</text>'
+        said = row.status if took == row.status else f"{row.status}, {took}"
+        title = f"<title>{_shown(f'{row.name}: {said}{error}')}</title>"
+        yield from self._named(row.name, "name")
+        width = max(right - left, 3)
+        yield self._rect(look, min(left, _LEFT + _BARS - width), width, title)
+        yield self._took(took, look if look in ("doubt", "failed", "running") else "dim")
+
+    def _named(self, name: str, look: str) -> Iterator[str]:
+        text = _shown(_cut(visible(name), _NAME_LENGTH))
+        yield f'<text class="{look}" x="{_EDGE + 12}" y="{self.y + 16}">{text}</text>'
+
+    def _rect(self, look: str, left: float, width: float, title: str) -> str:
+        place = f'x="{left:g}" y="{self.y + 5}" width="{width:g}" height="14" rx="2"'
+        return f'<rect class="{look}" {place}>{title}</rect>'
+
+    def _took(self, text: str, look: str) -> str:
+        place = f'x="{WIDTH - _EDGE}" y="{self.y + 16}"'
+        return f'<text class="{look} right" {place}>{text}</text>'
 
 
-def _round_up(seconds: float) -> float:
-    """The next round number of seconds: 1, 2 or 5 times a power of ten; or of minutes and hours."""
-    unit = 0.001
-    for larger in (60.0, 3600.0, 86400.0):
-        if seconds > larger / 2:
-            unit = larger
-    while True:
-        for factor in _STEPS:
-            if factor * unit >= seconds:
-                return factor * unit
-        unit *= 10
+def _line(look: str, x: float, top: float, height: float, more: str = "") -> str:
+    return f'<line class="{look}" x1="{x}" x2="{x}" y1="{top}" y2="{top + height}"{more}/>'
+
+
+def _cut(text: str, length: int) -> str:
+    """The text in as much room as so many letters take, and twice that for Chinese ones."""
+    widths = [2 if east_asian_width(letter) in "WF" else 1 for letter in text]
+    if sum(widths) <= length:
+        return text
+    room = accumulate(widths)
+    return text[: sum(width < length for width in room)] + "…"
 
 
 def _shown(text: str) -> str:

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 
 from tests.benchmarks import parts, results
 from tests.benchmarks.bench import bench
 from tests.benchmarks.measuring import Part
 from tests.benchmarks.peers import PEERS, install, version_of
 from tests.benchmarks.peers.packages import DEFAULT_FOLDER
+from tests.benchmarks.picture import picture
 from tests.harness.examples import REPOSITORY
 
 PICTURE = REPOSITORY / ".github" / "performance.svg"
-PAGE = REPOSITORY / "durably_cli" / "topics" / "performance.md"
-DRAWN = ("durable steps", "resume of", "trigger of 3", "50 triggers")
+PAGE = REPOSITORY / "durably_cli" / "cli" / "help" / "performance.md"
 
 
 def main() -> int:
@@ -34,6 +35,8 @@ def main() -> int:
     asked = words.parse_args()
     if asked.save and not asked.peers:
         words.error("--save is for results with --peers: the documentation shows both")
+    if asked.save and find_spec("matplotlib") is None:
+        words.error("--save draws the results: pip install -e '.[bench]'")
 
     missing = install(DEFAULT_FOLDER) if asked.peers else {}
     for name, reason in missing.items():
@@ -56,7 +59,7 @@ def main() -> int:
         if asked.only:
             kept = results.merged(kept, results.load())
         results.save(kept)
-        PICTURE.write_text(results.picture(kept, DRAWN), encoding="utf-8")
+        PICTURE.write_text(picture(kept), encoding="utf-8")
         PAGE.write_text(results.page(kept, PAGE.read_text("utf-8")), encoding="utf-8")
     return 0 if all(part.is_kept(name) for part in found for name in part.figures) else 1
 

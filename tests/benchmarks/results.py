@@ -1,4 +1,4 @@
-"""Results: what was measured, on which machine and when; as a file, a table and a picture."""
+"""Results: what was measured, on which machine and when; as a file and a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
 from tests.benchmarks.measuring import OURS, Part
 
@@ -86,7 +85,7 @@ def _told(results: Results) -> str:
     versions = ",\n".join(dict.fromkeys(results.versions.values()))
     return (
         f"Measured on {results.on}, on {results.machine}, by `{results.command}`,\n"
-        "in a checkout with `pip install -e '.[test]'`, node and npm. A figure is the median of\n"
+        "in a checkout with `pip install -e '.[bench]'`, node and npm. A figure is the median of\n"
         "turns that what is compared takes one after the other; on a busy machine it differs from\n"
         f"one time to the next. Versions:\n{versions}."
     )
@@ -97,45 +96,3 @@ def figure(number: float) -> str:
     if number >= 100:
         return f"{number:,.0f}"
     return f"{number:.3g}"
-
-
-_WIDTH, _LEFT, _BAR, _ROW = 900, 330, 430, 20
-_STYLE = """
-text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #1f2328; }
-.title { font-weight: 600; } .dim { fill: #59636e; } .name { text-anchor: end; }
-.paper { fill: #ffffff; } .ours { fill: #1a7f37; } .peer { fill: #8c959f; }
-@media (prefers-color-scheme: dark) {
-  text { fill: #f0f6fc; } .dim { fill: #9198a1; } .paper { fill: #0d1117; }
-  .ours { fill: #3fb950; } .peer { fill: #6e7681; }
-}
-"""
-
-
-def picture(results: Results, works: tuple[str, ...]) -> str:
-    """An SVG of bars, for the parts whose works begin so: durably and what is beside it."""
-    drawn, y = [], 20
-    for part in results.parts:
-        if not part.work.startswith(works):
-            continue
-        better = "more is better" if part.more_is_better else "less is better"
-        drawn.append(f'<text class="title" x="20" y="{y + 14}">{escape(part.work)}</text>')
-        drawn.append(
-            f'<text class="dim" x="{_LEFT}" y="{y + 14}">{escape(part.unit)}; {better}</text>'
-        )
-        y += _ROW + 4
-        largest = max(part.figures.values())
-        for name, number in part.figures.items():
-            width = max(1.0, _BAR * number / largest)
-            kind = "ours" if name == OURS else "peer"
-            drawn.append(f'<text class="name" x="{_LEFT - 10}" y="{y + 14}">{escape(name)}</text>')
-            drawn.append(
-                f'<rect class="{kind}" x="{_LEFT}" y="{y + 3}" width="{width:.1f}" height="14"/>'
-            )
-            drawn.append(f'<text x="{_LEFT + width + 8:.1f}" y="{y + 14}">{figure(number)}</text>')
-            y += _ROW
-        y += 14
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{y}" '
-        f'viewBox="0 0 {_WIDTH} {y}" role="img"><style>{_STYLE}</style>'
-        f'<rect class="paper" width="{_WIDTH}" height="{y}"/>\n' + "\n".join(drawn) + "\n</svg>\n"
-    )

@@ -58,4 +58,4 @@ def check_page(page: str, texts: tuple[str, ...]) -> None:
 def check_picture(picture: str) -> None:
     """The same, of a picture."""
     found = {each.tag.rpartition("}")[2] for each in ElementTree.fromstring(picture).iter()}
-    assert found <= {"svg", "style", "rect", "text", "line", "title"}, found
+    assert found <= {"svg", "style", "rect", "text", "tspan", "line", "title"}, found

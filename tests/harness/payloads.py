@@ -41,7 +41,7 @@ _LONG = 500
 
 _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _OUR_COLOURS = re.compile(r"\x1b\[(?:(?:[0-2]|3[0-7]|9[0-7])(?:;(?:[12]|3[0-7]|9[0-7]))*)?m")
-_LIVE = re.compile(r"\x1b\[\?25[lh]|\r?(?:\x1b\[1A)?\x1b\[2K")
+_LIVE = re.compile(r"\r(?:\x1b\[\d+A)?\x1b\[(?:2K|J)")
 
 
 def in_full(texts: tuple[str, ...]) -> Iterator[str]:

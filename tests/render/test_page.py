@@ -82,11 +82,19 @@ def test_its_own_script_is_allowed_and_no_other(page: Path) -> None:
 
 def test_all_is_there_and_what_is_large_is_cut_and_says_so(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for part in ("attempt 1", "attempt 2", "7 steps done before", "page-4", "ValueError", "nasty"):
+    for part in (
+        "attempt 1",
+        "attempt 2",
+        " later",
+        "7 steps done before",
+        "page-4",
+        "ValueError",
+        "nasty",
+    ):
         assert part in text
     assert text.count("x" * 9_000) == 1
     assert "x" * 10_001 not in text
-    assert "all 20.0 kB: <code>" in text
+    assert 'all 20.0 kB: <code class="copied">' in text
 
 
 def test_a_browser_shows_and_filters_it(page: Path) -> None:
@@ -105,6 +113,13 @@ def test_a_browser_shows_and_filters_it(page: Path) -> None:
             select.dispatchEvent(new Event("change"));
             return rows();
         };
+        const labels = [...document.querySelectorAll(".axis i")].map(
+            (label) => label.getBoundingClientRect());
+        const copied = (which) => {
+            const from = document.querySelector(which);
+            from.nextElementSibling.click();
+            return [getSelection().toString(), from.textContent];
+        };
         const bars = [...document.querySelectorAll(".track i")].map(
             (bar) => bar.getBoundingClientRect().width);
         return {
@@ -112,6 +127,9 @@ def test_a_browser_shows_and_filters_it(page: Path) -> None:
             pages: type("page-"), count: document.getElementById("count").textContent,
             failed: (type(""), choose("failed")), logs: choose("warn").length,
             thin: bars.filter((width) => width < 2).length,
+            times: labels.length,
+            cut: labels.filter((label, index) => label.left < labels[index - 1]?.right).length,
+            copied: copied(".copied"), value: copied("pre.copied"),
         };
     """
     found = in_browser(page, shown)
@@ -122,6 +140,11 @@ def test_a_browser_shows_and_filters_it(page: Path) -> None:
     assert found["failed"] == ["broken"]
     assert found["logs"] == 2
     assert found["thin"] == 0, "every bar can be seen"
+    assert found["times"] > 2
+    assert found["cut"] == 0
+    assert found["copied"] == [found["copied"][1]] * 2
+    assert len(found["copied"][0]) == len("01a21e78-7499-7d92-b495-eb1fcd38e039")
+    assert found["value"][0] == found["value"][1]
 
 
 def test_a_link_to_a_page_can_filter_it(page: Path) -> None:
@@ -129,15 +152,64 @@ def test_a_link_to_a_page_can_filter_it(page: Path) -> None:
     assert in_browser(page, program, fragment="#q=page-3") == 1
 
 
-def test_the_picture_is_drawn_by_a_browser(project: Project) -> None:
-    project.job(JOB, "nasty")
-    project.run("trigger", "nasty", expect=1)
+_OVERLAPS = """
+    const box = (each) => each.getBoundingClientRect();
+    const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
+        && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+    const texts = [...document.querySelectorAll("text")].map((each) => [each, box(each)]);
+    const lines = [...document.querySelectorAll("line, rect[rx='2']")].map((each) => {
+        const { left, right, top, bottom } = box(each);
+        return { left: left - 2, right: right + 2, top: top + 2, bottom: bottom - 2 };
+    });
+    const paper = box(document.querySelector(".paper"));
+    const wrong = [];
+    for (const [each, place] of texts) {
+        const isIn = place.left > paper.left && place.right < paper.right
+            && place.top > paper.top && place.bottom < paper.bottom;
+        const isFree = !lines.some((line) => meet(line, place))
+            && !texts.some(([other, there]) => other !== each && meet(there, place));
+        if (!isIn || !isFree) wrong.push(each.textContent);
+    }
+    return [wrong, texts.length, document.querySelectorAll("rect.failed").length];
+"""
+
+
+def test_a_browser_draws_the_picture_and_nothing_runs_through_a_label(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def work(step: Step, payload: dict) -> None:
+            for n in range(4):
+                step.run(f"step-{n}-" + "with a long name and 長い名前 " * 3, time.sleep, 0.01)
+            if step.attempt == 2:
+                step.run("broken", int, "x")
+            step.run("last", os.kill, os.getpid(), 9)
+        """
+    )
+    project.run("trigger", "work", expect=-9)
+    project.run("resume", "@last", expect=1)
     path = project.root / "run.svg"
     project.run("inspect", "@last", "--svg", str(path))
-    program = (
-        "return [...document.querySelectorAll('rect.failed')].map((r) => r.getBBox().width > 0)"
+    wrong, texts, failed = in_browser(path, _OVERLAPS)
+    assert wrong == []
+    assert (texts > 15, failed) == (True, 1)
+
+
+def test_what_to_type_next_is_there_to_be_copied(project: Project) -> None:
+    project.job(JOB, "nasty")
+    project.run("trigger", "nasty", expect=1)
+    html = project.run("inspect", "@last", "--html", "-").out
+    (command,) = re.findall('<dt>to go on</dt><dd><code class="copied">(.*)</code>', html)
+    project.job(
+        """
+        @define_job
+        def nasty(step: Step, payload: dict) -> str:
+            return "mended"
+        """,
+        "nasty",
     )
-    assert in_browser(path, program) == [True]
+    done = paste(project, unescape(command), Path("/"), PATH="/usr/bin:/bin", DURABLY_DATA_DIR=None)
+    assert done.out == '"mended"\n', done
 
 
 def test_a_page_can_go_to_stdout_and_a_folder_that_is_missing_is_said(project: Project) -> None:
@@ -173,7 +245,7 @@ def test_the_command_for_what_is_cut_is_pasted_from_a_browser_into_any_shell(
     project.run("trigger", "large")
     path = tmp_path / "run.html"
     project.run("inspect", "@last", "--html", str(path))
-    (html,) = re.findall("<code>(.*--step.*)</code>", path.read_text(encoding="utf-8"))
+    (html,) = re.findall(r"<code[^>]*>([^<]*--step[^<]*)</code>", path.read_text(encoding="utf-8"))
     shown = in_browser(path, _COMMANDS)
     assert len(shown) == 1
     for command in (unescape(html), *shown):

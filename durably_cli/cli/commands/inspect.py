@@ -24,7 +24,7 @@ from durably_cli.journal.blobs import BlobDamaged, Blobs
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.render.words import visible_json
-from durably_cli.system import ids
+from durably_cli.system import ids, terminals
 from durably_cli.values.strict_json import Json
 
 if TYPE_CHECKING:
@@ -127,23 +127,24 @@ def _follow(store: Store, run_id: str, options: InspectOptions) -> None:
         for line, _ in follow(store, run_id):
             sys.stdout.write(visible_json(line.decode("ascii")) + "\n")
             sys.stdout.flush()
-    elif sys.stdout.isatty():
-        from durably_cli.render.live import redraw
-        from durably_cli.render.tables import show_run
+    elif terminals.can_be_drawn_on(sys.stdout) and terminals.is_ours(sys.stdout):
+        from durably_cli.render.redraw import newest_last, redraw
+        from durably_cli.render.story import show_what_goes_on
 
         def draw(console: Console) -> bool:
             with store.view(run_id, despite_damage=True) as view:
-                show_run(view, console)
+                show_what_goes_on(view, console)
                 return view.held
 
-        redraw(sys.stdout, draw)
+        redraw(sys.stdout, draw, newest_last)
     else:
         for _ in follow(store, run_id):
             pass
 
 
 def _show(view: RunView, out: TextIO) -> None:
-    from durably_cli.render.tables import console_on, show_run
+    from durably_cli.render.story import show_run
+    from durably_cli.render.tables import console_on
 
     show_run(view, console_on(out))
 

@@ -165,11 +165,13 @@ def _show_list(runs: Iterator[RunView | Unreadable], out: TextIO) -> int:
 
 
 def _watch(store: Store, filters: Filters, count: int | None) -> int:
-    if not sys.stdout.isatty():
+    from durably_cli.system import terminals
+
+    if not terminals.can_be_drawn_on(sys.stdout):
         raise UsageError(
             "--watch draws on a terminal, and stdout is none", hint=hints.command("list")
         )
-    from durably_cli.render.live import redraw
+    from durably_cli.render.redraw import newest_first, redraw
     from durably_cli.render.tables import show_list
 
     def draw(console: Console) -> bool:
@@ -177,7 +179,7 @@ def _watch(store: Store, filters: Filters, count: int | None) -> int:
             console.print(f"no runs in {visible(str(store.root))}")
         return True
 
-    redraw(sys.stdout, draw)
+    redraw(sys.stdout, draw, newest_first)
     return 0
 
 

@@ -99,12 +99,34 @@ def test_a_terminal_gets_it_in_sections(told: Project) -> None:
         "order-1",
         "2 steps, 1 failed, in 2 attempts",
         "attempt 1  ",
-        "✓   price",
-        "✗   coupon",
+        "✓  price",
+        "✗  coupon",
         "ZeroDivisionError: ",
         "4 log lines",
     ):
         assert part in shown
+
+
+def test_what_happened_comes_first_then_what_to_type_next_then_the_rest(told: Project) -> None:
+    shown = on_a_terminal(told, "inspect", "@last")
+    run = told.inspect()["id"][-8:]
+    parts = ("✗ failed", "RuntimeError: till is closed", f"resume {run}\n", "Traceback")
+    parts += ("2 steps", "2 log lines", "details", "input", "journal")
+    places = [shown.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_bars_and_numbers_are_whole_however_narrow_the_terminal_is(
+    told: Project, columns: int
+) -> None:
+    shown = on_a_terminal(told, "inspect", "@last", columns=columns)
+    steps = shown[shown.index("\n2 steps") : shown.index("log lines")]
+    rows = [line for line in steps.split("\n") if line[:1] in ("✓", "✗")]
+    assert len(rows) == 2
+    for row in rows:
+        assert re.search(r"  ━+ +\d+ ms", row), row
+        assert len(row) <= columns
 
 
 def test_one_result_is_printed_alone(told: Project) -> None:
@@ -152,5 +174,11 @@ def test_a_long_run_shows_its_head_its_tail_and_its_failures(project: Project) -
     assert "ValueError: five hundred" in shown
     assert len(shown.splitlines()) < 60
     assert max(map(len, shown.splitlines()[:2])) <= 100
+    narrow = on_a_terminal(project, "inspect", "@last", columns=40)
+    slowest = narrow[narrow.index("  slowest:") : narrow.index("\n\ndetails")].split("\n")
+    assert len(slowest) > 1
+    for line in slowest:
+        assert re.search(r"step-\d+ [\d.]+ m?s,? *$", line), line
+        assert len(line) <= 40
     lines = project.run("inspect", "@last").out.splitlines()
     assert sum(line.startswith("step\t") for line in lines) == 1000

@@ -56,6 +56,16 @@ def on_a_terminal(project: Project, *args: str, columns: int = 100) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
+def test_long_names_give_way_and_numbers_stay_whole(project: Project) -> None:
+    name = "reconcile-the-ledgers-of-all-subsidiaries-every-night"
+    project.job(f"@define_job(name={name!r})\ndef work(step: Step, payload: dict) -> int: return 1")
+    project.run("trigger", name)
+    _, row = on_a_terminal(project, "list", columns=60).splitlines()
+    assert re.fullmatch(
+        r"[0-9a-f]{8}  reconcile\S*…  ✓ completed  +\d+s  +\d+(\.\d)? m?s  +0 *", row
+    ), row
+
+
 def test_in_a_pipe_a_run_is_a_line_of_tab_separated_cells_without_a_header(three: Project) -> None:
     lines = three.run("list").out.splitlines()
     cells = [line.split("\t") for line in lines]

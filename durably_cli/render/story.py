@@ -1,0 +1,165 @@
+"""A run's whole story on a terminal: what happened, what to type next, then all the rest."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from durably_cli import hints
+from durably_cli.engines.local.view import RunView
+from durably_cli.render.bars import show_timeline
+from durably_cli.render.colours import status_text
+from durably_cli.render.next_steps import next_step
+from durably_cli.render.record import in_doubt, summary
+from durably_cli.render.rows import labels_text, log_lines, pretty_json
+from durably_cli.render.tables import heading, log_text
+from durably_cli.render.words import age, listed, span, visible
+from durably_cli.values.quantities import plural
+from durably_cli.values.strict_json import Json
+
+LOGS, LATEST_LOGS = 20, 6
+"""How many log lines of a long run are shown, the last ones; and beside what goes on."""
+
+_JSON_LINES = 30
+_JSON_LINE = 60
+_NAMES = len("  concurrency key")
+
+Fact = tuple[str, str | Text]
+
+
+def show_run(view: RunView, console: Console) -> None:
+    """All that there is to say of a run."""
+    _show_title(view, console)
+    console.print()
+    _show_facts(_what_happened(view), console)
+    _show_next(view, console)
+    _show_error(view, console)
+    _show_steps(view, console)
+    _show_logs(view, console)
+    heading(console, "details")
+    _show_facts(_rest(view), console)
+    _show_in_one_piece("journal", str(view.path), console)
+
+
+def show_what_goes_on(view: RunView, console: Console) -> None:
+    """What changes while a run executes, under a head of two lines."""
+    _show_title(view, console)
+    facts = [f"{name} {text}" for name, text in _how_far(view)]
+    console.print(Text("  " + "  ".join(facts)), no_wrap=True, overflow="ellipsis")
+    _show_steps(view, console)
+    _show_logs(view, console, LATEST_LOGS)
+
+
+def _show_title(view: RunView, console: Console) -> None:
+    job, status = visible(view.state.created.job), status_text(str(view.status))
+    console.print(Text.assemble((job, "bold"), "  ", (view.run_id, "dim"), "  ", status))
+
+
+def _how_far(view: RunView) -> Iterator[Fact]:
+    took, state = summary(view)["seconds"], view.state
+    if took is not None:
+        yield "took", f"{span(took)}, in {plural(len(state.attempts), 'attempt')}"
+    if state.progress is not None and not state.has_ended:
+        of = "" if state.progress.total is None else f" of {state.progress.total:g}"
+        message = f" {visible(state.progress.message)}" if state.progress.message else ""
+        yield "progress", f"{state.progress.current:g}{of}{message}"
+
+
+def _what_happened(view: RunView) -> Iterator[Fact]:
+    state, reason = view.state, summary(view)["reason"]
+    if reason:
+        yield "damage" if view.damage else "reason", visible(reason)
+    for step in in_doubt(view):
+        yield "in doubt", visible(f"{step.name}: started, and left no result")
+    yield from _how_far(view)
+    if state.output is not None:
+        yield "output", _json(state.output)
+    for repair in state.repaired:
+        what = f"{plural(repair.lines, 'line')} from line {repair.line} on cut off"
+        yield "repaired", visible(f"{repair.at[:19]} by {repair.by}: {what}; {repair.kept}")
+    if not state.is_final and state.carried:
+        what = "failed, and the next attempt replays that"
+        yield "carried", visible(f"{listed(state.carried)}: {what}")
+    if view.torn_bytes:
+        yield "torn tail", f"{view.torn_bytes:,} bytes, dropped by the next attempt"
+
+
+def _rest(view: RunView) -> Iterator[Fact]:
+    created = view.state.created
+    yield "created", f"{created.at[:19].replace('T', ' ')} UTC, {age(created.at)} ago"
+    if created.labels:
+        yield "labels", visible(labels_text(created.labels))
+    for name, key in (
+        ("idempotency key", created.idempotency_key),
+        ("concurrency key", created.concurrency_key),
+    ):
+        if key is not None:
+            yield name, visible(key)
+    if created.folder not in ("", created.project):
+        yield "folder", visible(created.folder)
+    yield "input", _json(created.input)
+
+
+def _show_facts(facts: Iterator[Fact], console: Console) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True, min_width=_NAMES)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(f"  {name}", Text(value) if isinstance(value, str) else value)
+    if table.row_count:
+        console.print(table)
+
+
+def _show_next(view: RunView, console: Console) -> None:
+    found = next_step(view)
+    if found is not None:
+        _show_in_one_piece(found.purpose, hints.command(*found.words), console)
+
+
+def _show_in_one_piece(name: str, text: str, console: Console) -> None:
+    """A fact that people copy: a terminal that wraps it hands it out as one line."""
+    line = Text.assemble((f"  {name}".ljust(_NAMES + 2), "dim"), visible(text))
+    console.print(line, soft_wrap=True)
+
+
+def _show_error(view: RunView, console: Console) -> None:
+    error = view.state.error
+    if error is not None:
+        heading(console, "error")
+        for line in error.traceback.split("\n"):
+            console.print(Text(f"  {visible(line)}", style="red"), soft_wrap=True)
+
+
+def _show_steps(view: RunView, console: Console) -> None:
+    total = view.state.completed_steps + len(view.state.unfinished)
+    attempts, failed = len(view.state.attempts), len(view.state.failed_steps)
+    title = plural(total, "step") + (f", {failed:,} failed" if failed else "")
+    heading(console, title + (f", in {attempts:,} attempts" if attempts > 1 else ""))
+    show_timeline(view, console)
+
+
+def _show_logs(view: RunView, console: Console, most: int = LOGS) -> None:
+    total = view.state.log_lines
+    if not total:
+        return
+    heading(console, plural(total, "log line") + (f", the last {most}" if total > most else ""))
+    for line in deque(log_lines(view.events()), maxlen=most):
+        console.print(Padding(log_text(line, with_time=True), (0, 0, 0, 2)))
+
+
+def _json(text: Json) -> Text:
+    if len(text) <= _JSON_LINE:
+        return Text(visible(json.dumps(json.loads(text), ensure_ascii=False)))
+    lines = pretty_json(text).split("\n")
+    if len(lines) > _JSON_LINES:
+        lines = [
+            *lines[:_JSON_LINES],
+            f"... {len(lines) - _JSON_LINES:,} more lines (--json has all)",
+        ]
+    return Text("\n".join(lines))
