@@ -1,6 +1,6 @@
 """durably: Python functions that survive a crash, on one machine, without a server.
 
-    from durably_cli import Step, define_job
+    from durably import Step, define_job
 
 The names below are loaded when they are first asked for: the commands that only read journals
 import this package too, and pay for none of it.
@@ -51,3 +51,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

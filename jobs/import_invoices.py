@@ -11,9 +11,8 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from durably import Step, define_job
 from pydantic import BaseModel, Field
-
-from durably_cli import Step, define_job
 
 HERE = Path(__file__).resolve().parent
 EUROS = {"EUR": Decimal(1), "USD": Decimal("0.86"), "GBP": Decimal("1.14")}

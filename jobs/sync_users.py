@@ -10,9 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+from durably import Step, define_job
 from pydantic import BaseModel, Field
-
-from durably_cli import Step, define_job
 
 HERE = Path(__file__).resolve().parent
 

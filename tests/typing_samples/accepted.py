@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_type
 
+from durably import Job, Run, RunFailed, Step, define_job
 from pydantic import BaseModel
 from typing_extensions import TypedDict
-
-from durably_cli import Job, Run, RunFailed, Step, define_job
 
 
 class SyncUsersInput(BaseModel):

@@ -3,9 +3,8 @@
 from functools import partial
 from typing import Any
 
+from durably import Job, Step, define_job
 from pydantic import BaseModel
-
-from durably_cli import Job, Step, define_job
 
 
 class SyncUsersInput(BaseModel):

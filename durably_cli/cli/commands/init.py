@@ -38,7 +38,7 @@ import time
 
 from pydantic import BaseModel, Field
 
-from durably_cli import Step, define_job
+from durably import Step, define_job
 
 
 class Greeting(BaseModel):
