@@ -39,7 +39,7 @@ def hint(error: BaseException, job_module: Path) -> str | None:
     if not issubclass(type(error), ModuleNotFoundError):
         return None
     if likeness.alike(top) == "durably":
-        return "the module is durably_cli: from durably_cli import define_job"
+        return "the module is durably: from durably import define_job"
     if (place := _place(top)) is not None:
         return f"{top} is {hints.quoted(place)}, and has no {rest}" if rest else None
     project = _project_of(job_module)

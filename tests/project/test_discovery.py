@@ -207,7 +207,7 @@ def test_a_src_layout_is_to_be_installed_as_a_whole(root: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("from durably import define_job", "from durably_cli import define_job"),
+        ("from durably.jobs import define_job", "from durably import define_job"),
         ("import json.nothing", "and has no nothing"),
         ("import jobs.nothing", "and has no nothing"),
         ("raise ModuleNotFoundError('no')", ""),
