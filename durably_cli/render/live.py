@@ -114,6 +114,7 @@ class Live(Talk):
         self._console.print(Text(visible(text)), soft_wrap=True)
 
     def close(self) -> None:
+        super().close()
         self._progress_bar.stop()
 
     def _counts(self) -> str:

@@ -18,7 +18,7 @@ from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
 from durably_cli.render.record import in_doubt, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
-from durably_cli.render.words import age, listed, span, visible
+from durably_cli.render.words import age, listed, local_clock, local_time, span, visible
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json
@@ -60,7 +60,7 @@ def show_list(runs: Iterable[RunView | Unreadable], console: Console) -> int:
     return count
 
 
-def show_run(view: RunView, console: Console) -> None:
+def show_run(view: RunView, console: Console, *, every_step: bool = False) -> None:
     """A run's story: what it is, its timeline, logs and error."""
     _show_facts(view, console)
     total = view.state.completed_steps + len(view.state.unfinished)
@@ -68,7 +68,7 @@ def show_run(view: RunView, console: Console) -> None:
     failed = len(view.state.failed_steps)
     title = plural(total, "step") + (f", {failed:,} failed" if failed else "")
     heading(console, title + (f", in {attempts:,} attempts" if attempts > 1 else ""))
-    show_timeline(view, console)
+    show_timeline(view, console, every_step=every_step)
     _show_logs(view, console)
     error = view.state.error
     if error is not None:
@@ -87,7 +87,7 @@ def _show_facts(view: RunView, console: Console) -> None:
     facts.add_column(style="dim", no_wrap=True, min_width=len("  idempotency key"))
     facts.add_column(overflow="fold")
     took = row["seconds"]
-    when = f"{created.at[:19].replace('T', ' ')} UTC, {age(created.at)} ago"
+    when = f"{local_time(created.at)}, {age(created.at)} ago"
     facts.add_row("  created", when)
     if took is not None:
         facts.add_row("  took", f"{span(took)}, in {plural(len(state.attempts), 'attempt')}")
@@ -109,7 +109,7 @@ def _show_facts(view: RunView, console: Console) -> None:
     for repair in state.repaired:
         what = f"{plural(repair.lines, 'line')} from line {repair.line} on cut off"
         facts.add_row(
-            "  repaired", _text(f"{repair.at[:19]} by {repair.by}: {what}; {repair.kept}")
+            "  repaired", _text(f"{local_time(repair.at)} by {repair.by}: {what}; {repair.kept}")
         )
     if not state.is_final and state.carried:
         what = "failed, and the next attempt replays that"
@@ -140,7 +140,7 @@ def log_text(line: LogWritten, *, with_time: bool) -> Text:
     colour = {"warn": "yellow", "error": "red"}.get(line.level, "cyan")
     data = "".join(f" {key}={value}" for key, value in line.data.items())
     return Text.assemble(
-        (f"{line.at[11:19]} " if with_time else "", "dim"),
+        (f"{local_clock(line.at)} " if with_time else "", "dim"),
         (f"{line.level:5} ", colour),
         visible(line.message),
         (visible(data), "dim"),

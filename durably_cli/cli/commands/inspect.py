@@ -50,6 +50,9 @@ def inspect(
     svg: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the run's timeline as a picture.")
     ] = None,
+    all: Annotated[
+        bool, typer.Option("--all", help="Every step on a terminal too, however many there are.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Show a run's whole story.
@@ -65,7 +68,7 @@ def inspect(
       durably inspect @last --follow
       durably inspect @failed --html run.html
     """
-    options = InspectOptions(step, events, follow, html, svg, as_json)
+    options = InspectOptions(step, events, follow, html, svg, all, as_json)
     return run_inspect(project_of(context), run, options)
 
 
@@ -77,6 +80,7 @@ class InspectOptions(NamedTuple):
     follow: bool
     html: Path | None
     svg: Path | None
+    all: bool
     as_json: bool
 
 
@@ -117,7 +121,7 @@ def _writer(options: InspectOptions, project: Path, out: TextIO) -> Callable[[Ru
     for way in ways.values():
         return way
     if out.isatty():
-        return lambda view: _show(view, out)
+        return lambda view: _show(view, out, every_step=options.all)
     return lambda view: rows.write_run(view, out)
 
 
@@ -133,7 +137,7 @@ def _follow(store: Store, run_id: str, options: InspectOptions) -> None:
 
         def draw(console: Console) -> bool:
             with store.view(run_id, despite_damage=True) as view:
-                show_run(view, console)
+                show_run(view, console, every_step=options.all)
                 return view.held
 
         redraw(sys.stdout, draw)
@@ -142,10 +146,10 @@ def _follow(store: Store, run_id: str, options: InspectOptions) -> None:
             pass
 
 
-def _show(view: RunView, out: TextIO) -> None:
+def _show(view: RunView, out: TextIO, *, every_step: bool) -> None:
     from durably_cli.render.tables import console_on, show_run
 
-    show_run(view, console_on(out))
+    show_run(view, console_on(out), every_step=every_step)
 
 
 def _write_lines(view: RunView, out: TextIO) -> None:

@@ -127,6 +127,8 @@ def run_list(
     elif not _show_list(runs, out):
         what = "no run fits" if any(filters) else "no runs"
         _say(f"{what} in {visible(str(store.root))}")
+    for job in filters.jobs:
+        _say_if_unknown(job, store, project)
     if count is None and next(fitting, None):
         out.flush()
         _say(f"these are the newest {SCREENFUL}; for all of them add -n 0")
@@ -154,6 +156,24 @@ def _candidates(store: Store, filters: Filters) -> Iterator[str]:
         labels=filters.labels,
         looking_at_many=_say_that_it_takes_a_while,
     )
+
+
+def _say_if_unknown(job: str, store: Store, project: Path) -> None:
+    """Say that there is no such job, if neither a run nor the project's cache knows it."""
+    from durably_cli.engines.local.index import candidates  # only for filters
+    from durably_cli.project import known_jobs
+
+    known = known_jobs.known(project)
+    if job in known:
+        return
+    runs = store.look_at(candidates(store, jobs=[job]))
+    if any(isinstance(run, RunView) and run.state.created.job == job for run in runs):
+        return
+    import difflib  # only after a typing mistake
+
+    near = difflib.get_close_matches(job, known, n=1)
+    maybe = f"; did you mean {near[0]}?" if near else f"; try: {hints.command('jobs')}"
+    _say(visible(f"there is no job {job!r}, as far as is known, and no run of one{maybe}"))
 
 
 def _show_list(runs: Iterator[RunView | Unreadable], out: TextIO) -> int:
