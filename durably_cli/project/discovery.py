@@ -26,7 +26,7 @@ def find_job(project: Path, name: str, note: Callable[[str], object] = lambda te
     it does not import; ConfigError if two modules define it.
     """
     if not NAME.fullmatch(name):
-        raise NotFound(f"{name!r} is no job's name", hint=hints.command("jobs"))
+        raise NotFound(f"{name!r} is no job's name", hint=hints.command("jobs"), code="no-such-job")
     importing.prepare(project)
     found = _where_it_should_be(project, name) or _where_it_was(project, name)
     if found is not None:
@@ -146,4 +146,4 @@ def _not_found(
     for error in broken:
         what += f"\npassed over {error.what}"
     hint = hints.command("jobs", near[0]) if near else None
-    return NotFound(what, hint=hint)
+    return NotFound(what, hint=hint, code="no-such-job")

@@ -114,9 +114,7 @@ def pick(
     for index, each in enumerate(found):
         bounds = per_attempt.setdefault(each.attempt, [index, index])
         bounds[1] = index + 1
-        if index < head:
-            picked[index] = each
-        elif each.status == "in doubt":
+        if index < head or each.status == "in doubt":
             picked[index] = each
         elif each.status != "completed" and failures:
             failures -= 1

@@ -39,7 +39,9 @@ def delete(
 ) -> int:
     """Remove runs for good.
 
-    On a terminal it shows them and asks; in a pipe it does neither. Never one that a process executes, and one that could be resumed only if its status is named.
+    On a terminal it shows them and asks; in a pipe it does neither.
+
+    Never one that a process executes, and one that could be resumed only if its status is named.
 
     \b
     Examples:

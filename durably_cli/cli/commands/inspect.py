@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 import typer
 
 from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.outcome import next_of
 from durably_cli.cli.parameters import (
     AsJson,
     OneRun,
@@ -93,6 +95,7 @@ def run_inspect(project: Path, query: str, options: InspectOptions) -> int:
         _follow(store, run_id, options)
         if options.events:
             return 0
+    document.about(run_id)
     with store.view(run_id, despite_damage=True) as view:
         write(view)
         if view.damage:
@@ -111,7 +114,7 @@ def _writer(options: InspectOptions, project: Path, out: TextIO) -> Callable[[Ru
     if options.events:
         ways["--events"] = lambda view: _write_lines(view, out)
     if options.as_json:
-        ways["--json"] = lambda view: rows.write_run_json(view, out)
+        ways["--json"] = lambda view: _write_json(view, out)
     if html is not None:
         ways["--html"] = lambda view: _write_page(view, project, html)
     if svg is not None:
@@ -150,6 +153,11 @@ def _show(view: RunView, out: TextIO, *, every_step: bool) -> None:
     from durably_cli.render.tables import console_on, show_run
 
     show_run(view, console_on(out), every_step=every_step)
+
+
+def _write_json(view: RunView, out: TextIO) -> None:
+    document.suggest(*next_of(view))
+    rows.write_run_json(view, document.on(out))
 
 
 def _write_lines(view: RunView, out: TextIO) -> None:
@@ -200,4 +208,4 @@ def _write_result(view: RunView, name: str, out: TextIO) -> None:
     known = {step.name for step in rows.all_steps(view)}
     what = f"step {name!r} has no result" if name in known else f"there is no step {name!r}"
     run = ids.short(view.run_id)
-    raise NotFound(f"{what} in run {run}", hint=hints.command("inspect", run))
+    raise NotFound(f"{what} in run {run}", hint=hints.command("inspect", run), code="no-such-step")

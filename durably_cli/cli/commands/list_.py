@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 import typer
 
 from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_labels, read_moment
 from durably_cli.cli.completion import complete_jobs
@@ -114,6 +115,8 @@ def run_list(
     A `count` of 0 lists all; without one it is a screenful, and said if there are more.
     """
     store = stores.open_store(project)
+    if watch and as_json:
+        raise UsageError("--watch and --json exclude each other", hint=hints.command("list"))
     if watch:
         return _watch(store, filters, count)
     fitting = _fitting(store, filters)
@@ -121,7 +124,8 @@ def run_list(
     runs = islice(fitting, limit or None)
     out = sys.stdout
     if as_json:
-        rows.write_list_json(runs, out)
+        document.suggest(hints.command("inspect", "RUN"), hints.command("jobs"))
+        rows.write_list_json(runs, document.on(out))
     elif not out.isatty():
         rows.write_list(runs, out)
     elif not _show_list(runs, out):

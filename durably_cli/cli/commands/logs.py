@@ -96,7 +96,9 @@ def _say_why_none(view: RunView, step: str) -> None:
     run = ids.short(view.run_id)
     if all(each.name != step for each in rows.all_steps(view)):
         raise NotFound(
-            f"there is no step {step!r} in run {run}", hint=hints.command("inspect", run)
+            f"there is no step {step!r} in run {run}",
+            hint=hints.command("inspect", run),
+            code="no-such-step",
         )
     say(f"step {step} of run {run} has logged nothing of that level")
 

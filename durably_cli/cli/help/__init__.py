@@ -12,7 +12,7 @@ _FOLDER = Path(__file__).parent
 
 TOPICS = (
     *("steps", "input", "exit-codes", "journal", "durability", "performance", "care"),
-    *("cron", "environment", "modules"),
+    *("cron", "environment", "modules", "agents"),
 )
 
 
@@ -34,6 +34,7 @@ def run_help(topic: str | None) -> int:
         raise NotFound(
             f"there is no topic {topic!r}; there are {', '.join(TOPICS)}",
             hint=f"{hints.command('help')}    (lists them)",
+            code="no-such-topic",
         )
     return 0
 
