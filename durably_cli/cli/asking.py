@@ -9,6 +9,7 @@ from typing import TextIO
 from durably_cli import hints
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalDamaged, UsageError
+from durably_cli.render import rows
 from durably_cli.render.words import visible
 
 
@@ -41,6 +42,9 @@ def asks_here() -> bool:
 
 def show_runs(store: Store, run_ids: Iterable[str], out: TextIO) -> None:
     """The runs as `durably list` shows them."""
+    if not out.isatty():
+        rows.write_list(store.look_at(run_ids), out)
+        return
     from durably_cli.render.tables import console_on, show_list  # only on a terminal
 
     show_list(store.look_at(run_ids), console_on(out))

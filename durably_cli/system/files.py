@@ -105,11 +105,11 @@ def open_or_make(path: Path) -> int:
 
 def _unlinking(folder: Path) -> str:
     """What makes every file of a store one of its own, and keeps what was there."""
-    linked = folder.with_name(f"{folder.name}.linked")
-    ours, aside = hints.quoted(folder), hints.quoted(linked)
+    aside = folder.with_name(f"{folder.name}.linked")
     return (
-        f"mv {ours} {aside} && cp -a {aside} {ours}    (makes all files of this store its own, "
-        "while no run of it executes; data folders are copied with cp -a)"
+        f"mv {hints.quoted(folder)} {hints.quoted(aside)} && "
+        f"cp -a {hints.quoted(aside)} {hints.quoted(folder)}    (makes all files of this store its "
+        "own, while no run of it executes; data folders are copied with cp -a)"
     )
 
 

@@ -89,7 +89,7 @@ def run_prune(project: Path, options: PruneOptions) -> int:
         nothing = "no run of that age and status is there, or it is held"
         say(f"{plural(len(old), 'run')} would go" if options.dry_run else nothing)
         return 0
-    if not options.yes and sys.stderr.isatty():
+    if not options.yes:
         show_runs(store, old[:_SHOWN], sys.stderr)
         if len(old) > _SHOWN:
             say(f"... and {len(old) - _SHOWN:,} more; --dry-run shows them all")
