@@ -12,7 +12,8 @@ from typing import BinaryIO, TextIO
 
 from durably_cli import hints
 from durably_cli.cli import document
-from durably_cli.cli.outcome import failed_before, next_of, note_failure, say_outcome
+from durably_cli.cli.next_commands import next_of
+from durably_cli.cli.outcome import failed_before, note_failure, say_outcome
 from durably_cli.cli.streams import Streams, redirected
 from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.lookup import find_run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.engines.local.outcome import Outcome
 from durably_cli.engines.local.resume import TriggerResult, holder
@@ -52,17 +51,6 @@ def say_outcome(
         return 0
     talk.say(f"{name} was interrupted: the process that held it is gone; go on: {resume}")
     return Busy.exit_code
-
-
-def next_of(view: RunView) -> list[str]:
-    """What makes sense to type of a run that is as it is now, for programs."""
-    run = short(view.run_id)
-    if view.damage or view.status is Status.UNREADABLE:
-        return [hints.command("verify", run), hints.command("help", "care")]
-    if view.held:
-        return [hints.command("inspect", run, "--follow"), hints.command("logs", run, "--follow")]
-    look = [hints.command("inspect", run), hints.command("logs", run)]
-    return look if view.state.is_final else [hints.command("resume", run), *look]
 
 
 def note_failure(view: RunView, code: int, go_on: str) -> None:

@@ -46,7 +46,7 @@ def asked(project: Project, reply: str, *args: str) -> str:
 
 
 @pytest.fixture
-def worked(project: Project, served: None) -> Project:
+def worked(project: Project) -> Project:
     project.job(JOB)
     project.run("trigger", "work")
     return project
@@ -70,7 +70,7 @@ def test_delete_shows_what_goes_and_asks_on_a_terminal_and_never_in_a_pipe(
     assert project.runs() == []
 
 
-def test_prune_goes_by_the_end_of_a_run(project: Project, served: None) -> None:
+def test_prune_goes_by_the_end_of_a_run(project: Project) -> None:
     project.job("@define_job\ndef work(step: Step, payload: dict) -> None:\n    time.sleep(2)\n")
     project.run("trigger", "work")
     made = datetime.fromisoformat(project.inspect()["created"])
@@ -123,7 +123,7 @@ def test_all_steps_are_shown_if_they_are_asked_for(project: Project) -> None:
     assert "step-30" in asked(project, "", "inspect", "@last", "--all")
 
 
-def test_a_pending_run_says_which_run_it_waits_for(project: Project, served: None) -> None:
+def test_a_pending_run_says_which_run_it_waits_for(project: Project) -> None:
     project.job(
         "@define_job\ndef work(step: Step, payload: dict) -> None:\n"
         "    effect('begun') and time.sleep(60)\n"
@@ -143,7 +143,7 @@ def test_a_pending_run_says_which_run_it_waits_for(project: Project, served: Non
         first.kill()
 
 
-def test_an_error_is_said_once(project: Project, served: None) -> None:
+def test_an_error_is_said_once(project: Project) -> None:
     project.job(
         """
         @define_job

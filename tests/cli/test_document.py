@@ -34,7 +34,7 @@ THING = {"list": "runs", "verify": "findings", "info": "info"}
 
 
 @pytest.fixture
-def worked(project: Project, served: None) -> Project:
+def worked(project: Project) -> Project:
     project.job(JOB)
     project.run("trigger", "work", "--idempotency-key", "k")
     return project
@@ -126,7 +126,7 @@ def test_damage_and_a_broken_module_are_in_the_document(worked: Project, command
     assert jobs["error"]["code"] == "job-module"
 
 
-def test_a_lost_result_ends_the_document_where_it_was(project: Project, served: None) -> None:
+def test_a_lost_result_ends_the_document_where_it_was(project: Project) -> None:
     project.job(
         "@define_job\ndef work(step: Step, payload: dict) -> str:\n    return 'x' * 2_000_000\n"
     )
@@ -144,7 +144,7 @@ def test_a_disk_that_is_full_is_in_the_document(project: Project) -> None:
     assert document["error"]["code"] in ("io", "journal-lost")
 
 
-def test_a_signal_is_in_the_document_with_the_run(project: Project, served: None) -> None:
+def test_a_signal_is_in_the_document_with_the_run(project: Project) -> None:
     project.job(JOB)
     with project.start("trigger", "work", "--n", "60", "--json") as process:
         project.wait_for_effects()

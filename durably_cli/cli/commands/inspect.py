@@ -12,7 +12,7 @@ import typer
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.outcome import next_of
+from durably_cli.cli.next_commands import next_of
 from durably_cli.cli.parameters import (
     AsJson,
     OneRun,
