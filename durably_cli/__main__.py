@@ -10,9 +10,12 @@ from durably_cli.system import garbage
 
 def main() -> None:
     """Run the command line, and leave."""
-    garbage.collect_rarely()
-    from durably_cli import cli  # not before, for it imports Typer
-
+    try:
+        garbage.collect_rarely()
+        from durably_cli import cli  # not before, for it imports Typer
+    except KeyboardInterrupt:  # nothing was done yet
+        sys.stderr.write("durably: interrupted\n")
+        sys.exit(130)
     try:
         cli.run_command_line()
     finally:

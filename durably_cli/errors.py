@@ -34,33 +34,39 @@ from durably_cli import hints
 class DurablyError(Exception):
     """An error durably reports: what happened and where, then what to type next.
 
-    `exit_code` is what the command ends with; 70 means a bug in durably.
+    `exit_code` is what the command ends with; 70 means a bug in durably. `code` is the error's name
+    for programs.
     """
 
     exit_code = 70
+    code = "bug"
 
-    def __init__(self, what: str, *, hint: str | None = None) -> None:
+    def __init__(self, what: str, *, hint: str | None = None, code: str | None = None) -> None:
         super().__init__(what)
         self.what = what
         self.hint = hint
+        self.code = code or self.code
 
 
 class UsageError(DurablyError):
     """The command was called wrongly."""
 
     exit_code = 2
+    code = "usage"
 
 
 class NotFound(DurablyError):
     """There is no such job, run or step."""
 
     exit_code = 4
+    code = "no-such-run"
 
 
 class Conflict(DurablyError):
     """An idempotency key was used before with another input."""
 
     exit_code = 5
+    code = "key-conflict"
 
 
 class InvalidInput(DurablyError):
@@ -70,6 +76,7 @@ class InvalidInput(DurablyError):
     """
 
     exit_code = 65
+    code = "invalid-input"
 
     def __init__(self, what: str, *, hint: str | None = None, missing: Sequence[str] = ()) -> None:
         super().__init__(what, hint=hint)
@@ -80,10 +87,13 @@ class JournalError(DurablyError):
     """A journal, or the folder it lives in, cannot be read or written."""
 
     exit_code = 74
+    code = "journal-unreadable"
 
 
 class JournalDamaged(JournalError):
     """The bytes of a journal are not what durably wrote."""
+
+    code = "journal-damaged"
 
     def __init__(self, path: str, line: int, byte: int, reason: str) -> None:
         run = path.removesuffix(".jsonl")[-8:]
@@ -103,27 +113,34 @@ class JournalDamaged(JournalError):
 class JournalTooNew(JournalError):
     """A newer durably wrote this journal."""
 
+    code = "journal-too-new"
+
 
 class Busy(DurablyError):
     """Another process, or this very one, holds what was asked for; try later."""
 
     exit_code = 75
+    code = "busy"
 
 
 class Forbidden(DurablyError):
     """No permission, or a folder or file that is not yours or not a plain one."""
 
     exit_code = 77
+    code = "forbidden"
 
 
 class ConfigError(DurablyError):
     """There is no project here, or it or its settings do not fit."""
 
     exit_code = 78
+    code = "config"
 
 
 class JobModuleError(ConfigError):
     """The module at this path in `jobs/` does not import; `reason` is why, in a line."""
+
+    code = "job-module"
 
     def __init__(self, path: str, what: str, reason: str, *, hint: str | None = None) -> None:
         super().__init__(what, hint=hint)
@@ -134,6 +151,7 @@ class RunFailed(DurablyError):
     """The run ended without an output."""
 
     exit_code = 1
+    code = "run-failed"
 
 
 class StepError(Exception):
@@ -165,6 +183,7 @@ class Abort(BaseException):
     """Ends the attempt at once; not an Exception, so that handlers let it through."""
 
     exit_code = 70
+    code = "bug"
 
     def __init__(self, what: str, *, hint: str | None = None) -> None:
         super().__init__(what)
@@ -176,10 +195,13 @@ class JournalLost(Abort):
     """The journal cannot be appended to, or no longer belongs to this process."""
 
     exit_code = 74
+    code = "journal-lost"
 
 
 class Interrupted(Abort, KeyboardInterrupt):
     """A signal asked the run to stop."""
+
+    code = "interrupted"
 
     def __init__(self, signum: int) -> None:
         super().__init__("interrupted")

@@ -144,6 +144,25 @@ def command_anywhere(project: str | os.PathLike[str] | None, *words: str | os.Pa
     return _joined(_current(), _program(None, None), project, words)
 
 
+def commands_in(hint: str) -> list[str]:
+    """The commands that stand on lines of their own in a hint, without what is said of them."""
+    return [text for line in hint.split("\n") if _is_command(text := line.partition("    (")[0])]
+
+
+def _is_command(text: str) -> bool:
+    import shlex  # only for hints
+
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return False
+    while words and words[0].startswith("DURABLY_") and "=" in words[0]:
+        del words[0]
+    return bool(words) and (
+        os.path.basename(words[0]) == "durably" or words[1:3] == ["-m", "durably_cli"]
+    )
+
+
 def quoted(word: str | os.PathLike[str]) -> str:
     """A word as a shell reads it back.
 

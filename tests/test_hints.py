@@ -405,7 +405,9 @@ COMMANDS = (
     "trigger resume list inspect logs jobs init info adopt help verify repair delete prune export "
     f"import -C {VALUE}"
 )
-WRITTEN = re.compile(rf"(?<!from )\bdurably ({'|'.join(COMMANDS.split())})(?![a-z])|-m durably_cli \S")
+WRITTEN = re.compile(
+    rf"(?<!from )\bdurably ({'|'.join(COMMANDS.split())})(?![a-z])|-m durably_cli \S"
+)
 QUOTED = re.compile(rf"(^|[\s=])'{VALUE}|(^|\s)(mkdir|chmod|rm|cd|cp|mv|touch) \S*{VALUE}")
 BY_HAND = {
     ("cli/app.py", f"durably {VALUE}"),  # the version

@@ -7,9 +7,12 @@ pays neither for pydantic nor for rich.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 
+from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import UsageError, app
 from durably_cli.cli.exits import end_as
 from durably_cli.cli.streams import ensure_open
@@ -21,6 +24,7 @@ __all__ = ["main"]
 def run_command_line() -> None:
     """Run the command line."""
     ensure_open()
+    document.expect(sys.argv[1:])
     end_as(_run)
 
 
@@ -33,5 +37,14 @@ def _run() -> int:
     except UsageError as error:
         from durably_cli.cli.usage import usage_error  # only after a typing mistake
 
-        sys.stderr.write(visible_lines(usage_error(error)))
+        text = visible_lines(usage_error(error))
+        sys.stderr.write(text)
+        hint = hints.command(*_words_of(error.ctx), "--help")
+        document.fail("usage", int(error.exit_code), error.format_message(), hint)
+        document.close()
         return int(error.exit_code)
+
+
+def _words_of(context: Any) -> list[str]:
+    """The command that was called, if one was."""
+    return [context.info_name] if context is not None and context.parent else []

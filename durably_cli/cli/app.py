@@ -18,6 +18,7 @@ from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
 from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.commands import COMMANDS, module_of
 from durably_cli.cli.exits import end_as
 from durably_cli.render.words import visible
@@ -120,13 +121,19 @@ def as_command(
     def register(act: Callable[..., int]) -> Callable[..., int]:
         @wraps(act)
         def call(*args: Any, **options: Any) -> None:
-            end_as(lambda: act(*args, **options))
+            end_as(lambda: _answered(act(*args, **options)))
 
         called = name or act.__name__
         _imported[called] = CommandInfo(called, cls=cls, callback=call)
         return act
 
     return register
+
+
+def _answered(code: int) -> int:
+    """The exit code, once a program that asked for a document has all of it."""
+    document.close()
+    return code
 
 
 def project_of(context: typer.Context) -> Path:

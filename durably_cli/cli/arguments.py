@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from durably_cli import hints
@@ -129,16 +129,24 @@ def read_labels(given: Sequence[str]) -> dict[str, str]:
 
 
 def read_moment(given: str, option: str) -> datetime:
-    """The moment an option means: a span such as 45m, 12h, 2d or 1w, or an ISO date or time."""
-    found = re.fullmatch(_SPAN, given.strip())
+    """The moment an option means: a span such as 45m, 12h, 2d or 1w, or an ISO date or time.
+
+    What the screen shows is read back: times with an offset, local ones, `3h ago`, and a time of
+    day, which is the last one that has been.
+    """
+    found = re.fullmatch(_SPAN + r"(?:\s+ago)?", given.strip())
     try:
         if found:
             return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})
+        if re.fullmatch(r"\d\d:\d\d(:\d\d)?", given.strip()):
+            now = datetime.now()
+            today = datetime.combine(now.date(), time.fromisoformat(given.strip()))
+            return (today - timedelta(days=today > now)).astimezone(UTC)
         return datetime.fromisoformat(given.strip()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(
             f"{option} {given!r} is no time; it reads 45m, 12h, 2d, 1w, 2026-11-23 or "
-            "2026-11-23T06:00"
+            "2026-11-23T06:00, or 06:00"
         ) from None
 
 

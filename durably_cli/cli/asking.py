@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from typing import TextIO
 
 from durably_cli import hints
+from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalDamaged, UsageError
+from durably_cli.render import rows
 from durably_cli.render.words import visible
 
 
@@ -29,6 +33,21 @@ def confirm(question: str, *, yes: bool) -> bool:
         )
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def asks_here() -> bool:
+    """Does a person sit at all three streams? In a pipe nobody is ever asked."""
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
+def show_runs(store: Store, run_ids: Iterable[str], out: TextIO) -> None:
+    """The runs as `durably list` shows them."""
+    if not out.isatty():
+        rows.write_list(store.look_at(run_ids), out)
+        return
+    from durably_cli.render.tables import console_on, show_list  # only on a terminal
+
+    show_list(store.look_at(run_ids), console_on(out))
 
 
 def say_damage(damage: JournalDamaged | None) -> None:

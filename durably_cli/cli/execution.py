@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from durably_cli import hints
-from durably_cli.cli.outcome import failed_before, say_outcome
+from durably_cli.cli import document
+from durably_cli.cli.next_commands import next_of
+from durably_cli.cli.outcome import failed_before, note_failure, say_outcome
 from durably_cli.cli.streams import Streams, redirected
 from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.lookup import find_run
@@ -48,6 +50,7 @@ class Presenter:
     def owns(self, run: LiveRun) -> None:
         """This process owns the run from now on."""
         self.run = run
+        document.about(run.run_id)
         self._talk.owns(run)
 
     def enters(self, created: RunCreated, project: Path) -> None:
@@ -108,6 +111,7 @@ def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> AnyJ
             f"{error.what}",
             hint="give a renamed job its old name back, @define_job(name=...), and bring a job "
             "that a script defines into jobs/",
+            code="no-such-job",
         ) from None
 
 
@@ -128,6 +132,8 @@ def _execute(
             go_on = "" if is_done else hints.command("resume", short(view.run_id))
             outcome = outcome_of(presenter.run, view) if presenter.run else None
             code = say_outcome(view, result, outcome, talk, go_on)
+            if code:
+                note_failure(view, code, go_on)
             if code and spool:
                 from durably_cli.render.report import report  # only after a failure
 
@@ -179,7 +185,8 @@ def _print_result(
 ) -> None:
     with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ends
         if as_json:
-            write_summary_json(view, out, {"disposition": str(result.disposition)})
+            document.suggest(*next_of(view))
+            write_summary_json(view, document.on(out), {"disposition": str(result.disposition)})
         elif not quiet:
             _print_output(view, out, is_terminal=is_terminal)
         out.flush()

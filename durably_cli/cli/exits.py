@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from durably_cli.cli import document
 from durably_cli.cli.streams import flush_all
 from durably_cli.errors import Abort, DurablyError, Forbidden, JournalError
 from durably_cli.render.words import visible_lines
@@ -19,22 +20,27 @@ def end_as(act: Callable[[], int]) -> NoReturn:
         code = act()
         sys.stdout.flush()
     except (DurablyError, Abort) as error:
-        _fail(error.what, error.hint, error.exit_code)
+        _fail(error.what, error.hint, error.exit_code, error.code)
     except BrokenPipeError:  # who reads our output has seen enough
         code = 0
     except KeyboardInterrupt:
-        _fail("interrupted", None, 130)
+        _fail("interrupted", None, 130, "interrupted")
     except OSError as error:
         _fail(*_end_of(error))
     except Exception as error:
-        _fail(f"a bug in durably: {type(error).__name__}: {error}{_place_of(error)}", None, 70)
+        _fail(
+            f"a bug in durably: {type(error).__name__}: {error}{_place_of(error)}", None, 70, "bug"
+        )
     finally:
         flush_all()
     sys.exit(code)
 
 
-def _fail(what: str, hint: str | None, code: int) -> NoReturn:
-    """Say on stderr what happened and what to type next. The one place that reports an error."""
+def _fail(what: str, hint: str | None, code: int, name: str) -> NoReturn:
+    """Say on stderr what happened and what to type next, and to a program in its document.
+
+    The one place that reports an error.
+    """
     lines = [f"durably: {visible_lines(what)}"]
     if hint:
         lines.append(f"try: {visible_lines(hint)}")
@@ -42,19 +48,25 @@ def _fail(what: str, hint: str | None, code: int) -> NoReturn:
         print("\n".join(lines), file=sys.stderr, flush=True)
     except (OSError, ValueError):  # nobody listens any more
         pass
+    try:
+        document.fail(name, code, what, hint)
+        document.close()
+    except (OSError, ValueError):  # nobody listens any more
+        pass
     sys.exit(code)
 
 
-def _end_of(error: OSError) -> tuple[str, str | None, int]:
-    """What happened, what to type, and the exit code."""
+def _end_of(error: OSError) -> tuple[str, str | None, int, str]:
+    """What happened, what to type, the exit code, and the error's name."""
     from durably_cli.system.files import refuse_without_folder  # rarely needed
 
     try:
         refuse_without_folder(error)
     except DurablyError as gone:
-        return gone.what, gone.hint, gone.exit_code
-    kind = Forbidden if isinstance(error, PermissionError) else JournalError
-    return _os_error(error), None, kind.exit_code
+        return gone.what, gone.hint, gone.exit_code, gone.code
+    if isinstance(error, PermissionError):
+        return _os_error(error), None, Forbidden.exit_code, Forbidden.code
+    return _os_error(error), None, JournalError.exit_code, "io"
 
 
 def _os_error(error: OSError) -> str:

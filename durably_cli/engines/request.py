@@ -73,14 +73,26 @@ def _plain_labels(given: object) -> dict[str, str]:
     labels: dict[str, str] = {}
     for name, value in given.items():
         plain, text = _plain(name), _plain(value)
-        if not plain or "=" in plain:
-            raise UsageError(f"a label's name must be a text without '=', not {_shown(name)}")
+        if not plain or "=" in plain or any(map(_is_odd_in_a_name, plain)):
+            raise UsageError(
+                "a label's name must be a text without '=', spaces and control characters, "
+                f"not {_shown(name)}"
+            )
         if text is None:
             raise UsageError(f"the label {plain!r} must be a text, not {_shown(value)}")
         if plain in labels:
             raise UsageError(f"the label {plain!r} is given twice")
         labels[plain] = text
     return labels
+
+
+def _is_odd_in_a_name(character: str) -> bool:
+    return character.isspace() or not (character.isprintable() or _is_surrogate(character))
+
+
+def _is_surrogate(character: str) -> bool:
+    """Is it no text at all? That is refused elsewhere, with another reason."""
+    return "\ud800" <= character <= "\udfff"
 
 
 def _plain(value: object) -> str | None:

@@ -4,6 +4,7 @@ only then in all modules. A module that does not import hides only itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -26,14 +27,10 @@ def find_job(project: Path, name: str, note: Callable[[str], object] = lambda te
     if not NAME.fullmatch(name):
         raise unfound.no_name(project, name)
     importing.prepare(project)
-    likely = _module_named_after(project, name)
-    if likely is not None:
-        for job in _jobs_of(load_module(project, likely)):
-            if job.name == name:
-                return job
-    last = _where_it_was(project, name)
-    if last is not None:
-        return last
+    found = _where_it_should_be(project, name) or _where_it_was(project, name)
+    if found is not None:
+        _refuse_another(project, found)
+        return found
     jobs, broken = load_all(project)
     if name in jobs:
         for error in broken:
@@ -61,13 +58,37 @@ def load_all(project: Path) -> tuple[dict[str, AnyJob], list[JobModuleError]]:
             broken.append(error)
             continue
         for job in found:
-            other = jobs.setdefault(job.name, job)
-            if other.place != job.place:
-                raise ConfigError(
-                    f"two jobs are named {job.name}: at {other.place} and at {job.place}",
-                    hint="rename one of them: @define_job(name=...)",
-                )
+            _refuse_two(jobs.setdefault(job.name, job), job)
     return jobs, broken
+
+
+def _refuse_two(one: AnyJob, other: AnyJob) -> None:
+    if one.place != other.place:
+        raise ConfigError(
+            f"two jobs are named {one.name}: at {one.place} and at {other.place}",
+            hint="rename one of them: @define_job(name=...)",
+        )
+
+
+def _refuse_another(project: Path, job: AnyJob) -> None:
+    """ConfigError if another job has this one's name, as far as the text of a module tells.
+
+    Only a module that may define it is imported: to import all of them may take long. One that does
+    not import hides only itself.
+    """
+    function = re.escape(job.name).replace(r"\-", "[-_]")
+    defines = re.compile(rf"\bdef\s+{function}\b|\bname\s*=\s*['\"]{re.escape(job.name)}['\"]")
+    for path in places.job_files(project):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if "define_job" not in text or not defines.search(text):
+            continue
+        try:
+            jobs = _jobs_of(load_module(project, path))
+        except JobModuleError:
+            continue
+        for other in jobs:
+            if other.name == job.name:
+                _refuse_two(job, other)
 
 
 def _jobs_of(module: ModuleType) -> list[AnyJob]:
@@ -82,6 +103,13 @@ def _module_named_after(project: Path, name: str) -> Path | None:
         if path.is_file() and stem != "__init__":
             return path
     return None
+
+
+def _where_it_should_be(project: Path, name: str) -> AnyJob | None:
+    """The job, if it is in the module that has its name."""
+    path = _module_named_after(project, name)
+    jobs = () if path is None else _jobs_of(load_module(project, path))
+    return next((job for job in jobs if job.name == name), None)
 
 
 def _where_it_was(project: Path, name: str) -> AnyJob | None:

@@ -44,7 +44,7 @@ def no_job(
         what += f", nor any other: {why_none(project)}"
     for error in broken:
         what += f"\npassed over {error.what.splitlines()[0]}: {error.reason}"
-    return NotFound(what, hint=hint)
+    return NotFound(what, hint=hint, code="no-such-job")
 
 
 def no_name(project: Path, given: str) -> NotFound:
@@ -53,8 +53,9 @@ def no_name(project: Path, given: str) -> NotFound:
     if given.endswith(".py"):
         job = Path(given).stem.replace("_", "-")
         if job in known_jobs.known(project):
-            return NotFound(f"{what}; did you mean {job}?", hint=hints.command("jobs", job))
-    return NotFound(what, hint=hints.command("jobs"))
+            hint = hints.command("jobs", job)
+            return NotFound(f"{what}; did you mean {job}?", hint=hint, code="no-such-job")
+    return NotFound(what, hint=hints.command("jobs"), code="no-such-job")
 
 
 def why_none(project: Path) -> str:

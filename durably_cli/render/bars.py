@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
@@ -16,7 +17,7 @@ from durably_cli.journal.blobs import size_of
 from durably_cli.journal.state import Status
 from durably_cli.render.colours import LOOKS
 from durably_cli.render.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
-from durably_cli.render.words import outcome_text, span, visible
+from durably_cli.render.words import local_time, outcome_text, span, visible
 from durably_cli.system import clock
 from durably_cli.values.quantities import plural, size
 
@@ -32,7 +33,7 @@ _SHORTEST_NAME, _SHORTEST_BAR, _SHORTEST_NOTE = len("attempt 1  00:00:00"), 8, 9
 _BARS = {"in doubt": "╌", "running": "━"}
 
 
-def show_timeline(view: RunView, console: Console) -> None:
+def show_timeline(view: RunView, console: Console, *, every_step: bool = False) -> None:
     """The bars, on an axis of seconds of execution, and which steps were the slowest."""
     is_running = view.status is Status.RUNNING
     found = lanes(view.state.attempts, clock.now() if is_running else None)
@@ -41,12 +42,12 @@ def show_timeline(view: RunView, console: Console) -> None:
     done: Counter[int] = Counter()
     picked = pick(
         counted(executions(view.events(), found, is_running=is_running), done),
-        head=HEAD,
+        head=sys.maxsize if every_step else HEAD,
         tail=TAIL,
         slowest=SLOWEST,
         failures=FAILURES,
     )
-    drawing = _Drawing(view, found, picked, console.width)
+    drawing = _Drawing(view, found, picked, console.width, every_attempt=every_step)
     console.print(drawing.table(done, is_running=is_running))
     bars = [each for each in picked if isinstance(each, Execution)]
     for line in _failures(bars, view):
@@ -92,9 +93,15 @@ class _Drawing:
     """The widths of the columns, and the rows that fit them."""
 
     def __init__(
-        self, view: RunView, found: list[Lane], picked: list[Execution | Gap], width: int
+        self,
+        view: RunView,
+        found: list[Lane],
+        picked: list[Execution | Gap],
+        width: int,
+        *,
+        every_attempt: bool,
     ) -> None:
-        self._view, self._lanes = view, found
+        self._view, self._lanes, self._every_attempt = view, found, every_attempt
         self._picked = {
             attempt: list(rows) for attempt, rows in groupby(picked, key=lambda row: row.attempt)
         }
@@ -125,7 +132,7 @@ class _Drawing:
         table.add_column(width=self._bar_width, no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
         table.add_column(width=self._note_width, no_wrap=True, overflow="ellipsis")
-        shown = self._lanes[-ATTEMPTS:]
+        shown = [lane for lane in self._lanes if self._is_shown(lane.number)]
         if len(shown) < len(self._lanes):
             table.add_row("", Text(f"... {len(self._lanes) - len(shown)} attempts ...", "dim"))
         for lane in shown:
@@ -140,6 +147,13 @@ class _Drawing:
             for row in self._picked.get(lane.number, ()):
                 table.add_row(*self._row(row))
         return table
+
+    def _is_shown(self, attempt: int) -> bool:
+        """The last attempts are, and those that left a step in doubt."""
+        if self._every_attempt or attempt > len(self._lanes) - ATTEMPTS:
+            return True
+        rows = self._picked.get(attempt, ())
+        return any(isinstance(row, Execution) and row.status == "in doubt" for row in rows)
 
     def _heading(self, lane: Lane, *, is_running: bool) -> list[Text]:
         started = lane.attempt.started
@@ -156,8 +170,8 @@ class _Drawing:
         return [Text(""), self._head(lane), line, Text(span(lane.seconds), "dim"), said]
 
     def _head(self, lane: Lane) -> Text:
-        at = lane.attempt.started.at
-        day = "" if at[:10] == self._view.state.created.at[:10] else at[5:10] + " "
+        at = local_time(lane.attempt.started.at)
+        day = "" if at[:10] == local_time(self._view.state.created.at)[:10] else at[5:10] + " "
         return Text.assemble((f"attempt {lane.number}", "bold"), f"  {day}{at[11:19]}")
 
     def _row(self, row: Execution | Gap) -> list[Text]:

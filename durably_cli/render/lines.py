@@ -12,6 +12,7 @@ from durably_cli.journal.events import (
     Event,
     LogWritten,
     ProgressReported,
+    RunHasFailed,
     RunStarted,
     StepCompleted,
     StepFailed,
@@ -36,6 +37,7 @@ class Talk:
         self.replayed_steps = 0
         self._progress = -1
         self._next_said = 50
+        self._failure: StepFailed | None = None
 
     def owns(self, run: LiveRun) -> None:
         if self.run is not None:  # of this very call
@@ -54,13 +56,15 @@ class Talk:
         self.replayed_steps += 1
 
     def recorded(self, event: Event) -> None:
+        if self._failure is not None:
+            self._say_failure(event)
         if type(event) is StepStarted:  # worth no line of its own, and every second event
             return
         if isinstance(event, StepCompleted):
             self.completed += 1
             self.step_completed(event)
         elif isinstance(event, StepFailed):
-            self.say(f"step {event.name} failed: {event.error.type}: {event.error.message}")
+            self._failure = event  # which the end of the run may say, with its traceback
         elif isinstance(event, LogWritten):
             logging = standard_logging()
             has_its_own_way = logging is not None and logging.root.handlers
@@ -70,6 +74,13 @@ class Talk:
             self.progressed(event)
         elif isinstance(event, RunStarted) and self.run is not None:
             self.started(event, self.run)
+
+    def _say_failure(self, event: Event | None) -> None:
+        """Say that a step failed, unless this event is the end of its run by that."""
+        failed, self._failure = self._failure, None
+        is_its_end = isinstance(event, RunHasFailed) and failed and failed.name in _causes_of(event)
+        if failed is not None and not is_its_end:
+            self.say(f"step {failed.name} failed: {failed.error.type}: {failed.error.message}")
 
     def started(self, event: RunStarted, run: LiveRun) -> None:
         created = run.state.created
@@ -135,7 +146,8 @@ class Talk:
             self.say(line)
 
     def close(self) -> None:
-        """Nothing more will be said."""
+        """Nothing more will be said of events."""
+        self._say_failure(None)
 
     @property
     def erase(self) -> str:
@@ -157,6 +169,11 @@ def not_read(run: LiveRun) -> list[str]:
         + (f": did you mean {each.nearest!r}?" if each.nearest else "")
         for each in run.unread
     ]
+
+
+def _causes_of(event: RunHasFailed) -> list[str]:
+    """The steps that the failure of a run came from."""
+    return event.steps or ([] if event.step is None else [event.step])
 
 
 def share(event: ProgressReported) -> float | None:

@@ -78,6 +78,7 @@ class Live(Talk):
         self._console.print(Text(visible(text)))
 
     def close(self) -> None:
+        super().close()
         self._line.stop()
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
 from durably_cli.journal.blobs import size_of
+from durably_cli.journal.events import ProgressReported
 from durably_cli.journal.state import Attempt, Status
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.timeline import seconds_between, seconds_of
@@ -37,6 +38,7 @@ def summary(run: RunView | Unreadable) -> dict[str, Any]:
             "created": clock.format_time(ids.made_at(run.run_id)),
             "reason": run.error.what,
             "labels": {},
+            "progress": None,
         }
     state = run.state
     return {
@@ -50,6 +52,7 @@ def summary(run: RunView | Unreadable) -> dict[str, Any]:
         "reason": reason(run),
         "labels": state.created.labels,
         "steps_failed": len(state.failed_steps),
+        "progress": progress_fields(state.progress),
     }
 
 
@@ -67,6 +70,7 @@ def details(view: RunView) -> dict[str, Any]:
         "in_doubt": [step.name for step in in_doubt(view)],
         "idempotency_key": created.idempotency_key,
         "concurrency_key": created.concurrency_key,
+        "waits_for": waits_for(view),
         "project": created.project,
         "folder": created.folder or None,
         "attempts": [attempt_fields(number, each) for number, each in enumerate(state.attempts, 1)],
@@ -104,6 +108,14 @@ def damage_fields(damage: JournalDamaged | None) -> dict[str, Any] | None:
     return {"line": damage.line, "byte": damage.byte, "reason": damage.reason}
 
 
+def progress_fields(progress: ProgressReported | None) -> dict[str, Any] | None:
+    """What the latest attempt said last of how far it has come, for --json."""
+    if progress is None:
+        return None
+    said = {"current": progress.current, "total": progress.total, "message": progress.message}
+    return {**said, "at": progress.at}
+
+
 def step_fields(step: StepState, view: RunView) -> dict[str, Any]:
     """One step, for --json; `bytes` is the size of its result."""
     return {
@@ -139,9 +151,23 @@ def reason(view: RunView) -> str | None:
         where = f"{listed(state.causes)}: " if state.causes else ""
         message = state.error.message.split("\n", 1)[0]
         return f"{where}{state.error.type}: {message}" if message else where + state.error.type
+    if view.status is Status.PENDING and view.held and state.created.concurrency_key is not None:
+        ahead, key = waits_for(view), state.created.concurrency_key
+        return f"waits for {f'run {ids.short(ahead)}, which has ' if ahead else ''}the key {key!r}"
     if view.status is Status.INTERRUPTED and state.in_doubt:
         return "in doubt: " + ", ".join(step.name for step in state.in_doubt[-3:])
     return None
+
+
+def waits_for(view: RunView) -> str | None:
+    """The run that a pending one waits for: the one that has its concurrency key."""
+    key = view.state.created.concurrency_key
+    if key is None or view.status is not Status.PENDING or not view.held:
+        return None
+    from durably_cli.engines.local.turns import has_key  # few runs wait
+
+    ahead = has_key(view.path.parents[2], key)
+    return None if ahead == view.run_id else ahead
 
 
 def seconds_executing(view: RunView) -> float | None:

@@ -31,10 +31,12 @@ def write_list(runs: Iterable[RunView | Unreadable], out: TextIO) -> None:
 
 
 def write_list_json(runs: Iterable[RunView | Unreadable], out: TextIO) -> None:
-    """{"schema": 1, "runs": [...]}"""
+    """{"schema": 1, "runs": [...], and no last brace: the document goes on."""
     out.write(f'{{"schema": {SCHEMA}, "runs": [')
-    _write_items(map(summary, runs), out)
-    out.write("]}\n")
+    try:
+        _write_items(map(summary, runs), out)
+    finally:
+        out.write("]")
 
 
 def write_run(view: RunView, out: TextIO) -> None:
@@ -64,19 +66,29 @@ def write_run(view: RunView, out: TextIO) -> None:
 
 
 def write_run_json(view: RunView, out: TextIO, extra: dict[str, Any] | None = None) -> None:
-    """{"schema": 1, "run": {...}}: its checkpoints and logs last, for they may be many."""
+    """{"schema": 1, "run": {...}: its checkpoints and logs last, for they may be many.
+
+    No last brace: the document goes on, also behind an error of a part.
+    """
     head = json_of({**details(view), **(extra or {})})
     out.write(f'{{"schema": {SCHEMA}, "run": {head[:-1]}, "checkpoints": [')
-    _write_items((step_fields(step, view) for step in all_steps(view)), out)
-    out.write('], "logs": [')
-    logs = (whole_log(view.path, log) for log in log_lines(view.events()))
-    _write_items(map(_log_fields, logs), out)
-    out.write("]}}\n")
+    try:
+        _write_items((step_fields(step, view) for step in all_steps(view)), out)
+        out.write('], "logs": [')
+        logs = (whole_log(view.path, log) for log in log_lines(view.events()))
+        _write_items(map(_log_fields, logs), out)
+    finally:
+        out.write("]}")
 
 
 def write_summary_json(view: RunView, out: TextIO, extra: dict[str, Any]) -> None:
-    """{"schema": 1, "run": {...}} of a run that was just triggered or resumed."""
-    out.write(f'{{"schema": {SCHEMA}, "run": {json_of({**details(view), **extra})}}}\n')
+    """{"schema": 1, "run": {...} of a run that was just triggered or resumed; no last brace."""
+    write_json({"run": {**details(view), **extra}}, out)
+
+
+def write_json(members: dict[str, Any], out: TextIO) -> None:
+    """A document of these members, but for its last brace."""
+    out.write(json_of({"schema": SCHEMA, **members})[:-1])
 
 
 def write_log(log: LogWritten, out: TextIO) -> None:

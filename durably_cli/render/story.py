@@ -19,7 +19,7 @@ from durably_cli.render.next_steps import next_step
 from durably_cli.render.record import in_doubt, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.tables import heading, log_text
-from durably_cli.render.words import age, listed, span, visible
+from durably_cli.render.words import age, listed, local_time, span, visible
 from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json
 
@@ -33,14 +33,14 @@ _NAMES = len("  concurrency key")
 Fact = tuple[str, str | Text]
 
 
-def show_run(view: RunView, console: Console) -> None:
+def show_run(view: RunView, console: Console, *, every_step: bool = False) -> None:
     """All that there is to say of a run."""
     _show_title(view, console)
     console.print()
     _show_facts(_what_happened(view), console)
     _show_next(view, console)
     _show_error(view, console)
-    _show_steps(view, console)
+    _show_steps(view, console, every_step=every_step)
     _show_logs(view, console)
     heading(console, "details")
     _show_facts(_rest(view), console)
@@ -82,7 +82,7 @@ def _what_happened(view: RunView) -> Iterator[Fact]:
         yield "output", _json(state.output)
     for repair in state.repaired:
         what = f"{plural(repair.lines, 'line')} from line {repair.line} on cut off"
-        yield "repaired", visible(f"{repair.at[:19]} by {repair.by}: {what}; {repair.kept}")
+        yield "repaired", visible(f"{local_time(repair.at)} by {repair.by}: {what}; {repair.kept}")
     if not state.is_final and state.carried:
         what = "failed, and the next attempt replays that"
         yield "carried", visible(f"{listed(state.carried)}: {what}")
@@ -92,7 +92,7 @@ def _what_happened(view: RunView) -> Iterator[Fact]:
 
 def _rest(view: RunView) -> Iterator[Fact]:
     created = view.state.created
-    yield "created", f"{created.at[:19].replace('T', ' ')} UTC, {age(created.at)} ago"
+    yield "created", f"{local_time(created.at)}, {age(created.at)} ago"
     if created.labels:
         yield "labels", visible(labels_text(created.labels))
     for name, key in (
@@ -136,12 +136,12 @@ def _show_error(view: RunView, console: Console) -> None:
             console.print(Text(f"  {visible(line)}", style="red"), soft_wrap=True)
 
 
-def _show_steps(view: RunView, console: Console) -> None:
+def _show_steps(view: RunView, console: Console, *, every_step: bool = False) -> None:
     total = view.state.completed_steps + len(view.state.unfinished)
     attempts, failed = len(view.state.attempts), len(view.state.failed_steps)
     title = plural(total, "step") + (f", {failed:,} failed" if failed else "")
     heading(console, title + (f", in {attempts:,} attempts" if attempts > 1 else ""))
-    show_timeline(view, console)
+    show_timeline(view, console, every_step=every_step)
 
 
 def _show_logs(view: RunView, console: Console, most: int = LOGS) -> None:

@@ -104,7 +104,7 @@ def pick(
     """The first and the last ones, the slowest, and those that did not complete.
 
     In order, with the number of those that were left out in their places. It keeps no more than
-    it shows, however many there are.
+    it shows, however many there are; one that was in doubt is always shown.
     """
     picked: dict[int, Execution] = {}
     slow: list[tuple[float, int]] = []
@@ -114,7 +114,7 @@ def pick(
     for index, each in enumerate(found):
         bounds = per_attempt.setdefault(each.attempt, [index, index])
         bounds[1] = index + 1
-        if index < head:
+        if index < head or each.status == "in doubt":
             picked[index] = each
         elif each.status != "completed" and failures:
             failures -= 1

@@ -68,6 +68,19 @@ def age(at: str) -> str:
     return f"{seconds}s"
 
 
+def local_time(at: str) -> str:
+    """A journal's time as a person reads it, in the zone of this machine, with its offset.
+
+    `--since` reads it back.
+    """
+    return clock.parse_time(at).astimezone().isoformat(" ", "seconds")
+
+
+def local_clock(at: str) -> str:
+    """The time of day of that."""
+    return local_time(at)[11:19]
+
+
 def outcome_text(outcome: str) -> str:
     """What came of an attempt that no process is at any more."""
     return "killed or crashed" if outcome == NO_END else visible(outcome)

@@ -97,12 +97,20 @@ def open_or_make(path: Path) -> int:
         raise Forbidden(
             f"{path} has another name as well (a hard link, as cp -al and rsnapshot make them), "
             "and what is locked or written here would be there too",
-            hint=f"cp -p {hints.quoted(path)} {hints.quoted(f'{path}.copy')} && "
-            f"mv {hints.quoted(f'{path}.copy')} {hints.quoted(path)}    (makes it a "
-            "file of its own; copy the data folder with cp -a)",
+            hint=_unlinking(path.parents[1]),
         )
     os.fchmod(fd, 0o600)
     return fd
+
+
+def _unlinking(folder: Path) -> str:
+    """What makes every file of a store one of its own, and keeps what was there."""
+    aside = folder.with_name(f"{folder.name}.linked")
+    return (
+        f"mv {hints.quoted(folder)} {hints.quoted(aside)} && "
+        f"cp -a {hints.quoted(aside)} {hints.quoted(folder)}    (makes all files of this store its "
+        "own, while no run of it executes; data folders are copied with cp -a)"
+    )
 
 
 def refuse_link(folder: Path) -> None:

@@ -69,8 +69,8 @@ def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
 
 LOADED_BY_LIST = """
 __main__ errors hints version
-cli cli.app cli.commands cli.commands.list_ cli.completion cli.exits cli.arguments cli.parameters
-cli.streams
+cli cli.app cli.commands cli.commands.list_ cli.completion cli.document cli.exits cli.arguments
+cli.parameters cli.streams
 render render.record render.rows render.timeline render.words
 project project.naming project.places project.project_file project.stores
 engines engines.local engines.local.store engines.local.view

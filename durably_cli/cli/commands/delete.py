@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import typer
 
 from durably_cli import hints
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.asking import say
+from durably_cli.cli.asking import asks_here, confirm, say, show_runs
 from durably_cli.cli.parameters import (
     FreeKeys,
     SomeRuns,
     Statuses,
+    Yes,
 )
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.lookup import find_claim, find_run, job_and_key
@@ -33,8 +35,11 @@ def delete(
     runs: SomeRuns,
     status: Statuses = None,
     free_keys: FreeKeys = False,
+    yes: Yes = False,
 ) -> int:
     """Remove runs for good.
+
+    On a terminal it shows them and asks; in a pipe it does neither.
 
     Never one that a process executes, and one that could be resumed only if its status is named.
 
@@ -42,15 +47,19 @@ def delete(
     Examples:
       durably delete @last
       durably delete @failed --status failed
+      durably delete @last --yes
     """
-    return run_delete(project_of(context), runs, status or [], free_keys=free_keys)
+    return run_delete(project_of(context), runs, status or [], free_keys=free_keys, yes=yes)
 
 
 def run_delete(
-    project: Path, query: list[str], statuses: Collection[Status], *, free_keys: bool
+    project: Path, query: list[str], statuses: Collection[Status], *, free_keys: bool, yes: bool
 ) -> int:
     """`durably delete`; the exit code. All runs are looked up before one is removed."""
     store = stores.open_store(project)
+    if asks_here() and not yes and not _is_wanted(store, query):
+        say("nothing was deleted")
+        return 0
     freed = sweep(store)
     runs = [run for one in query if (run := _run_or_freed(store, one, free_keys)) is not None]
     for run_id in runs:
@@ -59,6 +68,24 @@ def run_delete(
     if runs:
         say(f"deleted {plural(len(runs), 'run')}, {size(freed)}")
     return 0
+
+
+def _is_wanted(store: Store, query: list[str]) -> bool:
+    """Does the person who is shown the runs want them gone? Keys of no run are not asked for."""
+    runs = list(dict.fromkeys(filter(None, (_run_of(store, one) for one in query))))
+    if not runs:
+        return True
+    show_runs(store, runs, sys.stderr)
+    return confirm(f"Delete {plural(len(runs), 'run')} for good?", yes=False)
+
+
+def _run_of(store: Store, query: str) -> str | None:
+    try:
+        return find_run(store, query)
+    except (NotFound, JournalError):
+        if query.startswith("key:"):  # whose claim may be to be freed
+            return None
+        raise
 
 
 def _run_or_freed(store: Store, query: str, free_keys: bool) -> str | None:

@@ -20,7 +20,7 @@ def help_(
     """Explain a topic.
 
     Topics: steps, input, exit-codes, journal, durability, performance, care, cron,
-    environment, modules.
+    environment, modules, agents.
 
     \b
     Examples:

@@ -10,7 +10,8 @@ from typing import NamedTuple, TextIO
 
 import typer
 
-from durably_cli import version
+from durably_cli import hints, version
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command
 from durably_cli.cli.parameters import (
     AsJson,
@@ -19,8 +20,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
 from durably_cli.journal.events import FORMAT
 from durably_cli.project import naming, places, stores
-from durably_cli.render.record import SCHEMA
-from durably_cli.render.rows import json_of, row
+from durably_cli.render.rows import row, write_json
 from durably_cli.system import folders
 from durably_cli.values.quantities import plural, size
 from durably_cli.version import __version__
@@ -52,7 +52,8 @@ def run_info(given_project: str | None, *, as_json: bool) -> int:
     out = sys.stdout
     if as_json:
         info = {each.name: {"value": each.value, "source": each.source} for each in found}
-        out.write(json_of({"schema": SCHEMA, "info": info}) + "\n")
+        document.suggest(hints.command("jobs"))
+        write_json({"info": info}, document.on(out))
     elif out.isatty():
         _show(found, out)
     else:

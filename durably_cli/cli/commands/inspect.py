@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 import typer
 
 from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.next_commands import next_of
 from durably_cli.cli.parameters import (
     AsJson,
     OneRun,
@@ -50,6 +52,9 @@ def inspect(
     svg: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the run's timeline as a picture.")
     ] = None,
+    all: Annotated[
+        bool, typer.Option("--all", help="Every step on a terminal too, however many there are.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Show a run's whole story.
@@ -65,7 +70,7 @@ def inspect(
       durably inspect @last --follow
       durably inspect @failed --html run.html
     """
-    options = InspectOptions(step, events, follow, html, svg, as_json)
+    options = InspectOptions(step, events, follow, html, svg, all, as_json)
     return run_inspect(project_of(context), run, options)
 
 
@@ -77,6 +82,7 @@ class InspectOptions(NamedTuple):
     follow: bool
     html: Path | None
     svg: Path | None
+    all: bool
     as_json: bool
 
 
@@ -89,6 +95,7 @@ def run_inspect(project: Path, query: str, options: InspectOptions) -> int:
         _follow(store, run_id, options)
         if options.events:
             return 0
+    document.about(run_id)
     with store.view(run_id, despite_damage=True) as view:
         write(view)
         if view.damage:
@@ -107,7 +114,7 @@ def _writer(options: InspectOptions, project: Path, out: TextIO) -> Callable[[Ru
     if options.events:
         ways["--events"] = lambda view: _write_lines(view, out)
     if options.as_json:
-        ways["--json"] = lambda view: rows.write_run_json(view, out)
+        ways["--json"] = lambda view: _write_json(view, out)
     if html is not None:
         ways["--html"] = lambda view: _write_page(view, project, html)
     if svg is not None:
@@ -117,7 +124,7 @@ def _writer(options: InspectOptions, project: Path, out: TextIO) -> Callable[[Ru
     for way in ways.values():
         return way
     if out.isatty():
-        return lambda view: _show(view, out)
+        return lambda view: _show(view, out, every_step=options.all)
     return lambda view: rows.write_run(view, out)
 
 
@@ -142,11 +149,16 @@ def _follow(store: Store, run_id: str, options: InspectOptions) -> None:
             pass
 
 
-def _show(view: RunView, out: TextIO) -> None:
+def _show(view: RunView, out: TextIO, *, every_step: bool) -> None:
     from durably_cli.render.story import show_run
     from durably_cli.render.tables import console_on
 
-    show_run(view, console_on(out))
+    show_run(view, console_on(out), every_step=every_step)
+
+
+def _write_json(view: RunView, out: TextIO) -> None:
+    document.suggest(*next_of(view))
+    rows.write_run_json(view, document.on(out))
 
 
 def _write_lines(view: RunView, out: TextIO) -> None:
@@ -197,4 +209,4 @@ def _write_result(view: RunView, name: str, out: TextIO) -> None:
     known = {step.name for step in rows.all_steps(view)}
     what = f"step {name!r} has no result" if name in known else f"there is no step {name!r}"
     run = ids.short(view.run_id)
-    raise NotFound(f"{what} in run {run}", hint=hints.command("inspect", run))
+    raise NotFound(f"{what} in run {run}", hint=hints.command("inspect", run), code="no-such-step")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import say
 from durably_cli.cli.completion import complete_jobs
@@ -24,8 +25,8 @@ from durably_cli.engines.local.working_folder import inside
 from durably_cli.errors import ConfigError, InvalidInput, JobModuleError
 from durably_cli.project import known_jobs, stores, unfound
 from durably_cli.project.discovery import AnyJob, find_job, load_all
-from durably_cli.render.record import SCHEMA, summary
-from durably_cli.render.rows import json_of, row
+from durably_cli.render.record import summary
+from durably_cli.render.rows import row, write_json
 from durably_cli.render.words import visible
 from durably_cli.values.schema import Field, Kind
 
@@ -66,12 +67,12 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
     described = [(jobs[name], last.get(name)) for name in sorted(jobs)]
     out = sys.stdout
     if as_json:
-        document = {
-            "schema": SCHEMA,
+        found = {
             "jobs": [_as_json(*one) for one in described],
             "broken": [{"path": error.path, "error": error.what} for error in broken],
         }
-        out.write(json_of(document) + "\n")
+        document.suggest(*(example(job) for job, _ in described))
+        write_json(found, document.on(out))
     elif not described and not broken:
         say(f"no jobs in {project / 'jobs'}: {unfound.why_none(project)}")
     elif out.isatty():
@@ -93,7 +94,8 @@ def run_job(project: Path, name: str, *, as_json: bool) -> int:
     last_run = last_runs(stores.open_store(project), [name]).get(name)
     out = sys.stdout
     if as_json:
-        out.write(json_of({"schema": SCHEMA, "job": _as_json(job, last_run)}) + "\n")
+        document.suggest(example(job))
+        write_json({"job": _as_json(job, last_run)}, document.on(out))
     elif out.isatty():
         from durably_cli.render.jobs import show_job  # loads rich: only on a terminal
 

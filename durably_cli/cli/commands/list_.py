@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 import typer
 
 from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_labels, read_moment
 from durably_cli.cli.completion import complete_jobs
@@ -114,6 +115,8 @@ def run_list(
     A `count` of 0 lists all; without one it is a screenful, and said if there are more.
     """
     store = stores.open_store(project)
+    if watch and as_json:
+        raise UsageError("--watch and --json exclude each other", hint=hints.command("list"))
     if watch:
         return _watch(store, filters, count)
     fitting = _fitting(store, filters)
@@ -121,7 +124,8 @@ def run_list(
     runs = islice(fitting, limit or None)
     out = sys.stdout
     if as_json:
-        rows.write_list_json(runs, out)
+        document.suggest(hints.command("inspect", "RUN"), hints.command("jobs"))
+        rows.write_list_json(runs, document.on(out))
     elif not out.isatty():
         rows.write_list(runs, out)
     elif not _show_list(runs, out):
@@ -129,6 +133,8 @@ def run_list(
 
         what = "no run fits" if any(filters) else "no runs"
         _say(visible(f"{what} in {store.root}{why_empty(store)}"))
+    for job in filters.jobs:
+        _say_if_unknown(job, store, project)
     if count is None and next(fitting, None):
         out.flush()
         _say(f"these are the newest {SCREENFUL}; for all of them add -n 0")
@@ -156,6 +162,24 @@ def _candidates(store: Store, filters: Filters) -> Iterator[str]:
         labels=filters.labels,
         looking_at_many=_say_that_it_takes_a_while,
     )
+
+
+def _say_if_unknown(job: str, store: Store, project: Path) -> None:
+    """Say that there is no such job, if neither a run nor the project's cache knows it."""
+    from durably_cli.engines.local.index import candidates  # only for filters
+    from durably_cli.project import known_jobs
+
+    known = known_jobs.known(project)
+    if job in known:
+        return
+    runs = store.look_at(candidates(store, jobs=[job]))
+    if any(isinstance(run, RunView) and run.state.created.job == job for run in runs):
+        return
+    import difflib  # only after a typing mistake
+
+    near = difflib.get_close_matches(job, known, n=1)
+    maybe = f"; did you mean {near[0]}?" if near else f"; try: {hints.command('jobs')}"
+    _say(visible(f"there is no job {job!r}, as far as is known, and no run of one{maybe}"))
 
 
 def _show_list(runs: Iterator[RunView | Unreadable], out: TextIO) -> int:

@@ -10,16 +10,20 @@ from typing import Annotated, TextIO
 
 import typer
 
+from durably_cli import hints
 from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import (
     OneRun,
 )
 from durably_cli.engines.local.follow import follow as follow_run
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.view import whole_log
+from durably_cli.engines.local.view import RunView, whole_log
+from durably_cli.errors import NotFound
 from durably_cli.journal.events import Event, LogWritten
 from durably_cli.project import stores
 from durably_cli.render import rows
+from durably_cli.system import ids
 
 
 class Level(StrEnum):
@@ -70,17 +74,33 @@ def run_logs(
     store = stores.open_store(project)
     run_id = find_run(store, query)
     write = _writer(sys.stdout, as_json, store.path_of(run_id))
+    wrote = False
     if follow:
         for log in _wanted((event for _, event in follow_run(store, run_id)), step, level):
             write(log)
             sys.stdout.flush()
-        return 0
+            wrote = True
     with store.view(run_id, despite_damage=True) as view:
-        for log in _wanted(view.events(), step, level):
+        for log in () if follow else _wanted(view.events(), step, level):
             write(log)
+            wrote = True
         if view.damage:
             raise view.damage
+        if step is not None and not wrote:
+            _say_why_none(view, step)
     return 0
+
+
+def _say_why_none(view: RunView, step: str) -> None:
+    """Say that the step has logged nothing. NotFound if there is no such step."""
+    run = ids.short(view.run_id)
+    if all(each.name != step for each in rows.all_steps(view)):
+        raise NotFound(
+            f"there is no step {step!r} in run {run}",
+            hint=hints.command("inspect", run),
+            code="no-such-step",
+        )
+    say(f"step {step} of run {run} has logged nothing of that level")
 
 
 def _wanted(events: Iterable[Event], step: str | None, level: str) -> Iterator[LogWritten]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -12,7 +13,7 @@ import typer
 
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_moment
-from durably_cli.cli.asking import confirm, say
+from durably_cli.cli.asking import confirm, say, show_runs
 from durably_cli.cli.parameters import (
     FreeKeys,
     Statuses,
@@ -24,8 +25,7 @@ from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import Busy, NotFound, UsageError
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
-from durably_cli.render.words import age
-from durably_cli.system import ids
+from durably_cli.system import clock, ids
 from durably_cli.values.quantities import plural, size
 
 
@@ -47,7 +47,8 @@ def prune(
 ) -> int:
     """Remove old runs for good.
 
-    The ids of those that are gone are printed, one a line.
+    A run is as old as its end, or its last sign of life. The ids of those that are gone are
+    printed, one a line.
 
     \b
     Examples:
@@ -79,14 +80,19 @@ def run_prune(project: Path, options: PruneOptions) -> int:
     store = stores.open_store(project)
     freed = 0 if options.dry_run else sweep(store)
     old = list(_old(store, options))
+    is_terminal = sys.stdout.isatty()
+    if options.dry_run and is_terminal:
+        show_runs(store, old, sys.stdout)
     if options.dry_run or not old:
-        for run_id in old:
+        for run_id in () if is_terminal else old:
             print(run_id)
         nothing = "no run of that age and status is there, or it is held"
         say(f"{plural(len(old), 'run')} would go" if options.dry_run else nothing)
         return 0
     if not options.yes:
-        _show(old)
+        show_runs(store, old[:_SHOWN], sys.stderr)
+        if len(old) > _SHOWN:
+            say(f"... and {len(old) - _SHOWN:,} more; --dry-run shows them all")
     if not confirm(f"Delete {plural(len(old), 'run')} for good?", yes=options.yes):
         say("nothing was deleted")
         return 0
@@ -102,21 +108,24 @@ def run_prune(project: Path, options: PruneOptions) -> int:
     return 0
 
 
-def _show(old: list[str]) -> None:
-    for run_id in old[:_SHOWN]:
-        say(f"  {run_id}  {age(f'{ids.made_at(run_id):%Y-%m-%dT%H:%M:%S.000Z}')} old")
-    if len(old) > _SHOWN:
-        say(f"  ... and {len(old) - _SHOWN:,} more; --dry-run prints them all")
-
-
 def _old(store: Store, options: PruneOptions) -> Iterator[str]:
     """The runs that may go, newest first."""
     seen: Counter[str] = Counter()
     for run in store.views():
         job = "" if isinstance(run, Unreadable) else run.state.created.job
         seen[job] += 1
-        if seen[job] <= options.keep_last or ids.made_at(run.run_id) >= options.before:
+        is_young = ids.made_at(run.run_id) >= options.before or _ended(run) >= options.before
+        if seen[job] <= options.keep_last or is_young:
             continue
         held = isinstance(run, RunView) and run.held
         if not held and run.status in (options.statuses or FINAL):
             yield run.run_id
+
+
+def _ended(run: RunView | Unreadable) -> datetime:
+    """When the run ended; of one that has not, when it gave its last sign of life."""
+    if isinstance(run, Unreadable):
+        return ids.made_at(run.run_id)
+    state = run.state
+    last = state.attempts[-1].last if state.attempts else state.created.at
+    return clock.parse_time(state.ended or last)

@@ -15,6 +15,7 @@ from durably_cli.cli.parameters import (
     Quiet,
 )
 from durably_cli.engines.request import OnConflict, Request
+from durably_cli.errors import UsageError
 from durably_cli.values.strict_json import printable
 
 
@@ -94,6 +95,8 @@ def trigger(
       durably trigger sync-users -i @input.json --idempotency-key "$(date +%F)"
       durably trigger sync-users -i @input.json --concurrency-key org_123 --on-conflict skip
     """
+    _refuse_without_key(context, "idempotency_key", "no_wait", "retry_failed")
+    _refuse_without_key(context, "concurrency_key", "on_conflict")
     from durably_cli.cli.execution import trigger_job  # not for --help, nor for completion
 
     whole = read_input(input, field or [], given_fields(context))
@@ -113,3 +116,14 @@ def trigger(
         retry_failed=retry_failed,
     )
     return trigger_job(project, request, quiet=quiet, as_json=as_json)
+
+
+def _refuse_without_key(context: typer.Context, key: str, *options: str) -> None:
+    """UsageError if one of these options was typed, and the key that it is about was not."""
+    if context.params[key] is not None:
+        return
+    for option in options:
+        source = context.get_parameter_source(option)
+        if source is not None and source.name == "COMMANDLINE":
+            words = [f"--{name.replace('_', '-')}" for name in (option, key)]
+            raise UsageError(f"{words[0]} says nothing without {words[1]}")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.parameters import AnyRuns, AsJson
 from durably_cli.engines.local.check import Finding, of_all, of_runs
@@ -54,20 +55,22 @@ def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
     findings = of_runs(store, runs) if runs else of_all(store)
     out, bad, separator, journals = sys.stdout, 0, "\n", list[str]()
     if as_json:
-        out.write(f'{{"schema": {SCHEMA}, "findings": [')
-    for each in findings:
-        if each.state in DAMAGED:
-            bad += 1
-            journals += [ids.short(each.name)] if each.kind == "journal" else []
+        document.on(out).write(f'{{"schema": {SCHEMA}, "findings": [')
+    try:
+        for each in findings:
+            if each.state in DAMAGED:
+                bad += 1
+                journals += [ids.short(each.name)] if each.kind == "journal" else []
+            if as_json:
+                out.write(separator + json_of(each._asdict()))
+                separator = ",\n"
+            elif out.isatty():
+                _show(each)
+            else:
+                out.write(row(*each))
+    finally:
         if as_json:
-            out.write(separator + json_of(each._asdict()))
-            separator = ",\n"
-        elif out.isatty():
-            _show(each)
-        else:
-            out.write(row(*each))
-    if as_json:
-        out.write("]}\n")
+            out.write("]")
     out.flush()
     if bad:
         raise JournalError(

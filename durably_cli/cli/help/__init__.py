@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).parent
 
 TOPICS = (
     *("steps", "input", "exit-codes", "journal", "durability", "performance", "care"),
-    *("cron", "environment", "modules"),
+    *("cron", "environment", "modules", "agents"),
 )
 
 
@@ -41,12 +41,13 @@ def _no_topic(topic: str) -> NotFound:
 
     what = f"there is no topic {topic!r}"
     if topic in COMMANDS:
-        return NotFound(f"{what}, but a command", hint=hints.command(topic, "--help"))
-    if near := difflib.get_close_matches(topic, TOPICS, n=1):
-        return NotFound(f"{what}; did you mean {near[0]}?", hint=hints.command("help", near[0]))
-    return NotFound(
-        f"{what}; there are {', '.join(TOPICS)}", hint=f"{hints.command('help')}    (lists them)"
-    )
+        what, hint = f"{what}, but a command", hints.command(topic, "--help")
+    elif near := difflib.get_close_matches(topic, TOPICS, n=1):
+        what, hint = f"{what}; did you mean {near[0]}?", hints.command("help", near[0])
+    else:
+        what = f"{what}; there are {', '.join(TOPICS)}"
+        hint = f"{hints.command('help')}    (lists them)"
+    return NotFound(what, hint=hint, code="no-such-topic")
 
 
 def page(topic: str) -> str:

@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from durably_cli import hints
-from durably_cli.errors import Busy
+from durably_cli.errors import Busy, DurablyError
 from durably_cli.system import files, ids, locks
 from durably_cli.system.locks import Lock
 
@@ -161,6 +161,20 @@ def take_turn(turn: Turn, run_id: str, waiting_for: Callable[[str, str], object]
     if ahead is not None:
         waiting_for(ahead, turn.name)
         turn.wait_for_key(run_id)
+
+
+def has_key(root: Path, key: str) -> str | None:
+    """The run that executes now with this concurrency key, if one does; nothing is changed."""
+    path = root / "locks" / _hash(key)
+    try:
+        fd = files.open_existing(path)
+        try:
+            is_taken = locks.is_held(fd)
+        finally:
+            os.close(fd)
+        return (_read(path) or None) if is_taken else None
+    except (OSError, DurablyError):
+        return None
 
 
 def key_taken(turn: Turn, run_id: str) -> Busy:
