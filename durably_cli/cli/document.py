@@ -50,6 +50,14 @@ def expect(args: Sequence[str]) -> None:
     _answer.is_wanted = any(word.partition("=")[0] == OPTION for word in words)
 
 
+def prepare() -> None:
+    """Load what the answer takes: a job may give up its files, its user or its root folder."""
+    if _answer.is_wanted:
+        import shlex  # noqa: F401
+
+        from durably_cli.render import record, rows  # noqa: F401
+
+
 def on(out: TextIO) -> TextIO:
     """Where to write the document, but for its last brace."""
     return cast(TextIO, _Noting(out))
@@ -74,7 +82,6 @@ def fail(code: str, exit: int, message: str, hint: str | None = None) -> None:
         "hint": hint,
         "retryable": exit in RETRYABLE,
         "run": _answer.run,
-        "next": hints.commands_in(hint or ""),
     }
 
 
@@ -87,8 +94,11 @@ def close() -> None:
     from durably_cli.render.rows import json_of
 
     _answer.is_closed = True
-    members = {} if error is None else {"error": error}
-    rest = json_of({**members, "next": list(_answer.next if error is None else error["next"])})
+    following, members = list(_answer.next), {}
+    if error is not None:
+        following = hints.commands_in(error["hint"] or "")
+        members["error"] = error | {"next": following}
+    rest = json_of(members | {"next": following})
     head = ", " if is_begun else f'{{"schema": {SCHEMA}, '
     sys.stdout.write(f"{head}{rest[1:]}\n")
     sys.stdout.flush()
