@@ -156,15 +156,19 @@ def _canonical_form(converter: Converter, text: Json, value: Any) -> Json:
     schema = converter.schema("validation")
     known = _with_secrets_read(schema, text)[1]
     found = [(place.value, known[place.path]) for place in places(schema, [json.loads(text)])]
-    references = {secret: reference for reference, secret in sorted(found, reverse=True)}
+    references = {secret: reference for reference, secret in found}
+    if len(references) < len(set(found)):  # two places have one secret now: which is whose?
+        return text
     return _canonical_of(value, references) or text
 
 
-def canonical_of(value: Any) -> Json | None:
+def canonical_of(converter: Converter, value: Any) -> Json | None:
     """The canonical form of an input that Python gives, which knows what of it was given.
 
-    None if it has none; ModelFailed if the model's own code raises.
+    None if it has none but its text; ModelFailed if the model's own code raises.
     """
+    if converter is PLAIN:
+        return None
     with _code_of_the_model():
         return _canonical_of(value, {})
 

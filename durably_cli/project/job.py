@@ -108,7 +108,7 @@ class Job(Generic[I, O]):
         with stores.hints_in(project):
             with self._reads("input"):
                 written = payload.dump_payload(self.input, input)
-                canonical = payload.canonical_of(input) if idempotency_key else None
+                canonical = payload.canonical_of(self.input, input) if idempotency_key else None
             request = Request(
                 job=self.name,
                 input=written,

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from durably_cli.values.annotations import written_in, type_hints_of
 from durably_cli.values.secret_sources import path_of
 
 Keys = tuple[str | int, ...]
@@ -45,7 +46,7 @@ def _plain(word: str) -> str:
 
 def _unread(declared: list[Any], value: Any, given: Any, keys: Keys) -> Iterator[Unread]:
     """`declared` is what the type of this part is written with."""
-    parts = [part for each in declared for part in _parts(each)]
+    parts = [part for each in declared for part in written_in(each)]
     if any(map(_is_code, parts)):
         return
     if isinstance(given, list) and isinstance(value, (list, tuple, deque)):
@@ -64,7 +65,7 @@ def _unread(declared: list[Any], value: Any, given: Any, keys: Keys) -> Iterator
 def _of_dict(
     parts: list[Any], value: dict[Any, Any], given: dict[str, Any], keys: Keys
 ) -> Iterator[Unread]:
-    typed = [_hints(each) for each in parts if _is_typed_dict(each)]
+    typed = [type_hints_of(each) for each in parts if _is_typed_dict(each)]
     names = {name for hints in typed for name in hints}
     if typed and value.keys() <= given.keys():  # else some are read by an alias
         yield from _named(given.keys() - value.keys() - names, names, keys)
@@ -159,10 +160,10 @@ def _of_plain_dataclass(kind: type) -> dict[str, _Field] | None:
 
     fields: dict[str, Any] = kind.__dict__.get("__dataclass_fields__", {})
     written = [type(each).__name__ for base in kind.__mro__ for each in vars(base).values()]
-    hints = _hints(kind)
+    hints = type_hints_of(kind)
     if not hints or _has_schema(kind) or "PydanticDescriptorProxy" in written:
         return None
-    parts = [part for hint in hints.values() for part in _parts(hint)]
+    parts = [part for hint in hints.values() for part in written_in(hint)]
     if any(isinstance(each, FieldInfo) for each in (*parts, *(f.default for f in fields.values()))):
         return None  # by aliases
     return {name: _Field([hints.get(name)], [name], [name]) for name in fields}
@@ -187,24 +188,6 @@ def _computed(kind: type) -> set[str]:
     decorators = getattr(kind, "__pydantic_decorators__", None)
     computed = {} if decorators is None else decorators.computed_fields
     return {*computed, *(str(each.info.alias) for each in computed.values())}
-
-
-def _hints(kind: Any) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(kind, include_extras=True)
-    except Exception:  # names that only type checkers know
-        return {}
-
-
-def _parts(annotation: Any, met: tuple[Any, ...] = ()) -> Iterator[Any]:
-    """All that an annotation is written with: classes, and what `Annotated` adds to them."""
-    if any(annotation is each for each in met):  # a type that holds itself
-        return
-    annotation, alias = getattr(annotation, "__value__", annotation), annotation
-    inner = typing.get_args(annotation)
-    yield typing.get_origin(annotation) or annotation
-    for each in inner:
-        yield from _parts(each, (*met, alias))
 
 
 def _is_code(part: Any) -> bool:
