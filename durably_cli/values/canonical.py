@@ -16,7 +16,7 @@ from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from enum import Enum
 from typing import Any
 
-from durably_cli.values.annotations import written_in, type_hints_of
+from durably_cli.values.annotations import type_hints_of, written_in
 from durably_cli.values.own_output import jsonable, key_of, model_fields
 from durably_cli.values.secret_sources import is_secret_reference
 from durably_cli.values.strict_json import Json

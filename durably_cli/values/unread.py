@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from durably_cli.values.annotations import written_in, type_hints_of
+from durably_cli.values.annotations import type_hints_of, written_in
 from durably_cli.values.secret_sources import path_of
 
 Keys = tuple[str | int, ...]
