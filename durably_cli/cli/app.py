@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
@@ -132,7 +133,8 @@ def as_command(
 
 def _answered(code: int) -> int:
     """The exit code, once a program that asked for a document has all of it."""
-    document.close()
+    with suppress(BrokenPipeError):  # nobody reads it any more
+        document.close()
     return code
 
 

@@ -16,13 +16,14 @@ from durably_cli.render.words import visible_lines
 
 def end_as(act: Callable[[], int]) -> NoReturn:
     """End the process as the action does: with a message, if need be, and a code of the table."""
+    code = 0
     try:
         code = act()
         sys.stdout.flush()
     except (DurablyError, Abort) as error:
         _fail(error.what, error.hint, error.exit_code, error.code)
     except BrokenPipeError:  # who reads our output has seen enough
-        code = 0
+        pass
     except KeyboardInterrupt:
         _fail("interrupted", None, 130, "interrupted")
     except OSError as error:
