@@ -45,6 +45,7 @@ class Presenter:
         self.run: LiveRun | None = None
         self.recorded, self.replayed = talk.recorded, talk.replayed
         self.waits_for_run, self.waits_for_key = talk.waits_for_run, talk.waits_for_key
+        self.passes_over = talk.passes_over
         self._talk = talk
 
     def owns(self, run: LiveRun) -> None:
@@ -140,7 +141,8 @@ def _execute(
 
                 mask = (presenter.run.secrets if presenter.run else NO_SECRETS).mask
                 before = "" if result.executed else failed_before(view)
-                unread = not_read(presenter.run) if presenter.run else []
+                run = presenter.run
+                unread = not_read(run.state.created.job, run.unread) if run else []
                 text = report(view, spool, go_on, mask, failed_before=before, not_read=unread)
                 streams.stderr.write(text)
             return code

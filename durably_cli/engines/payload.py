@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from durably_cli.errors import ValueRefused
@@ -13,6 +13,7 @@ from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.steps.stop import raise_stop
 from durably_cli.values import convert, own_output
+from durably_cli.values.differences import difference
 from durably_cli.values.plain import PLAIN, CodeIsEndless, Converter, DoesNotFit
 from durably_cli.values.revealed import holds, secrets_in
 from durably_cli.values.secret_sources import (
@@ -156,15 +157,19 @@ def _canonical_form(converter: Converter, text: Json, value: Any) -> Json:
     schema = converter.schema("validation")
     known = _with_secrets_read(schema, text)[1]
     found = [(place.value, known[place.path]) for place in places(schema, [json.loads(text)])]
-    references = {secret: reference for reference, secret in sorted(found, reverse=True)}
+    references = {secret: reference for reference, secret in found}
+    if len(references) < len(set(found)):  # two places have one secret now: which is whose?
+        return text
     return _canonical_of(value, references) or text
 
 
-def canonical_of(value: Any) -> Json | None:
+def canonical_of(converter: Converter, value: Any) -> Json | None:
     """The canonical form of an input that Python gives, which knows what of it was given.
 
-    None if it has none; ModelFailed if the model's own code raises.
+    None if it has none but its text; ModelFailed if the model's own code raises.
     """
+    if converter is PLAIN:
+        return None
     with _code_of_the_model():
         return _canonical_of(value, {})
 
@@ -220,7 +225,7 @@ def _reads_back(
 ) -> bool:
     """Does the type read the same value from it? DoesNotFit if a secret by default is not there."""
     try:
-        return converter.dump(load_payload(converter, settled).value) == converter.dump(value)
+        return difference(value, load_payload(converter, settled).value, declared=True) is None
     except DoesNotFit as error:
         if any(path in defaults for path, _ in error.problems):
             raise
@@ -243,7 +248,35 @@ def _written(converter: Converter, value: Any) -> Json:
     schema = converter.schema("validation")
     if not has_secrets(schema):
         return convert.as_given(converter, value)
-    root = [json.loads(converter.dump(value))]
+    try:
+        text = _with_references(converter, schema, value, converter.dump(value))
+        lost = _lost(converter, value, text)
+    except ValueRefused as refused:
+        if refused.reason == HOW_TO_REFER:
+            raise
+        lost = refused.path, refused.reason
+    if lost is None:
+        return text
+    with suppress(ValueError, TypeError, ValueRefused, RecursionError):
+        validated = own_output.as_validated(value, secret="")
+        text = _with_references(converter, schema, value, validated)
+        if _lost(converter, value, text) is None:
+            return text
+    raise ValueRefused(*lost)
+
+
+def _lost(converter: Converter, value: Any, text: Json) -> tuple[str, str] | None:
+    """Where the value does not come back from the text, and why."""
+    try:
+        back = converter.load(text)
+    except Exception:  # code that checks a secret is to see it, and not where it is: later
+        return None
+    return difference(value, back, declared=True)
+
+
+def _with_references(converter: Converter, schema: dict[str, Any], value: Any, text: Json) -> Json:
+    """The text with where its secrets come from in their places. ValueRefused if one says not."""
+    root = [json.loads(text)]
     references = dict(secrets_in(converter.reveal(value)))
     for place in places(schema, root):
         reference = references.get(place.path, "")

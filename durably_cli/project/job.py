@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, update_wrapper
 from pathlib import Path
 from types import CodeType
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from durably_cli import hints
 from durably_cli.engines import payload
@@ -27,6 +27,9 @@ from durably_cli.values.json_schemas import OddSchema
 from durably_cli.values.no_input import NoInput
 from durably_cli.values.schema import Field, fields_of, type_name
 from durably_cli.values.strict_json import Json, printable
+
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -108,7 +111,7 @@ class Job(Generic[I, O]):
         with stores.hints_in(project):
             with self._reads("input"):
                 written = payload.dump_payload(self.input, input)
-                canonical = payload.canonical_of(input) if idempotency_key else None
+                canonical = payload.canonical_of(self.input, input) if idempotency_key else None
             request = Request(
                 job=self.name,
                 input=written,
@@ -259,5 +262,6 @@ class _Unseen:
     def recorded(self, event: Event) -> None: ...
     def replayed(self, name: str) -> None: ...
     def owns(self, run: LiveRun) -> None: ...
+    def passes_over(self, job: str, unread: Sequence[Unread]) -> None: ...
     def waits_for_run(self, view: RunView) -> None: ...
     def waits_for_key(self, run_id: str, key: str) -> None: ...

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
 
 from durably_cli import hints
 from durably_cli.engines.local.execute import LiveRun
@@ -22,6 +23,9 @@ from durably_cli.render.words import listed, span, visible
 from durably_cli.steps.logger import standard_logging
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
+
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
 
 _IN_FULL = 20
 """How many steps have a line each; after that 50, 100, 200, 500, ... are said."""
@@ -51,6 +55,10 @@ class Talk:
 
     def waits_for_key(self, run_id: str, key: str) -> None:
         self.say(f"waiting for the concurrency key {key!r}, which run {short(run_id)} has")
+
+    def passes_over(self, job: str, unread: Sequence[Unread]) -> None:
+        for line in not_read(job, unread):
+            self.say(line)
 
     def replayed(self, name: str) -> None:
         self.replayed_steps += 1
@@ -86,8 +94,7 @@ class Talk:
         created = run.state.created
         again = f", attempt {event.attempt}" if event.attempt > 1 else ""
         self.say(f"run {run.run_id} of {created.job}{again}")
-        for line in not_read(run):
-            self.say(line)
+        self.passes_over(created.job, run.unread)
         self.say_what_changed(event, run)
 
     def say_what_changed(self, event: RunStarted, run: LiveRun) -> None:
@@ -162,12 +169,12 @@ class Silent(Talk):
         pass
 
 
-def not_read(run: LiveRun) -> list[str]:
+def not_read(job: str, unread: Sequence[Unread]) -> list[str]:
     """What to say of fields of the input that the job passes over."""
     return [
-        f"the input of {run.state.created.job} has no field {each.path!r}, which is passed over"
+        f"the input of {job} has no field {each.path!r}, which is passed over"
         + (f": did you mean {each.nearest!r}?" if each.nearest else "")
-        for each in run.unread
+        for each in unread
     ]
 
 

@@ -74,8 +74,12 @@ def _moment(text: str) -> datetime:
     if zone is None:
         return moment
     there = moment.replace(tzinfo=zone)
-    is_as_it_was = moment.utcoffset() == there.utcoffset()  # else its rules have changed since
-    return there if is_as_it_was else moment.astimezone(zone)
+    if moment.utcoffset() == there.utcoffset():
+        return there
+    try:
+        return moment.astimezone(zone)  # whose rules have changed since
+    except OverflowError as error:
+        raise ValueError(f"there is no year for {text!r} in its time zone") from error
 
 
 def _time(text: str) -> time:

@@ -20,12 +20,12 @@ from durably_cli.values.strict_json import Json
 Path = tuple[str | int, ...]
 
 
-def as_validated(value: Any) -> Json:
-    """The value's JSON, as the validators of its models read it.
+def as_validated(value: Any, *, secret: str | None = None) -> Json:
+    """The value's JSON, as the validators of its models read it, with `secret` for each secret.
 
     ValueError or ValueRefused if it has none.
     """
-    return PLAIN.dump(_parts(value))
+    return PLAIN.dump(_parts(value, secret))
 
 
 def with_defaults(converter: Converter, text: Json, value: Any) -> Json:
@@ -109,23 +109,25 @@ def _aliases(alias: Any) -> Iterator[Path]:
         yield tuple(alias.path)
 
 
-def _parts(value: Any) -> Any:
+def _parts(value: Any, secret: str | None = None) -> Any:
     """The value in dicts and lists, its models' fields by the names that they are read by."""
     if hasattr(value, "get_secret_value"):
-        raise ValueError("a secret has no JSON")
+        if secret is None:
+            raise ValueError("a secret has no JSON")
+        return secret
     if isinstance(value, (list, tuple, set, frozenset, deque)):
-        return [_parts(each) for each in value]
+        return [_parts(each, secret) for each in value]
     if isinstance(value, dict):
-        return {key_of(key): _parts(each) for key, each in value.items()}
+        return {key_of(key): _parts(each, secret) for key, each in value.items()}
     fields = list(_fields(value))
     if not fields:
         return marked(value) or jsonable(value)
     if getattr(type(value), "__pydantic_root_model__", False):
-        return _parts(value.root)
+        return _parts(value.root, secret)
     found: dict[str, Any] = {}
     for name, ways in fields:
-        _lay(found, ways[0], _parts(getattr(value, name)))
-    return found | _parts(getattr(value, "__pydantic_extra__", None) or {})
+        _lay(found, ways[0], _parts(getattr(value, name), secret))
+    return found | _parts(getattr(value, "__pydantic_extra__", None) or {}, secret)
 
 
 def key_of(key: Any) -> str:

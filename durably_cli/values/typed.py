@@ -70,16 +70,17 @@ class Typed:
             if raised_by_the_user(error):  # of another model, as a default_factory makes it
                 raise
             if has_marks(text):
-                return self._load_marked(text)
+                return self._load_marked(text, self._problems(error))
             raise DoesNotFit(self._problems(error)) from None
 
-    def _load_marked(self, text: Json) -> Any:
+    def _load_marked(self, text: Json, problems: list[tuple[str, str]]) -> Any:
+        """What the text gives with its marks read; `problems` are those that it has without."""
         from pydantic import ValidationError
 
         try:
             given = unmarked(text)
-        except ValueError as error:
-            raise DoesNotFit([("$", str(error))]) from None
+        except ValueError as error:  # it may be no mark, but a dict of the user's
+            raise DoesNotFit([*problems, ("$", str(error))]) from None
         try:
             return self._adapter.validate_python(given)
         except ValidationError as error:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import pytest
@@ -73,6 +73,48 @@ class Input(BaseModel):
         return "-"
 
 
+class Cat(BaseModel):
+    kind: Literal["cat"] = "cat"
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"] = "dog"
+
+
+class Left(BaseModel):
+    here: int = 0
+    left: int = 0
+
+
+class Right(BaseModel):
+    here: int = 0
+    right: int = 0
+
+
+@dataclass
+class Uncompared:
+    id: int = field(default=1, compare=False)
+
+
+class Either(BaseModel):
+    pet: Cat | Dog = Field(Cat(), discriminator="kind")
+    pets: list[Cat | Dog] = []
+    side: Left | Right = Left()
+    size: int | bool = 1
+    sizes: list[int | bool] = [1]
+    any: Any = 0
+    number: int | float = 0
+    span: timedelta | datetime | None = None
+    uncompared: Uncompared = Uncompared()
+    token: SecretStr = SecretStr("")
+    other: SecretStr = SecretStr("")
+
+    @field_validator("token")
+    @classmethod
+    def lower(cls, value: SecretStr) -> SecretStr:
+        return SecretStr(value.get_secret_value().lower())
+
+
 def form_of(given: Mapping[str, Any], model: Any = Input) -> Json:
     text = Json(json.dumps(given))
     return payload.fill_defaults(convert.converter(model), text, is_compared=True).canonical
@@ -122,19 +164,59 @@ def test_others_have_not(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert form_of(one) != form_of(other)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"pet": {"kind": "cat"}}, {"pet": {"kind": "dog"}}),
+        ({"pets": [{"kind": "cat"}]}, {"pets": [{"kind": "dog"}]}),
+        ({"side": {"here": 1, "left": 0}}, {"side": {"here": 1, "right": 0}}),
+        ({"size": True}, {"size": 1}),
+        ({"sizes": [True]}, {"sizes": [1]}),
+        ({"any": False}, {}),
+        ({"number": 0.0}, {"number": 0}),
+        ({"span": "P20000D"}, {"span": "2024-10-04T00:00:00Z"}),
+        ({"uncompared": {"id": 2}}, {}),
+        ({"token": "env:ONE"}, {"token": "env:TWO"}),
+        ({"token": "env:ONE"}, {}),
+        ({"token": "env:TWO", "other": "env:SAME"}, {"token": "env:SAME", "other": "env:TWO"}),
+    ],
+)
+def test_members_of_unions_and_what_equals_a_default_are_told_apart(
+    one: dict[str, Any], other: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, secret in (("ONE", "Hunter2-Hunter2"), ("TWO", "hunter3"), ("SAME", "hunter3")):
+        monkeypatch.setenv(name, secret)
+    assert form_of(one, Either) != form_of(other, Either)
+
+
+def test_a_claim_of_an_earlier_default_is_of_another_input() -> None:
+    class Limited(BaseModel):
+        limit: int = 10
+
+    before = form_of({}, Limited)
+    assert form_of({"limit": 10}, Limited) == before
+
+    class Limited(BaseModel):  # type: ignore[no-redef]
+        limit: int = 20
+
+    assert form_of({"limit": 20}, Limited) != before
+
+
 def test_a_secret_is_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "hunter2-hunter2")
     monkeypatch.setenv("OTHER", "hunter3-hunter3")
     form = form_of({"token": "env:TOKEN"})
     assert "env:TOKEN" in form and "hunter2" not in form
     assert form_of({"token": "env:OTHER"}) != form
-    assert payload.canonical_of(Input(token=SecretStr("env:TOKEN"))) == form
+    assert (
+        payload.canonical_of(convert.converter(Input), Input(token=SecretStr("env:TOKEN"))) == form
+    )
 
 
 def test_python_gives_the_form_that_its_json_gives() -> None:
     given = Input(tags={"b", "a"}, at=datetime(2026, 1, 1, tzinfo=UTC), sizes=frozenset(Size))
     said = {"tags": ["a", "b"], "at": "2026-01-01T00:00:00Z", "sizes": ["l", "s"]}
-    assert payload.canonical_of(given) == form_of(said)
+    assert payload.canonical_of(convert.converter(Input), given) == form_of(said)
 
 
 def test_what_has_no_form_is_its_text() -> None:

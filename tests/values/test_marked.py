@@ -106,8 +106,24 @@ def test_a_zone_whose_rules_have_changed_since_has_the_moment_that_was() -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-07-01T02:30:00+02:00[Nowhere/At_All]", "[Europe/Berlin]", "2026[", "x[../../etc]"],
+    [
+        "2026-07-01T02:30:00+02:00[Nowhere/At_All]",
+        "0001-01-01T00:00:00+00:00[America/New_York]",
+        "[Europe/Berlin]",
+        "2026[",
+        "x[../../etc]",
+    ],
 )
 def test_what_stands_for_no_moment_does_not_fit(text: str) -> None:
     with pytest.raises(DoesNotFit):
         convert.converter(datetime).load(Json(to_json({"$datetime": text})))
+
+
+def test_a_dict_that_is_no_mark_does_not_hide_what_does_not_fit() -> None:
+    class Order(BaseModel):
+        count: int
+        notes: dict[str, str]
+
+    with pytest.raises(DoesNotFit) as caught:
+        convert.converter(Order).load(Json('{"count":"x","notes":{"$base64":"no base64"}}'))
+    assert [path for path, _ in caught.value.problems] == ["count", "$"]

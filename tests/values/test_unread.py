@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     RootModel,
     Tag,
     computed_field,
@@ -151,6 +152,48 @@ class Shelf(BaseModel):
     movies: list[Movie] = []
 
 
+class Sorted(BaseModel):
+    pets: list[Cat | Dog]
+
+    @model_validator(mode="after")
+    def sort(self) -> Sorted:
+        self.pets.sort(key=lambda pet: pet.kind)
+        return self
+
+
+class SortedLater(BaseModel):
+    pets: list[Cat | Dog]
+
+    def model_post_init(self, context: Any) -> None:
+        self.pets.sort(key=lambda pet: pet.kind)
+
+
+@dataclasses.dataclass
+class SortedDataclass:
+    pets: list[Cat | Dog]
+
+    def __post_init__(self) -> None:
+        self.pets.sort(key=lambda pet: pet.kind)
+
+
+class WithPrivate(BaseModel):
+    item: Item
+    _count: int = PrivateAttr(0)
+
+
+class Around(BaseModel):
+    model_config = ConfigDict(alias_generator=str.upper)
+    point: Point
+
+
+class AroundOpen(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    point: Point
+
+
+SORTED = {"pets": [{"kind": "dog", "tricks": []}, {"kind": "cat", "lives": 1}], "pet": 1}
+
+
 def unread(declared: Any, given: Any) -> dict[str, str | None]:
     converter = convert.converter(declared)
     text = Json(to_json(given))
@@ -187,6 +230,12 @@ def unread(declared: Any, given: Any) -> dict[str, str | None]:
         (PointOfPydantic, {"x": 1, "init_only": 2, "y": 1}, {"y": None}),
         (Movie, {"tilte": "Dune"}, {"tilte": "title"}),
         (Shelf, {"movies": [{"title": "x", "item": {"q": 1}}]}, {"movies[0].item.q": None}),
+        (Sorted, SORTED, {"pet": "pets"}),
+        (SortedLater, SORTED, {"pet": "pets"}),
+        (SortedDataclass, SORTED, {"pet": "pets"}),
+        (WithPrivate, {"item": {"nmae": 1}}, {"item.nmae": "name"}),
+        (Around, {"POINT": {"X": 1}}, {}),
+        (AroundOpen, {"point": {"more": 1}}, {}),
         (dict[str, Any], {"x": {"y": 1}}, {}),
         (dict[int, Item], {"1": {"nmae": 1}}, {}),
     ],

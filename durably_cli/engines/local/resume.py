@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from durably_cli import hints
 from durably_cli.engines.local import who
@@ -40,6 +40,9 @@ from durably_cli.system import ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json
 
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
+
 
 class Runnable(Protocol):
     """What is needed of a job to execute it."""
@@ -56,6 +59,9 @@ class Observer(Watcher, Protocol):
 
     def owns(self, run: LiveRun) -> None:
         """This process owns the run from now on."""
+
+    def passes_over(self, job: str, unread: Sequence[Unread]) -> None:
+        """The job passes over these fields of an input that another run has as an equal one."""
 
     def waits_for_run(self, view: RunView) -> None:
         """Another process executes the run; this one waits for its end."""

@@ -171,7 +171,13 @@ class _Trigger:
         InvalidInput if it rejects this one, and what the import of the job raises.
         """
         job = self._load(None)
-        self._settled(job)
+        settled = self._settled(job)
+        is_equal = self._has_form_of(claim, job)
+        if is_equal:
+            self._observer.passes_over(self._request.job, settled.unread)
+        return is_equal
+
+    def _has_form_of(self, claim: Claim, job: Runnable) -> bool:
         if claim.canonical_sha256 == self._canonical_sha256:
             return True
         created = self._store.created(claim.run)  # of before, or the model has another field now

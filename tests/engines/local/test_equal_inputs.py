@@ -37,6 +37,8 @@ JOB = """
 ONE = {"tags": ["a", "b", "c", "d"], "at": "2026-01-01", "token": "env:TOKEN"}
 SAME = {"tags": ["d", "c", "a", "b"], "at": "2026-01-01T00:00", "loud": False, "token": "env:TOKEN"}
 
+WORDS = ("trigger", "work", "--idempotency-key", "k", "-i")
+
 
 @pytest.fixture
 def work(project: Project) -> Iterator[Project]:
@@ -48,8 +50,7 @@ def work(project: Project) -> Iterator[Project]:
 
 def trigger(project: Project, given: Any, expect: int | None = 0, **popen: Any) -> str:
     text = given if isinstance(given, str) else json.dumps(given)
-    words = ("trigger", "work", "--idempotency-key", "k", "-i", text)
-    result = project.run(*words, expect=expect, **popen)
+    result = project.run(*WORDS, text, expect=expect, **popen)
     return result.out or result.err
 
 
@@ -66,6 +67,7 @@ def test_sets_moments_and_defaults_are_compared_as_the_model_reads_them(work: Pr
     assert trigger(work, SAME) == first
     assert "used with another input" in trigger(work, SAME | {"loud": True}, expect=5)
     assert "used with another input" in trigger(work, ONE | {"id": "0" * 32}, expect=5)
+    assert "did you mean 'loud'?" in work.run(*WORDS, json.dumps(SAME | {"luod": True})).err
     assert "loud: Input should be a valid boolean" in trigger(work, ONE | {"loud": 5}, expect=65)
     assert len(work.effects) == 1
 
