@@ -50,7 +50,7 @@ def expect(args: Sequence[str]) -> None:
     _answer.is_wanted = any(word.partition("=")[0] == OPTION for word in words)
 
 
-def prepare() -> None:
+def load_writers() -> None:
     """Load what the answer takes: a job may give up its files, its user or its root folder."""
     if _answer.is_wanted:
         import shlex  # noqa: F401

@@ -121,7 +121,7 @@ def _execute(
 ) -> int:
     """Execute a run as `act` finds it, and print what came of it; the exit code."""
     is_terminal = sys.stdout.isatty()
-    document.prepare()
+    document.load_writers()
     with ExitStack() as stack:
         spool = stack.enter_context(_spool(store)) if quiet else None
         streams = stack.enter_context(redirected(spool))
