@@ -326,7 +326,7 @@ seeded(
 
 @seeded(
     *("raw value on the first run", "values.convert:round_trip"),
-    "values.py::test_every_value_is_the_same_on_the_first_run_and_on_the_replay",
+    "values.py::test_every_value_is_made_once_and_the_same_on_the_first_run_and_on_the_replay",
 )
 def _(round_trip: Any) -> Any:
     return lambda converter, value: (round_trip(converter, value)[0], value)
@@ -334,7 +334,7 @@ def _(round_trip: Any) -> Any:
 
 seeded(
     *("what comes back different is not refused", "values.convert:difference"),
-    "values.py::test_what_json_would_change_is_refused_with_its_place_and_the_fix",
+    "values.py::test_what_json_would_change_is_refused_with_its_place",
 )(instead(nothing))
 
 
