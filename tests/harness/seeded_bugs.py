@@ -79,7 +79,7 @@ seeded("no folder sync", "system.files:sync_folder", POWER, ORDER)(instead(nothi
 
 @seeded(
     *("sync retried after a failure", "system.files:sync"),
-    *(f"{FAILING}[FAULT-ext4]", f"{FAILING}[FAULT-xfs]", FAILED_SYNC),
+    *(f"{FAILING}[ext4-once]", f"{FAILING}[xfs-once]", FAILED_SYNC),
 )
 def _(sync: Any) -> Any:
     def again(fd: int) -> None:
