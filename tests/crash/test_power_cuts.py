@@ -47,7 +47,7 @@ def cut_the_power(tmp_path: Path, name: str, wanted: int) -> int:
             work(promises)
         ends = [end.end for end in (*promises.ends, *promises.deleted)]
         possible = PowerCuts(base, disk.log, file_system, seed)
-        for cuts, cut in enumerate(possible.some(wanted, ends, left), 1):  # noqa: B007
+        for cuts, cut in enumerate(possible.some(wanted, ends, left), 1):
             with mounted(left, folder / "after", file_system) as mount:
                 try:
                     promises.check(mount / "data", cut.log_size)
