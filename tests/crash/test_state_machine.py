@@ -351,5 +351,5 @@ def test_whatever_happens_to_runs_they_are_what_was_acknowledged_or_are_refused(
             suppress_health_check=list(HealthCheck),
         ),
     )
-    assert Runs.executed >= 5 * examples
+    assert Runs.executed >= 2 * examples
     count(Runs.executed)
