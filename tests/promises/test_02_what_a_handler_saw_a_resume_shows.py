@@ -139,14 +139,6 @@ def test_killed_anywhere_and_mended_one_resume_completes_it_and_no_fallback_happ
     assert trials(handler, tmp_path) > 10
 
 
-def test_killed_before_it_went_on_the_step_is_executed_again(tmp_path: Path) -> None:
-    trial = Trial(fallback, tmp_path)
-    assert not trial.begin(kill_after=3), "behind step.failed"
-    trial.world.mend()
-    trial.resume()
-    assert trial.world.effects == ["primary", "later"]
-
-
 def flagged(step: Step, world: World) -> None:
     is_done = False
     try:
