@@ -20,6 +20,7 @@ from hypothesis import settings
 import durably_cli
 from durably_cli import hints
 from tests.harness.counting import pytest_terminal_summary as pytest_terminal_summary
+from tests.harness.processes import Result as Result
 from tests.harness.processes import Started as Started
 from tests.harness.processes import forked
 from tests.harness.seeding import python_path
@@ -105,8 +106,7 @@ class Project:
         if given is not None:
             popen["stdin"] = subprocess.PIPE
         with self.start(*args, **popen) as process:
-            out, err = process.communicate(given, timeout=120)
-        result = Result(process.returncode, out or "", err or "")
+            result = process.result(given)
         assert expect is None or result.code == expect, result
         return result
 
@@ -146,16 +146,6 @@ def disk_ends_at(size: int) -> dict[str, Any]:
     """For `run` and `start`: no file of the process can grow beyond so many bytes."""
     limits = size, resource.RLIM_INFINITY
     return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)}
-
-
-class Result:
-    """How a command ended and what it wrote."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    def __repr__(self) -> str:
-        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
 _PRELUDE = """\

@@ -14,7 +14,6 @@ import pytest
 from tests.conftest import Project
 from tests.harness.clocks import Clock, needs_library
 from tests.harness.kills import check_forty
-from tests.harness.warm import Warm
 
 pytestmark = needs_library
 
@@ -75,20 +74,18 @@ LONG_MS = 60_000
 
 
 class Place(NamedTuple):
-    """A project whose runs are of all times, its clock, and who starts its commands."""
+    """A project whose runs are of all times, and its clock."""
 
     project: Project
     clock: Clock
-    warm: Warm
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     project = Project(tmp_path_factory.mktemp("clocks"))
     project.job(JOB, "clocked")
     clock = Clock(project)
-    with Warm(project) as warm:
-        yield Place(project, clock, warm)
+    return Place(project, clock)
 
 
 def numbers(found: object, name: str = "") -> Iterator[tuple[str, float]]:
@@ -111,28 +108,28 @@ def check_document(text: str) -> None:
 
 def look(place: Place, run: str) -> int:
     """All that can be read is told, nothing of it is negative; how many commands looked."""
-    warm, folder = place.warm, place.project.root
+    project, folder = place.project, place.project.root
     texts = [
-        warm.run(*words).out
+        project.run(*words).out
         for words in (
             *(("list",), ("list", "--since", "2d"), ("inspect", run), ("logs", run)),
             *(("inspect", run, "--events"), ("verify",)),
         )
     ]
     documents = [
-        warm.run(*words, "--json").out for words in (("list", "-n", "0"), ("inspect", run))
+        project.run(*words, "--json").out for words in (("list", "-n", "0"), ("inspect", run))
     ]
     ids = [run["id"] for run in json.loads(documents[0])["runs"]]
     assert len(set(ids)) == len(ids)
     assert ids == sorted(ids, reverse=True)
     for document in documents:
         check_document(document)
-    gone = warm.run("prune", "--older-than", "1d", "--dry-run").out.split()
+    gone = project.run("prune", "--older-than", "1d", "--dry-run").out.split()
     assert set(gone) <= set(ids)
 
     page, picture = folder / "run.html", folder / "run.svg"
-    warm.run("inspect", run, "--html", str(page))
-    warm.run("inspect", run, "--svg", str(picture))
+    project.run("inspect", run, "--html", str(page))
+    project.run("inspect", run, "--svg", str(picture))
     ElementTree.parse(picture)
     for path in (page, picture):
         drawn = path.read_text()
@@ -146,25 +143,25 @@ def look(place: Place, run: str) -> int:
 
 def follow(place: Place, name: str, looks: set[str]) -> int:
     """A run that fails and is resumed on its course, looked at with all clocks; the commands."""
-    project, clock, warm = place
+    project, clock = place
     course = COURSES[name]
     looked, run = 0, f"key:clocked/{name} {len(looks)}"
     begin = "trigger", "clocked", "-i", json.dumps(course.steps)
     begin = *begin, "--idempotency-key", run.partition("/")[2]
     project.effects_path.unlink(missing_ok=True)
     clock.set(course.begins)
-    warm.run(*begin, expect=1)
+    project.run(*begin, expect=1)
     clock.set(course.steps[2])
     looked += look(place, run)
     clock.set(course.later)
-    done = warm.run("resume", run)
+    done = project.run("resume", run)
     assert not NEGATIVE.search(done.err), done
     check_forty(project.effects, json.loads(done.out), len(course.steps))
     for shown in looks:
         clock.set(shown)
         looked += look(place, run)
-        assert warm.run(*begin).out == done.out, "one key is one run at any time"
-    for line in warm.run("inspect", run, "--events").out.splitlines():
+        assert project.run(*begin).out == done.out, "one key is one run at any time"
+    for line in project.run("inspect", run, "--events").out.splitlines():
         check_document(line)
     executions = sum(line.startswith("run ") for line in project.effects)
     assert executions == len(course.steps), "it was executed again"
@@ -194,7 +191,7 @@ def test_runs_of_all_times_have_ids_of_their_own_and_are_listed_by_their_clocks(
     times = [course.begins for course in COURSES.values()] * 2
     for time in times:
         place.clock.set(time)
-        result = place.warm.run("trigger", "clocked", "-i", "[]", "--json")
+        result = place.project.run("trigger", "clocked", "-i", "[]", "--json")
         made[json.loads(result.out)["run"]["id"]] = time
     assert len(made) == len(times)
     place.clock.set("+0")

@@ -38,7 +38,7 @@ def test_mutated_journals_are_refused_or_read_as_what_can_be_written_again(count
     tried = 0
 
     @settings(
-        max_examples=500,
+        max_examples=200,
         deadline=None,
         derandomize=False,
         phases=(Phase.reuse, Phase.generate, Phase.shrink),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 from collections.abc import Callable
@@ -11,91 +10,44 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Project
-from tests.harness.warm import Warm
+from tests.harness.kills import check_one_at_a_time
 
 
-@pytest.fixture
-def exclusive(project: Project) -> Project:
-    """A job that notes `overlap` if another run of it executes: a lock of its own tells."""
+def compete_and_kill(project: Project, rounds: int) -> int:
+    """Rounds of triggers and resumes that share a key, some of them killed; how many were."""
     project.job(
         """
-        import fcntl
-
         @define_job(name="exclusive")
         def exclusive(step: Step, payload: dict) -> None:
-            with open(os.environ["EFFECTS"] + ".lock", "a+") as file:
-                while not has_lock(file.fileno()):
-                    if not is_leaving(os.pread(file.fileno(), 20, 0).decode()):
-                        effect("overlap")
-                        break
-                    time.sleep(0.001)
-                file.truncate(0)
-                os.write(file.fileno(), str(os.getpid()).encode())
-                for n in range(5):
-                    step.run(f"step-{n}", time.sleep, 0.01)
-                effect("alone")
-
-        def has_lock(fd: int) -> bool:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
-
-        def is_leaving(pid: str) -> bool:
-            "A process that was killed lets go of its files one after the other."
-            try:
-                with open(f"/proc/{pid}/stat") as file:
-                    flags = int(file.read().rpartition(")")[2].split()[6])
-            except (OSError, ValueError):
-                return bool(pid)
-            return bool(flags & 4)
+            for n in range(5):
+                step.run(f"step-{n}", time.sleep, 0.01)
+                effect(f"did {os.getpid()}")
         """,
         "exclusive",
     )
-    return project
-
-
-def compete_and_kill(project: Project, warm: Warm, rounds: int) -> int:
-    """Rounds of triggers and resumes that share a key, some of them killed; how many were."""
     codes: list[int] = []
     for _ in range(rounds):
-        racing = [warm.start("trigger", "exclusive", "--concurrency-key", "db") for _ in range(5)]
-        racing += [warm.start("resume", run["id"]) for run in listed(warm)[:3]]
+        words = [("trigger", "exclusive", "--concurrency-key", "db")] * 5
+        words += [("resume", run["id"]) for run in project.runs()[:3]]
+        racing = [project.start(*each) for each in words]
         racing[0].has_ended(random.uniform(0, 0.3))
-        for command in random.sample(racing, 3):
-            command.kill()
-        codes += [command.result().code for command in racing]
+        for process in random.sample(racing, 3):
+            process.is_killed()
+        codes += [process.result().code for process in racing]
     assert set(codes) <= {0, 75, -signal.SIGKILL}
     assert codes.count(0) >= rounds
-
-    for run in listed(warm, "--status", "interrupted"):
-        warm.run("resume", run["id"])
-    assert {run["status"] for run in listed(warm)} == {"completed"}
-    assert "overlap" not in project.effects
-    assert project.effects.count("alone") >= len(listed(warm))
+    for run in project.runs("--status", "interrupted"):
+        project.run("resume", run["id"])
+    assert {run["status"] for run in project.runs()} == {"completed"}
+    check_one_at_a_time(project.effects)
     return codes.count(-signal.SIGKILL)
 
 
-def listed(warm: Warm, *filters: str) -> list[dict[str, object]]:
-    found = json.loads(warm.run("list", "-n", "0", "--json", *filters).out)["runs"]
-    assert isinstance(found, list)
-    return found
-
-
+@pytest.mark.parametrize("rounds", [5, pytest.param(200, marks=pytest.mark.campaign)])
 def test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not(
-    exclusive: Project, count: Callable[[int], None]
+    rounds: int, project: Project, count: Callable[[int], None]
 ) -> None:
-    with Warm(exclusive) as warm:
-        count(compete_and_kill(exclusive, warm, rounds=6))
-
-
-@pytest.mark.campaign
-def test_runs_that_share_a_concurrency_key_never_overlap_in_200_rounds(
-    exclusive: Project, count: Callable[[int], None]
-) -> None:
-    with Warm(exclusive) as warm:
-        count(compete_and_kill(exclusive, warm, rounds=200))
+    count(compete_and_kill(project, rounds))
 
 
 def test_a_run_that_waits_for_its_key_is_pending_and_is_named_to_those_who_skip_or_fail(
@@ -141,7 +93,7 @@ def test_a_run_that_waits_for_its_key_is_pending_and_is_named_to_those_who_skip_
     assert len(project.runs()) == 2, "no run is made for those who did not wait"
 
     gate.unlink()
-    assert first.communicate(timeout=30)[0] == waiting.communicate(timeout=30)[0] == '"done"\n'
+    assert first.result().out == waiting.result().out == '"done"\n'
     count(6)
 
 
@@ -169,9 +121,8 @@ def test_a_waiter_takes_the_run_up_when_its_owner_is_killed(
     assert f"pid {owner.pid}" in no_wait.err
     assert no_wait.out == ""
 
-    os.kill(owner.pid, signal.SIGKILL)
-    owner.communicate()
-    assert waiter.communicate(timeout=30)[0] == '"done"\n'
+    assert owner.is_killed()
+    assert waiter.result().out == '"done"\n'
     assert project.effects == ["first", "first"]
     assert len(project.runs()) == 1
     count(1)

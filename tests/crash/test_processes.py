@@ -8,29 +8,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
 
 import pytest
 
 from tests.conftest import Project, Result
 from tests.harness.deeds import ENDS, FILES, FORKS, HELPERS, JOB, SURROUNDINGS, Deed
-from tests.harness.warm import Warm
-
-
-class Place(NamedTuple):
-    """A project, and who starts its commands."""
-
-    project: Project
-    warm: Warm
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("deeds"))
     (project.root / "helpers.py").write_text(HELPERS)
-    with Warm(project) as warm:
-        yield Place(project, warm)
+    return project
 
 
 def check_order(result: Result, codes: tuple[int, ...]) -> None:
@@ -40,13 +30,12 @@ def check_order(result: Result, codes: tuple[int, ...]) -> None:
     assert not frames_of_ours, result
 
 
-def meet(place: Place, name: str, deed: Deed) -> None:
+def meet(project: Project, name: str, deed: Deed) -> None:
     """A run that meets the deed, and is resumed."""
-    project, warm = place
     project.job(JOB, "doer")
     project.effects_path.unlink(missing_ok=True)
     begin = "trigger", "doer", "-i", json.dumps(deed.code), "--idempotency-key", name
-    met = warm.run(*begin, expect=None)
+    met = project.run(*begin, expect=None)
     check_order(met, deed.ends)
     assert deed.said in met.err, met
     acknowledged = {line[4:] for line in project.effects if line.startswith("ack ")}
@@ -54,7 +43,7 @@ def meet(place: Place, name: str, deed: Deed) -> None:
 
     before = Counter(project.effects)
     project.job(JOB, "doer")
-    resumed = warm.run("resume", f"key:doer/{name}", expect=None)
+    resumed = project.run("resume", f"key:doer/{name}", expect=None)
     check_order(resumed, deed.resumes)
     executed = Counter(project.effects) - before
     assert not executed.keys() & acknowledged, f"executed again: {executed}\n{met}\n{resumed}"
@@ -68,31 +57,31 @@ def meet(place: Place, name: str, deed: Deed) -> None:
 
 @pytest.mark.parametrize("name", FORKS)
 def test_a_step_that_makes_processes_and_threads(
-    name: str, place: Place, count: Callable[[int], None]
+    name: str, project: Project, count: Callable[[int], None]
 ) -> None:
-    meet(place, name, FORKS[name])
+    meet(project, name, FORKS[name])
     count(1)
 
 
 @pytest.mark.parametrize("name", ENDS)
 def test_a_step_that_ends_in_an_odd_way(
-    name: str, place: Place, count: Callable[[int], None]
+    name: str, project: Project, count: Callable[[int], None]
 ) -> None:
-    meet(place, name, ENDS[name])
+    meet(project, name, ENDS[name])
     count(1)
 
 
 @pytest.mark.parametrize("name", SURROUNDINGS)
 def test_a_step_that_changes_its_process(
-    name: str, place: Place, count: Callable[[int], None]
+    name: str, project: Project, count: Callable[[int], None]
 ) -> None:
-    meet(place, name, SURROUNDINGS[name])
+    meet(project, name, SURROUNDINGS[name])
     count(1)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_step_that_changes_the_files_of_its_run(
-    name: str, place: Place, count: Callable[[int], None]
+    name: str, project: Project, count: Callable[[int], None]
 ) -> None:
-    meet(place, name, FILES[name])
+    meet(project, name, FILES[name])
     count(1)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project
-from tests.harness.warm import Command, Warm
+from tests.conftest import Project, Started
 
 WAYS = {
     "forked": "fork(linger)",
@@ -106,26 +105,19 @@ def marked(project: Project) -> Iterator[Marked]:
     mark = Marked()
     project.env["MARK"] = mark.word
     project.starts_interpreters = True  # a fork has the mark, but the kernel does not show it
+    project.job(JOB, "parent")
+    (project.root / "children.py").write_text(CHILDREN)
     try:
         yield mark
     finally:
         mark.kill(mark.alive())
 
 
-@pytest.fixture
-def warm(project: Project, marked: Marked) -> Iterator[Warm]:
-    """Starts the project's commands, marked."""
-    project.job(JOB, "parent")
-    (project.root / "children.py").write_text(CHILDREN)
-    with Warm(project) as warm:
-        yield warm
-
-
-def parent(project: Project, warm: Warm, marked: Marked, name: str) -> tuple[Command, set[int]]:
+def parent(project: Project, marked: Marked, name: str) -> tuple[Started, set[int]]:
     """A run's owner, and the child that it has begotten in this way."""
     project.effects_path.unlink(missing_ok=True)
     before = marked.alive()
-    owner = warm.start("trigger", "parent", "-i", json.dumps(WAYS[name]))
+    owner = project.start("trigger", "parent", "-i", json.dumps(WAYS[name]))
     while "begotten" not in project.effects:
         assert not owner.has_ended(0.005), (name, owner.result())
     children = marked.alive() - before - {owner.pid}
@@ -133,18 +125,19 @@ def parent(project: Project, warm: Warm, marked: Marked, name: str) -> tuple[Com
     return owner, children
 
 
-def status(warm: Warm) -> str:
+def status(project: Project) -> str:
     """The status of the last run."""
-    return str(json.loads(warm.run("list", "--json").out)["runs"][0]["status"])
+    return str(json.loads(project.run("list", "--json").out)["runs"][0]["status"])
 
 
 def test_children_that_outlive_a_killed_owner_do_not_hold_its_run(
-    project: Project, warm: Warm, marked: Marked, count: Callable[[int], None]
+    project: Project, marked: Marked, count: Callable[[int], None]
 ) -> None:
     for name, way in WAYS.items():
-        owner, children = parent(project, warm, marked, name)
-        assert owner.kill()
-        resumed = warm.run("resume", "@last", expect=None)
+        owner, children = parent(project, marked, name)
+        owner.kill()
+        assert owner.wait() == -signal.SIGKILL  # its streams are open: the children have them
+        resumed = project.run("resume", "@last", expect=None)
         assert (resumed.code, resumed.out) == (0, '"done"\n'), (name, resumed)
         assert children & marked.alive(), f"the child had ended that was {name}"
         assert project.effects == [way, "begotten"]
@@ -154,13 +147,13 @@ def test_children_that_outlive_a_killed_owner_do_not_hold_its_run(
 
 
 def test_children_that_live_or_have_ended_take_no_run_from_its_owner(
-    project: Project, warm: Warm, marked: Marked, count: Callable[[int], None]
+    project: Project, marked: Marked, count: Callable[[int], None]
 ) -> None:
     for name in WAYS:
-        owner, children = parent(project, warm, marked, name)
-        assert status(warm) == "running", f"with a child that is {name}"
+        owner, children = parent(project, marked, name)
+        assert status(project) == "running", f"with a child that is {name}"
         marked.kill(children)
-        assert status(warm) == "running", f"after a child that was {name}"
+        assert status(project) == "running", f"after a child that was {name}"
         (project.root / "go").touch()
         ended = owner.result()
         assert (ended.code, ended.out) == (0, '"done"\n'), (name, ended)

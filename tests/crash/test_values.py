@@ -3,103 +3,91 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jq
 import pytest
 
 from tests.conftest import Project
-from tests.harness import value_job
-from tests.harness.value_job import KEPT, REFUSED
+from tests.values.test_convert import EQUAL, REFUSED
 
-Count = Callable[[int], None]
-Effects = dict[str, dict[str, Any]]
+JOB = """
+    from durably_cli.values.declared import UNDECLARED
+    from tests.values.test_convert import EQUAL, REFUSED, Base
 
-OTHER_TYPE = {"an int where a float is declared": "float 3.0"}
-"""What a step may make, and the equal value that the job gets in its place in both attempts."""
+    IN_FILES = [
+        ({"$blob": "x.blobs/" + "0" * 64, "bytes": 5}, UNDECLARED),
+        (["x" * 70_000, 1.5], UNDECLARED),
+        ([Base(x=n) for n in range(9000)], list[Base]),
+    ]
+
+    @define_job
+    def values(step: Step, payload: dict) -> None:
+        for n, (value, declared) in enumerate([*IN_FILES, *EQUAL]):
+            got = step.run(f"value {n}", made, value, **returns(declared))
+            effect(f"got {n} {type(got).__qualname__} {got!r}")
+        for n, (value, declared, path, _) in enumerate(REFUSED):
+            try:
+                step.run(f"refused {n}", lambda: value, **returns(declared))
+            except Exception as error:
+                place = f"at {path}," in str(error)  # which is said of parts only
+                is_clear = f"'refused {n}'" in str(error) and place is not (path == "$")
+                effect(f"refused {n} {'with its place' if is_clear else error}")
+        if step.attempt == 1:
+            raise RuntimeError("the first attempt fails")
+
+    def returns(declared):
+        return {} if declared is UNDECLARED else {"returns": declared}
+
+    def made(value):
+        effect("made")
+        return value
+"""
+IN_FILES = 3
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which the run of all values has failed once and was resumed."""
     project = Project(tmp_path_factory.mktemp("values"))
-    shutil.copy2(value_job.__file__, project.root / "jobs" / "values.py")
+    project.job(JOB, "values")
     project.run("trigger", "values", expect=None)
     project.run("resume", "@last", expect=None)
-    yield project
+    return project
 
 
-@pytest.fixture(scope="module")
-def effects(project: Project) -> Effects:
-    """What the run said, by what it is of and then by the name of the value."""
-    found: Effects = {}
-    for line in project.effects:
-        what, name, value = json.loads(line)
-        assert name not in found.setdefault(what, {}), f"{what} {name}: twice"
-        found[what][name] = value
-    return found
-
-
-def test_the_run_fails_once_and_is_completed(project: Project) -> None:
-    run = project.inspect()
-    assert run["status"] == "completed", run["error"] or run["damage"]
-    assert [attempt["outcome"] for attempt in run["attempts"]] == ["failed", "completed"]
-
-
-def test_every_value_is_made_once(effects: Effects, count: Count) -> None:
-    assert effects["made"].keys() == KEPT.keys()
-    count(len(KEPT))
-
-
-def test_every_value_is_the_same_on_the_first_run_and_on_the_replay(
-    effects: Effects, count: Count
+def test_every_value_is_made_once_and_the_same_on_the_first_run_and_on_the_replay(
+    project: Project, count: Callable[[int], None]
 ) -> None:
-    for name in KEPT:
-        assert effects["got 1"][name] == effects["got 2"][name], name
-    count(len(KEPT))
+    assert [each["outcome"] for each in project.inspect()["attempts"]] == ["failed", "completed"]
+    effects = project.effects
+    assert effects.count("made") == IN_FILES + len(EQUAL)
+    got = [line for line in effects if line.startswith("got ")]
+    first, again = got[: len(got) // 2], got[len(got) // 2 :]
+    assert first == again
+    for line, (value, declared) in zip(first[IN_FILES:], EQUAL, strict=True):
+        kind = declared if declared is float else type(value)
+        assert line.split()[2] == kind.__qualname__.replace(" ", ""), line
+    count(len(first))
 
 
-def test_every_value_is_what_its_step_has_made(effects: Effects, count: Count) -> None:
-    for name in KEPT:
-        assert effects["got 1"][name] == OTHER_TYPE.get(name, effects["made"][name]), name
-    count(len(OTHER_TYPE))
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_json_would_change_is_refused_with_its_place_and_the_fix(
-    effects: Effects, name: str, count: Count
+@pytest.mark.parametrize("number", range(len(REFUSED)))
+def test_what_json_would_change_is_refused_with_its_place(
+    project: Project, number: int, count: Callable[[int], None]
 ) -> None:
-    _, _, path, fix = REFUSED[name]
-    assert name in effects["refused 1"], "it was taken"
-    text = effects["refused 1"][name]
-    assert f"'refused: {name}'" in text
-    assert path in text
-    assert fix in text
-    assert "at $," not in text, "that is said of parts only"
-    assert effects["refused 2"][name] == text, "refused on the resumed attempt, in other words"
+    assert project.effects.count(f"refused {number} with its place") == 2
     count(1)
 
 
-def journal_of(project: Project) -> Path:
-    (journal,) = project.data.glob("*/runs/*/*.jsonl")
-    return journal
-
-
 def test_jq_reads_every_line_of_the_journal_as_it_is_read_here(
-    project: Project, count: Count
+    project: Project, count: Callable[[int], None]
 ) -> None:
-    program, lines = jq.compile("."), journal_of(project).read_text("ascii").splitlines()
+    program, lines = jq.compile("."), project.journal().read_text("ascii").splitlines()
     for line in lines:
         by_jq = json.dumps(program.input_text(line).first())
         assert json.loads(by_jq, parse_int=_double) == json.loads(line, parse_int=_double)
-    completed = jq.compile('select(.type == "step.completed").name').input_text("\n".join(lines))
-    assert completed.all() == list(KEPT)
     count(len(lines))
 
 
@@ -110,60 +98,9 @@ def _double(digits: str) -> float:
 
 
 def test_large_results_and_those_that_look_like_references_are_in_files(project: Project) -> None:
-    journal, in_files = journal_of(project), set()
-    for line in map(json.loads, journal.open(encoding="ascii")):
-        result = line.get("result")
-        if isinstance(result, dict) and "$blob" in result:
-            path = journal.parent / result["$blob"]
-            assert path.stat().st_size == result["bytes"]
-            in_files.add(line["name"])
-    assert in_files == {
-        *("what looks like a blob", "more than 64 KiB", "more than 64 KiB of models"),
-    }
-
-
-DEEP_JOB = """
-    def nest(depth):
-        value = []
-        for _ in range(depth - 1):
-            value = [value]
-        return value
-
-    @define_job
-    def deep(step: Step, payload: list) -> None:
-        for depth in range(900, 1000, 5):
-            try:
-                step.run(f"step-{depth}", nest, depth)
-            except Exception as error:
-                assert "nested" in str(error)
-        if step.attempt == 1:
-            raise RuntimeError("the first attempt fails")
-"""
-
-
-def test_what_was_kept_deep_in_no_stack_is_read_deep_in_one(tmp_path: Path, count: Count) -> None:
-    project = Project(tmp_path)
-    project.job(DEEP_JOB, "deep")
-    script = "from jobs.deep import deep; deep.trigger([])"
-    env = project.env | {"PYTHONPATH": f"{project.root}{os.pathsep}{project.env['PYTHONPATH']}"}
-    done = subprocess.run((sys.executable, "-c", script), cwd=project.root, env=env, timeout=60)
-    assert done.returncode == 0
-    assert [run["status"] for run in project.runs()] == ["failed"]
-    project.run("verify")
-    project.run("inspect", "@last")
-    project.run("resume", "@last")
-    count(20)
-
-
-@pytest.mark.parametrize("depth", [100, 960, 970, 1000, 100_000])
-def test_an_input_is_taken_or_refused_however_deep_it_is(
-    tmp_path: Path, depth: int, count: Count
-) -> None:
-    project = Project(tmp_path)
-    project.job("@define_job\ndef shallow(step: Step, payload: list) -> int:\n    return 1\n")
-    result = project.run(
-        "trigger", "shallow", "--input", "-", input="[" * depth + "]" * depth, expect=None
-    )
-    assert result.code in (0, 65), result
-    assert [run["status"] for run in project.runs()] == (["completed"] if result.code == 0 else [])
-    count(1)
+    journal = project.journal()
+    results = [json.loads(line).get("result") for line in journal.open(encoding="ascii")]
+    references = [each for each in results if isinstance(each, dict) and "$blob" in each]
+    assert len(references) == IN_FILES
+    for each in references:
+        assert Path(journal.parent, each["$blob"]).stat().st_size == each["bytes"]

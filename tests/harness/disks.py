@@ -93,37 +93,28 @@ def mounted(image: Path, folder: Path, file_system: FileSystem) -> Iterator[Path
 
 
 class Disk:
-    """A disk with a file system on it: its image, the log of its writes, and its faults.
-
-    While there is a file `broken`, every write fails; `fault` is one of module `recording_disk`.
-    """
+    """A disk with a file system on it: image, log and fault are those of `recording_disk`."""
 
     def __init__(self, folder: Path, file_system: FileSystem) -> None:
         self._folder, self._file_system = folder, file_system
-        self.image, self.log = folder / "image", folder / "log"
-        self.broken, self.fault = folder / "broken", folder / "fault"
+        self.image, self.log, self.fault = folder / "image", folder / "log", folder / "fault"
         self.log.touch()
         file_system.make_image(self.image)
 
     @contextmanager
     def mounted(self) -> Iterator[Path]:
         """The file system, mounted. What was not on the disk at the end is gone from then on."""
-        with self._served() as device, mounted(device, self._mount, self._file_system) as folder:
-            yield folder
-
-    @property
-    def _mount(self) -> Path:
-        return self._folder / "mount"
+        mount = self._folder / "mount"
+        with self._served() as device, mounted(device, mount, self._file_system):
+            yield mount
 
     @contextmanager
     def _served(self) -> Iterator[Path]:
         device, ready = self._folder / "device", self._folder / "ready"
         device.touch()
         nbdkit = (
-            *("nbdkit", "--exit-with-parent", "--foreground", "--filter=error"),
-            *("python", str(_PLUGIN), f"image={self.image}", f"log={self.log}"),
-            *(f"fault={self.fault}", "error-pwrite=EIO", "error-pwrite-rate=100%"),
-            f"error-pwrite-file={self.broken}",
+            *("nbdkit", "--exit-with-parent", "--foreground", "python", str(_PLUGIN)),
+            *(f"image={self.image}", f"log={self.log}", f"fault={self.fault}"),
         )
         nbdfuse = ("nbdfuse", "-C", "1", "-P", str(ready), str(device), "[", *nbdkit, "]")
         with Started(nbdfuse, stderr=subprocess.DEVNULL) as process:

@@ -1,7 +1,6 @@
 """Kill or stop a command at every call that changes the disk: before the first, the second, ...
 
-The calls are counted inside the real process, which sends itself the signal. All that the project
-runs meanwhile is a fork of one process that has imported durably.
+The calls are counted inside the real process, which sends itself the signal.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import signal
 from collections.abc import Callable
 
 from tests.conftest import Project
-from tests.harness.warm import Warm
 
 
 def killed_everywhere(
@@ -21,14 +19,13 @@ def killed_everywhere(
     `args` makes what the command is to work on, and gives its arguments. How many kills there were.
     """
     number = 0
-    with Warm(project) as warm:
-        while True:
-            number += 1
-            result = warm.start(*args(), signal_at=(signal.SIGKILL, number)).result()
-            check(number)
-            if result.code != -signal.SIGKILL:
-                assert result.code == 0, result
-                return number - 1
+    while True:
+        number += 1
+        result = project.start(*args(), signal_at=(signal.SIGKILL, number)).result()
+        check(number)
+        if result.code != -signal.SIGKILL:
+            assert result.code == 0, result
+            return number - 1
 
 
 def stopped_everywhere(
@@ -42,16 +39,13 @@ def stopped_everywhere(
     Then it goes on to its end, however that is, and `check` looks. How many stops there were.
     """
     number = 0
-    with Warm(project) as warm:
-        while True:
-            number += 1
-            command = warm.start(*args(), signal_at=(signal.SIGSTOP, number))
-            if not command.has_stopped():
-                command.result()
+    while True:
+        number += 1
+        with project.start(*args(), signal_at=(signal.SIGSTOP, number)) as process:
+            if not process.has_stopped():
+                process.result()
                 return number - 1
-            try:
-                meanwhile()
-            finally:
-                command.signal(signal.SIGCONT)
-            command.result()
-            check(number)
+            meanwhile()
+            process.send_signal(signal.SIGCONT)
+            process.result()
+        check(number)

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tests.harness.fork_server import LONGEST, Asked, ForkServer, server_for
 
 
+class Result:
+    """How a command ended and what it wrote."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    def __repr__(self) -> str:
+        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
 class Started(subprocess.Popen[str]):
     """A process that does not outlive a `with` block that fails."""
+
+    _result: Result | None = None
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         if kind is not None:
@@ -23,6 +37,24 @@ class Started(subprocess.Popen[str]):
         except BaseException:  # of the time limit, for one, while it waits for the end
             self.kill()
             raise
+
+    def result(self, given: str | None = None) -> Result:
+        """How it ended, which must be within two minutes."""
+        if self._result is None:
+            out, err = self.communicate(given, timeout=120)
+            self._result = Result(self.returncode, out or "", err or "")
+        return self._result
+
+    def has_ended(self, seconds: float = 0.0) -> bool:
+        """Has it, or will it have within so many seconds?"""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(seconds)
+        return self.returncode is not None
+
+    def is_killed(self) -> bool:
+        """SIGKILL it; False if it has ended otherwise."""
+        self.kill()
+        return self.result().code == -signal.SIGKILL
 
     def has_stopped(self) -> bool:
         """Wait until it stands still; False if it has ended instead."""

@@ -1,9 +1,8 @@
-"""A disk for the python plugin of nbdkit: it logs each write and each flush, and fails when told.
+"""A disk for the python plugin of nbdkit: it logs each write and each flush, and fails when asked.
 
 image=FILE   the disk
 log=FILE     where each write and each flush is logged, in their order, before it is answered
-fault=FILE   while there is such a file, `3 once` in it lets three writes pass and fails one,
-             and `3 on` fails all that follow, too
+fault=FILE   `once` in it fails one write, and `on` every write, while it is there
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ FLUSH = 2**64 - 1
 
 _paths: dict[str, str] = {}
 _open: dict[str, int] = {}
-_passed = 0
 
 
 def config(key: str, value: str) -> None:
@@ -44,7 +42,7 @@ def pread(handle: int, buffer: bytearray, offset: int, flags: int) -> None:
 
 
 def pwrite(handle: int, buffer: bytearray, offset: int, flags: int) -> None:
-    _fail_if_told()
+    _fail_if_asked()
     os.pwrite(_open["image"], buffer, offset)
     os.writev(_open["log"], [HEADER.pack(offset, len(buffer)), buffer])
 
@@ -53,19 +51,12 @@ def flush(handle: int, flags: int) -> None:
     os.write(_open["log"], HEADER.pack(FLUSH, 0))
 
 
-def _fail_if_told() -> None:
-    global _passed
-    path = _paths.get("fault", "")
-    if not os.path.exists(path):
-        _passed = 0
-        return
-    with builtins.open(path) as file:
-        wanted, how = file.read().split()
-    _passed += 1
-    if _passed > int(wanted):
-        if how == "once":
-            os.unlink(path)
+def _fail_if_asked() -> None:
+    if os.path.exists(_paths["fault"]):
+        with builtins.open(_paths["fault"]) as file:
+            if file.read() == "once":
+                os.unlink(_paths["fault"])
         import nbdkit  # there only when nbdkit runs this
 
         nbdkit.set_error(errno.EIO)
-        raise OSError(errno.EIO, "told to fail")
+        raise OSError(errno.EIO, "asked to fail")

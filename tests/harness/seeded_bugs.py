@@ -37,7 +37,7 @@ CUT = "bytes.py::test_a_cut_at_every_byte_keeps_every_whole_line_and_drops_the_r
 REFUSED = "bytes_commands.py::test_damaged_runs_are_refused_by_every_command_with_their_place"
 TORN = "bytes_commands.py::test_a_run_cut_at_any_byte_is_resumed_and_told_what_was_dropped"
 KILLS = "kills.py::test_runs_killed_at_random_moments_execute_no_acknowledged_step_again"
-TURNS = "keys.py::test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not"
+TURNS = "keys.py::test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not[5]"
 CHILDREN = "processes_left_behind.py::"
 OUTLIVING = CHILDREN + "test_children_that_outlive_a_killed_owner_do_not_hold_its_run"
 TAKING = CHILDREN + "test_children_that_live_or_have_ended_take_no_run_from_its_owner"
@@ -79,7 +79,7 @@ seeded("no folder sync", "system.files:sync_folder", POWER, ORDER)(instead(nothi
 
 @seeded(
     *("sync retried after a failure", "system.files:sync"),
-    *(f"{FAILING}[FAULT-ext4]", f"{FAILING}[FAULT-xfs]", FAILED_SYNC),
+    *(f"{FAILING}[ext4-once]", f"{FAILING}[xfs-once]", FAILED_SYNC),
 )
 def _(sync: Any) -> Any:
     def again(fd: int) -> None:
@@ -326,7 +326,7 @@ seeded(
 
 @seeded(
     *("raw value on the first run", "values.convert:round_trip"),
-    "values.py::test_every_value_is_the_same_on_the_first_run_and_on_the_replay",
+    "values.py::test_every_value_is_made_once_and_the_same_on_the_first_run_and_on_the_replay",
 )
 def _(round_trip: Any) -> Any:
     return lambda converter, value: (round_trip(converter, value)[0], value)
@@ -334,7 +334,7 @@ def _(round_trip: Any) -> Any:
 
 seeded(
     *("what comes back different is not refused", "values.convert:difference"),
-    "values.py::test_what_json_would_change_is_refused_with_its_place_and_the_fix",
+    "values.py::test_what_json_would_change_is_refused_with_its_place",
 )(instead(nothing))
 
 
@@ -352,7 +352,7 @@ seeded("a removed run's key not buried", "engines.local.claims:Claims.bury", "st
 )
 seeded(
     *("no lock", "system.locks:acquire"),
-    "many_at_once.py::test_6_resumes_of_one_run_are_one_execution_and_6_who_list_it_see_it_whole",
+    "many_at_once.py::test_resumes_of_one_run_are_one_execution_and_who_lists_it_sees_it_whole",
     *(TAKING, TURNS),
 )(within("_set", lambda fd, wait: True))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from hypothesis import strategies as st
 
 from durably_cli.journal import codec
@@ -104,8 +102,3 @@ def lines_of(events: list[Event], run: str = RUN, after: list[bytes] | None = No
         line, crc = codec.encode(seq, event, crc)
         lines.append(line)
     return lines
-
-
-def loads(line: bytes) -> object:
-    """The line as any JSON reader takes it."""
-    return json.loads(line)

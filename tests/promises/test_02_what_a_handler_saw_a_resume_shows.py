@@ -94,15 +94,17 @@ def fallback_and_a_bug(step: Step, world: World) -> None:
 
 HANDLERS: list[Handler] = [
     fallback,
-    fallback_and_a_later_failure,
     fallback_that_fails,
     cleanup,
     notice_and_raise,
+    all_of_several,
+    fallback_and_a_bug,
+]
+MORE: list[Handler] = [
+    fallback_and_a_later_failure,
     note_and_raise_another,
     first_of_several,
-    all_of_several,
     exit_with_a_count,
-    fallback_and_a_bug,
 ]
 
 
@@ -126,19 +128,15 @@ def trials(handler: Handler, folder: Path) -> int:
     return tried
 
 
-@pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: handler.__name__)
+@pytest.mark.parametrize(
+    "handler",
+    [*HANDLERS, *(pytest.param(each, marks=pytest.mark.long) for each in MORE)],
+    ids=lambda handler: handler.__name__,
+)
 def test_killed_anywhere_and_mended_one_resume_completes_it_and_no_fallback_happens_twice(
     handler: Handler, tmp_path: Path
 ) -> None:
     assert trials(handler, tmp_path) > 10
-
-
-def test_killed_before_it_went_on_the_step_is_executed_again(tmp_path: Path) -> None:
-    trial = Trial(fallback, tmp_path)
-    assert not trial.begin(kill_after=3), "behind step.failed"
-    trial.world.mend()
-    trial.resume()
-    assert trial.world.effects == ["primary", "later"]
 
 
 def flagged(step: Step, world: World) -> None:
