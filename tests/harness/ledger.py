@@ -18,7 +18,7 @@ from durably_cli.__main__ import main
 from tests.conftest import Project, Result
 from tests.harness import forking
 from tests.harness.forking import How
-from tests.harness.places import remove
+from tests.harness.places import EXIT_CODES, remove
 
 JOB = """
     import uuid
@@ -45,8 +45,6 @@ JOB = """
         with open(os.environ["ACKS"], "a") as file:
             file.write(f"{line}\\n")
 """
-
-EXIT_CODES = frozenset((0, 1, 2, 4, 5, 65, 74, 75, 77, 78, 129, 130, 143))
 
 
 class Ledger:
