@@ -305,7 +305,7 @@ SEEDED_BUGS = [
             *(CALL, "from time import perf_counter", "from time import time as perf_counter"),
             (
                 f"{CRASH}clocks.py::test_a_run_is_completed_and_told_of_whatever_the_clock_shows"
-                "[going back]",
+                "[going back-1]",
             ),
         ),
         (
