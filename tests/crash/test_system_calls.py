@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import random
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from tests.harness.scenarios import FAULTS, KEYED, SCENARIOS, SHORT, SIGNALS, Be
 from tests.harness.system_calls import WRITES, Call, Fault, Met, at, calls_in, fails, short
 
 Count = Callable[[int], None]
-Cases = list[tuple[Call, str]]
 
 
 @pytest.fixture
@@ -30,35 +30,24 @@ def is_written(bench: Bench, call: Call) -> bool:
     return call.name in WRITES and call.file.startswith(str(bench.ledger.project.data))
 
 
-def cases_of(bench: Bench) -> Cases:
-    """Every fault at every call, and every write cut short."""
+@pytest.mark.parametrize("most", [3, pytest.param(None, marks=pytest.mark.campaign)])
+@each_scenario
+def test_a_fault_at_some_calls(bench: Bench, most: int | None, count: Count) -> None:
+    """Of every fault at every call, and every write cut short."""
     calls = bench.calls()
-    assert len(calls) > 4
     shortened = [call for call in calls if is_written(bench, call) and len(call.data) > 1]
-    return [(call, what) for call in calls for what in FAULTS] + [
-        (call, what) for call in shortened for what in SHORT
-    ]
-
-
-def meet_all(bench: Bench, cases: Cases) -> int:
+    cases = [*product(calls, FAULTS), *product(shortened, SHORT)]
+    cases = cases if most is None else random.sample(cases, most)
     for case in cases:
         bench.meet(*case)
-    return len(cases)
-
-
-@each_scenario
-def test_a_fault_at_some_calls(bench: Bench, count: Count) -> None:
-    count(meet_all(bench, random.sample(cases_of(bench), 3)))
-
-
-@pytest.mark.campaign
-@each_scenario
-def test_every_fault_at_every_call(bench: Bench, count: Count) -> None:
-    count(meet_all(bench, cases_of(bench)))
+    count(len(cases))
 
 
 def test_a_signal_at_each_call_stops_the_run_which_goes_on(bench: Bench, count: Count) -> None:
-    count(meet_all(bench, [(call, random.choice(SIGNALS).name) for call in bench.calls()]))
+    calls = bench.calls()
+    for call in calls:
+        bench.meet(call, random.choice(SIGNALS).name)
+    count(len(calls))
 
 
 def result_syncs(bench: Bench) -> list[Call]:
@@ -72,7 +61,9 @@ def result_syncs(bench: Bench) -> list[Call]:
 def test_a_failed_sync_of_a_result_is_told_and_never_tried_again(
     bench: Bench, count: Count
 ) -> None:
-    count(meet_all(bench, [(call, "EIO") for call in result_syncs(bench)]))
+    for call in result_syncs(bench):
+        bench.meet(call, "EIO")
+    count(3)
 
 
 def test_every_write_is_one_byte(bench: Bench, count: Count) -> None:
