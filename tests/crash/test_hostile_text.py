@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import socket
+import tempfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 
 import pytest
 
+from durably_cli.errors import NotFound
 from durably_cli.project import discovery
 from tests.conftest import Project
-from tests.crash.test_names import POSITIONS, words
 from tests.harness import forking
 from tests.harness.forking import How
 from tests.harness.payloads import PAYLOADS, SURROGATES, Page, in_full, plain, shown
-from tests.harness.places import EXIT_CODES, remove
+from tests.harness.places import EXIT_CODES, Home, remove, unchanged
 
 JOB = """
     @define_job
@@ -43,6 +46,19 @@ JOB = """
 
 GROUPS = [PAYLOADS[start : start + 22] for start in range(0, len(PAYLOADS), 22)]
 Count = Callable[[int], None]
+
+
+def words(position: str, name: str) -> list[str]:
+    """The command with the name in its position."""
+    return [word.replace("{}", name) for word in position.split()]
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        (home.outside / "evil.py").write_text("open('../effect', 'w')\n")
+        yield home
 
 
 class Screens:
@@ -130,33 +146,108 @@ def test_json_gives_it_back_and_pages_and_pictures_hold_it_as_text(
     count(len(texts) * 6)
 
 
-ARGUMENTS = tuple(text for text in (*PAYLOADS, *SURROGATES[:2]) if "\0" not in text)
+POSITIONS = (
+    *("inspect {}", "inspect @last --step={}", "logs {}", "verify {}", "resume {}", "import {}"),
+    *("delete {} --status failed", "repair {} --yes", "export {} -o never", "trigger {}"),
+    *("jobs {}", "help {}", "-C {} list", "list --since={}", "list --job={} --label=x={}"),
+    *("trigger work --idempotency-key={}", "trigger work --concurrency-key={}"),
+    *("trigger work --label=x={}", "trigger work --label={}=x", "trigger work -p {}=x"),
+    *("trigger work --input={}", "trigger work --{}=1", "trigger work -i @{}"),
+    *("inspect @last --html missing/{}", "export @last -o missing/{}", "adopt {}", "{}"),
+    *("list --{}", "list --status={}", "list -n {}", "list {}", "prune --older-than={}"),
+)
+ASTRAY = (
+    *("", " ", ".", "..", "../../outside/treasure", "{outside}/evil", "{outside}/treasure"),
+    *("../{outside}/evil", "key:../../outside/x", "key:work/../../outside/treasure", "key:/"),
+    *("@last/../../outside", "@last/", "@", "~root", "$HOME", "*", "?" * 8, "[0-9]*", "-x", "--"),
+    *("a\nb", "a\tb", "\r", "\x1b[31m", "\x7f", "x" * 10_000, "../" * 300, "\udcff\udcfe", "ü/ü"),
+    *("019b8c7e-9c00-7000-8000-/../../../../outside/treasure", "0" * 36, "g" * 36),
+)
+"""`{outside}` stands for a folder that is none of the tool's business."""
 EVERYWHERE = [
-    *product(
-        (
-            *(*POSITIONS, "list --{}", "{}", "list --status={}", "list -n {}", "list {}"),
-            *("trigger work --{}=1", "trigger work -i @{}", "inspect @last --html missing/{}"),
-            *("export @last -o missing/{}", "adopt {}", "prune --older-than={}"),
-        ),
-        ARGUMENTS,
-        (False, True),
-    )
+    each
+    for each in product(POSITIONS, (*ASTRAY, *PAYLOADS, *SURROGATES[:2]), (False, True))
+    if "\0" not in each[1]
 ]
 
 
 @pytest.mark.parametrize(
-    "most", [60, pytest.param(len(EVERYWHERE), marks=pytest.mark.campaign)], ids=["some", "all"]
+    "most", [90, pytest.param(len(EVERYWHERE), marks=pytest.mark.campaign)], ids=["some", "all"]
 )
-def test_an_argument_that_is_wrong_is_said_as_text(
-    screens: Screens, most: int, count: Count
-) -> None:
-    for position, text, on_terminal in random.sample(EVERYWHERE, most):
-        args = words(position.replace("work", "hostile"), text)
+def test_an_argument_leads_nowhere_and_is_said_as_text(home: Home, most: int, count: Count) -> None:
+    """No command imports, follows or writes what it names, nor prints it raw."""
+    cases = random.sample(EVERYWHERE, most)
+    cases += [("trigger {}", name, True) for name in ASTRAY if "evil" in name]
+    screens = Screens(home.project)
+    for position, text, on_terminal in cases:
+        args = words(position, text.replace("{outside}", str(home.outside)))
         try:
-            (screens.terminal if on_terminal else screens.pipe)(*args)
+            with unchanged(home.outside, home.project.root):
+                (screens.terminal if on_terminal else screens.pipe)(*args)
+            assert not (home.project.root.parent / "effect").exists(), "it was imported"
         except AssertionError as error:
             raise AssertionError(f"{position} {text[:40]!r}: {error}") from error
-    count(most)
+    count(len(cases))
+
+
+FROM_PYTHON = ("\0", "a\0b", "\ud800", "../../outside/x", "/", "x" * 10_000, "", "\x1b[2J", "é\n")
+
+
+def test_names_given_from_python_lead_nowhere_either(home: Home, count: Count) -> None:
+    """Those of keys and labels, and of steps with results in files of their own."""
+    steps = [name for name in (*ASTRAY, *FROM_PYTHON[:2]) if name and name.isascii()]
+    home.project.job(
+        """
+        @define_job
+        def named(step: Step, names: list[str]) -> int:
+            for name in names:
+                step.run(name, lambda: "x" * 70_000)
+            return len(names)
+        """,
+        "named",
+    )
+
+    def trigger() -> None:
+        job = discovery.find_job(home.project.root, "named")
+        assert job.trigger(steps).output == len(steps)
+        for text in FROM_PYTHON:
+            for given in (
+                *({"idempotency_key": text}, {"concurrency_key": text}),
+                *({"labels": {text: "x"}}, {"labels": {"x": text}}),
+            ):
+                try:
+                    assert str(job.trigger([], **given).status) == "completed"
+                except NotFound:
+                    raise
+                except Exception as error:
+                    assert type(error).__module__ == "durably_cli.errors", repr(error)
+
+    with unchanged(home.outside, home.project.root):
+        ended = forking.call(How(home.project.root, home.project.env), trigger)
+    assert (ended.code, ended.err) == (0, b""), ended
+    count(len(steps) + 4 * len(FROM_PYTHON))
+
+
+def test_an_export_writes_over_nothing(home: Home, count: Count) -> None:
+    def listening(path: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(os.path.relpath(path))
+
+    target = home.project.root / "target"
+    links = *(home.outside / name for name in ("treasure", "nothing", ".")), target, "/dev/zero"
+    makers: list[Callable[[Path], object]] = [os.mkfifo, os.mkdir, listening]
+    makers += [lambda path, to=to: path.symlink_to(to) for to in links]
+    makers += [lambda path: os.link(home.outside / "treasure", path)]
+    for make in makers:
+        make(target)
+        with unchanged(home.outside, target):
+            ended = home.run("export", "@last", "-o", str(target))
+        assert (ended.code, b"exists already" in ended.err) == (2, True), ended
+        remove(target)
+    others = ("missing/target", "x" * 300, "/proc/target", "/dev/null/target", "")
+    for name in others:
+        assert home.run("export", "@last", "-o", name).code != 0, name
+    count(len(makers) + len(others))
 
 
 DESCRIBED = """
@@ -197,10 +288,13 @@ def test_what_a_job_says_of_itself_is_shown_and_offered_as_text(
     count(len(texts) * (2 * len(commands) + 6))
 
 
-FOLDERS = ("P0\x1b[8mQ P1\x9b2JQ P2\u202eQ", "P3[bold]Q P4\nQ P5\udcffQ P6\rQ")
+FOLDERS = (
+    *("P0\x1b[8mQ P1\x9b2JQ P2\u202eQ", "P3[bold]Q P4\nQ P5\udcffQ P6\rQ", "-x", "~", "$HOME"),
+    *("'\"`", "%s{}", "a;b&c|d\te", "\\*", "\N{SNOWMAN}\N{PILE OF POO}" + "x" * 200),
+)
 
 
-@pytest.mark.parametrize("text", FOLDERS, ids=ascii)
+@pytest.mark.parametrize("text", FOLDERS, ids=range(len(FOLDERS)))
 def test_names_of_files_and_folders_are_shown_as_text(
     tmp_path: Path, text: str, count: Count
 ) -> None:

@@ -13,13 +13,14 @@ import signal
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Project
 from tests.harness.deeds import ENDS, FILES, FORKS, HELPERS, JOB, SURROUNDINGS
-from tests.harness.warm import Command, Warm
+from tests.harness.warm import Warm
 
 DEEDS = FORKS | ENDS | SURROUNDINGS | FILES
 
@@ -118,87 +119,57 @@ PARENT = """
         return "done"
 
     def beget(way: str) -> None:
-        eval(way, vars(children))
-        effect("begotten")
-        while not os.path.exists("go"):
-            time.sleep(0.005)
+        for _ in range(2):
+            eval(way, vars(children))
+            effect("begotten")
+            while not os.path.exists("go"):
+                time.sleep(0.005)
+        time.sleep(60)
 """
 
 
-class Family:
-    """Owners of runs and their children, known by a word in their environment."""
+def alive(mark: str) -> set[int]:
+    """The processes that have this word in their environment, which they pass on."""
+    found = set[int]()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark.encode() in path.read_bytes():
+                found.add(int(path.parent.name))
+        except OSError:  # it has just ended, or is a zombie
+            pass
+    return found
 
-    def __init__(self, project: Project, warm: Warm) -> None:
-        self.project, self.warm = project, warm
-        self._mark = project.env["MARK"].encode()
 
-    def beget(self, way: str) -> tuple[Command, set[int]]:
-        """A run's owner, and the child that it has begotten in this way."""
-        self.project.effects_path.unlink(missing_ok=True)
-        before = self.alive()
-        owner = self.warm.start("trigger", "parent", "-i", json.dumps(way))
-        while "begotten" not in self.project.effects:
-            assert not owner.has_ended(0.005), (way, owner.result())
-        children = self.alive() - before - {owner.pid}
-        assert children, f"there is no child by {way}"
-        return owner, children
-
-    def alive(self) -> set[int]:
-        """Those that are left of them."""
-        found = set[int]()
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if self._mark in path.read_bytes():
-                    found.add(int(path.parent.name))
-            except OSError:  # it has just ended, or is a zombie
-                pass
-        return found
-
-    def kill(self, pids: set[int]) -> None:
-        for pid in pids & self.alive():
+def kill(pids: set[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def family(project: Project) -> Iterator[Family]:
-    """Ends those that are left."""
+@pytest.mark.parametrize("name", WAYS)
+def test_children_neither_take_a_run_from_its_owner_nor_hold_it_for_a_dead_one(
+    project: Project, name: str, count: Callable[[int], None]
+) -> None:
+    """One lives and is killed beside its owner, a younger one outlives that."""
     project.job(PARENT, "parent")
     (project.root / "children.py").write_text(CHILDREN)
-    project.env["MARK"] = uuid.uuid4().hex
+    mark = project.env["MARK"] = uuid.uuid4().hex
     project.starts_interpreters = True  # a fork has the mark, but the kernel does not show it
-    with Warm(project) as warm:
-        family = Family(project, warm)
-        try:
-            yield family
-        finally:
-            family.kill(family.alive())
-
-
-def test_children_that_outlive_a_killed_owner_do_not_hold_its_run(
-    family: Family, count: Callable[[int], None]
-) -> None:
-    for name, way in WAYS.items():
-        owner, children = family.beget(way)
-        assert owner.kill()
-        resumed = family.warm.run("resume", "@last", expect=None)
-        assert (resumed.code, resumed.out) == (0, '"done"\n'), (name, resumed)
-        assert children & family.alive(), f"the child had ended that was {name}"
-        assert family.project.effects == [way, "begotten"]
-        family.kill(children)
-    count(len(WAYS))
-
-
-def test_children_that_live_or_have_ended_take_no_run_from_its_owner(
-    family: Family, count: Callable[[int], None]
-) -> None:
-    project = family.project
-    for name, way in WAYS.items():
-        owner, children = family.beget(way)
-        assert project.runs()[0]["status"] == "running", f"with a child that is {name}"
-        family.kill(children)
-        assert project.runs()[0]["status"] == "running", f"after a child that was {name}"
-        (project.root / "go").touch()
-        ended = owner.result()
-        assert (ended.code, ended.out) == (0, '"done"\n'), (name, ended)
-        (project.root / "go").unlink()
-    count(len(WAYS))
+    try:
+        with project.start("trigger", "parent", "-i", json.dumps(WAYS[name])) as owner:
+            project.wait_for_effects(2)
+            older = alive(mark) - {owner.pid}
+            assert older, "there is no child"
+            assert project.runs()[0]["status"] == "running"
+            kill(older)
+            assert project.runs()[0]["status"] == "running"
+            (project.root / "go").touch()
+            project.wait_for_effects(3)
+            owner.kill()
+            owner.wait()
+        assert project.run("resume", "@last").out == '"done"\n'
+        assert alive(mark) - older, "the younger child had ended"
+        assert project.effects == [WAYS[name], "begotten", "begotten"]
+    finally:
+        kill(alive(mark))
+    count(2)

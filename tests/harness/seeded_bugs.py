@@ -25,9 +25,10 @@ TORN = f"{BYTES}a_run_cut_at_any_byte_is_resumed_and_told_what_was_dropped"
 RESEALED = f"{BYTES}a_line_with_the_right_checksum_and_a_wrong_body_is_damage"
 KILLS = f"{CRASH}kills.py::test_runs_killed_at_random_moments_execute_no_acknowledged_step_again"
 TURNS = f"{CRASH}keys.py::test_runs_that_share_a_concurrency_key_never_overlap_killed_or_not"
-CHILDREN = f"{CRASH}processes.py::test_children_"
-OUTLIVING = f"{CHILDREN}that_outlive_a_killed_owner_do_not_hold_its_run"
-TAKING = f"{CHILDREN}that_live_or_have_ended_take_no_run_from_its_owner"
+CHILDREN = (
+    f"{CRASH}processes.py"
+    "::test_children_neither_take_a_run_from_its_owner_nor_hold_it_for_a_dead_one[forked]"
+)
 MANY = f"{CRASH}many_at_once.py::test_"
 FUZZ, MACHINE = f"{CRASH}fuzz.py", f"{CRASH}state_machine.py"
 VALUES = f"{CRASH}values.py"
@@ -162,11 +163,14 @@ SEEDED_BUGS = [
         ),
         (
             *("ids not checked", "engines/local/bundle.py", "not ids.is_id(contents.run)", "False"),
-            (f"{CRASH}names.py::test_a_bundle_leads_nowhere",),
+            ("tests/engines/local/test_bundle_of_others.py",),
         ),
         (
             *("names of jobs not checked", "project/discovery.py", "not NAME.fullmatch(name)"),
-            *("False", (f"{CRASH}names.py::test_a_name_leads_nowhere_but_into_the_store",)),
+            *(
+                "False",
+                (f"{CRASH}hostile_text.py::test_an_argument_leads_nowhere_and_is_said_as_text",),
+            ),
         ),
         (
             *("umask decides", FILES, "os.fchmod(fd, 0o600)\n    return fd, path"),
@@ -251,17 +255,17 @@ SEEDED_BUGS = [
             *("no lock", "system/locks.py", "while not _set(fd, wait=False):", "while False:"),
             (
                 f"{MANY}6_resumes_of_one_run_are_one_execution_and_6_who_list_it_see_it_whole",
-                *(TAKING, TURNS),
+                *(CHILDREN, TURNS),
             ),
         ),
         (
             *("unlock in the child", "system/locks.py", "if is_ours:\n"),
             "if is_ours:\n            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK))\n",
-            (TAKING,),
+            (CHILDREN,),
         ),
         (
             *("children keep locks", "system/locks.py", "after_in_child=_forget_after_fork"),
-            *("after_in_child=_mine.clear", (OUTLIVING,)),
+            *("after_in_child=_mine.clear", (CHILDREN,)),
         ),
         (
             "exists-then-create",
