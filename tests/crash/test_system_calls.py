@@ -67,7 +67,7 @@ def test_a_failed_sync_of_a_result_is_told_and_never_tried_again(
 
 
 def test_every_write_is_one_byte(bench: Bench, count: Count) -> None:
-    with bench.snapshot.restored():
+    with bench.restored():
         result = bench.attempt(Fault("short", lambda call: is_written(bench, call), short(0)))
         bench.check_lines(whole=True)
         bench.ledger.check_output(result)
@@ -76,10 +76,10 @@ def test_every_write_is_one_byte(bench: Bench, count: Count) -> None:
 
 @each_scenario
 def test_the_order_of_system_calls(bench: Bench, count: Count) -> None:
-    with bench.snapshot.restored() as ledger:
+    with bench.restored() as ledger:
         (ledger.project.root / "mended").touch()
         ledger.check_ended_in_order(bench.attempt())
-    project, keyed = ledger.project, bench.scenario.args[: len(KEYED)] == KEYED
+    project, keyed = ledger.project, bench.scenario.command.startswith(KEYED)
     order = Order(project.data, project.effects_path, keyed=keyed).follow(calls_in(bench.log))
     assert order.syncs == len(order.functions) + bench.scenario.syncs
     count(0)  # nothing goes wrong here
@@ -89,7 +89,7 @@ def test_a_result_neither_synced_nor_cut_off_is_not_said_to_be_unsaved(
     bench: Bench, count: Count
 ) -> None:
     sync = result_syncs(bench)[1]
-    with bench.snapshot.restored() as ledger:
+    with bench.restored() as ledger:
         result = bench.attempt(
             Fault("EIO", at(sync.number), fails(errno.EIO)),
             # what a disk does that became read-only
@@ -99,5 +99,5 @@ def test_a_result_neither_synced_nor_cut_off_is_not_said_to_be_unsaved(
         assert result.code == 74
         assert b'"type":"step.completed","name":"step-1"' in ledger.journal().read_bytes()
         assert "the result of step 'step-1' was not saved" not in result.err, result
-        bench.scenario.recover(ledger)
+        bench.recover()
     count(1)
