@@ -13,7 +13,6 @@ import pytest
 
 from tests.conftest import Project
 from tests.harness.kills import check_forty
-from tests.harness.warm import Warm
 
 Count = Callable[[int], None]
 
@@ -82,8 +81,8 @@ class Place:
     As on a real machine, setting it leaves the monotonic clock alone.
     """
 
-    def __init__(self, project: Project, warm: Warm) -> None:
-        self.project, self.run = project, warm.run
+    def __init__(self, project: Project) -> None:
+        self.project, self.run = project, project.run
         self._clock = project.root.parent / "clock"
         self.set("+0")
         project.env |= {
@@ -103,11 +102,10 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     project = Project(tmp_path_factory.mktemp("clocks"))
     project.job(JOB, "clocked")
-    with Warm(project) as warm:
-        yield Place(project, warm)
+    return Place(project)
 
 
 def numbers(found: object, name: str = "") -> Iterator[tuple[str, float]]:

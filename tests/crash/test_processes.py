@@ -12,7 +12,7 @@ import os
 import signal
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,32 +20,28 @@ import pytest
 
 from tests.conftest import Project
 from tests.harness.deeds import ENDS, FILES, FORKS, HELPERS, JOB, SURROUNDINGS
-from tests.harness.warm import Warm
 
 DEEDS = FORKS | ENDS | SURROUNDINGS | FILES
 
 
 @pytest.fixture(scope="module")
-def doer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, Warm]]:
-    """A project, and who starts its commands."""
+def doer(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project for all deeds."""
     project = Project(tmp_path_factory.mktemp("deeds"))
     (project.root / "helpers.py").write_text(HELPERS)
-    with Warm(project) as warm:
-        yield project, warm
+    return project
 
 
 @pytest.mark.parametrize("name", DEEDS)
-def test_a_deed_of_a_step(
-    name: str, doer: tuple[Project, Warm], count: Callable[[int], None]
-) -> None:
-    (project, warm), deed = doer, DEEDS[name]
+def test_a_deed_of_a_step(name: str, doer: Project, count: Callable[[int], None]) -> None:
+    project, deed = doer, DEEDS[name]
     project.effects_path.unlink(missing_ok=True)
     project.job(JOB, "doer")
     begin = "trigger", "doer", "-i", json.dumps(deed.code), "--idempotency-key", name
-    met = warm.run(*begin, expect=None)
+    met = project.run(*begin, expect=None)
     before = Counter(project.effects)
     project.job(JOB, "doer")
-    resumed = warm.run("resume", f"key:doer/{name}", expect=None)
+    resumed = project.run("resume", f"key:doer/{name}", expect=None)
     for result, codes in (met, deed.ends), (resumed, deed.resumes):
         assert result.code in codes, result
         assert "durably_cli/" not in result.err or "Exception in thread" in result.err, result
