@@ -32,9 +32,9 @@ CHILDREN = (
 MANY = f"{CRASH}many_at_once.py::test_"
 FUZZ, MACHINE = f"{CRASH}fuzz.py", f"{CRASH}state_machine.py"
 VALUES = f"{CRASH}values.py"
-SAFEGUARD = f"{CRASH}safeguards.py::test_"
+OTHERS = "tests/engines/local/test_ends_of_others.py::test_"
 OWNER, INDEX = "tests/journal/test_ownership.py::test_", "tests/engines/local/test_index.py::test_"
-FOUND_END = f"{SAFEGUARD}an_end_that_another_process_wrote_is_synced_before_it_is_acted_on"
+FOUND_END = f"{OTHERS}an_end_that_another_process_wrote_is_synced_before_it_is_acted_on"
 
 FILES, CALL = "system/files.py", "steps/call.py"
 BLOBS, OWNERSHIP, WRITER = "journal/blobs.py", "journal/ownership.py", "journal/writer.py"
@@ -322,7 +322,7 @@ SEEDED_BUGS = [
         (
             "a run whose removal was cut short resumed",
             *("engines/local/resume.py", "if Claims(store.root).is_buried(state.created):"),
-            *("if False:", (f"{SAFEGUARD}a_run_whose_removal_was_cut_short_is_not_resumed",)),
+            *("if False:", (f"{OTHERS}a_run_whose_removal_was_cut_short_is_not_resumed",)),
         ),
         (
             *("a run that failed meanwhile executed again", TRIGGER, "again=again,", "again=True,"),
@@ -334,7 +334,7 @@ SEEDED_BUGS = [
         (
             *("slot and turn held while a run is joined", TRIGGER, "turn.release()", "pass"),
             (
-                f"{SAFEGUARD}a_trigger_that_finds_its_run_made_meanwhile_waits_for_it_"
+                f"{OTHERS}a_trigger_that_finds_its_run_made_meanwhile_waits_for_it_"
                 "and_holds_no_turn",
             ),
         ),

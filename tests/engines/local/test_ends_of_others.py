@@ -1,7 +1,4 @@
-"""Safeguards of one line each: without the line, everything else still works.
-
-In this process, on real files and locks; the seeded bugs take the lines away one at a time.
-"""
+"""Triggers and resumes that find a run claimed, deleted or ended by another process."""
 
 from __future__ import annotations
 
@@ -26,8 +23,6 @@ from durably_cli.journal.writer import Journal
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json
 from tests.harness.sample_journals import AT
-
-Count = Callable[[int], None]
 
 INPUT = Json("{}")
 KEYED = Request("job", INPUT, "/project", idempotency_key="today", concurrency_key="db")
@@ -64,7 +59,7 @@ class Observer:
         return lambda *_: None
 
 
-def test_a_run_whose_removal_was_cut_short_is_not_resumed(store: Store, count: Count) -> None:
+def test_a_run_whose_removal_was_cut_short_is_not_resumed(store: Store) -> None:
     with create(store) as run:
         run_id = run.path.stem
     claims = Claims(store.root)
@@ -74,11 +69,10 @@ def test_a_run_whose_removal_was_cut_short_is_not_resumed(store: Store, count: C
     observer: Any = Observer(no_job)
     with pytest.raises(NotFound, match="its removal was cut short"):
         resume(store, run_id, no_job, observer)
-    count(1)
 
 
 def test_a_trigger_that_finds_its_run_made_meanwhile_waits_for_it_and_holds_no_turn(
-    store: Store, count: Count
+    store: Store,
 ) -> None:
     made: list[Journal] = []
 
@@ -100,13 +94,12 @@ def test_a_trigger_that_finds_its_run_made_meanwhile_waits_for_it_and_holds_no_t
     observer: Any = Observer(end_it)
     result = trigger(store, KEYED, load, observer)
     assert result[:3] == (made[0].path.stem, Disposition.IDEMPOTENT, False)
-    count(1)
 
 
 @pytest.mark.parametrize("by", ["trigger", "resume"])
 @pytest.mark.parametrize("held", [False, True], ids=["free", "held"])
 def test_an_end_that_another_process_wrote_is_synced_before_it_is_acted_on(
-    store: Store, monkeypatch: pytest.MonkeyPatch, count: Count, by: str, held: bool
+    store: Store, monkeypatch: pytest.MonkeyPatch, by: str, held: bool
 ) -> None:
     with create(store) as run:
         run.append(RunCompleted(Json("1"), AT))
@@ -121,4 +114,3 @@ def test_an_end_that_another_process_wrote_is_synced_before_it_is_acted_on(
     assert run.path.stat().st_ino in synced
     if lock:
         lock.close()
-    count(1)
