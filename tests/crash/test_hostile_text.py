@@ -148,12 +148,12 @@ def test_json_gives_it_back_and_pages_and_pictures_hold_it_as_text(
 
 POSITIONS = (
     *("inspect {}", "inspect @last --step={}", "logs {}", "verify {}", "resume {}", "import {}"),
-    *("delete {} --status failed", "repair {} --yes", "export {} -o never", "trigger {}"),
+    *("delete {} --status failed", "repair {} --yes", "export {} -o ../never", "trigger {}"),
     *("jobs {}", "help {}", "-C {} list", "list --since={}", "list --job={} --label=x={}"),
     *("trigger work --idempotency-key={}", "trigger work --concurrency-key={}"),
     *("trigger work --label=x={}", "trigger work --label={}=x", "trigger work -p {}=x"),
     *("trigger work --input={}", "trigger work --{}=1", "trigger work -i @{}"),
-    *("inspect @last --html missing/{}", "export @last -o missing/{}", "adopt {}", "{}"),
+    *("inspect @last --html ../missing/{}", "export @last -o ../missing/{}", "adopt {}", "{}"),
     *("list --{}", "list --status={}", "list -n {}", "list {}", "prune --older-than={}"),
 )
 ASTRAY = (

@@ -2,7 +2,7 @@
 
 They stand in seeded_bugs.txt, in the order of what they harm: the disk, screens, places, the
 journal, values, locks, runs. `#` is a bug's name, `@` its file below durably_cli, `-` what is right
-there, `+` what is seeded instead, `=` a test that catches it, as pytest takes it; a quick one first.
+there, `+` what is seeded instead, `=` a test that catches it, a quick one first.
 """
 
 from __future__ import annotations
