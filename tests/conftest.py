@@ -98,6 +98,7 @@ class Project:
         }
         options |= popen
         fork = None if self.starts_interpreters else forked(args, **options)
+        options.pop("signal_at", None)  # none is to be sent: else it is a fork
         return fork or Started((*DURABLY, *args), **options)
 
     def run(self, *args: str, expect: int | None = 0, **popen: Any) -> Result:

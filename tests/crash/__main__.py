@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from tests.harness.seeded_bugs import SEEDED_BUGS, bug_named
-from tests.harness.seeding import parts_of, run_tests
+from tests.harness.seeding import run_tests
 
 
 def main(name: str = "", *args: str) -> int:
@@ -27,7 +27,7 @@ def main(name: str = "", *args: str) -> int:
         print(f"{error}; python -m tests.crash lists them", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        done = run_tests(bug, Path(folder), *(args or parts_of(bug)))
+        done = run_tests(bug, Path(folder), *(args or bug.caught_by))
     print(done.stdout)
     return done.returncode
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import random
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from tests.harness.scenarios import FAULTS, KEYED, SCENARIOS, SHORT, SIGNALS, Be
 from tests.harness.system_calls import WRITES, Call, Fault, Met, at, calls_in, fails, short
 
 Count = Callable[[int], None]
-Cases = list[tuple[Call, str]]
 
 
 @pytest.fixture
@@ -30,35 +30,24 @@ def is_written(bench: Bench, call: Call) -> bool:
     return call.name in WRITES and call.file.startswith(str(bench.ledger.project.data))
 
 
-def cases_of(bench: Bench) -> Cases:
-    """Every fault at every call, and every write cut short."""
+@pytest.mark.parametrize("most", [3, pytest.param(None, marks=pytest.mark.campaign)])
+@each_scenario
+def test_a_fault_at_some_calls(bench: Bench, most: int | None, count: Count) -> None:
+    """Of every fault at every call, and every write cut short."""
     calls = bench.calls()
-    assert len(calls) > 4
     shortened = [call for call in calls if is_written(bench, call) and len(call.data) > 1]
-    return [(call, what) for call in calls for what in FAULTS] + [
-        (call, what) for call in shortened for what in SHORT
-    ]
-
-
-def meet_all(bench: Bench, cases: Cases) -> int:
+    cases = [*product(calls, FAULTS), *product(shortened, SHORT)]
+    cases = cases if most is None else random.sample(cases, most)
     for case in cases:
         bench.meet(*case)
-    return len(cases)
-
-
-@each_scenario
-def test_a_fault_at_some_calls(bench: Bench, count: Count) -> None:
-    count(meet_all(bench, random.sample(cases_of(bench), 3)))
-
-
-@pytest.mark.campaign
-@each_scenario
-def test_every_fault_at_every_call(bench: Bench, count: Count) -> None:
-    count(meet_all(bench, cases_of(bench)))
+    count(len(cases))
 
 
 def test_a_signal_at_each_call_stops_the_run_which_goes_on(bench: Bench, count: Count) -> None:
-    count(meet_all(bench, [(call, random.choice(SIGNALS).name) for call in bench.calls()]))
+    calls = bench.calls()
+    for call in calls:
+        bench.meet(call, random.choice(SIGNALS).name)
+    count(len(calls))
 
 
 def result_syncs(bench: Bench) -> list[Call]:
@@ -72,11 +61,13 @@ def result_syncs(bench: Bench) -> list[Call]:
 def test_a_failed_sync_of_a_result_is_told_and_never_tried_again(
     bench: Bench, count: Count
 ) -> None:
-    count(meet_all(bench, [(call, "EIO") for call in result_syncs(bench)]))
+    for call in result_syncs(bench):
+        bench.meet(call, "EIO")
+    count(3)
 
 
 def test_every_write_is_one_byte(bench: Bench, count: Count) -> None:
-    with bench.snapshot.restored():
+    with bench.restored():
         result = bench.attempt(Fault("short", lambda call: is_written(bench, call), short(0)))
         bench.check_lines(whole=True)
         bench.ledger.check_output(result)
@@ -85,10 +76,10 @@ def test_every_write_is_one_byte(bench: Bench, count: Count) -> None:
 
 @each_scenario
 def test_the_order_of_system_calls(bench: Bench, count: Count) -> None:
-    with bench.snapshot.restored() as ledger:
+    with bench.restored() as ledger:
         (ledger.project.root / "mended").touch()
         ledger.check_ended_in_order(bench.attempt())
-    project, keyed = ledger.project, bench.scenario.args[: len(KEYED)] == KEYED
+    project, keyed = ledger.project, bench.scenario.command.startswith(KEYED)
     order = Order(project.data, project.effects_path, keyed=keyed).follow(calls_in(bench.log))
     assert order.syncs == len(order.functions) + bench.scenario.syncs
     count(0)  # nothing goes wrong here
@@ -98,7 +89,7 @@ def test_a_result_neither_synced_nor_cut_off_is_not_said_to_be_unsaved(
     bench: Bench, count: Count
 ) -> None:
     sync = result_syncs(bench)[1]
-    with bench.snapshot.restored() as ledger:
+    with bench.restored() as ledger:
         result = bench.attempt(
             Fault("EIO", at(sync.number), fails(errno.EIO)),
             # what a disk does that became read-only
@@ -108,5 +99,5 @@ def test_a_result_neither_synced_nor_cut_off_is_not_said_to_be_unsaved(
         assert result.code == 74
         assert b'"type":"step.completed","name":"step-1"' in ledger.journal().read_bytes()
         assert "the result of step 'step-1' was not saved" not in result.err, result
-        bench.scenario.recover(ledger)
+        bench.recover()
     count(1)

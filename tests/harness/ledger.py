@@ -7,18 +7,16 @@ never asked.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from durably_cli.__main__ import main
 from tests.conftest import Project, Result
 from tests.harness import forking
 from tests.harness.forking import How
-from tests.harness.places import remove
+from tests.harness.places import EXIT_CODES
 
 JOB = """
     import uuid
@@ -46,8 +44,6 @@ JOB = """
             file.write(f"{line}\\n")
 """
 
-EXIT_CODES = frozenset((0, 1, 2, 4, 5, 65, 74, 75, 77, 78, 129, 130, 143))
-
 
 class Ledger:
     """A project whose job is `ledger`, and the books on it: `made` and `acknowledged` tokens."""
@@ -60,14 +56,13 @@ class Ledger:
         self.project.env["ACKS"] = str(self._acks)
         self.made: dict[str, set[str]] = {}
         self.acknowledged: dict[str, str] = {}
-        self.attempts = 0
 
     def attempt(self, *args: str, before: Callable[[], object] | None = None) -> Result:
         """Run `durably *args` in a process that does something before, and enter what it did.
 
         AssertionError if it executed what was acknowledged before, or took a result for another.
         """
-        effects, acknowledged = len(self.project.effects), len(self._acknowledgements())
+        effects, acknowledged = len(self.project.effects), len(_lines(self._acks))
 
         def act() -> None:
             sys.argv = ["durably", *args]
@@ -78,15 +73,10 @@ class Ledger:
         how = How(self.project.root, self.project.env, seconds=120)
         ended = forking.call(how, act)
         result = Result(ended.code, ended.out.decode(), ended.err.decode())
-        lines = self._acknowledgements()[acknowledged:]
-        self._enter(self.project.effects[effects:], lines, result)
+        self._enter(self.project.effects[effects:], _lines(self._acks)[acknowledged:], result)
         return result
 
-    def _acknowledgements(self) -> list[str]:
-        return self._acks.read_text().splitlines() if self._acks.exists() else []
-
     def _enter(self, effects: list[str], acknowledgements: list[str], result: Result) -> None:
-        self.attempts += 1
         executed = Counter(line.split()[0] for line in effects)
         again = executed.keys() & self.acknowledged.keys()
         assert not again, f"acknowledged, and executed again: {again}\n{result}"
@@ -114,9 +104,9 @@ class Ledger:
 
     def acknowledge(self, steps: set[str]) -> None:
         """Enter that these were acknowledged, although the pipe was not reached any more."""
-        for n in steps - self.acknowledged.keys():
-            if self.made.get(n):
-                self.acknowledged[n] = _newest(self.project.effects, n)
+        for n, token in map(str.split, self.project.effects):
+            if n in steps:
+                self.acknowledged[n] = token  # the last one that was made
 
     def check_ended_in_order(self, result: Result) -> None:
         """It said what happened, with a code of the table or a signal's, and no trace of ours."""
@@ -133,42 +123,5 @@ class Ledger:
         assert len(tokens) == steps
 
 
-def _newest(effects: list[str], n: str) -> str:
-    """The token that a step made last."""
-    return [token for made_by, token in map(str.split, effects) if made_by == n][-1]
-
-
-class Snapshot:
-    """A ledger as it is now, to go back to before each fault."""
-
-    def __init__(self, ledger: Ledger, file: str) -> None:
-        """`file` is one of the project's folder that commands make."""
-        self._ledger = ledger
-        self._copy = ledger.project.root.parent / "snapshot"
-        project = ledger.project
-        self._parts = (project.data, project.effects_path, project.root / file)
-        self._books = dict(ledger.made), dict(ledger.acknowledged)
-        self._copy.mkdir()
-        for part in self._parts:
-            _copy(part, self._copy / part.name)
-
-    @contextmanager
-    def restored(self) -> Iterator[Ledger]:
-        """The ledger as it was."""
-        ledger = self._ledger
-        for part in self._parts:
-            remove(part)
-            _copy(self._copy / part.name, part)
-        remove(ledger.project.root / "mended")
-        made, acknowledged = self._books
-        ledger.made = {n: set(tokens) for n, tokens in made.items()}
-        ledger.acknowledged = dict(acknowledged)
-        ledger.attempts = 0
-        yield ledger
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target)
-    elif source.exists():
-        shutil.copy2(source, target)
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
+from html.parser import HTMLParser
 
 _RAW = (
     # escape sequences, in seven bits and in eight
@@ -52,8 +53,7 @@ def in_full(texts: tuple[str, ...]) -> Iterator[str]:
 def spelled(text: str) -> str:
     """How a text must stand on a screen: in place of what cannot be seen, its escape."""
     return "".join(
-        character.encode("unicode_escape").decode() if is_invisible(character) else character
-        for character in text
+        each.encode("unicode_escape").decode() if is_invisible(each) else each for each in text
     )
 
 
@@ -91,3 +91,45 @@ def shown(payload: str, text: str) -> None:
     )
     forms = {spelled(payload), as_json, in_json, *map(spelled, payload.split("\n"))}
     assert any(form in text for form in forms), f"{payload[:60]!r} is not shown: {text[:3000]!r}"
+
+
+OUR_ELEMENTS = frozenset(
+    (
+        *("html", "head", "meta", "title", "style", "body", "h1", "h2", "code", "span", "dl", "dt"),
+        *("dd", "div", "section", "pre", "p", "input", "select", "option", "table", "thead"),
+        *("tbody", "tr", "th", "td", "details", "summary", "i", "script", "main"),
+    )
+)
+OUR_ATTRIBUTES = frozenset(
+    (
+        *("lang", "charset", "name", "content", "class", "id", "hidden", "type", "placeholder"),
+        *("aria-label", "aria-live", "value", "data-kind", "title", "style", "scope", "http-equiv"),
+    )
+)
+
+
+class Page(HTMLParser):
+    """A page of our elements only, each closed, and one script; `text` is what is in them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.scripts, self.text, self._open = 0, "", list[str]()
+        self.feed(page)
+        self.close()
+        assert (self._open, self.scripts) == ([], 1)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in OUR_ELEMENTS, tag
+        assert {name for name, _ in attrs} <= OUR_ATTRIBUTES, (tag, attrs)
+        self.scripts += tag == "script"
+        if tag not in ("meta", "input"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag, tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(f"a comment: {data}")

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import signal
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.conftest import Result
-from tests.harness.ledger import Ledger, Snapshot
+from tests.harness.ledger import Ledger
+from tests.harness.places import remove
 from tests.harness.system_calls import Call, Fault, Met, at, calls_in, fails, short, signals, watch
 
-KEYED = ("trigger", "ledger", "--idempotency-key", "k")
-LARGE = (*KEYED, "-p", "large:=true")
-EXPORT = ("export", "@last", "-o", "run.tar.gz")
-IMPORT = ("import", EXPORT[-1], "--adopt")
-PRUNE = ("prune", "--older-than", "0s", "--yes")
-LARGE_VALUES = ("trigger", "ledger", "-p", "size:=70000", "-p", f"pad={70_000 * 'x'}")
+FAILING = "trigger ledger -p fails:=1"
+KEYED = "trigger ledger --idempotency-key k"
+LARGE = f"{KEYED} -p large:=true"
+LARGE_VALUES = f"trigger ledger -p size:=70000 -p pad={70_000 * 'x'}"
 """Its input, results and output stand in files of their own."""
+EXPORT, IMPORT = "export @last -o run.tar.gz", "import run.tar.gz --adopt"
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FAULTS: dict[str, Callable[..., Any]] = {
@@ -36,127 +38,108 @@ SHORT = {
 }
 
 
-class Scenario(NamedTuple):
-    """A command, what is there before it, and how it is seen to that nothing was lost.
-
-    `syncs` is how often it syncs its journal besides once for each step.
-    """
-
-    prepare: Callable[[Ledger], object]
-    args: tuple[str, ...]
-    recover: Callable[[Ledger], object]
-    syncs: int = 2
+def attempt(ledger: Ledger, command: str) -> Result:
+    return ledger.attempt(*command.split())
 
 
-def _nothing(ledger: Ledger) -> None:
-    pass
-
-
-def _failed(ledger: Ledger) -> None:
-    assert ledger.attempt("trigger", "ledger", "-p", "fails:=1").code == 1
-
-
-def _completed(ledger: Ledger) -> None:
-    ledger.check_output(ledger.attempt(*LARGE))
-
-
-def _damaged(ledger: Ledger) -> None:
+def _damage(ledger: Ledger) -> None:
     """What comes before the damage was acknowledged."""
-    _failed(ledger)
     with open(ledger.journal(), "ab") as journal:
         journal.write(b"no line of ours\n")
 
 
-def _claimed(ledger: Ledger) -> None:
+def _claim(ledger: Ledger) -> None:
     """Killed when the key was claimed, before the run was there."""
     dies = Fault("dies", lambda call: ".jsonl" in call.target, FAULTS["SIGKILL"])
     log = ledger.project.root.parent / "claimed"
-    assert ledger.attempt(*KEYED, before=partial(watch, log, dies)).code == -signal.SIGKILL
+    killed = ledger.attempt(*KEYED.split(), before=partial(watch, log, dies))
+    assert killed.code == -signal.SIGKILL
     assert list(ledger.project.data.glob("*/keys/*"))
     assert not ledger.journals()
 
 
-def _carried(ledger: Ledger) -> None:
-    """Exported and deleted: what brings it back makes a claim of a tombstone as well."""
-    _completed(ledger)
-    for args in (EXPORT, ("delete", "@last")):
-        assert ledger.attempt(*args).code == 0
-
-
-def _resume(ledger: Ledger) -> None:
+def _resume(ledger: Ledger, _: str) -> None:
     """Go on with the run, if there is one: all of it must be there."""
     (ledger.project.root / "mended").touch()
     if ledger.journals():
-        ledger.check_output(ledger.attempt("resume", "@last"))
+        ledger.check_output(attempt(ledger, "resume @last"))
     else:
         assert not ledger.made, "a step was executed without a run"
 
 
-def _trigger_again(ledger: Ledger, args: tuple[str, ...] = KEYED) -> None:
+def _trigger_again(ledger: Ledger, command: str) -> None:
     """The same key gives the same run; one whose step met the fault and failed is resumed."""
-    result = ledger.attempt(*args)
+    result = attempt(ledger, command)
     if result.code == 1 and "failed before" in result.err:
-        result = ledger.attempt("resume", "key:ledger/k")
+        result = attempt(ledger, "resume key:ledger/k")
     ledger.check_output(result)
     assert len(ledger.journals()) == 1
 
 
-def _remove_again(ledger: Ledger, args: tuple[str, ...]) -> None:
+def _remove_again(ledger: Ledger, command: str) -> None:
     """Gone in the end, and its work is not done again."""
-    result = ledger.attempt(*args)
+    result = attempt(ledger, command)
     assert result.code in (0, 4), result
     assert not ledger.journals()
     made = dict(ledger.made)
-    assert ledger.attempt(*LARGE).code == 4
+    assert attempt(ledger, LARGE).code == 4
     assert ledger.made == made
 
 
-def _repair_again(ledger: Ledger) -> None:
-    result = ledger.attempt("repair", "@last", "--yes")
+def _repair_again(ledger: Ledger, command: str) -> None:
+    result = attempt(ledger, command)
     assert result.code == 0, result
-    _resume(ledger)
+    _resume(ledger, command)
 
 
-def _export_again(ledger: Ledger) -> None:
+def _export_again(ledger: Ledger, command: str) -> None:
     """What has the name of the export is whole, and the run is as it was."""
-    exported = ledger.project.root / EXPORT[-1]
+    exported = ledger.project.root / "run.tar.gz"
     if not exported.exists():
-        assert ledger.attempt(*EXPORT).code == 0
+        assert attempt(ledger, command).code == 0
     with tarfile.open(exported) as archive:
         files = [archive.extractfile(member) for member in archive]
         contents = [file.read() for file in files if file]
     exported.unlink()
     assert ledger.journal().read_bytes() in contents
-    ledger.check_output(ledger.attempt("resume", "@last"))
+    ledger.check_output(attempt(ledger, "resume @last"))
 
 
-def _import_again(ledger: Ledger) -> None:
+def _import_again(ledger: Ledger, command: str) -> None:
     """Brought once more, it is there once, and nothing of it is executed."""
     made = dict(ledger.made)
-    ledger.attempt(*IMPORT)
-    assert ledger.attempt(*LARGE).code == 0
+    attempt(ledger, command)
+    assert attempt(ledger, LARGE).code == 0
     assert (len(ledger.journals()), ledger.made) == (1, made)
 
 
-def _removal(*args: str) -> Scenario:
-    return Scenario(_completed, args, partial(_remove_again, args=args), 0)
+class Scenario(NamedTuple):
+    """What is done before, a command, and how it is seen to that nothing was lost.
+
+    `syncs` is how often it syncs its journal besides once for each step.
+    """
+
+    before: tuple[str | Callable[[Ledger], None], ...]
+    command: str
+    recover: Callable[[Ledger, str], None]
+    syncs: int = 2
 
 
-_IN_TURN = ("trigger", "ledger", "--concurrency-key", "c")
 SCENARIOS = {
-    "create": Scenario(_nothing, ("trigger", "ledger"), _resume),
-    "fail": Scenario(_nothing, ("trigger", "ledger", "-p", "fails:=1"), _resume),
-    "resume": Scenario(_failed, ("resume", "@last"), _resume),
-    "claim and create": Scenario(_nothing, KEYED, _trigger_again),
-    "create for a claim": Scenario(_claimed, KEYED, _trigger_again),
-    "in turn": Scenario(_nothing, _IN_TURN, _resume),
-    "large values": Scenario(_nothing, LARGE_VALUES, _resume),
-    "large result": Scenario(_nothing, LARGE, partial(_trigger_again, args=LARGE), 3),
-    "delete": _removal("delete", "key:ledger/k"),
-    "prune": _removal(*PRUNE),
-    "repair": Scenario(_damaged, ("repair", "@last", "--yes"), _repair_again, 1),
-    "export": Scenario(_completed, EXPORT, _export_again, 0),
-    "adopt": Scenario(_carried, IMPORT, _import_again, 1),
+    "create": Scenario((), "trigger ledger", _resume),
+    "fail": Scenario((), FAILING, _resume),
+    "resume": Scenario((FAILING,), "resume @last", _resume),
+    "claim and create": Scenario((), KEYED, _trigger_again),
+    "create for a claim": Scenario((_claim,), KEYED, _trigger_again),
+    "in turn": Scenario((), "trigger ledger --concurrency-key c", _resume),
+    "large values": Scenario((), LARGE_VALUES, _resume),
+    "large result": Scenario((), LARGE, _trigger_again, 3),
+    "delete": Scenario((LARGE,), "delete key:ledger/k", _remove_again, 0),
+    "prune": Scenario((LARGE,), "prune --older-than 0s --yes", _remove_again, 0),
+    "repair": Scenario((FAILING, _damage), "repair @last --yes", _repair_again, 1),
+    "export": Scenario((LARGE,), EXPORT, _export_again, 0),
+    # What brings it back makes a claim of a tombstone as well.
+    "adopt": Scenario((LARGE, EXPORT, "delete @last"), IMPORT, _import_again, 1),
 }
 
 
@@ -166,18 +149,42 @@ class Bench:
     def __init__(self, root: Path, name: str) -> None:
         self.scenario, self.log = SCENARIOS[name], root / "calls"
         self.ledger = Ledger(root / "ledger")
-        self.scenario.prepare(self.ledger)
-        self.snapshot = Snapshot(self.ledger, EXPORT[-1])
+        for each in self.scenario.before:
+            if callable(each):
+                each(self.ledger)
+            else:
+                assert attempt(self.ledger, each).code == (each == FAILING)
+        project, self._copy = self.ledger.project, root / "copy"
+        self._parts = (project.data, project.effects_path, project.root / "run.tar.gz")
+        self._books = dict(self.ledger.made), dict(self.ledger.acknowledged)
+        self._copy.mkdir()
+        for part in self._parts:
+            _copy(part, self._copy / part.name)
         self.calls()  # leaves compiled modules behind: from now on the calls are always the same
+
+    @contextmanager
+    def restored(self) -> Iterator[Ledger]:
+        """The ledger as it was before the command."""
+        for part in (*self._parts, self.ledger.project.root / "mended"):
+            remove(part)
+            _copy(self._copy / part.name, part)
+        made, acknowledged = self._books
+        self.ledger.made = {n: set(tokens) for n, tokens in made.items()}
+        self.ledger.acknowledged = dict(acknowledged)
+        yield self.ledger
 
     def attempt(self, *faults: Fault) -> Result:
         """Run the command, and meet these faults."""
-        return self.ledger.attempt(*self.scenario.args, before=partial(watch, self.log, *faults))
+        words, before = self.scenario.command.split(), partial(watch, self.log, *faults)
+        return self.ledger.attempt(*words, before=before)
+
+    def recover(self) -> None:
+        """See to it that nothing was lost."""
+        self.scenario.recover(self.ledger, self.scenario.command)
 
     def calls(self) -> list[Call]:
         """The calls that change the disk, without those of the steps themselves."""
-        ledger = self.ledger
-        with self.snapshot.restored():
+        with self.restored() as ledger:
             result = self.attempt()
             ledger.check_ended_in_order(result)
             self.code = result.code
@@ -187,11 +194,11 @@ class Bench:
     def meet(self, call: Call, what: str) -> None:
         """Meet one fault at this call, and recover."""
         fault = Fault(what, at(call.number), (FAULTS | SHORT)[what])
-        with self.snapshot.restored():
+        with self.restored():
             result = self.attempt(fault)
             try:
                 self._check(result, Met(self.log, call.number), what)
-                self.scenario.recover(self.ledger)
+                self.recover()
             except AssertionError as error:
                 raise AssertionError(f"{what} at {call}: {error}\n{result}") from error
 
@@ -230,3 +237,10 @@ def _named(event: str) -> str:
     if kind in ("step.completed", "step.failed"):
         return f"the {'result' if kind == 'step.completed' else 'failure'} of step {step!r}"
     return f"its {kind.removesuffix('.large')} event"
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    elif source.exists():
+        shutil.copy2(source, target)

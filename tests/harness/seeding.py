@@ -1,25 +1,18 @@
-"""Seeded bugs: one safeguard switched off in every process that imports durably.
+"""A bug seeded into durably: a text of its source is another one, wherever that is imported.
 
-A bug names an attribute of a module or class, and what stands in its place instead. The environment
-names the bug: whichever process then imports the module, pytest itself or a command that a test has
-started, gets the attribute replaced as soon as that module is there, and nothing else is changed.
-Python installs it at its start, by `site/sitecustomize.py`, whose folder is first on PYTHONPATH.
-
-Module `seeded_bugs` has the list of the bugs; `python -m tests.crash` prints it, and tries one.
+The environment names the bug, and Python seeds it at its start, by `site/sitecustomize.py`, whose
+folder is first on PYTHONPATH: in pytest itself, and in each command that a test starts.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import wraps
-from importlib import import_module
-from importlib.machinery import ModuleSpec, PathFinder
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import subprocess
@@ -29,7 +22,6 @@ SITE = Path(__file__).parent / "site"
 VARIABLE = "SEEDED_BUG"
 """The environment variable that names the bug."""
 
-
 _PYTEST = (
     *(sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider"),
     *("-m", "not campaign"),  # the long ones too
@@ -37,45 +29,35 @@ _PYTEST = (
 
 
 class SeededBug(NamedTuple):
-    """A safeguard, the attribute that it is in, and what makes a faulty one of that.
+    """A text of a file of durably_cli, what stands there instead, and the tests that must fail.
 
-    `place` reads `module:attribute` or `module:Class.attribute`, and `caught_by` are the test files
-    of tests/crash that must fail with it; the first of them, or the test of it that is named behind
-    `::`, is quick.
+    `caught_by` are files of tests, or single ones, as pytest takes them; the first is quick.
     """
 
     name: str
-    place: str
+    file: str
+    right: str
+    wrong: str
     caught_by: tuple[str, ...]
-    faulty: Callable[[Any], Any]
 
-    def target(self) -> tuple[Any, str, Any]:
-        """The object that has the attribute, its name, and what it is now."""
-        module, _, path = self.place.partition(":")
-        owner: Any = import_module(module)
-        *outer, name = path.split(".")
-        for each in outer:
-            owner = getattr(owner, each)
-        return owner, name, getattr(owner, name)
+    def source(self) -> str:
+        """The file's text with the bug. LookupError if what is right stands there not just once."""
+        text = (ROOT / "durably_cli" / self.file).read_text(encoding="utf-8")
+        if text.count(self.right) != 1:
+            raise LookupError(
+                f"{self.right!r} stands {text.count(self.right)} times in {self.file}"
+            )
+        return text.replace(self.right, self.wrong)
 
     def install(self) -> None:
-        """Replace the attribute once its module is imported. AttributeError if there is none."""
-        module = self.place.partition(":")[0]
-        if module in sys.modules:
-            self._seed()
-        else:
-            sys.meta_path.insert(0, _Awaited(module, self._seed))
-
-    def _seed(self) -> None:
-        owner, name, found = self.target()
-        setattr(owner, name, self.faulty(found))
+        """Seed it in this process, which has not imported durably yet."""
+        sys.meta_path.insert(0, _Finder(self))
 
 
-class _Awaited:
-    """Finds one module as Python does, and does something once that has been executed."""
-
-    def __init__(self, module: str, then: Callable[[], None]) -> None:
-        self._module, self._then = module, then
+class _Finder:
+    def __init__(self, bug: SeededBug) -> None:
+        self._bug = bug
+        self._module = f"durably_cli.{bug.file.removesuffix('.py').replace('/', '.')}"
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -83,45 +65,18 @@ class _Awaited:
         if name != self._module:
             return None
         spec = PathFinder.find_spec(name, path, target)
-        if spec is None or spec.loader is None:
-            return spec
-        execute = spec.loader.exec_module
-
-        def exec_module(module: ModuleType) -> None:
-            execute(module)
-            self._then()
-
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        if spec is not None and spec.origin is not None:
+            spec.loader = _Loader(name, spec.origin)
+            spec.loader.bug = self._bug
         return spec
 
 
-def during(call: Callable[..., Any], path: str, other: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, while one of its globals, or `module.name` in them, is another one."""
-    *modules, name = path.split(".")
+class _Loader(SourceFileLoader):
+    bug: SeededBug
 
-    @wraps(call)
-    def called(*args: Any, **options: Any) -> Any:
-        names = call.__globals__
-        for module in modules:
-            names = vars(names[module])
-        with _replaced(names, name, other):
-            return call(*args, **options)
-
-    return called
-
-
-@contextmanager
-def _replaced(names: dict[str, Any], name: str, other: Any) -> Iterator[None]:
-    found = names[name]
-    names[name] = other
-    try:
-        yield
-    finally:
-        names[name] = found
-
-
-def nothing(*_: object, **options: object) -> None:
-    """Does nothing."""
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = compile(self.bug.source(), self.path, "exec", dont_inherit=True)
+        return code
 
 
 def python_path(*folders: Path) -> str:
@@ -150,8 +105,3 @@ def run_tests(bug: SeededBug, folder: Path, *args: str) -> subprocess.CompletedP
         )
         printed.seek(0)
         return subprocess.CompletedProcess(done.args, done.returncode, printed.read())
-
-
-def parts_of(bug: SeededBug) -> list[str]:
-    """The tests that must catch it, as pytest takes them."""
-    return [f"tests/crash/test_{part}" for part in bug.caught_by]

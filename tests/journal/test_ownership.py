@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import resource
@@ -322,3 +323,29 @@ def test_bytes_are_synced_before_they_get_their_name_and_names_after(
     path.write_bytes(lines + b'{"seq":1,"type":"log.wr' + bytes(1200) + b"\n")
     assert take_over(path)[1] is not None
     assert calls == ["fdatasync", "link", "fsync", "fdatasync", "rename", "fsync"]
+
+
+def test_each_repair_keeps_an_original_of_its_own(path: Path) -> None:
+    for number in (1, 2):
+        create(path).close()
+        lock = ownership.hold(path)
+        assert ownership.keep_original(lock, path, "damaged").endswith(f".damaged-{number}")
+        lock.close()
+        path.unlink()
+
+
+def test_a_child_that_c_code_forks_appends_nothing(path: Path) -> None:
+    made = create(path)
+    before = path.read_bytes()
+    child = ctypes.PyDLL(None).fork()  # Python hears nothing of it
+    if child == 0:
+        try:
+            made.append(DONE)
+        except JournalLost:
+            os._exit(7)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert path.read_bytes() == before
+    made.append(DONE)
+    made.close()

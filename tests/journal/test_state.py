@@ -26,6 +26,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.state import NotARun, RunState, fold
 from durably_cli.journal.step_state import step_states
 from durably_cli.values.strict_json import Json
+from tests.harness.sample_journals import COMPLETED
 from tests.harness.strategies import RUN, journals
 
 
@@ -102,10 +103,10 @@ def test_steps_gives_every_completion_and_every_unfinished_step_of_an_attempt_on
 
 
 def test_steps_come_in_the_order_of_their_last_starts() -> None:
-    from tests.crash.test_bytes import EVENTS
+    events = COMPLETED.events
 
-    state = fold(EVENTS)
-    found = list(step_states(EVENTS, state.unfinished))
+    state = fold(events)
+    found = list(step_states(events, state.unfinished))
     assert [(step.name, str(step.status)) for step in found] == [
         ("one", "completed"),
         ("two", "failed"),
@@ -128,12 +129,12 @@ def test_steps_side_by_side_have_their_own_starts() -> None:
 
 
 def test_an_attempt_knows_how_it_ended() -> None:
-    from tests.crash.test_bytes import EVENTS
+    events = COMPLETED.events
 
-    outcomes = [attempt.outcome for attempt in fold(EVENTS).attempts]
+    outcomes = [attempt.outcome for attempt in fold(events).attempts]
     assert outcomes == ["failed", "SIGTERM", "completed"]
-    assert fold(EVENTS[:2]).attempts[0].outcome == "no end recorded"
-    interrupted = [*EVENTS[:2], RunInterrupted("SIGHUP", EVENTS[1].at)]
+    assert fold(events[:2]).attempts[0].outcome == "no end recorded"
+    interrupted = [*events[:2], RunInterrupted("SIGHUP", events[1].at)]
     assert str(fold(interrupted).status) == "running", "interrupted is for the lock to say"
 
 

@@ -25,12 +25,14 @@ def test_looking(home: Home) -> None:
         """A cache, which `inspect @last/JOB` makes."""
         return {path: look for path, look in looks(folder).items() if not path.startswith(cache)}
 
-    commands, before = home.commands(), all_but_the_index()
-    for words in (*(commands[name] for name in READING), ("help", "care")):
+    before = all_but_the_index()
+    for words in (*map(home.words, READING), ["help", "care"]):
         for terminal in (False, True):
             ended = home.run(*words, terminal_out=terminal)
             assert ended.code == 0, (words, ended)
             assert all_but_the_index() == before, words
-    home.run("list", env=home.project.env | {"_DURABLY_COMPLETE": "complete_bash"})
-    assert all_but_the_index() == before
+    for typed in ("durably trigger ", "durably inspect ", "durably trigger work --"):
+        asked = {"_DURABLY_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": typed}
+        home.run(env=home.project.env | asked)
+        assert all_but_the_index() == before, typed
     assert home.project.effects == [], "imported"

@@ -200,18 +200,38 @@ def test_closing_stdout_or_stderr_early_fails_no_run(project: Project) -> None:
     assert project.runs()[0]["status"] == "completed"
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_closed_standard_stream_never_becomes_the_journal(greet: Project, closed: str) -> None:
-    command = f'"$0" -m durably_cli trigger greet -p name=Ann {closed}'
+@pytest.mark.parametrize(
+    "streams",
+    [
+        *("<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full", "| head -c 0"),
+        *("2>&1 | head -c 0", "2>&1 >&- | head -c 0"),
+    ],
+)
+def test_a_stream_that_nobody_reads_fails_no_run_and_never_becomes_the_journal(
+    project: Project, streams: str
+) -> None:
+    project.job(
+        """
+        @define_job
+        def loud(step: Step, payload: dict) -> list[str]:
+            return [step.run(f"step-{n}", say, n) for n in range(30)]
+
+        def say(n: int) -> str:
+            print("x" * 5000)
+            effect(f"said {n}")
+            return "z" * 5000
+        """
+    )
     subprocess.run(
-        ["sh", "-c", command, sys.executable],
-        cwd=greet.root,
-        env=greet.env,
-        check=True,
+        ["sh", "-c", f'{{ "$0" -m durably_cli trigger loud; echo $? >code; }} {streams}']
+        + [sys.executable],
+        cwd=project.root,
+        env=project.env,
         capture_output=True,
     )
-    assert greet.runs()[0]["status"] == "completed"
-    assert greet.inspect()["output"] == ["hello Ann"]
+    assert (project.root / "code").read_text() == "0\n"
+    assert project.inspect()["output"] == ["z" * 5000] * 30
+    assert project.effects == [f"said {n}" for n in range(30)], "each step once, read or not"
 
 
 def test_json_is_one_document_for_a_run_that_failed_too(project: Project) -> None:

@@ -86,6 +86,8 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a list": (packed(whole([1])), "bundle.json is not first"),
     "a job that is a number": (packed(whole(HEAD | {"job": 7})), "does not say what it should"),
     "a host that is a list": (packed(whole(HEAD | {"host": ["\x1b"]})), "does not say"),
+    "a run that leads elsewhere": (packed(whole(HEAD | {"run": "../../x"})), "it names none"),
+    "a run that is none": (packed(whole(HEAD | {"run": RUN[:-1] + "g"})), "it names none"),
     "a hash that is none": (packed(whole(HEAD | {"input_sha256": "../x"})), "no sha256"),
     "a hash of another type": (packed(whole(HEAD | {"input_sha256": {}})), "no bundle"),
     "another job": (packed(whole(HEAD | {"job": "other"})), "a run of 'other'"),

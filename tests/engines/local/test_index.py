@@ -47,7 +47,7 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.store = Store(root / "store")
         self.runs: list[str] = []
-        self._held: dict[str, Journal] = {}
+        self.held: dict[str, Journal] = {}
 
     def create(self, number: int) -> None:
         created = RunCreated(
@@ -61,26 +61,26 @@ class Bench:
         run = self.store.create(created)
         assert run is not None
         run.append(RunStarted(1, 1, "host", AT))
-        self._held[created.run] = run
+        self.held[created.run] = run
         self.runs.append(created.run)
 
     def end(self, number: int) -> None:
-        run = self._one(number, list(self._held))
+        run = self._one(number, list(self.held))
         if run:
             ended = (
                 RunCompleted(Json("1"), AT) if number % 2 else RunHasFailed(ErrorInfo("E", "e"), AT)
             )
-            held = self._held.pop(run)
+            held = self.held.pop(run)
             held.append(ended)
             held.close()
 
     def die(self, number: int) -> None:
-        run = self._one(number, list(self._held))
+        run = self._one(number, list(self.held))
         if run:
-            self._held.pop(run).close()
+            self.held.pop(run).close()
 
     def resume(self, number: int) -> None:
-        run = self._one(number, [run for run in self.runs if run not in self._held])
+        run = self._one(number, [run for run in self.runs if run not in self.held])
         if run:
             path = self.store.path_of(run)
             with self.store.view(run) as view:
@@ -89,11 +89,11 @@ class Bench:
             lock = ownership.hold(path)
             reading = JournalReader(lock.fd, path, run)
             list(reading)
-            self._held[run] = ownership.take_over(lock, reading, path, self.store.temporary)[0]
-            self._held[run].append(RunStarted(2, 1, "host", AT))
+            self.held[run] = ownership.take_over(lock, reading, path, self.store.temporary)[0]
+            self.held[run].append(RunStarted(2, 1, "host", AT))
 
     def remove(self, number: int) -> None:
-        run = self._one(number, [run for run in self.runs if run not in self._held])
+        run = self._one(number, [run for run in self.runs if run not in self.held])
         if run:
             self.store.path_of(run).unlink()
             self.runs.remove(run)
@@ -121,7 +121,7 @@ class Bench:
                 assert kept_of(both, found) == both
 
     def close(self) -> None:
-        for run in self._held.values():
+        for run in self.held.values():
             run.close()
 
     def _one(self, number: int, runs: list[str]) -> str | None:
@@ -299,6 +299,34 @@ def test_each_data_folder_has_an_index_of_its_own(bench: Bench, tmp_path: Path) 
     other = Bench(tmp_path / "other")
     other.check()
     assert len(list(index_of().iterdir())) == 2
+
+
+def test_an_end_that_its_owner_has_not_synced_yet_is_not_indexed(bench: Bench) -> None:
+    bench.create(0)
+    (run,) = bench.held.values()
+    end = run.mark.end
+    run.append(RunCompleted(Json("1"), AT))
+    bench.time_passes(0)
+    list(index.candidates(bench.store, statuses=[Status.COMPLETED]))
+    os.truncate(run.path, end)  # its sync fails, and it is cut back
+    assert run.path.stem in index.candidates(bench.store, statuses=[Status.INTERRUPTED])
+
+
+def test_a_run_that_is_made_while_its_folder_is_looked_at_is_not_forgotten(bench: Bench) -> None:
+    bench.create(0)
+    bench.end(1)
+    bench.time_passes(0)
+    look = bench.store.look
+
+    def look_and_make_another(run_id: str) -> object:
+        bench.create(0)
+        bench.end(1)
+        bench.time_passes(0)
+        return look(run_id)
+
+    with patch.object(bench.store, "look", look_and_make_another):
+        list(index.candidates(bench.store, jobs=["one"]))
+    assert sorted(index.candidates(bench.store, jobs=["one"])) == sorted(bench.runs)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(bench: Bench) -> None:
