@@ -14,7 +14,7 @@ from tests.harness.examples import Examples, shell_lines
 
 OTHERWISE = {
     "durably list --watch": (2, "draws on a terminal"),
-    "durably adopt /home/ann/old-place/billing": (78, "no runs of /home/ann/old-place/billing"),
+    "durably import /home/ann/old-place/billing": (78, "nothing at /home/ann/old-place/billing"),
 }
 """Those that must be refused where they run here: in a pipe, and without a moved project."""
 

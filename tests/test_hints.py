@@ -402,7 +402,7 @@ VALUE = "\N{REPLACEMENT CHARACTER}"
 """What stands for a value in a text."""
 
 COMMANDS = (
-    "trigger resume list inspect logs jobs init info adopt help verify repair delete prune export "
+    "trigger resume list inspect logs jobs init info help verify repair delete prune export "
     f"import -C {VALUE}"
 )
 WRITTEN = re.compile(
@@ -435,7 +435,7 @@ def test_no_hint_names_what_destroys() -> None:
                 assert not words & (NOT_ADVISED), f"{path}:{hint.lineno}: {texts}"
 
 
-NOT_ADVISED = (NEVER | NEVER_OPTIONS | {"rm", "remove"}) - {"adopt", "--adopt", "import"}
+NOT_ADVISED = (NEVER | NEVER_OPTIONS | {"rm", "remove"}) - {"--adopt", "import"}
 """What no hint names. A project that has moved, and a run that was imported, are to be adopted."""
 
 

@@ -20,7 +20,7 @@ from typer.models import CommandInfo
 
 from durably_cli import hints
 from durably_cli.cli import document
-from durably_cli.cli.commands import COMMANDS, module_of
+from durably_cli.cli.commands import COMMANDS, GROUPS, module_of
 from durably_cli.cli.exits import end_as
 from durably_cli.render.words import visible
 from durably_cli.version import __version__
@@ -46,9 +46,11 @@ class Commands(TyperGroup):
         )
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The table, for --help."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """The table, for --help: a section a group, in which the lines begin below each other."""
+        width = max(map(len, COMMANDS))
+        for group, commands in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(name.ljust(width), line) for name, line in commands.items()])
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """The names of the table and the options before them, which imports no command."""

@@ -13,7 +13,7 @@ from durably_cli.cli.app import project_of
 from durably_cli.cli.commands import COMMANDS
 from durably_cli.errors import DurablyError
 
-NEVER = frozenset(("delete", "prune", "repair", "adopt", "import"))
+NEVER = frozenset(("delete", "prune", "repair", "import"))
 """Commands that no other word stands for."""
 
 NEVER_OPTIONS = frozenset(("--yes", "--free-keys", "--adopt"))
@@ -43,6 +43,9 @@ OFTEN_TYPED = {
 """What people type, and what does it here."""
 
 
+RENAMED = {"adopt": "import"}
+"""What commands were called before, and still are in somebody's mail or notes."""
+
 _TAKES = {"trigger": "JOB", "inspect": "RUN", "resume": "RUN", "logs": "RUN"}
 
 
@@ -56,7 +59,7 @@ def command_for(context: Any, word: str, *others: str) -> str | None:
     more = "..." if others else ""
     if word in known_jobs(context):
         return f"{hints.command('trigger', word)} {more}".rstrip()
-    wanted = OFTEN_TYPED.get(word.lower()) or _nearest(word, COMMANDS)
+    wanted = RENAMED.get(word) or OFTEN_TYPED.get(word.lower()) or _nearest(word, COMMANDS)
     if wanted is None:
         return None
     if wanted in (CARE, "--version"):

@@ -46,8 +46,11 @@ def adopt(old: Path, project: Path) -> Path:
     else:
         found = project_file.read(target)
         if found is None or found.project != str(old):
+            what = f"there are no runs of {old}"
+            if not old.exists():
+                what = f"there is nothing at {old}, and no runs of a project that was there"
             raise ConfigError(
-                f"there are no runs of {old} in {target.parent}",
+                f"{what} in {target.parent}",
                 hint=f"{hints.command('info')}    (shows where the runs of this project are)",
             )
     project_file.write(target, project, name)
@@ -74,7 +77,9 @@ def _refuse_others(old: Path, source: Path, project: Path, target: Path) -> None
     if source != target and found is not None and found.is_of_folder(project):
         return
     if naming.project_name() is None and is_project(old):
-        to_name = f"if both are releases of one, set {naming.NAME_VARIABLE} to its name, then adopt"
+        to_name = (
+            f"if both are releases of one, set {naming.NAME_VARIABLE} to its name, then import"
+        )
         raise ConfigError(
             f"{old} is still a project: its runs are its own, and stay with it",
             hint=None if source == target else to_name,
@@ -88,5 +93,5 @@ def _refuse_held(store: Store) -> None:
         if isinstance(run, RunView) and run.held:
             raise Busy(
                 f"run {run.run_id} is executing, in a process that began before the move",
-                hint="wait for its end, and adopt then",
+                hint="wait for its end, and import then",
             )

@@ -75,7 +75,7 @@ def _refuse_unnamed_runs(project: Path, name: str) -> None:
         raise ConfigError(
             f"the runs that this project had before it was named {name} are filed under its path, "
             f"in {unnamed}",
-            hint=f"{hints.command('adopt', project)}    (brings them along)",
+            hint=f"{hints.command('import', project)}    (brings them along)",
         )
 
 
@@ -102,7 +102,7 @@ def _refuse_runs_elsewhere(project: Path, data: Path) -> None:
         raise ConfigError(
             f"this project was moved here from {found.project}, and its runs are still filed "
             f"under that path, in {folder}",
-            hint=f"{hints.command('adopt', found.project)}    (brings them along)",
+            hint=f"{hints.command('import', found.project)}    (brings them along)",
         )
 
 
@@ -129,7 +129,7 @@ def _check_project(
         raise ConfigError(
             f"the runs in {folder} belong to the project {found.name or found.project}, not to "
             f"{name or project}",
-            hint=f"{hints.command('adopt', found.project)}    (if that project is now this one)",
+            hint=f"{hints.command('import', found.project)}    (if that project is now this one)",
         )
     if found is not None and is_another_project(Path(found.project), project):
         raise ConfigError(

@@ -35,6 +35,7 @@ JOB = """
         (("lsit",), "durably list"),
         (("inspct", "@last"), "durably inspect ..."),
         (("rm", "@last"), "durably help care"),
+        (("adopt", "/srv/old"), "durably import ..."),
     ],
 )
 def test_an_unknown_command_is_answered_with_the_one_that_does_it(

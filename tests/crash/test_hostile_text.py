@@ -153,7 +153,7 @@ POSITIONS = (
     *("trigger work --idempotency-key={}", "trigger work --concurrency-key={}"),
     *("trigger work --label=x={}", "trigger work --label={}=x", "trigger work -p {}=x"),
     *("trigger work --input={}", "trigger work --{}=1", "trigger work -i @{}"),
-    *("inspect @last --html ../missing/{}", "export @last -o ../missing/{}", "adopt {}", "{}"),
+    *("inspect @last --html ../missing/{}", "export @last -o ../missing/{}", "{}"),
     *("list --{}", "list --status={}", "list -n {}", "list {}", "prune --older-than={}"),
 )
 ASTRAY = (
@@ -307,7 +307,7 @@ def test_names_of_files_and_folders_are_shown_as_text(
     commands = (
         *("trigger hostile -i []", "trigger nothing", "jobs", "info", "list --job none"),
         *("inspect @last", "export @last -o {}/bundle", "export @last -o {}/bundle"),
-        *("import {}/bundle", "import {}/new", "init {}/new", "init {}/new", "adopt {}/nowhere"),
+        *("import {}/bundle", "import {}/new", "init {}/new", "init {}/new"),
         *("-C {} list", "inspect 12345678"),
     )
     for way in (screens.pipe, screens.terminal):

@@ -40,7 +40,7 @@ def _a_file_is_no_bundle(stage: Stage) -> None:
 
 
 COMMANDS = (
-    *("adopt", "delete", "export", "help", "import", "info", "init", "inspect", "jobs", "list"),
+    *("delete", "export", "help", "import", "info", "init", "inspect", "jobs", "list"),
     *("logs", "prune", "repair", "resume", "trigger", "verify"),
 )
 
@@ -197,11 +197,11 @@ STORIES: dict[str, Sequence[str | Act]] = {
         "durably init",
         "durably init new",
         "durably -C new trigger hello --times 1",
-        "durably adopt <folder>/project",
+        "durably import <folder>/project",
         "durably trigger work -q",
         _the_project_is_moved,
         "durably list -n 1",
-        "durably adopt <folder>/project",
+        "durably import <folder>/project",
         "durably list -n 1",
     ),
     "care": (

@@ -30,7 +30,7 @@ def test_no_other_expectations_are_stored() -> None:
 def test_every_command_is_called_and_every_exit_code_met() -> None:
     printed = "".join(expectation(story).read_text("utf-8") for story in STORIES)
     usage = expectation("usage").read_text("utf-8").partition("$ durably --help\n")[2]
-    listed = usage.partition("Commands:\n")[2].partition("[exit 0]")[0]
+    listed = usage.partition("Run:\n")[2].partition("[exit 0]")[0]
     assert set(re.findall(r"^  (\w+)  ", listed, re.MULTILINE)) == set(COMMANDS)
     assert set(re.findall(r"^\$ durably (\w+)(?! --help)\b", printed, re.MULTILINE)) >= set(
         COMMANDS

@@ -5,25 +5,35 @@ The table has what `durably --help` says of them: that imports none.
 
 from __future__ import annotations
 
-COMMANDS = {
-    "trigger": "Run a job, and print its output as JSON.",
-    "resume": "Go on with a run where it was.",
-    "verify": "Check journals, keys, locks and leftovers.",
-    "repair": "Cut off what is damaged of a journal.",
-    "delete": "Remove runs for good.",
-    "prune": "Remove old runs for good.",
-    "export": "Write a run into one file, to look at it elsewhere.",
-    "import": "Bring a run in that was exported elsewhere.",
-    "list": "List runs, newest first.",
-    "inspect": "Show a run's whole story.",
-    "logs": "Print the lines a run has logged.",
-    "jobs": "Show the project's jobs, or one job's input.",
-    "init": "Make a project: a folder with a job that works.",
-    "info": "Show every setting and folder, and where each comes from.",
-    "adopt": "Bring the runs along of a project that was moved or named.",
-    "help": "Explain a topic.",
+GROUPS = {
+    "Run": {
+        "trigger": "Run a job: its fields are flags, its output is JSON.",
+        "resume": "Go on with a run where it was, after a failure or a crash.",
+    },
+    "Look": {
+        "list": "List runs, newest first.",
+        "inspect": "Show a run's whole story.",
+        "logs": "Print the lines a run has logged.",
+        "jobs": "Show the project's jobs, or what one takes.",
+    },
+    "Project": {
+        "init": "Make a project: a job that works, and its test.",
+        "info": "Show every setting and folder, and where each comes from.",
+        "help": "Explain a topic, such as jobs, steps, testing or deploying.",
+    },
+    "Keep": {
+        "verify": "Check journals, keys, locks and leftovers.",
+        "repair": "Cut off what is damaged of a journal, and keep the original.",
+        "prune": "Remove old runs for good.",
+        "delete": "Remove the runs that are named for good.",
+        "export": "Write a run into one file, to look at it elsewhere.",
+        "import": "Bring in a run that was exported, or those of a moved project.",
+    },
 }
-"""What each does, in the order of the list; its file has its name."""
+"""What each does, by what it is for, in the order in which they are needed."""
+
+COMMANDS = {name: line for group in GROUPS.values() for name, line in group.items()}
+"""The same without the groups. The file of a command has its name."""
 
 _FILES = {"list": "list_", "import": "import_"}
 """Where that is a word of Python's."""

@@ -37,7 +37,7 @@ def delete(
     free_keys: FreeKeys = False,
     yes: Yes = False,
 ) -> int:
-    """Remove runs for good.
+    """Remove the runs that are named for good.
 
     On a terminal it shows them and asks; in a pipe it does neither.
 

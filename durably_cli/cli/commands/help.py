@@ -17,7 +17,7 @@ def help_(
         str | None, typer.Argument(metavar="TOPIC", autocompletion=complete_topics)
     ] = None,
 ) -> int:
-    """Explain a topic.
+    """Explain a topic, such as jobs, steps, testing or deploying.
 
     Topics: steps, input, exit-codes, journal, durability, performance, care, cron,
     environment, modules, agents.

@@ -1,4 +1,4 @@
-"""`durably import`: bring a run in that was exported elsewhere."""
+"""`durably import`: bring in a run that was exported, or the runs of a project that was moved."""
 
 from __future__ import annotations
 
@@ -11,34 +11,49 @@ from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import say, say_damage
 from durably_cli.engines.local.import_ import import_bundle
 from durably_cli.engines.local.view import is_imported
-from durably_cli.project import stores
+from durably_cli.project import adoption, stores
 from durably_cli.system.ids import short
 
 
 @as_command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[
-        Path, typer.Argument(help="What export has written.", metavar="FILE", dir_okay=False)
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="What export has written; or the folder where the project was before, whether it "
+            "is still there or not.",
+            metavar="FILE|OLD_DIR",
+        ),
     ],
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Make it one of this project's own, to be resumed here.")
+        bool,
+        typer.Option(
+            "--adopt", help="Make the run of a FILE one of this project's own, to be resumed here."
+        ),
     ] = False,
 ) -> int:
-    """Bring a run in that was exported elsewhere.
+    """Bring in a run that was exported, or those of a moved project.
 
-    It can be looked at like any other; it is read-only unless it is adopted.
+    A run of a FILE can be looked at like any other; it is read-only unless it is adopted.
+
+    The runs of OLD_DIR move here with their keys: that folder was moved here, or this project has
+    got a DURABLY_NAME, or has no longer one.
 
     \b
     Examples:
       durably import run.tar.gz
       durably import run.tar.gz --adopt
+      durably import /home/ann/old-place/billing
+      DURABLY_NAME=billing durably import /srv/billing/releases/1
     """
-    return run_import(project_of(context), file, adopt=adopt)
+    project = project_of(context)
+    if source.exists() and not source.is_dir():
+        return _import_run(project, source, adopt=adopt)
+    return _import_project(project, source)
 
 
-def run_import(project: Path, source: Path, *, adopt: bool) -> int:
-    """`durably import`; the exit code."""
+def _import_run(project: Path, source: Path, *, adopt: bool) -> int:
     store = stores.open_store(project, to_write=True)
     with open(source, "rb") as file:
         contents, was_here, damage = import_bundle(file, store, adopt=adopt)
@@ -48,4 +63,10 @@ def run_import(project: Path, source: Path, *, adopt: bool) -> int:
     may = "it is read-only" if read_only else "it is this project's own, and can be resumed"
     say(f"run {short(contents.run)} of {contents.job} {what}; {may}")
     say_damage(damage)
+    return 0
+
+
+def _import_project(project: Path, old: Path) -> int:
+    folder = adoption.adopt(old.absolute(), project)
+    say(f"the runs of {old} are now in {folder}")
     return 0

@@ -19,7 +19,7 @@ def init(
         Path, typer.Argument(help="Where; here by default.", metavar="DIR", file_okay=False)
     ] = Path("."),
 ) -> int:
-    """Make a project: a folder with a job that works.
+    """Make a project: a job that works, and its test.
 
     What is there already is left alone.
 

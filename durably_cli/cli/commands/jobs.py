@@ -40,7 +40,7 @@ def jobs(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Show the project's jobs, or one job's input.
+    """Show the project's jobs, or what one takes.
 
     In a pipe a job is a line of tab-separated cells: name, status of its last run, when that was
     made, its id, what the job does. `--json` has the JSON Schemas of input and output.

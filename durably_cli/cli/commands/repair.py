@@ -27,7 +27,7 @@ def repair_(
     run: OneRun,
     yes: Yes = False,
 ) -> int:
-    """Cut off what is damaged of a journal.
+    """Cut off what is damaged of a journal, and keep the original.
 
     It shows what is kept and what is dropped, and asks. The original is kept beside the journal,
     and the journal says that it was repaired, by whom, and what was dropped.

@@ -28,7 +28,7 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
-    """Go on with a run where it was.
+    """Go on with a run where it was, after a failure or a crash.
 
     Finished steps are replayed, the rest is executed. The output of a run that has completed is
     printed again. `durably help steps` says which failures are replayed.

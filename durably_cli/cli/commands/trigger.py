@@ -82,7 +82,7 @@ def trigger(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
-    """Run a job, and print its output as JSON.
+    """Run a job: its fields are flags, its output is JSON.
 
     Every field of the job's input is a flag as well: `durably trigger JOB --help` shows them.
 

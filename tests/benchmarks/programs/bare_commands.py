@@ -29,7 +29,7 @@ def add(name: str) -> None:
 
 for each in (
     *("trigger", "resume", "verify", "repair", "delete", "prune", "export", "import"),
-    *("list", "inspect", "logs", "jobs", "init", "info", "adopt", "help"),
+    *("list", "inspect", "logs", "jobs", "init", "info", "help"),
 ):
     add(each)
 

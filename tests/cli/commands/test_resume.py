@@ -307,11 +307,11 @@ def test_a_moved_project_is_told_so_and_its_runs_are_adopted(
         result = stubborn.run(*command, expect=78)
         assert f"durably adopt {old}" in result.err
         assert "rm " not in result.err
-    stubborn.run("adopt", str(old))
+    stubborn.run("import", str(old))
     assert len(stubborn.runs()) == 1
     mend(stubborn)
     stubborn.run("resume", "@last")
-    assert "no runs of" in stubborn.run("adopt", "/nowhere", expect=78).err
+    assert "no runs of" in stubborn.run("import", "/nowhere", expect=78).err
 
 
 def test_no_project_is_a_clear_error(tmp_path: Path, project: Project) -> None:

@@ -87,7 +87,7 @@ def test_a_resume_after_a_move_goes_on_in_the_project_as_it_is_now(where: Projec
     where.run("trigger", "where", env=where.env | {"FAIL": "1"}, expect=1)
     moved = where.root.with_name("moved")
     where.root.rename(moved)
-    where.run("adopt", str(where.root), cwd=moved)
+    where.run("import", str(where.root), cwd=moved)
     found = where.run("resume", "@last", cwd=moved)
     assert json.loads(found.out)[2] == str(moved)
     assert f"the last attempt ran in {where.root}, this one runs in {moved}" in found.err
@@ -152,7 +152,7 @@ def test_a_folder_inside_of_a_project_moves_with_it(where: Project, there: bool)
     triggered_from(where, inner, FAIL="1")
     moved = where.root.with_name("moved")
     where.root.rename(moved)
-    where.run("adopt", str(where.root), cwd=moved)
+    where.run("import", str(where.root), cwd=moved)
     if not there:
         (moved / "inner").rmdir()
     found = where.run("resume", "@last", cwd=moved)
@@ -369,7 +369,7 @@ def test_a_command_in_a_folder_that_is_gone_can_name_its_project(
         "-C {project} export @last -o run.tar.gz",
         "-C {project} inspect @last --html run.html",
         "-C {project} import run.tar.gz",
-        "-C {project} adopt old",
+        "-C {project} import old",
         "init",
         "init new",
     ],
