@@ -8,7 +8,9 @@ import this package too, and pay for none of it.
 
 from __future__ import annotations
 
-from durably_cli.version import __version__
+import sys
+
+from durably_cli.version import NOT_ON_WINDOWS, __version__
 
 # Not that of typing, which `python -m durably_cli` would take from the folder it is in.
 TYPE_CHECKING = False
@@ -48,6 +50,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if sys.platform == "win32":
+        raise ImportError(NOT_ON_WINDOWS)
     from importlib import import_module
 
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)

@@ -6,10 +6,14 @@ import os
 import sys
 
 from durably_cli.system import garbage
+from durably_cli.version import NOT_ON_WINDOWS
 
 
 def main() -> None:
     """Run the command line, and leave."""
+    if sys.platform == "win32":
+        sys.stderr.write(f"durably: {NOT_ON_WINDOWS}\n")
+        sys.exit(78)
     try:
         garbage.collect_rarely()
         from durably_cli import cli  # not before, for it imports Typer

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import durably
+import pytest
 
 import durably_cli
 
@@ -21,6 +22,20 @@ def test_it_has_the_names_of_durably_cli_and_no_others() -> None:
 
 def test_it_is_typed() -> None:
     assert Path(durably.__file__).with_name("py.typed").exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [("from durably_cli.__main__ import main; main()", 78), ("from durably import Step", 1)],
+)
+def test_on_windows_it_says_where_it_runs(program: str, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.platform = 'win32'; {program}"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code
+    assert "on Windows use it in WSL" in done.stderr.splitlines()[-1]
 
 
 def test_to_import_it_loads_nothing_but_the_version() -> None:

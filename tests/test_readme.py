@@ -10,9 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from durably_cli import errors
+from durably_cli.cli.help import page
 from tests.conftest import Project
-from tests.harness.examples import README, Examples, block, blocks, shell_lines
+from tests.harness.examples import README, REPOSITORY, Examples, block, blocks, shell_lines
 from tests.harness.make_picture import PICTURE, make
 from tests.harness.pasting import without_data
 from tests.jobs.test_import_invoices import MENDED, MISTAKE
@@ -48,7 +51,7 @@ def test_the_job_is_killed_and_resumed_as_shown(project: Project) -> None:
 
 
 def test_a_job_is_tested_as_shown(project: Project) -> None:
-    job, _, test = blocks("python")
+    job, test = blocks("python")
     (project.root / "jobs" / "thumbnails.py").write_text(job.replace("sleep(1)", "sleep(0)"))
     (project.root / "test_jobs.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_jobs.py"]
@@ -89,7 +92,8 @@ def test_a_failed_run_is_mended_and_resumed_as_shown(project: Project) -> None:
 
 def test_every_command_does_what_it_says(project: Project) -> None:
     examples = Examples(project)
-    lines = [line for line in shell_lines(README) if not line.startswith("python3 -m venv")]
+    installs = ("python3 -m venv", "uvx")
+    lines = [line for line in shell_lines(README) if not line.startswith(installs)]
     assert len(lines) >= 4
     for line in lines:
         result = examples.run(line)
@@ -116,7 +120,7 @@ def test_every_exit_code_is_in_the_table() -> None:
         and issubclass(each, (errors.DurablyError, errors.Abort))
         and each is not errors.Interrupted
     }
-    rows = re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| ([\d, ]+) \|", page("exit-codes"), re.MULTILINE)
     told = {int(code) for row in rows for code in row.split(",")}
     assert codes <= told
     assert {128 + signum for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)} <= told
@@ -126,7 +130,43 @@ def test_every_command_and_option_that_is_named_exists(project: Project) -> None
     named = set(re.findall(r"`durably ([a-z]+)", README))
     assert len(named) > 8
     help_of_all = "".join(project.run(command, "--help").out for command in named)
-    of_jobs = {"--org-id", "--no-force", "--token"}
-    options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", README)) - of_jobs
+    of_others = {"--org-id", "--from"}
+    options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", README)) - of_others
     for option in options:
         assert option in help_of_all + project.run("--help").out, option
+
+
+def test_every_link_leads_somewhere() -> None:
+    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif not target.startswith("https://"):
+            assert (REPOSITORY / target).is_file(), target
+
+
+@pytest.mark.long
+def test_it_is_tried_and_installed_as_shown(project: Project, tmp_path: Path) -> None:
+    (tried,) = (line for line in shell_lines(README) if line.startswith("uvx"))
+    with_pip, with_uv = block("bash").replace("../durably", str(REPOSITORY)).splitlines()
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "pyproject.toml").write_text(
+        '[project]\nname = "own"\nversion = "1"\nrequires-python = ">=3.11"\n'
+    )
+    lines = [
+        f"{sys.executable} -m venv tools && tools/bin/pip install -q uv",
+        f"(cd {REPOSITORY} && {tried} --database {tmp_path}/users.db)",
+        f"cd own && {sys.executable} -m venv .venv && {with_pip}",
+        ".venv/bin/durably init",
+        f"{with_uv} && .venv/bin/durably trigger hello --times 1",
+    ]
+    done = subprocess.run(
+        ["bash", "-ec", "\n".join(lines)],
+        cwd=tmp_path,
+        env=project.env | {"PATH": f"{tmp_path}/tools/bin:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, '["1: hello world"]'), done

@@ -66,7 +66,7 @@ def test_bash_is_offered_commands_jobs_runs_flags_and_topics(shop: Project) -> N
         ("durably resume ", [run, "@last", "@failed"]),
         (f"durably inspect {run[:2]}", [run]),
         ("durably logs @f", ["@failed"]),
-        ("durably help c", ["care", "cron"]),
+        ("durably help c", ["cron", "care"]),
         ("durably trigger order --it", ["--item"]),
         ("durably trigger order --no-g", ["--no-gift"]),
         ("durably trigger sync-users --ite", []),

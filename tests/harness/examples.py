@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from durably_cli.cli.help import TOPICS, page
 from tests.conftest import BIN, Project, Result
 
 REPOSITORY = Path(__file__).parents[2]
@@ -41,6 +42,9 @@ class Examples:
         self.project = project
         shutil.copytree(REPOSITORY / "jobs", project.root / "jobs", dirs_exist_ok=True)
         project.job(_FRAGILE, "fragile")
+        for topic in TOPICS:
+            for path, text in files_of(page(topic)):
+                (project.root / path).write_text(text)
         (project.root / "org.json").write_text('{"id": "org_123"}')
         (project.root / "input.json").write_text('{"org_id": "org_123"}')
         tools = project.root.parent / "tools"
@@ -82,6 +86,14 @@ def blocks(language: str) -> list[str]:
 def block(language: str) -> str:
     """README's first block of this language."""
     return blocks(language)[0]
+
+
+def files_of(markdown: str) -> list[tuple[str, str]]:
+    """The Python blocks that begin with the path of a file, and those paths."""
+    return [
+        (path, text)
+        for text, path in re.findall(r"```python\n(# (\S+\.py)\n.*?)```", markdown, re.DOTALL)
+    ]
 
 
 def shell_lines(markdown: str) -> list[str]:

@@ -19,12 +19,12 @@ def help_(
 ) -> int:
     """Explain a topic, such as jobs, steps, testing or deploying.
 
-    Topics: steps, input, exit-codes, journal, durability, performance, care, cron,
-    environment, modules, agents.
+    Topics: jobs, steps, input, testing, deploying, cron, environment, modules,
+    exit-codes, journal, care, durability, performance, agents.
 
     \b
     Examples:
-      durably help cron
+      durably help steps
       durably help exit-codes
     """
     return run_help(topic)

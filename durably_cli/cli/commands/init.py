@@ -1,4 +1,4 @@
-"""`durably init`: a folder with a job that works, and that shows what durably is for."""
+"""`durably init`: a folder with a job that works and shows what durably is for, and its test."""
 
 from __future__ import annotations
 
@@ -57,6 +57,18 @@ def greet(name: str, n: int) -> str:
     return f"{n}: hello {name}"
 '''
 
+TEST = '''\
+"""A job is a function, and Step() a step in memory. Run this with `pytest`."""
+
+from durably import Step
+from jobs.hello import Greeting, hello
+
+
+def test_somebody_is_greeted() -> None:
+    assert hello(Step(), Greeting(name="Ann", times=1)) == ["1: hello Ann"]
+'''
+"""Beside the folder `jobs`, where plain pytest finds that too."""
+
 
 def run_init(folder: Path) -> int:
     """`durably init`; the exit code."""
@@ -68,6 +80,10 @@ def run_init(folder: Path) -> int:
     path.write_text(JOB, encoding="utf-8")
     path.with_name("__init__.py").touch()  # without it an installed package `jobs` comes first
     say(f"made {path}, a job to begin with")
+    test = folder / "test_hello.py"
+    if not test.exists():
+        test.write_text(TEST, encoding="utf-8")
+        say(f"made {test}, its test, for pytest")
     words = ("trigger", "hello", "--name", "Ann")
     is_here = folder == Path(".")
     if is_here:

@@ -12,8 +12,8 @@ from durably_cli.errors import NotFound
 _FOLDER = Path(__file__).parent
 
 TOPICS = (
-    *("steps", "input", "exit-codes", "journal", "durability", "performance", "care"),
-    *("cron", "environment", "modules", "agents"),
+    *("jobs", "steps", "input", "testing", "deploying", "cron", "environment", "modules"),
+    *("exit-codes", "journal", "care", "durability", "performance", "agents"),
 )
 
 

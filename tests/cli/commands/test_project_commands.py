@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from durably_cli.cli.help import TOPICS, page, title
@@ -20,6 +22,15 @@ def test_init_makes_a_project_that_works(project: Project, tmp_path: Path) -> No
     result = project.run("trigger", "hello", "--name", "Ann", "--times", "1")
     assert json.loads(result.out) == ["1: hello Ann"]
     assert project.run("trigger", "hello", "--times", "0", expect=65)
+
+
+def test_the_test_that_init_makes_runs_with_plain_pytest(project: Project, tmp_path: Path) -> None:
+    project.run("init", "first", cwd=tmp_path)
+    pytest_ = Path(sys.executable).with_name("pytest")
+    done = subprocess.run(
+        [pytest_, "-q", "-p", "no:cacheprovider"], cwd=tmp_path / "first", capture_output=True
+    )
+    assert (done.returncode, b"1 passed" in done.stdout) == (0, True), done.stdout
 
 
 def test_init_leaves_a_project_alone(project: Project) -> None:
@@ -66,7 +77,7 @@ def test_help_lists_its_topics_and_shows_each(project: Project) -> None:
         assert f"durably help {topic}" in listed
         assert project.run("help", topic).out == page(topic)
         assert title(topic) in on_a_terminal(project, "help", topic, columns=80)
-    assert "steps, input, exit-codes" in project.run("help", "nothing", expect=4).err
+    assert "jobs, steps, input, testing" in project.run("help", "nothing", expect=4).err
     for typed, wanted in (("exitcodes", "help exit-codes"), ("trigger", "trigger --help")):
         refused = project.run("help", typed, expect=4)
         assert without_data(hint_of(refused)) == f"durably {wanted}"
