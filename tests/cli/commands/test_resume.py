@@ -305,7 +305,7 @@ def test_a_moved_project_is_told_so_and_its_runs_are_adopted(
     old.rename(stubborn.root)
     for command in (("list",), ("trigger", "stubborn"), ("resume", "@last")):
         result = stubborn.run(*command, expect=78)
-        assert f"durably adopt {old}" in result.err
+        assert f"durably import {old}" in result.err
         assert "rm " not in result.err
     stubborn.run("import", str(old))
     assert len(stubborn.runs()) == 1
