@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -97,6 +98,19 @@ class Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words behind the command's name in the usage line."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """A section for the arguments, and one for each group of options (`rich_help_panel`)."""
+        sections = defaultdict[str, list[tuple[str, str]]](list)
+        for param in self.get_params(ctx):
+            line = param.get_help_record(ctx)
+            if line is not None:
+                is_argument = param.param_type_name == "argument"
+                group = getattr(param, "rich_help_panel", None) or "Options"
+                sections["Arguments" if is_argument else group].append(line)
+        for title, lines in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(lines)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """The options that a shell offers; the words of some are a job's."""

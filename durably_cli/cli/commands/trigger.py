@@ -18,6 +18,8 @@ from durably_cli.engines.request import OnConflict, Request
 from durably_cli.errors import UsageError
 from durably_cli.values.strict_json import printable
 
+_INPUT, _KEYS = "Input", "Keys and labels"
+
 
 @as_command(cls=TriggerCommand)
 def trigger(
@@ -32,6 +34,7 @@ def trigger(
             "--input",
             metavar="JSON|@FILE|-",
             help="The job's input: JSON, a file of it, or - for stdin. By default {}.",
+            rich_help_panel=_INPUT,
         ),
     ] = None,
     field: Annotated[
@@ -41,17 +44,23 @@ def trigger(
             "--param",
             metavar="KEY=TEXT|KEY:=JSON",
             help="One field of the input, laid over --input. May be repeated.",
+            rich_help_panel=_INPUT,
         ),
     ] = None,
     label: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="A label to find the run by. May be repeated."),
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="A label to find the run by. May be repeated.",
+            rich_help_panel=_KEYS,
+        ),
     ] = None,
     idempotency_key: Annotated[
         str | None,
         typer.Option(
             metavar="KEY",
             help="One key, one run: a second trigger ends as the first one's run ends.",
+            rich_help_panel=_KEYS,
         ),
     ] = None,
     no_wait: Annotated[
@@ -59,6 +68,7 @@ def trigger(
         typer.Option(
             "--no-wait",
             help="If another process executes the run of the idempotency key, leave it to that.",
+            rich_help_panel=_KEYS,
         ),
     ] = False,
     retry_failed: Annotated[
@@ -66,17 +76,23 @@ def trigger(
         typer.Option(
             "--retry-failed",
             help="If the run of the idempotency key has failed, resume it.",
+            rich_help_panel=_KEYS,
         ),
     ] = False,
     concurrency_key: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help="Runs that share a key never execute at the same time."),
+        typer.Option(
+            metavar="KEY",
+            help="Runs that share a key never execute at the same time.",
+            rich_help_panel=_KEYS,
+        ),
     ] = None,
     on_conflict: Annotated[
         OnConflict,
         typer.Option(
             help="If the concurrency key is taken: wait (exit 75 if another run waits already), "
-            "skip this trigger (exit 0) or fail (exit 75)."
+            "skip this trigger (exit 0) or fail (exit 75).",
+            rich_help_panel=_KEYS,
         ),
     ] = OnConflict.WAIT,
     quiet: Quiet = False,
