@@ -14,7 +14,7 @@ import pytest
 
 from durably_cli import errors
 from durably_cli.cli.help import page
-from tests.conftest import Project
+from tests.conftest import BIN, Project
 from tests.harness.examples import README, REPOSITORY, Examples, block, blocks, shell_lines
 from tests.harness.make_picture import PICTURE, make
 from tests.harness.pasting import without_data
@@ -53,10 +53,11 @@ def test_the_job_is_killed_and_resumed_as_shown(project: Project) -> None:
 def test_a_job_is_tested_as_shown(project: Project) -> None:
     job, test = blocks("python")
     (project.root / "jobs" / "thumbnails.py").write_text(job.replace("sleep(1)", "sleep(0)"))
-    (project.root / "test_jobs.py").write_text(test)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_jobs.py"]
-    env = project.env | {"PYTHONPATH": "."}
-    done = subprocess.run(command, cwd=project.root, env=env, capture_output=True, text=True)
+    (project.root / "test_thumbnails.py").write_text(test)
+    command = [BIN / "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, cwd=project.root, env=project.env, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout
 
 
