@@ -21,7 +21,7 @@ FAILURES = {
     "inspect @nobody": 2,
     "list --since never": 2,
     "list --status odd": 2,
-    "import /nothing": 74,
+    "import /nothing": 78,
     "import /dev/null": 65,
     "delete @last": 4,
     "help nothing": 4,

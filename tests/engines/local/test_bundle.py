@@ -214,7 +214,7 @@ def test_what_is_no_bundle_is_refused_and_makes_no_run(
 
 
 def test_a_file_that_does_not_exist_is_a_clear_error(there: Project) -> None:
-    assert "nothing.tar.gz" in there.run("import", "nothing.tar.gz", expect=74).err
+    assert "nothing.tar.gz" in there.run("import", "nothing.tar.gz", expect=78).err
 
 
 def test_a_full_disk_is_named_and_leaves_no_half_of_a_run(here: Project, there: Project) -> None:
