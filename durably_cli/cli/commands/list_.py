@@ -121,7 +121,8 @@ def run_list(
         return _watch(store, filters, count)
     fitting = _fitting(store, filters)
     limit = SCREENFUL if count is None else count
-    runs = islice(fitting, limit or None)
+    unmet = set(filters.jobs)
+    runs = _meeting(islice(fitting, limit or None), unmet)
     out = sys.stdout
     if as_json:
         document.suggest(hints.command("inspect", "RUN"), hints.command("jobs"))
@@ -133,7 +134,7 @@ def run_list(
 
         what = "no run fits" if any(filters) else "no runs"
         _say(visible(f"{what} in {store.root}{why_empty(store)}"))
-    for job in filters.jobs:
+    for job in sorted(unmet):
         _say_if_unknown(job, store, project)
     if count is None and next(fitting, None):
         out.flush()
@@ -162,6 +163,16 @@ def _candidates(store: Store, filters: Filters) -> Iterator[str]:
         labels=filters.labels,
         looking_at_many=_say_that_it_takes_a_while,
     )
+
+
+def _meeting(
+    runs: Iterator[RunView | Unreadable], jobs: set[str]
+) -> Iterator[RunView | Unreadable]:
+    """The same runs; a job that one of them is of is taken out of the jobs."""
+    for run in runs:
+        if isinstance(run, RunView):
+            jobs.discard(run.state.created.job)
+        yield run
 
 
 def _say_if_unknown(job: str, store: Store, project: Path) -> None:
