@@ -66,6 +66,12 @@ def _show(markdown: str) -> None:
         return
     from rich.console import Console  # only on a terminal
     from rich.markdown import Markdown
+    from rich.theme import Theme
 
-    console = Console()
-    console.print(Markdown(markdown), width=min(console.width, 100))
+    console = Console(theme=Theme(_ON_ANY_BACKGROUND))
+    page = Markdown(markdown, code_theme="ansi_dark")
+    console.print(page, width=min(console.width, 100))
+
+
+_ON_ANY_BACKGROUND = {"markdown.code": "bold cyan", "markdown.code_block": "cyan"}
+"""Rich's own styles paint a black box behind what is typed."""
