@@ -128,6 +128,17 @@ def read_labels(given: Sequence[str]) -> dict[str, str]:
     return labels
 
 
+def read_span(given: str, option: str) -> float:
+    """The seconds of a span such as 90, 0.5s, 30m, 2h or 1d. UsageError for what is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", given.strip())
+    try:
+        if found:
+            return timedelta(**{_UNITS[found[2] or "s"]: float(found[1])}).total_seconds()
+    except OverflowError:
+        pass
+    raise UsageError(f"{option} {given!r} is no span of time; it reads 30s, 5m, 2h or 1d") from None
+
+
 def read_moment(given: str, option: str) -> datetime:
     """The moment an option means: a span such as 45m, 12h, 2d or 1w, or an ISO date or time.
 

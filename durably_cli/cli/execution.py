@@ -31,8 +31,8 @@ from durably_cli.journal.state import Status
 from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import AnyJob, find_job
 from durably_cli.render.lines import Silent, Talk, not_read
-from durably_cli.render.rows import pretty_json, write_summary_json
-from durably_cli.render.words import visible, visible_json
+from durably_cli.render.rows import write_output, write_summary_json
+from durably_cli.render.words import visible
 from durably_cli.system import files, garbage, process, signals, terminals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
@@ -191,7 +191,7 @@ def _print_result(
             document.suggest(*next_of(view))
             write_summary_json(view, document.on(out), {"disposition": str(result.disposition)})
         elif not quiet:
-            _print_output(view, out, is_terminal=is_terminal)
+            write_output(view, out, is_terminal=is_terminal)
         out.flush()
 
 
@@ -210,12 +210,6 @@ def _talk(stream: TextIO, quiet: bool) -> Talk:
     from durably_cli.render.live import Live  # loads rich: only on a terminal
 
     return Live(stream)
-
-
-def _print_output(view: RunView, out: TextIO, *, is_terminal: bool) -> None:
-    output = view.output()
-    if output is not None:
-        out.write((pretty_json(output) if is_terminal else visible_json(output)) + "\n")
 
 
 def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> TriggerResult:

@@ -32,6 +32,7 @@ OFTEN_TYPED = {
         **dict.fromkeys(("--name", "--jobs", "-j"), "--job"),
     },
     "inspect": dict.fromkeys(("--watch", "-w"), "--follow"),
+    "wait": dict.fromkeys(("-t", "--time-limit", "--for", "--max-time"), "--timeout"),
     "logs": dict.fromkeys(("--tail", "--watch", "-t"), "--follow"),
 }
 """What people type, and the option that does it here, by commands."""

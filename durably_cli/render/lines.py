@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from durably_cli import hints
 from durably_cli.engines.local.execute import LiveRun
-from durably_cli.engines.local.resume import holder
+from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import (
     Event,

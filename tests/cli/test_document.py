@@ -88,6 +88,8 @@ def check(document: dict[str, Any], code: int) -> None:
         ("inspect @last --follow", 0, "run"),
         ("inspect ffff", 4, "no-such-run"),
         ("inspect @last --events", 2, "usage"),
+        ("wait @last", 0, "run"),
+        ("wait ffff", 4, "no-such-run"),
         ("logs ffff", 4, "no-such-run"),
         ("logs @last --step nope", 4, "no-such-step"),
         ("verify", 0, "findings"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -39,6 +40,17 @@ def follow(store: Store, run_id: str) -> Iterator[tuple[bytes, Event]]:
         if not held:
             return
         time.sleep(PAUSE_SECONDS)
+
+
+def is_let_go(store: Store, run_id: str, deadline: float = math.inf) -> bool:
+    """Wait until no process holds the run; False if one still does at this `time.monotonic()`."""
+    while True:
+        fd, held = _open(store, run_id)
+        os.close(fd)
+        left = deadline - time.monotonic()
+        if not held or left <= 0:
+            return not held
+        time.sleep(min(PAUSE_SECONDS, left))
 
 
 def ticks(pause: float = PAUSE_SECONDS) -> Iterator[None]:
