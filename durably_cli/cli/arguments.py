@@ -50,12 +50,7 @@ def laid_over(input: Json, flags: Mapping[str, Any]) -> Json:
 def _text_of(given: str) -> tuple[str, str]:
     """The JSON text that `--input` names, and the name to call it by in errors."""
     if given == "-":
-        if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError(
-                "--input - reads JSON from a pipe, and stdin is a terminal",
-                hint="give the JSON itself, --input '{...}', or a file, --input @FILE",
-            )
-        return _decoded(sys.stdin.buffer.read(), "stdin"), "stdin"
+        return _decoded(read_stdin(), "stdin"), "stdin"
     if given.startswith("@"):
         try:
             with open(given[1:], "rb") as file:
@@ -64,6 +59,16 @@ def _text_of(given: str) -> tuple[str, str]:
             refuse_without_folder(error)
             raise UsageError(f"--input {given}: {error.strerror}") from None
     return given, "--input"
+
+
+def read_stdin() -> bytes:
+    """What `--input -` reads. UsageError if that is a terminal."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(
+            "--input - reads JSON from a pipe, and stdin is a terminal",
+            hint="give the JSON itself, --input '{...}', or a file, --input @FILE",
+        )
+    return sys.stdin.buffer.read()
 
 
 def _decoded(data: bytes, name: str) -> str:

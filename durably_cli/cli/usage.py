@@ -21,6 +21,7 @@ OFTEN_TYPED = {
         **dict.fromkeys(("--lock", "--mutex", "--concurrency"), "--concurrency-key"),
         **dict.fromkeys(("--tag", "--tags", "--labels", "-l"), "--label"),
         **dict.fromkeys(("--retry", "--rerun"), "--retry-failed"),
+        **dict.fromkeys(("--background", "--bg", "--async", "--daemon"), "--detach"),
     },
     "list": {
         **{f"--{status}": f"--status {status}" for status in Status},
