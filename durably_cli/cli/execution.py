@@ -25,7 +25,7 @@ from durably_cli.engines.local.trigger import trigger
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.local.working_folder import enter_for
 from durably_cli.engines.request import Disposition, Request
-from durably_cli.errors import Abort, DurablyError, Interrupted, NotFound
+from durably_cli.errors import Abort, Busy, DurablyError, Interrupted, NotFound
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.masking import NO_SECRETS
 from durably_cli.journal.state import Status
@@ -178,7 +178,7 @@ def _execute(
             code = say_outcome(view, result, outcome, talk, go_on)
             if code:
                 note_failure(view, code, go_on)
-            if code and quiet and printed:
+            if quiet and printed and code not in (0, Busy.exit_code):
                 from durably_cli.render.report import report  # only after a failure
 
                 mask = (presenter.run.secrets if presenter.run else NO_SECRETS).mask
