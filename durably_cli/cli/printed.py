@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from durably_cli.engines.local.execute import BoundHandler
 from durably_cli.engines.local.resume import Runnable
 from durably_cli.engines.local.store import Store
-from durably_cli.errors import DurablyError, StepError
+from durably_cli.errors import Abort, DurablyError, StepError
 from durably_cli.journal.events import LogWritten
 from durably_cli.steps.step import Step
 from durably_cli.system import clock, files
@@ -75,7 +75,7 @@ class _Lines:
         self._at, self._rest = 0, b""
 
     def follow(self, done: Event) -> None:
-        with suppress(StepError, DurablyError, OSError):  # nothing can be logged any more
+        with suppress(Abort, StepError, DurablyError, OSError):  # nothing can be logged any more
             while not done.wait(_PAUSE_SECONDS):
                 self._log_new()
             self._log_new()
@@ -95,5 +95,4 @@ class _Lines:
     def _log(self, line: bytes) -> None:
         """Past the standard logging, which may print it, and so for ever."""
         text = line.decode("utf-8", "replace").rstrip("\r")[:_LONGEST_LINE]
-        event = LogWritten("info", text, clock.now(), self._step.running, {})
-        self._step.emit(self._step.masked(event))
+        self._step.emit(LogWritten("info", text, clock.now(), self._step.running, {}))

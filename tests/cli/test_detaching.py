@@ -53,7 +53,8 @@ def test_the_run_is_there_when_its_id_is_and_goes_on_in_a_session_of_its_own(
     worked.wait_for_effects()
     assert worked.effects == ["True None"]
     again = worked.run("trigger", "work", "--detach", *args, input='{"n": 7}', env=env)
-    assert again.out == started.out, "the run of the key is executed by the other process"
+    assert again.out == started.out
+    assert "another process holds it" in again.err, "and no second one waits in the background"
     (worked.root / "end").touch()
     assert worked.run("wait", run_id).out == "7\n"
     logged = [line.split("\t")[3] for line in worked.run("logs", run_id).out.splitlines()]
