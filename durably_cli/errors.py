@@ -12,6 +12,7 @@ DurablyError                     shown as "what happened" and "what to type next
 ├── Forbidden              77    permission, or a file that is not yours
 ├── ConfigError            78    no project, a moved one, a bad setting
 │   └── JobModuleError           ... a job module that does not import
+├── TimedOut              124    it was not over within the time that was given
 └── RunFailed               1    asked for the output of a run that has none
 
 StepError                        a step was used wrongly; fails the run like any exception
@@ -145,6 +146,13 @@ class JobModuleError(ConfigError):
     def __init__(self, path: str, what: str, reason: str, *, hint: str | None = None) -> None:
         super().__init__(what, hint=hint)
         self.path, self.reason = path, reason
+
+
+class TimedOut(DurablyError):
+    """What was waited for was not over within the time that was given."""
+
+    exit_code = 124
+    code = "timed-out"
 
 
 class RunFailed(DurablyError):

@@ -402,8 +402,8 @@ VALUE = "\N{REPLACEMENT CHARACTER}"
 """What stands for a value in a text."""
 
 COMMANDS = (
-    "trigger resume list inspect logs jobs init info help verify repair delete prune export "
-    f"import -C {VALUE}"
+    "trigger resume wait list inspect logs jobs init info help verify repair delete prune "
+    f"export import -C {VALUE}"
 )
 WRITTEN = re.compile(
     rf"(?<!from )\bdurably ({'|'.join(COMMANDS.split())})(?![a-z])|-m durably_cli \S"

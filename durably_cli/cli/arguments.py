@@ -50,12 +50,7 @@ def laid_over(input: Json, flags: Mapping[str, Any]) -> Json:
 def _text_of(given: str) -> tuple[str, str]:
     """The JSON text that `--input` names, and the name to call it by in errors."""
     if given == "-":
-        if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError(
-                "--input - reads JSON from a pipe, and stdin is a terminal",
-                hint="give the JSON itself, --input '{...}', or a file, --input @FILE",
-            )
-        return _decoded(sys.stdin.buffer.read(), "stdin"), "stdin"
+        return _decoded(read_stdin(), "stdin"), "stdin"
     if given.startswith("@"):
         try:
             with open(given[1:], "rb") as file:
@@ -64,6 +59,16 @@ def _text_of(given: str) -> tuple[str, str]:
             refuse_without_folder(error)
             raise UsageError(f"--input {given}: {error.strerror}") from None
     return given, "--input"
+
+
+def read_stdin() -> bytes:
+    """What `--input -` reads. UsageError if that is a terminal."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(
+            "--input - reads JSON from a pipe, and stdin is a terminal",
+            hint="give the JSON itself, --input '{...}', or a file, --input @FILE",
+        )
+    return sys.stdin.buffer.read()
 
 
 def _decoded(data: bytes, name: str) -> str:
@@ -126,6 +131,17 @@ def read_labels(given: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"{label!r} is no label; it reads key=value")
         labels[argument_text(name)] = argument_text(value)
     return labels
+
+
+def read_span(given: str, option: str) -> float:
+    """The seconds of a span such as 90, 0.5s, 30m, 2h or 1d. UsageError for what is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", given.strip())
+    try:
+        if found:
+            return timedelta(**{_UNITS[found[2] or "s"]: float(found[1])}).total_seconds()
+    except OverflowError:
+        pass
+    raise UsageError(f"{option} {given!r} is no span of time; it reads 30s, 5m, 2h or 1d") from None
 
 
 def read_moment(given: str, option: str) -> datetime:

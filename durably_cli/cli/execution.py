@@ -8,71 +8,103 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, NamedTuple, TextIO
 
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.next_commands import next_of
 from durably_cli.cli.outcome import failed_before, note_failure, say_outcome
+from durably_cli.cli.printed import LoggedJob, spool
 from durably_cli.cli.streams import Streams, redirected
 from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.outcome import outcome_of
-from durably_cli.engines.local.resume import TriggerResult, resume
+from durably_cli.engines.local.resume import Runnable, TriggerResult, resume
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import trigger
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.local.working_folder import enter_for
 from durably_cli.engines.request import Disposition, Request
-from durably_cli.errors import Abort, DurablyError, Interrupted, NotFound
+from durably_cli.errors import Abort, Busy, DurablyError, Interrupted, NotFound
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.masking import NO_SECRETS
 from durably_cli.journal.state import Status
 from durably_cli.project import known_jobs, stores
-from durably_cli.project.discovery import AnyJob, find_job
+from durably_cli.project.discovery import find_job
 from durably_cli.render.lines import Silent, Talk, not_read
-from durably_cli.render.rows import pretty_json, write_summary_json
-from durably_cli.render.words import visible, visible_json
-from durably_cli.system import files, garbage, process, signals, terminals
+from durably_cli.render.rows import write_output, write_summary_json
+from durably_cli.render.words import visible
+from durably_cli.system import garbage, process, signals, terminals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
+
+
+class Detached(NamedTuple):
+    """What is asked of a process that was detached: to say which run there is.
+
+    It prints the id of a run in place of its output, if nobody was to wait for that.
+    """
+
+    report: Callable[[str], None]
+    prints_id: bool
 
 
 class Presenter:
     """Passes on to Talk what an observer sees, and remembers the run that is executed."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: Talk, detached: Detached | None, printed: BinaryIO | None) -> None:
         self.run: LiveRun | None = None
         self.recorded, self.replayed = talk.recorded, talk.replayed
-        self.waits_for_run, self.waits_for_key = talk.waits_for_run, talk.waits_for_key
+        self.waits_for_key = talk.waits_for_key
         self.passes_over = talk.passes_over
-        self._talk = talk
+        self._talk, self._detached, self._printed = talk, detached, printed
 
     def owns(self, run: LiveRun) -> None:
         """This process owns the run from now on."""
         self.run = run
         document.about(run.run_id)
         self._talk.owns(run)
+        self._report(run.run_id)
+
+    def waits_for_run(self, view: RunView) -> None:
+        """Another process executes the run."""
+        self._talk.waits_for_run(view)
+        self._report(view.run_id)
+
+    def _report(self, run_id: str) -> None:
+        if self._detached is not None:
+            self._detached.report(run_id)
+            if self._detached.prints_id:
+                self._talk.hush()
 
     def enters(self, created: RunCreated, project: Path) -> None:
         """Go to the folder of a run; if it is another one than it was, that is said."""
         enter_for(created, project, self._talk.say)
 
-    def loads(self, project: Path, name: str) -> AnyJob:
+    def loads(self, project: Path, name: str) -> Runnable:
         """The job, imported; what is to be said of that is said."""
         job = find_job(project, name, self._talk.say)
         garbage.collect_as_usual()
         signals.shield_forks()  # now that the job's modules have registered what they do there
         known_jobs.remember_jobs(project, [job])
-        return job
+        if self._detached is None or self._printed is None:
+            return job
+        return LoggedJob(job, self._printed)
 
 
-def trigger_job(project: Path, request: Request, *, quiet: bool, as_json: bool) -> int:
+def trigger_job(
+    project: Path,
+    request: Request,
+    *,
+    quiet: bool,
+    as_json: bool,
+    detached: Detached | None = None,
+) -> int:
     """Make a run as the request says, and execute it; the exit code."""
     store = stores.open_store(project, to_write=True, say=None if quiet else _say)
 
     def act(presenter: Presenter) -> TriggerResult:
-        def load(created: RunCreated | None) -> AnyJob:
+        def load(created: RunCreated | None) -> Runnable:
             if created is None:
                 os.chdir(project)
             else:
@@ -81,7 +113,7 @@ def trigger_job(project: Path, request: Request, *, quiet: bool, as_json: bool) 
 
         return trigger(store, request, load, presenter)
 
-    return _execute(store, act, quiet=quiet, as_json=as_json)
+    return _execute(store, act, quiet=quiet, as_json=as_json, detached=detached)
 
 
 def _say(text: str) -> None:
@@ -94,7 +126,7 @@ def resume_run(project: Path, run: str, redo: list[str], *, quiet: bool, as_json
     run_id = find_run(store, run)
 
     def act(presenter: Presenter) -> TriggerResult:
-        def load(created: RunCreated) -> AnyJob:
+        def load(created: RunCreated) -> Runnable:
             presenter.enters(created, project)
             return _job_of(run_id, project, created.job, presenter)
 
@@ -103,7 +135,7 @@ def resume_run(project: Path, run: str, redo: list[str], *, quiet: bool, as_json
     return _execute(store, act, quiet=quiet, as_json=as_json)
 
 
-def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> AnyJob:
+def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> Runnable:
     try:
         return presenter.loads(project, name)
     except NotFound as error:
@@ -117,33 +149,43 @@ def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> AnyJ
 
 
 def _execute(
-    store: Store, act: Callable[[Presenter], TriggerResult], *, quiet: bool, as_json: bool
+    store: Store,
+    act: Callable[[Presenter], TriggerResult],
+    *,
+    quiet: bool,
+    as_json: bool,
+    detached: Detached | None = None,
 ) -> int:
     """Execute a run as `act` finds it, and print what came of it; the exit code."""
     is_terminal = sys.stdout.isatty()
     document.load_writers()
     with ExitStack() as stack:
-        spool = stack.enter_context(_spool(store)) if quiet else None
-        streams = stack.enter_context(redirected(spool))
+        printed = stack.enter_context(spool(store)) if quiet or detached else None
+        streams = stack.enter_context(redirected(printed))
         talk = _talk(streams.stderr, quiet)
-        presenter = Presenter(talk)
+        presenter = Presenter(talk, detached, printed)
         result = _acted(act, presenter, talk, store, streams, quiet=quiet)
         with result.view(store) as view:
-            _print_result(view, result, streams.stdout, is_terminal, quiet=quiet, as_json=as_json)
+            if detached and detached.prints_id and not as_json and not quiet:
+                _print_id(result, streams.stdout)
+            else:
+                _print_result(
+                    view, result, streams.stdout, is_terminal, quiet=quiet, as_json=as_json
+                )
             is_done = view.status is Status.COMPLETED
             go_on = "" if is_done else hints.command("resume", short(view.run_id))
             outcome = outcome_of(presenter.run, view) if presenter.run else None
             code = say_outcome(view, result, outcome, talk, go_on)
             if code:
                 note_failure(view, code, go_on)
-            if code and spool:
+            if quiet and printed and code not in (0, Busy.exit_code):
                 from durably_cli.render.report import report  # only after a failure
 
                 mask = (presenter.run.secrets if presenter.run else NO_SECRETS).mask
                 before = "" if result.executed else failed_before(view)
                 run = presenter.run
                 unread = not_read(run.state.created.job, run.unread) if run else []
-                text = report(view, spool, go_on, mask, failed_before=before, not_read=unread)
+                text = report(view, printed, go_on, mask, failed_before=before, not_read=unread)
                 streams.stderr.write(text)
             return code
 
@@ -191,15 +233,14 @@ def _print_result(
             document.suggest(*next_of(view))
             write_summary_json(view, document.on(out), {"disposition": str(result.disposition)})
         elif not quiet:
-            _print_output(view, out, is_terminal=is_terminal)
+            write_output(view, out, is_terminal=is_terminal)
         out.flush()
 
 
-def _spool(store: Store) -> BinaryIO:
-    """A file without a name for what the job prints, which is looked at only if it fails."""
-    fd, path = files.create(store.temporary, "printed")
-    os.unlink(path)
-    return open(fd, "w+b")
+def _print_id(result: TriggerResult, out: TextIO) -> None:
+    if result.disposition is not Disposition.COALESCED:
+        out.write(f"{result.run_id}\n")
+        out.flush()
 
 
 def _talk(stream: TextIO, quiet: bool) -> Talk:
@@ -210,12 +251,6 @@ def _talk(stream: TextIO, quiet: bool) -> Talk:
     from durably_cli.render.live import Live  # loads rich: only on a terminal
 
     return Live(stream)
-
-
-def _print_output(view: RunView, out: TextIO, *, is_terminal: bool) -> None:
-    output = view.output()
-    if output is not None:
-        out.write((pretty_json(output) if is_terminal else visible_json(output)) + "\n")
 
 
 def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> TriggerResult:

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.streams import flush_all
-from durably_cli.errors import Abort, DurablyError, Forbidden, JournalError
+from durably_cli.errors import Abort, Busy, DurablyError, Forbidden, JournalError
 from durably_cli.render.words import visible_lines
 
 
@@ -40,13 +41,15 @@ def end_as(act: Callable[[], int]) -> NoReturn:
 def _fail(what: str, hint: str | None, code: int, name: str) -> NoReturn:
     """Say on stderr what happened and what to type next, and to a program in its document.
 
-    The one place that reports an error.
+    The one place that reports an error. What only has to be tried later is no news in a mail.
     """
+    is_silent = code == Busy.exit_code and hints.is_read_elsewhere()
     lines = [f"durably: {visible_lines(what)}"]
     if hint:
         lines.append(f"try: {visible_lines(hint)}")
     try:
-        print("\n".join(lines), file=sys.stderr, flush=True)
+        if not is_silent:
+            print("\n".join(lines), file=sys.stderr, flush=True)
     except (OSError, ValueError):  # nobody listens any more
         pass
     try:

@@ -14,6 +14,7 @@ def next_of(view: RunView) -> list[str]:
     if view.damage or view.status is Status.UNREADABLE:
         return [hints.command("verify", run), hints.command("help", "care")]
     if view.held:
-        return [hints.command("inspect", run, "--follow"), hints.command("logs", run, "--follow")]
+        watch = (("wait", run), ("inspect", run, "--follow"), ("logs", run, "--follow"))
+        return [hints.command(*words) for words in watch]
     look = [hints.command("inspect", run), hints.command("logs", run)]
     return look if view.state.is_final else [hints.command("resume", run), *look]

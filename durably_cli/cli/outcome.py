@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from durably_cli.cli import document
+from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.outcome import Outcome
-from durably_cli.engines.local.resume import TriggerResult, holder
+from durably_cli.engines.local.resume import TriggerResult
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy

@@ -40,7 +40,8 @@ Quiet = Annotated[
         envvar="DURABLY_QUIET",
         callback=note_quiet,
         is_eager=True,
-        help="Print nothing unless it fails, and then one report: for cron.",
+        help="Print nothing unless it fails, and then one report: for cron. Exit code 75 is no "
+        "failure.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]

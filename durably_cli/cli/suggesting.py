@@ -29,6 +29,7 @@ OFTEN_TYPED = {
         "list": "runs ps ls history queue list-runs",
         "resume": "retry rerun continue restart redo recover replay",
         "logs": "log tail",
+        "wait": "await join watch-run wait-for",
         "jobs": "job task tasks workflows list-jobs",
         "init": "new create setup scaffold bootstrap",
         "verify": "check fsck doctor validate audit",
@@ -46,7 +47,7 @@ OFTEN_TYPED = {
 RENAMED = {"adopt": "import"}
 """What commands were called before, and still are in somebody's mail or notes."""
 
-_TAKES = {"trigger": "JOB", "inspect": "RUN", "resume": "RUN", "logs": "RUN"}
+_TAKES = {"trigger": "JOB", "inspect": "RUN", "resume": "RUN", "logs": "RUN", "wait": "RUN"}
 
 
 def command_for(context: Any, word: str, *others: str) -> str | None:

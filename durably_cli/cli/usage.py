@@ -21,6 +21,7 @@ OFTEN_TYPED = {
         **dict.fromkeys(("--lock", "--mutex", "--concurrency"), "--concurrency-key"),
         **dict.fromkeys(("--tag", "--tags", "--labels", "-l"), "--label"),
         **dict.fromkeys(("--retry", "--rerun"), "--retry-failed"),
+        **dict.fromkeys(("--background", "--bg", "--async", "--daemon"), "--detach"),
     },
     "list": {
         **{f"--{status}": f"--status {status}" for status in Status},
@@ -32,6 +33,7 @@ OFTEN_TYPED = {
         **dict.fromkeys(("--name", "--jobs", "-j"), "--job"),
     },
     "inspect": dict.fromkeys(("--watch", "-w"), "--follow"),
+    "wait": dict.fromkeys(("-t", "--time-limit", "--for", "--max-time"), "--timeout"),
     "logs": dict.fromkeys(("--tail", "--watch", "-t"), "--follow"),
 }
 """What people type, and the option that does it here, by commands."""

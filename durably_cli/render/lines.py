@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from durably_cli import hints
 from durably_cli.engines.local.execute import LiveRun
-from durably_cli.engines.local.resume import holder
+from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import (
     Event,
@@ -36,6 +36,7 @@ class Talk:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._is_heard = True
         self.run: LiveRun | None = None
         self.completed = 0
         self.replayed_steps = 0
@@ -141,6 +142,8 @@ class Talk:
 
     def say(self, text: str) -> None:
         """One line on stderr."""
+        if not self._is_heard:
+            return
         try:
             self._stream.write(visible(text) + "\n")
             self._stream.flush()
@@ -151,6 +154,10 @@ class Talk:
         """Several lines on stderr, as they are."""
         for line in text.split("\n"):
             self.say(line)
+
+    def hush(self) -> None:
+        """Say nothing from now on: nobody listens any more."""
+        self._is_heard = False
 
     def close(self) -> None:
         """Nothing more will be said of events."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
 from durably_cli.engines.local.view import RunView, Unreadable, whole_log
@@ -30,11 +30,15 @@ def write_list(runs: Iterable[RunView | Unreadable], out: TextIO) -> None:
         out.write(row(*(columns[column] for column in COLUMNS)))
 
 
-def write_list_json(runs: Iterable[RunView | Unreadable], out: TextIO) -> None:
+def write_list_json(
+    runs: Iterable[RunView | Unreadable],
+    out: TextIO,
+    fields: Callable[[RunView | Unreadable], dict[str, Any]] = summary,
+) -> None:
     """{"schema": 1, "runs": [...], and no last brace: the document goes on."""
     out.write(f'{{"schema": {SCHEMA}, "runs": [')
     try:
-        _write_items(map(summary, runs), out)
+        _write_items(map(fields, runs), out)
     finally:
         out.write("]")
 
@@ -84,6 +88,13 @@ def write_run_json(view: RunView, out: TextIO, extra: dict[str, Any] | None = No
 def write_summary_json(view: RunView, out: TextIO, extra: dict[str, Any]) -> None:
     """{"schema": 1, "run": {...} of a run that was just triggered or resumed; no last brace."""
     write_json({"run": {**details(view), **extra}}, out)
+
+
+def write_output(view: RunView, out: TextIO, *, is_terminal: bool) -> None:
+    """The output of a run on its own, if it has one."""
+    output = view.output()
+    if output is not None:
+        out.write((pretty_json(output) if is_terminal else visible_json(output)) + "\n")
 
 
 def write_json(members: dict[str, Any], out: TextIO) -> None:

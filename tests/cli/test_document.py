@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from durably_cli.cli.commands import COMMANDS
 from tests.conftest import Project, disk_ends_at
 
 JOB = """
@@ -88,6 +89,8 @@ def check(document: dict[str, Any], code: int) -> None:
         ("inspect @last --follow", 0, "run"),
         ("inspect ffff", 4, "no-such-run"),
         ("inspect @last --events", 2, "usage"),
+        ("wait @last", 0, "run"),
+        ("wait ffff", 4, "no-such-run"),
         ("logs ffff", 4, "no-such-run"),
         ("logs @last --step nope", 4, "no-such-step"),
         ("verify", 0, "findings"),
@@ -96,6 +99,9 @@ def check(document: dict[str, Any], code: int) -> None:
         ("jobs work", 0, "job"),
         ("jobs nope", 4, "no-such-job"),
         ("info", 0, "info"),
+        ("help", 0, "commands"),
+        ("help agents", 0, "text"),
+        ("help nope", 4, "no-such-topic"),
         ("nope", 2, "usage"),
         ("delete @last", 2, "usage"),
         ("-C /nowhere list", 78, "config"),
@@ -165,3 +171,20 @@ def test_progress_is_shown_to_programs(worked: Project) -> None:
     assert {"current": 1, "total": 2, "message": "half"}.items() <= listed["progress"].items()
     assert worked.inspect()["progress"] == listed["progress"]
     assert '\nprogress\t{"current":1' in worked.run("inspect", "@last").out
+
+
+def test_every_command_is_described_with_what_its_help_shows(project: Project) -> None:
+    document = answer(project, "help", "--json", expect=0)
+    assert [command["name"] for command in document["commands"]] == list(COMMANDS)
+    for command in document["commands"]:
+        shown = project.run(command["name"], "--help").out
+        listed = re.findall(r"^  (?:(-\w), )?(--[\w-]+)", shown, re.MULTILINE)
+        options = {name for option in command["options"] for name in option["names"]}
+        assert options == {name for names in listed for name in names if name} - {"-h", "--help"}
+        for argument in command["arguments"]:
+            assert argument["name"] in shown.split("\n", 1)[0]
+        assert command["summary"] == command["help"].split("\n", 1)[0]
+    trigger = document["commands"][0]["options"]
+    conflict = next(each for each in trigger if "--on-conflict" in each["names"])
+    assert conflict["choices"] == ["wait", "skip", "fail"]
+    assert conflict["default"] == "wait"

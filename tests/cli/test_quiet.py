@@ -103,6 +103,26 @@ def test_a_signal_is_a_failure_that_says_how_to_go_on(project: Project) -> None:
     assert f"{BIN / 'durably'} -C {project.root} resume" in err
 
 
+def test_what_only_has_to_be_tried_later_is_no_news(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def slow(step: Step, payload: dict) -> None:
+            step.run("nap", lambda: effect("napping") and time.sleep(60))
+        """
+    )
+    key = ("--concurrency-key", "k")
+    with project.start("trigger", "slow", *key) as process:
+        project.wait_for_effects()
+        for args in (("resume", "@last"), ("trigger", "slow", *key, "--on-conflict", "fail")):
+            assert project.run(*args, expect=75).err
+            silent = project.run(*args, "-q", expect=75)
+            assert (silent.out, silent.err) == ("", ""), args
+            document = json.loads(project.run(*args, "-q", "--json", expect=75).out)
+            assert document["error"]["code"] == "busy"
+        os.kill(process.pid, signal.SIGKILL)
+
+
 def test_a_lot_that_was_printed_is_cut_to_its_end(project: Project) -> None:
     project.job(
         """

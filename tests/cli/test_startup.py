@@ -52,7 +52,7 @@ def one(project: Project) -> Project:
 
 
 @pytest.mark.parametrize(
-    "args", [("list",), ("list", "--json"), ("inspect", "@last"), ("--version",)]
+    "args", [("list",), ("list", "--json"), ("inspect", "@last"), ("wait", "@last"), ("--version",)]
 )
 def test_looking_loads_no_pydantic_no_rich_and_no_job(one: Project, args: tuple[str, ...]) -> None:
     loaded = modules_of(one, *args)

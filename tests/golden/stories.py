@@ -41,7 +41,7 @@ def _a_file_is_no_bundle(stage: Stage) -> None:
 
 COMMANDS = (
     *("delete", "export", "help", "import", "info", "init", "inspect", "jobs", "list"),
-    *("logs", "prune", "repair", "resume", "trigger", "verify"),
+    *("logs", "prune", "repair", "resume", "trigger", "verify", "wait"),
 )
 
 _RUN_STORIES = {
@@ -118,6 +118,9 @@ STORIES: dict[str, Sequence[str | Act]] = {
         "durably trigger work --concurrency-key c --on-conflict fail --json",
         "durably delete @last",
         "durably verify @last",
+        "durably wait @last --timeout 0",
+        "durably wait @last 0001 0002 --timeout 0",
+        "durably wait 0001",
     ),
     "resume": (
         "durably resume 0001",

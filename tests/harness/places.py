@@ -40,6 +40,7 @@ READING = (
     *("list", "list --json", "inspect VICTIM", "inspect VICTIM --json", "verify", "info"),
     *("inspect VICTIM --step large", "inspect @failed", "inspect key:work/v", "logs VICTIM"),
     *("inspect VICTIM --events", "inspect VICTIM --html -", "logs VICTIM --follow"),
+    "wait key:work/k",
 )
 """The commands that change nothing, not even a cache."""
 WRITING = (

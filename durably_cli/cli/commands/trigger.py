@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.arguments import laid_over, read_input, read_labels
+from durably_cli.cli.arguments import laid_over, read_input, read_labels, read_span, read_stdin
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.job_flags import TriggerCommand, given_fields
 from durably_cli.cli.parameters import (
@@ -95,6 +95,19 @@ def trigger(
             rich_help_panel=_KEYS,
         ),
     ] = OnConflict.WAIT,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach",
+            help="Print the run's id as soon as there is a run, which goes on in the background.",
+        ),
+    ] = False,
+    detach_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPAN", help="Detach if it has not ended after 5s, 2m or 1h; else as ever."
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -110,11 +123,25 @@ def trigger(
       jq '{org_id: .id}' org.json | durably trigger sync-users --input -
       durably trigger sync-users -i @input.json --idempotency-key "$(date +%F)"
       durably trigger sync-users -i @input.json --concurrency-key org_123 --on-conflict skip
+      durably trigger sync-users --org-id org_123 --detach
     """
     _refuse_without_key(context, "idempotency_key", "no_wait", "retry_failed")
     _refuse_without_key(context, "concurrency_key", "on_conflict")
-    from durably_cli.cli.execution import trigger_job  # not for --help, nor for completion
+    if detach and detach_after is not None:
+        raise UsageError("--detach and --detach-after exclude each other")
+    seconds = None if detach_after is None else read_span(detach_after, "--detach-after")
+    from durably_cli.cli.execution import Detached, trigger_job  # not for --help, nor completion
 
+    report = None
+    if detach or seconds is not None:
+        from durably_cli.cli.detaching import reporter, trigger_detached  # rarely asked for
+
+        report = reporter()
+        if report is None:
+            stdin = read_stdin() if input == "-" else None
+            return trigger_detached(
+                project_of(context), stdin, seconds, quiet=quiet, as_json=as_json
+            )
     whole = read_input(input, field or [], given_fields(context))
     before = laid_over(whole, given_fields(context, as_typed=True))
     project = project_of(context)
@@ -128,10 +155,11 @@ def trigger(
         concurrency_key=concurrency_key,
         labels=read_labels(label or []),
         on_conflict=on_conflict,
-        wait=not no_wait,
+        wait=not (no_wait or detach),
         retry_failed=retry_failed,
     )
-    return trigger_job(project, request, quiet=quiet, as_json=as_json)
+    detached = Detached(report, prints_id=detach) if report else None
+    return trigger_job(project, request, quiet=quiet, as_json=as_json, detached=detached)
 
 
 def _refuse_without_key(context: typer.Context, key: str, *options: str) -> None:

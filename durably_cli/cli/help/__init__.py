@@ -29,10 +29,8 @@ def run_help(topic: str | None) -> int:
                 ]
             )
         )
-    elif topic in TOPICS:
-        _show(page(topic))
     else:
-        raise _no_topic(topic)
+        _show(page(topic))
     return 0
 
 
@@ -51,7 +49,9 @@ def _no_topic(topic: str) -> NotFound:
 
 
 def page(topic: str) -> str:
-    """The page as Markdown; its first line is its title."""
+    """The page as Markdown; its first line is its title. NotFound if there is none."""
+    if topic not in TOPICS:
+        raise _no_topic(topic)
     return (_FOLDER / f"{topic}.md").read_text(encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from durably_cli.system import files, locks
 
 PAUSE_SECONDS = 0.2
 """How long to look away between two looks."""
+
+_AT_ONCE_SECONDS = 0.05
 
 
 def follow(store: Store, run_id: str) -> Iterator[tuple[bytes, Event]]:
@@ -39,6 +42,22 @@ def follow(store: Store, run_id: str) -> Iterator[tuple[bytes, Event]]:
         if not held:
             return
         time.sleep(PAUSE_SECONDS)
+
+
+def is_let_go(store: Store, run_id: str, deadline: float = math.inf) -> bool:
+    """Wait until no process holds the run; False if one still does at this `time.monotonic()`.
+
+    It must be free at two looks: an attempt that has tried nothing new is followed by one at once.
+    """
+    was_free = False
+    while True:
+        fd, held = _open(store, run_id)
+        os.close(fd)
+        left = deadline - time.monotonic()
+        if left <= 0 or (was_free and not held):
+            return not held
+        was_free = not held
+        time.sleep(min(PAUSE_SECONDS if held else _AT_ONCE_SECONDS, left))
 
 
 def ticks(pause: float = PAUSE_SECONDS) -> Iterator[None]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from durably_cli import hints
-from durably_cli.engines.local import who
 from durably_cli.engines.local.again import due_at_once
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, execute
+from durably_cli.engines.local.holder import heirs, holder
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.past import carried_of, gather, past_of
 from durably_cli.engines.local.redo import check_redo
@@ -32,7 +32,7 @@ from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy, Forbidden, InvalidInput, JournalTooNew, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs, is_blob_reference
-from durably_cli.journal.events import RunCreated, RunStarted
+from durably_cli.journal.events import RunCreated
 from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.state import RunState
@@ -123,30 +123,9 @@ def resume(
 def held_by(view: RunView, busy: Busy) -> Busy:
     """The error with the process in it that holds the run."""
     look = hints.command("inspect", view.run_id)
-    if heirs := _heirs(view):
-        look = f"kill {' '.join(map(str, heirs))}    (ends what the run has left behind)\n{look}"
+    if left := heirs(view):
+        look = f"kill {' '.join(map(str, left))}    (ends what the run has left behind)\n{look}"
     return Busy(f"{busy.what}{holder(view)}", hint=busy.hint or look)
-
-
-def holder(view: RunView) -> str:
-    """Which process holds the run, as far as its journal tells: ` (pid 4242 on host)`.
-
-    If that one is gone, which program that it has left behind does.
-    """
-    owner = _owner(view)
-    heirs = ", ".join(map(str, _heirs(view)))
-    left = f", which is gone; what it started still has the journal: pid {heirs}" if heirs else ""
-    return f" (pid {owner.pid} on {owner.host}{left})"
-
-
-def _owner(view: RunView) -> RunStarted | RunCreated:
-    attempts = view.state.attempts
-    return attempts[-1].started if attempts else view.state.created
-
-
-def _heirs(view: RunView) -> list[int]:
-    owner = _owner(view)
-    return who.heirs_of(view.path) if who.is_gone(owner.pid, owner.host) else []
 
 
 def resume_held(

@@ -1,0 +1,224 @@
+"""`durably wait`: wait for the ends of runs; it executes nothing and imports no job."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from durably_cli import hints
+from durably_cli.cli import document
+from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.arguments import read_span
+from durably_cli.cli.asking import say
+from durably_cli.cli.next_commands import next_of
+from durably_cli.cli.parameters import AsJson, SomeRuns
+from durably_cli.engines.local.follow import is_let_go
+from durably_cli.engines.local.holder import holder
+from durably_cli.engines.local.lookup import find_run
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.errors import Busy, DurablyError, Interrupted, NotFound, TimedOut
+from durably_cli.journal.state import Status
+from durably_cli.project import stores
+from durably_cli.render import rows
+from durably_cli.render.record import details, reason, summary
+from durably_cli.system import signals
+from durably_cli.system.ids import short
+
+
+@as_command()
+def wait(
+    context: typer.Context,
+    runs: SomeRuns,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPAN", help="Wait no longer than 30s, 5m, 2h or 1d, and then exit with 124."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Wait until runs have ended, and end as they did.
+
+    Of one run it prints the output, and has the exit code of its trigger. Of several it prints a
+    line each, as `durably list` does, in the order given; the exit code is the first that is not 0.
+
+    It executes nothing. A run that no process executes any more is not waited for: that is 75, and
+    `durably resume` goes on with it.
+
+    \b
+    Examples:
+      durably wait @last
+      durably wait key:sync-users/2026-11-24 --timeout 10m
+      durably wait 3f2a9c1d 77c01be2 --json
+    """
+    return run_wait(project_of(context), runs, timeout, as_json=as_json)
+
+
+def run_wait(project: Path, queries: list[str], timeout: str | None, *, as_json: bool) -> int:
+    """`durably wait`; the exit code. All runs are looked up before one is waited for."""
+    begun = time.monotonic()
+    deadline = math.inf if timeout is None else begun + read_span(timeout, "--timeout")
+    store = stores.open_store(project)
+    run_ids = list(dict.fromkeys(find_run(store, query) for query in queries))
+    signals.install(on_first=_nothing, before_exit=_nothing)
+    try:
+        if len(run_ids) == 1:
+            return _wait_for_run(store, run_ids[0], deadline, as_json=as_json)
+        return _wait_for_several(store, run_ids, deadline, as_json=as_json)
+    except Interrupted as stopped:
+        stopped.what = "stopped waiting; no run was stopped by that"
+        stopped.hint = hints.command("wait", *map(short, run_ids))
+        raise
+    finally:
+        signals.uninstall()
+
+
+def _nothing() -> None:
+    """What is to be done when a signal arrives."""
+
+
+class _End(NamedTuple):
+    """How it ended, or did not: the exit code, its name, and what to say and to type."""
+
+    exit: int
+    code: str
+    message: str
+    hint: str | None
+
+
+def _wait_for_run(store: Store, run_id: str, deadline: float, *, as_json: bool) -> int:
+    document.about(run_id)
+    run = _awaited(store, run_id, deadline)
+    if isinstance(run, Unreadable):
+        raise run.error
+    with run:
+        end = _end_of(run)
+        with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ended
+            if as_json:
+                document.suggest(*next_of(run))
+                rows.write_summary_json(run, document.on(sys.stdout), {})
+            elif end.exit == 0:
+                rows.write_output(run, sys.stdout, is_terminal=sys.stdout.isatty())
+            sys.stdout.flush()
+        if run.state.error is not None and not run.damage:
+            for line in run.state.error.traceback.split("\n"):
+                say(line)
+    if end.exit == 0:
+        return 0
+    _say(end)
+    return _noted(run_id, end)
+
+
+def _wait_for_several(store: Store, run_ids: list[str], deadline: float, *, as_json: bool) -> int:
+    ends: list[_End] = []
+
+    def awaited() -> Iterator[RunView | Unreadable]:
+        for run_id in run_ids:
+            run = _awaited(store, run_id, deadline)
+            ends.append(_end_of(run))
+            yield run
+            if isinstance(run, RunView):
+                run.close()
+
+    def fields(run: RunView | Unreadable) -> dict[str, Any]:
+        members = details(run) if isinstance(run, RunView) else summary(run)
+        return {**members, "exit": ends[-1].exit}
+
+    found = awaited()
+    with suppress(BrokenPipeError):  # closing stdout early changes nothing of how they ended
+        _write_all(found, fields, as_json=as_json)
+    for _ in found:
+        pass
+    failed = [(run_id, end) for run_id, end in zip(run_ids, ends, strict=True) if end.exit]
+    for _, end in failed:
+        _say(end)
+    return _noted(*failed[0]) if failed else 0
+
+
+def _write_all(
+    runs: Iterator[RunView | Unreadable],
+    fields: Callable[[RunView | Unreadable], dict[str, Any]],
+    *,
+    as_json: bool,
+) -> None:
+    """Print each run as soon as it and those before it have ended; on a terminal a table of all."""
+    if as_json:
+        rows.write_list_json(runs, document.on(sys.stdout), fields)
+    elif sys.stdout.isatty():
+        from durably_cli.render.tables import console_on, show_list  # only on a terminal
+
+        show_list(runs, console_on(sys.stdout))
+    else:
+        for run in runs:
+            rows.write_list([run], sys.stdout)
+            sys.stdout.flush()
+
+
+def _say(end: _End) -> None:
+    """What happened, and what to type."""
+    say(end.message)
+    if end.hint:
+        say(f"try: {end.hint}")
+
+
+def _noted(run_id: str, end: _End) -> int:
+    """The exit code, once the document of a program has what it stands for."""
+    document.about(run_id)
+    document.fail(end.code, end.exit, end.message, end.hint)
+    return end.exit
+
+
+def _awaited(store: Store, run_id: str, deadline: float) -> RunView | Unreadable:
+    """The run once it has ended or nobody holds it, or as it is at the deadline."""
+    has_said = False
+    while True:
+        run = store.look(run_id)
+        if run is None:
+            raise NotFound(f"run {short(run_id)} was deleted meanwhile", hint=hints.command("list"))
+        if isinstance(run, Unreadable) or not _goes_on(run) or time.monotonic() >= deadline:
+            return run
+        with run:
+            if not has_said:
+                where = f"which another process executes{holder(run)}"
+                say(f"waiting for run {short(run_id)}, {where}")
+                has_said = True
+        is_let_go(store, run_id, deadline)
+
+
+def _goes_on(run: RunView) -> bool:
+    return run.held and not run.state.is_final and not run.damage
+
+
+def _end_of(run: RunView | Unreadable) -> _End:
+    name = f"run {short(run.run_id)}"
+    error = run.error if isinstance(run, Unreadable) else run.damage
+    if error is not None:
+        return _of_error(error)
+    assert isinstance(run, RunView)
+    if _goes_on(run):
+        return _of_error(
+            TimedOut(f"{name} is still {run.status}", hint=hints.command("wait", short(run.run_id)))
+        )
+    go_on = hints.command("resume", short(run.run_id))
+    why = f": {found}" if (found := reason(run)) else ""
+    if run.status is Status.COMPLETED:
+        return _End(0, "", f"{name} completed", None)
+    if run.status is Status.CANCELLED:
+        return _End(3, "run-cancelled", f"{name} was cancelled", None)
+    if run.status is Status.FAILED:
+        once = f"{go_on}    (goes on where it was, once that is mended)"
+        return _End(1, "run-failed", f"{name} failed{why}", once)
+    message = f"{name} was interrupted, and no process goes on with it{why}"
+    return _End(Busy.exit_code, "interrupted", message, go_on)
+
+
+def _of_error(error: DurablyError) -> _End:
+    return _End(error.exit_code, error.code, error.what, error.hint)
