@@ -57,7 +57,7 @@ def wait(
     Examples:
       durably wait @last
       durably wait key:sync-users/2026-11-24 --timeout 10m
-      durably wait 3f2a9c1d 77c01be2 --json
+      durably wait 3f2a9c1d @last --json
     """
     return run_wait(project_of(context), runs, timeout, as_json=as_json)
 
