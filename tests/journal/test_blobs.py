@@ -152,6 +152,7 @@ def test_a_disk_that_fills_up_loses_no_acknowledged_result(large: Project) -> No
     assert large.run("resume", "@last").out == "[100000,100000]\n"
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_anywhere_has_whole_results_or_none(large: Project) -> None:
     runs = 0
     given = ("-p", "count:=1", "-p", f"pad={LIMIT * 'x'}")

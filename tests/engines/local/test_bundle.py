@@ -247,6 +247,7 @@ def test_an_export_that_is_killed_anywhere_leaves_a_whole_file_or_none(here: Pro
     assert kills >= 4
 
 
+@pytest.mark.long
 def test_an_import_that_is_killed_anywhere_is_finished_by_the_next(
     here: Project, there: Project
 ) -> None:
