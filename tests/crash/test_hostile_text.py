@@ -294,7 +294,11 @@ FOLDERS = (
 )
 
 
-@pytest.mark.parametrize("text", FOLDERS, ids=range(len(FOLDERS)))
+@pytest.mark.parametrize(
+    "text",
+    [*FOLDERS[:4], *(pytest.param(text, marks=pytest.mark.long) for text in FOLDERS[4:])],
+    ids=range(len(FOLDERS)),
+)
 def test_names_of_files_and_folders_are_shown_as_text(
     tmp_path: Path, text: str, count: Count
 ) -> None:
