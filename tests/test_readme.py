@@ -101,6 +101,7 @@ def test_every_command_does_what_it_says(project: Project) -> None:
         assert result.code == 0, result
 
 
+@pytest.mark.long
 def test_the_picture_is_of_such_a_run(project: Project, tmp_path: Path) -> None:
     made = tmp_path / "made.svg"
     make(tmp_path / "other", made)

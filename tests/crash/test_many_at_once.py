@@ -40,6 +40,7 @@ def test_200_processes_with_one_idempotency_key_make_one_run(
     count(len(racing))
 
 
+@pytest.mark.long
 def test_a_trigger_that_is_stopped_at_each_call_while_another_has_its_key_makes_no_second_run(
     forty: Project, count: Callable[[int], None]
 ) -> None:

@@ -307,7 +307,8 @@ def test_a_trigger_that_waits_for_a_run_that_is_deleted_runs_nothing(work: Proje
     assert work.effects == ["begun"]
 
 
-@pytest.mark.parametrize("command", ["delete", pytest.param("prune", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("command", ["delete", "prune"])
 def test_a_delete_that_is_killed_anywhere_is_finished_by_the_next_and_lets_no_work_be_done_twice(
     work: Project, command: str
 ) -> None:
@@ -336,7 +337,8 @@ def test_a_delete_that_is_killed_anywhere_is_finished_by_the_next_and_lets_no_wo
     assert kills >= 8
 
 
-@pytest.mark.parametrize("free_keys", [pytest.param((), marks=pytest.mark.long), ("--free-keys",)])
+@pytest.mark.long
+@pytest.mark.parametrize("free_keys", [(), ("--free-keys",)])
 def test_a_trigger_that_stands_still_while_its_work_is_done_and_deleted_does_none(
     work: Project, free_keys: tuple[str, ...]
 ) -> None:
