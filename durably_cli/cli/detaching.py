@@ -17,11 +17,11 @@ from typing import BinaryIO, NamedTuple
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.asking import say
-from durably_cli.cli.next_commands import next_of
 from durably_cli.cli.printed import spool
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import Interrupted
 from durably_cli.project import stores
+from durably_cli.render.next_steps import next_commands
 from durably_cli.render.rows import write_summary_json
 from durably_cli.system import signals
 from durably_cli.system.ids import short
@@ -78,7 +78,7 @@ def detach(store: Store, stdin: bytes | None, seconds: float | None) -> str | En
                 start_new_session=True,
             )
         os.close(writing)
-        signals.install(on_first=_nothing, before_exit=_nothing)
+        signals.install()
         try:
             run_id = said.read(_ID).decode("ascii")
             if run_id and seconds is None:
@@ -111,7 +111,7 @@ def trigger_detached(
         return found.code
     if as_json:
         with store.view(found) as view:
-            document.suggest(*next_of(view))
+            document.suggest(*next_commands(view))
             write_summary_json(view, document.on(sys.stdout), {"detached": True})
     elif not quiet:
         print(found, flush=True)
@@ -123,7 +123,3 @@ def trigger_detached(
 def _all_of(file: BinaryIO) -> bytes:
     file.seek(0)
     return file.read()
-
-
-def _nothing() -> None:
-    """What is to be done when a signal arrives."""

@@ -12,7 +12,6 @@ from typing import BinaryIO, NamedTuple, TextIO
 
 from durably_cli import hints
 from durably_cli.cli import document
-from durably_cli.cli.next_commands import next_of
 from durably_cli.cli.outcome import failed_before, note_failure, say_outcome
 from durably_cli.cli.printed import LoggedJob, spool
 from durably_cli.cli.streams import Streams, redirected
@@ -32,6 +31,7 @@ from durably_cli.journal.state import Status
 from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import find_job
 from durably_cli.render.lines import Silent, Talk, not_read
+from durably_cli.render.next_steps import next_commands
 from durably_cli.render.rows import write_output, write_summary_json
 from durably_cli.render.words import visible
 from durably_cli.system import garbage, process, signals, terminals
@@ -230,7 +230,7 @@ def _print_result(
 ) -> None:
     with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ends
         if as_json:
-            document.suggest(*next_of(view))
+            document.suggest(*next_commands(view))
             write_summary_json(view, document.on(out), {"disposition": str(result.disposition)})
         elif not quiet:
             write_output(view, out, is_terminal=is_terminal)

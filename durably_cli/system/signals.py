@@ -47,7 +47,13 @@ _noted = _Noted()
 _changing = threading.Lock()
 
 
-def install(on_first: Callable[[], None], before_exit: Callable[[], None]) -> None:
+def _nothing() -> None:
+    """What is done when a signal comes, if nobody says."""
+
+
+def install(
+    on_first: Callable[[], None] = _nothing, before_exit: Callable[[], None] = _nothing
+) -> None:
     """Handle the signals from now on.
 
     `on_first` is called when the first one arrives, `before_exit` when a second one ends the

@@ -12,7 +12,6 @@ import typer
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.next_commands import next_of
 from durably_cli.cli.parameters import (
     AsJson,
     OneRun,
@@ -25,6 +24,7 @@ from durably_cli.errors import JournalError, NotFound, UsageError
 from durably_cli.journal.blobs import BlobDamaged, Blobs
 from durably_cli.project import stores
 from durably_cli.render import rows
+from durably_cli.render.next_steps import next_commands
 from durably_cli.render.words import visible_json
 from durably_cli.system import ids, terminals
 from durably_cli.values.strict_json import Json
@@ -157,7 +157,7 @@ def _show(view: RunView, out: TextIO, *, every_step: bool) -> None:
 
 
 def _write_json(view: RunView, out: TextIO) -> None:
-    document.suggest(*next_of(view))
+    document.suggest(*next_commands(view))
     rows.write_run_json(view, document.on(out))
 
 

@@ -17,7 +17,6 @@ from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_span
 from durably_cli.cli.asking import say
-from durably_cli.cli.next_commands import next_of
 from durably_cli.cli.parameters import AsJson, SomeRuns
 from durably_cli.engines.local.follow import is_let_go
 from durably_cli.engines.local.holder import holder
@@ -28,6 +27,7 @@ from durably_cli.errors import Busy, DurablyError, Interrupted, NotFound, TimedO
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
 from durably_cli.render import rows
+from durably_cli.render.next_steps import next_commands
 from durably_cli.render.record import details, reason, summary
 from durably_cli.system import signals
 from durably_cli.system.ids import short
@@ -68,7 +68,7 @@ def run_wait(project: Path, queries: list[str], timeout: str | None, *, as_json:
     deadline = math.inf if timeout is None else begun + read_span(timeout, "--timeout")
     store = stores.open_store(project)
     run_ids = list(dict.fromkeys(find_run(store, query) for query in queries))
-    signals.install(on_first=_nothing, before_exit=_nothing)
+    signals.install()
     try:
         if len(run_ids) == 1:
             return _wait_for_run(store, run_ids[0], deadline, as_json=as_json)
@@ -79,10 +79,6 @@ def run_wait(project: Path, queries: list[str], timeout: str | None, *, as_json:
         raise
     finally:
         signals.uninstall()
-
-
-def _nothing() -> None:
-    """What is to be done when a signal arrives."""
 
 
 class _End(NamedTuple):
@@ -103,7 +99,7 @@ def _wait_for_run(store: Store, run_id: str, deadline: float, *, as_json: bool) 
         end = _end_of(run)
         with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ended
             if as_json:
-                document.suggest(*next_of(run))
+                document.suggest(*next_commands(run))
                 rows.write_summary_json(run, document.on(sys.stdout), {})
             elif end.exit == 0:
                 rows.write_output(run, sys.stdout, is_terminal=sys.stdout.isatty())
