@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from durably_cli.project.job import Job
     from durably_cli.project.run import Run
     from durably_cli.steps.step import Step
+    from durably_cli.steps.tries import Retry, RetryAfter
     from durably_cli.values.secret import Secret
 
 __all__ = [
     "DurablyError",
     "Job",
+    "Retry",
+    "RetryAfter",
     "Run",
     "RunFailed",
     "Secret",
@@ -42,6 +45,8 @@ _HOMES = {
     "Job": "project.job",
     "Run": "project.job",
     "define_job": "project.defining",
+    "Retry": "steps.tries",
+    "RetryAfter": "steps.tries",
     "Step": "steps.step",
     "Secret": "values.secret",
 }

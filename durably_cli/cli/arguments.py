@@ -116,10 +116,7 @@ def _field(given: str) -> tuple[str, Any]:
     return argument_text(name), _parse(text, f"-p {name}") if sign == ":=" else argument_text(text)
 
 
-_SPAN = r"(\d+)\s*([smhdw])"
-
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGO = r"(\d+\s*[smhdw])(?:\s+ago)?"
 
 
 def read_labels(given: Sequence[str]) -> dict[str, str]:
@@ -134,14 +131,13 @@ def read_labels(given: Sequence[str]) -> dict[str, str]:
 
 
 def read_span(given: str, option: str) -> float:
-    """The seconds of a span such as 90, 0.5s, 30m, 2h or 1d. UsageError for what is none."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", given.strip())
+    """The seconds of a span such as 90, 0.5s, 30m, 1h30m or 1d. UsageError for what is none."""
+    from durably_cli.values.durations import seconds_in  # few commands are given a span
+
     try:
-        if found:
-            return timedelta(**{_UNITS[found[2] or "s"]: float(found[1])}).total_seconds()
-    except OverflowError:
-        pass
-    raise UsageError(f"{option} {given!r} is no span of time; it reads 30s, 5m, 2h or 1d") from None
+        return seconds_in(given)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
 
 
 def read_moment(given: str, option: str) -> datetime:
@@ -150,10 +146,12 @@ def read_moment(given: str, option: str) -> datetime:
     What the screen shows is read back: times with an offset, local ones, `3h ago`, and a time of
     day, which is the last one that has been.
     """
-    found = re.fullmatch(_SPAN + r"(?:\s+ago)?", given.strip())
+    found = re.fullmatch(_AGO, given.strip())
     try:
         if found:
-            return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})
+            from durably_cli.values.durations import seconds_in
+
+            return datetime.now(UTC) - timedelta(seconds=seconds_in(found[1]))
         if re.fullmatch(r"\d\d:\d\d(:\d\d)?", given.strip()):
             now = datetime.now()
             today = datetime.combine(now.date(), time.fromisoformat(given.strip()))

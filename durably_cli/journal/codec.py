@@ -20,85 +20,18 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from json.encoder import encode_basestring_ascii
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any
 from zlib import crc32
 
 from durably_cli.journal.events import FORMAT, TYPES, ErrorInfo, Event, Unknown
+from durably_cli.journal.layout import LAYOUTS, MISSING, FieldKind
 from durably_cli.journal.lenient import MANY_DIGITS, PEEK, any_integers, read_log_line
-from durably_cli.values.strict_json import DECODER, Json, as_read, has_lone_surrogate, to_json
+from durably_cli.values.strict_json import DECODER, Json, as_read, has_lone_surrogate
 
 CRC_BYTES = len(b',"crc":"00000000"}')
-
-
-class _Kind(NamedTuple):
-    """What a field may be in the line, and how it is written; TypeError for what it may not be."""
-
-    types: tuple[type, ...]
-    write: Callable[[Any], str]
-
-
-_KINDS = {
-    int: _Kind((int,), int.__repr__),
-    str: _Kind((str,), encode_basestring_ascii),
-    str | None: _Kind((str, type(None)), encode_basestring_ascii),
-    float: _Kind((int, float), to_json),
-    float | None: _Kind((int, float, type(None)), to_json),
-    list[str]: _Kind((list,), to_json),
-    dict[str, str]: _Kind((dict,), to_json),
-    dict[str, Any]: _Kind((dict,), to_json),
-    ErrorInfo: _Kind((dict,), lambda error: to_json(error._asdict())),
-    Json: _Kind((object,), lambda text: text),
-}
-"""How a field of a declared type is written and read."""
-
-_MISSING = object()
 END_BYTES = CRC_BYTES + 1
 """The checksum's bytes and the newline's."""
 
-
-class _Field(NamedTuple):
-    name: str
-    declared: Any
-    kind: _Kind
-    default: Any
-
-
-class _Layout(NamedTuple):
-    """How the events of a class stand in lines.
-
-    `type` is the name, `head` the text up to its first field; `fields` are all in the order of the
-    line, `writers` each one's place in the event, head, writer and default, but for `at`.
-    """
-
-    type: str
-    head: str
-    fields: list[_Field]
-    writers: list[tuple[int, str, Callable[[Any], str], Any]]
-    at: int
-
-
-class _Layouts(dict[type[Event], _Layout]):
-    """The layouts of the classes that have come up, made of what they declare."""
-
-    def __missing__(self, cls: type[Any]) -> _Layout:
-        hints = get_type_hints(cls)
-        fields = [
-            _Field(name, hints[name], _KINDS[hints[name]], cls._field_defaults.get(name, _MISSING))
-            for name in cls._fields
-        ]
-        writers = [
-            (place, f',"{field.name}":', field.kind.write, field.default)
-            for place, field in enumerate(fields)
-            if field.name != "at"
-        ]
-        name = next(name for name, known in TYPES.items() if known is cls)
-        layout = _Layout(name, f',"type":"{name}"', fields, writers, cls._fields.index("at"))
-        self[cls] = layout
-        return layout
-
-
-_LAYOUTS = _Layouts()
 _MOST = 2**63
 _CRC = rb',"crc":"([0-9a-f]{8})"\}'
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
@@ -118,7 +51,7 @@ Line = tuple[bytes, int]
 
 def name_of(event: Event) -> str:
     """The name its line gives an event, such as `step.completed`."""
-    return event.type if isinstance(event, Unknown) else _LAYOUTS[type(event)].type
+    return event.type if isinstance(event, Unknown) else LAYOUTS[type(event)].type
 
 
 def seed(run_id: str) -> int:
@@ -133,11 +66,11 @@ def encode(seq: int, event: Event, previous: int) -> Line:
     """
     if isinstance(event, Unknown):
         raise ValueError(f"durably writes no {event.type}")
-    _, head_of_line, _, writers, at = _LAYOUTS[type(event)]
+    _, head_of_line, _, writers, at = LAYOUTS[type(event)]
     text = f'{{"seq":{seq}{head_of_line}'
     for place, head, write, default in writers:
         value = event[place]
-        if default is _MISSING or value != default:
+        if default is MISSING or value != default:
             text += head + write(value)
     text += f',"at":"{event[at]}"'
     if "\\ud" in text and has_lone_surrogate(text):
@@ -233,10 +166,10 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
     if cls is None:
         return Unknown(called, at, data.decode("ascii", "backslashreplace"))
     values: list[Any] = []
-    for name, declared, kind, default in _LAYOUTS[cls].fields:
-        value = fields.get(name, _MISSING)
-        if value is _MISSING:
-            if default is _MISSING:
+    for name, declared, kind, default in LAYOUTS[cls].fields:
+        value = fields.get(name, MISSING)
+        if value is MISSING:
+            if default is MISSING:
                 raise BadLine(f"it is a {called} without its {name}")
             value = default
         elif declared is Json:
@@ -249,12 +182,14 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
             raise BadLine(f"the {name} of its {called} are not all texts")
         elif declared is ErrorInfo:
             value = ErrorInfo(*(str(fields[name].get(part, "")) for part in ErrorInfo._fields))
+        elif name == "until" and not is_time(fields[name]):
+            raise BadLine(f"{value:.40} is no time")
         values.append(value)
     event: Event = cls._make(values)
     return event
 
 
-def _is_number(value: float, kind: _Kind) -> bool:
+def _is_number(value: float, kind: FieldKind) -> bool:
     """Is it one that a field of this kind may have: if it is a float, any finite one?"""
     if float not in kind.types:
         return -_MOST < value < _MOST

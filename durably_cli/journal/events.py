@@ -150,7 +150,8 @@ class StepFailed(NamedTuple):
     """A step raised; `raised` is what makes the exception again, if the failure is carried.
 
     If the error was shortened, `whole` is the reference to the file that has all of it. `refused`
-    is the result that was refused, and what refused it, if that is why the step failed.
+    is the result that was refused, and what refused it, if that is why the step failed; `tries`
+    says how often it was tried.
     """
 
     name: str
@@ -160,6 +161,25 @@ class StepFailed(NamedTuple):
     raised: dict[str, Any] = {}
     whole: dict[str, Any] = {}
     refused: dict[str, Any] = {}
+    tries: int = 1
+
+
+@event("step.retrying", durable=True)
+class StepRetrying(NamedTuple):
+    """A try of a step failed, and the next one begins at `until`, not before.
+
+    It was number `tries` of at most `of`, and took `ms`. A final failure is a step.failed. If the
+    error was shortened, `whole` is the reference to the file that has all of it.
+    """
+
+    name: str
+    tries: int
+    of: int
+    ms: int
+    error: ErrorInfo
+    until: str
+    at: str
+    whole: dict[str, Any] = {}
 
 
 @event("step.discarded", durable=True)

@@ -23,11 +23,14 @@ from durably_cli.journal.events import (
     RunHasFailed,
     StepCompleted,
     StepFailed,
+    StepRetrying,
 )
 from durably_cli.values.strict_json import Json, to_json
 
 FIRST, LAST = 4096, 2048
 """How many characters at the beginning and at the end of a long text stand in the journal."""
+
+_HAS_ERROR = (StepFailed, StepRetrying, RunHasFailed)
 
 Put = Callable[[Json], Json]
 """Writes a value to a file of its own, durably, and gives the reference to it."""
@@ -56,7 +59,7 @@ def shortened(event: Event, put: Put) -> Event:
             message += f" (its data, {_place(whole)})"
         data = event.data if is_small else {}
         return event._replace(message=message, data=data, whole=whole)
-    if isinstance(event, (StepFailed, RunHasFailed)):
+    if isinstance(event, _HAS_ERROR):
         whole = _put(put, event.error._asdict())
         error = ErrorInfo(*(_cut(text, whole) for text in event.error))
         if isinstance(event, StepFailed) and len(to_json(event.raised)) > LIMIT // 2:
@@ -81,7 +84,7 @@ def stored(event: Event) -> Stored | None:
     elif isinstance(event, LogWritten):
         if event.whole:
             return Stored("a log line", Json(to_json(event.whole)))
-    elif isinstance(event, (StepFailed, RunHasFailed)) and event.whole:
+    elif isinstance(event, _HAS_ERROR) and event.whole:
         return Stored("an error", Json(to_json(event.whole)))
     return None
 

@@ -12,7 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from durably_cli.errors import ValueRefused
-from durably_cli.journal.events import ErrorInfo, Event, LogWritten, ProgressReported, StepFailed
+from durably_cli.journal.events import (
+    ErrorInfo,
+    Event,
+    LogWritten,
+    ProgressReported,
+    StepFailed,
+    StepRetrying,
+)
 from durably_cli.journal.secret_forms import encoded_forms_of, forms_of
 from durably_cli.values.strict_json import Json, to_json
 
@@ -86,6 +93,8 @@ class Secrets:
             return event._replace(message=self.mask(event.message), data=data)
         if isinstance(event, ProgressReported) and event.message:
             return event._replace(message=self.mask(event.message))
+        if isinstance(event, StepRetrying):
+            return event._replace(error=self.masked_error(event.error))
         if isinstance(event, StepFailed):
             is_clear = self._masked(event.refused) == event.refused
             return event._replace(

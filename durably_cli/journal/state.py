@@ -29,6 +29,7 @@ from durably_cli.journal.events import (
     StepCompleted,
     StepDiscarded,
     StepFailed,
+    StepRetrying,
     StepStarted,
     Unknown,
 )
@@ -172,8 +173,10 @@ def _folds(kind: type[Event]) -> Callable[[Apply], Apply]:
 
 @_folds(StepStarted)
 def _step_started(state: RunState, event: StepStarted) -> None:
-    attempt = len(state.attempts)
-    state.unfinished[event.name] = StepState(event.name, StepStatus.STARTED, attempt, event.at)
+    step = StepState(event.name, StepStatus.STARTED, len(state.attempts), event.at, 1, event.at)
+    if (last := state.unfinished.get(event.name)) is not None and last.tries:
+        step = step._replace(tries=last.tries + 1, since=last.since, most=last.most)
+    state.unfinished[event.name] = step
     if state.failures is not None:
         state.failures.started(event)
 
@@ -189,17 +192,36 @@ def _step_completed(state: RunState, event: StepCompleted) -> None:
 
 @_folds(StepFailed)
 def _step_failed(state: RunState, event: StepFailed) -> None:
-    start = state.unfinished.get(event.name)
-    attempt, started = (start.attempt, start.started) if start else (0, event.at)
-    state.unfinished[event.name] = StepState(
-        event.name, StepStatus.FAILED, attempt, started, ms=event.ms, error=event.error
+    start = state.unfinished.get(event.name) or _never_started(event)
+    state.unfinished[event.name] = start._replace(
+        status=StepStatus.FAILED, ms=event.ms, error=event.error, most=event.tries
     )
     state.failures = state.failures or Failures()
     state.failures.failed(event)
 
 
+@_folds(StepRetrying)
+def _step_retrying(state: RunState, event: StepRetrying) -> None:
+    start = state.unfinished.get(event.name) or _never_started(event)
+    state.unfinished[event.name] = start._replace(
+        status=StepStatus.RETRYING,
+        ms=event.ms,
+        error=event.error,
+        tries=event.tries,
+        most=event.of,
+        until=event.until,
+    )
+
+
+def _never_started(event: StepFailed | StepRetrying) -> StepState:
+    """Of a step whose start is not in the journal."""
+    return StepState(event.name, StepStatus.STARTED, 0, event.at)
+
+
 @_folds(StepDiscarded)
 def _step_discarded(state: RunState, event: StepDiscarded) -> None:
+    if event.name in state.unfinished:
+        state.unfinished[event.name] = state.unfinished[event.name]._replace(tries=0)
     if state.failures is not None:
         state.failures.discarded(event.name)
 
@@ -217,6 +239,8 @@ def _progress_reported(state: RunState, event: ProgressReported) -> None:
 @_folds(RunStarted)
 def _run_started(state: RunState, event: RunStarted) -> None:
     state.attempts.append(Attempt(event))
+    if state.status is Status.FAILED:  # somebody has mended something: all tries are open again
+        state.unfinished = {name: step._replace(tries=0) for name, step in state.unfinished.items()}
     state.status = Status.RUNNING
     state.ended = state.progress = None
     _forget_failure(state)

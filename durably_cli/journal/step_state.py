@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from durably_cli.journal.events import ErrorInfo, Event, RunStarted, StepCompleted, StepStarted
+from durably_cli.journal.events import (
+    ErrorInfo,
+    Event,
+    RunHasFailed,
+    RunStarted,
+    StepCompleted,
+    StepStarted,
+)
 from durably_cli.values.strict_json import Json
 
 
 class StepStatus(StrEnum):
-    """Where a step stands; STARTED, when its process is gone, means in doubt."""
+    """Where a step stands; STARTED, when its process is gone, means in doubt.
+
+    RETRYING is one that has failed, and will be tried again after a pause.
+    """
 
     STARTED = "started"
     COMPLETED = "completed"
+    RETRYING = "retrying"
     FAILED = "failed"
 
 
 class StepState(NamedTuple):
     """One step: which attempt ran it last, when, for how long, and what came of it.
 
-    `ms` is None while it has no result; `result` is None unless it completed.
+    `ms` is None while it has no result; `result` is None unless it completed. `tries` counts those
+    since the run was made or had last failed, of `most`, `since` is when the first of them began,
+    and `until` when the next one will.
     """
 
     name: str
     status: StepStatus
     attempt: int
     started: str
+    tries: int = 0
+    since: str = ""
+    most: int = 1
     ms: int | None = None
     result: Json | None = None
     error: ErrorInfo | None = None
+    until: str | None = None
 
 
 def step_states(
@@ -40,17 +58,22 @@ def step_states(
 
     `unfinished` is what `fold` said of the same events.
     """
-    attempt, starts = 0, dict[str, str]()
+    attempt, starts, tries, given = 0, dict[str, str](), Counter[str](), set[str]()
     for event in events:
         if isinstance(event, RunStarted):
             attempt += 1
         elif isinstance(event, StepStarted):
             starts[event.name] = event.at
+            tries[event.name] += 1
             last = unfinished.get(event.name)
-            if last is not None and last.attempt == attempt:
+            is_last_start = last is not None and (last.attempt, last.started) == (attempt, event.at)
+            if last is not None and is_last_start and event.name not in given:
+                given.add(event.name)  # two tries may begin in one millisecond
                 yield last
         elif isinstance(event, StepCompleted):
             started = starts.pop(event.name, event.at)
-            yield StepState(
-                event.name, StepStatus.COMPLETED, attempt, started, event.ms, event.result
-            )
+            tried, done = tries.pop(event.name, 1), StepStatus.COMPLETED
+            step = StepState(event.name, done, attempt, started, tried, started)
+            yield step._replace(ms=event.ms, result=event.result)
+        elif isinstance(event, RunHasFailed):
+            tries.clear()

@@ -28,6 +28,7 @@ from durably_cli.journal.events import (
     LogWritten,
     StepCompleted,
     StepFailed,
+    StepRetrying,
     StepStarted,
 )
 from durably_cli.journal.large import shortened
@@ -249,7 +250,7 @@ def line_of(seq: int, event: Event, previous: int) -> codec.Line:
 def _what(event: Event) -> str:
     if isinstance(event, StepCompleted):
         return f"the result of step {event.name!r}"
-    if isinstance(event, StepFailed):
+    if isinstance(event, (StepFailed, StepRetrying)):
         return f"the failure of step {event.name!r}"
     if isinstance(event, LogWritten):
         return "a log line"

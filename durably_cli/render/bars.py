@@ -30,6 +30,7 @@ ATTEMPTS = 12
 _NOTICEABLE = 0.1
 _SIGN, _GAP = 1, 2
 _SHORTEST_NAME, _SHORTEST_BAR, _SHORTEST_NOTE = len("attempt 1  00:00:00"), 8, 9
+_PAUSE = "┄"
 _BARS = {"in doubt": "╌", "running": "━"}
 
 
@@ -180,6 +181,9 @@ class _Drawing:
         colour, sign = LOOKS[row.status]
         left, length = self._place(row.start, row.seconds)
         bar = Text.assemble(" " * left, (_BARS.get(row.status, "━") * length, colour))
+        if row.pause:
+            end = sum(self._place(row.start, row.seconds + row.pause))
+            bar.append(_PAUSE * (end - left - length), "dim")
         took = Text(span(row.seconds) if row.status != "in doubt" else "", "")
         return [Text(sign, colour), Text(visible(row.name)), bar, took, _note(row)]
 

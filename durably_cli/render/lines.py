@@ -17,10 +17,13 @@ from durably_cli.journal.events import (
     RunStarted,
     StepCompleted,
     StepFailed,
+    StepRetrying,
     StepStarted,
 )
-from durably_cli.render.words import listed, span, visible
+from durably_cli.render.timeline import seconds_between
+from durably_cli.render.words import listed, one_line, span, visible
 from durably_cli.steps.logger import standard_logging
+from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
@@ -74,6 +77,8 @@ class Talk:
             self.step_completed(event)
         elif isinstance(event, StepFailed):
             self._failure = event  # which the end of the run may say, with its traceback
+        elif isinstance(event, StepRetrying):
+            self.retrying(event)
         elif isinstance(event, LogWritten):
             logging = standard_logging()
             has_its_own_way = logging is not None and logging.root.handlers
@@ -89,7 +94,8 @@ class Talk:
         failed, self._failure = self._failure, None
         is_its_end = isinstance(event, RunHasFailed) and failed and failed.name in _causes_of(event)
         if failed is not None and not is_its_end:
-            self.say(f"step {failed.name} failed: {failed.error.type}: {failed.error.message}")
+            tried = f" after {failed.tries:,} tries" if failed.tries > 1 else ""
+            self.say(f"step {failed.name} failed{tried}: {one_line(failed.error)}")
 
     def started(self, event: RunStarted, run: LiveRun) -> None:
         created = run.state.created
@@ -127,6 +133,11 @@ class Talk:
         elif done == self._next_said:
             self.say(f"{done:,} steps completed")
             self._next_said = done * 5 // 2 if str(done).startswith("2") else done * 2
+
+    def retrying(self, event: StepRetrying) -> None:
+        tried = f"try {event.tries} of {event.of}"
+        pause = span(seconds_between(clock.now(), event.until))
+        self.say(f"step {event.name} failed, {tried}: {one_line(event.error)}; again in {pause}")
 
     def logged(self, event: LogWritten) -> None:
         data = "".join(f" {key}={value}" for key, value in event.data.items())

@@ -164,6 +164,11 @@ def _step(each: Execution, command: Command, total: float) -> str:
     look = "doubt" if each.status == "in doubt" else each.status
     left, width = min(100 * each.start / total, 99.5), 100 * each.seconds / total
     took = span(each.seconds) if each.status in ("completed", "failed") else each.status
+    pause = ""
+    if each.pause:
+        end, wide = min(left + width, 99.5), 100 * each.pause / total
+        place = f"left:{end:.2f}%;width:{min(wide, 100 - end):.2f}%"
+        pause = f'<i class="pause" title="a pause of {span(each.pause)}" style="{place}"></i>'
     if each.error is not None:
         inside = f'<pre class="failed copied">{_lines(each.error.traceback)}</pre>'
         result = _text(each.error.type)
@@ -175,7 +180,7 @@ def _step(each: Execution, command: Command, total: float) -> str:
     return (
         f'<tr data-kind="{each.status}"><td><details><summary>{_text(each.name)}</summary>{inside}'
         f'</details></td><td class="track"><i class="{look}" title="{each.status}" '
-        f'style="left:{left:.2f}%;width:{min(width, 100 - left):.2f}%"></i></td>'
+        f'style="left:{left:.2f}%;width:{min(width, 100 - left):.2f}%"></i>{pause}</td>'
         f'<td class="number {look}">{took}</td><td class="number wide">{result}</td></tr>\n'
     )
 

@@ -12,7 +12,7 @@ from durably_cli.journal.events import ProgressReported
 from durably_cli.journal.state import Attempt, Status
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.timeline import seconds_between, seconds_of
-from durably_cli.render.words import listed
+from durably_cli.render.words import listed, one_line
 from durably_cli.system import clock, ids
 
 SCHEMA = 1
@@ -117,7 +117,10 @@ def progress_fields(progress: ProgressReported | None) -> dict[str, Any] | None:
 
 
 def step_fields(step: StepState, view: RunView) -> dict[str, Any]:
-    """One step, for --json; `bytes` is the size of its result."""
+    """One step, for --json; `bytes` is the size of its result.
+
+    `tries` is how often it was tried without a result, and `next_try` when it will be again.
+    """
     return {
         "name": step.name,
         "status": step_status(step, view),
@@ -126,11 +129,13 @@ def step_fields(step: StepState, view: RunView) -> dict[str, Any]:
         "ms": step.ms,
         "bytes": None if step.result is None else size_of(step.result),
         "error": None if step.error is None else step.error._asdict(),
+        "tries": step.tries,
+        "next_try": step.until,
     }
 
 
 def step_status(step: StepState, view: RunView) -> str:
-    """completed, failed, running or in doubt."""
+    """completed, retrying, failed, running or in doubt."""
     if step.status is not StepStatus.STARTED:
         return str(step.status)
     is_latest = step.attempt == len(view.state.attempts)
@@ -142,20 +147,35 @@ def in_doubt(view: RunView) -> list[StepState]:
     return [step for step in view.state.in_doubt if step_status(step, view) == "in doubt"]
 
 
+def retrying(view: RunView) -> list[StepState]:
+    """The steps that have failed, and are tried again after a pause."""
+    if view.state.has_ended:
+        return []
+    steps = view.state.unfinished.values()
+    return [step for step in steps if step.status is StepStatus.RETRYING]
+
+
+def last_try(step: StepState) -> str:
+    """What came of the last try of such a step."""
+    why = f" ({one_line(step.error)})" if step.error else ""
+    return f"try {step.tries} of {step.most} failed{why}"
+
+
 def reason(view: RunView) -> str | None:
-    """Why a run failed, on one line; of an interrupted one, what was in doubt."""
+    """Why a run failed, on one line; of one that has not ended, what is in doubt or tried again."""
     state = view.state
     if view.damage:
         return f"line {view.damage.line}, byte {view.damage.byte}: {view.damage.reason}"
     if state.error is not None:
         where = f"{listed(state.causes)}: " if state.causes else ""
-        message = state.error.message.split("\n", 1)[0]
-        return f"{where}{state.error.type}: {message}" if message else where + state.error.type
+        return where + one_line(state.error)
     if view.status is Status.PENDING and view.held and state.created.concurrency_key is not None:
         ahead, key = waits_for(view), state.created.concurrency_key
         return f"waits for {f'run {ids.short(ahead)}, which has ' if ahead else ''}the key {key!r}"
     if view.status is Status.INTERRUPTED and state.in_doubt:
         return "in doubt: " + ", ".join(step.name for step in state.in_doubt[-3:])
+    if again := retrying(view):
+        return f"{again[-1].name}: {last_try(again[-1])}"
     return None
 
 

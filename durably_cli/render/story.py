@@ -16,7 +16,7 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
 from durably_cli.render.next_steps import next_step
-from durably_cli.render.record import in_doubt, summary
+from durably_cli.render.record import in_doubt, last_try, retrying, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.tables import heading, log_text
 from durably_cli.render.words import age, listed, local_time, span, visible
@@ -78,6 +78,9 @@ def _what_happened(view: RunView) -> Iterator[Fact]:
     for step in in_doubt(view):
         yield "in doubt", visible(f"{step.name}: started, and left no result")
     yield from _how_far(view)
+    for step in retrying(view):
+        when = local_time(step.until or step.started)
+        yield "retrying", visible(f"{step.name}: {last_try(step)}; the next one at {when}")
     if state.output is not None:
         yield "output", _json(state.output)
     for repair in state.repaired:

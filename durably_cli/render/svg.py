@@ -45,6 +45,7 @@ _STYLE = """
 text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #1f2328; }
 .title { font-weight: 600; font-size: 15px; } .dim { fill: #59636e; } .right { text-anchor: end; }
 .strong { font-weight: 600; } .paper { fill: #ffffff; stroke: #d1d9e0; } .axis { stroke: #d1d9e0; }
+.pause { stroke: #59636e; stroke-dasharray: 2 3; }
 .lane { fill: #f6f8fa; } .completed { fill: #1f883d; } .failed { fill: #cf222e; }
 .running { fill: #0969da; } .replayed { fill: #8250df; } rect.replayed { fill: #c9b2f0; }
 .doubt { fill: none; stroke: #9a6700; stroke-dasharray: 3 2; } .killed { stroke: #cf222e; }
@@ -186,6 +187,9 @@ class _Drawing:
         yield from self._named(row.name, "name")
         width = max(right - left, 3)
         yield self._rect(look, min(left, _LEFT + _BARS - width), width, title)
+        if row.pause:
+            x1, x2, y = left + width, self.x(row.start + row.seconds + row.pause), self.y + 12
+            yield f'<line class="pause" x1="{x1:g}" x2="{max(x1, x2):g}" y1="{y}" y2="{y}"/>'
         yield self._took(took, look if look in ("doubt", "failed", "running") else "dim")
 
     def _named(self, name: str, look: str) -> Iterator[str]:

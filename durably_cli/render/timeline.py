@@ -17,6 +17,7 @@ from durably_cli.journal.events import (
     RunStarted,
     StepCompleted,
     StepFailed,
+    StepRetrying,
     StepStarted,
 )
 from durably_cli.journal.state import Attempt
@@ -36,7 +37,8 @@ class Lane(NamedTuple):
 class Execution(NamedTuple):
     """One call of a step's function, from `start` for `seconds` on the axis.
 
-    `status` is completed, failed, in doubt or running; `result` the JSON of a completed one.
+    `status` is completed, failed, in doubt or running; `result` the JSON of a completed one;
+    `pause` how long the attempt then waited to try again, in seconds.
     """
 
     attempt: int
@@ -47,6 +49,7 @@ class Execution(NamedTuple):
     at: str
     result: Json | None = None
     error: ErrorInfo | None = None
+    pause: float = 0.0
 
 
 class Gap(NamedTuple):
@@ -79,7 +82,7 @@ def executions(
             if begun:
                 yield _left_open(begun, lanes[number - 1], "in doubt")
             begun = event
-        elif isinstance(event, (StepCompleted, StepFailed)) and number:
+        elif isinstance(event, (StepCompleted, StepFailed, StepRetrying)) and number:
             yield _ended(event, begun, lanes[number - 1])
             begun = None
         elif isinstance(event, RunStarted):
@@ -138,14 +141,20 @@ def seconds_between(start: str, end: str) -> float:
     return max(0.0, round((clock.parse_time(end) - clock.parse_time(start)).total_seconds(), 3))
 
 
-def _ended(event: StepCompleted | StepFailed, begun: StepStarted | None, lane: Lane) -> Execution:
+def _ended(
+    event: StepCompleted | StepFailed | StepRetrying, begun: StepStarted | None, lane: Lane
+) -> Execution:
     at = begun.at if begun else event.at
     start = lane.start + seconds_between(lane.attempt.started.at, at)
+    seconds = event.ms / 1000
     if isinstance(event, StepCompleted):
-        done, result, error = "completed", event.result, None
-    else:
-        done, result, error = "failed", None, event.error
-    return Execution(lane.number, event.name, done, start, event.ms / 1000, at, result, error)
+        return Execution(lane.number, event.name, "completed", start, seconds, at, event.result)
+    failed = Execution(lane.number, event.name, "failed", start, seconds, at, error=event.error)
+    if isinstance(event, StepRetrying):
+        left = lane.start + lane.seconds - start - seconds
+        pause = min(seconds_between(event.at, event.until), max(0.0, left))
+        return failed._replace(pause=pause)
+    return failed
 
 
 def _left_open(begun: StepStarted, lane: Lane, status: str) -> Execution:

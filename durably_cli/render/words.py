@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.state import NO_END
 from durably_cli.system import clock
 
@@ -34,6 +35,12 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     """`a, b, c and 4 more`."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def one_line(error: ErrorInfo) -> str:
+    """`ValueError: what it says`, the first line of that."""
+    message = error.message.split("\n", 1)[0]
+    return f"{error.type}: {message}" if message else error.type
 
 
 def in_steps(causes: Sequence[str]) -> str:

@@ -10,59 +10,101 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from durably_cli.errors import Abort, StepMisused, ValueRefused
-from durably_cli.journal.events import StepCompleted, StepFailed, StepStarted
+from durably_cli.journal.events import StepCompleted, StepFailed, StepRetrying, StepStarted
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.raised import parts_of
 from durably_cli.steps.causes import steps_of
-from durably_cli.steps.operation import Call, Past, Plan, Raised
+from durably_cli.steps.operation import Call, Past, Plan, Raised, Wait
 from durably_cli.steps.salvage import refused, salvaged
+from durably_cli.steps.tries import Retry, Tries, explain_untried
 from durably_cli.system import clock, signals
 from durably_cli.system.process import this
 from durably_cli.values import convert, plain
 
 
 class FunctionCall(NamedTuple):
-    """A function to call with these arguments; its result may hold none of the `secrets`."""
+    """A function to call with these arguments; its result may hold none of the `secrets`.
+
+    With `retry` it is called again when it has failed.
+    """
 
     name: str
     fn: Callable[..., object]
     args: tuple[Any, ...]
     converter: plain.Converter
     secrets: Secrets | None = None
+    retry: Retry | None = None
 
     def plan(self, past: Past) -> Plan:
-        """Started, called, and completed or failed; or completed with what an attempt refused."""
-        if past.unfinished and (found := salvaged(past.unfinished.get(self.name), self.converter)):
+        """Started, called, and completed or failed; or completed with what an attempt refused.
+
+        A try that failed is waited after, and the next one is started.
+        """
+        last = past.unfinished.get(self.name) if past.unfinished else None
+        if last is not None and (found := salvaged(last, self.converter)):
             text, back, ms = found
             yield StepCompleted(self.name, ms, text, clock.now())
             return back
-        started, handled = StepStarted(self.name, clock.now()), sys.exception()
-        yield started if handled is None else started._replace(during=steps_of(handled))
-        owner = this.pid
-        begun = perf_counter()
-        value = yield Call(self.fn, self.args)
-        try:
-            if type(value) is Raised:
-                raise value.error
+        handled, tries = sys.exception(), None
+        if self.retry is not None:
+            tries = Tries(self.retry, past.begun.get(self.name))
+            if isinstance(last, StepRetrying):
+                yield Wait(last.until)
+        while True:
+            started = StepStarted(self.name, clock.now())
+            if tries is not None:
+                tries.begin(started.at)
+            yield started if handled is None else started._replace(during=steps_of(handled))
+            owner = this.pid
+            begun = perf_counter()
+            value = yield Call(self.fn, self.args)
             try:
-                text, back = convert.round_trip(self.converter, value)
-                if self.secrets is not None:
-                    self.secrets.refuse(text)
-            except ValueRefused as error:
-                raise self._refused(error, value) from None
-        except (Abort, KeyboardInterrupt):  # the step stays in doubt
-            raise
-        except BaseException as error:
-            signals.raise_if_stopped()  # of which the function, or a library, has made the error
-            if this.pid == owner:  # a child that the function forked ends as it means to
-                yield self._failed(_ms_since(begun), error, value)
-            return Raised(error)
-        yield StepCompleted(self.name, _ms_since(begun), text, clock.now())
-        return back
+                if type(value) is Raised:
+                    raise value.error
+                try:
+                    text, back = convert.round_trip(self.converter, value)
+                    if self.secrets is not None:
+                        self.secrets.refuse(text)
+                except ValueRefused as error:
+                    raise self._refused(error, value) from None
+            except (Abort, KeyboardInterrupt):  # the step stays in doubt
+                raise
+            except BaseException as error:
+                signals.raise_if_stopped()  # of which the function, or a library, has made it
+                if this.pid != owner:  # a child that the function forked ends as it means to
+                    return Raised(error)
+                ms = _ms_since(begun)
+                try:
+                    again = self._next_try(error, ms, tries)
+                except Exception as raised:  # by the user's own word on what is tried again
+                    error, again = raised, None
+                if again is not None:
+                    yield again
+                    yield Wait(again.until)
+                    continue
+                yield self._failed(ms, error, value, tries)
+                return Raised(error)
+            yield StepCompleted(self.name, _ms_since(begun), text, clock.now())
+            return back
 
-    def _failed(self, ms: int, error: BaseException, value: object) -> StepFailed:
+    def _next_try(self, error: BaseException, ms: int, tries: Tries | None) -> StepRetrying | None:
+        """What is journalled of a failure behind which comes another try; None if none does."""
+        if tries is None:
+            explain_untried(error)
+            return None
+        until = tries.next_after(error)
+        if until is None:
+            return None
+        at = clock.now()
+        return StepRetrying(self.name, tries.made, tries.most, ms, describe(error), until, at)
+
+    def _failed(
+        self, ms: int, error: BaseException, value: object, tries: Tries | None
+    ) -> StepFailed:
         failed = StepFailed(self.name, ms, describe(error), clock.now(), parts_of(error))
+        if tries is not None:
+            failed = failed._replace(tries=tries.made)
         if type(value) is not Raised and issubclass(type(error), ValueRefused):
             failed = failed._replace(refused=refused(value, self.converter))
         return failed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from durably_cli.errors import Abort, StepMisused
@@ -13,7 +12,7 @@ from durably_cli.journal.raised import raised_again
 from durably_cli.steps.causes import mark
 from durably_cli.steps.operation import All, Call, Operation, Past, Raised, Wait
 from durably_cli.steps.stop import Stop
-from durably_cli.system import clock, signals
+from durably_cli.system import signals
 from durably_cli.values.plain import Converter, DoesNotFit
 
 
@@ -21,7 +20,8 @@ class Driver:
     """Performs operations: what the journal has of them is handed back, the rest is done.
 
     `append` writes an event and returns once it is as durable as it must be; `replayed` is called
-    with the name of every step whose result is handed back. No kind of step is known here.
+    with the name of every step whose result is handed back; `wait` lets time pass up to the one
+    that it is given. No kind of step is known here.
     """
 
     def __init__(
@@ -30,9 +30,11 @@ class Driver:
         past: Past,
         stop: Stop,
         replayed: Callable[[str], object],
+        wait: Callable[[str], object] | None = None,
     ) -> None:
         self.past = past
         self._append, self._stop, self._replayed = append, stop, replayed
+        self._wait = wait or stop.wait_until
 
     def perform(self, operation: Operation) -> Any:
         """What came of it, before or now."""
@@ -79,8 +81,7 @@ class Driver:
                     except BaseException as error:
                         answer = Raised(error)
                 elif type(effect) is Wait:
-                    answer = None
-                    self._wait(effect.until)
+                    answer = self._wait(effect.until)
                 elif type(effect) is All:
                     try:
                         answer = self._all(effect.operations, effect.at_once)
@@ -98,10 +99,6 @@ class Driver:
         if type(outcome) is Raised:
             raise outcome.error
         return outcome
-
-    def _wait(self, until: str) -> None:
-        left = (clock.parse_time(until) - datetime.now(UTC)).total_seconds()
-        self._stop.wait(left)
 
     def _all(self, operations: Iterable[Operation], at_once: int) -> list[Any]:
         """The results, in order. The first failure, when all that had begun have ended."""

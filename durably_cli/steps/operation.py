@@ -58,16 +58,30 @@ Effect: TypeAlias = Event | Call | Wait | All
 Plan: TypeAlias = Generator[Effect, Any, Any]
 
 
+class Begun(NamedTuple):
+    """How often a step without a result has been tried, and since when."""
+
+    tries: int
+    since: str
+
+
 class Past(NamedTuple):
     """What the journal has of a run's steps, by their names.
 
     `results` are those that completed, and `failures` those that are carried, each taken out when
-    it is handed back; `unfinished` the last event, other than a start, of each without a result.
+    it is handed back; `unfinished` the last event, other than a start, of each without a result;
+    `begun` their tries.
     """
 
     results: dict[str, Json]
     unfinished: dict[str, Event]
     failures: dict[str, StepFailed] = {}
+    begun: dict[str, Begun] = {}
+
+    def forget(self, name: str) -> None:
+        """Nothing of this step counts any more."""
+        for each in self:
+            each.pop(name, None)
 
 
 class Operation(Protocol):

@@ -24,6 +24,7 @@ from durably_cli.steps.logger import Logger
 from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
+from durably_cli.steps.tries import Retry, retry_of
 from durably_cli.system import clock
 from durably_cli.values import convert, declared, plain
 from durably_cli.values.strict_json import Json
@@ -51,7 +52,8 @@ _NOTHING_YET = _Called(_ignore, None, convert.converter(declared.UNDECLARED))
 class Step:
     """Checkpoints of one attempt.
 
-    `Step()` is one in memory: it runs every step and keeps nothing, for unit tests of jobs.
+    `Step()` is one in memory, for unit tests of jobs: it runs every step, keeps nothing, and passes
+    over every pause.
     `results` are JSON texts by step name, each taken out when it is replayed; `record` is called
     with every event and returns once it is as durable as it must be; `replayed` with the name of
     every step that is replayed. `secrets` are masked in events, and refused in results.
@@ -76,20 +78,44 @@ class Step:
         self._record, self._replayed = record, replayed
         self._secrets = secrets if secrets else None
         self._last = _NOTHING_YET
-        self._connect(Past({} if results is None else results, {}), Stop())
+        past = Past({} if results is None else results, {}, {}, {})
+        self._connect(past, Stop(), wait=_ignore)
 
     @overload
-    def run(self, name: str, fn: Callable[[*Ts], T], /, *args: *Ts, returns: None = None) -> T: ...
-    @overload
-    def run(self, name: str, fn: Callable[[*Ts], object], /, *args: *Ts, returns: type[T]) -> T: ...
     def run(
-        self, name: str, fn: Callable[[*Ts], object], /, *args: *Ts, returns: Any = None
+        self,
+        name: str,
+        fn: Callable[[*Ts], T],
+        /,
+        *args: *Ts,
+        returns: None = None,
+        tries: int | Retry = 1,
+    ) -> T: ...
+    @overload
+    def run(
+        self,
+        name: str,
+        fn: Callable[[*Ts], object],
+        /,
+        *args: *Ts,
+        returns: type[T],
+        tries: int | Retry = 1,
+    ) -> T: ...
+    def run(
+        self,
+        name: str,
+        fn: Callable[[*Ts], object],
+        /,
+        *args: *Ts,
+        returns: Any = None,
+        tries: int | Retry = 1,
     ) -> Any:
         """Call `fn(*args)` once, and return what it returned, in this and every later attempt.
 
         The result goes through JSON on the first run as on a replay: as the type `returns`, else
         as the one that `fn` declares, else as the plain JSON that it must be. The exception of a
         step passes through, and the step runs again on resume. A name is used once per execution.
+        With `tries`, a number or a `Retry`, a function that raises is called again, after a pause.
 
         Raises StepMisused for a reused name, a nested or an async step and a second thread;
         ValueRefused for a result that would come back different.
@@ -100,7 +126,8 @@ class Step:
             converter = self._converter_for(name, fn, returns)
         if name in self._results:  # no operation is made
             return self._driver.replay(name, converter)
-        return self._carry_out(FunctionCall(name, fn, args, converter, self._secrets))
+        retry = None if tries == 1 else retry_of(tries, name)
+        return self._carry_out(FunctionCall(name, fn, args, converter, self._secrets, retry))
 
     def progress(
         self, current: float, total: float | None = None, message: str | None = None
@@ -154,11 +181,11 @@ class Step:
         self._last = _Called(fn, returns, converter)
         return converter
 
-    def _connect(self, past: Past, stop: Stop) -> None:
+    def _connect(self, past: Past, stop: Stop, wait: Callable[[str], object] | None = None) -> None:
         self._results, self._stop = past.results, stop
         self._scope = Scope(stop, self._secrets)
         record = self._record if self._secrets is None else self.emit
-        self._driver = Driver(record, past, stop, self._replayed)
+        self._driver = Driver(record, past, stop, self._replayed, wait)
 
     def _ask(self, operation: Operation) -> Any:
         """What comes of an operation, before or now: for the methods of this class."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 from durably_cli.errors import Abort
-from durably_cli.system import signals
+from durably_cli.system import clock, signals
 from durably_cli.values.untrusted import origin_of
 
 _LOOKS_SECONDS = 0.1
@@ -47,10 +48,14 @@ class Stop:
         if self.cause is not None:
             raise self.cause
 
-    def wait(self, seconds: float) -> None:
-        """Let time pass; raise the cause of a stop as soon as there is one."""
-        end = time.monotonic() + seconds
+    def wait_until(self, at: str) -> None:
+        """Let time pass up to this one, in UTC; raise the cause of a stop as soon as there is one.
+
+        The wall clock is looked at again and again: a monotonic one stands still while a laptop is
+        closed.
+        """
+        end = clock.parse_time(at)
         self.check()
-        while (left := end - time.monotonic()) > 0:
+        while (left := (end - datetime.now(UTC)).total_seconds()) > 0:
             time.sleep(min(left, _LOOKS_SECONDS))
             self.check()

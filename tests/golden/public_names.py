@@ -62,7 +62,7 @@ def _lines_of_attribute(cls: type[Any], name: str, attribute: str) -> Iterator[s
         yield f"{shown} {inspect.signature(found.fget).return_annotation}"  # type: ignore[arg-type]
     elif hasattr(found, "func"):  # a cached property
         yield f"{shown} {inspect.signature(found.func).return_annotation}"
-    elif callable(getattr(cls, attribute)):
+    elif callable(getattr(cls, attribute)) and not isinstance(found, type):
         yield from _lines_of_callable(shown, getattr(cls, attribute))
     else:
         yield f"{shown} = {found!r}"

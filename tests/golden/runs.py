@@ -28,6 +28,7 @@ from durably_cli.journal.events import (
     StepCompleted,
     StepDiscarded,
     StepFailed,
+    StepRetrying,
     StepStarted,
 )
 from durably_cli.values.strict_json import Json
@@ -295,6 +296,23 @@ def _large_everywhere() -> Golden:
     return _whole(17, lines_of(events, run_id(17)), **files)
 
 
+def _retried() -> Golden:
+    """One step that was tried three times, and one that was killed in the pause after its first."""
+    events: list[Event] = [
+        _created(18),
+        RunStarted(1, 42, "box", _at(10)),
+        StepStarted("fetch", _at(20)),
+        StepRetrying("fetch", 1, 3, 5, _ERROR, _at(1025), _at(25)),
+        StepStarted("fetch", _at(1025)),
+        StepRetrying("fetch", 2, 3, 5, _ERROR, _at(3030), _at(1030), {"$blob": "gone", "bytes": 9}),
+        StepStarted("fetch", _at(3030)),
+        StepFailed("fetch", 5, _ERROR, _at(3035), tries=3),
+        StepStarted("fetch-elsewhere", _at(3040)),
+        StepRetrying("fetch-elsewhere", 1, 5, 4, _ERROR, _at(9000), _at(3044)),
+    ]
+    return _whole(18, lines_of(events, run_id(18)))
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -304,7 +322,7 @@ RUNS = {
     for made in (
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
-        *(_in_a_folder, _carried, _large_everywhere),
+        *(_in_a_folder, _carried, _large_everywhere, _retried),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

@@ -22,6 +22,7 @@ from durably_cli.journal.events import (
     StepCompleted,
     StepDiscarded,
     StepFailed,
+    StepRetrying,
     StepStarted,
 )
 from durably_cli.values.strict_json import Json, to_json
@@ -52,7 +53,7 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     **dict.fromkeys(("job", "project", "host", "folder", "signal", "by"), texts),
     **dict.fromkeys(("idempotency_key", "concurrency_key", "source", "kept"), or_none),
     **dict.fromkeys(("message", "reason"), or_none),
-    **dict.fromkeys(("pid", "input_bytes", "attempt", "dropped", "ms"), counts),
+    **dict.fromkeys(("tries", "of", "pid", "input_bytes", "attempt", "dropped", "ms"), counts),
     **dict.fromkeys(("input", "output", "result"), jsons),
     **dict.fromkeys(("labels", "versions"), labels),
     **dict.fromkeys(("raised", "refused", "whole", "data"), objects),
@@ -61,7 +62,7 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     "run": st.just(RUN),
     "name": names,
     "step": st.none() | names,
-    "at": times,
+    **dict.fromkeys(("at", "until"), times),
     "error": errors,
     "level": st.sampled_from(["info", "warn", "error"]),
     "current": counts | st.floats(0, 1e9),
@@ -81,7 +82,7 @@ later = st.one_of(
     *(
         events_of(kind)
         for kind in (
-            *(RunStarted, StepStarted, StepCompleted, StepFailed, StepDiscarded),
+            *(RunStarted, StepStarted, StepCompleted, StepFailed, StepRetrying, StepDiscarded),
             *(ProgressReported, RunCompleted, RunCompletedLarge, InputStored),
             *(RunHasFailed, RunInterrupted, RunCancelled),
         )

@@ -52,11 +52,10 @@ def the_event_is_of_these_tests_alone() -> Iterator[None]:
 def test_in_memory_it_takes_a_list_and_a_dict() -> None:
     log = MemoryLog()
     step = SleepingStep({}, log.append)
-    step.sleep("nap", 0.01)
+    step.sleep("nap", 3600)
     waiting, completed = log.events
     assert isinstance(waiting, StepWaiting)
     assert completed == StepCompleted("nap", 0, Json("null"), completed.at)
-    assert completed.at >= waiting.until
     assert log.synced == 2
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from durably_cli import (
         DurablyError,
         Job,
+        Retry,
+        RetryAfter,
         Run,
         RunFailed,
         Secret,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = [
     "DurablyError",
     "Job",
+    "Retry",
+    "RetryAfter",
     "Run",
     "RunFailed",
     "Secret",

@@ -15,8 +15,8 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.journal.state import RunState
-from durably_cli.steps.operation import Past
+from durably_cli.journal.state import RunState, Status
+from durably_cli.steps.operation import Begun, Past
 from durably_cli.values.strict_json import Json
 
 
@@ -42,7 +42,7 @@ class Results(dict[str, Json]):
 
 def past_of(journal: Path) -> Past:
     """What is there to gather into, for the journal at this path."""
-    return Past(Results(journal), {}, {})
+    return Past(Results(journal), {}, {}, {})
 
 
 def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
@@ -51,9 +51,18 @@ def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
     return {name: event for name, event in failures if isinstance(event, StepFailed)}
 
 
+def begun_of(state: RunState) -> dict[str, Begun]:
+    """The tries of steps that have no result; none of a run that has failed."""
+    if state.status is Status.FAILED:
+        return {}
+    return {
+        name: Begun(step.tries, step.since) for name, step in state.unfinished.items() if step.tries
+    }
+
+
 def gather(events: Iterable[Event], past: Past) -> Iterator[Event]:
     """Pass the events on, and gather what they say of steps."""
-    results, unfinished, _ = past
+    results, unfinished = past.results, past.unfinished
     of_steps = {cls for name, cls in TYPES.items() if name.startswith("step.")} - {StepStarted}
     for event in events:
         if isinstance(event, StepCompleted):

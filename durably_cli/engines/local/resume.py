@@ -16,7 +16,7 @@ from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, execute
 from durably_cli.engines.local.holder import heirs, holder
 from durably_cli.engines.local.own_journal import OwnJournal
-from durably_cli.engines.local.past import carried_of, gather, past_of
+from durably_cli.engines.local.past import begun_of, carried_of, gather, past_of
 from durably_cli.engines.local.redo import check_redo
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import take_turn, turn_of
@@ -191,9 +191,10 @@ def _attempt(
         if state.is_final or (state.has_ended and not again):
             ownership.sync_held(lock)
             return None
-        for name in redo:
-            past.unfinished.pop(name, None)
         past.failures.update(carried_of(state, past))
+        past.begun.update(begun_of(state))
+        for name in redo:
+            past.forget(name)
         _check_may_go_on(store, path, state)
         work = _work(load, state.created, whole_input(path, state.created))
         run, saved_as = ownership.take_over(lock, reading, path, store.temporary)
