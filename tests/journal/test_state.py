@@ -21,10 +21,11 @@ from durably_cli.journal.events import (
     RunStarted,
     StepCompleted,
     StepFailed,
+    StepRetrying,
     StepStarted,
 )
 from durably_cli.journal.state import NotARun, RunState, fold
-from durably_cli.journal.step_state import step_states
+from durably_cli.journal.step_state import StepStatus, step_states
 from durably_cli.values.strict_json import Json
 from tests.harness.sample_journals import COMPLETED
 from tests.harness.strategies import RUN, journals
@@ -42,7 +43,7 @@ def model(events: list[Event]) -> dict[str, Any]:
     status = "pending" if last is None else word.get(type(last), "running")
     last_word: dict[str, Event] = {}
     for event in events:
-        if isinstance(event, StepStarted | StepCompleted | StepFailed):
+        if isinstance(event, StepStarted | StepCompleted | StepFailed | StepRetrying):
             last_word.pop(event.name, None)
             last_word[event.name] = event
     completed = [event for event in events if isinstance(event, StepCompleted)]
@@ -54,6 +55,11 @@ def model(events: list[Event]) -> dict[str, Any]:
         "completed_ms": sum(event.ms for event in completed),
         "in_doubt": {name for name, event in last_word.items() if isinstance(event, StepStarted)},
         "failed": {name for name, event in last_word.items() if isinstance(event, StepFailed)},
+        "retrying": {
+            name: event.until
+            for name, event in last_word.items()
+            if isinstance(event, StepRetrying)
+        },
         "logs": sum(isinstance(event, LogWritten) for event in events),
         "error": last.error if isinstance(last, RunHasFailed) else None,
         "output": next(
@@ -71,6 +77,11 @@ def told(state: RunState) -> dict[str, Any]:
         "completed_ms": state.completed_ms,
         "in_doubt": {step.name for step in state.in_doubt},
         "failed": {step.name for step in state.failed_steps},
+        "retrying": {
+            step.name: step.until
+            for step in state.unfinished.values()
+            if step.status is StepStatus.RETRYING
+        },
         "logs": state.log_lines,
         "error": state.error,
         "output": state.output,
