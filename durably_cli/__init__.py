@@ -36,6 +36,7 @@ __all__ = [
     "Step",
     "StepError",
     "StepMisused",
+    "StepTimeout",
     "ValueRefused",
     "__version__",
     "define_job",

@@ -20,6 +20,8 @@ StepError                        a step was used wrongly; fails the run like any
 │   └── RunEnded                 ... by a thread that is still there when the handler has ended
 └── ValueRefused                 a value that JSON would not give back equal
 
+StepTimeout (TimeoutError)       a step's function took longer than it was given
+
 Abort (BaseException)            ends the attempt; `except Exception` must not swallow it
 ├── JournalLost            74    the journal cannot be appended to
 └── Interrupted       128 + n    INT, TERM or HUP
@@ -164,6 +166,10 @@ class RunFailed(DurablyError):
 
 class StepError(Exception):
     """A step was used in a way that durably cannot make durable."""
+
+
+class StepTimeout(TimeoutError):
+    """A step's function took longer than the time it was given."""
 
 
 class StepMisused(StepError):

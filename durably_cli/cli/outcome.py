@@ -13,8 +13,9 @@ from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
 from durably_cli.render.record import reason
 from durably_cli.render.timeline import seconds_of
-from durably_cli.render.words import in_steps, listed, span
+from durably_cli.render.words import in_steps, listed
 from durably_cli.system.ids import short
+from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
 
 

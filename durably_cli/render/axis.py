@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from durably_cli.render.words import span
+from durably_cli.values.durations import span
 
 _FACTORS = (1, 2, 5)
 

@@ -21,10 +21,11 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.render.timeline import seconds_between
-from durably_cli.render.words import listed, one_line, span, visible
+from durably_cli.render.words import listed, one_line, visible
 from durably_cli.steps.logger import standard_logging
 from durably_cli.system import clock
 from durably_cli.system.ids import short
+from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
 
 if TYPE_CHECKING:

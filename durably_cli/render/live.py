@@ -19,9 +19,10 @@ from durably_cli.journal.events import (
 from durably_cli.render.lines import Talk, share
 from durably_cli.render.live_line import ERASE, Facts, LiveLine
 from durably_cli.render.tables import log_text
-from durably_cli.render.words import span, visible
+from durably_cli.render.words import visible
 from durably_cli.system import terminals
 from durably_cli.system.ids import short
+from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
 
 _LINES = 30

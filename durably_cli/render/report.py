@@ -10,8 +10,9 @@ from typing import BinaryIO
 from durably_cli.engines.local.view import RunView
 from durably_cli.render.rows import log_lines
 from durably_cli.render.timeline import seconds_of
-from durably_cli.render.words import in_steps, span, visible, visible_lines
+from durably_cli.render.words import in_steps, visible, visible_lines
 from durably_cli.system.ids import short
+from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
 
 LOGS, PRINTED, ATTEMPTS = 10, 20, 10

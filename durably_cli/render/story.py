@@ -19,7 +19,8 @@ from durably_cli.render.next_steps import next_step
 from durably_cli.render.record import in_doubt, last_try, retrying, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.tables import heading, log_text
-from durably_cli.render.words import age, listed, local_time, span, visible
+from durably_cli.render.words import age, listed, local_time, visible
+from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json
 

@@ -28,9 +28,10 @@ from durably_cli.render.timeline import (
     pick,
     seconds_between,
 )
-from durably_cli.render.words import outcome_text, span, visible
+from durably_cli.render.words import outcome_text, visible
 from durably_cli.system import clock
 from durably_cli.system.ids import short
+from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
 
 HEAD, TAIL, SLOWEST, FAILURES = 30, 15, 5, 20

@@ -14,8 +14,9 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.render.colours import status_text
 from durably_cli.render.record import summary
 from durably_cli.render.rows import labels_text
-from durably_cli.render.words import age, local_clock, span, visible
+from durably_cli.render.words import age, local_clock, visible
 from durably_cli.system.ids import short
+from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
 
 

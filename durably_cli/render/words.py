@@ -48,24 +48,6 @@ def in_steps(causes: Sequence[str]) -> str:
     return f" in step{'s' if len(causes) > 1 else ''} {listed(causes)}" if causes else ""
 
 
-def span(seconds: float) -> str:
-    """How long, for people: 30 ms, 4.2 s, 3 m 20 s, 2 h 5 m, 3 d 4 h."""
-    seconds = max(0.0, seconds)
-    if seconds < 0.0995:
-        return f"{round(seconds * 1000)} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    for unit, size, lower, lower_size in (
-        ("d", 86_400, "h", 3_600),
-        ("h", 3_600, "m", 60),
-        ("m", 60, "s", 1),
-    ):
-        if whole >= size:
-            return f"{whole // size} {unit} {whole % size // lower_size} {lower}"
-    return f"{whole} s"
-
-
 def age(at: str) -> str:
     """How long ago, in one unit: 5s, 12m, 3h, 9d."""
     seconds = int(max(0.0, (datetime.now(UTC) - clock.parse_time(at)).total_seconds()))

@@ -9,7 +9,7 @@ from time import perf_counter
 from types import CodeType
 from typing import Any, NamedTuple
 
-from durably_cli.errors import Abort, StepMisused, ValueRefused
+from durably_cli.errors import Abort, StepMisused, StepTimeout, ValueRefused
 from durably_cli.journal.events import StepCompleted, StepFailed, StepRetrying, StepStarted
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
@@ -20,13 +20,15 @@ from durably_cli.steps.salvage import refused, salvaged
 from durably_cli.steps.tries import Retry, Tries, explain_untried
 from durably_cli.system import clock, signals
 from durably_cli.system.process import this
+from durably_cli.system.time_limits import OutOfTime
 from durably_cli.values import convert, plain
+from durably_cli.values.durations import span
 
 
 class FunctionCall(NamedTuple):
     """A function to call with these arguments; its result may hold none of the `secrets`.
 
-    With `retry` it is called again when it has failed.
+    With `retry` it is called again when it has failed; `timeout` are the seconds of each call.
     """
 
     name: str
@@ -35,6 +37,7 @@ class FunctionCall(NamedTuple):
     converter: plain.Converter
     secrets: Secrets | None = None
     retry: Retry | None = None
+    timeout: float | None = None
 
     def plan(self, past: Past) -> Plan:
         """Started, called, and completed or failed; or completed with what an attempt refused.
@@ -58,9 +61,11 @@ class FunctionCall(NamedTuple):
             yield started if handled is None else started._replace(during=steps_of(handled))
             owner = this.pid
             begun = perf_counter()
-            value = yield Call(self.fn, self.args)
+            value = yield Call(self.fn, self.args, self.timeout)
             try:
                 if type(value) is Raised:
+                    if isinstance(value.error, OutOfTime):
+                        raise self._timed_out(value.error) from None
                     raise value.error
                 try:
                     text, back = convert.round_trip(self.converter, value)
@@ -98,6 +103,11 @@ class FunctionCall(NamedTuple):
             return None
         at = clock.now()
         return StepRetrying(self.name, tries.made, tries.most, ms, describe(error), until, at)
+
+    def _timed_out(self, error: OutOfTime) -> StepTimeout:
+        """The failure of a call that took too long, with the place where it was interrupted."""
+        said = f"step {self.name!r} took longer than {span(self.timeout or 0)}"
+        return StepTimeout(said).with_traceback(error.__traceback__)
 
     def _failed(
         self, ms: int, error: BaseException, value: object, tries: Tries | None

@@ -13,6 +13,7 @@ from durably_cli.steps.causes import mark
 from durably_cli.steps.operation import All, Call, Operation, Past, Raised, Wait
 from durably_cli.steps.stop import Stop
 from durably_cli.system import signals
+from durably_cli.system.time_limits import call_within
 from durably_cli.values.plain import Converter, DoesNotFit
 
 
@@ -77,7 +78,10 @@ class Driver:
             while True:
                 if type(effect) is Call:
                     try:
-                        answer = effect.fn(*effect.args)
+                        if effect.timeout is None:
+                            answer = effect.fn(*effect.args)
+                        else:
+                            answer = call_within(effect.timeout, effect.fn, effect.args)
                     except BaseException as error:
                         answer = Raised(error)
                 elif type(effect) is Wait:

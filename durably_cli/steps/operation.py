@@ -5,7 +5,7 @@ against the past: what the journal has of the operation already. A plan does not
 yields effects; a driver performs each, and sends back what came of it:
 
     an event             written down; sent when it is as durable as its class says
-    Call(fn, args)       the user's function called; its result, or Raised(its exception)
+    Call(fn, args, t)    the user's function called; its result, or Raised(its exception)
     Wait(until)          time has passed
     All(operations, n)   each performed, n of them at a time; their results, in order, or Raised
 
@@ -27,10 +27,11 @@ from durably_cli.values.strict_json import Json
 
 @final
 class Call(NamedTuple):
-    """Call a function of the user's."""
+    """Call a function of the user's, for `timeout` seconds at the most."""
 
     fn: Callable[..., Any]
     args: tuple[Any, ...] = ()
+    timeout: float | None = None
 
 
 class Raised(NamedTuple):

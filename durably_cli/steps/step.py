@@ -24,9 +24,10 @@ from durably_cli.steps.logger import Logger
 from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
-from durably_cli.steps.tries import Retry, retry_of
+from durably_cli.steps.tries import Retry, limit_of, retry_of
 from durably_cli.system import clock
 from durably_cli.values import convert, declared, plain
+from durably_cli.values.durations import Duration
 from durably_cli.values.strict_json import Json
 from durably_cli.values.untrusted import repr_of, text_of
 
@@ -90,6 +91,7 @@ class Step:
         *args: *Ts,
         returns: None = None,
         tries: int | Retry = 1,
+        timeout: Duration | None = None,
     ) -> T: ...
     @overload
     def run(
@@ -100,6 +102,7 @@ class Step:
         *args: *Ts,
         returns: type[T],
         tries: int | Retry = 1,
+        timeout: Duration | None = None,
     ) -> T: ...
     def run(
         self,
@@ -109,6 +112,7 @@ class Step:
         *args: *Ts,
         returns: Any = None,
         tries: int | Retry = 1,
+        timeout: Duration | None = None,
     ) -> Any:
         """Call `fn(*args)` once, and return what it returned, in this and every later attempt.
 
@@ -116,6 +120,8 @@ class Step:
         as the one that `fn` declares, else as the plain JSON that it must be. The exception of a
         step passes through, and the step runs again on resume. A name is used once per execution.
         With `tries`, a number or a `Retry`, a function that raises is called again, after a pause.
+        `timeout` is the time for each call: seconds, a timedelta or a text such as `90s`; one that
+        takes longer fails with StepTimeout.
 
         Raises StepMisused for a reused name, a nested or an async step and a second thread;
         ValueRefused for a result that would come back different.
@@ -127,7 +133,9 @@ class Step:
         if name in self._results:  # no operation is made
             return self._driver.replay(name, converter)
         retry = None if tries == 1 else retry_of(tries, name)
-        return self._carry_out(FunctionCall(name, fn, args, converter, self._secrets, retry))
+        limit = None if timeout is None else limit_of(timeout, name)
+        call = FunctionCall(name, fn, args, converter, self._secrets, retry, limit)
+        return self._carry_out(call)
 
     def progress(
         self, current: float, total: float | None = None, message: str | None = None

@@ -144,6 +144,17 @@ def retry_of(tries: int | Retry, name: str) -> Retry:
         raise StepMisused(f"step {name!r}: {error}; give a number, or Retry(5, delay=2)") from None
 
 
+def limit_of(timeout: Duration, name: str) -> float:
+    """The seconds of a time limit that a step was given. StepMisused if it is none."""
+    try:
+        seconds = seconds_in(timeout)
+        if not seconds:
+            raise ValueError("no function ends in no time")
+    except (TypeError, ValueError) as error:
+        raise StepMisused(f"step {name!r}: timeout={repr_of(timeout):.80}: {error}") from None
+    return seconds
+
+
 def explain_untried(error: BaseException) -> None:
     """Say in a note of a RetryAfter why it was the end of its step."""
     if isinstance(error, RetryAfter):

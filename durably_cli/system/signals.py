@@ -22,6 +22,7 @@ from types import FrameType
 from typing import TypeVar, TypeVarTuple
 
 from durably_cli.errors import Interrupted
+from durably_cli.system import other_threads
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -106,9 +107,14 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
+def may_raise() -> bool:
+    """Does it no harm if something is raised in the main thread, where that is now?"""
+    return not _noted.shields and not _noted.is_forking
+
+
 def raise_if_stopped() -> None:
     """Raise Interrupted if a signal has arrived, even one whose exception was swallowed."""
-    if _noted.signum is not None and not _noted.shields and not _noted.is_forking:
+    if _noted.signum is not None and may_raise():
         _noted.raised, _noted.comes_again = True, False
         raise Interrupted(_noted.signum)
 
@@ -122,7 +128,10 @@ def shielded(act: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
 
     @wraps(act)
     def call(*args: *Ts) -> R:
-        if get_ident() != _noted.main_thread:  # signals reach only that one
+        thread = get_ident()
+        if thread != _noted.main_thread:  # signals reach only that one
+            if other_threads.is_watched(thread):
+                return other_threads.act_shielded(thread, act, *args)
             return act(*args)
         _noted.shields += 1
         try:

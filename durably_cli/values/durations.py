@@ -46,3 +46,21 @@ def _read(text: str) -> float:
     if not re.fullmatch(rf"(?:{_PART}\s*)+", text):
         raise ValueError(f"{text!r:.80} is no span of time; it reads 90s, 5m, 1h30m or 3d")
     return sum(float(count) * _SECONDS[unit] for count, unit in re.findall(_PART, text))
+
+
+def span(seconds: float) -> str:
+    """How long, for people: 30 ms, 4.2 s, 3 m 20 s, 2 h 5 m, 3 d 4 h."""
+    seconds = max(0.0, seconds)
+    if seconds < 0.0995:
+        return f"{round(seconds * 1000)} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for unit, size, lower, lower_size in (
+        ("d", 86_400, "h", 3_600),
+        ("h", 3_600, "m", 60),
+        ("m", 60, "s", 1),
+    ):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // lower_size} {lower}"
+    return f"{whole} s"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Step,
         StepError,
         StepMisused,
+        StepTimeout,
         ValueRefused,
         define_job,
     )
@@ -40,6 +41,7 @@ __all__ = [
     "Step",
     "StepError",
     "StepMisused",
+    "StepTimeout",
     "ValueRefused",
     "__version__",
     "define_job",

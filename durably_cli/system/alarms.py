@@ -1,0 +1,107 @@
+"""Raising an exception in a thread that is busy with something else.
+
+In the main thread a signal does it, which ends most system calls too. It is SIGURG: nobody else
+wants it, and as it is ignored by default, one that comes late does no harm. In any other thread
+Python raises at the next bytecode, so a call into C comes to its end first.
+
+Nothing is raised inside a `shielded` function: whoever rings does so again.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from threading import get_ident
+from types import FrameType
+from typing import Protocol
+
+from durably_cli.system import other_threads, signals
+
+_SIGNAL = signal.SIGURG
+
+
+class Alarm(Protocol):
+    """Between `set` and `end`, `ring` raises an exception in the thread that has made it."""
+
+    def set(self) -> None:
+        """It may ring from now on."""
+
+    def ring(self) -> None:
+        """Raise, if the thread is where that does no harm; called by another thread."""
+
+    def end(self) -> None:
+        """It rings no more."""
+
+
+def alarm(error: BaseException) -> Alarm:
+    """One for this thread. Off the main thread only the class of the error counts."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return _OfTheMainThread(error) if is_main else _OfAnotherThread(type(error))
+
+
+class _OfTheMainThread:
+    def __init__(self, error: BaseException) -> None:
+        self._error, self._thread = error, get_ident()
+        self._rings = False
+
+    def set(self) -> None:
+        _set.append(self)
+        if signal.getsignal(_SIGNAL) is not _answer:
+            signal.signal(_SIGNAL, _answer)
+
+    def ring(self) -> None:
+        self._rings = True
+        signal.pthread_kill(self._thread, _SIGNAL)
+
+    def end(self) -> None:
+        while True:
+            try:
+                while self in _set:
+                    _set.remove(self)
+                return
+            except BaseException as raised:  # it rang once more
+                if raised is not self._error:
+                    raise
+
+    def answer(self) -> None:
+        """Raise the error if it rings."""
+        if self._rings:
+            self._rings = False
+            raise self._error
+
+
+_set = list[_OfTheMainThread]()
+
+
+def _answer(signum: int, frame: FrameType | None) -> None:
+    if signals.may_raise():
+        for each in reversed(_set):
+            each.answer()
+
+
+class _OfAnotherThread:
+    def __init__(self, error: type[BaseException]) -> None:
+        self._error, self._thread = error, get_ident()
+
+    def set(self) -> None:
+        other_threads.watch(self._thread, lambda: _raise_in(self._thread, None))
+
+    def ring(self) -> None:
+        other_threads.unless_shielded(self._thread, lambda: _raise_in(self._thread, self._error))
+
+    def end(self) -> None:
+        while True:
+            try:
+                while other_threads.is_watched(self._thread):
+                    other_threads.unwatch(self._thread)
+                return
+            except self._error:  # it rang once more
+                pass
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Have Python raise that in another thread; None takes back what it has not raised yet."""
+    import ctypes  # loads slowly, and only what leaves the main thread needs it
+
+    raised = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
