@@ -21,7 +21,12 @@ _SIGNAL = signal.SIGURG
 
 
 class Alarm(Protocol):
-    """Between `set` and `end`, `ring` raises an exception in the thread that has made it."""
+    """Between `set` and `end`, `ring` raises an exception in the thread that has made it.
+
+    `has_rung` is for who rings: it becomes True when the exception is raised.
+    """
+
+    has_rung: bool
 
     def set(self) -> None:
         """It may ring from now on."""
@@ -42,7 +47,7 @@ def alarm(error: BaseException) -> Alarm:
 class _OfTheMainThread:
     def __init__(self, error: BaseException) -> None:
         self._error, self._thread = error, get_ident()
-        self._rings = False
+        self._rings = self.has_rung = False
 
     def set(self) -> None:
         _set.append(self)
@@ -50,8 +55,9 @@ class _OfTheMainThread:
             signal.signal(_SIGNAL, _answer)
 
     def ring(self) -> None:
-        self._rings = True
-        signal.pthread_kill(self._thread, _SIGNAL)
+        if self in _set:
+            self._rings = True
+            signal.pthread_kill(self._thread, _SIGNAL)
 
     def end(self) -> None:
         while True:
@@ -66,7 +72,7 @@ class _OfTheMainThread:
     def answer(self) -> None:
         """Raise the error if it rings."""
         if self._rings:
-            self._rings = False
+            self._rings, self.has_rung = False, True
             raise self._error
 
 
@@ -82,12 +88,17 @@ def _answer(signum: int, frame: FrameType | None) -> None:
 class _OfAnotherThread:
     def __init__(self, error: type[BaseException]) -> None:
         self._error, self._thread = error, get_ident()
+        self.has_rung = False
 
     def set(self) -> None:
         other_threads.watch(self._thread, lambda: _raise_in(self._thread, None))
 
     def ring(self) -> None:
-        other_threads.unless_shielded(self._thread, lambda: _raise_in(self._thread, self._error))
+        other_threads.unless_shielded(self._thread, self._raise)
+
+    def _raise(self) -> None:
+        self.has_rung = True
+        _raise_in(self._thread, self._error)
 
     def end(self) -> None:
         while True:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from _thread import LockType, allocate_lock, start_new_thread
 from collections.abc import Callable
-from threading import Event, Thread
 from typing import Any
 
 from durably_cli.errors import Abort
 from durably_cli.system.alarms import Alarm, alarm
 
-_AGAIN_SECONDS = 1.0
+_AGAIN_SECONDS, _SOON_SECONDS = 1.0, 0.02
+"""When an interruption is repeated: behind one that was raised, and one that a shield held off."""
+
+# Not `threading`: what is raised inside its locks, which Python code holds, would leave them held.
 
 
 class OutOfTime(BaseException):
@@ -23,30 +26,37 @@ def call_within(seconds: float, fn: Callable[..., Any], args: tuple[Any, ...]) -
     It is interrupted then, and again each second until it ends: so no two calls overlap. What it
     returns or raises after that does not count, for it may have swallowed the interruption.
     """
-    bell, has_ended = alarm(OutOfTime()), Event()
-    watching = Thread(target=_ring_after, args=(seconds, bell, has_ended), daemon=True)
+    bell, running = alarm(OutOfTime()), allocate_lock()
+    running.acquire()
     end = time.monotonic() + seconds
     try:
+        start_new_thread(_ring_after, (seconds, bell, running))
         bell.set()
-        watching.start()
         try:
             value = fn(*args)
         finally:
-            has_ended.set()
             bell.end()
     except BaseException as error:
+        bell.end()  # what rang may have been raised in front of the first one
+        running.release()
         is_stop = isinstance(error, (Abort, KeyboardInterrupt, OutOfTime))
         if time.monotonic() >= end and not is_stop:
             raise OutOfTime from error
         raise
+    running.release()
     if time.monotonic() >= end:
         raise OutOfTime
     return value
 
 
-def _ring_after(seconds: float, bell: Alarm, has_ended: Event) -> None:
-    if has_ended.wait(seconds):
+def _ring_after(seconds: float, bell: Alarm, running: LockType) -> None:
+    """Ring again and again from then on; a function that is running has this lock."""
+    if running.acquire(timeout=seconds):
         return
-    bell.ring()
-    while not has_ended.wait(_AGAIN_SECONDS):
-        bell.ring()
+    pause = 0.0
+    while not running.acquire(timeout=pause):
+        if bell.has_rung:
+            bell.has_rung, pause = False, _AGAIN_SECONDS
+        else:
+            bell.ring()
+            pause = _SOON_SECONDS
