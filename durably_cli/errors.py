@@ -30,8 +30,34 @@ Abort (BaseException)            ends the attempt; `except Exception` must not s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from durably_cli import hints
+
+ErrorCode = Literal[
+    "usage",
+    "no-such-job",
+    "no-such-run",
+    "no-such-step",
+    "no-such-topic",
+    "key-conflict",
+    "invalid-input",
+    "busy",
+    "timed-out",
+    "run-failed",
+    "run-cancelled",
+    "interrupted",
+    "journal-unreadable",
+    "journal-damaged",
+    "journal-too-new",
+    "journal-lost",
+    "io",
+    "forbidden",
+    "config",
+    "job-module",
+    "bug",
+]
+"""The names of errors for programs."""
 
 
 class DurablyError(Exception):
@@ -42,9 +68,11 @@ class DurablyError(Exception):
     """
 
     exit_code = 70
-    code = "bug"
+    code: ErrorCode = "bug"
 
-    def __init__(self, what: str, *, hint: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, hint: str | None = None, code: ErrorCode | None = None
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.hint = hint
@@ -90,7 +118,7 @@ class JournalError(DurablyError):
     """A journal, or the folder it lives in, cannot be read or written."""
 
     exit_code = 74
-    code = "journal-unreadable"
+    code: ErrorCode = "journal-unreadable"
 
 
 class JournalDamaged(JournalError):
@@ -137,7 +165,7 @@ class ConfigError(DurablyError):
     """There is no project here, or it or its settings do not fit."""
 
     exit_code = 78
-    code = "config"
+    code: ErrorCode = "config"
 
 
 class JobModuleError(ConfigError):
@@ -197,7 +225,7 @@ class Abort(BaseException):
     """Ends the attempt at once; not an Exception, so that handlers let it through."""
 
     exit_code = 70
-    code = "bug"
+    code: ErrorCode = "bug"
 
     def __init__(self, what: str, *, hint: str | None = None) -> None:
         super().__init__(what)

@@ -6,6 +6,7 @@ pays neither for pydantic nor for rich.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -30,6 +31,10 @@ def run_command_line() -> None:
 
 def _run() -> int:
     """Usage errors show the control characters of what was typed, escaped."""
+    if os.environ.get("_DURABLY_COMPLETE"):
+        from durably_cli.cli.completion import refuse_odd_question  # only for shells
+
+        refuse_odd_question()
     try:
         return int(app(standalone_mode=False) or 0)
     except typer.Abort:

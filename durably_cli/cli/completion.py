@@ -6,14 +6,19 @@ no place for an error.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import typer
 
+from durably_cli import hints
 from durably_cli.cli.app import offered, project_of
-from durably_cli.errors import DurablyError
+from durably_cli.errors import DurablyError, UsageError
+
+VARIABLE = "_DURABLY_COMPLETE"
+"""By which a shell asks: it has `source_` or `complete_`, and the shell's name."""
 
 _RUNS = 30
 """How many runs are offered, the newest ones."""
@@ -44,6 +49,8 @@ def complete_topics(incomplete: str) -> list[tuple[str, str]]:
     return [(name, title(name)) for name in TOPICS if name.startswith(incomplete)]
 
 
+_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+
 _WORDS = (("@last", "the newest run"), ("@failed", "the newest run that failed"))
 
 
@@ -60,6 +67,22 @@ def _runs(project: Path) -> Iterator[tuple[str, str]]:
                 yield short(run_id), f"{created.job}, {age(created.at)} ago"
     except (DurablyError, OSError):
         return
+
+
+def refuse_odd_question() -> None:
+    """UsageError if the variable is set, but not as a shell's completion script sets it."""
+    question = os.environ.get(VARIABLE, "")
+    what, _, shell = question.partition("_")
+    hint = f"{hints.command('--help')}    (says how completion is installed)"
+    if what not in ("source", "complete") or shell not in _SHELLS:
+        raise UsageError(f"{VARIABLE}={question} is nothing that a shell asks", hint=hint)
+    words, place = os.environ.get("COMP_WORDS"), os.environ.get("COMP_CWORD", "")
+    if question == "complete_bash" and (words is None or not place.isdecimal()):
+        raise UsageError(
+            f"{VARIABLE}={question} takes the line in COMP_WORDS and its word's number in "
+            "COMP_CWORD, as bash sets them",
+            hint=hint,
+        )
 
 
 def _project(context: typer.Context) -> Path | None:

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durably_cli.cli.commands import COMMANDS
+from durably_cli.cli.schemas import Schemas, schemas
+
+if TYPE_CHECKING:
+    from durably_cli.render.part_types import ArgumentFields, CommandFields, OptionFields
 
 
-def described(context: Any) -> dict[str, Any]:
-    """`options` before any command, and `commands` in the order of the table. Imports all."""
+def described(context: Any) -> dict[str, object]:
+    """`options` before any command, `commands` in the order of the table, and the `$defs` of their
+    schemas. Imports all.
+    """
+    found = schemas()
     root = context.find_root()
     commands = {name: root.command.get_command(root, name) for name in COMMANDS}
     return {
         "options": [_option(each) for each in _of_kind(root.command, "option")],
-        "commands": [
-            {
-                "name": name,
-                "summary": COMMANDS[name],
-                "help": _paragraphs(command.help or ""),
-                "arguments": [_argument(each) for each in _of_kind(command, "argument")],
-                "options": [_option(each) for each in _of_kind(command, "option")],
-            }
-            for name, command in commands.items()
-        ],
+        "commands": [_command(name, command, found) for name, command in commands.items()],
+        "$defs": found.defs,
+    }
+
+
+def _command(name: str, command: Any, found: Schemas) -> CommandFields:
+    return {
+        "name": name,
+        "summary": COMMANDS[name],
+        "help": _paragraphs(command.help or ""),
+        "arguments": [_argument(each) for each in _of_kind(command, "argument")],
+        "options": [_option(each) for each in _of_kind(command, "option")],
+        "document": found.documents.get(name),
+        "line": found.lines.get(name),
     }
 
 
@@ -30,7 +41,7 @@ def _of_kind(command: Any, kind: str) -> list[Any]:
     return [each for each in command.params if each.param_type_name == kind and not each.hidden]
 
 
-def _argument(parameter: Any) -> dict[str, Any]:
+def _argument(parameter: Any) -> ArgumentFields:
     return {
         "name": (parameter.metavar or parameter.name).strip("[]."),
         "required": parameter.required,
@@ -39,7 +50,7 @@ def _argument(parameter: Any) -> dict[str, Any]:
     }
 
 
-def _option(parameter: Any) -> dict[str, Any]:
+def _option(parameter: Any) -> OptionFields:
     choices = getattr(parameter.type, "choices", None)
     takes_value = not (parameter.is_flag or parameter.count)
     default = parameter.default

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from durably_cli import hints
+from durably_cli.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from durably_cli.render.document_types import Failure
 
 OPTION = "--json"
 
@@ -25,7 +29,7 @@ class _Answer:
         self.is_wanted = self.is_begun = self.is_closed = False
         self.run: str | None = None
         self.next: tuple[str, ...] = ()
-        self.error: dict[str, Any] | None = None
+        self.error: Failure | None = None
 
 
 _answer = _Answer()
@@ -73,7 +77,7 @@ def suggest(*commands: str) -> None:
     _answer.next = commands
 
 
-def fail(code: str, exit: int, message: str, hint: str | None = None) -> None:
+def fail(code: ErrorCode, exit: int, message: str, hint: str | None = None) -> None:
     """Note what went wrong, and what to type, for the end of the document."""
     _answer.error = {
         "code": code,
@@ -82,6 +86,7 @@ def fail(code: str, exit: int, message: str, hint: str | None = None) -> None:
         "hint": hint,
         "retryable": exit in RETRYABLE,
         "run": _answer.run,
+        "next": hints.commands_in(hint or ""),
     }
 
 
@@ -94,11 +99,8 @@ def close() -> None:
     from durably_cli.render.rows import json_of
 
     _answer.is_closed = True
-    following, members = list(_answer.next), {}
-    if error is not None:
-        following = hints.commands_in(error["hint"] or "")
-        members["error"] = error | {"next": following}
-    rest = json_of(members | {"next": following})
+    members = {"next": _answer.next} if error is None else {"error": error, "next": error["next"]}
+    rest = json_of(members)
     head = ", " if is_begun else f'{{"schema": {SCHEMA}, '
     sys.stdout.write(f"{head}{rest[1:]}\n")
     sys.stdout.flush()

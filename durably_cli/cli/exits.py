@@ -11,7 +11,7 @@ from typing import NoReturn
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.streams import flush_all
-from durably_cli.errors import Abort, Busy, DurablyError, Forbidden, JournalError
+from durably_cli.errors import Abort, Busy, DurablyError, ErrorCode, Forbidden, JournalError
 from durably_cli.render.words import visible_lines
 
 
@@ -38,7 +38,7 @@ def end_as(act: Callable[[], int]) -> NoReturn:
     sys.exit(code)
 
 
-def _fail(what: str, hint: str | None, code: int, name: str) -> NoReturn:
+def _fail(what: str, hint: str | None, code: int, name: ErrorCode) -> NoReturn:
     """Say on stderr what happened and what to type next, and to a program in its document.
 
     The one place that reports an error. What only has to be tried later is no news in a mail.
@@ -60,7 +60,7 @@ def _fail(what: str, hint: str | None, code: int, name: str) -> NoReturn:
     sys.exit(code)
 
 
-def _end_of(error: OSError) -> tuple[str, str | None, int, str]:
+def _end_of(error: OSError) -> tuple[str, str | None, int, ErrorCode]:
     """What happened, what to type, the exit code, and the error's name."""
     from durably_cli.system.files import refuse_without_folder  # rarely needed
 

@@ -8,7 +8,7 @@ from durably_cli.engines.local.outcome import Outcome
 from durably_cli.engines.local.resume import TriggerResult
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
-from durably_cli.errors import Busy
+from durably_cli.errors import Busy, ErrorCode
 from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
 from durably_cli.render.record import reason
@@ -58,10 +58,11 @@ def say_outcome(
 def note_failure(view: RunView, code: int, go_on: str) -> None:
     """Say in the document of a program how its run ended, and not well."""
     document.about(view.run_id)
-    names = {1: "run-failed", 3: "run-cancelled"}
+    names: dict[int, ErrorCode] = {1: "run-failed", 3: "run-cancelled"}
     why = reason(view)
     message = f"run {short(view.run_id)} {view.status}{f': {why}' if why else ''}"
-    document.fail(names.get(code, "interrupted"), code, message, go_on or None)
+    hint = None if view.state.is_final else go_on
+    document.fail(names.get(code, "interrupted"), code, message, hint)
 
 
 def failed_before(view: RunView) -> str:

@@ -50,13 +50,19 @@ class Request(NamedTuple):
     retry_failed: bool = False
 
     def checked(self) -> Request:
-        """The same of plain texts. UsageError for a key or a label that is none, or is empty."""
+        """The same of plain texts.
+
+        UsageError for a key or a label that is none, or is empty, and for what is about a key that
+        is not there.
+        """
         labels = _plain_labels(self.labels)
         once = _plain_key("idempotency key", self.idempotency_key)
         turn = _plain_key("concurrency key", self.concurrency_key)
         for text in filter(None, (*labels, *labels.values(), once, turn)):
             if not is_text(text):
                 raise UsageError(f"{text!r} is not text: it cannot be written as UTF-8")
+        if self.retry_failed and once is None:
+            raise UsageError("retry_failed says nothing without an idempotency_key")
         return self._replace(labels=labels, idempotency_key=once, concurrency_key=turn)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.padding import Padding
@@ -19,13 +19,14 @@ from durably_cli.render.words import age, visible
 from durably_cli.system.ids import short
 from durably_cli.values.schema import Field
 
+if TYPE_CHECKING:
+    from durably_cli.render.run_types import RunSummary
+
 AnyJob = Job[Any, Any]
-LastRun = dict[str, Any]
-"""The columns of a run, by name."""
 
 
 def show_jobs(
-    described: Sequence[tuple[AnyJob, LastRun | None]],
+    described: Sequence[tuple[AnyJob, RunSummary | None]],
     broken: Sequence[JobModuleError],
     project: Path,
     out: TextIO,
@@ -48,7 +49,7 @@ def show_jobs(
     console.print(table)
 
 
-def show_job(job: AnyJob, last_run: LastRun | None, example: str, out: TextIO) -> None:
+def show_job(job: AnyJob, last_run: RunSummary | None, example: str, out: TextIO) -> None:
     """What a job does, the fields of its input, what it returns, and a command that runs it."""
     console = console_on(out)
     title = Text.assemble((job.name, "bold"), "  ", (visible(job.place), "dim"))
@@ -63,7 +64,7 @@ def show_job(job: AnyJob, last_run: LastRun | None, example: str, out: TextIO) -
     console.print(Text(visible(f"  {example}")), soft_wrap=True)
 
 
-def _show_facts(job: AnyJob, last_run: LastRun | None, console: Console) -> None:
+def _show_facts(job: AnyJob, last_run: RunSummary | None, console: Console) -> None:
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(style="bold")
     facts.add_column()

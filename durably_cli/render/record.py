@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
 from durably_cli.journal.blobs import size_of
-from durably_cli.journal.events import ProgressReported
+from durably_cli.journal.events import ErrorInfo, ProgressReported, RunRepaired
 from durably_cli.journal.state import Attempt, Status
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.timeline import seconds_between, seconds_of
 from durably_cli.render.words import listed, one_line
 from durably_cli.system import clock, ids
+
+if TYPE_CHECKING:  # they are for type checkers, and for `help --json`
+    from durably_cli.render.run_types import (
+        AttemptFields,
+        DamageFields,
+        ErrorFields,
+        ProgressFields,
+        RepairedFields,
+        RunDetails,
+        RunSummary,
+        StepFields,
+    )
 
 SCHEMA = 1
 
@@ -24,7 +36,7 @@ COLUMNS = (
 """The columns of a run in a pipe: fixed, and only ever appended to."""
 
 
-def summary(run: RunView | Unreadable) -> dict[str, Any]:
+def summary(run: RunView | Unreadable) -> RunSummary:
     """The columns of a run by name; None where there is nothing to say.
 
     `seconds` is the time spent in its attempts so far; `steps` how many have completed and
@@ -32,19 +44,23 @@ def summary(run: RunView | Unreadable) -> dict[str, Any]:
     """
     if isinstance(run, Unreadable):
         return {
-            **dict.fromkeys(COLUMNS),
             "id": run.run_id,
-            "status": str(run.status),
+            "job": None,
+            "status": run.status,
             "created": clock.format_time(ids.made_at(run.run_id)),
+            "ended": None,
+            "seconds": None,
+            "steps": None,
             "reason": run.error.what,
             "labels": {},
+            "steps_failed": None,
             "progress": None,
         }
     state = run.state
     return {
         "id": run.run_id,
         "job": state.created.job,
-        "status": str(run.status),
+        "status": run.status,
         "created": state.created.at,
         "ended": state.ended,
         "seconds": seconds_executing(run),
@@ -56,14 +72,14 @@ def summary(run: RunView | Unreadable) -> dict[str, Any]:
     }
 
 
-def details(view: RunView) -> dict[str, Any]:
+def details(view: RunView) -> RunDetails:
     """Everything of a run but its steps and its logs, which may be many."""
     state, created, output = view.state, view.state.created, view.output()
     return {
         **summary(view),
         "input": json.loads(view.input()),
         "output": None if output is None else json.loads(output),
-        "error": None if state.error is None else state.error._asdict(),
+        "error": error_fields(state.error),
         "failed_step": state.causes[0] if state.causes else None,
         "causes": state.causes,
         "carried": [] if state.is_final else state.carried,
@@ -76,14 +92,14 @@ def details(view: RunView) -> dict[str, Any]:
         "attempts": [attempt_fields(number, each) for number, each in enumerate(state.attempts, 1)],
         "torn_bytes": view.torn_bytes,
         "damage": damage_fields(view.damage),
-        "repaired": [event._asdict() for event in state.repaired],
+        "repaired": [repaired_fields(event) for event in state.repaired],
         "unknown_events": state.unknown,
         "imported": view.imported,
         "journal": str(view.path),
     }
 
 
-def attempt_fields(number: int, attempt: Attempt) -> dict[str, Any]:
+def attempt_fields(number: int, attempt: Attempt) -> AttemptFields:
     """One attempt, for --json."""
     started = attempt.started
     return {
@@ -101,22 +117,48 @@ def attempt_fields(number: int, attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def damage_fields(damage: JournalDamaged | None) -> dict[str, Any] | None:
+def error_fields(error: ErrorInfo | None) -> ErrorFields | None:
+    """An exception, for --json."""
+    if error is None:
+        return None
+    return {"type": error.type, "message": error.message, "traceback": error.traceback}
+
+
+def repaired_fields(event: RunRepaired) -> RepairedFields:
+    """What was cut off, for --json."""
+    return {
+        "by": event.by,
+        "host": event.host,
+        "line": event.line,
+        "byte": event.byte,
+        "reason": event.reason,
+        "lines": event.lines,
+        "bytes": event.bytes,
+        "kept": event.kept,
+        "at": event.at,
+    }
+
+
+def damage_fields(damage: JournalDamaged | None) -> DamageFields | None:
     """Where a journal is damaged, for --json."""
     if damage is None:
         return None
     return {"line": damage.line, "byte": damage.byte, "reason": damage.reason}
 
 
-def progress_fields(progress: ProgressReported | None) -> dict[str, Any] | None:
+def progress_fields(progress: ProgressReported | None) -> ProgressFields | None:
     """What the latest attempt said last of how far it has come, for --json."""
     if progress is None:
         return None
-    said = {"current": progress.current, "total": progress.total, "message": progress.message}
-    return {**said, "at": progress.at}
+    return {
+        "current": progress.current,
+        "total": progress.total,
+        "message": progress.message,
+        "at": progress.at,
+    }
 
 
-def step_fields(step: StepState, view: RunView) -> dict[str, Any]:
+def step_fields(step: StepState, view: RunView) -> StepFields:
     """One step, for --json; `bytes` is the size of its result.
 
     `tries` is how often it was tried without a result, and `next_try` when it will be again.
@@ -128,16 +170,20 @@ def step_fields(step: StepState, view: RunView) -> dict[str, Any]:
         "started": step.started,
         "ms": step.ms,
         "bytes": None if step.result is None else size_of(step.result),
-        "error": None if step.error is None else step.error._asdict(),
+        "error": error_fields(step.error),
         "tries": step.tries,
         "next_try": step.until,
     }
 
 
-def step_status(step: StepState, view: RunView) -> str:
-    """completed, retrying, failed, running or in doubt."""
+def step_status(
+    step: StepState, view: RunView
+) -> Literal["completed", "retrying", "failed", "running", "in doubt"]:
+    """What is known of the step."""
+    if step.status is StepStatus.RETRYING:
+        return "retrying"
     if step.status is not StepStatus.STARTED:
-        return str(step.status)
+        return "failed" if step.status is StepStatus.FAILED else "completed"
     is_latest = step.attempt == len(view.state.attempts)
     return "running" if view.held and is_latest and not view.state.has_ended else "in doubt"
 

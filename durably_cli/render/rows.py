@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TextIO
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, TextIO, cast
 
 from durably_cli.engines.local.view import RunView, Unreadable, whole_log
 from durably_cli.journal.blobs import size_of
@@ -21,19 +21,22 @@ from durably_cli.render.record import (
 from durably_cli.render.words import visible, visible_json
 from durably_cli.values.strict_json import to_json
 
+if TYPE_CHECKING:
+    from durably_cli.render.run_types import Level, LogFields, RunSummary
+
 
 def write_list(runs: Iterable[RunView | Unreadable], out: TextIO) -> None:
     """A row a run, tab-separated, in the columns of COLUMNS."""
     for run in runs:
-        columns = summary(run)
-        columns["labels"] = labels_text(columns["labels"])
-        out.write(row(*(columns[column] for column in COLUMNS)))
+        fields = summary(run)
+        cells: dict[str, object] = {**fields, "labels": labels_text(fields["labels"])}
+        out.write(row(*(cells[column] for column in COLUMNS)))
 
 
 def write_list_json(
     runs: Iterable[RunView | Unreadable],
     out: TextIO,
-    fields: Callable[[RunView | Unreadable], dict[str, Any]] = summary,
+    fields: Callable[[RunView | Unreadable], RunSummary] = summary,
 ) -> None:
     """{"schema": 1, "runs": [...], and no last brace: the document goes on."""
     out.write(f'{{"schema": {SCHEMA}, "runs": [')
@@ -45,16 +48,18 @@ def write_list_json(
 
 def write_run(view: RunView, out: TextIO) -> None:
     """A run, a line a fact: what it is, a tab, its cells. Steps and logs have a line each."""
-    for name, value in details(view).items():
+    fields = details(view)
+    error = fields["error"]
+    for name, value in fields.items():
         if name == "attempts":
-            for attempt in value:
+            for attempt in fields["attempts"]:
                 out.write(row("attempt", *attempt.values()))
         elif name == "error":
-            if value is not None:
-                out.write(row("error", f"{value['type']}: {value['message']}"))
-                out.writelines(row("traceback", line) for line in value["traceback"].split("\n"))
+            if error is not None:
+                out.write(row("error", f"{error['type']}: {error['message']}"))
+                out.writelines(row("traceback", line) for line in error["traceback"].split("\n"))
         elif name == "labels":
-            out.write(row(name, labels_text(value)))
+            out.write(row(name, labels_text(fields["labels"])))
         elif name == "input" or (name == "output" and view.state.output is not None):
             out.write(row(name, json_of(value)))
         elif value not in (None, [], 0) or name == "steps":
@@ -69,23 +74,24 @@ def write_run(view: RunView, out: TextIO) -> None:
         out.write("log\t" + _log_line(whole_log(view.path, log)))
 
 
-def write_run_json(view: RunView, out: TextIO, extra: dict[str, Any] | None = None) -> None:
+def write_run_json(view: RunView, out: TextIO) -> None:
     """{"schema": 1, "run": {...}: its checkpoints and logs last, for they may be many.
 
     No last brace: the document goes on, also behind an error of a part.
     """
-    head = json_of({**details(view), **(extra or {})})
+    head, rest = json_of(details(view)), '], "logs": []}'
     out.write(f'{{"schema": {SCHEMA}, "run": {head[:-1]}, "checkpoints": [')
     try:
         _write_items((step_fields(step, view) for step in all_steps(view)), out)
         out.write('], "logs": [')
+        rest = "]}"
         logs = (whole_log(view.path, log) for log in log_lines(view.events()))
         _write_items(map(_log_fields, logs), out)
     finally:
-        out.write("]}")
+        out.write(rest)
 
 
-def write_summary_json(view: RunView, out: TextIO, extra: dict[str, Any]) -> None:
+def write_summary_json(view: RunView, out: TextIO, extra: Mapping[str, object]) -> None:
     """{"schema": 1, "run": {...} of a run that was just triggered or resumed; no last brace."""
     write_json({"run": {**details(view), **extra}}, out)
 
@@ -97,7 +103,7 @@ def write_output(view: RunView, out: TextIO, *, is_terminal: bool) -> None:
         out.write((pretty_json(output) if is_terminal else visible_json(output)) + "\n")
 
 
-def write_json(members: dict[str, Any], out: TextIO) -> None:
+def write_json(members: Mapping[str, object], out: TextIO) -> None:
     """A document of these members, but for its last brace."""
     out.write(json_of({"schema": SCHEMA, **members})[:-1])
 
@@ -155,11 +161,17 @@ def labels_text(labels: dict[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
-def _log_fields(log: LogWritten) -> dict[str, Any]:
+def _log_fields(log: LogWritten) -> LogFields:
     """A line of step.log, for --json; with `whole` if the file that has all of it is lost."""
-    fields = log._asdict()
-    if not log.whole:
-        del fields["whole"]
+    fields: LogFields = {
+        "level": cast("Level", log.level),
+        "message": log.message,
+        "at": log.at,
+        "step": log.step,
+        "data": log.data,
+    }
+    if log.whole:
+        fields["whole"] = log.whole
     return fields
 
 
@@ -167,7 +179,7 @@ def _log_line(log: LogWritten) -> str:
     return row(log.at, log.level, log.step, log.message, log.data or None)
 
 
-def _write_items(items: Iterable[dict[str, Any]], out: TextIO) -> None:
+def _write_items(items: Iterable[Mapping[str, object]], out: TextIO) -> None:
     separator = "\n"
     for item in items:
         out.write(separator + json_of(item))

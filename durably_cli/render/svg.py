@@ -81,7 +81,9 @@ def write_svg(view: RunView, out: TextIO) -> None:
     columns = summary(view)
     title = f"{columns['job']}  {short(view.run_id)}  {columns['status']}"
     took = span(columns["seconds"] or 0.0)
-    said = f"{took}, {plural(columns['steps'], 'step')} in {plural(len(found), 'attempt')}"
+    said = (
+        f"{took}, {plural(view.state.completed_steps, 'step')} in {plural(len(found), 'attempt')}"
+    )
     out.write(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_shown(title)}">\n'

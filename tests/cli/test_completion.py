@@ -123,3 +123,28 @@ def test_completion_loads_no_pydantic_no_rich_and_no_engine(shop: Project) -> No
         "durably_cli.project.job",
         "durably_cli.engines.local.trigger",
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"_DURABLY_COMPLETE": "complete_bash"}, 2),
+        ({"_DURABLY_COMPLETE": "complete_bash", "COMP_WORDS": "durably tr"}, 2),
+        ({"_DURABLY_COMPLETE": "complete_bash", "COMP_WORDS": "", "COMP_CWORD": "-1"}, 2),
+        ({"_DURABLY_COMPLETE": "complete_bash", "COMP_WORDS": "", "COMP_CWORD": "9"}, 0),
+        ({"_DURABLY_COMPLETE": "complete_tcsh"}, 2),
+        ({"_DURABLY_COMPLETE": "yes"}, 2),
+        *(({"_DURABLY_COMPLETE": f"complete_{shell}"}, 0) for shell in ("zsh", "fish", "pwsh")),
+    ],
+)
+def test_what_no_shell_asks_is_a_usage_error(
+    project: Project, asked: dict[str, str], code: int
+) -> None:
+    # as `durably`: by another name, the variable has another one
+    done = subprocess.run(
+        [BIN / "durably"], env=project.env | asked, cwd=project.root, capture_output=True, text=True
+    )
+    assert done.returncode == code, done
+    assert done.stderr.endswith(
+        " durably --help    (says how completion is installed)\n" * (code > 0)
+    )

@@ -131,6 +131,7 @@ def test_an_input_of_the_wrong_type_is_refused_before_there_is_a_run(tmp_path: P
         ({"idempotency_key": "\ud800"}, "cannot be written as UTF-8"),
         ({"labels": {"a": 1}}, "the label 'a' must be a text, not 1"),
         ({"labels": {1: "a"}}, "a label's name must be a text"),
+        ({"retry_failed": True}, "retry_failed says nothing without an idempotency_key"),
         ({"labels": {"a=b": "c"}}, "a label's name must be a text without '='"),
     ],
 )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
 from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import asks_here, confirm, say, show_runs
 from durably_cli.cli.parameters import (
+    AsJson,
     FreeKeys,
     SomeRuns,
     Statuses,
@@ -25,6 +28,7 @@ from durably_cli.engines.local.view import is_imported
 from durably_cli.errors import JournalError, NotFound
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
+from durably_cli.render.rows import write_json
 from durably_cli.render.words import age
 from durably_cli.values.quantities import plural, size
 
@@ -36,6 +40,7 @@ def delete(
     status: Statuses = None,
     free_keys: FreeKeys = False,
     yes: Yes = False,
+    as_json: AsJson = False,
 ) -> int:
     """Remove the runs that are named for good.
 
@@ -49,24 +54,47 @@ def delete(
       durably delete @failed --status failed
       durably delete @last --yes
     """
-    return run_delete(project_of(context), runs, status or [], free_keys=free_keys, yes=yes)
+    options = DeleteOptions(status or [], free_keys, yes, as_json)
+    return run_delete(project_of(context), runs, options)
 
 
-def run_delete(
-    project: Path, query: list[str], statuses: Collection[Status], *, free_keys: bool, yes: bool
-) -> int:
+class DeleteOptions(NamedTuple):
+    """The options of `durably delete`, as they were read."""
+
+    statuses: Collection[Status]
+    free_keys: bool
+    yes: bool
+    as_json: bool
+
+
+def run_delete(project: Path, query: list[str], options: DeleteOptions) -> int:
     """`durably delete`; the exit code. All runs are looked up before one is removed."""
     store = stores.open_store(project)
-    if asks_here() and not yes and not _is_wanted(store, query):
-        say("nothing was deleted")
-        return 0
-    freed = sweep(store)
-    runs = [run for one in query if (run := _run_or_freed(store, one, free_keys)) is not None]
-    for run_id in runs:
-        freed += remove(store, run_id, statuses or FINAL, free_key=free_keys)
-        print(run_id)
-    if runs:
-        say(f"deleted {plural(len(runs), 'run')}, {size(freed)}")
+    gone, freed_keys, freed_bytes = list[str](), list[str](), 0
+    try:
+        if asks_here() and not options.yes and not _is_wanted(store, query):
+            say("nothing was deleted")
+            return 0
+        freed_bytes += sweep(store)
+        runs = list[str]()
+        for one in query:
+            run = _run_or_freed(store, one, options.free_keys)
+            (freed_keys if run is None else runs).append(run or one)
+        for run_id in runs:
+            document.about(run_id)
+            freed_bytes += remove(
+                store, run_id, options.statuses or FINAL, free_key=options.free_keys
+            )
+            gone.append(run_id)
+            if not options.as_json:
+                print(run_id)
+    finally:
+        if options.as_json:
+            members = {"deleted": gone, "freed_keys": freed_keys, "freed_bytes": freed_bytes}
+            document.suggest(hints.command("list"))
+            write_json(members, document.on(sys.stdout))
+    if gone:
+        say(f"deleted {plural(len(gone), 'run')}, {size(freed_bytes)}")
     return 0
 
 

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import say, say_damage
 from durably_cli.cli.parameters import (
+    AsJson,
     OneRun,
 )
 from durably_cli.engines.local import bundle
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.errors import DurablyError, UsageError
 from durably_cli.project import places, stores
+from durably_cli.render.record import damage_fields
+from durably_cli.render.rows import write_json
 from durably_cli.system import files
 from durably_cli.system.ids import short
+
+if TYPE_CHECKING:
+    from durably_cli.render.part_types import ExportedRun
 
 
 @as_command()
@@ -29,6 +38,7 @@ def export(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write; a new one.")
     ],
+    as_json: AsJson = False,
 ) -> int:
     """Write a run into one file, to look at it elsewhere.
 
@@ -39,13 +49,14 @@ def export(
     Examples:
       durably export @last -o run.tar.gz
     """
-    return run_export(project_of(context), run, output)
+    return run_export(project_of(context), run, output, as_json=as_json)
 
 
-def run_export(project: Path, query: str, target: Path) -> int:
+def run_export(project: Path, query: str, target: Path, *, as_json: bool) -> int:
     """`durably export`; the exit code. The file gets its name when it is whole and on disk."""
     store = stores.open_store(project)
     run_id = find_run(store, query)
+    document.about(run_id)
     if os.path.lexists(target):
         raise UsageError(f"{target} exists already", hint="choose another name")
     fd, temporary = files.create_unnamed(target.parent, target.name)
@@ -60,6 +71,16 @@ def run_export(project: Path, query: str, target: Path) -> int:
     say_damage(damage)
     if contents.source is None:
         say("the job's file is not in it: it has changed since the last attempt")
+    if as_json:
+        exported: ExportedRun = {
+            "run": run_id,
+            "job": contents.job,
+            "file": str(target.absolute()),
+            "has_source": contents.source is not None,
+            "damage": damage_fields(damage),
+        }
+        document.suggest(hints.command("inspect", short(run_id)))
+        write_json({"exported": exported}, document.on(sys.stdout))
     return 0
 
 

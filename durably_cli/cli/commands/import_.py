@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import say, say_damage
+from durably_cli.cli.parameters import AsJson
 from durably_cli.engines.local.import_ import import_bundle
 from durably_cli.engines.local.view import is_imported
 from durably_cli.project import adoption, stores
+from durably_cli.render.record import damage_fields
+from durably_cli.render.rows import write_json
 from durably_cli.system.ids import short
+
+if TYPE_CHECKING:
+    from durably_cli.render.part_types import ImportedProject, ImportedRun
 
 
 @as_command("import")
@@ -32,6 +41,7 @@ def import_(
             "--adopt", help="Make the run of a FILE one of this project's own, to be resumed here."
         ),
     ] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Bring in a run that was exported, or those of a moved project.
 
@@ -49,24 +59,39 @@ def import_(
     """
     project = project_of(context)
     if source.exists() and not source.is_dir():
-        return _import_run(project, source, adopt=adopt)
-    return _import_project(project, source)
+        return _import_run(project, source, adopt=adopt, as_json=as_json)
+    return _import_project(project, source, as_json=as_json)
 
 
-def _import_run(project: Path, source: Path, *, adopt: bool) -> int:
+def _import_run(project: Path, source: Path, *, adopt: bool, as_json: bool) -> int:
     store = stores.open_store(project, to_write=True)
     with open(source, "rb") as file:
         contents, was_here, damage = import_bundle(file, store, adopt=adopt)
-    print(contents.run)
     what = "was here already" if was_here else "is imported"
     read_only = is_imported(store.path_of(contents.run))
+    if as_json:
+        imported: ImportedRun = {
+            "run": contents.run,
+            "job": contents.job,
+            "was_here": was_here,
+            "read_only": read_only,
+            "damage": damage_fields(damage),
+        }
+        document.suggest(hints.command("inspect", short(contents.run)))
+        write_json({"imported": imported}, document.on(sys.stdout))
+    else:
+        print(contents.run)
     may = "it is read-only" if read_only else "it is this project's own, and can be resumed"
     say(f"run {short(contents.run)} of {contents.job} {what}; {may}")
     say_damage(damage)
     return 0
 
 
-def _import_project(project: Path, old: Path) -> int:
+def _import_project(project: Path, old: Path, *, as_json: bool) -> int:
     folder = adoption.adopt(old.absolute(), project)
     say(f"the runs of {old} are now in {folder}")
+    if as_json:
+        imported: ImportedProject = {"project": str(old.absolute()), "store": str(folder)}
+        document.suggest(hints.command("list"))
+        write_json({"imported_project": imported}, document.on(sys.stdout))
     return 0

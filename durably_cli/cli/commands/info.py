@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import typer
 
@@ -24,6 +24,9 @@ from durably_cli.render.rows import row, write_json
 from durably_cli.system import folders
 from durably_cli.values.quantities import plural, size
 from durably_cli.version import __version__
+
+if TYPE_CHECKING:
+    from durably_cli.render.part_types import SettingFields
 
 
 @as_command()
@@ -51,7 +54,9 @@ def run_info(given_project: str | None, *, as_json: bool) -> int:
     found = list(settings(given_project))
     out = sys.stdout
     if as_json:
-        info = {each.name: {"value": each.value, "source": each.source} for each in found}
+        info: dict[str, SettingFields] = {
+            each.name: {"value": each.value, "source": each.source} for each in found
+        }
         document.suggest(hints.command("jobs"))
         write_json({"info": info}, document.on(out))
     elif out.isatty():

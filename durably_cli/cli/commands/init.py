@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command
 from durably_cli.cli.asking import say
+from durably_cli.cli.parameters import AsJson
 from durably_cli.project.places import is_found_from_here, job_files
+from durably_cli.render.rows import write_json
+
+if TYPE_CHECKING:
+    from durably_cli.render.part_types import MadeProject
 
 
 @as_command()
@@ -18,6 +26,7 @@ def init(
     folder: Annotated[
         Path, typer.Argument(help="Where; here by default.", metavar="DIR", file_okay=False)
     ] = Path("."),
+    as_json: AsJson = False,
 ) -> int:
     """Make a project: a job that works, and its test.
 
@@ -28,7 +37,7 @@ def init(
       durably init
       durably init nightly
     """
-    return run_init(folder)
+    return run_init(folder, as_json=as_json)
 
 
 JOB = '''\
@@ -70,24 +79,37 @@ def test_somebody_is_greeted() -> None:
 """Beside the folder `jobs`, where plain pytest finds that too."""
 
 
-def run_init(folder: Path) -> int:
+def run_init(folder: Path, *, as_json: bool) -> int:
     """`durably init`; the exit code."""
+    made = [str(path.absolute()) for path in _made(folder)]
+    is_here = folder == Path(".")
+    if is_here:
+        project = folder.resolve()
+        hints.called(project, finds_project=is_found_from_here(project))
+    words = ("trigger", "hello", "--name", "Ann") if made else ("jobs",)
+    command = hints.command(*words) if is_here else hints.command_in(folder, *words)
+    if made:
+        say(f"try: {command}")
+    if as_json:
+        document.suggest(command)
+        fields: MadeProject = {"folder": str(folder.absolute()), "made": made}
+        write_json({"project": fields}, document.on(sys.stdout))
+    return 0
+
+
+def _made(folder: Path) -> Iterator[Path]:
+    """The files of a new project, as they are made; none if it is one already."""
     if (folder / "jobs").is_dir() and any(job_files(folder)):
         say(f"{folder.absolute()} is a project already; nothing was changed")
-        return 0
+        return
     path = folder / "jobs" / "hello.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(JOB, encoding="utf-8")
     path.with_name("__init__.py").touch()  # without it an installed package `jobs` comes first
     say(f"made {path}, a job to begin with")
+    yield path
     test = folder / "test_hello.py"
     if not test.exists():
         test.write_text(TEST, encoding="utf-8")
         say(f"made {test}, its test, for pytest")
-    words = ("trigger", "hello", "--name", "Ann")
-    is_here = folder == Path(".")
-    if is_here:
-        project = folder.resolve()
-        hints.called(project, finds_project=is_found_from_here(project))
-    say(f"try: {hints.command(*words) if is_here else hints.command_in(folder, *words)}")
-    return 0
+        yield test

@@ -91,11 +91,11 @@ def run_inspect(project: Path, query: str, options: InspectOptions) -> int:
     write = _writer(options, project, sys.stdout)
     store = stores.open_store(project)
     run_id = find_run(store, query)
+    document.about(run_id)
     if options.follow:
         _follow(store, run_id, options)
         if options.events:
             return 0
-    document.about(run_id)
     with store.view(run_id, despite_damage=True) as view:
         write(view)
         if view.damage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,6 +29,10 @@ from durably_cli.render.record import summary
 from durably_cli.render.rows import row, write_json
 from durably_cli.render.words import visible
 from durably_cli.values.schema import Field, Kind
+
+if TYPE_CHECKING:
+    from durably_cli.render.part_types import BrokenModule, JobFields
+    from durably_cli.render.run_types import RunSummary
 
 
 @as_command()
@@ -67,12 +71,10 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
     described = [(jobs[name], last.get(name)) for name in sorted(jobs)]
     out = sys.stdout
     if as_json:
-        found = {
-            "jobs": [_as_json(*one) for one in described],
-            "broken": [{"path": error.path, "error": error.what} for error in broken],
-        }
+        fields = [_as_json(*one) for one in described]
+        unread: list[BrokenModule] = [{"path": each.path, "error": each.what} for each in broken]
         document.suggest(*(example(job) for job, _ in described))
-        write_json(found, document.on(out))
+        write_json({"jobs": fields, "broken": unread}, document.on(out))
     elif not described and not broken:
         say(f"no jobs in {project / 'jobs'}: {unfound.why_none(project)}")
     elif out.isatty():
@@ -81,8 +83,12 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
         show_jobs(described, broken, project, out)
     else:
         for job, last_run in described:
-            run = last_run or dict.fromkeys(("status", "created", "id"))
-            out.write(row(job.name, run["status"], run["created"], run["id"], job.doc))
+            run = (
+                (last_run["status"], last_run["created"], last_run["id"])
+                if last_run
+                else [None] * 3
+            )
+            out.write(row(job.name, *run, job.doc))
     return _broken(broken, project) if broken else 0
 
 
@@ -110,9 +116,9 @@ def run_job(project: Path, name: str, *, as_json: bool) -> int:
     return 0
 
 
-def last_runs(store: Store, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+def last_runs(store: Store, names: Iterable[str]) -> dict[str, RunSummary]:
     """The newest run of each job, where there is one that can be read."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, RunSummary] = {}
     missing = set(names)
     for run in store.look_at(candidates(store, jobs=missing)) if missing else ():
         if isinstance(run, RunView) and run.state.created.job in missing:
@@ -154,7 +160,7 @@ def _taken_out(jobs: dict[str, AnyJob]) -> Iterator[JobModuleError]:
             yield JobModuleError(str(job.source), error.what, error.what.rpartition("\n")[2])
 
 
-def _as_json(job: AnyJob, last_run: dict[str, Any] | None) -> dict[str, Any]:
+def _as_json(job: AnyJob, last_run: RunSummary | None) -> JobFields:
     return {
         "name": job.name,
         "doc": job.doc,

@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import (
@@ -73,6 +74,7 @@ def run_logs(
     """`durably logs`; the exit code."""
     store = stores.open_store(project)
     run_id = find_run(store, query)
+    document.about(run_id)
     write = _writer(sys.stdout, as_json, store.path_of(run_id))
     wrote = False
     if follow:

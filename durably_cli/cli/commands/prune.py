@@ -11,10 +11,13 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from durably_cli import hints
+from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_moment
 from durably_cli.cli.asking import confirm, say, show_runs
 from durably_cli.cli.parameters import (
+    AsJson,
     FreeKeys,
     Statuses,
     Yes,
@@ -25,6 +28,7 @@ from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import Busy, NotFound, UsageError
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
+from durably_cli.render.rows import write_json
 from durably_cli.system import clock, ids
 from durably_cli.values.quantities import plural, size
 
@@ -44,11 +48,12 @@ def prune(
         bool, typer.Option("--dry-run", help="Print the runs that would go, and leave them.")
     ] = False,
     yes: Yes = False,
+    as_json: AsJson = False,
 ) -> int:
     """Remove old runs for good.
 
     A run is as old as its end, or its last sign of life. The ids of those that are gone are
-    printed, one a line.
+    printed, one a line. With --json and without --yes it says which would go, and leaves them.
 
     \b
     Examples:
@@ -57,8 +62,10 @@ def prune(
       durably prune --older-than 8w --status failed --status completed -y
     """
     before = read_moment(older_than, "--older-than")
-    options = PruneOptions(before, keep_last, status or [], free_keys, dry_run, yes)
-    return run_prune(project_of(context), options)
+    looks_only = dry_run or (as_json and not yes)
+    options = PruneOptions(before, keep_last, status or [], free_keys, looks_only, yes)
+    run = run_prune_json if as_json else run_prune
+    return run(project_of(context), options)
 
 
 _SHOWN = 10
@@ -71,23 +78,23 @@ class PruneOptions(NamedTuple):
     keep_last: int
     statuses: Collection[Status]
     free_keys: bool
-    dry_run: bool
+    looks_only: bool
     yes: bool
 
 
 def run_prune(project: Path, options: PruneOptions) -> int:
     """`durably prune`; the exit code."""
     store = stores.open_store(project)
-    freed = 0 if options.dry_run else sweep(store)
+    freed = 0 if options.looks_only else sweep(store)
     old = list(_old(store, options))
     is_terminal = sys.stdout.isatty()
-    if options.dry_run and is_terminal:
+    if options.looks_only and is_terminal:
         show_runs(store, old, sys.stdout)
-    if options.dry_run or not old:
+    if options.looks_only or not old:
         for run_id in () if is_terminal else old:
             print(run_id)
         nothing = "no run of that age and status is there, or it is held"
-        say(f"{plural(len(old), 'run')} would go" if options.dry_run else nothing)
+        say(f"{plural(len(old), 'run')} would go" if options.looks_only else nothing)
         return 0
     if not options.yes:
         show_runs(store, old[:_SHOWN], sys.stderr)
@@ -97,15 +104,39 @@ def run_prune(project: Path, options: PruneOptions) -> int:
         say("nothing was deleted")
         return 0
     gone = 0
-    for run_id in old:
-        try:
-            freed += remove(store, run_id, options.statuses or FINAL, free_key=options.free_keys)
-        except (Busy, NotFound, UsageError):  # resumed or deleted since it was looked at
-            continue
-        gone += 1
+    for run_id, bytes_ in _removed(store, old, options):
+        gone, freed = gone + 1, freed + bytes_
         print(run_id)
     say(f"deleted {plural(gone, 'run')}, {size(freed)}")
     return 0
+
+
+def run_prune_json(project: Path, options: PruneOptions) -> int:
+    """The same for programs; the exit code."""
+    store = stores.open_store(project)
+    gone, old, freed = list[str](), list[str](), 0
+    try:
+        freed += 0 if options.looks_only else sweep(store)
+        old += _old(store, options)
+        for run_id, bytes_ in () if options.looks_only else _removed(store, old, options):
+            gone.append(run_id)
+            freed += bytes_
+    finally:
+        left = old if options.looks_only else []
+        document.suggest(hints.command("list"), hints.command("help", "care"))
+        members = {"deleted": gone, "would_delete": left, "freed_bytes": freed}
+        write_json(members, document.on(sys.stdout))
+    return 0
+
+
+def _removed(store: Store, run_ids: list[str], options: PruneOptions) -> Iterator[tuple[str, int]]:
+    """Remove the runs: each with how many bytes that freed, but for those that may not go now."""
+    for run_id in run_ids:
+        try:
+            freed = remove(store, run_id, options.statuses or FINAL, free_key=options.free_keys)
+        except (Busy, NotFound, UsageError):  # resumed or deleted since it was looked at
+            continue
+        yield run_id, freed
 
 
 def _old(store: Store, options: PruneOptions) -> Iterator[str]:

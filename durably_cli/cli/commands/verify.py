@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from durably_cli.render.record import SCHEMA
 from durably_cli.render.rows import json_of, row
 from durably_cli.system import ids
 from durably_cli.values.quantities import plural
+
+if TYPE_CHECKING:
+    from durably_cli.render.part_types import FindingFields
 
 
 @as_command()
@@ -62,7 +65,7 @@ def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
                 bad += 1
                 journals += [ids.short(each.name)] if each.kind == "journal" else []
             if as_json:
-                out.write(separator + json_of(each._asdict()))
+                out.write(separator + json_of(_fields(each)))
                 separator = ",\n"
             elif out.isatty():
                 _show(each)
@@ -82,6 +85,10 @@ def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
             + f"{hints.command('help', 'care')}    (says what can be done)",
         )
     return 0
+
+
+def _fields(each: Finding) -> FindingFields:
+    return {"kind": each.kind, "name": each.name, "state": each.state, "detail": each.detail}
 
 
 def _show(each: Finding) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -23,7 +23,7 @@ from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView, Unreadable
-from durably_cli.errors import Busy, DurablyError, Interrupted, NotFound, TimedOut
+from durably_cli.errors import Busy, DurablyError, ErrorCode, Interrupted, NotFound, TimedOut
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
 from durably_cli.render import rows
@@ -31,6 +31,9 @@ from durably_cli.render.next_steps import next_commands
 from durably_cli.render.record import details, reason, summary
 from durably_cli.system import signals
 from durably_cli.system.ids import short
+
+if TYPE_CHECKING:
+    from durably_cli.render.run_types import RunSummary, RunWaitedFor, UnreadableWaitedFor
 
 
 @as_command()
@@ -82,10 +85,10 @@ def run_wait(project: Path, queries: list[str], timeout: str | None, *, as_json:
 
 
 class _End(NamedTuple):
-    """How it ended, or did not: the exit code, its name, and what to say and to type."""
+    """How it ended, not well, or did not: the exit code, its name, and what to say and to type."""
 
     exit: int
-    code: str
+    code: ErrorCode
     message: str
     hint: str | None
 
@@ -101,20 +104,20 @@ def _wait_for_run(store: Store, run_id: str, deadline: float, *, as_json: bool) 
             if as_json:
                 document.suggest(*next_commands(run))
                 rows.write_summary_json(run, document.on(sys.stdout), {})
-            elif end.exit == 0:
+            elif end is None:
                 rows.write_output(run, sys.stdout, is_terminal=sys.stdout.isatty())
             sys.stdout.flush()
         if run.state.error is not None and not run.damage:
             for line in run.state.error.traceback.split("\n"):
                 say(line)
-    if end.exit == 0:
+    if end is None:
         return 0
     _say(end)
     return _noted(run_id, end)
 
 
 def _wait_for_several(store: Store, run_ids: list[str], deadline: float, *, as_json: bool) -> int:
-    ends: list[_End] = []
+    ends: list[_End | None] = []
 
     def awaited() -> Iterator[RunView | Unreadable]:
         for run_id in run_ids:
@@ -124,16 +127,18 @@ def _wait_for_several(store: Store, run_ids: list[str], deadline: float, *, as_j
             if isinstance(run, RunView):
                 run.close()
 
-    def fields(run: RunView | Unreadable) -> dict[str, Any]:
-        members = details(run) if isinstance(run, RunView) else summary(run)
-        return {**members, "exit": ends[-1].exit}
+    def fields(run: RunView | Unreadable) -> RunWaitedFor | UnreadableWaitedFor:
+        code = ends[-1].exit if ends[-1] else 0
+        if isinstance(run, RunView):
+            return {**details(run), "exit": code}
+        return {**summary(run), "exit": code}
 
     found = awaited()
     with suppress(BrokenPipeError):  # closing stdout early changes nothing of how they ended
         _write_all(found, fields, as_json=as_json)
     for _ in found:
         pass
-    failed = [(run_id, end) for run_id, end in zip(run_ids, ends, strict=True) if end.exit]
+    failed = [(run_id, end) for run_id, end in zip(run_ids, ends, strict=True) if end]
     for _, end in failed:
         _say(end)
     return _noted(*failed[0]) if failed else 0
@@ -141,7 +146,7 @@ def _wait_for_several(store: Store, run_ids: list[str], deadline: float, *, as_j
 
 def _write_all(
     runs: Iterator[RunView | Unreadable],
-    fields: Callable[[RunView | Unreadable], dict[str, Any]],
+    fields: Callable[[RunView | Unreadable], RunSummary],
     *,
     as_json: bool,
 ) -> None:
@@ -193,7 +198,8 @@ def _goes_on(run: RunView) -> bool:
     return run.held and not run.state.is_final and not run.damage
 
 
-def _end_of(run: RunView | Unreadable) -> _End:
+def _end_of(run: RunView | Unreadable) -> _End | None:
+    """None if it completed."""
     name = f"run {short(run.run_id)}"
     error = run.error if isinstance(run, Unreadable) else run.damage
     if error is not None:
@@ -206,7 +212,7 @@ def _end_of(run: RunView | Unreadable) -> _End:
     go_on = hints.command("resume", short(run.run_id))
     why = f": {found}" if (found := reason(run)) else ""
     if run.status is Status.COMPLETED:
-        return _End(0, "", f"{name} completed", None)
+        return None
     if run.status is Status.CANCELLED:
         return _End(3, "run-cancelled", f"{name} was cancelled", None)
     if run.status is Status.FAILED:

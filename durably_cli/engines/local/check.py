@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from durably_cli.engines.local import remove
 from durably_cli.engines.local.claims import Claim, Claims
@@ -17,17 +17,20 @@ from durably_cli.journal.large import stored
 from durably_cli.system import files, ids, locks
 from durably_cli.values.quantities import plural, size
 
+FileKind = Literal["journal", "result", "original", "key", "lock", "leftover", "foreign"]
+FileState = Literal["ok", "damaged", "unreadable", "unfinished", "leftover", "foreign"]
+
 
 class Finding(NamedTuple):
     """One file: what it is, which, what it is worth, and what that means.
 
-    `state` is ok, damaged, unreadable, unfinished (the next command finishes it), leftover (it will
-    be swept) or foreign.
+    Of its states, `unfinished` means that the next command finishes it, and `leftover` that it will
+    be swept.
     """
 
-    kind: str
+    kind: FileKind
     name: str
-    state: str
+    state: FileState
     detail: str
 
 
@@ -58,10 +61,11 @@ def of_all(store: Store) -> Iterator[Finding]:
 def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
     found = store.look(run_id)
     if isinstance(found, Unreadable):
-        detail = found.error.what
         if isinstance(found.error, JournalDamaged):
             detail = f"no step is intact; {_place(found.error)}"
-        yield Finding("journal", run_id, str(found.status), detail)
+            yield Finding("journal", run_id, "damaged", detail)
+        else:
+            yield Finding("journal", run_id, "unreadable", found.error.what)
     elif isinstance(found, RunView):
         with found:
             yield _of_view(found)

@@ -24,4 +24,5 @@ def check_redo(steps: Sequence[str], state: RunState, past: Past) -> None:
             raise NotFound(
                 f"run {run} has no step {name!r}" + (f"; {failed} failed" if failed else ""),
                 hint=hints.command("inspect", run),
+                code="no-such-step",
             )

@@ -1,0 +1,185 @@
+"""What a program is given of a run with `--json`, for the documents of `document_types`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import WithJsonSchema
+
+from durably_cli.engines.request import Disposition
+from durably_cli.journal.state import Status
+
+if sys.version_info >= (3, 12):
+    from typing import TypedDict as TypedDict
+else:  # pydantic, which takes no other one on Python 3.11, brings it
+    from typing_extensions import TypedDict as TypedDict
+
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""In UTC, with milliseconds and a Z."""
+
+
+class ErrorFields(TypedDict):
+    """An exception of the user's code."""
+
+    type: str
+    message: str
+    traceback: str
+
+
+class ProgressFields(TypedDict):
+    """What the latest attempt said last of how far it has come."""
+
+    current: float
+    total: float | None
+    message: str | None
+    at: Time
+
+
+class RunSummary(TypedDict):
+    """A run in a list; what cannot be known of a damaged one is null.
+
+    `seconds` is the time spent in its attempts so far, `steps` how many have completed and
+    `steps_failed` have failed, `reason` why it failed, cannot be read, or where it stopped.
+    """
+
+    id: str
+    job: str | None
+    status: Status
+    created: Time
+    ended: Time | None
+    seconds: float | None
+    steps: int | None
+    reason: str | None
+    labels: dict[str, str]
+    steps_failed: int | None
+    progress: ProgressFields | None
+
+
+class AttemptFields(TypedDict):
+    """One process that tried the run; `kept` is the file that has what a crash left of the last."""
+
+    attempt: int
+    started: Time
+    ended: Time | None
+    outcome: str
+    pid: int
+    host: str
+    versions: dict[str, str]
+    source: str | None
+    dropped_bytes: int
+    kept: str | None
+    folder: str | None
+
+
+class DamageFields(TypedDict):
+    """Where a journal is damaged, and how."""
+
+    line: int
+    byte: int
+    reason: str
+
+
+class RepairedFields(TypedDict):
+    """What somebody had cut off: where that began, how much it was, the file that still has it."""
+
+    by: str
+    host: str
+    line: int
+    byte: int
+    reason: str
+    lines: int
+    bytes: int
+    kept: str
+    at: Time
+
+
+class RunDetails(RunSummary):
+    """A run. `causes` are the steps that its error came from, `carried` those whose failures the
+    next attempt replays, `in_doubt` those of which nobody can say whether their effect happened.
+    """
+
+    input: Any
+    output: Any
+    error: ErrorFields | None
+    failed_step: str | None
+    causes: list[str]
+    carried: list[str]
+    in_doubt: list[str]
+    idempotency_key: str | None
+    concurrency_key: str | None
+    waits_for: str | None
+    project: str
+    folder: str | None
+    attempts: list[AttemptFields]
+    torn_bytes: int
+    damage: DamageFields | None
+    repaired: list[RepairedFields]
+    unknown_events: list[str]
+    imported: bool
+    journal: str
+
+
+class RunGivenBack(RunDetails):
+    """A run that was triggered or resumed.
+
+    `disposition` says how the command got it; one that goes on in the background has `detached` in
+    its place.
+    """
+
+    disposition: NotRequired[Disposition]
+    detached: NotRequired[Literal[True]]
+
+
+class RunWaitedFor(RunDetails):
+    """A run, and the exit code of its own."""
+
+    exit: int
+
+
+class UnreadableWaitedFor(RunSummary):
+    """A run of whose journal nothing can be read, and the exit code of its own."""
+
+    exit: int
+
+
+class StepFields(TypedDict):
+    """A step's last word; `bytes` is the size of its result.
+
+    `tries` says how often it was tried, in this run or since that had last failed; `next_try` when
+    it will be again.
+    """
+
+    name: str
+    status: Literal["completed", "retrying", "failed", "running", "in doubt"]
+    attempt: int
+    started: Time
+    ms: int | None
+    bytes: int | None
+    error: ErrorFields | None
+    tries: int
+    next_try: Time | None
+
+
+Level = Literal["info", "warn", "error"]
+
+
+class LogFields(TypedDict):
+    """A line that the run has logged.
+
+    `whole` refers to the file that had all of it, if that is lost.
+    """
+
+    level: Level
+    message: str
+    at: Time
+    step: str | None
+    data: dict[str, Any]
+    whole: NotRequired[dict[str, Any]]
+
+
+class WholeRun(RunDetails):
+    """A run with its steps and its logs."""
+
+    checkpoints: list[StepFields]
+    logs: list[LogFields]
