@@ -24,6 +24,9 @@ StepTimeout (TimeoutError)       a step's function took longer than it was given
 
 Abort (BaseException)            ends the attempt; `except Exception` must not swallow it
 ├── JournalLost            74    the journal cannot be appended to
+├── Stopped                      raised in the handler's thread by another one
+├── Cancelled               3    somebody wants the run to end for good
+├── AttemptTimedOut       124    its time limit
 └── Interrupted       128 + n    INT, TERM or HUP
 """
 
@@ -238,6 +241,33 @@ class JournalLost(Abort):
 
     exit_code = 74
     code = "journal-lost"
+
+
+class Stopped(Abort):
+    """Raised in the handler's thread by another one; the attempt knows the cause."""
+
+    code = "interrupted"
+
+    def __init__(self) -> None:
+        super().__init__("stopped")
+
+
+class Cancelled(Abort):
+    """Somebody wants the run to end for good."""
+
+    exit_code = 3
+    code = "run-cancelled"
+
+    def __init__(self, by: str, reason: str | None = None) -> None:
+        super().__init__("cancelled")
+        self.by, self.reason = by, reason
+
+
+class AttemptTimedOut(Abort):
+    """The attempt is longer than it may be; the run can be resumed."""
+
+    exit_code = 124
+    code = "timed-out"
 
 
 class Interrupted(Abort, KeyboardInterrupt):

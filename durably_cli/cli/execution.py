@@ -214,7 +214,9 @@ def _acted(
     finally:
         talk.close()
         signals.uninstall()
-        if staying := process.threads_to_wait_for():
+        process.this.is_stopped = presenter.run is not None and presenter.run.is_stopped
+        staying = 0 if process.this.is_stopped else process.threads_to_wait_for()
+        if staying:
             left = plural(staying, "thread")
             talk.say(f"the job left {left} running; durably ends when they do")
 

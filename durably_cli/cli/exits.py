@@ -13,33 +13,39 @@ from durably_cli.cli import document
 from durably_cli.cli.streams import flush_all
 from durably_cli.errors import Abort, Busy, DurablyError, ErrorCode, Forbidden, JournalError
 from durably_cli.render.words import visible_lines
+from durably_cli.system import process
 
 
 def end_as(act: Callable[[], int]) -> NoReturn:
     """End the process as the action does: with a message, if need be, and a code of the table."""
+    try:
+        code = _ended(act)
+    finally:  # of what the job itself has raised, too
+        flush_all()
+    process.leave(code)
+
+
+def _ended(act: Callable[[], int]) -> int:
     code = 0
     try:
         code = act()
         sys.stdout.flush()
     except (DurablyError, Abort) as error:
-        _fail(error.what, error.hint, error.exit_code, error.code)
+        return _fail(error.what, error.hint, error.exit_code, error.code)
     except BrokenPipeError:  # who reads our output has seen enough
         pass
     except KeyboardInterrupt:
-        _fail("interrupted", None, 130, "interrupted")
+        return _fail("interrupted", None, 130, "interrupted")
     except OSError as error:
-        _fail(*_end_of(error))
+        return _fail(*_end_of(error))
     except Exception as error:
-        _fail(
-            f"a bug in durably: {type(error).__name__}: {error}{_place_of(error)}", None, 70, "bug"
-        )
-    finally:
-        flush_all()
-    sys.exit(code)
+        what = f"a bug in durably: {type(error).__name__}: {error}{_place_of(error)}"
+        return _fail(what, None, 70, "bug")
+    return code
 
 
-def _fail(what: str, hint: str | None, code: int, name: ErrorCode) -> NoReturn:
-    """Say on stderr what happened and what to type next, and to a program in its document.
+def _fail(what: str, hint: str | None, code: int, name: ErrorCode) -> int:
+    """Say on stderr what happened and what to type next, and to a program; the exit code.
 
     The one place that reports an error. What only has to be tried later is no news in a mail.
     """
@@ -57,7 +63,7 @@ def _fail(what: str, hint: str | None, code: int, name: ErrorCode) -> NoReturn:
         document.close()
     except (OSError, ValueError):  # nobody listens any more
         pass
-    sys.exit(code)
+    return code
 
 
 def _end_of(error: OSError) -> tuple[str, str | None, int, ErrorCode]:

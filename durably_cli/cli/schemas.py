@@ -18,6 +18,7 @@ Schema = dict[str, Any]
 _DOCUMENTS: dict[str, tuple[type, ...]] = {
     "trigger": (types.RunAnswer,),
     "resume": (types.RunAnswer,),
+    "cancel": (types.RunAnswer,),
     "wait": (types.RunEndAnswer, types.RunEndsAnswer),
     "list": (types.ListAnswer,),
     "inspect": (types.StoryAnswer,),

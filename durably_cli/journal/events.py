@@ -260,10 +260,11 @@ class RunInterrupted(NamedTuple):
 
 @event("run.cancelled", durable=True)
 class RunCancelled(NamedTuple):
-    """The run was given up; it has ended for good."""
+    """The run was given up, by whom and why; it has ended for good."""
 
     at: str
     reason: str | None = None
+    by: str = ""
 
 
 @event("run.repaired", durable=True, of_attempt=False)

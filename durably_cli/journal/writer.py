@@ -52,7 +52,7 @@ class Journal:
         self, lock: Lock, path: Path, temporary_folder: Path, *, lines: int, crc: int, end: int
     ) -> None:
         self.path = path
-        self._blobs, self._temporary = Blobs(path), temporary_folder
+        self._blobs, self.temporary_folder = Blobs(path), temporary_folder
         self._lock = lock
         self._lines, self._crc, self._end = lines, crc, end
         self._synced = end
@@ -209,7 +209,7 @@ class Journal:
     def _put(self, value: Json, event: Event) -> Json:
         """Write a value of the event to a file of its own; the reference to it."""
         try:
-            return self._blobs.put(value, self._temporary)
+            return self._blobs.put(value, self.temporary_folder)
         except OSError as error:
             self._let_go()
             what = f"{error.strerror}; {_what(event)} was not saved"

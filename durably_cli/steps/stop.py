@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from threading import get_ident
 
 from durably_cli.errors import Abort
 from durably_cli.system import clock, signals
@@ -37,11 +38,13 @@ class Stop:
     """
 
     cause: Abort | None = None
+    thread = 0
+    """The thread that said so, which has it raised already."""
 
     def stop(self, cause: Abort) -> None:
         """End the attempt; the first cause is the one."""
         if self.cause is None:
-            self.cause = cause
+            self.cause, self.thread = cause, get_ident()
 
     def check(self) -> None:
         """Raise the cause, if there is one."""

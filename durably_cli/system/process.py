@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 import threading
 from contextlib import suppress
+from typing import NoReturn
 
 from durably_cli.errors import RunEnded
 
 
 class _This:
-    """Which process this is, known without asking the kernel: only a fork changes it."""
+    """Which process this is, known without asking the kernel: only a fork changes it.
+
+    `is_stopped` says that its run was stopped: it waits for no thread that the job left running.
+    """
 
     pid = os.getpid()
+    is_stopped = False
 
 
 this = _This()
@@ -30,6 +37,21 @@ def threads_to_wait_for() -> int:
     return sum(
         not each.daemon for each in threading.enumerate() if each is not threading.main_thread()
     )
+
+
+def leave(code: int) -> NoReturn:
+    """End this process; if its run was stopped, also the threads that the job has left running.
+
+    What is registered to be done at the end is done all the same.
+    """
+    if this.is_stopped and threads_to_wait_for():
+        atexit._run_exitfuncs()
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stdout.flush()
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def end_late_threads_in_a_line(*, quiet: bool) -> None:

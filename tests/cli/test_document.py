@@ -432,5 +432,5 @@ def test_every_run_that_was_ever_stored_is_as_help_promises(
         contract.check_lines("logs", logs.out, logs.code)
         events = stage.project.run("inspect", run, "--events", expect=None).out
         contract.check_lines("inspect", events, 0)
-    answer(contract, stage.project, "wait", *ids, expect=1)
+    answer(contract, stage.project, "wait", *reversed(ids), expect=3)
     answer(contract, stage.project, "verify", expect=74)

@@ -14,11 +14,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from durably_cli.engines.local import who, working_folder
+from durably_cli.engines.local.inbox import Inbox
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.recorder import Recorder
-from durably_cli.errors import Abort, Interrupted, JournalLost
+from durably_cli.engines.local.stopper import Stopper
+from durably_cli.errors import Abort, AttemptTimedOut, Cancelled, Interrupted, JournalLost
 from durably_cli.journal.events import (
     Event,
+    RunCancelled,
     RunCompleted,
     RunHasFailed,
     RunInterrupted,
@@ -43,16 +46,22 @@ if TYPE_CHECKING:
     from durably_cli.values.unread import Unread
 
 
+TIME_LIMIT = "time limit"
+"""What ended an attempt that took longer than it may, as its journal says."""
+
+
 class BoundHandler(NamedTuple):
     """What to execute: a handler with its input bound, the sha256 of its code, known secrets.
 
-    `unread` are fields of the input that the job's model passes over.
+    `unread` are fields of the input that the job's model passes over, `timeout` the seconds that an
+    attempt may take.
     """
 
     call: Callable[[Step], Json]
     source: str | None
     secrets: Secrets = NO_SECRETS
     unread: Sequence[Unread] = ()
+    timeout: float | None = None
 
 
 class Watcher(Protocol):
@@ -94,21 +103,44 @@ class LiveRun:
         self.dropped, self.saved_as, self.secrets = dropped, saved_as, secrets
         self.own: OwnJournal | None = None
         self.unread = unread
+        self.stop = Stop()
+        self.inbox = Inbox(journal.path, journal.temporary_folder)
+        self.stopper = Stopper(self.stop, self.inbox)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Was it stopped from outside, so that nothing of it is to go on?"""
+        return self.stop.cause is not None
 
     @property
     def run_id(self) -> str:
         return self.state.created.run
 
 
-def execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
-    """Execute a run that has not ended, to its journalled end or the end of this attempt.
+def execute_in_turn(
+    run: LiveRun, work: BoundHandler, watcher: Watcher, take_turn: Callable[[], object]
+) -> None:
+    """Execute a run that has not ended once it has its turn, unless it is cancelled before.
 
-    A failure of the job ends the run and returns. Interrupted, JournalLost and KeyboardInterrupt
-    end the attempt and pass through.
+    A failure of the job ends the run and returns, and so does a cancel. Interrupted, JournalLost,
+    AttemptTimedOut and KeyboardInterrupt end the attempt and pass through.
     """
+    with run.stopper:
+        try:
+            take_turn()
+        except BaseException:
+            run.stopper.end()
+            if isinstance(run.stop.cause, Cancelled):
+                run.journal.end_with(_cancelled(run.stop.cause))
+                return
+            raise
+        _execute(run, work, watcher)
+
+
+def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
     record = Recorder(run.journal, watcher.recorded)
     attempt = len(run.state.attempts) + 1
-    stop = Stop()
+    stop = run.stop
     step = step_of_attempt(
         run.past,
         stop,
@@ -122,9 +154,10 @@ def execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
     try:
         with signals.stopping(stop.stop):
             record(_started(run, attempt, work.source))
+            run.stopper.limit(work.timeout)
             for name in run.discards:
                 record(StepDiscarded(name, who.user(), clock.now()))
-            record.end_with(_end_of(work, step, record, stop))
+            record.end_with(_end_of(run, work, step, record))
     except BaseException:
         run.own.close()
         raise
@@ -133,13 +166,13 @@ def execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
 
 
 def _end_of(
-    work: BoundHandler, step: Step, record: Recorder, stop: Stop
-) -> RunCompleted | RunHasFailed:
+    run: LiveRun, work: BoundHandler, step: Step, record: Recorder
+) -> RunCompleted | RunHasFailed | RunCancelled:
     """Call the handler; the event that ends the run. What ends only the attempt passes through."""
     try:
-        output = _called(work, step, stop)
-        if isinstance(stop.cause, JournalLost):  # which the handler has swallowed
-            raise stop.cause
+        output = _called(work, step, run)
+        if run.stop.cause is not None and not isinstance(run.stop.cause, Interrupted):
+            raise run.stop.cause  # which the handler has swallowed
         step.raise_refused()
     except KeyboardInterrupt as interrupt:
         try:
@@ -148,6 +181,11 @@ def _end_of(
             if isinstance(interrupt, Interrupted):
                 raise
         raise  # after a signal the lost journal is the error, after the job's own Ctrl-C that is
+    except Cancelled as cancelled:
+        return _cancelled(cancelled)
+    except AttemptTimedOut:
+        record.end_with(RunInterrupted(TIME_LIMIT, clock.now()))
+        raise
     except (Abort, ChildEnds):
         raise
     except BaseException as error:  # SystemExit too: leaving is not completing
@@ -157,7 +195,11 @@ def _end_of(
     return RunCompleted(output, clock.now())
 
 
-def _called(work: BoundHandler, step: Step, stop: Stop) -> Json:
+def _cancelled(cancelled: Cancelled) -> RunCancelled:
+    return RunCancelled(clock.now(), cancelled.reason, cancelled.by)
+
+
+def _called(work: BoundHandler, step: Step, run: LiveRun) -> Json:
     """What the handler returns; after a stop, whatever it raises is that.
 
     Of a process that it forked this is the end, with nothing written.
@@ -165,10 +207,14 @@ def _called(work: BoundHandler, step: Step, stop: Stop) -> Json:
     """
     owner = this.pid
     try:
-        output = work.call(step)
+        try:
+            output = work.call(step)
+        finally:
+            if this.pid == owner:
+                run.stopper.end()
     except BaseException as error:
         if this.pid == owner:
-            stop.check()
+            run.stop.check()
             raise
         if issubclass(type(error), SystemExit):
             raise ChildEnds(SystemExit.__dict__["code"].__get__(error)) from None

@@ -7,13 +7,14 @@ job is imported before the run is this process's to execute.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from durably_cli import hints
 from durably_cli.engines.local.again import due_at_once
 from durably_cli.engines.local.claims import Claims
-from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, execute
+from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, execute_in_turn
 from durably_cli.engines.local.holder import heirs, holder
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.past import begun_of, carried_of, gather, past_of
@@ -35,7 +36,7 @@ from durably_cli.journal.blobs import Blobs, is_blob_reference
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
-from durably_cli.journal.state import RunState
+from durably_cli.journal.state import RunState, Status
 from durably_cli.system import ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json
@@ -206,6 +207,8 @@ def _attempt(
     with run:
         dropped = reading.torn.size if reading.torn else 0
         owned = LiveRun(run, state, past, dropped, saved_as, work.secrets, tuple(redo), work.unread)
+        if state.status is Status.FAILED:
+            owned.inbox.clear()  # what was asked of an attempt that has ended by itself
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return _Attempt(owned, known)
@@ -250,5 +253,6 @@ def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:
 
 def _execute_in_turn(store: Store, owned: LiveRun, work: BoundHandler, observer: Observer) -> None:
     with turn_of(store.root, owned.state.created.concurrency_key) as turn:
-        take_turn(turn, owned.run_id, observer.waits_for_key)
-        execute(owned, work, observer)
+        waiting_for = observer.waits_for_key
+        wait = partial(take_turn, turn, owned.run_id, waiting_for)
+        execute_in_turn(owned, work, observer, wait)

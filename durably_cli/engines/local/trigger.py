@@ -23,7 +23,7 @@ from hashlib import sha256
 
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.execute import LiveRun, execute
+from durably_cli.engines.local.execute import LiveRun, execute_in_turn
 from durably_cli.engines.local.resume import Observer, Runnable, TriggerResult, resume_held
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import Turn, key_taken, slot_taken, turn_of
@@ -100,10 +100,13 @@ class _Trigger:
             owned = LiveRun(run, state, secrets=settled.secrets, unread=settled.unread)
             self._observer.owns(owned)
             turn.rename_run(created.run)
-            if ahead is not None:
-                self._observer.waits_for_key(ahead, turn.name)
-                turn.wait_for_key(created.run)
-            execute(owned, job.work(settled.input), self._observer)
+
+            def wait() -> None:
+                if ahead is not None:
+                    self._observer.waits_for_key(ahead, turn.name)
+                    turn.wait_for_key(created.run)
+
+            execute_in_turn(owned, job.work(settled.input), self._observer, wait)
         return TriggerResult(created.run, Disposition.CREATED, executed=True, own=owned.own)
 
     def _join(self, run_id: str) -> TriggerResult:

@@ -1,0 +1,58 @@
+"""`durably cancel`: end a run for good; no job is imported."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from durably_cli.cli import document
+from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.arguments import argument_text, read_span
+from durably_cli.cli.asking import say
+from durably_cli.cli.parameters import AsJson, OneRun
+from durably_cli.engines.local.lookup import find_run
+from durably_cli.project import stores
+from durably_cli.render import rows
+from durably_cli.render.next_steps import next_commands
+from durably_cli.system.ids import short
+
+
+@as_command()
+def cancel(
+    context: typer.Context,
+    run: OneRun,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why; it is journalled with your name.")
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option(metavar="SPAN", help="How long to wait for its end: 30s, 5m or 2h.")
+    ] = "10s",
+    as_json: AsJson = False,
+) -> int:
+    """End a run for good, and what it started.
+
+    The process that executes it is asked to, and stops within a second, unless the step it is in
+    has something to put in order. A run that nobody executes ends at once. It cannot be resumed.
+
+    \b
+    Examples:
+      durably cancel @last
+      durably cancel 3f2a9c1d --reason "wrong month"
+    """
+    from durably_cli.engines.local.cancel import cancel as end_for_good  # not for --help
+
+    seconds = read_span(timeout, "--timeout")
+    store = stores.open_store(project_of(context))
+    run_id = find_run(store, run)
+    document.about(run_id)
+    why = None if reason is None else argument_text(reason)
+    is_new = end_for_good(store, run_id, why, seconds)
+    with store.view(run_id) as view:
+        if as_json:
+            document.suggest(*next_commands(view))
+            rows.write_summary_json(view, document.on(sys.stdout), {})
+        said = "is cancelled" if is_new else "was cancelled before"
+        say(f"run {short(run_id)} {said}")
+    return 0

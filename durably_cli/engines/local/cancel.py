@@ -1,0 +1,98 @@
+"""Ending a run for good, whoever executes it, or nobody.
+
+What nobody holds is cancelled here, at once. To an owner goes a request, which it takes up
+itself: no process is looked up by its number, so none is ended that is not meant to.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from durably_cli import hints
+from durably_cli.engines.local import who
+from durably_cli.engines.local.holder import holder
+from durably_cli.engines.local.inbox import CancelRequest, Inbox
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import fold_reading, is_imported
+from durably_cli.errors import Busy, Conflict, Forbidden, JournalTooNew, NotFound
+from durably_cli.journal import ownership
+from durably_cli.journal.blobs import Blobs
+from durably_cli.journal.events import RunCancelled
+from durably_cli.journal.large import missing
+from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.state import RunState, Status
+from durably_cli.system import clock, ids
+from durably_cli.system.locks import Lock
+
+_LOOKS_SECONDS = 0.05
+
+
+def cancel(store: Store, run_id: str, reason: str | None, seconds: float) -> bool:
+    """End a run for good; False if it was cancelled before.
+
+    Conflict if it has ended otherwise; Busy if its owner has not ended it within so many seconds,
+    which it still will.
+    """
+    path = store.path_of(run_id)
+    request, inbox = CancelRequest(who.user(), clock.now(), reason), Inbox(path, store.temporary)
+    deadline, is_asked = time.monotonic() + seconds, False
+    while True:
+        try:
+            lock = ownership.hold(path, seconds=0)
+        except FileNotFoundError:
+            raise NotFound(
+                f"there is no run {run_id} in {store.root}", hint=hints.command("list")
+            ) from None
+        except Busy:
+            if time.monotonic() >= deadline:
+                raise _still_going(store, run_id) from None
+            if not is_asked:
+                inbox.ask_to_cancel(request)
+                is_asked = True
+            time.sleep(_LOOKS_SECONDS)
+            continue
+        try:
+            return _cancel_held(store, path, lock, inbox, request) or is_asked
+        finally:
+            lock.close()
+
+
+def _cancel_held(
+    store: Store, path: Path, lock: Lock, inbox: Inbox, request: CancelRequest
+) -> bool:
+    """End the run that nobody else holds; False if it is cancelled already."""
+    reading = JournalReader(lock.fd, path, path.stem, doubt=missing(Blobs(path)))
+    state = fold_reading(reading, path)
+    if state.status is Status.CANCELLED:
+        ownership.sync_held(lock)
+        return False
+    inbox.clear()
+    _check_may_end(path, state)
+    journal, _ = ownership.take_over(lock, reading, path, store.temporary)
+    with journal:
+        journal.end_with(RunCancelled(clock.now(), request.reason, request.by))
+    return True
+
+
+def _check_may_end(path: Path, state: RunState) -> None:
+    run = ids.short(path.stem)
+    look = hints.command("inspect", run)
+    if is_imported(path):
+        raise Forbidden(f"run {run} was imported, and is read-only", hint=look)
+    if state.has_ended:
+        raise Conflict(f"run {run} has {state.status}, and is not cancelled", hint=look)
+    if state.unknown:
+        raise JournalTooNew(
+            f"{path} has events that this durably does not know: {', '.join(state.unknown)}",
+            hint="upgrade durably",
+        )
+
+
+def _still_going(store: Store, run_id: str) -> Busy:
+    with store.view(run_id) as view:
+        return Busy(
+            f"run {ids.short(run_id)} is asked to end, and has not yet{holder(view)}: "
+            "it ends when the function that it is in lets it",
+            hint=f"{hints.command('wait', ids.short(run_id))}    (until it has)",
+        )

@@ -1,0 +1,64 @@
+"""What others have to say to a run: only its owner appends to the journal, and looks in here.
+
+A request is a file in a folder beside the journal. It is written whole and durably under a name
+that says what it asks for, so the first one of its kind counts, however many send one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from durably_cli.system import files
+from durably_cli.values.strict_json import to_json
+
+SUFFIX = ".inbox"
+_CANCEL = "cancel"
+
+
+class CancelRequest(NamedTuple):
+    """Somebody wants the run to end for good."""
+
+    by: str
+    at: str
+    reason: str | None = None
+
+
+class Inbox:
+    """The requests to the run of this journal."""
+
+    def __init__(self, journal: Path, temporary_folder: Path) -> None:
+        self._folder, self._temporary = journal.with_suffix(SUFFIX), temporary_folder
+        self._path = self._folder / _CANCEL
+
+    def ask_to_cancel(self, request: CancelRequest) -> None:
+        """Leave the request there, durably, unless there is one."""
+        files.make_folder(self._folder)
+        data = (to_json(request._asdict()) + "\n").encode("ascii")
+        files.publish(files.written(self._temporary, self._folder.name, data), self._path)
+
+    def cancel(self) -> CancelRequest | None:
+        """The request to cancel, if there is one."""
+        try:
+            fd = files.open_existing(self._path)
+        except FileNotFoundError:
+            return None
+        with open(fd, encoding="ascii", errors="replace") as file:
+            text = file.read()
+        try:
+            found = json.loads(text)
+            reason = found.get("reason")
+            return CancelRequest(
+                str(found["by"]), str(found["at"]), None if reason is None else str(reason)
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return CancelRequest("", "", f"the request {self._path} cannot be read")
+
+    def clear(self) -> None:
+        """Take all requests away: the run has ended without them."""
+        if os.path.lexists(self._folder):
+            with suppress(OSError):  # another one comes at this moment
+                files.remove_folder(self._folder)

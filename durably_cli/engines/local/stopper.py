@@ -1,0 +1,91 @@
+"""What stops an attempt from beside it: a request to cancel the run, or the end of its time.
+
+A thread looks four times a second. Whatever stopped the attempt, it also gets the handler out of a
+wait for its threads: these may sleep for hours, and durably is to end within a second. A `finally`
+of the user's own is left in peace.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from _thread import allocate_lock, start_new_thread
+from threading import get_ident
+from typing import Self
+
+from durably_cli.engines.local.inbox import Inbox
+from durably_cli.errors import AttemptTimedOut, Cancelled, Stopped
+from durably_cli.steps.stop import Stop
+from durably_cli.system.alarms import alarm
+from durably_cli.values.durations import span
+
+_LOOKS_SECONDS = 0.25
+
+
+class Stopper:
+    """Looks after an attempt of this thread while it is entered; a context manager."""
+
+    def __init__(self, stop: Stop, inbox: Inbox) -> None:
+        self._stop, self._inbox = stop, inbox
+        self._thread = get_ident()
+        self._alarm = alarm(Stopped())
+        self._running = allocate_lock()
+        self._deadline: float | None = None
+        self._seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._running.acquire()
+        self._alarm.set()
+        start_new_thread(self._look, ())
+        return self
+
+    def limit(self, seconds: float | None) -> None:
+        """From now on the attempt has so many seconds."""
+        if seconds is not None:
+            self._seconds, self._deadline = seconds, time.monotonic() + seconds
+
+    def end(self) -> None:
+        """Stop nothing any more: what the handler did has come to its end."""
+        self._alarm.end()
+        if self._running.locked():
+            self._running.release()
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def _look(self) -> None:
+        """The thread: until the attempt is over."""
+        is_raised = False
+        while not self._running.acquire(timeout=_LOOKS_SECONDS):
+            if self._stop.cause is None:
+                self._find_cause()
+            if self._stop.cause is not None:
+                is_raised = is_raised or self._stop.thread == self._thread or self._alarm.has_rung
+                if not is_raised or _waits_for_threads(self._thread):
+                    self._alarm.ring()
+
+    def _find_cause(self) -> None:
+        request = self._inbox.cancel()
+        if request is not None:
+            self._stop.stop(Cancelled(request.by, request.reason))
+        elif self._deadline is not None and time.monotonic() >= self._deadline:
+            self._stop.stop(AttemptTimedOut(f"its time limit of {span(self._seconds)} is over"))
+
+
+def _waits_for_threads(thread: int) -> bool:
+    """Is it in a module of Python's that waits for threads, or for an event loop?"""
+    frame = sys._current_frames().get(thread)
+    return frame is not None and frame.f_code.co_filename.startswith(_WAITING)
+
+
+_LIBRARY = os.path.dirname(threading.__file__)
+_WAITING = tuple(
+    os.path.join(_LIBRARY, *each)
+    for each in (
+        *(("threading.py",), ("queue.py",), ("selectors.py",)),
+        *(("concurrent", ""), ("asyncio", "")),
+    )
+)
+"""Where Python waits for threads, and where it waits for what happens on a loop."""
