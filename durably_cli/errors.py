@@ -44,6 +44,7 @@ ErrorCode = Literal[
     "no-such-step",
     "no-such-topic",
     "key-conflict",
+    "has-ended",
     "invalid-input",
     "busy",
     "timed-out",

@@ -17,7 +17,7 @@ _AGAIN_SECONDS, _SOON_SECONDS = 1.0, 0.02
 
 
 class OutOfTime(BaseException):
-    """Raised inside a function that takes too long; not an Exception, so that it is let through."""
+    """Raised inside a function that takes too long; no Exception, so that handlers pass it on."""
 
 
 def call_within(seconds: float, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:

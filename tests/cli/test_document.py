@@ -150,6 +150,14 @@ CASES = {
         ("resume ffff", 4, "no-such-run"),
         ("resume @nope", 2, "usage"),
     ],
+    "cancel": [
+        ("cancel {cancelled}", 0, "run"),
+        ("cancel key:work/done", 5, "has-ended"),
+        ("cancel key:work/failed", 5, "has-ended"),
+        ("cancel key:work/damaged", 74, "journal-damaged"),
+        ("cancel ffff", 4, "no-such-run"),
+        ("cancel {cancelled} --timeout soon", 2, "usage"),
+    ],
     "wait": [
         ("wait key:work/done", 0, "run"),
         ("wait key:work/failed", 1, "run-failed"),

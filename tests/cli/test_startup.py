@@ -79,7 +79,7 @@ journal.large journal.layout journal.lenient journal.ownership journal.reader jo
 journal.step_state journal.tail journal.writer
 values values.strict_json
 system system.clock system.files system.folders system.garbage system.ids system.locks
-system.signals
+system.other_threads system.process system.signals
 """
 
 

@@ -313,6 +313,17 @@ def _retried() -> Golden:
     return _whole(18, lines_of(events, run_id(18)))
 
 
+def _cancelled() -> Golden:
+    """One that somebody gave up, and said why."""
+    events: list[Event] = [
+        _created(19),
+        RunStarted(1, 42, "box", _at(10)),
+        StepStarted("one", _at(20)),
+        RunCancelled(_at(500), "wrong month", "ann"),
+    ]
+    return _whole(19, lines_of(events, run_id(19)))
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -322,7 +333,7 @@ RUNS = {
     for made in (
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
-        *(_in_a_folder, _carried, _large_everywhere, _retried),
+        *(_in_a_folder, _carried, _large_everywhere, _retried, _cancelled),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

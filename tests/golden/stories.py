@@ -40,7 +40,7 @@ def _a_file_is_no_bundle(stage: Stage) -> None:
 
 
 COMMANDS = (
-    *("delete", "export", "help", "import", "info", "init", "inspect", "jobs", "list"),
+    *("cancel", "delete", "export", "help", "import", "info", "init", "inspect", "jobs", "list"),
     *("logs", "prune", "repair", "resume", "trigger", "verify", "wait"),
 )
 
@@ -121,6 +121,12 @@ STORIES: dict[str, Sequence[str | Act]] = {
         "durably wait @last --timeout 0",
         "durably wait @last 0001 0002 --timeout 0",
         "durably wait 0001",
+        "durably cancel 0001",
+        "durably cancel 0002 --json",
+        "durably cancel 0012 --reason 'wrong month' --json",
+        "durably cancel 0012",
+        "durably resume 0012",
+        "durably cancel 0011",
     ),
     "resume": (
         "durably resume 0001",

@@ -1,7 +1,7 @@
 """Ending a run for good, whoever executes it, or nobody.
 
 What nobody holds is cancelled here, at once. To an owner goes a request, which it takes up
-itself: no process is looked up by its number, so none is ended that is not meant to.
+itself: no process is looked up by its number, for that may be another one's by now.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def cancel(store: Store, run_id: str, reason: str | None, seconds: float) -> boo
                 f"there is no run {run_id} in {store.root}", hint=hints.command("list")
             ) from None
         except Busy:
-            if time.monotonic() >= deadline:
-                raise _still_going(store, run_id) from None
             if not is_asked:
                 inbox.ask_to_cancel(request)
                 is_asked = True
+            elif time.monotonic() >= deadline:
+                raise _still_going(store, run_id) from None
             time.sleep(_LOOKS_SECONDS)
             continue
         try:
@@ -81,7 +81,8 @@ def _check_may_end(path: Path, state: RunState) -> None:
     if is_imported(path):
         raise Forbidden(f"run {run} was imported, and is read-only", hint=look)
     if state.has_ended:
-        raise Conflict(f"run {run} has {state.status}, and is not cancelled", hint=look)
+        what = f"run {run} has {state.status}, and is not cancelled"
+        raise Conflict(what, hint=look, code="has-ended")
     if state.unknown:
         raise JournalTooNew(
             f"{path} has events that this durably does not know: {', '.join(state.unknown)}",

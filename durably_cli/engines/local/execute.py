@@ -127,14 +127,17 @@ def execute_in_turn(
     """
     with run.stopper:
         try:
+            run.stop.check()
             take_turn()
         except BaseException:
             run.stopper.end()
-            if isinstance(run.stop.cause, Cancelled):
-                run.journal.end_with(_cancelled(run.stop.cause))
-                return
-            raise
-        _execute(run, work, watcher)
+            if not isinstance(run.stop.cause, Cancelled):
+                raise
+            run.journal.end_with(_cancelled(run.stop.cause))
+        else:
+            _execute(run, work, watcher)
+    if isinstance(run.stop.cause, Cancelled):
+        run.inbox.clear()
 
 
 def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:

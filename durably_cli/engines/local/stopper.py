@@ -36,6 +36,7 @@ class Stopper:
         self._seconds = 0.0
 
     def __enter__(self) -> Self:
+        self._find_cause()  # somebody may have asked before there was an owner
         self._running.acquire()
         self._alarm.set()
         start_new_thread(self._look, ())
