@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, Protocol, overload
 
 from durably_cli.project import handlers, importing
-from durably_cli.project.job import NAME, Handler, I, Job, O
+from durably_cli.project.job import NAME, Handler, I, Job, O, OnFailure
 from durably_cli.steps.step import Step
 from durably_cli.values import declared
+from durably_cli.values.durations import Duration, seconds_in
 from durably_cli.values.no_input import NoInput
 
 
@@ -36,14 +37,36 @@ def define_job(handler: Handler[I, O], /) -> Job[I, O]: ...
 def define_job(handler: Callable[[Step], O], /) -> Job[None, O]: ...
 @overload
 def define_job(
-    *, name: str | None = None, input: type[I], output: type[O]
+    *,
+    name: str | None = None,
+    input: type[I],
+    output: type[O],
+    timeout: Duration | None = None,
+    on_failure: OnFailure | None = None,
 ) -> Callable[[Handler[I, O]], Job[I, O]]: ...
 @overload
-def define_job(*, name: str | None = None, input: type[I]) -> _DecoratorOfInput[I]: ...
+def define_job(
+    *,
+    name: str | None = None,
+    input: type[I],
+    timeout: Duration | None = None,
+    on_failure: OnFailure | None = None,
+) -> _DecoratorOfInput[I]: ...
 @overload
-def define_job(*, name: str | None = None, output: type[O]) -> _DecoratorOfOutput[O]: ...
+def define_job(
+    *,
+    name: str | None = None,
+    output: type[O],
+    timeout: Duration | None = None,
+    on_failure: OnFailure | None = None,
+) -> _DecoratorOfOutput[O]: ...
 @overload
-def define_job(*, name: str | None = None) -> _Decorator: ...
+def define_job(
+    *,
+    name: str | None = None,
+    timeout: Duration | None = None,
+    on_failure: OnFailure | None = None,
+) -> _Decorator: ...
 def define_job(
     handler: Callable[..., Any] | None = None,
     /,
@@ -51,18 +74,41 @@ def define_job(
     name: str | None = None,
     input: Any = declared.UNDECLARED,
     output: Any = declared.UNDECLARED,
+    timeout: Duration | None = None,
+    on_failure: OnFailure | None = None,
 ) -> Any:
     """Make a handler `(step, payload)` or `(step)`, which takes no input, a job.
 
     `name` is the function's name with dashes unless given; `input` and `output` are its
-    annotations unless given, and may be any type that pydantic reads. Raises TypeError for what
-    cannot be a job: an async handler, another order, a bad name, a type that JSON cannot give.
+    annotations unless given, and may be any type that pydantic reads. An attempt that takes longer
+    than `timeout`, seconds, a timedelta or a text such as `1h30m`, is ended, and can be resumed.
+    `on_failure(run)` is called after each attempt that has failed, once that is on disk, at most
+    once. Raises TypeError and ValueError for what cannot be a job: an async handler, another order,
+    a bad name, a type that JSON cannot give.
     """
 
     def decorate(handler: Callable[..., Any]) -> Job[Any, Any]:
-        return _define(handler, name, input, output)
+        job = _define(handler, name, input, output)
+        job.timeout, job.on_failure = _seconds(timeout, job.name), _callable(on_failure, job.name)
+        return job
 
     return decorate if handler is None else decorate(handler)
+
+
+def _seconds(timeout: Duration | None, name: str) -> float | None:
+    try:
+        seconds = None if timeout is None else seconds_in(timeout)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"the timeout of {name}: {error}") from None
+    if seconds == 0:
+        raise ValueError(f"the timeout of {name}: no attempt ends in no time")
+    return seconds
+
+
+def _callable(on_failure: object, name: str) -> Any:
+    if on_failure is not None and not callable(on_failure):
+        raise TypeError(f"the on_failure of {name} is no function that takes the run")
+    return on_failure
 
 
 def _define(

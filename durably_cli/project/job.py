@@ -16,7 +16,7 @@ from durably_cli.engines import payload
 from durably_cli.engines.local import trigger, working_folder
 from durably_cli.engines.local.execute import BoundHandler, LiveRun, source_hash
 from durably_cli.engines.local.view import RunView
-from durably_cli.engines.request import Request
+from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import InvalidInput, ValueRefused
 from durably_cli.journal.events import Event
 from durably_cli.project import places, stores
@@ -38,6 +38,9 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 Handler = Callable[[Step, I], O]
 
+OnFailure = Callable[[Run[Any]], object]
+"""What is called with a run after an attempt that has failed."""
+
 
 _REQUIRED = "Field required"
 """What begins the problem of a field that is not there."""
@@ -52,6 +55,9 @@ class Job(Generic[I, O]):
         self.handler = handler
         self._input_type, self._output_type = input, output
         self._text: bytes | None = None
+        self.timeout: float | None = None
+        """How many seconds an attempt may take."""
+        self.on_failure: OnFailure | None = None
 
     @overload
     def __call__(self: Job[None, O], step: Step, payload: None = None) -> O: ...
@@ -159,7 +165,12 @@ class Job(Generic[I, O]):
                 raise ValueRefused(refused.path, reason, what=what) from None
 
         source = None if self._text is None else source_hash(self._text)
-        return BoundHandler(call, source, secrets, unread)
+        bound = BoundHandler(call, source, secrets, unread, self.timeout)
+        return bound if self.on_failure is None else bound._replace(on_failure=self._failed)
+
+    def _failed(self, view: RunView) -> None:
+        if self.on_failure is not None:
+            self.on_failure(Run(self, view, Disposition.CREATED))
 
     @property
     def source(self) -> Path:

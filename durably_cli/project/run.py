@@ -18,13 +18,18 @@ O_co = TypeVar("O_co", covariant=True)
 
 
 class Run(Generic[O_co]):
-    """What a trigger ended up with: a run's id, status, disposition, and output or error."""
+    """What a trigger ended up with: a run's id, status, disposition, and output or error.
+
+    `failed_steps` are those that the error came from, `attempts` how many there were so far.
+    """
 
     def __init__(self, job: Job[Any, O_co], view: RunView, disposition: Disposition) -> None:
         self.id: str = view.run_id
         self.status: Status = view.status
         self.disposition: Disposition = disposition
         self.error: ErrorInfo | None = view.state.error
+        self.failed_steps: list[str] = view.state.causes
+        self.attempts: int = len(view.state.attempts)
         self._job = job
         self._output = view.output()
         if self._output is None:  # what to type depends on where it was triggered

@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar, TypeVarTuple, overload
 
 from durably_cli.errors import Abort, StepMisused
@@ -67,6 +68,7 @@ class Step:
         *,
         run_id: str = "in-memory",
         attempt: int = 1,
+        created_at: datetime | None = None,
         replayed: Callable[[str], object] = _ignore,
         secrets: Secrets = NO_SECRETS,
     ) -> None:
@@ -74,6 +76,8 @@ class Step:
         """The id of the run, the same in every attempt."""
         self.attempt = attempt
         """Which attempt this is, from 1."""
+        self.created_at = created_at or datetime.now(UTC)
+        """When the run was made, in UTC; the same in every attempt."""
         self.log = Logger(self)
         """`info`, `warn` and `error` lines for the journal and for the standard `logging`."""
         self._record, self._replayed = record, replayed
@@ -147,6 +151,15 @@ class Step:
         done, all_of_it = _number(current), None if total is None else _number(total)
         shown = None if message is None else text_of(message)
         self.emit(ProgressReported(done, clock.now(), all_of_it, shown))
+
+    def idempotency_key(self, name: str) -> str:
+        """A text for the header of that name, of requests that this step sends.
+
+        It is the same in every try and every attempt, and another one for every step and run.
+        """
+        from hashlib import sha256  # few jobs ask
+
+        return f"{self.run_id}-{sha256(name.encode()).hexdigest()[:16]}"
 
     @property
     def running(self) -> str | None:
@@ -224,11 +237,20 @@ def step_of_attempt(
     *,
     run_id: str,
     attempt: int,
+    created_at: datetime,
     replayed: Callable[[str], object],
     secrets: Secrets,
 ) -> Step:
     """The step of an attempt: what the run's journal has is handed back, and `stop` ends it."""
-    step = Step(None, record, run_id=run_id, attempt=attempt, replayed=replayed, secrets=secrets)
+    step = Step(
+        None,
+        record,
+        run_id=run_id,
+        attempt=attempt,
+        created_at=created_at,
+        replayed=replayed,
+        secrets=secrets,
+    )
     step._connect(past, stop)
     return step
 

@@ -18,6 +18,7 @@ from durably_cli.engines.local.inbox import Inbox
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.recorder import Recorder
 from durably_cli.engines.local.stopper import Stopper
+from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Abort, AttemptTimedOut, Cancelled, Interrupted, JournalLost
 from durably_cli.journal.events import (
     Event,
@@ -37,7 +38,7 @@ from durably_cli.steps.causes import steps_of
 from durably_cli.steps.operation import Past
 from durably_cli.steps.step import Step, step_of_attempt
 from durably_cli.steps.stop import Stop
-from durably_cli.system import clock, signals
+from durably_cli.system import clock, files, signals
 from durably_cli.system.process import this
 from durably_cli.values.strict_json import Json
 from durably_cli.version import __version__
@@ -50,11 +51,15 @@ TIME_LIMIT = "time limit"
 """What ended an attempt that took longer than it may, as its journal says."""
 
 
+def _ignore(_: RunView) -> None:
+    pass
+
+
 class BoundHandler(NamedTuple):
     """What to execute: a handler with its input bound, the sha256 of its code, known secrets.
 
     `unread` are fields of the input that the job's model passes over, `timeout` the seconds that an
-    attempt may take.
+    attempt may take, and `on_failure` is called when one has failed.
     """
 
     call: Callable[[Step], Json]
@@ -62,6 +67,7 @@ class BoundHandler(NamedTuple):
     secrets: Secrets = NO_SECRETS
     unread: Sequence[Unread] = ()
     timeout: float | None = None
+    on_failure: Callable[[RunView], object] = _ignore
 
 
 class Watcher(Protocol):
@@ -135,12 +141,25 @@ def execute_in_turn(
                 raise
             run.journal.end_with(_cancelled(run.stop.cause))
         else:
-            _execute(run, work, watcher)
+            if isinstance(_execute(run, work, watcher), RunHasFailed):
+                _say_that_it_failed(run, work)
     if isinstance(run.stop.cause, Cancelled):
         run.inbox.clear()
 
 
-def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
+def _say_that_it_failed(run: LiveRun, work: BoundHandler) -> None:
+    """Call what the job has for that, once the failure is on disk; its own one is said."""
+    if work.on_failure is _ignore:
+        return
+    with RunView(files.open_existing(run.journal.path), run.journal.path) as view:
+        try:
+            work.on_failure(view)
+        except Exception as error:
+            raised = work.secrets.masked_error(describe(error))
+            sys.stderr.write(f"{raised.traceback}\ndurably: on_failure has failed itself\n")
+
+
+def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
     record = Recorder(run.journal, watcher.recorded)
     attempt = len(run.state.attempts) + 1
     stop = run.stop
@@ -150,6 +169,7 @@ def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
         record.__call__,  # bound: a call of the object itself takes longer
         run_id=run.run_id,
         attempt=attempt,
+        created_at=clock.parse_time(run.state.created.at),
         replayed=watcher.replayed,
         secrets=work.secrets,
     )
@@ -160,7 +180,9 @@ def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> None:
             run.stopper.limit(work.timeout)
             for name in run.discards:
                 record(StepDiscarded(name, who.user(), clock.now()))
-            record.end_with(_end_of(run, work, step, record))
+            end = _end_of(run, work, step, record)
+            record.end_with(end)
+            return end
     except BaseException:
         run.own.close()
         raise

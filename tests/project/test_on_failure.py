@@ -1,0 +1,118 @@
+"""`on_failure` is called after each attempt that has failed, and changes nothing of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from durably import define_job
+
+from tests.conftest import Project
+
+JOB = """
+    class Input(BaseModel):
+        how: str = "fails"
+
+    def notice(run) -> None:
+        step = ",".join(run.failed_steps)
+        effect(f"{run.status} {run.attempts} {run.error.type} {step}")
+        if os.path.exists("breaks"):
+            raise LookupError("no mail server")
+
+    def one(payload: Input) -> int:
+        if payload.how == "fails" and not os.path.exists("mended"):
+            raise ValueError("no")
+        if payload.how == "dies":
+            os.kill(os.getpid(), 9)
+        if payload.how == "stopped":
+            os.kill(os.getpid(), 15)
+        return 1
+
+    @define_job(on_failure=notice)
+    def work(step: Step, payload: Input) -> int:
+        return step.run("one", one, payload)
+"""
+
+
+def test_it_has_the_run_as_it_is_on_disk(project: Project) -> None:
+    project.job(JOB)
+    project.run("trigger", "work", expect=1)
+    project.run("resume", "@last", expect=1)
+    assert project.effects == ["failed 1 ValueError one", "failed 2 ValueError one"]
+    (project.root / "mended").touch()
+    project.run("resume", "@last")
+    assert len(project.effects) == 2
+
+
+@pytest.mark.parametrize(("how", "code"), [("completes", 0), ("dies", -9), ("stopped", 143)])
+def test_only_a_failure_is_one(project: Project, how: str, code: int) -> None:
+    project.job(JOB)
+    project.run("trigger", "work", "--how", how, expect=code)
+    assert project.effects == []
+
+
+def test_its_own_failure_is_said_and_fails_nothing(project: Project) -> None:
+    project.job(JOB)
+    (project.root / "breaks").touch()
+    failed = project.run("trigger", "work", expect=1)
+    assert "LookupError: no mail server" in failed.err
+    assert "on_failure has failed itself" in failed.err
+    assert "ValueError: no" in failed.err
+    last = json.loads(project.journal().read_text().splitlines()[-1])
+    assert last["type"] == "run.failed"
+
+
+def test_what_can_be_no_such_function_or_time_is_refused() -> None:
+    with pytest.raises(TypeError, match="on_failure"):
+
+        @define_job(on_failure="mail")
+        def job(step: object) -> None: ...
+
+    for timeout, said in ((-1, "negative"), (0, "no time"), ("soon", "reads 90s")):
+        with pytest.raises(ValueError, match=f"the timeout of work: .*{said}"):
+
+            @define_job(timeout=timeout)
+            def work(step: object) -> None: ...
+
+
+def test_an_attempt_that_takes_too_long_ends_and_can_be_resumed(project: Project) -> None:
+    project.job(
+        """
+        def nap() -> str:
+            effect("nap")
+            time.sleep(600)
+
+        @define_job(timeout="1s")
+        def work(step: Step, payload: dict[str, int]) -> str:
+            step.run("first", lambda: effect("first"))
+            try:
+                step.run("nap", nap if step.attempt == 1 else int)
+            except Exception:
+                effect("caught")
+            finally:
+                effect("finally")
+            return "done"
+        """
+    )
+    late = project.run("trigger", "work", expect=124)
+    assert "time limit" in late.err
+    assert "durably resume" in late.err
+    assert project.inspect()["attempts"][0]["outcome"] == "time limit"
+    assert project.runs()[0]["status"] == "interrupted"
+    assert project.run("resume", "@last").out == '"done"\n'
+    assert project.effects == ["first", "nap", "finally", "finally"]
+
+
+def test_what_swallows_the_end_of_its_time_has_timed_out_all_the_same(project: Project) -> None:
+    project.job(
+        """
+        @define_job(timeout=0.5)
+        def work(step: Step, payload: dict[str, int]) -> str:
+            try:
+                time.sleep(600)
+            except BaseException:
+                return "swallowed"
+        """
+    )
+    assert project.run("trigger", "work", expect=124).out == ""
+    assert project.runs()[0]["status"] == "interrupted"
