@@ -1,0 +1,87 @@
+"""Promise 16: after TERM durably ends at once, however many threads of the job sleep.
+
+They sleep for ten minutes here, and no test may take so long.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from tests.conftest import Project
+
+JOB = """
+    import asyncio
+    import atexit
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    class Input(BaseModel):
+        how: str
+
+    def pool() -> None:
+        with ThreadPoolExecutor(16) as threads:
+            futures = [threads.submit(time.sleep, 600) for _ in range(16)]
+            effect("asleep")
+            [each.result() for each in futures]
+
+    def without_with() -> None:
+        threads = ThreadPoolExecutor(16)
+        futures = [threads.submit(time.sleep, 600) for _ in range(16)]
+        effect("asleep")
+        futures[0].result()
+
+    def joined() -> None:
+        threads = [threading.Thread(target=time.sleep, args=(600,)) for _ in range(16)]
+        for each in threads:
+            each.start()
+        effect("asleep")
+        try:
+            for each in threads:
+                each.join()
+        finally:
+            for each in threads:
+                each.join()
+
+    def loop() -> None:
+        async def main() -> None:
+            effect("asleep")
+            await asyncio.gather(*(asyncio.to_thread(time.sleep, 600) for _ in range(16)))
+        asyncio.run(main())
+
+    def nested() -> None:
+        with ThreadPoolExecutor(2) as outer, ThreadPoolExecutor(2) as inner:
+            outer.submit(time.sleep, 600)
+            inner.submit(time.sleep, 600)
+            effect("asleep")
+
+    @define_job
+    def work(step: Step, payload: Input) -> None:
+        atexit.register(effect, "atexit")
+        try:
+            step.run("sleep", globals()[payload.how])
+        finally:
+            effect("finally")
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "signum"),
+    [
+        *((how, signal.SIGTERM) for how in ("pool", "without_with", "joined", "loop", "nested")),
+        *((how, signal.SIGINT) for how in ("pool", "loop")),
+    ],
+)
+def test_it_ends_while_they_sleep(project: Project, how: str, signum: signal.Signals) -> None:
+    project.job(JOB)
+    with project.start("trigger", "work", "--how", how) as process:
+        project.wait_for_effects(line="asleep")
+        process.send_signal(signum)
+        _, err = process.communicate()
+        assert process.returncode == 128 + signum
+    assert "durably resume" in err
+    assert project.effects == ["asleep", "finally", "atexit"]
+    last = json.loads(project.journal().read_text().splitlines()[-1])
+    assert (last["type"], last["signal"]) == ("run.interrupted", signum.name)
