@@ -129,8 +129,9 @@ class Talk:
             self._next_said = done * 5 // 2 if str(done).startswith("2") else done * 2
 
     def logged(self, event: LogWritten) -> None:
-        data = "".join(f" {key}={value}" for key, value in event.data.items())
-        self.say(f"{event.level}: {event.message}{data}")
+        self.say(f"{event.level}: {event.message}{event.values}")
+        for line in event.traceback:
+            self.say(f"  {line}")
 
     def progressed(self, event: ProgressReported) -> None:
         """Say it when another tenth is done."""

@@ -66,8 +66,8 @@ def _last(what: str, shown: int, there_are: int) -> str:
 
 def _log_lines(view: RunView) -> Iterator[str]:
     for log in deque(log_lines(view.events()), maxlen=LOGS):
-        data = "".join(f" {key}={value}" for key, value in log.data.items())
-        yield f"{log.at[11:19]} {log.level:5} {visible(log.message + data)}"
+        yield f"{log.at[11:19]} {log.level:5} {visible(log.message + log.values)}"
+        yield from (f"  {visible(line)}" for line in log.traceback)
 
 
 def _attempts(view: RunView) -> Iterator[str]:

@@ -72,7 +72,7 @@ class Step:
         self.attempt = attempt
         """Which attempt this is, from 1."""
         self.log = Logger(self)
-        """`info`, `warn` and `error` lines for the journal and for the standard `logging`."""
+        """Lines of four levels for the journal and for the standard `logging`."""
         self._record, self._replayed = record, replayed
         self._secrets = secrets if secrets else None
         self._last = _NOTHING_YET

@@ -295,6 +295,18 @@ def _large_everywhere() -> Golden:
     return _whole(17, lines_of(events, run_id(17)), **files)
 
 
+def _said() -> Golden:
+    """Log lines of every source, one with a traceback."""
+    traceback = {"traceback": _ERROR.traceback}
+    logs = (
+        LogWritten("debug", "hello", _at(1300)),
+        LogWritten("error", "broken", _at(1301), "two", traceback, source="billing.mail"),
+        LogWritten("warn", "DeprecationWarning: old", _at(1302), source="py.warnings"),
+        LogWritten("info", "as it is printed", _at(1303), "two", source="stdout"),
+    )
+    return _whole(18, _two_steps(18, *logs, RunCompleted(Json("[1,2]"), _at(1310))))
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -304,7 +316,7 @@ RUNS = {
     for made in (
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
-        *(_in_a_folder, _carried, _large_everywhere),
+        *(_in_a_folder, _carried, _large_everywhere, _said),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""
