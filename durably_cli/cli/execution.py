@@ -30,6 +30,7 @@ from durably_cli.journal.masking import NO_SECRETS
 from durably_cli.journal.state import Status
 from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import find_job
+from durably_cli.project.listening_job import ListeningJob
 from durably_cli.render.lines import Silent, Talk, not_read
 from durably_cli.render.next_steps import next_commands
 from durably_cli.render.rows import write_output, write_summary_json
@@ -83,10 +84,11 @@ class Presenter:
 
     def loads(self, project: Path, name: str) -> Runnable:
         """The job, imported; what is to be said of that is said."""
-        job = find_job(project, name, self._talk.say)
+        found = find_job(project, name, self._talk.say)
+        job = ListeningJob(found, project, all_threads=True)
         garbage.collect_as_usual()
         signals.shield_forks()  # now that the job's modules have registered what they do there
-        known_jobs.remember_jobs(project, [job])
+        known_jobs.remember_jobs(project, [found])
         if self._detached is None or self._printed is None:
             return job
         return LoggedJob(job, self._printed)

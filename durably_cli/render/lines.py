@@ -74,7 +74,7 @@ class Talk:
             self.step_completed(event)
         elif isinstance(event, StepFailed):
             self._failure = event  # which the end of the run may say, with its traceback
-        elif isinstance(event, LogWritten):
+        elif isinstance(event, LogWritten) and event.source is None:  # else it was shown already
             logging = standard_logging()
             has_its_own_way = logging is not None and logging.root.handlers
             if not has_its_own_way:  # of showing what is logged

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from durably_cli.journal.events import TRACEBACK, Event, LogWritten
 from durably_cli.journal.failures import describe
+from durably_cli.steps.echo import echo
 from durably_cli.system import clock, signals
 from durably_cli.values.strict_json import is_too_deep, parse, printable, to_json
 from durably_cli.values.untrusted import repr_of, text_of
@@ -105,10 +106,11 @@ def _to_logging(line: LogWritten, run_id: str) -> None:
         logger = logging.getLogger("durably")
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
-        try:
-            logger.log(number, "%s", text, extra={"run_id": run_id, "data": line.data})
-        except KeyError:  # the program's own records have such a field already
-            logger.log(number, "%s", text)
+        with echo():
+            try:
+                logger.log(number, "%s", text, extra={"run_id": run_id, "data": line.data})
+            except KeyError:  # the program's own records have such a field already
+                logger.log(number, "%s", text)
     except Exception as error:  # of a handler or a filter of the program
         _say_once(f"a line of step.log could not be logged: {text_of(error)}")
 
