@@ -175,12 +175,16 @@ TRACEBACK = "traceback"
 """The name among the data of a log line that an exception's traceback has."""
 
 
+PRINTED = ("stdout", "stderr", "output")
+"""The sources of what was printed: `output` by a program or C code, to either stream."""
+
+
 @event("log.written")
 class LogWritten(NamedTuple):
     """A line of the run's log; `level` is debug, info, warn or error.
 
     `source` is where it comes from if not from `step.log`: the name of a logger, `py.warnings`, or
-    `stdout` or `stderr`, where it was printed. If it was shortened, `whole` is the reference to the
+    one of PRINTED. If it was shortened, `whole` is the reference to the
     file that has its message and data.
     """
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from durably_cli.journal.events import PRINTED
 from tests.conftest import Project
 
 SAYS = """
@@ -57,10 +58,9 @@ def says(step: Step, payload: Input) -> None:
 
 
 def logs(project: Project, *args: str) -> list[dict[str, Any]]:
-    return [
-        json.loads(line)
-        for line in project.run("logs", "@last", "--json", *args).out.split("\n")[:-1]
-    ]
+    """The lines of the last run's log but those that were printed."""
+    lines = map(json.loads, project.run("logs", "@last", "--json", *args).out.splitlines())
+    return [line for line in lines if line["source"] not in PRINTED]
 
 
 def test_records_and_warnings_are_logged_by_step_and_masked_and_shown_as_they_were(

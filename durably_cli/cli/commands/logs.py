@@ -55,7 +55,8 @@ def logs(
     """Print the lines a run has logged.
 
     In a pipe a line has tab-separated cells: time, level, step, message, data, source. The
-    source is empty for step.log; else it is a logger's name, py.warnings, stdout or stderr.
+    source is empty for step.log; else it is a logger's name, py.warnings, stdout, stderr, or
+    output, of a program.
 
     \b
     Examples:
