@@ -55,17 +55,13 @@ class Presenter:
 
     def __init__(self, talk: Talk, detached: Detached | None, printed: Printed | None) -> None:
         self.run: LiveRun | None = None
-        self.recorded, self.replayed = talk.recorded, talk.replayed
-        if printed is not None and printed.is_all:
-            self.recorded = self._recorded_and_noted
+        self.recorded: Callable[[Event], None] = talk.recorded
+        self.replayed = talk.replayed
+        if printed is not None:
+            self.recorded = printed.noting(talk.recorded)
         self.waits_for_key = talk.waits_for_key
         self.passes_over = talk.passes_over
         self._talk, self._detached, self._printed = talk, detached, printed
-
-    def _recorded_and_noted(self, event: Event) -> None:
-        if self._printed is not None:
-            self._printed.recorded(event)
-        self._talk.recorded(event)
 
     def owns(self, run: LiveRun) -> None:
         """This process owns the run from now on."""

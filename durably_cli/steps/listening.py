@@ -6,6 +6,7 @@ his own over what stands here (an error tracker does so) may leave it there, whe
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
@@ -26,36 +27,42 @@ Undo = Callable[[], None]
 def listening(capture: Capture) -> Iterator[None]:
     """Inside, the capture is handed what this thread's job says."""
     try:
-        _begin(capture.level)
+        _begin(capture)
         with capturing(capture):
             yield
     finally:
         if capture.is_of_this_process():
-            _end()
+            _end(capture)
 
 
-class _Listeners:
-    count = 0
-    undo: tuple[Undo, ...] = ()
-
-
+_listeners = set[Capture]()
+_undo: list[Undo] = []
 _changing = threading.Lock()
 
 
-def _begin(level: int) -> None:
+def _begin(capture: Capture) -> None:
     with _changing:
-        _Listeners.count += 1
-        if _Listeners.count == 1:
-            _Listeners.undo = (_listen_to_warnings(), _listen_to_logging(level))
+        _listeners.add(capture)
+        if not _undo:
+            _undo.append(_listen_to_warnings())
+            _undo.append(_listen_to_logging(capture.level))
 
 
-def _end() -> None:
+def _end(capture: Capture) -> None:
     with _changing:
-        _Listeners.count -= 1
-        if not _Listeners.count:
-            for undo in _Listeners.undo:
-                undo()
-            _Listeners.undo = ()
+        _listeners.discard(capture)
+        while _undo and not _listeners:
+            _undo.pop()()
+
+
+def _forget_after_fork() -> None:
+    """No attempt is the child's; what listens there does nothing, and a lock may have been held."""
+    global _changing
+    _changing = threading.Lock()
+    _listeners.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def _listen_to_warnings() -> Undo:

@@ -168,3 +168,18 @@ def test_two_attempts_of_one_process_log_a_line_once(project: Project) -> None:
     lines = [line for _, _, line in printed(project)]
     assert lines == sorted(set(lines))
     assert lines[-1] == f"attempt {len(project.inspect()['attempts'])}"
+
+
+@pytest.mark.parametrize("options", [(), ("-q",)])
+def test_a_disk_without_a_place_for_it_keeps_nobody_from_an_output(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    project.job(PRINTS)
+    args = ("trigger", "prints", "--idempotency-key", "k")
+    project.run(*args)
+    (temporary,) = project.data.glob("*/tmp")
+    for path in temporary.iterdir():
+        path.unlink()
+    temporary.rmdir()
+    temporary.touch()
+    assert project.run(*args, *options).out == ("" if options else "1\n")
