@@ -3,10 +3,10 @@
 It goes through a file without a name that a thread reads, and not through a pipe: a pipe would lose
 what durably had not read when it is killed, and end the job's own daemons when its reader ends.
 
-So with `-q` and `--detach` all of it is logged. Else what Python prints goes to stderr first, and then
-into the file; what programs print goes to stderr as ever, and is not logged: to see it on its way,
-a process would have to stand between that outlives durably, keeps the order, and is never waited for
-by the job.
+So with `-q` and `--detach` all of it is logged. Else what Python prints goes to stderr first, and
+then into the file; what programs print goes to stderr as ever, and is not logged: to see it on its
+way, a process would have to stand between that outlives durably, keeps the order, and is never
+waited for by the job.
 """
 
 from __future__ import annotations
