@@ -90,13 +90,13 @@ class Printed:
         self.step: Step | None = None
         """That of the attempt that is executed."""
         self._noted = 0
+        self.lines = _Lines(self)
+        """What all attempts of this process have logged of it."""
 
     def wrote(self, stream: int, data: bytes) -> None:
         """Python's stdout (1) or stderr (2) has written this."""
         fd = self.file.fileno()
         if not self.is_all:
-            if is_echo():
-                return
             if self._noted >= BYTES:
                 self.left_out += len(data)
                 return
@@ -149,8 +149,7 @@ class PrintingJob:
     """A job whose runs have in their logs what is printed while they are executed."""
 
     def __init__(self, job: Runnable, printed: Printed) -> None:
-        self._job, self._lines = job, _Lines(printed)
-        self._printed = printed
+        self._job, self._printed = job, printed
 
     def settle(self, given: Json, *, is_compared: bool) -> ReadyInput:
         """The input as the job's model reads it."""
@@ -170,7 +169,7 @@ class PrintingJob:
     def _logged(self, step: Step) -> Iterator[None]:
         owner, done = this.pid, threading.Event()
         self._printed.step = step
-        thread = _started(self._lines.follow, step, done)
+        thread = _started(self._printed.lines.follow, step, done)
         try:
             yield
         finally:
@@ -180,7 +179,7 @@ class PrintingJob:
                 if thread is not None:
                     thread.join()
                 else:
-                    self._lines.follow(step, done)
+                    self._printed.lines.follow(step, done)
                 self._printed.step = None
 
 

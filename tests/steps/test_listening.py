@@ -204,6 +204,29 @@ logging.getLogger("job").warning("behind the end")
         assert [line.split("\t")[3] for line in lines] == heard
 
 
+def test_a_journal_that_is_lost_is_the_error_and_what_logs_goes_on(project: Project) -> None:
+    project.job(
+        """
+        import logging, pathlib
+
+        def loses(path):
+            os.unlink(path)
+            for n in range(3):
+                logging.getLogger("a").warning("%d", n)
+            effect("went on")
+
+        @define_job
+        def work(step: Step, payload: dict) -> None:
+            (path,) = pathlib.Path(os.environ["DURABLY_DATA_DIR"]).rglob(step.run_id + ".jsonl")
+            step.run("one", loses, path)
+        """
+    )
+    lost = project.run("trigger", "work", expect=74)
+    assert "was removed or replaced" in lost.err
+    assert "\n0\n1\n2\n" in lost.err
+    assert project.effects == ["went on"]
+
+
 def test_more_than_a_log_takes_is_counted_and_left_out(project: Project) -> None:
     project.job(
         """
