@@ -189,7 +189,7 @@ def _execute(
                 run = presenter.run
                 unread = not_read(run.state.created.job, run.unread) if run else []
                 text = report(
-                    view, printed.file, go_on, mask, failed_before=before, not_read=unread
+                    view, printed.spool.file, go_on, mask, failed_before=before, not_read=unread
                 )
                 streams.stderr.write(text)
             return code

@@ -17,8 +17,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from durably_cli.cli.spool import SpoolOfJob
 from durably_cli.cli.streams import Streams, flush_both, redirected
 from durably_cli.engines.local.execute import BoundHandler
 from durably_cli.engines.local.resume import Runnable
@@ -27,7 +28,7 @@ from durably_cli.errors import JournalLost
 from durably_cli.journal.events import Event, LogWritten, StepCompleted, StepFailed, StepStarted
 from durably_cli.steps.echo import is_echo
 from durably_cli.steps.step import Step
-from durably_cli.system import clock, files
+from durably_cli.system import clock
 from durably_cli.system.process import this
 from durably_cli.values.quantities import size
 from durably_cli.values.strict_json import Json
@@ -43,27 +44,6 @@ _STREAMS = {1: "stdout", 2: "stderr"}
 _ECHO = "echo"
 OF_PROGRAMS = "output"
 """The source of what was printed past Python's streams: by the job's programs, or by C code."""
-
-
-def spool(store: Store) -> BinaryIO:
-    """A file without a name, of this user only, for what is printed."""
-    fd, path = files.create(store.temporary, "printed")
-    os.unlink(path)
-    return open(fd, "w+b")
-
-
-def _file_for(store: Store, *, is_all: bool) -> BinaryIO:
-    """One for a copy up to the bound is in memory, and so is one that a disk has no place for.
-
-    A disk that is full or read-only keeps no one from the output of a run that has ended.
-    """
-    try:
-        if is_all or not hasattr(os, "memfd_create"):
-            return spool(store)
-    except OSError:
-        if not hasattr(os, "memfd_create"):
-            raise
-    return open(os.memfd_create("durably-printed"), "w+b")
 
 
 class _Note(NamedTuple):
@@ -82,7 +62,7 @@ class Printed:
     """
 
     def __init__(self, store: Store, *, is_all: bool) -> None:
-        self.file = _file_for(store, is_all=is_all)
+        self.spool = SpoolOfJob(store, copy=not is_all)
         self.is_all = is_all
         self.left_out = 0
         """How many bytes are not in the file."""
@@ -95,30 +75,30 @@ class Printed:
 
     def wrote(self, stream: int, data: bytes) -> None:
         """Python's stdout (1) or stderr (2) has written this."""
-        fd = self.file.fileno()
-        if not self.is_all:
-            if self._noted >= BYTES:
-                self.left_out += len(data)
-                return
-            with suppress(OSError):  # a full disk: it is where it was to be
-                os.write(fd, data)
-        end = _size_of(fd)
-        self._note(end - len(data), OF_PROGRAMS)
-        self._note(end, _ECHO if is_echo() else _STREAMS[stream])
+        if not self.is_all and self._noted >= BYTES:
+            self.left_out += len(data)
+            return
+        with suppress(OSError):  # it is where it was to be, and no log has it
+            if not self.is_all:
+                self.spool.write(data)
+            end = self.spool.size()
+            self._note(end - len(data), OF_PROGRAMS)
+            self._note(end, _ECHO if is_echo() else _STREAMS[stream])
 
     def noting(self, recorded: Callable[[Event], None]) -> Callable[[Event], None]:
         """The same, which looks besides how much there is when a step begins or ends.
 
         So the step in which a program printed is known. It costs a step 1 us in each of the two.
         """
-        fd = self.file.fileno()
+        fd = self.spool.fd
 
         def note(event: Event) -> None:
             kind = type(event)
             if kind is StepStarted or kind is StepCompleted or kind is StepFailed:
-                end = os.lseek(fd, 0, os.SEEK_CUR)  # where all who print share one position
-                if end > self._noted:
-                    self._note(end, OF_PROGRAMS, None if kind is StepStarted else event[0])
+                with suppress(OSError):  # the job has closed it
+                    end = os.lseek(fd, 0, os.SEEK_CUR)  # where all who print share one position
+                    if end > self._noted:
+                        self._note(end, OF_PROGRAMS, None if kind is StepStarted else event[0])
             recorded(event)
 
         return note if self.is_all else recorded
@@ -141,8 +121,11 @@ def streams_to_log(store: Store, *, is_all: bool) -> Iterator[tuple[Streams, Pri
             yield streams, None
         return
     printed = Printed(store, is_all=is_all)
-    with printed.file, redirected(printed.file if is_all else None, printed.wrote) as streams:
-        yield streams, printed
+    try:
+        with redirected(printed.spool.file if is_all else None, printed.wrote) as streams:
+            yield streams, printed
+    finally:
+        printed.spool.close()
 
 
 class PrintingJob:
@@ -200,7 +183,7 @@ class _Lines:
     """The lines of what is printed, logged as they come, up to a bound."""
 
     def __init__(self, printed: Printed) -> None:
-        self._printed, self._fd = printed, printed.file.fileno()
+        self._printed, self._spool = printed, printed.spool
         self._at, self._lines = 0, 0
         self._rests = dict[str, _Rest]()
         self._left_out = self._said = 0
@@ -211,9 +194,9 @@ class _Lines:
             end = 0
             while not done.wait(_PAUSE_SECONDS):
                 # A note comes a moment behind its bytes: what is logged was there a pause ago.
-                end, before = _size_of(self._fd), end
+                end, before = self._spool.size(), end
                 self._log_up_to(before, step)
-            self._log_up_to(_size_of(self._fd), step)
+            self._log_up_to(self._spool.size(), step)
             for source, rest in self._rests.items():
                 self._log(rest.text, source, rest.step, step)
             self._rests.clear()
@@ -224,7 +207,7 @@ class _Lines:
         known = sorted((notes.popleft() for _ in range(len(notes))), key=lambda note: note.end)
         for note in [*known, _Note(end, OF_PROGRAMS, step.running)]:
             while (many := min(note.end, end, BYTES) - self._at) > 0:
-                data = os.pread(self._fd, min(many, 1 << 16), self._at)
+                data = os.pread(self._spool.fd, min(many, 1 << 16), self._at)
                 self._at += len(data)
                 if note.source != _ECHO:
                     self._split(data, note, step)
@@ -254,7 +237,7 @@ class _Lines:
         step.emit(written._replace(message=text))
 
     def _say_what_is_left_out(self, step: Step) -> None:
-        behind = _size_of(self._fd) - self._at if self._at >= BYTES else 0
+        behind = self._spool.size() - self._at if self._at >= BYTES else 0
         left_out = self._left_out + self._printed.left_out + behind - self._said
         if left_out:
             self._said += left_out
@@ -267,7 +250,3 @@ class _Rest(NamedTuple):
 
     text: bytes
     step: str | None
-
-
-def _size_of(fd: int) -> int:
-    return os.fstat(fd).st_size
