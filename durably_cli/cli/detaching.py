@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.asking import say
-from durably_cli.cli.printed import spool
+from durably_cli.cli.spool import spool
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import Interrupted
 from durably_cli.project import stores

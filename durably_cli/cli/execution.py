@@ -6,15 +6,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.outcome import failed_before, note_failure, say_outcome
-from durably_cli.cli.printed import LoggedJob, spool
-from durably_cli.cli.streams import Streams, redirected
+from durably_cli.cli.printed import Printed, PrintingJob, streams_to_log
+from durably_cli.cli.streams import Streams
 from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.outcome import outcome_of
@@ -25,11 +25,12 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.engines.local.working_folder import enter_for
 from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import Abort, Busy, DurablyError, Interrupted, NotFound
-from durably_cli.journal.events import RunCreated
+from durably_cli.journal.events import Event, RunCreated
 from durably_cli.journal.masking import NO_SECRETS
 from durably_cli.journal.state import Status
 from durably_cli.project import known_jobs, stores
 from durably_cli.project.discovery import find_job
+from durably_cli.project.listening_job import ListeningJob
 from durably_cli.render.lines import Silent, Talk, not_read
 from durably_cli.render.next_steps import next_commands
 from durably_cli.render.rows import write_output, write_summary_json
@@ -52,9 +53,12 @@ class Detached(NamedTuple):
 class Presenter:
     """Passes on to Talk what an observer sees, and remembers the run that is executed."""
 
-    def __init__(self, talk: Talk, detached: Detached | None, printed: BinaryIO | None) -> None:
+    def __init__(self, talk: Talk, detached: Detached | None, printed: Printed | None) -> None:
         self.run: LiveRun | None = None
-        self.recorded, self.replayed = talk.recorded, talk.replayed
+        self.recorded: Callable[[Event], None] = talk.recorded
+        self.replayed = talk.replayed
+        if printed is not None:
+            self.recorded = printed.noting(talk.recorded)
         self.waits_for_key = talk.waits_for_key
         self.passes_over = talk.passes_over
         self._talk, self._detached, self._printed = talk, detached, printed
@@ -83,13 +87,12 @@ class Presenter:
 
     def loads(self, project: Path, name: str) -> Runnable:
         """The job, imported; what is to be said of that is said."""
-        job = find_job(project, name, self._talk.say)
+        found = find_job(project, name, self._talk.say)
+        job = ListeningJob(found, project, all_threads=True)
         garbage.collect_as_usual()
         signals.shield_forks()  # now that the job's modules have registered what they do there
-        known_jobs.remember_jobs(project, [job])
-        if self._detached is None or self._printed is None:
-            return job
-        return LoggedJob(job, self._printed)
+        known_jobs.remember_jobs(project, [found])
+        return job if self._printed is None else PrintingJob(job, self._printed)
 
 
 def trigger_job(
@@ -159,10 +162,10 @@ def _execute(
     """Execute a run as `act` finds it, and print what came of it; the exit code."""
     is_terminal = sys.stdout.isatty()
     document.load_writers()
-    with ExitStack() as stack:
-        printed = stack.enter_context(spool(store)) if quiet or detached else None
-        streams = stack.enter_context(redirected(printed))
+    is_aside = quiet or detached is not None
+    with streams_to_log(store, is_all=is_aside) as (streams, printed):
         talk = _talk(streams.stderr, quiet)
+        talk.shows_sources = detached is not None
         presenter = Presenter(talk, detached, printed)
         result = _acted(act, presenter, talk, store, streams, quiet=quiet)
         with result.view(store) as view:
@@ -185,7 +188,9 @@ def _execute(
                 before = "" if result.executed else failed_before(view)
                 run = presenter.run
                 unread = not_read(run.state.created.job, run.unread) if run else []
-                text = report(view, printed, go_on, mask, failed_before=before, not_read=unread)
+                text = report(
+                    view, printed.spool.file, go_on, mask, failed_before=before, not_read=unread
+                )
                 streams.stderr.write(text)
             return code
 

@@ -1,42 +1,137 @@
-"""What a job and its children print: put aside, and of a detached one into the run's logs."""
+"""What a job and its programs print, off a terminal: into the run's logs, and where it led before.
+
+It goes through a file without a name that a thread reads, and not through a pipe: a pipe would lose
+what durably had not read when it is killed, and end the job's own daemons when its reader ends.
+
+So with `-q` and `--detach` all of it is logged. Else what Python prints goes to stderr first, and
+then into the file; what programs print goes to stderr as ever, and is not logged: to see it on its
+way, a process would have to stand between that outlives durably, keeps the order, and is never
+waited for by the job.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Event, Thread
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from durably_cli.cli.spool import SpoolOfJob
+from durably_cli.cli.streams import Streams, flush_both, redirected
 from durably_cli.engines.local.execute import BoundHandler
 from durably_cli.engines.local.resume import Runnable
 from durably_cli.engines.local.store import Store
-from durably_cli.errors import Abort, DurablyError, StepError
-from durably_cli.journal.events import LogWritten
+from durably_cli.errors import JournalLost
+from durably_cli.journal.events import Event, LogWritten, StepCompleted, StepFailed, StepStarted
+from durably_cli.steps.echo import is_echo
 from durably_cli.steps.step import Step
-from durably_cli.system import clock, files
+from durably_cli.system import clock
+from durably_cli.system.process import this
+from durably_cli.values.quantities import size
 from durably_cli.values.strict_json import Json
 
 if TYPE_CHECKING:
     from durably_cli.engines.payload import ReadyInput
 
 _PAUSE_SECONDS = 0.2
-_LONGEST_LINE = 4_000
-_MOST = 1_000_000
-"""How many bytes of what is printed come into the logs."""
+LONGEST_LINE, LINES, BYTES = 4_000, 10_000, 1_000_000
+"""How many characters of a line, and how many lines and bytes, the logs of an attempt take."""
+
+_STREAMS = {1: "stdout", 2: "stderr"}
+_ECHO = "echo"
+OF_PROGRAMS = "output"
+"""The source of what was printed past Python's streams: by the job's programs, or by C code."""
 
 
-def spool(store: Store) -> BinaryIO:
-    """A file without a name, of this user only, for what is printed."""
-    fd, path = files.create(store.temporary, "printed")
-    os.unlink(path)
-    return open(fd, "w+b")
+class _Note(NamedTuple):
+    """All up to this byte, from the note before on, is of this source and step."""
+
+    end: int
+    source: str
+    step: str | None
 
 
-class LoggedJob:
-    """A job whose runs have in their logs what arrives in the spool while they are executed."""
+class Printed:
+    """What is printed while a command executes a run, and who printed it.
 
-    def __init__(self, job: Runnable, printed: BinaryIO) -> None:
+    `is_all` says that it leads into the file, and nowhere else. If not, the file gets a copy of
+    what Python's own streams are written, up to the bound, right after it went where it goes.
+    """
+
+    def __init__(self, store: Store, *, is_all: bool) -> None:
+        self.spool = SpoolOfJob(store, copy=not is_all)
+        self.is_all = is_all
+        self.left_out = 0
+        """How many bytes are not in the file."""
+        self.notes = deque[_Note]()
+        self.step: Step | None = None
+        """That of the attempt that is executed."""
+        self._noted = 0
+        self.lines = _Lines(self)
+        """What all attempts of this process have logged of it."""
+
+    def wrote(self, stream: int, data: bytes) -> None:
+        """Python's stdout (1) or stderr (2) has written this."""
+        if not self.is_all and self._noted >= BYTES:
+            self.left_out += len(data)
+            return
+        with suppress(OSError):  # it is where it was to be, and no log has it
+            if not self.is_all:
+                self.spool.write(data)
+            end = self.spool.size()
+            self._note(end - len(data), OF_PROGRAMS)
+            self._note(end, _ECHO if is_echo() else _STREAMS[stream])
+
+    def noting(self, recorded: Callable[[Event], None]) -> Callable[[Event], None]:
+        """The same, which looks besides how much there is when a step begins or ends.
+
+        So the step in which a program printed is known. It costs a step 1 us in each of the two.
+        """
+        fd = self.spool.fd
+
+        def note(event: Event) -> None:
+            kind = type(event)
+            if kind is StepStarted or kind is StepCompleted or kind is StepFailed:
+                with suppress(OSError):  # the job has closed it
+                    end = os.lseek(fd, 0, os.SEEK_CUR)  # where all who print share one position
+                    if end > self._noted:
+                        self._note(end, OF_PROGRAMS, None if kind is StepStarted else event[0])
+            recorded(event)
+
+        return note if self.is_all else recorded
+
+    def _note(self, end: int, source: str, *step: str | None) -> None:
+        if end > self._noted:
+            self._noted = end
+            (of,) = step or (self.step.running if self.step else None,)
+            self.notes.append(_Note(end, source, of))
+
+
+@contextmanager
+def streams_to_log(store: Store, *, is_all: bool) -> Iterator[tuple[Streams, Printed | None]]:
+    """Inside, what is printed leads to stderr, or only into the file of what is printed.
+
+    A terminal shows it to somebody: there it is in no file, and in no log.
+    """
+    if not is_all and sys.stderr.isatty():
+        with redirected() as streams:
+            yield streams, None
+        return
+    printed = Printed(store, is_all=is_all)
+    try:
+        with redirected(printed.spool.file if is_all else None, printed.wrote) as streams:
+            yield streams, printed
+    finally:
+        printed.spool.close()
+
+
+class PrintingJob:
+    """A job whose runs have in their logs what is printed while they are executed."""
+
+    def __init__(self, job: Runnable, printed: Printed) -> None:
         self._job, self._printed = job, printed
 
     def settle(self, given: Json, *, is_compared: bool) -> ReadyInput:
@@ -48,51 +143,110 @@ class LoggedJob:
         bound = self._job.work(input)
 
         def call(step: Step) -> Json:
-            with _logged(self._printed.fileno(), step):
+            with self._logged(step):
                 return bound.call(step)
 
         return bound._replace(call=call)
 
+    @contextmanager
+    def _logged(self, step: Step) -> Iterator[None]:
+        owner, done = this.pid, threading.Event()
+        self._printed.step = step
+        thread = _started(self._printed.lines.follow, step, done)
+        try:
+            yield
+        finally:
+            if this.pid == owner:  # and not a process that the job has forked
+                flush_both()
+                done.set()
+                if thread is not None:
+                    thread.join()
+                else:
+                    self._printed.lines.follow(step, done)
+                self._printed.step = None
 
-@contextmanager
-def _logged(fd: int, step: Step) -> Iterator[None]:
-    owner, done, lines = os.getpid(), Event(), _Lines(fd, step)
-    thread = Thread(target=lines.follow, args=(done,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        if os.getpid() == owner:  # and not a process that the job has forked
-            done.set()
-            thread.join()
+
+def _started(
+    target: Callable[[Step, threading.Event], None], *args: Any
+) -> threading.Thread | None:
+    """A thread that calls it; None where none can be started: of a job that has taken sys.stderr
+    away, or that may have no more threads.
+    """
+    with suppress(AttributeError, RuntimeError):
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        thread.start()
+        return thread
+    return None
 
 
 class _Lines:
-    """The lines of a growing file, logged as they come, up to a bound."""
+    """The lines of what is printed, logged as they come, up to a bound."""
 
-    def __init__(self, fd: int, step: Step) -> None:
-        self._fd, self._step = fd, step
-        self._at, self._rest = 0, b""
+    def __init__(self, printed: Printed) -> None:
+        self._printed, self._spool = printed, printed.spool
+        self._at, self._lines = 0, 0
+        self._rests = dict[str, _Rest]()
+        self._left_out = self._said = 0
 
-    def follow(self, done: Event) -> None:
-        with suppress(Abort, StepError, DurablyError, OSError):  # nothing can be logged any more
+    def follow(self, step: Step, done: threading.Event) -> None:
+        """Log what comes until it is done."""
+        with suppress(JournalLost, Exception):  # nothing can be logged any more
+            end = 0
             while not done.wait(_PAUSE_SECONDS):
-                self._log_new()
-            self._log_new()
-            if self._rest:
-                self._log(self._rest)
+                # A note comes a moment behind its bytes: what is logged was there a pause ago.
+                end, before = self._spool.size(), end
+                self._log_up_to(before, step)
+            self._log_up_to(self._spool.size(), step)
+            for source, rest in self._rests.items():
+                self._log(rest.text, source, rest.step, step)
+            self._rests.clear()
+            self._say_what_is_left_out(step)
 
-    def _log_new(self) -> None:
-        while self._at < _MOST and (data := os.pread(self._fd, 1 << 16, self._at)):
-            self._at += len(data)
-            *lines, self._rest = (self._rest + data).split(b"\n")
-            for line in lines:
-                self._log(line)
-            if self._at >= _MOST:
-                self._log(b"more is printed than the logs of a run take; the rest is left out")
-                self._rest = b""
+    def _log_up_to(self, end: int, step: Step) -> None:
+        notes = self._printed.notes
+        known = sorted((notes.popleft() for _ in range(len(notes))), key=lambda note: note.end)
+        for note in [*known, _Note(end, OF_PROGRAMS, step.running)]:
+            while (many := min(note.end, end, BYTES) - self._at) > 0:
+                data = os.pread(self._spool.fd, min(many, 1 << 16), self._at)
+                self._at += len(data)
+                if note.source != _ECHO:
+                    self._split(data, note, step)
+        notes.extendleft(reversed([note for note in known if note.end > end]))
 
-    def _log(self, line: bytes) -> None:
+    def _split(self, data: bytes, note: _Note, step: Step) -> None:
+        rest = self._rests.pop(note.source, _Rest(b"", note.step))
+        *lines, last = (rest.text + data).split(b"\n")
+        for line in lines:
+            self._log(line, note.source, rest.step, step)
+            rest = _Rest(b"", note.step)
+        if last:
+            self._rests[note.source] = _Rest(last, rest.step)
+
+    def _log(self, line: bytes, source: str, of: str | None, step: Step) -> None:
         """Past the standard logging, which may print it, and so for ever."""
-        text = line.decode("utf-8", "replace").rstrip("\r")[:_LONGEST_LINE]
-        self._step.emit(LogWritten("info", text, clock.now(), self._step.running, {}))
+        text = line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]  # of a progress bar
+        if not text.strip():
+            return
+        self._lines += 1
+        if self._lines > LINES:
+            self._left_out += len(line) + 1
+            return
+        written = step.masked(LogWritten("info", text, clock.now(), of, {}, source=source))
+        if len(text := written.message) > LONGEST_LINE:  # cut before, half a secret could stay
+            text = f"{text[:LONGEST_LINE]} ... {len(text) - LONGEST_LINE:,} more characters"
+        step.emit(written._replace(message=text))
+
+    def _say_what_is_left_out(self, step: Step) -> None:
+        behind = self._spool.size() - self._at if self._at >= BYTES else 0
+        left_out = self._left_out + self._printed.left_out + behind - self._said
+        if left_out:
+            self._said += left_out
+            what = f"{size(left_out)} more were printed than the logs of a run take"
+            step.emit(LogWritten("warn", what, clock.now(), source=OF_PROGRAMS))
+
+
+class _Rest(NamedTuple):
+    """The beginning of a line, and the step in which it was printed."""
+
+    text: bytes
+    step: str | None

@@ -1,7 +1,8 @@
 """The standard streams: stdout is data, the output and nothing else; stderr is talk.
 
 While a job runs, its stdout and its children's lead to stderr, or all of it aside to be shown if it
-fails; that nobody reads it any more does not fail the job.
+fails; what Python writes there is seen on its way. That nobody reads it any more does not fail the
+job.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TextIO
 
@@ -56,22 +57,26 @@ class Streams(NamedTuple):
     stderr: TextIO
 
 
+Wrote = Callable[[int, bytes], object]
+"""Sees what was written to Python's stdout (1) or stderr (2)."""
+
+
 @contextmanager
-def redirected(spool: BinaryIO | None = None) -> Iterator[Streams]:
+def redirected(spool: BinaryIO | None = None, wrote: Wrote | None = None) -> Iterator[Streams]:
     """Inside, all that is printed goes to stderr, or into the spool; what is yielded is real."""
-    _flush_both()
+    flush_both()
     real_stdout, real_stderr = os.dup(1), os.dup(2)
     before = getattr(sys, "stdout", None), getattr(sys, "stderr", None)
     os.dup2(spool.fileno() if spool else 2, 1)
     if spool:
         os.dup2(spool.fileno(), 2)
-    sys.stdout, sys.stderr = _patient(1), _patient(2)
+    sys.stdout, sys.stderr = _patient(1, wrote), _patient(2, wrote)
     stdout = os.fdopen(os.dup(real_stdout), "w", encoding="utf-8")
     try:
         yield Streams(stdout, _patient(real_stderr))
     finally:
         _flush(stdout)
-        _flush_both()
+        flush_both()
         sys.stdout, sys.stderr = before
         for real, number in ((real_stdout, 1), (real_stderr, 2)):
             with suppress(OSError):  # the job closed it: what is at the number now must do
@@ -84,21 +89,29 @@ def redirected(spool: BinaryIO | None = None) -> Iterator[Streams]:
 class _Patient(io.FileIO):
     """Takes what is written although its reader has gone, or its terminal, or the disk is full."""
 
+    wrote: Wrote | None = None
+
     def write(self, data: ReadableBuffer, /) -> int:
         try:
-            return super().write(data) or 0
+            done = super().write(data) or 0
         except OSError:
-            return memoryview(data).nbytes
+            done = memoryview(data).nbytes
+        if self.wrote is not None:
+            self.wrote(self.fileno(), bytes(memoryview(data)[:done]))
+        return done
 
 
-def _patient(number: int) -> TextIO:
-    raw = io.BufferedWriter(_Patient(number, "w", closefd=False))
+def _patient(number: int, wrote: Wrote | None = None) -> TextIO:
+    file = _Patient(number, "w", closefd=False)
+    file.wrote = wrote
+    raw = io.BufferedWriter(file)
     return io.TextIOWrapper(
         raw, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True
     )
 
 
-def _flush_both() -> None:
+def flush_both() -> None:
+    """Write out what is buffered for stdout and stderr, as far as that can be done."""
     for name in ("stdout", "stderr"):
         _flush(getattr(sys, name, None))
 

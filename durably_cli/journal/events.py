@@ -191,11 +191,21 @@ class StepDiscarded(NamedTuple):
     at: str
 
 
+TRACEBACK = "traceback"
+"""The name among the data of a log line that an exception's traceback has."""
+
+
+PRINTED = ("stdout", "stderr", "output")
+"""The sources of what was printed: `output` by a program or C code, to either stream."""
+
+
 @event("log.written")
 class LogWritten(NamedTuple):
-    """A line of `step.log`; `level` is info, warn or error.
+    """A line of the run's log; `level` is debug, info, warn or error.
 
-    If it was shortened, `whole` is the reference to the file that has its message and data.
+    `source` is where it comes from if not from `step.log`: the name of a logger, `py.warnings`, or
+    one of PRINTED. If it was shortened, `whole` is the reference to the
+    file that has its message and data.
     """
 
     level: str
@@ -204,6 +214,17 @@ class LogWritten(NamedTuple):
     step: str | None = None
     data: dict[str, Any] = {}
     whole: dict[str, Any] = {}
+    source: str | None = None
+
+    @property
+    def values(self) -> str:
+        """The data as text that goes on behind the message, without a traceback."""
+        return "".join(f" {key}={value}" for key, value in self.data.items() if key != TRACEBACK)
+
+    @property
+    def traceback(self) -> list[str]:
+        """The lines of the exception's traceback among the data; none if there is none."""
+        return str(self.data[TRACEBACK]).split("\n") if TRACEBACK in self.data else []
 
 
 @event("progress.reported")

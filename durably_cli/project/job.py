@@ -20,6 +20,7 @@ from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import InvalidInput, ValueRefused
 from durably_cli.journal.events import Event
 from durably_cli.project import places, stores
+from durably_cli.project.listening_job import ListeningJob
 from durably_cli.project.run import Run
 from durably_cli.steps.step import Step
 from durably_cli.values import convert, plain
@@ -130,7 +131,8 @@ class Job(Generic[I, O]):
                 retry_failed=retry_failed,
             )
             store = stores.open_store(project, to_write=True)
-            ended = trigger.trigger(store, request, lambda _: self, _Unseen())
+            listens = ListeningJob(self, project, all_threads=False)
+            ended = trigger.trigger(store, request, lambda _: listens, _Unseen())
             with ended.view(store) as view:
                 return Run(self, view, ended.disposition)
 

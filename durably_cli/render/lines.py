@@ -10,6 +10,7 @@ from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import (
+    PRINTED,
     Event,
     LogWritten,
     ProgressReported,
@@ -42,6 +43,8 @@ class Talk:
         self._stream = stream
         self._is_heard = True
         self.run: LiveRun | None = None
+        self.shows_sources = False
+        """Whether what the job prints and logs has no other way to be seen."""
         self.completed = 0
         self.replayed_steps = 0
         self._progress = -1
@@ -69,6 +72,10 @@ class Talk:
         self.replayed_steps += 1
 
     def recorded(self, event: Event) -> None:
+        if isinstance(event, LogWritten) and event.source is not None:
+            if self.shows_sources:
+                self.said(event)
+            return
         if self._failure is not None:
             self._say_failure(event)
         if type(event) is StepStarted:  # worth no line of its own, and every second event
@@ -141,8 +148,16 @@ class Talk:
         self.say(f"step {event.name} failed, {tried}: {one_line(event.error)}; again in {pause}")
 
     def logged(self, event: LogWritten) -> None:
-        data = "".join(f" {key}={value}" for key, value in event.data.items())
-        self.say(f"{event.level}: {event.message}{data}")
+        self.say(f"{event.level}: {event.message}{event.values}")
+        for line in event.traceback:
+            self.say(f"  {line}")
+
+    def said(self, event: LogWritten) -> None:
+        """What was printed, as it was; and a record of a logger."""
+        if event.source in PRINTED:
+            self.say(event.message)
+        else:
+            self.logged(event)
 
     def progressed(self, event: ProgressReported) -> None:
         """Say it when another tenth is done."""

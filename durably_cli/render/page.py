@@ -38,7 +38,7 @@ Command = Callable[..., str]
 """Makes the command that looks at the run, with these options, wherever it is pasted."""
 
 _FOLDER = Path(__file__).parent
-_KINDS = ("completed", "failed", "in doubt", "running", "info", "warn", "error")
+_KINDS = ("completed", "failed", "in doubt", "running", "debug", "info", "warn", "error")
 
 
 def write_page(view: RunView, project: Path, out: TextIO) -> None:
@@ -196,12 +196,15 @@ def _logs(view: RunView) -> Iterator[str]:
 
 
 def _log(log: LogWritten) -> str:
-    data = "".join(f" {key}={value}" for key, value in log.data.items())
+    source = f'<span class="dim">{_text(log.source)}: </span>' if log.source else ""
+    traceback = "\n".join(log.traceback)
+    below = f"<pre>{_lines(traceback)}</pre>" if traceback else ""
     return (
         f'<tr data-kind="{_text(log.level)}"><td class="dim">{log.at[11:23]}</td>'
         f'<td class="{_text(log.level)}">{_text(log.level)}</td>'
         f'<td class="dim wide">{_text(log.step or "")}</td>'
-        f'<td>{_text(log.message)}<span class="dim">{_text(data)}</span></td></tr>\n'
+        f"<td>{source}{_text(log.message)}"
+        f'<span class="dim">{_text(log.values)}</span>{below}</td></tr>\n'
     )
 
 

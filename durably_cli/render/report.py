@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from durably_cli.engines.local.view import RunView
+from durably_cli.journal.events import LogWritten
 from durably_cli.render.rows import log_lines
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps, visible, visible_lines
@@ -51,7 +52,7 @@ def report(
         lines.append(f"  failed   {failed_before}")
     sections = (
         ("error", [] if state.error is None else state.error.traceback.split("\n")),
-        (_last("log lines", LOGS, state.log_lines), list(_log_lines(view))),
+        _log_section(view),
         ("printed by the job", _last_lines(printed, mask)),
         (_last("attempts", ATTEMPTS, len(state.attempts)), list(_attempts(view))),
     )
@@ -65,10 +66,20 @@ def _last(what: str, shown: int, there_are: int) -> str:
     return what if there_are <= shown else f"{what}, the last {shown} of {there_are:,}"
 
 
-def _log_lines(view: RunView) -> Iterator[str]:
-    for log in deque(log_lines(view.events()), maxlen=LOGS):
-        data = "".join(f" {key}={value}" for key, value in log.data.items())
-        yield f"{log.at[11:19]} {log.level:5} {visible(log.message + data)}"
+def _log_section(view: RunView) -> tuple[str, list[str]]:
+    """The last lines of step.log: the others were printed, or are in the program's own logs."""
+    count, last = 0, deque[LogWritten](maxlen=LOGS)
+    for log in log_lines(view.events()):
+        if log.source is None:
+            count += 1
+            last.append(log)
+    return _last("log lines", LOGS, count), list(_log_lines(last))
+
+
+def _log_lines(logs: Iterable[LogWritten]) -> Iterator[str]:
+    for log in logs:
+        yield f"{log.at[11:19]} {log.level:5} {visible(log.message + log.values)}"
+        yield from (f"  {visible(line)}" for line in log.traceback)
 
 
 def _attempts(view: RunView) -> Iterator[str]:

@@ -109,12 +109,12 @@ def write_json(members: Mapping[str, object], out: TextIO) -> None:
 
 
 def write_log(log: LogWritten, out: TextIO) -> None:
-    """A line of step.log: time, level, step, message, data."""
+    """A line of the log: time, level, step, message, data, source."""
     out.write(_log_line(log))
 
 
 def write_log_json(log: LogWritten, out: TextIO) -> None:
-    """A line of step.log as a JSON document on a line of its own."""
+    """A line of the log as a JSON document on a line of its own."""
     out.write(json_of(_log_fields(log)) + "\n")
 
 
@@ -124,7 +124,7 @@ def all_steps(view: RunView) -> Iterator[StepState]:
 
 
 def log_lines(events: Iterable[Event]) -> Iterator[LogWritten]:
-    """The lines of step.log."""
+    """The lines of a run's log."""
     return (event for event in events if isinstance(event, LogWritten))
 
 
@@ -162,13 +162,14 @@ def labels_text(labels: dict[str, str]) -> str:
 
 
 def _log_fields(log: LogWritten) -> LogFields:
-    """A line of step.log, for --json; with `whole` if the file that has all of it is lost."""
+    """A line of the log, for --json; with `whole` if the file that has all of it is lost."""
     fields: LogFields = {
         "level": cast("Level", log.level),
         "message": log.message,
         "at": log.at,
         "step": log.step,
         "data": log.data,
+        "source": log.source,
     }
     if log.whole:
         fields["whole"] = log.whole
@@ -176,7 +177,7 @@ def _log_fields(log: LogWritten) -> LogFields:
 
 
 def _log_line(log: LogWritten) -> str:
-    return row(log.at, log.level, log.step, log.message, log.data or None)
+    return row(log.at, log.level, log.step, log.message, log.data or None, log.source)
 
 
 def _write_items(items: Iterable[Mapping[str, object]], out: TextIO) -> None:

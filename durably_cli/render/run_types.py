@@ -161,13 +161,15 @@ class StepFields(TypedDict):
     next_try: Time | None
 
 
-Level = Literal["info", "warn", "error"]
+Level = Literal["debug", "info", "warn", "error"]
 
 
 class LogFields(TypedDict):
     """A line that the run has logged.
 
-    `whole` refers to the file that had all of it, if that is lost.
+    `source` is null of a line of step.log, else a logger's name, `py.warnings`, or where it was
+    printed: `stdout`, `stderr`, or `output` of a program. `whole` refers to the file that had all
+    of it, if that is lost.
     """
 
     level: Level
@@ -175,6 +177,7 @@ class LogFields(TypedDict):
     at: Time
     step: str | None
     data: dict[str, Any]
+    source: str | None
     whole: NotRequired[dict[str, Any]]
 
 

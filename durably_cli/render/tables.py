@@ -51,14 +51,15 @@ def show_list(runs: Iterable[RunView | Unreadable], console: Console) -> int:
 
 
 def log_text(line: LogWritten, *, with_time: bool) -> Text:
-    """A line of step.log with its level's colour and its data."""
-    colour = {"warn": "yellow", "error": "red"}.get(line.level, "cyan")
-    data = "".join(f" {key}={value}" for key, value in line.data.items())
+    """A line of a run's log with its level's colour, where it comes from, and its data."""
+    colour = {"debug": "dim", "warn": "yellow", "error": "red"}.get(line.level, "cyan")
     return Text.assemble(
         (f"{local_clock(line.at)} " if with_time else "", "dim"),
         (f"{line.level:5} ", colour),
+        (f"{visible(line.source)}: " if line.source else "", "dim"),
         visible(line.message),
-        (visible(data), "dim"),
+        (visible(line.values), "dim"),
+        ("".join(f"\n  {visible(each)}" for each in line.traceback), "dim"),
     )
 
 

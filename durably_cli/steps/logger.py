@@ -8,7 +8,9 @@ import threading
 from contextlib import suppress
 from typing import Any, Protocol
 
-from durably_cli.journal.events import Event, LogWritten
+from durably_cli.journal.events import TRACEBACK, Event, LogWritten
+from durably_cli.journal.failures import describe
+from durably_cli.steps.echo import echo
 from durably_cli.system import clock, signals
 from durably_cli.values.strict_json import is_too_deep, parse, printable, to_json
 from durably_cli.values.untrusted import repr_of, text_of
@@ -36,17 +38,29 @@ class Logger:
     def __init__(self, step: Logging) -> None:
         self._step = step
 
+    def debug(self, message: str, /, **data: object) -> None:
+        """What helps to find a fault; `data` are values to look at later."""
+        self._write("debug", message, data)
+
     def info(self, message: str, /, **data: object) -> None:
-        """Something worth knowing; `data` are values to look at later."""
+        """Something worth knowing."""
         self._write("info", message, data)
 
-    def warn(self, message: str, /, **data: object) -> None:
+    def warning(self, message: str, /, **data: object) -> None:
         """Something odd that the job can live with."""
         self._write("warn", message, data)
+
+    warn = warning
 
     def error(self, message: str, /, **data: object) -> None:
         """Something that went wrong, though the job goes on."""
         self._write("error", message, data)
+
+    def exception(self, message: str, /, **data: object) -> None:
+        """An error, with the traceback of the exception that is being handled among its data."""
+        handled = sys.exception()
+        found = {} if handled is None else {TRACEBACK: describe(handled).traceback}
+        self._write("error", message, {**data, **found})
 
     def _write(self, level: str, message: str, data: dict[str, object]) -> None:
         logged = {printable(key): _loggable(value) for key, value in data.items()}
@@ -75,6 +89,9 @@ def standard_logging() -> Any:
     return module if is_whole else None
 
 
+NAMES = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
+"""What the standard `logging` calls the levels of a run's log."""
+
 _importing = set[int]()
 """The threads that import `logging`."""
 
@@ -83,16 +100,17 @@ def _to_logging(line: LogWritten, run_id: str) -> None:
     logging = standard_logging()
     if logging is None:
         return
-    text = " ".join([line.message, *(f"{key}={value}" for key, value in line.data.items())])
-    number = {"info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}[line.level]
+    number = getattr(logging, NAMES[line.level])
+    text = "\n".join([line.message + line.values, *line.traceback])
     try:
         logger = logging.getLogger("durably")
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
-        try:
-            logger.log(number, "%s", text, extra={"run_id": run_id, "data": line.data})
-        except KeyError:  # the program's own records have such a field already
-            logger.log(number, "%s", text)
+        with echo():
+            try:
+                logger.log(number, "%s", text, extra={"run_id": run_id, "data": line.data})
+            except KeyError:  # the program's own records have such a field already
+                logger.log(number, "%s", text)
     except Exception as error:  # of a handler or a filter of the program
         _say_once(f"a line of step.log could not be logged: {text_of(error)}")
 

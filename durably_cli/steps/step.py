@@ -79,7 +79,7 @@ class Step:
         self.created_at = created_at or datetime.now(UTC)
         """When the run was made, in UTC; the same in every attempt."""
         self.log = Logger(self)
-        """`info`, `warn` and `error` lines for the journal and for the standard `logging`."""
+        """Lines of four levels for the journal and for the standard `logging`."""
         self._record, self._replayed = record, replayed
         self._secrets = secrets if secrets else None
         self._last = _NOTHING_YET

@@ -296,32 +296,47 @@ def _large_everywhere() -> Golden:
     return _whole(17, lines_of(events, run_id(17)), **files)
 
 
+def _said() -> Golden:
+    """Log lines of every source, one with a traceback."""
+    traceback = {"traceback": _ERROR.traceback}
+    logs = (
+        LogWritten("debug", "hello", _at(1300)),
+        LogWritten("error", "broken", _at(1301), "two", traceback, source="billing.mail"),
+        LogWritten("warn", "DeprecationWarning: old", _at(1302), source="py.warnings"),
+        LogWritten("info", "as it is printed", _at(1303), "two", source="stdout"),
+    )
+    return _whole(18, _two_steps(18, *logs, RunCompleted(Json("[1,2]"), _at(1310))))
+
+
 def _retried() -> Golden:
     """One step that was tried three times, and one that was killed in the pause after its first."""
+    error = _compact(_ERROR._asdict()).encode()
+    name = f".blobs/{sha256(error).hexdigest()}"
+    whole = {"$blob": run_id(19) + name, "bytes": len(error), "preview": error.decode()}
     events: list[Event] = [
-        _created(18),
+        _created(19),
         RunStarted(1, 42, "box", _at(10)),
         StepStarted("fetch", _at(20)),
         StepRetrying("fetch", 1, 3, 5, _ERROR, _at(1025), _at(25)),
         StepStarted("fetch", _at(1025)),
-        StepRetrying("fetch", 2, 3, 5, _ERROR, _at(3030), _at(1030), {"$blob": "gone", "bytes": 9}),
+        StepRetrying("fetch", 2, 3, 5, _ERROR, _at(3030), _at(1030), whole),
         StepStarted("fetch", _at(3030)),
         StepFailed("fetch", 5, _ERROR, _at(3035), tries=3),
         StepStarted("fetch-elsewhere", _at(3040)),
         StepRetrying("fetch-elsewhere", 1, 5, 4, _ERROR, _at(9000), _at(3044)),
     ]
-    return _whole(18, lines_of(events, run_id(18)))
+    return _whole(19, lines_of(events, run_id(19)), **{name: error})
 
 
 def _cancelled() -> Golden:
     """One that somebody gave up, and said why."""
     events: list[Event] = [
-        _created(19),
+        _created(20),
         RunStarted(1, 42, "box", _at(10)),
         StepStarted("one", _at(20)),
         RunCancelled(_at(500), "wrong month", "ann"),
     ]
-    return _whole(19, lines_of(events, run_id(19)))
+    return _whole(20, lines_of(events, run_id(20)))
 
 
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
@@ -333,7 +348,7 @@ RUNS = {
     for made in (
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
-        *(_in_a_folder, _carried, _large_everywhere, _retried, _cancelled),
+        *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

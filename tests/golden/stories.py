@@ -123,9 +123,9 @@ STORIES: dict[str, Sequence[str | Act]] = {
         "durably wait 0001",
         "durably cancel 0001",
         "durably cancel 0002 --json",
-        "durably cancel 0012 --reason 'wrong month' --json",
-        "durably cancel 0012",
-        "durably resume 0012",
+        "durably cancel 0013 --reason 'wrong month' --json",
+        "durably cancel 0013",
+        "durably resume 0013",
         "durably cancel 0011",
     ),
     "resume": (

@@ -79,3 +79,42 @@ def test_data_nested_too_deeply_for_any_reader_is_logged_as_python_writes_it(
     project.run("trigger", "deep")
     (line,) = project.run("logs", "@last", "--json").out.splitlines()
     assert json.loads(line)["data"]["value"].startswith("[[[[")
+
+
+def test_an_exception_is_logged_with_its_traceback_and_every_level_has_its_name(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        from durably_cli import Secret
+
+        class Input(BaseModel):
+            token: Secret
+
+        @define_job
+        def logs(step: Step, payload: Input) -> None:
+            step.log.debug("looks")
+            step.log.warning("odd", n=1)
+            try:
+                raise OSError(payload.token.get_secret_value())
+            except OSError:
+                step.log.exception("broken", n=2)
+            step.log.exception("nothing is being handled")
+        """
+    )
+    env = project.env | {"TOKEN": "hunter2hunter2"}
+    said = project.run("trigger", "logs", "--token", "env:TOKEN", env=env).err
+    assert "error: broken n=2\n  Traceback (most recent call last):\n" in said
+    assert "\n  OSError: **********\n" in said
+    lines = [json.loads(line) for line in project.run("logs", "@last", "--json").out.splitlines()]
+    traceback = lines[2]["data"].pop("traceback")
+    assert traceback.endswith("\nOSError: **********")
+    assert [(each["level"], each["message"], each["data"]) for each in lines] == [
+        ("debug", "looks", {}),
+        ("warn", "odd", {"n": 1}),
+        ("error", "broken", {"n": 2}),
+        ("error", "nothing is being handled", {}),
+    ]
+    for level in ("warn", "warning"):
+        rows = project.run("logs", "@last", "--level", level).out.splitlines()
+        assert [row.split("\t")[1] for row in rows] == ["warn", "error", "error"]

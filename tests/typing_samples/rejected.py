@@ -189,7 +189,7 @@ def use_declared_results(step: Step) -> None:
 def use_step(step: Step) -> None:
     step.log.info(1)  # error: a message is a text
     step.log.info("done", 1)  # error: data is given by name
-    step.log.debug("done")  # error: no such level
+    step.log.trace("done")  # error: no such level
     step.progress("half")  # error: a number
     step.progress(1, 10, 5)  # error: a message is a text
     print(step.run_id + 1)  # error: a str

@@ -28,10 +28,12 @@ from durably_cli.system import ids
 
 
 class Level(StrEnum):
-    """The levels of step.log, from the least to the most urgent."""
+    """The levels of a run's log, from the least to the most urgent; one has two names."""
 
+    DEBUG = "debug"
     INFO = "info"
     WARN = "warn"
+    WARNING = "warning"
     ERROR = "error"
 
 
@@ -45,14 +47,16 @@ def logs(
     step: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only lines written in this step.")
     ] = None,
-    level: Annotated[Level, typer.Option(help="Only lines of this level and above.")] = Level.INFO,
+    level: Annotated[Level, typer.Option(help="Only lines of this level and above.")] = Level.DEBUG,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON document a line on stdout.")
     ] = False,
 ) -> int:
     """Print the lines a run has logged.
 
-    In a pipe a line has tab-separated cells: time, level, step, message, data.
+    In a pipe a line has tab-separated cells: time, level, step, message, data, source. The
+    source is empty for step.log; else it is a logger's name, py.warnings, stdout, stderr, or
+    output, of a program.
 
     \b
     Examples:
@@ -65,7 +69,7 @@ def logs(
     )
 
 
-_LEVELS = ("info", "warn", "error")
+_LEVELS = ("debug", "info", "warn", "error")
 
 
 def run_logs(
@@ -106,7 +110,7 @@ def _say_why_none(view: RunView, step: str) -> None:
 
 
 def _wanted(events: Iterable[Event], step: str | None, level: str) -> Iterator[LogWritten]:
-    levels = _LEVELS[_LEVELS.index(level) :]
+    levels = _LEVELS[_LEVELS.index(Level.WARN if level == Level.WARNING else level) :]
     for log in rows.log_lines(events):
         if log.level in levels and step in (None, log.step):
             yield log

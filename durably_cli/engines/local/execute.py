@@ -73,7 +73,7 @@ class BoundHandler(NamedTuple):
 class Watcher(Protocol):
     """Sees a run execute, to show it; it must not raise."""
 
-    def recorded(self, event: Event) -> None:
+    def recorded(self, event: Event, /) -> None:
         """An event was added to the journal."""
 
     def replayed(self, name: str) -> None:

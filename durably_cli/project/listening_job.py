@@ -1,0 +1,45 @@
+"""A job whose runs have in their logs what it says through `logging` and `warnings`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from durably_cli.engines.local.execute import BoundHandler
+from durably_cli.engines.local.resume import Runnable
+from durably_cli.project.settings import captured_level
+from durably_cli.steps.step import Step
+from durably_cli.values.strict_json import Json
+
+if TYPE_CHECKING:
+    from durably_cli.engines.payload import ReadyInput
+
+
+class ListeningJob:
+    """Executes the job it is made of, and listens.
+
+    With `all_threads`, to all threads of the process. ConfigError from a setting that is none.
+    """
+
+    def __init__(self, job: Runnable, project: Path, *, all_threads: bool) -> None:
+        self._job, self._all_threads = job, all_threads
+        self._level = captured_level(project)
+
+    def settle(self, given: Json, *, is_compared: bool) -> ReadyInput:
+        """The input as the job's model reads it."""
+        return self._job.settle(given, is_compared=is_compared)
+
+    def work(self, input: Json) -> BoundHandler:
+        """The handler with this input bound."""
+        bound, level, all_threads = self._job.work(input), self._level, self._all_threads
+        if level is None:
+            return bound
+
+        def call(step: Step) -> Json:
+            from durably_cli.steps.capture import Capture  # not for --help
+            from durably_cli.steps.listening import listening
+
+            with listening(Capture(step, level, all_threads=all_threads)):
+                return bound.call(step)
+
+        return bound._replace(call=call)

@@ -1,0 +1,279 @@
+"""What a job says through `logging` and `warnings` is in its run's log, and shown as it was."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from durably_cli.journal.events import PRINTED
+from tests.conftest import Project
+
+SAYS = """
+import logging, multiprocessing, threading, warnings
+from durably_cli import Secret
+
+log = logging.getLogger("billing.mail")
+log.error("at the import")
+
+class Input(BaseModel):
+    token: Secret
+
+class Odd:
+    def __str__(self):
+        raise OSError("no text")
+
+def careful(token):
+    log.warning("careful with %s", token)
+    log.info("too low")
+    log.error("%d", "no number")
+    log.error(Odd())
+    warnings.warn("old " + token)
+    try:
+        raise OSError(token)
+    except OSError:
+        log.exception("broken")
+    thread = threading.Thread(target=logging.getLogger().critical, args=("in a thread",))
+    thread.start()
+    thread.join()
+    child = multiprocessing.get_context("fork").Process(target=log.error, args=("in a child",))
+    child.start()
+    child.join()
+    quiet = logging.getLogger("quiet")
+    quiet.propagate = False
+    quiet.error("goes nowhere")
+
+@define_job
+def says(step: Step, payload: Input) -> None:
+    step.run("one", careful, payload.token.get_secret_value())
+    step.log.error("mine")
+    logging.disable(logging.CRITICAL)
+    log.error("disabled")
+    logging.disable(logging.NOTSET)
+    log.error("last")
+"""
+
+
+def logs(project: Project, *args: str) -> list[dict[str, Any]]:
+    """The lines of the last run's log but those that were printed."""
+    lines = map(json.loads, project.run("logs", "@last", "--json", *args).out.splitlines())
+    return [line for line in lines if line["source"] not in PRINTED]
+
+
+def test_records_and_warnings_are_logged_by_step_and_masked_and_shown_as_they_were(
+    project: Project,
+) -> None:
+    project.job(SAYS)
+    env = project.env | {"TOKEN": "hunter2hunter2"}
+    done = project.run("trigger", "says", "--token", "env:TOKEN", env=env)
+    for line in (
+        "at the import",
+        "careful with hunter2hunter2",
+        "in a thread",
+        "in a child",
+        "last",
+    ):
+        assert done.err.splitlines().count(line) == 1, done.err
+    assert "UserWarning: old hunter2hunter2\n" in done.err
+    assert "goes nowhere" in done.err, "by logging's last resort"
+    found = logs(project)
+    assert found[3]["data"].pop("line") > 0
+    assert found[3]["data"].pop("file").endswith("jobs/work.py")
+    assert found[4]["data"].pop("traceback").endswith("OSError: **********")
+    assert [(each["level"], each["message"], each["step"], each["source"]) for each in found] == [
+        ("warn", "careful with **********", "one", "billing.mail"),
+        ("error", "%d ('no number',)", "one", "billing.mail"),
+        ("error", "<a Odd whose text fails> ()", "one", "billing.mail"),
+        ("warn", "UserWarning: old **********", "one", "py.warnings"),
+        ("error", "broken", "one", "billing.mail"),
+        ("error", "in a thread", "one", "root"),
+        ("error", "mine", None, None),
+        ("error", "last", None, "billing.mail"),
+    ]
+    assert all(each["data"] == {} for each in found)
+
+
+@pytest.mark.parametrize(
+    ("setting", "logged", "is_imported_late"),
+    [
+        ("", ["w"], True),
+        ('capture_logging = "INFO"', ["i", "w"], False),
+        ('capture_logging = "debug"', ["d", "i", "w"], True),
+        ('capture_logging = "ERROR"', [], False),
+        ("capture_logging = false", [], False),
+    ],
+)
+def test_the_level_is_set_in_pyproject_and_shows_no_more_than_before(
+    project: Project, setting: str, logged: list[str], is_imported_late: bool
+) -> None:
+    project.starts_interpreters = is_imported_late  # a fork has it already
+    project.job(
+        f"""
+        {"" if is_imported_late else "import logging"}
+
+        def says():
+            import logging
+            logging.getLogger("a").debug("d")
+            logging.getLogger("a").info("i")
+            logging.getLogger("a").warning("w")
+
+        @define_job
+        def work(step: Step) -> None:
+            step.run("one", says)
+        """
+    )
+    (project.root / "pyproject.toml").write_text(f"[tool.durably]\n{setting}\n")
+    said = project.run("trigger", "work").err.splitlines()
+    assert [line for line in said if len(line) == 1] == ["w"]
+    assert [each["message"] for each in logs(project)] == logged
+
+
+@pytest.mark.parametrize("value", ['"LOUD"', "true", "20", '["INFO"]', "INFO"])
+def test_a_setting_that_is_none_is_an_error_before_there_is_a_run(
+    project: Project, value: str
+) -> None:
+    project.job("@define_job\ndef work(step: Step) -> None:\n    pass\n")
+    (project.root / "pyproject.toml").write_text(f"[tool.durably]\ncapture_logging = {value}\n")
+    refused = project.run("trigger", "work", expect=78)
+    assert "pyproject.toml" in refused.err
+    assert project.runs() == []
+
+
+def test_a_program_that_triggers_a_job_has_its_logging_back_as_it_was(project: Project) -> None:
+    project.job(
+        """
+        import logging
+
+        def says():
+            logging.getLogger("job").info("low")
+            logging.getLogger("job").warning("heard")
+            logging.captureWarnings(True)
+            logging.captureWarnings(False)
+
+        @define_job
+        def inner(step: Step) -> None:
+            logging.warning("of the inner one")
+
+        @define_job
+        def work(step: Step) -> None:
+            inner.trigger()
+            step.run("one", says)
+        """
+    )
+    (project.root / "pyproject.toml").write_text('[tool.durably]\ncapture_logging = "DEBUG"\n')
+    (project.root / "program.py").write_text(
+        """
+import logging, sys, threading, time, warnings
+from jobs.work import work
+
+class Handler(logging.Handler):
+    def emit(self, record):
+        print(record.getMessage())
+
+others, ends = logging.getLogger("others"), threading.Event()
+def of_others():
+    while not ends.wait(0.001):
+        others.error("not of a run")
+logging.getLogger("job").addHandler(Handler())
+logging.getLogger().addHandler(logging.NullHandler())
+thread = threading.Thread(target=of_others)
+thread.start()
+before = logging.Logger.callHandlers, warnings.showwarning, logging.root.level, sys.meta_path[:]
+assert work.trigger().status == "completed"
+after = logging.Logger.callHandlers, warnings.showwarning, logging.root.level, sys.meta_path[:]
+assert before == after and type(after[2]) is int, (before, after)
+ends.set()
+thread.join()
+logging.getLogger("job").warning("behind the end")
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=project.root,
+        env=project.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "heard\nbehind the end\n"), done.stderr
+    for job, heard in ("work", ["low", "heard"]), ("inner", ["of the inner one"]):
+        lines = project.run("logs", f"@last/{job}").out.splitlines()
+        assert [line.split("\t")[3] for line in lines] == heard
+
+
+def test_a_journal_that_is_lost_is_the_error_and_what_logs_goes_on(project: Project) -> None:
+    project.job(
+        """
+        import logging, pathlib
+
+        def loses(path):
+            os.unlink(path)
+            for n in range(3):
+                logging.getLogger("a").warning("%d", n)
+            effect("went on")
+
+        @define_job
+        def work(step: Step, payload: dict) -> None:
+            (path,) = pathlib.Path(os.environ["DURABLY_DATA_DIR"]).rglob(step.run_id + ".jsonl")
+            step.run("one", loses, path)
+        """
+    )
+    lost = project.run("trigger", "work", expect=74)
+    assert "was removed or replaced" in lost.err
+    assert "\n0\n1\n2\n" in lost.err
+    assert project.effects == ["went on"]
+
+
+def test_more_than_a_log_takes_is_counted_and_left_out(project: Project) -> None:
+    project.job(
+        """
+        import logging
+        from durably_cli.steps import capture
+        capture.LINES = 3
+
+        @define_job
+        def work(step: Step) -> None:
+            logging.getLogger().addHandler(logging.NullHandler())
+            for n in range(5):
+                logging.warning("%d", n)
+        """
+    )
+    project.run("trigger", "work")
+    last = "2 records more than a run's log takes were left out"
+    assert [each["message"] for each in logs(project)] == ["0", "1", "2", last]
+
+
+def test_whatever_a_thread_or_a_finalizer_logs_and_whenever_no_run_fails_of_it(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        import logging, threading
+
+        class Careless:
+            def __del__(self):
+                logging.warning("taken apart")
+
+        def makes():
+            for _ in range(200):
+                one = Careless()
+                one.me = one
+
+        def goes_on():
+            while True:
+                logging.warning("goes on")
+
+        @define_job
+        def work(step: Step) -> int:
+            logging.getLogger().addHandler(logging.NullHandler())
+            threading.Thread(target=goes_on, daemon=True).start()
+            for n in range(50):
+                step.run(f"one-{n}", makes)
+            return 1
+        """
+    )
+    assert project.run("trigger", "work").out == "1\n"
+    assert {each["message"] for each in logs(project)} >= {"taken apart", "goes on"}
