@@ -55,6 +55,8 @@ class Live(Talk):
         self._console.print(Text.assemble((job, "bold"), (f"  {run.run_id}{again}", "dim")))
         self.say_what_changed(event, run)
         self._facts = Facts(job, short(run.run_id))
+        if run.state.progress is not None:
+            self.progressed(run.state.progress)
         self._line.start()
 
     def step_completed(self, event: StepCompleted) -> None:

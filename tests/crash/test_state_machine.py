@@ -167,7 +167,7 @@ class Runs(RuleBasedStateMachine):
                 assert caught.value.line == run.flipped
             if run.flipped:
                 return
-            assert len(list(gather(reading, past))) == len(run.lines)
+            assert len(list(gather(reading, past, run.path))) == len(run.lines)
             found = {name: past.results[name] for name in past.results}
             assert found == run.acknowledged
             run.journal, _ = ownership.take_over(lock, reading, run.path, self.store.temporary)

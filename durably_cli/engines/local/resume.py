@@ -185,7 +185,7 @@ def _attempt(
     try:
         reading = JournalReader(lock.fd, path, path.stem, doubt=missing(Blobs(path)))
         past = past_of(path)
-        state = fold_reading(gather(reading, past), path)
+        state = fold_reading(gather(reading, past, path), path)
         if redo:
             check_redo(redo, state, past)
         if state.is_final or (state.has_ended and not again):
