@@ -182,10 +182,12 @@ def _execute(
                 from durably_cli.render.report import report  # only after a failure
 
                 mask = (presenter.run.secrets if presenter.run else NO_SECRETS).mask
-                before = "" if result.executed else failed_before(view)
+                before = "" if result.executed else failed_before(view, talk)
                 run = presenter.run
                 unread = not_read(run.state.created.job, run.unread) if run else []
-                text = report(view, printed, go_on, mask, failed_before=before, not_read=unread)
+                text = report(
+                    view, printed, go_on, mask, talk.time, failed_before=before, not_read=unread
+                )
                 streams.stderr.write(text)
             return code
 

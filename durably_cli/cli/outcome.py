@@ -32,7 +32,8 @@ def say_outcome(
         if result.executed:
             _say_completed(view, outcome, talk, name)
         else:
-            talk.say(f"{name} had completed before, at {state.ended}; this is its output")
+            ended = talk.time(state.ended or "")
+            talk.say(f"{name} had completed before, at {ended}; this is its output")
         return 0
     if view.status is Status.FAILED:
         if state.error is not None:
@@ -41,7 +42,7 @@ def say_outcome(
         if result.executed:
             talk.say(f"{name} failed{where}{_saved(outcome)}")
         else:
-            talk.say(f"{name} failed before{where}, {failed_before(view)}")
+            talk.say(f"{name} failed before{where}, {failed_before(view, talk)}")
         talk.say(f"once that is mended, go on where it was: {resume}")
         return 1
     if view.status is Status.CANCELLED:
@@ -64,10 +65,10 @@ def note_failure(view: RunView, code: int, go_on: str) -> None:
     document.fail(names.get(code, "interrupted"), code, message, hint)
 
 
-def failed_before(view: RunView) -> str:
+def failed_before(view: RunView, talk: Talk) -> str:
     """Of a run that had failed before this call: when, and after how many attempts."""
     tried = plural(len(view.state.attempts), "attempt")
-    return f"at {view.state.ended}, after {tried}; nothing was executed now"
+    return f"at {talk.time(view.state.ended or '')}, after {tried}; nothing was executed now"
 
 
 def _say_completed(view: RunView, outcome: Outcome | None, talk: Talk, name: str) -> None:

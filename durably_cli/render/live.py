@@ -68,7 +68,7 @@ class Live(Talk):
         self._facts = self._facts._replace(step="", counts=self._counts())
 
     def logged(self, event: LogWritten) -> None:
-        self._console.print(log_text(event, with_time=False))
+        self._console.print(log_text(event))
 
     def progressed(self, event: ProgressReported) -> None:
         of = f"{event.current:g}" + ("" if event.total is None else f"/{event.total:g}")

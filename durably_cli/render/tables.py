@@ -14,7 +14,7 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.render.colours import status_text
 from durably_cli.render.record import summary
 from durably_cli.render.rows import labels_text
-from durably_cli.render.words import age, local_clock, span, visible
+from durably_cli.render.words import age, span, visible
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
@@ -49,12 +49,12 @@ def show_list(runs: Iterable[RunView | Unreadable], console: Console) -> int:
     return count
 
 
-def log_text(line: LogWritten, *, with_time: bool) -> Text:
-    """A line of step.log with its level's colour and its data."""
+def log_text(line: LogWritten, time: str = "") -> Text:
+    """A line of step.log behind a time, with its level's colour and its data."""
     colour = {"warn": "yellow", "error": "red"}.get(line.level, "cyan")
     data = "".join(f" {key}={value}" for key, value in line.data.items())
     return Text.assemble(
-        (f"{local_clock(line.at)} " if with_time else "", "dim"),
+        (f"{time} " if time else "", "dim"),
         (f"{line.level:5} ", colour),
         visible(line.message),
         (visible(data), "dim"),

@@ -206,7 +206,7 @@ class Runs(RuleBasedStateMachine):
 
     @rule()
     def verify(self) -> None:
-        bad = {f.name for f in check.of_all(self.store) if f.state in verify.DAMAGED}
+        bad = {f.name for f in check.of_all(self.store, str) if f.state in verify.DAMAGED}
         assert bad <= {run.id for run in self.runs if run.flipped}
         assert bad >= {run.id for run in self.runs if run.must_be_refused}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -34,16 +34,20 @@ class Finding(NamedTuple):
     detail: str
 
 
-def of_runs(store: Store, runs: list[str]) -> Iterator[Finding]:
+Time = Callable[[str], str]
+"""How a journal's time is said to whoever reads the findings."""
+
+
+def of_runs(store: Store, runs: list[str], time: Time) -> Iterator[Finding]:
     """What the files of these runs are worth."""
     for run_id in runs:
-        yield from _of_run(store, run_id)
+        yield from _of_run(store, run_id, time)
 
 
-def of_all(store: Store) -> Iterator[Finding]:
+def of_all(store: Store, time: Time) -> Iterator[Finding]:
     """What every file of the store is worth."""
     for run_id in store.run_ids():
-        yield from _of_run(store, run_id)
+        yield from _of_run(store, run_id, time)
     for path, claim in Claims(store.root).all():
         yield _of_claim(store, path, claim)
     for name in sorted(files.names(store.root / "locks")):
@@ -58,7 +62,7 @@ def of_all(store: Store) -> Iterator[Finding]:
     yield from _foreign(store)
 
 
-def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
+def _of_run(store: Store, run_id: str, time: Time) -> Iterator[Finding]:
     found = store.look(run_id)
     if isinstance(found, Unreadable):
         if isinstance(found.error, JournalDamaged):
@@ -68,7 +72,7 @@ def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
             yield Finding("journal", run_id, "unreadable", found.error.what)
     elif isinstance(found, RunView):
         with found:
-            yield _of_view(found)
+            yield _of_view(found, time)
             yield from _of_its_blobs(found)
             yield from _of_its_key(store, found)
     for path in store.companions(run_id):
@@ -76,7 +80,7 @@ def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
             yield Finding("original", path.name, "ok", f"kept beside its journal, {_size(path)}")
 
 
-def _of_view(view: RunView) -> Finding:
+def _of_view(view: RunView, time: Time) -> Finding:
     steps, damage = view.state.completed_steps, view.damage
     if damage:
         several = "step 1 is intact" if steps == 1 else f"steps 1 to {steps:,} are intact"
@@ -87,7 +91,7 @@ def _of_view(view: RunView) -> Finding:
     if view.torn_bytes:
         detail += f"; a crash left {plural(view.torn_bytes, 'byte')}, which the next attempt drops"
     for event in view.state.repaired:
-        detail += f"; repaired by {event.by} at {event.at}"
+        detail += f"; repaired by {event.by} at {time(event.at)}"
     return Finding("journal", view.run_id, "ok", detail)
 
 
