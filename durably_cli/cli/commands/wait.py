@@ -18,12 +18,12 @@ from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_span
 from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import AsJson, SomeRuns
-from durably_cli.engines.local.follow import is_let_go
+from durably_cli.engines.local.follow import at_its_end
 from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView, Unreadable
-from durably_cli.errors import Busy, DurablyError, ErrorCode, Interrupted, NotFound, TimedOut
+from durably_cli.errors import Busy, DurablyError, ErrorCode, Interrupted, TimedOut
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
 from durably_cli.render import rows
@@ -178,20 +178,10 @@ def _noted(run_id: str, end: _End) -> int:
 
 
 def _awaited(store: Store, run_id: str, deadline: float) -> RunView | Unreadable:
-    """The run once it has ended or nobody holds it, or as it is at the deadline."""
-    has_said = False
-    while True:
-        run = store.look(run_id)
-        if run is None:
-            raise NotFound(f"run {short(run_id)} was deleted meanwhile", hint=hints.command("list"))
-        if isinstance(run, Unreadable) or not _goes_on(run) or time.monotonic() >= deadline:
-            return run
-        with run:
-            if not has_said:
-                where = f"which another process executes{holder(run)}"
-                say(f"waiting for run {short(run_id)}, {where}")
-                has_said = True
-        is_let_go(store, run_id, deadline)
+    def waits(run: RunView) -> None:
+        say(f"waiting for run {short(run_id)}, which another process executes{holder(run)}")
+
+    return at_its_end(store, run_id, deadline, waits)
 
 
 def _goes_on(run: RunView) -> bool:
