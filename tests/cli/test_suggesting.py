@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from durably_cli.cli.commands import COMMANDS
-from durably_cli.cli.suggesting import CARE, NEVER, COMMAND_FOR
+from durably_cli.cli.suggesting import CARE, COMMAND_FOR, NEVER
 from tests.conftest import Project
 from tests.harness.pasting import hint_of, paste, without_data
 
