@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TextIO
 
-from rich.console import Console, OverflowMethod
+from rich.console import Console, JustifyMethod, OverflowMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -24,29 +24,59 @@ def console_on(out: TextIO) -> Console:
     return Console(file=out, highlight=False, emoji=False, markup=False)
 
 
+_COLUMNS = ("run", "job", "status", "age", "took", "steps", "notes")
+_NUMBERS = ("age", "took", "steps")
+_GAP = 2
+
+_FIRST_TO_GO = ("steps", "took", "notes", "age")
+"""What is left out where there is no room for all, and in which order."""
+
+_LEAST = {"job": 14, "notes": 16}
+"""The columns that give way, and down to how many cells."""
+
+
 def show_list(runs: Iterable[RunView | Unreadable], console: Console) -> int:
-    """The runs as a table; how many there were."""
-    table = _table("run", "job", "status", ">age", ">took", ">steps", "notes")
-    count = 0
-    for run in runs:
-        row = summary(run)
-        took = row["seconds"]
-        failures = row["steps_failed"]
-        failed = f"{plural(failures, 'step')} failed" if failures else ""
-        notes = [row["reason"] or failed, labels_text(row["labels"])]
-        table.add_row(
-            Text(short(run.run_id), style="bold"),
-            _text(row["job"] or "", on_one_line=True),
-            status_text(row["status"]),
-            Text(age(row["created"]), style="dim"),
-            Text("" if took is None else span(took)),
-            Text("" if row["steps"] is None else f"{row['steps']:,}"),
-            _text("  ".join(filter(None, notes)), style="dim", on_one_line=True),
-        )
-        count += 1
-    if count:
+    """The runs as a table, of as many columns as there is room for; how many runs there were."""
+    rows = [dict(zip(_COLUMNS, _cells(run), strict=True)) for run in runs]
+    if rows:
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
+        names = _with_room(rows, console.width)
+        for name in names:
+            justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+            table.add_column(name, justify=justify, no_wrap=name not in _LEAST)
+        for row in rows:
+            table.add_row(*(row[name] for name in names))
         console.print(table)
-    return count
+    return len(rows)
+
+
+def _cells(run: RunView | Unreadable) -> list[Text]:
+    row = summary(run)
+    took, failures = row["seconds"], row["steps_failed"]
+    failed = f"{plural(failures, 'step')} failed" if failures else ""
+    notes = [row["reason"] or failed, labels_text(row["labels"])]
+    return [
+        Text(short(run.run_id), style="bold"),
+        _text(row["job"] or "", on_one_line=True),
+        status_text(row["status"]),
+        Text(age(row["created"]), style="dim"),
+        Text("" if took is None else span(took)),
+        Text("" if row["steps"] is None else f"{row['steps']:,}"),
+        _text("  ".join(filter(None, notes)), style="dim", on_one_line=True),
+    ]
+
+
+def _with_room(rows: list[dict[str, Text]], width: int) -> list[str]:
+    """The columns that have the room they need."""
+    needed = {
+        name: min(max(len(name), *(row[name].cell_len for row in rows)), _LEAST.get(name, width))
+        for name in _COLUMNS
+    }
+    for name in _FIRST_TO_GO:
+        if sum(needed.values()) + _GAP * (len(needed) - 1) <= width:
+            break
+        del needed[name]
+    return list(needed)
 
 
 def log_text(line: LogWritten, time: str = "") -> Text:
@@ -59,18 +89,6 @@ def log_text(line: LogWritten, time: str = "") -> Text:
         visible(line.message),
         (visible(data), "dim"),
     )
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in columns:
-        is_number = name.startswith(">")
-        table.add_column(
-            name.removeprefix(">"),
-            justify="right" if is_number else "left",
-            no_wrap=name not in ("job", "notes"),  # which give way
-        )
-    return table
 
 
 def heading(console: Console, title: str) -> None:
