@@ -31,7 +31,7 @@ _GAP = 2
 _FIRST_TO_GO = ("steps", "took", "notes", "age")
 """What is left out where there is no room for all, and in which order."""
 
-_LEAST = {"job": 14, "notes": 16}
+_LEAST = {"job": 10, "notes": 12}
 """The columns that give way, and down to how many cells."""
 
 

@@ -234,8 +234,9 @@ def test_left_overs_in_the_store_are_no_runs(three: Project) -> None:
 @pytest.mark.parametrize(
     ("columns", "shown"),
     [
-        (36, "run job status"),
-        (48, "run job status age notes"),
+        (24, "run job status"),
+        (32, "run job status age"),
+        (44, "run job status age notes"),
         (100, "run job status age took steps notes"),
     ],
 )
@@ -246,4 +247,4 @@ def test_a_narrow_terminal_has_fewer_columns_and_those_whole(
     assert head.split() == shown.split()
     assert re.match(rf"{three.runs()[1]['id'][-8:]}  bad +✗ failed", bad)
     assert len(bad) <= columns
-    assert ("…" in bad) == (columns == 48), "a note is cut, and nothing else"
+    assert ("…" in bad) == (columns == 44), "a note is cut, and nothing else"
