@@ -247,6 +247,18 @@ def test_a_data_folder_that_cannot_be_made_is_an_error_of_the_system(
         stores.open_store(make_project(tmp_path / "app"), to_write=True)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder that root may not write in")
+def test_a_user_without_a_home_is_shown_how_to_have_a_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DURABLY_DATA_DIR")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/sys/no-home")
+    with pytest.raises(Forbidden, match=r"/sys/no-home\S* cannot be made: ") as caught:
+        stores.open_store(make_project(tmp_path / "app"), to_write=True)
+    assert "set DURABLY_DATA_DIR" in str(caught.value.hint)
+
+
 def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
     old = os.umask(0o077 ^ 0o777)
     try:
