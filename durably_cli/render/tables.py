@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from rich.console import Console, JustifyMethod, OverflowMethod
@@ -26,7 +26,9 @@ def console_on(out: TextIO) -> Console:
 
 _COLUMNS = ("run", "job", "status", "age", "took", "steps", "notes")
 _NUMBERS = ("age", "took", "steps")
-_GAP = 2
+
+GAP = 2
+"""How many cells stand between two columns."""
 
 _FIRST_TO_GO = ("steps", "took", "notes", "age")
 """What is left out where there is no room for all, and in which order."""
@@ -39,8 +41,8 @@ def show_list(runs: Iterable[RunView | Unreadable], console: Console) -> int:
     """The runs as a table, of as many columns as there is room for; how many runs there were."""
     rows = [dict(zip(_COLUMNS, _cells(run), strict=True)) for run in runs]
     if rows:
-        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
-        names = _with_room(rows, console.width)
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
+        names = with_room(rows, console.width, _FIRST_TO_GO, _LEAST)
         for name in names:
             justify: JustifyMethod = "right" if name in _NUMBERS else "left"
             table.add_column(name, justify=justify, no_wrap=name not in _LEAST)
@@ -66,14 +68,16 @@ def _cells(run: RunView | Unreadable) -> list[Text]:
     ]
 
 
-def _with_room(rows: list[dict[str, Text]], width: int) -> list[str]:
-    """The columns that have the room they need."""
+def with_room(
+    rows: list[dict[str, Text]], width: int, first_to_go: Sequence[str], least: dict[str, int]
+) -> list[str]:
+    """The columns of a table that have the room they need; `least` is what some can do with."""
     needed = {
-        name: min(max(len(name), *(row[name].cell_len for row in rows)), _LEAST.get(name, width))
-        for name in _COLUMNS
+        name: min(max(len(name), *(row[name].cell_len for row in rows)), least.get(name, width))
+        for name in rows[0]
     }
-    for name in _FIRST_TO_GO:
-        if sum(needed.values()) + _GAP * (len(needed) - 1) <= width:
+    for name in first_to_go:
+        if sum(needed.values()) + GAP * (len(needed) - 1) <= width:
             break
         del needed[name]
     return list(needed)

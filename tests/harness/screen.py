@@ -63,8 +63,11 @@ class Screen:
             self._row = max(0, self._row - max(1, number))
         elif code == "B":
             self._row = min(self._lines - 1, self._row + max(1, number))
+        elif code == "H":
+            self._row = self._column = 0
         else:
-            assert (code, number) == ("J", 0), f"not understood: {code}"
-            self._cells[self._row][self._column :] = [" "] * (self._columns - self._column)
-            for row in range(self._row + 1, self._lines):
+            assert code in "JK", f"not understood: {code}"
+            last = min(self._column, self._columns - 1)  # which it takes from a row that is full
+            self._cells[self._row][last:] = [" "] * (self._columns - last)
+            for row in range(self._row + 1, self._lines if code == "J" else 0):
                 self._cells[row] = [" "] * self._columns
