@@ -62,3 +62,7 @@ def test_every_time_says_its_zone(project: Project, offset: str) -> None:
     assert f">{logged.isoformat(timespec='milliseconds')[11:23]}</td>" in page
     picture = project.run("inspect", "@last", "--svg", "-").out
     assert f">{started.isoformat(' ', 'seconds')}</tspan>" in picture
+
+    project.run("delete", "@last", "--status", "failed", "--yes")
+    with TerminalWith(project, *DURABLY, "verify") as terminal:
+        assert len(_moments(terminal.read(), offset)) == 1, "when a run of a key was deleted"

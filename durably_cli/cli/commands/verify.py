@@ -57,7 +57,7 @@ def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
     store = stores.open_store(project)
     runs = [find_run(store, one) for one in query]
     out, bad, separator, journals = sys.stdout, 0, "\n", list[str]()
-    time = local_time if out.isatty() and not as_json else str
+    time = _local if out.isatty() and not as_json else str
     findings = of_runs(store, runs, time) if runs else of_all(store, time)
     if as_json:
         document.on(out).write(f'{{"schema": {SCHEMA}, "findings": [')
@@ -91,6 +91,13 @@ def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
 
 def _fields(each: Finding) -> FindingFields:
     return {"kind": each.kind, "name": each.name, "state": each.state, "detail": each.detail}
+
+
+def _local(at: str) -> str:
+    try:
+        return local_time(at)
+    except ValueError:  # of a file that somebody has made up
+        return at
 
 
 def _show(each: Finding) -> None:

@@ -49,7 +49,7 @@ def of_all(store: Store, time: Time) -> Iterator[Finding]:
     for run_id in store.run_ids():
         yield from _of_run(store, run_id, time)
     for path, claim in Claims(store.root).all():
-        yield _of_claim(store, path, claim)
+        yield _of_claim(store, path, claim, time)
     for name in sorted(files.names(store.root / "locks")):
         yield _of_lock(store.root / "locks" / name)
     for name in sorted(files.names(store.temporary)):
@@ -139,21 +139,21 @@ def _of_its_key(store: Store, view: RunView) -> Iterator[Finding]:
         yield Finding("key", name, "ok", detail)
 
 
-def _of_claim(store: Store, path: Path, claim: Claim | DurablyError) -> Finding:
+def _of_claim(store: Store, path: Path, claim: Claim | DurablyError, time: Time) -> Finding:
     name = _name(store, path)
     if isinstance(claim, Forbidden):
         return Finding("key", name, "unreadable", claim.what)
     if isinstance(claim, DurablyError):
         return Finding("key", name, "damaged", claim.what)
     run, is_there = ids.short(claim.run), os.path.lexists(store.path_of(claim.run))
-    if claim.deleted and is_there and is_imported(store.path_of(claim.run)):
-        detail = f"run {run} was deleted at {claim.deleted}; an imported copy can be looked at"
-        return Finding("key", name, "ok", detail)
-    if claim.deleted and is_there:
+    deleted = f"run {run} was deleted at {time(claim.deleted)}" if claim.deleted else ""
+    if deleted and is_there and is_imported(store.path_of(claim.run)):
+        return Finding("key", name, "ok", f"{deleted}; an imported copy can be looked at")
+    if deleted and is_there:
         detail = f"the deletion of run {run} was cut short; the same command finishes it"
         return Finding("key", name, "unfinished", detail)
-    if claim.deleted:
-        return Finding("key", name, "ok", f"run {run} was deleted at {claim.deleted}")
+    if deleted:
+        return Finding("key", name, "ok", deleted)
     if not is_there and any(INPUT not in one.name for one in store.companions(claim.run)):
         detail = f"the journal of run {run} is gone, and what belongs to it is there"
         return Finding("key", name, "damaged", detail)
