@@ -34,7 +34,6 @@ from durably_cli.errors import Busy, JournalDamaged, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
-    ErrorInfo,
     Event,
     LogWritten,
     RunCancelled,
@@ -51,9 +50,8 @@ from durably_cli.journal.state import Status
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json
 from tests.harness.modelled import SECTOR, Run
+from tests.harness.sample_journals import AT, ERROR
 
-AT = "2026-11-24T03:52:01.251Z"
-ERROR = ErrorInfo("ValueError", "no", "Traceback")
 RESULTS = ("1", '{"a":[1.5,null]}', f'"{"x" * 700}"', '{"$blob":"x"}')
 ENDS = (
     RunCompleted(Json('"done"'), AT),
