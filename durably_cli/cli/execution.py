@@ -12,7 +12,8 @@ from typing import BinaryIO, NamedTuple, TextIO
 
 from durably_cli import hints
 from durably_cli.cli import document
-from durably_cli.cli.outcome import failed_before, note_failure, say_outcome
+from durably_cli.cli.ends import end_of
+from durably_cli.cli.outcome import failed_before, say_outcome
 from durably_cli.cli.printed import LoggedJob, spool
 from durably_cli.cli.streams import Streams, redirected
 from durably_cli.engines.local.execute import LiveRun
@@ -176,8 +177,8 @@ def _execute(
             go_on = "" if is_done else hints.command("resume", short(view.run_id))
             outcome = outcome_of(presenter.run, view) if presenter.run else None
             code = say_outcome(view, result, outcome, talk, go_on)
-            if code:
-                note_failure(view, code, go_on)
+            if code and (end := end_of(view)):
+                end.note(view.run_id)
             if quiet and printed and code not in (0, Busy.exit_code):
                 from durably_cli.render.report import report  # only after a failure
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from durably_cli.cli import document
 from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.outcome import Outcome
 from durably_cli.engines.local.resume import TriggerResult
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
-from durably_cli.errors import Busy, ErrorCode
+from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
-from durably_cli.render.record import reason
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps, listed, span
 from durably_cli.system.ids import short
@@ -53,16 +51,6 @@ def say_outcome(
         return 0
     talk.say(f"{name} was interrupted: the process that held it is gone; go on: {resume}")
     return Busy.exit_code
-
-
-def note_failure(view: RunView, code: int, go_on: str) -> None:
-    """Say in the document of a program how its run ended, and not well."""
-    document.about(view.run_id)
-    names: dict[int, ErrorCode] = {1: "run-failed", 3: "run-cancelled"}
-    why = reason(view)
-    message = f"run {short(view.run_id)} {view.status}{f': {why}' if why else ''}"
-    hint = None if view.state.is_final else go_on
-    document.fail(names.get(code, "interrupted"), code, message, hint)
 
 
 def failed_before(view: RunView, talk: Talk) -> str:
