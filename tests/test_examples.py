@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -68,3 +72,24 @@ def test_examples_leave_nothing_behind_but_what_they_are_told_to_write(examples:
         *("test_mailing.py", "__pycache__", ".pytest_cache"),
         *("run.tar.gz", "bundle.tar.gz"),
     }
+
+
+@pytest.mark.skipif(not which("systemd-analyze"), reason="no systemd here")
+def test_the_units_that_are_advised_are_units_and_start_what_they_say(
+    examples: Examples, tmp_path: Path
+) -> None:
+    (text,) = re.findall(r"```ini\n(.*?)```", page("deploying"), re.DOTALL)
+    for path, unit in re.findall(r"# (\S+)\n([^#]+)", text):
+        whole = re.sub(r"(?<=ExecStart=)\S+", sys.executable, unit)
+        (tmp_path / Path(path).name).write_text(whole, encoding="utf-8")
+    units = sorted(path.name for path in tmp_path.iterdir())
+    assert units == ["billing.service", "billing.timer"]
+    verified = subprocess.run(
+        ("systemd-analyze", "verify", *(f"./{unit}" for unit in units)),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (verified.returncode, verified.stderr) == (0, ""), verified
+    (started,) = re.findall(r"ExecStart=\S+/(durably .*)", text)
+    assert examples.run(started).code == 0

@@ -154,9 +154,10 @@ def read_moment(given: str, option: str) -> datetime:
     try:
         if found:
             return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})
-        if re.fullmatch(r"\d\d:\d\d(:\d\d)?", given.strip()):
-            now = datetime.now()
-            today = datetime.combine(now.date(), time.fromisoformat(given.strip()))
+        if re.fullmatch(r"\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?", given.strip()):
+            of_day = time.fromisoformat(given.strip())
+            now = datetime.now(of_day.tzinfo)
+            today = datetime.combine(now.date(), of_day)
             return (today - timedelta(days=today > now)).astimezone(UTC)
         return datetime.fromisoformat(given.strip()).astimezone(UTC)
     except (ValueError, OverflowError):

@@ -12,7 +12,8 @@ from typing import NamedTuple, TextIO
 
 from durably_cli import hints
 from durably_cli.cli import document
-from durably_cli.cli.outcome import failed_before, note_failure, say_outcome
+from durably_cli.cli.ends import end_of
+from durably_cli.cli.outcome import failed_before, say_outcome
 from durably_cli.cli.printed import Printed, PrintingJob, streams_to_log
 from durably_cli.cli.streams import Streams
 from durably_cli.engines.local.execute import LiveRun
@@ -179,17 +180,23 @@ def _execute(
             go_on = "" if is_done else hints.command("resume", short(view.run_id))
             outcome = outcome_of(presenter.run, view) if presenter.run else None
             code = say_outcome(view, result, outcome, talk, go_on)
-            if code:
-                note_failure(view, code, go_on)
+            if code and (end := end_of(view)):
+                end.note(view.run_id)
             if quiet and printed and code not in (0, Busy.exit_code):
                 from durably_cli.render.report import report  # only after a failure
 
                 mask = (presenter.run.secrets if presenter.run else NO_SECRETS).mask
-                before = "" if result.executed else failed_before(view)
+                before = "" if result.executed else failed_before(view, talk)
                 run = presenter.run
                 unread = not_read(run.state.created.job, run.unread) if run else []
                 text = report(
-                    view, printed.spool.file, go_on, mask, failed_before=before, not_read=unread
+                    view,
+                    printed.spool.file,
+                    go_on,
+                    mask,
+                    talk.time,
+                    failed_before=before,
+                    not_read=unread,
                 )
                 streams.stderr.write(text)
             return code

@@ -11,8 +11,8 @@ from durably_cli.cli.completion import complete_runs
 from durably_cli.journal.state import Status
 
 _RUN = (
-    "The run: 4 or more characters of the head or the tail of its id, @last, @last/JOB, @failed, "
-    "or key:JOB/VALUE."
+    "The run: 4 or more characters at an end of its id, @last (the newest), @last/JOB, @failed "
+    "(the newest that failed), or key:JOB/VALUE."
 )
 
 

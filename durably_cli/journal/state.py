@@ -218,7 +218,7 @@ def _progress_reported(state: RunState, event: ProgressReported) -> None:
 def _run_started(state: RunState, event: RunStarted) -> None:
     state.attempts.append(Attempt(event))
     state.status = Status.RUNNING
-    state.ended = state.progress = None
+    state.ended = None
     _forget_failure(state)
     if state.failures is not None:
         state.failures.next_attempt()

@@ -20,7 +20,7 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.render.words import listed, span, visible
+from durably_cli.render.words import listed, local_time, span, utc_time, visible
 from durably_cli.steps.logger import standard_logging
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
@@ -36,7 +36,7 @@ class Talk:
     """An observer that writes plain lines; it never fails a run, whatever becomes of the stream."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream, self._is_terminal = stream, stream.isatty()
         self._is_heard = True
         self.run: LiveRun | None = None
         self.shows_sources = False
@@ -164,6 +164,10 @@ class Talk:
             self._stream.flush()
         except (OSError, ValueError):  # nobody listens any more
             pass
+
+    def time(self, at: str) -> str:
+        """A journal's time: local on a terminal, else UTC."""
+        return local_time(at) if self._is_terminal else utc_time(at)
 
     def say_lines(self, text: str) -> None:
         """Several lines on stderr, as they are."""

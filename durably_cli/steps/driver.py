@@ -32,7 +32,10 @@ class Driver:
         replayed: Callable[[str], object],
     ) -> None:
         self.past = past
-        self._append, self._stop, self._replayed = append, stop, replayed
+        self.has_executed = False
+        """Whether a step was executed; until then the handler is where it has been before."""
+        self._write, self._stop, self._replayed = append, stop, replayed
+        self._append: Callable[[Event], object] = self._append_first
 
     def perform(self, operation: Operation) -> Any:
         """What came of it, before or now."""
@@ -98,6 +101,11 @@ class Driver:
         if type(outcome) is Raised:
             raise outcome.error
         return outcome
+
+    def _append_first(self, event: Event) -> object:
+        self.has_executed = True
+        self._append = self._write  # so that this costs the other events nothing
+        return self._append(event)
 
     def _wait(self, until: str) -> None:
         left = (clock.parse_time(until) - datetime.now(UTC)).total_seconds()

@@ -21,6 +21,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
 from durably_cli.journal.events import Event, StepFailed
+from durably_cli.steps.reported import Reported
 from durably_cli.values.plain import Converter
 from durably_cli.values.strict_json import Json
 
@@ -63,11 +64,13 @@ class Past(NamedTuple):
 
     `results` are those that completed, and `failures` those that are carried, each taken out when
     it is handed back; `unfinished` the last event, other than a start, of each without a result.
+    `reported` is what need not be reported again.
     """
 
     results: dict[str, Json]
     unfinished: dict[str, Event]
     failures: dict[str, StepFailed] = {}
+    reported: Reported = Reported()
 
 
 class Operation(Protocol):

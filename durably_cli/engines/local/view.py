@@ -100,6 +100,14 @@ class RunView:
         """Was it brought from elsewhere, so that it is read-only?"""
         return is_imported(self.path)
 
+    def is_still_free(self) -> bool:
+        """Has no process taken it up since: is the journal this file still, and nobody's?"""
+        try:
+            named = os.lstat(self.path)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(os.fstat(self._fd), named) and not locks.is_held(self._fd)
+
     def sync(self) -> None:
         """Return once what was read is on disk: for who acts on an end that it did not write."""
         files.sync(self._fd)
