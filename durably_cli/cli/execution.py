@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.ends import end_of
 from durably_cli.cli.outcome import failed_before, say_outcome
-from durably_cli.cli.printed import Printed, PrintingJob, streams_to_log
+from durably_cli.cli.presenter import Detached, Presenter
+from durably_cli.cli.printed import streams_to_log
 from durably_cli.cli.streams import Streams
 from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.lookup import find_run
@@ -23,77 +24,19 @@ from durably_cli.engines.local.resume import Runnable, TriggerResult, resume
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import trigger
 from durably_cli.engines.local.view import RunView
-from durably_cli.engines.local.working_folder import enter_for
 from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import Abort, Busy, DurablyError, Interrupted, NotFound
-from durably_cli.journal.events import Event, RunCreated
+from durably_cli.journal.events import RunCreated
 from durably_cli.journal.masking import NO_SECRETS
 from durably_cli.journal.state import Status
-from durably_cli.project import known_jobs, stores
-from durably_cli.project.discovery import find_job
-from durably_cli.project.listening_job import ListeningJob
+from durably_cli.project import stores
 from durably_cli.render.lines import Silent, Talk, not_read
 from durably_cli.render.next_steps import next_commands
 from durably_cli.render.rows import write_output, write_summary_json
 from durably_cli.render.words import visible
-from durably_cli.system import garbage, process, signals, terminals
+from durably_cli.system import process, signals, terminals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
-
-
-class Detached(NamedTuple):
-    """What is asked of a process that was detached: to say which run there is.
-
-    It prints the id of a run in place of its output, if nobody was to wait for that.
-    """
-
-    report: Callable[[str], None]
-    prints_id: bool
-
-
-class Presenter:
-    """Passes on to Talk what an observer sees, and remembers the run that is executed."""
-
-    def __init__(self, talk: Talk, detached: Detached | None, printed: Printed | None) -> None:
-        self.run: LiveRun | None = None
-        self.recorded: Callable[[Event], None] = talk.recorded
-        self.replayed = talk.replayed
-        if printed is not None:
-            self.recorded = printed.noting(talk.recorded)
-        self.waits_for_key = talk.waits_for_key
-        self.passes_over = talk.passes_over
-        self._talk, self._detached, self._printed = talk, detached, printed
-
-    def owns(self, run: LiveRun) -> None:
-        """This process owns the run from now on."""
-        self.run = run
-        document.about(run.run_id)
-        self._talk.owns(run)
-        self._report(run.run_id)
-
-    def waits_for_run(self, view: RunView) -> None:
-        """Another process executes the run."""
-        self._talk.waits_for_run(view)
-        self._report(view.run_id)
-
-    def _report(self, run_id: str) -> None:
-        if self._detached is not None:
-            self._detached.report(run_id)
-            if self._detached.prints_id:
-                self._talk.hush()
-
-    def enters(self, created: RunCreated, project: Path) -> None:
-        """Go to the folder of a run; if it is another one than it was, that is said."""
-        enter_for(created, project, self._talk.say)
-
-    def loads(self, project: Path, name: str) -> Runnable:
-        """The job, imported; what is to be said of that is said."""
-        found = find_job(project, name, self._talk.say)
-        job = ListeningJob(found, project, all_threads=True)
-        garbage.collect_as_usual()
-        signals.shield_forks()  # now that the job's modules have registered what they do there
-        known_jobs.remember_jobs(project, [found])
-        return job if self._printed is None else PrintingJob(job, self._printed)
 
 
 def trigger_job(
@@ -128,6 +71,7 @@ def resume_run(project: Path, run: str, redo: list[str], *, quiet: bool, as_json
     """Execute a run that is there from where it was left, and steps to `redo`; the exit code."""
     store = stores.open_store(project)
     run_id = find_run(store, run)
+    document.about(run_id)
 
     def act(presenter: Presenter) -> TriggerResult:
         def load(created: RunCreated) -> Runnable:

@@ -130,7 +130,8 @@ def trigger(
     if detach and detach_after is not None:
         raise UsageError("--detach and --detach-after exclude each other")
     seconds = None if detach_after is None else read_span(detach_after, "--detach-after")
-    from durably_cli.cli.execution import Detached, trigger_job  # not for --help, nor completion
+    from durably_cli.cli.execution import trigger_job  # not for --help, nor for completion
+    from durably_cli.cli.presenter import Detached
 
     report = None
     if detach or seconds is not None:
