@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -15,6 +19,8 @@ from tests.conftest import Project
 from tests.harness.examples import Examples, shell_lines
 
 OTHERWISE = {
+    "durably cancel @last": (5, "and is not cancelled"),
+    'durably cancel 3f2a9c1d --reason "wrong month"': (5, "and is not cancelled"),
     "durably list --watch": (2, "draws on a terminal"),
     "durably import /home/ann/old-place/billing": (78, "nothing at /home/ann/old-place/billing"),
     "DURABLY_NAME=billing durably import /srv/billing/releases/1": (78, "there is nothing at"),
@@ -68,3 +74,24 @@ def test_examples_leave_nothing_behind_but_what_they_are_told_to_write(examples:
         *("test_mailing.py", "__pycache__", ".pytest_cache"),
         *("run.tar.gz", "bundle.tar.gz"),
     }
+
+
+@pytest.mark.skipif(not which("systemd-analyze"), reason="no systemd here")
+def test_the_units_that_are_advised_are_units_and_start_what_they_say(
+    examples: Examples, tmp_path: Path
+) -> None:
+    (text,) = re.findall(r"```ini\n(.*?)```", page("deploying"), re.DOTALL)
+    for path, unit in re.findall(r"# (\S+)\n([^#]+)", text):
+        whole = re.sub(r"(?<=ExecStart=)\S+", sys.executable, unit)
+        (tmp_path / Path(path).name).write_text(whole, encoding="utf-8")
+    units = sorted(path.name for path in tmp_path.iterdir())
+    assert units == ["billing.service", "billing.timer"]
+    verified = subprocess.run(
+        ("systemd-analyze", "verify", *(f"./{unit}" for unit in units)),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (verified.returncode, verified.stderr) == (0, ""), verified
+    (started,) = re.findall(r"ExecStart=\S+/(durably .*)", text)
+    assert examples.run(started).code == 0

@@ -140,6 +140,14 @@ def read_span(given: str, option: str) -> float:
         raise UsageError(f"{option}: {error}") from None
 
 
+def read_limit(given: str, option: str) -> float:
+    """The seconds of a time limit. UsageError for what is none, or no time at all."""
+    seconds = read_span(given, option)
+    if not seconds:
+        raise UsageError(f"{option} {given!r} gives it no time")
+    return seconds
+
+
 def read_moment(given: str, option: str) -> datetime:
     """The moment an option means: a span such as 45m, 12h, 2d or 1w, or an ISO date or time.
 
@@ -152,9 +160,10 @@ def read_moment(given: str, option: str) -> datetime:
             from durably_cli.values.durations import seconds_in
 
             return datetime.now(UTC) - timedelta(seconds=seconds_in(found[1]))
-        if re.fullmatch(r"\d\d:\d\d(:\d\d)?", given.strip()):
-            now = datetime.now()
-            today = datetime.combine(now.date(), time.fromisoformat(given.strip()))
+        if re.fullmatch(r"\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?", given.strip()):
+            of_day = time.fromisoformat(given.strip())
+            now = datetime.now(of_day.tzinfo)
+            today = datetime.combine(now.date(), of_day)
             return (today - timedelta(days=today > now)).astimezone(UTC)
         return datetime.fromisoformat(given.strip()).astimezone(UTC)
     except (ValueError, OverflowError):

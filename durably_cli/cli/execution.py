@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 from durably_cli import hints
 from durably_cli.cli import document
-from durably_cli.cli.outcome import failed_before, note_failure, say_outcome
-from durably_cli.cli.printed import Printed, PrintingJob, streams_to_log
+from durably_cli.cli.ends import end_of
+from durably_cli.cli.outcome import failed_before, say_outcome
+from durably_cli.cli.presenter import Detached, Presenter
+from durably_cli.cli.printed import streams_to_log
 from durably_cli.cli.streams import Streams
 from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.lookup import find_run
@@ -22,77 +24,19 @@ from durably_cli.engines.local.resume import Runnable, TriggerResult, resume
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import trigger
 from durably_cli.engines.local.view import RunView
-from durably_cli.engines.local.working_folder import enter_for
 from durably_cli.engines.request import Disposition, Request
-from durably_cli.errors import Abort, Busy, DurablyError, Interrupted, NotFound
-from durably_cli.journal.events import Event, RunCreated
+from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted, NotFound
+from durably_cli.journal.events import RunCreated
 from durably_cli.journal.masking import NO_SECRETS
 from durably_cli.journal.state import Status
-from durably_cli.project import known_jobs, stores
-from durably_cli.project.discovery import find_job
-from durably_cli.project.listening_job import ListeningJob
+from durably_cli.project import stores
 from durably_cli.render.lines import Silent, Talk, not_read
 from durably_cli.render.next_steps import next_commands
 from durably_cli.render.rows import write_output, write_summary_json
 from durably_cli.render.words import visible
-from durably_cli.system import garbage, process, signals, terminals
+from durably_cli.system import process, signals, terminals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
-
-
-class Detached(NamedTuple):
-    """What is asked of a process that was detached: to say which run there is.
-
-    It prints the id of a run in place of its output, if nobody was to wait for that.
-    """
-
-    report: Callable[[str], None]
-    prints_id: bool
-
-
-class Presenter:
-    """Passes on to Talk what an observer sees, and remembers the run that is executed."""
-
-    def __init__(self, talk: Talk, detached: Detached | None, printed: Printed | None) -> None:
-        self.run: LiveRun | None = None
-        self.recorded: Callable[[Event], None] = talk.recorded
-        self.replayed = talk.replayed
-        if printed is not None:
-            self.recorded = printed.noting(talk.recorded)
-        self.waits_for_key = talk.waits_for_key
-        self.passes_over = talk.passes_over
-        self._talk, self._detached, self._printed = talk, detached, printed
-
-    def owns(self, run: LiveRun) -> None:
-        """This process owns the run from now on."""
-        self.run = run
-        document.about(run.run_id)
-        self._talk.owns(run)
-        self._report(run.run_id)
-
-    def waits_for_run(self, view: RunView) -> None:
-        """Another process executes the run."""
-        self._talk.waits_for_run(view)
-        self._report(view.run_id)
-
-    def _report(self, run_id: str) -> None:
-        if self._detached is not None:
-            self._detached.report(run_id)
-            if self._detached.prints_id:
-                self._talk.hush()
-
-    def enters(self, created: RunCreated, project: Path) -> None:
-        """Go to the folder of a run; if it is another one than it was, that is said."""
-        enter_for(created, project, self._talk.say)
-
-    def loads(self, project: Path, name: str) -> Runnable:
-        """The job, imported; what is to be said of that is said."""
-        found = find_job(project, name, self._talk.say)
-        job = ListeningJob(found, project, all_threads=True)
-        garbage.collect_as_usual()
-        signals.shield_forks()  # now that the job's modules have registered what they do there
-        known_jobs.remember_jobs(project, [found])
-        return job if self._printed is None else PrintingJob(job, self._printed)
 
 
 def trigger_job(
@@ -101,6 +45,7 @@ def trigger_job(
     *,
     quiet: bool,
     as_json: bool,
+    timeout: float | None = None,
     detached: Detached | None = None,
 ) -> int:
     """Make a run as the request says, and execute it; the exit code."""
@@ -116,17 +61,26 @@ def trigger_job(
 
         return trigger(store, request, load, presenter)
 
-    return _execute(store, act, quiet=quiet, as_json=as_json, detached=detached)
+    return _execute(store, act, timeout, quiet=quiet, as_json=as_json, detached=detached)
 
 
 def _say(text: str) -> None:
     print(visible(text), file=sys.stderr)
 
 
-def resume_run(project: Path, run: str, redo: list[str], *, quiet: bool, as_json: bool) -> int:
+def resume_run(
+    project: Path,
+    run: str,
+    redo: list[str],
+    *,
+    quiet: bool,
+    as_json: bool,
+    timeout: float | None = None,
+) -> int:
     """Execute a run that is there from where it was left, and steps to `redo`; the exit code."""
     store = stores.open_store(project)
     run_id = find_run(store, run)
+    document.about(run_id)
 
     def act(presenter: Presenter) -> TriggerResult:
         def load(created: RunCreated) -> Runnable:
@@ -135,7 +89,7 @@ def resume_run(project: Path, run: str, redo: list[str], *, quiet: bool, as_json
 
         return resume(store, run_id, load, presenter, redo)
 
-    return _execute(store, act, quiet=quiet, as_json=as_json)
+    return _execute(store, act, timeout, quiet=quiet, as_json=as_json)
 
 
 def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> Runnable:
@@ -154,6 +108,7 @@ def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> Runn
 def _execute(
     store: Store,
     act: Callable[[Presenter], TriggerResult],
+    timeout: float | None,
     *,
     quiet: bool,
     as_json: bool,
@@ -166,7 +121,7 @@ def _execute(
     with streams_to_log(store, is_all=is_aside) as (streams, printed):
         talk = _talk(streams.stderr, quiet)
         talk.shows_sources = detached is not None
-        presenter = Presenter(talk, detached, printed)
+        presenter = Presenter(talk, detached, printed, timeout)
         result = _acted(act, presenter, talk, store, streams, quiet=quiet)
         with result.view(store) as view:
             if detached and detached.prints_id and not as_json and not quiet:
@@ -179,17 +134,23 @@ def _execute(
             go_on = "" if is_done else hints.command("resume", short(view.run_id))
             outcome = outcome_of(presenter.run, view) if presenter.run else None
             code = say_outcome(view, result, outcome, talk, go_on)
-            if code:
-                note_failure(view, code, go_on)
+            if code and (end := end_of(view)):
+                end.note(view.run_id)
             if quiet and printed and code not in (0, Busy.exit_code):
                 from durably_cli.render.report import report  # only after a failure
 
                 mask = (presenter.run.secrets if presenter.run else NO_SECRETS).mask
-                before = "" if result.executed else failed_before(view)
+                before = "" if result.executed else failed_before(view, talk)
                 run = presenter.run
                 unread = not_read(run.state.created.job, run.unread) if run else []
                 text = report(
-                    view, printed.spool.file, go_on, mask, failed_before=before, not_read=unread
+                    view,
+                    printed.spool.file,
+                    go_on,
+                    mask,
+                    talk.time,
+                    failed_before=before,
+                    not_read=unread,
                 )
                 streams.stderr.write(text)
             return code
@@ -273,9 +234,11 @@ def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> Trig
             running = [step.name for step in view.state.in_doubt][-1:]
     except (DurablyError, OSError):  # its journal is gone, which is what the abort says
         raise abort from None
+    where = f" in step {running[0]}" if running else ""
     if isinstance(abort, Interrupted):
-        where = f" in step {running[0]}" if running else ""
         abort.what = f"run {short(run_id)} was interrupted{where}"
+    elif isinstance(abort, AttemptTimedOut):
+        abort.what = f"run {short(run_id)} was ended{where}: {abort.what}"
     raise abort
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from durably_cli.cli import document
 from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.outcome import Outcome
 from durably_cli.engines.local.resume import TriggerResult
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
-from durably_cli.errors import Busy, ErrorCode
+from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
-from durably_cli.render.record import reason
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps, listed
 from durably_cli.system.ids import short
@@ -33,7 +31,8 @@ def say_outcome(
         if result.executed:
             _say_completed(view, outcome, talk, name)
         else:
-            talk.say(f"{name} had completed before, at {state.ended}; this is its output")
+            ended = talk.time(state.ended or "")
+            talk.say(f"{name} had completed before, at {ended}; this is its output")
         return 0
     if view.status is Status.FAILED:
         if state.error is not None:
@@ -42,7 +41,7 @@ def say_outcome(
         if result.executed:
             talk.say(f"{name} failed{where}{_saved(outcome)}")
         else:
-            talk.say(f"{name} failed before{where}, {failed_before(view)}")
+            talk.say(f"{name} failed before{where}, {failed_before(view, talk)}")
         talk.say(f"once that is mended, go on where it was: {resume}")
         return 1
     if view.status is Status.CANCELLED:
@@ -55,20 +54,10 @@ def say_outcome(
     return Busy.exit_code
 
 
-def note_failure(view: RunView, code: int, go_on: str) -> None:
-    """Say in the document of a program how its run ended, and not well."""
-    document.about(view.run_id)
-    names: dict[int, ErrorCode] = {1: "run-failed", 3: "run-cancelled"}
-    why = reason(view)
-    message = f"run {short(view.run_id)} {view.status}{f': {why}' if why else ''}"
-    hint = None if view.state.is_final else go_on
-    document.fail(names.get(code, "interrupted"), code, message, hint)
-
-
-def failed_before(view: RunView) -> str:
+def failed_before(view: RunView, talk: Talk) -> str:
     """Of a run that had failed before this call: when, and after how many attempts."""
     tried = plural(len(view.state.attempts), "attempt")
-    return f"at {view.state.ended}, after {tried}; nothing was executed now"
+    return f"at {talk.time(view.state.ended or '')}, after {tried}; nothing was executed now"
 
 
 def _say_completed(view: RunView, outcome: Outcome | None, talk: Talk, name: str) -> None:

@@ -11,8 +11,8 @@ from durably_cli.cli.completion import complete_runs
 from durably_cli.journal.state import Status
 
 _RUN = (
-    "The run: 4 or more characters of the head or the tail of its id, @last, @last/JOB, @failed, "
-    "or key:JOB/VALUE."
+    "The run: 4 or more characters at an end of its id, @last (the newest), @last/JOB, @failed "
+    "(the newest that failed), or key:JOB/VALUE."
 )
 
 
@@ -42,6 +42,13 @@ Quiet = Annotated[
         is_eager=True,
         help="Print nothing unless it fails, and then one report: for cron. Exit code 75 is no "
         "failure.",
+    ),
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPAN",
+        help="End the attempt after 30s, 5m or 2h, and exit with 124; the run can be resumed.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]

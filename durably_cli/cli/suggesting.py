@@ -21,7 +21,7 @@ NEVER_OPTIONS = frozenset(("--yes", "--free-keys", "--adopt"))
 CARE = "help care"
 """The page about what removes and mends."""
 
-OFTEN_TYPED = {
+COMMAND_FOR = {
     word: command
     for command, words in {
         "trigger": "run start exec execute call invoke launch submit go dispatch enqueue fire",
@@ -60,7 +60,7 @@ def command_for(context: Any, word: str, *others: str) -> str | None:
     more = "..." if others else ""
     if word in known_jobs(context):
         return f"{hints.command('trigger', word)} {more}".rstrip()
-    wanted = RENAMED.get(word) or OFTEN_TYPED.get(word.lower()) or _nearest(word, COMMANDS)
+    wanted = RENAMED.get(word) or COMMAND_FOR.get(word.lower()) or _nearest(word, COMMANDS)
     if wanted is None:
         return None
     if wanted in (CARE, "--version"):

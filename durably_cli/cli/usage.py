@@ -12,7 +12,7 @@ from durably_cli.cli.job_flags import FIELD_OPTIONS
 from durably_cli.cli.suggesting import NEVER_OPTIONS, known_jobs
 from durably_cli.journal.state import Status
 
-OFTEN_TYPED = {
+OPTION_FOR = {
     "": {"-v": "--version", "-V": "--version", "--cwd": "-C", "--dir": "-C", "--directory": "-C"},
     "trigger": {
         **dict.fromkeys(("-d", "--data", "--payload", "--args", "--json-input"), "--input"),
@@ -64,7 +64,7 @@ def _options_near(error: Any) -> list[str]:
     command = context.info_name if context is not None and context.parent else ""
     there_are = set() if context is None else _options_of(context)
     for_json = "--json" if typed in _OF_JSON else ""
-    wanted = [OFTEN_TYPED.get(command, {}).get(typed, for_json)]
+    wanted = [OPTION_FOR.get(command, {}).get(typed, for_json)]
     for word in sys.argv[1:]:
         if word.startswith(typed) and word[1:2] not in ("", "-") and len(word) > len(typed):
             wanted = [f"-{word.partition('=')[0]}"]  # of -org-id click names the first letter

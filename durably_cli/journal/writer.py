@@ -26,6 +26,8 @@ from durably_cli.journal.events import (
     DURABLE,
     Event,
     LogWritten,
+    RunCompleted,
+    RunCompletedLarge,
     StepCompleted,
     StepFailed,
     StepRetrying,
@@ -254,4 +256,6 @@ def _what(event: Event) -> str:
         return f"the failure of step {event.name!r}"
     if isinstance(event, LogWritten):
         return "a log line"
+    if isinstance(event, (RunCompleted, RunCompletedLarge)):
+        return "the run's output"
     return f"its {codec.name_of(event)} event"

@@ -57,6 +57,17 @@ def adopt(old: Path, project: Path) -> Path:
     return target
 
 
+def stood_at(path: Path) -> bool:
+    """Was there a project here before, of which there are runs; and what is here now no bundle?"""
+    if not has_runs(folder_of_path(Path(os.path.normpath(path)))):
+        return False
+    with open(path, "rb") as file:
+        return file.read(2) != _GZIP
+
+
+_GZIP = b"\x1f\x8b"
+
+
 def _source_of(old: Path, project: Path) -> tuple[Path, Path | None]:
     """The path by which the store of `old` knows it, and that store; None if there is none."""
     plain = Path(os.path.normpath(old))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -10,7 +11,7 @@ from zlib import crc32
 
 from durably_cli import hints
 from durably_cli.engines.local.store import Store
-from durably_cli.errors import ConfigError
+from durably_cli.errors import ConfigError, Forbidden
 from durably_cli.project import naming, project_file
 from durably_cli.project.places import is_another_project, is_found_from_here, is_project
 from durably_cli.system import files
@@ -59,13 +60,26 @@ def open_store(
         if name is None:
             _refuse_runs_elsewhere(project, data)
         if to_write:
-            files.make_folder(folder)
+            _make(folder, data)
     if folder.exists():
         for each in (folder, folder / "runs"):
             files.refuse_link(each)
         files.check_private(folder)
         _check_project(folder, project, name, to_write=to_write, say=say)
     return Store(folder)
+
+
+def _make(folder: Path, data: Path) -> None:
+    """Forbidden if this user may have no data folder there, as one without a home."""
+    try:
+        files.make_folder(folder)
+    except OSError as error:
+        if data.exists() or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise Forbidden(
+            f"the data folder {data} cannot be made: {error.strerror}",
+            hint=f"set {DATA_VARIABLE} to a folder that this user may write in",
+        ) from None
 
 
 def _refuse_unnamed_runs(project: Path, name: str) -> None:

@@ -30,7 +30,7 @@ ATTEMPTS = 12
 
 _NOTICEABLE = 0.1
 _SIGN, _GAP = 1, 2
-_SHORTEST_NAME, _SHORTEST_BAR, _SHORTEST_NOTE = len("attempt 1  00:00:00"), 8, 9
+_SHORTEST_NAME, _SHORTEST_BAR, _SHORTEST_NOTE = len("100 steps done before"), 8, 9
 _PAUSE = "┄"
 _BARS = {"in doubt": "╌", "running": "━"}
 

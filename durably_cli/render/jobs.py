@@ -14,7 +14,7 @@ from rich.text import Text
 from durably_cli.errors import JobModuleError
 from durably_cli.project.job import Job
 from durably_cli.render.colours import status_text
-from durably_cli.render.tables import console_on, heading
+from durably_cli.render.tables import GAP, console_on, heading, with_room
 from durably_cli.render.words import age, visible
 from durably_cli.system.ids import short
 from durably_cli.values.schema import Field
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from durably_cli.render.run_types import RunSummary
 
 AnyJob = Job[Any, Any]
+
+_COLUMNS = ("job", "last run", "age", "what it does")
+_LEAST = 20
+"""How many cells what a job does needs."""
 
 
 def show_jobs(
@@ -33,19 +37,23 @@ def show_jobs(
 ) -> None:
     """Every job with what it does and its last run; modules that do not import among them."""
     console = console_on(out)
-    table = _table("job", "last run", "age", "what it does")
+    found = []
     for job, run in described:
-        table.add_row(
-            Text(job.name, "bold"),
-            Text("never", "dim") if run is None else status_text(run["status"]),
-            Text("" if run is None else age(run["created"]), "dim"),
-            Text(visible(job.doc)),
-        )
+        status = Text("never", "dim") if run is None else status_text(run["status"])
+        when = Text("" if run is None else age(run["created"]), "dim")
+        found.append((Text(job.name, "bold"), status, when, Text(visible(job.doc))))
     for error in broken:
         path = Path(error.path)
         name = path.relative_to(project) if path.is_relative_to(project) else path
         why = Text(visible(error.reason), "red")
-        table.add_row(Text(visible(str(name))), status_text("broken"), "", why)
+        found.append((Text(visible(str(name))), status_text("broken"), Text(), why))
+    rows = [dict(zip(_COLUMNS, cells, strict=True)) for cells in found]
+    names = with_room(rows, console.width, ("age", "last run"), {_COLUMNS[-1]: _LEAST})
+    table = _table(*names)
+    longest = max(row["job"].cell_len for row in rows)
+    table.columns[0].no_wrap = longest + GAP + _LEAST <= console.width
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
     console.print(table)
 
 

@@ -22,7 +22,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.render.timeline import seconds_between
-from durably_cli.render.words import listed, one_line, visible
+from durably_cli.render.words import listed, local_time, one_line, utc_time, visible
 from durably_cli.steps.logger import standard_logging
 from durably_cli.system import clock
 from durably_cli.system.ids import short
@@ -40,7 +40,7 @@ class Talk:
     """An observer that writes plain lines; it never fails a run, whatever becomes of the stream."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream, self._is_terminal = stream, stream.isatty()
         self._is_heard = True
         self.run: LiveRun | None = None
         self.shows_sources = False
@@ -176,6 +176,10 @@ class Talk:
             self._stream.flush()
         except (OSError, ValueError):  # nobody listens any more
             pass
+
+    def time(self, at: str) -> str:
+        """A journal's time: local on a terminal, else UTC."""
+        return local_time(at) if self._is_terminal else utc_time(at)
 
     def say_lines(self, text: str) -> None:
         """Several lines on stderr, as they are."""

@@ -56,6 +56,8 @@ class Live(Talk):
         self._console.print(Text.assemble((job, "bold"), (f"  {run.run_id}{again}", "dim")))
         self.say_what_changed(event, run)
         self._facts = Facts(job, short(run.run_id))
+        if run.state.progress is not None:
+            self.progressed(run.state.progress)
         self._line.start()
 
     def step_completed(self, event: StepCompleted) -> None:
@@ -67,7 +69,7 @@ class Live(Talk):
         self._facts = self._facts._replace(step="", counts=self._counts())
 
     def logged(self, event: LogWritten) -> None:
-        self._console.print(log_text(event, with_time=False))
+        self._console.print(log_text(event))
 
     def progressed(self, event: ProgressReported) -> None:
         of = f"{event.current:g}" + ("" if event.total is None else f"/{event.total:g}")

@@ -1,7 +1,9 @@
 """The line at the bottom of a terminal that says what a run is at: how it is laid out and drawn.
 
-What is printed meanwhile stands above it. It is drawn only while the process is in the foreground,
-and leaves the cursor as it is: a process that is killed gives the terminal back as it was.
+What is printed meanwhile stands above it. So does the cursor, where that ended: the programs that a
+job starts write to the terminal past durably, and what is typed is shown there. It is drawn only
+while the process is in the foreground, and no mode of the terminal is changed: a process that is
+killed gives it back as it was.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from durably_cli.system import terminals
 
 _FRAME_SECONDS = 0.1
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_ROOM_FOR_KEYS = 3  # where a terminal shows ^C, which is then taken away with the line
 _BAR, _SHORTEST_BAR, _SHORTEST_TEXT = 24, 8, 10
 
 
@@ -107,9 +108,14 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-ERASE = "\r\x1b[2K"
-"""What takes back the line that the cursor is in."""
+_ERASE_BELOW = "\x1b[J"
+"""What takes back all behind the cursor, and so the line that is drawn below it."""
 
+ERASE = f"\r{_ERASE_BELOW}"
+"""What takes back the line that the cursor is in as well, where a terminal shows ^C."""
+
+_ROOM_BELOW = "\x1bD\x1b[A"
+_SAVE, _BELOW, _BACK = "\x1b7", "\x1b[B\r", "\x1b8"
 
 _STREAMS = ("stdout", "stderr")
 
@@ -124,7 +130,7 @@ class LiveLine(RenderHook):
         self._console, self._stream, self._facts = console, stream, facts
         self._pid = os.getpid()
         self._begun = 0.0
-        self._drawn = self._width_before = 0
+        self._width_before = 0
         self._line = Text()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep_drawing, daemon=True)
@@ -160,32 +166,35 @@ class LiveLine(RenderHook):
         if os.getpid() != self._pid:  # a child, which has no line
             return renderables
         if not terminals.is_ours(self._stream):
-            self._drawn = 0  # it is the shell's now, and so is the line that stands there
-            return renderables
-        width = self._width()
-        before = self._erase(width)
+            return renderables  # the last line is the shell's now
+        window = terminals.window_of(self._stream)
+        width = window[0] if window else self._console.width
+        is_drawn_again = threading.current_thread() is self._thread
+        to_new_line = "" if is_drawn_again or not window else _to_new_line(width)
+        before = _raw(_ERASE_BELOW + to_new_line)
         if self._ended.is_set():
             return [before, *renderables]
-        if threading.current_thread() is self._thread or width != self._width_before:
-            self._line = laid_out(
-                self._facts(), time.monotonic() - self._begun, width - _ROOM_FOR_KEYS
-            )
+        if is_drawn_again or width != self._width_before:
+            self._line = laid_out(self._facts(), time.monotonic() - self._begun, width - 1)
         self._line.no_wrap, self._line.end = True, ""
-        self._width_before, self._drawn = width, self._line.cell_len
-        return [before, *renderables, self._line]
-
-    def _width(self) -> int:
-        size = terminals.window_of(self._stream)
-        return size[0] if size else self._console.width
-
-    def _erase(self, width: int) -> Control:
-        """Take back what was drawn: a terminal that became narrower has wrapped it."""
-        rows = max(0, self._drawn - 1) // width
-        up = f"\x1b[{rows}A" if rows else ""
-        erase = Control(ControlType.CARRIAGE_RETURN)
-        erase.segment = Segment(f"\r{up}\x1b[J", None, erase.segment.control)
-        return erase
+        self._width_before = width
+        return [before, *renderables, _raw(_ROOM_BELOW + _SAVE + _BELOW), self._line, _raw(_BACK)]
 
     def _keep_drawing(self) -> None:
         while not self._ended.wait(_FRAME_SECONDS):
             self._console.print(Control())
+
+
+def _to_new_line(width: int) -> str:
+    """What goes to the next line, unless the cursor is at the beginning of one.
+
+    A program of the job may have left it anywhere: so many spaces end in the next line then.
+    """
+    return " " * (width - 1) + f"\r{_ERASE_BELOW}"
+
+
+def _raw(codes: str) -> Control:
+    """What moves the cursor or takes something back."""
+    control = Control(ControlType.CARRIAGE_RETURN)
+    control.segment = Segment(codes, None, control.segment.control)
+    return control

@@ -24,7 +24,7 @@ from durably_cli.render.next_steps import next_step
 from durably_cli.render.record import in_doubt, reason, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.timeline import Execution, Lane, executions, lanes, seconds_between
-from durably_cli.render.words import outcome_text, visible, visible_lines
+from durably_cli.render.words import Times, outcome_text, visible, visible_lines
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
@@ -58,6 +58,7 @@ def write_page(view: RunView, project: Path, out: TextIO) -> None:
 
 def _head(view: RunView, project: Path) -> Iterator[str]:
     created, columns = view.state.created, summary(view)
+    times = Times(created.at)
     status = str(view.status)
     yield f'<h1>{_text(created.job)} <code class="copied">{view.run_id}</code> '
     yield f'<span class="{status}">{status}</span></h1>\n<dl>\n'
@@ -67,7 +68,8 @@ def _head(view: RunView, project: Path) -> Iterator[str]:
         "took": "" if columns["seconds"] is None else span(columns["seconds"]),
         "attempts": f"{len(view.state.attempts):,}",
         "steps": f"{columns['steps']:,} completed",
-        "created": f"{created.at[:19].replace('T', ' ')} UTC",
+        "created": times.whole(created.at) + times.offset,
+        "times": f"UTC{times.offset}, as where this page was made",
         "labels": labels_text(created.labels),
         "idempotency key": created.idempotency_key,
         "concurrency key": created.concurrency_key,
@@ -118,15 +120,16 @@ def _steps(view: RunView, command: Command) -> Iterator[str]:
     found = lanes(view.state.attempts, clock.now() if is_running else None)
     total = max(found[-1].start + found[-1].seconds, 0.001) if found else 1.0
     yield from _axis(total)
+    times = Times(view.state.created.at)
     number = done = 0
     for each in executions(view.events(), found, is_running=is_running):
         while number < each.attempt:
-            yield _attempt(found, number, done, is_running=is_running)
+            yield _attempt(found, number, done, times, is_running=is_running)
             number += 1
         done += each.status == "completed"
         yield _step(each, command, total)
     for left in range(number, len(found)):
-        yield _attempt(found, left, done, is_running=is_running)
+        yield _attempt(found, left, done, times, is_running=is_running)
     yield "</tbody>\n</table>\n"
 
 
@@ -142,10 +145,10 @@ def _axis(total: float) -> Iterator[str]:
     yield "<tbody>\n"
 
 
-def _attempt(found: list[Lane], index: int, done: int, *, is_running: bool) -> str:
+def _attempt(found: list[Lane], index: int, done: int, times: Times, *, is_running: bool) -> str:
     lane, attempt = found[index], found[index].attempt
     is_running = is_running and lane.number == len(found)
-    facts = [_text(f"{attempt.started.at[:19].replace('T', ' ')} UTC")]
+    facts = [times.whole(attempt.started.at)]
     if index:
         gap = seconds_between(found[index - 1].attempt.last, attempt.started.at)
         facts.append(f'<span class="number">{span(gap)} later</span>')
@@ -189,18 +192,20 @@ def _step(each: Execution, command: Command, total: float) -> str:
 def _logs(view: RunView) -> Iterator[str]:
     if not view.state.log_lines:
         return
-    yield "<h2>Logs</h2>\n<table>\n<thead><tr><th>time (UTC)</th><th>level</th>"
+    times = Times(view.state.created.at)
+    yield "<h2>Logs</h2>\n<table>\n<thead><tr><th>time</th><th>level</th>"
     yield '<th class="wide">step</th><th>message</th></tr></thead>\n<tbody>\n'
-    yield from map(_log, log_lines(view.events()))
+    for log in log_lines(view.events()):
+        yield _log(log, times)
     yield "</tbody>\n</table>\n"
 
 
-def _log(log: LogWritten) -> str:
+def _log(log: LogWritten, times: Times) -> str:
     source = f'<span class="dim">{_text(log.source)}: </span>' if log.source else ""
     traceback = "\n".join(log.traceback)
     below = f"<pre>{_lines(traceback)}</pre>" if traceback else ""
     return (
-        f'<tr data-kind="{_text(log.level)}"><td class="dim">{log.at[11:23]}</td>'
+        f'<tr data-kind="{_text(log.level)}"><td class="dim">{times.of_day(log.at)}</td>'
         f'<td class="{_text(log.level)}">{_text(log.level)}</td>'
         f'<td class="dim wide">{_text(log.step or "")}</td>'
         f"<td>{source}{_text(log.message)}"

@@ -35,7 +35,9 @@ def redraw(out: TextIO, draw: Callable[[Console], bool], cut: Cut) -> None:
             with console.capture() as drawn:
                 goes_on = draw(console)
             lines = cut(drawn.get().rstrip("\n").split("\n"), height)
-            out.write(_HOME + f"{_TO_LINE_END}\n".join(lines) + _TO_LINE_END + _TO_END)
+            # Before what is drawn: behind a line that fills its row it would take the last cell.
+            below = f"\n{_TO_END}" if len(lines) < height else ""
+            out.write(_HOME + "\n".join(_TO_LINE_END + line for line in lines) + below)
             out.flush()
             if not goes_on:
                 return

@@ -28,13 +28,15 @@ def report(
     printed: BinaryIO,
     resume: str,
     mask: Callable[[str], str],
+    time: Callable[[str], str],
     *,
     failed_before: str = "",
     not_read: Sequence[str] = (),
 ) -> str:
     """What failed and where, what led there, and the command that goes on.
 
-    `mask` takes known secrets out of what the job printed; `failed_before` says when, of a run that
+    `mask` takes known secrets out of what the job printed; `time` makes a time of the journal one
+    for the reader; `failed_before` says when, of a run that
     was not executed now; `not_read` are lines about fields of the input that the job passes over.
     """
     state = view.state
@@ -52,9 +54,9 @@ def report(
         lines.append(f"  failed   {failed_before}")
     sections = (
         ("error", [] if state.error is None else state.error.traceback.split("\n")),
-        _log_section(view),
+        _log_section(view, time),
         ("printed by the job", _last_lines(printed, mask)),
-        (_last("attempts", ATTEMPTS, len(state.attempts)), list(_attempts(view))),
+        (_last("attempts", ATTEMPTS, len(state.attempts)), list(_attempts(view, time))),
     )
     for title, found in sections:
         if found:
@@ -66,27 +68,27 @@ def _last(what: str, shown: int, there_are: int) -> str:
     return what if there_are <= shown else f"{what}, the last {shown} of {there_are:,}"
 
 
-def _log_section(view: RunView) -> tuple[str, list[str]]:
+def _log_section(view: RunView, time: Callable[[str], str]) -> tuple[str, list[str]]:
     """The last lines of step.log: the others were printed, or are in the program's own logs."""
     count, last = 0, deque[LogWritten](maxlen=LOGS)
     for log in log_lines(view.events()):
         if log.source is None:
             count += 1
             last.append(log)
-    return _last("log lines", LOGS, count), list(_log_lines(last))
+    return _last("log lines", LOGS, count), list(_log_lines(last, time))
 
 
-def _log_lines(logs: Iterable[LogWritten]) -> Iterator[str]:
+def _log_lines(logs: Iterable[LogWritten], time: Callable[[str], str]) -> Iterator[str]:
     for log in logs:
-        yield f"{log.at[11:19]} {log.level:5} {visible(log.message + log.values)}"
+        yield f"{time(log.at)[11:]} {log.level:5} {visible(log.message + log.values)}"
         yield from (f"  {visible(line)}" for line in log.traceback)
 
 
-def _attempts(view: RunView) -> Iterator[str]:
+def _attempts(view: RunView, time: Callable[[str], str]) -> Iterator[str]:
     numbered = list(enumerate(view.state.attempts, 1))
     for number, attempt in numbered[-ATTEMPTS:]:
-        began = attempt.started.at[:19].replace("T", " ")
-        yield f"{number}  {began} UTC  {span(seconds_of(attempt))}  {attempt.outcome}"
+        began = time(attempt.started.at)
+        yield f"{number}  {began}  {span(seconds_of(attempt))}  {attempt.outcome}"
 
 
 def _last_lines(printed: BinaryIO, mask: Callable[[str], str]) -> list[str]:

@@ -19,7 +19,7 @@ from durably_cli.render.next_steps import next_step
 from durably_cli.render.record import in_doubt, last_try, retrying, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.tables import heading, log_text
-from durably_cli.render.words import age, listed, local_time, visible
+from durably_cli.render.words import age, listed, local_clock, local_time, visible
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json
@@ -154,7 +154,7 @@ def _show_logs(view: RunView, console: Console, most: int = LOGS) -> None:
         return
     heading(console, plural(total, "log line") + (f", the last {most}" if total > most else ""))
     for line in deque(log_lines(view.events()), maxlen=most):
-        console.print(Padding(log_text(line, with_time=True), (0, 0, 0, 2)))
+        console.print(Padding(log_text(line, local_clock(line.at)[:8]), (0, 0, 0, 2)))
 
 
 def _json(text: Json) -> Text:

@@ -28,7 +28,7 @@ from durably_cli.render.timeline import (
     pick,
     seconds_between,
 )
-from durably_cli.render.words import outcome_text, visible
+from durably_cli.render.words import Times, outcome_text, visible
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
@@ -75,7 +75,7 @@ def write_svg(view: RunView, out: TextIO) -> None:
         slowest=SLOWEST,
         failures=FAILURES,
     )
-    drawing = _Drawing(found, done, saved)
+    drawing = _Drawing(found, done, saved, Times(view.state.created.at))
     body = [line for lane in found for line in drawing.lane(lane, picked, is_running=is_running)]
     height = drawing.y + 32
     columns = summary(view)
@@ -107,9 +107,11 @@ def _timed(found: Iterator[Execution], milliseconds: Counter[int]) -> Iterator[E
 class _Drawing:
     """Where the next row goes, and the scale of the axis."""
 
-    def __init__(self, found: list[Lane], done: Counter[int], saved: Counter[int]) -> None:
+    def __init__(
+        self, found: list[Lane], done: Counter[int], saved: Counter[int], times_of_day: Times
+    ) -> None:
         self.y = _TOP
-        self.done, self.saved = done, saved
+        self.done, self.saved, self.times_of_day = done, saved, times_of_day
         self.lanes = found
         self.total = max(found[-1].start + found[-1].seconds, 0.001) if found else 1.0
 
@@ -151,8 +153,10 @@ class _Drawing:
 
     def _heading(self, lane: Lane, *, is_running: bool, is_killed: bool) -> Iterator[str]:
         started = lane.attempt.started.at
-        said = f"{started[:10]} {started[11:19]}"
-        if lane.number > 1:
+        said = self.times_of_day.whole(started)
+        if lane.number == 1:
+            said += self.times_of_day.offset
+        else:
             ended = self.lanes[lane.number - 2].attempt.last
             said += f", {span(seconds_between(ended, started))} later"
         outcome = "running" if is_running else outcome_text(lane.attempt.outcome)

@@ -67,7 +67,34 @@ def local_time(at: str) -> str:
 
 def local_clock(at: str) -> str:
     """The time of day of that."""
-    return local_time(at)[11:19]
+    return local_time(at)[11:]
+
+
+def utc_time(at: str) -> str:
+    """A journal's time for whoever reads it elsewhere: what is no screen is in UTC."""
+    return f"{at[:10]} {at[11:19]}Z"
+
+
+class Times:
+    """The times in a picture that goes elsewhere: all with one offset, which is said there.
+
+    It is the one of this machine's zone when the run was made.
+    """
+
+    def __init__(self, created: str) -> None:
+        self._zone = clock.parse_time(created).astimezone().tzinfo
+        self.offset = local_time(created)[19:]
+
+    def whole(self, at: str) -> str:
+        """Day and time, to the second."""
+        return self._local(at).isoformat(" ", "seconds")[:19]
+
+    def of_day(self, at: str) -> str:
+        """The time of day, to the millisecond."""
+        return self._local(at).isoformat(" ", "milliseconds")[11:23]
+
+    def _local(self, at: str) -> datetime:
+        return clock.parse_time(at).astimezone(self._zone)
 
 
 def outcome_text(outcome: str) -> str:

@@ -34,7 +34,10 @@ class Driver:
         wait: Callable[[str], object] | None = None,
     ) -> None:
         self.past = past
-        self._append, self._stop, self._replayed = append, stop, replayed
+        self.has_executed = False
+        """Whether a step was executed; until then the handler is where it has been before."""
+        self._write, self._stop, self._replayed = append, stop, replayed
+        self._append: Callable[[Event], object] = self._append_first
         self._wait = wait or stop.wait_until
 
     def perform(self, operation: Operation) -> Any:
@@ -103,6 +106,11 @@ class Driver:
         if type(outcome) is Raised:
             raise outcome.error
         return outcome
+
+    def _append_first(self, event: Event) -> object:
+        self.has_executed = True
+        self._append = self._write  # so that this costs the other events nothing
+        return self._append(event)
 
     def _all(self, operations: Iterable[Operation], at_once: int) -> list[Any]:
         """The results, in order. The first failure, when all that had begun have ended."""

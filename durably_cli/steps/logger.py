@@ -28,8 +28,8 @@ class Logging(Protocol):
     def masked(self, line: LogWritten) -> LogWritten:
         """The line with known secrets masked."""
 
-    def emit(self, event: Event) -> None:
-        """Record an event."""
+    def emit(self, event: Event) -> bool:
+        """Record an event; False if a replay repeats it, and nothing is to be seen of it."""
 
 
 class Logger:
@@ -66,8 +66,8 @@ class Logger:
         logged = {printable(key): _loggable(value) for key, value in data.items()}
         line = LogWritten(level, text_of(message), clock.now(), self._step.running, logged)
         masked = self._step.masked(line)
-        self._step.emit(masked)
-        _to_logging(masked, self._step.run_id)
+        if self._step.emit(masked):
+            _to_logging(masked, self._step.run_id)
 
 
 def standard_logging() -> Any:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
 from durably_cli.journal.events import Event, StepFailed
+from durably_cli.steps.reported import Reported
 from durably_cli.values.plain import Converter
 from durably_cli.values.strict_json import Json
 
@@ -71,18 +72,21 @@ class Past(NamedTuple):
 
     `results` are those that completed, and `failures` those that are carried, each taken out when
     it is handed back; `unfinished` the last event, other than a start, of each without a result;
-    `begun` their tries.
+    `begun` their tries. `reported` is what need not be reported again.
     """
 
     results: dict[str, Json]
     unfinished: dict[str, Event]
     failures: dict[str, StepFailed] = {}
     begun: dict[str, Begun] = {}
+    reported: Reported = Reported()
 
     def forget(self, name: str) -> None:
         """Nothing of this step counts any more."""
-        for each in self:
-            each.pop(name, None)
+        self.results.pop(name, None)
+        self.unfinished.pop(name, None)
+        self.failures.pop(name, None)
+        self.begun.pop(name, None)
 
 
 class Operation(Protocol):

@@ -166,16 +166,22 @@ class Step:
         """The name of the step whose function is being called."""
         return self._scope.running
 
-    def emit(self, event: Event) -> None:
-        """Record an event, from any thread of this process."""
+    def emit(self, event: Event) -> bool:
+        """Record an event, from any thread of this process.
+
+        False if nothing is to be seen of it: the handler is replayed, and has reported it before.
+        """
         self._scope.check_process()
         if self._secrets is not None:
             event = self._secrets.masked(event)
+        if not self._driver.has_executed and self._reported.take(event):
+            return False
         try:
             self._record(event)
         except Abort as lost:
             self._stop.stop(lost)
             raise
+        return True
 
     def masked(self, line: LogWritten) -> LogWritten:
         """The line with known secrets masked."""
@@ -203,7 +209,7 @@ class Step:
         return converter
 
     def _connect(self, past: Past, stop: Stop, wait: Callable[[str], object] | None = None) -> None:
-        self._results, self._stop = past.results, stop
+        self._results, self._reported, self._stop = past.results, past.reported, stop
         self._scope = Scope(stop, self._secrets)
         record = self._record if self._secrets is None else self.emit
         self._driver = Driver(record, past, stop, self._replayed, wait)

@@ -9,36 +9,29 @@ import signal
 import pytest
 
 from tests.conftest import Project
+from tests.harness.waiting_job import WAITING
 
 JOB = """
 import subprocess
 from durably_cli import Secret
 
-class Input(BaseModel):
-    n: int = 1
-    fail: bool = False
-    until: str = ""
+class WithToken(Input):
     token: Secret | None = None
 
 @define_job
-def work(step: Step, payload: Input) -> int:
+def work(step: Step, payload: WithToken) -> int:
     print("stdin", repr(sys.stdin.read()))
     if payload.token:
         print("token", payload.token.get_secret_value())
     subprocess.run(["sh", "-c", "echo by a child; echo on its stderr >&2; printf unended"])
     step.run("one", effect, f"{os.getsid(0) == os.getpid()} {os.environ.get('DURABLY_DETACHED')}")
-    ends = time.monotonic() + 60  # of a test that failed
-    while payload.until and not os.path.exists(payload.until) and time.monotonic() < ends:
-        time.sleep(0.01)
-    if payload.fail:
-        step.run("fails", lambda: 1 / 0)
-    return payload.n
+    return wait_for_file(step, payload)
 """
 
 
 @pytest.fixture
 def worked(project: Project) -> Project:
-    project.job(JOB)
+    project.job(WAITING + JOB)
     return project
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from durably_cli.cli.commands import COMMANDS
-from durably_cli.cli.suggesting import CARE, NEVER, OFTEN_TYPED
+from durably_cli.cli.suggesting import CARE, COMMAND_FOR, NEVER
 from tests.conftest import Project
 from tests.harness.pasting import hint_of, paste, without_data
 
@@ -59,8 +59,8 @@ def test_what_is_near_a_command_that_destroys_is_answered_with_none(
 
 
 def test_what_people_type_leads_to_commands_that_there_are_and_that_destroy_nothing() -> None:
-    assert set(OFTEN_TYPED.values()) - {CARE, "--version"} <= set(COMMANDS) - NEVER
-    assert not set(OFTEN_TYPED) & set(COMMANDS)
+    assert set(COMMAND_FOR.values()) - {CARE, "--version"} <= set(COMMANDS) - NEVER
+    assert not set(COMMAND_FOR) & set(COMMANDS)
 
 
 def test_a_jobs_name_is_answered_with_the_command_that_runs_it(

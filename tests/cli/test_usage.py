@@ -9,7 +9,7 @@ import typer.main
 
 from durably_cli.cli.app import app
 from durably_cli.cli.suggesting import NEVER_OPTIONS
-from durably_cli.cli.usage import OFTEN_TYPED
+from durably_cli.cli.usage import OPTION_FOR
 from tests.conftest import Project
 from tests.harness.pasting import hint_of, paste, without_data
 
@@ -80,7 +80,7 @@ def test_an_option_that_is_often_typed_is_answered_with_the_one_that_does_it(
 
 def test_what_people_type_leads_to_options_that_there_are_and_that_destroy_nothing() -> None:
     group = typer.main.get_command(app)
-    for name, table in OFTEN_TYPED.items():
+    for name, table in OPTION_FOR.items():
         command = group.get_command(None, name) if name else group  # type: ignore[attr-defined]
         there_are = {option for each in command.params for option in each.opts}
         wanted = {option.split(" ")[0] for option in table.values()}

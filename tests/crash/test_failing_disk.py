@@ -57,7 +57,7 @@ MOMENTS = [
     Moment("before the first step", 0, "the result of step 'step-0'"),
     *(Moment(f"in step {n}", n, f"the result of step 'step-{n}'") for n in range(STEPS)),
     *(Moment(f"after step {n - 1}", n, f"the result of step 'step-{n}'") for n in range(1, STEPS)),
-    Moment(f"after step {STEPS - 1}", STEPS, "its run.completed event"),
+    Moment(f"after step {STEPS - 1}", STEPS, "the run's output"),
 ]
 
 

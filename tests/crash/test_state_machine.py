@@ -34,7 +34,6 @@ from durably_cli.errors import Busy, JournalDamaged, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
-    ErrorInfo,
     Event,
     LogWritten,
     RunCancelled,
@@ -51,9 +50,8 @@ from durably_cli.journal.state import Status
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json
 from tests.harness.modelled import SECTOR, Run
+from tests.harness.sample_journals import AT, ERROR
 
-AT = "2026-11-24T03:52:01.251Z"
-ERROR = ErrorInfo("ValueError", "no", "Traceback")
 RESULTS = ("1", '{"a":[1.5,null]}', f'"{"x" * 700}"', '{"$blob":"x"}')
 ENDS = (
     RunCompleted(Json('"done"'), AT),
@@ -167,7 +165,7 @@ class Runs(RuleBasedStateMachine):
                 assert caught.value.line == run.flipped
             if run.flipped:
                 return
-            assert len(list(gather(reading, past))) == len(run.lines)
+            assert len(list(gather(reading, past, run.path))) == len(run.lines)
             found = {name: past.results[name] for name in past.results}
             assert found == run.acknowledged
             run.journal, _ = ownership.take_over(lock, reading, run.path, self.store.temporary)
@@ -206,7 +204,7 @@ class Runs(RuleBasedStateMachine):
 
     @rule()
     def verify(self) -> None:
-        bad = {f.name for f in check.of_all(self.store) if f.state in verify.DAMAGED}
+        bad = {f.name for f in check.of_all(self.store, str) if f.state in verify.DAMAGED}
         assert bad <= {run.id for run in self.runs if run.flipped}
         assert bad >= {run.id for run in self.runs if run.must_be_refused}
 

@@ -23,14 +23,14 @@ _RUN_ID = rf"(?!{runs.run_id(0)[:8]})[0-9a-f]{{8}}-[0-9a-f]{{4}}-7[0-9a-f]{{3}}-
 _DATE = rf"\b(?!{runs.YEAR})\d{{4}}-\d\d-\d\d"
 _VARYING = (
     (rf"{_DATE}T\d\d:\d\d:\d\d\.\d{{3}}Z", "<time>"),
-    (rf"{_DATE} \d\d:\d\d:\d\d UTC", "<time>"),
+    (rf"{_DATE} \d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)", "<time>"),
     (rf"(?<=/runs/){_DATE}(?=/)", "<day>"),
     (r"(?<=<data>/)(\w+)-[0-9a-f]{8}\b", r"\1-<hash>"),
     (r"\b\d+[smhd] (ago|old)\b", r"<age> \1"),
 )
 _VARYING_IN_TALK = (
     (r"\b\d[\d.]* (?:ms|s|m \d+ s)\b", "<span>"),
-    (r"(?<!:)\b\d\d:\d\d:\d\d\b", "<clock>"),
+    (r"(?<!:)\b\d\d:\d\d:\d\d(?:\b|Z)", "<clock>"),
 )
 _VARYING_OF_NOW = (
     (r'"(pid|ms|seconds)":[\d.]+', r'"\1":<\1>'),

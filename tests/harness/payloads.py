@@ -42,7 +42,7 @@ _LONG = 500
 
 _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _OUR_COLOURS = re.compile(r"\x1b\[(?:(?:[0-2]|3[0-7]|9[0-7])(?:;(?:[12]|3[0-7]|9[0-7]))*)?m")
-_LIVE = re.compile(r"\r(?:\x1b\[\d+A)?\x1b\[(?:2K|J)")
+_LIVE = re.compile(r" *\r\x1b\[J|\x1b\[J|\x1bD\x1b\[A\x1b7\x1b\[B\r|\x1b8")
 
 
 def in_full(texts: tuple[str, ...]) -> Iterator[str]:

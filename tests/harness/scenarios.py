@@ -236,7 +236,9 @@ def _named(event: str) -> str:
     kind, _, step = event.partition(" ")
     if kind in ("step.completed", "step.failed"):
         return f"the {'result' if kind == 'step.completed' else 'failure'} of step {step!r}"
-    return f"its {kind.removesuffix('.large')} event"
+    if kind.startswith("run.completed"):
+        return "the run's output"
+    return f"its {kind} event"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 from durably_cli.errors import StepError
 from durably_cli.journal.events import (
     FORMAT,
-    ErrorInfo,
     Event,
     RunCreated,
     RunHasFailed,
@@ -16,13 +15,11 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
+from durably_cli.journal.fold import fold
 from durably_cli.journal.raised import raised_again
-from durably_cli.journal.state import fold
 from durably_cli.values.strict_json import Json
-from tests.harness.sample_journals import AT
+from tests.harness.sample_journals import AT, ERROR
 from tests.harness.strategies import RUN
-
-ERROR = ErrorInfo("ValueError", "no")
 
 
 def started(name: str) -> StepStarted:

@@ -213,6 +213,24 @@ def test_a_write_that_fails_loses_nothing_that_was_acknowledged(
     assert lost == THREADS
 
 
+@pytest.mark.parametrize("failing", ["write_all", "sync"])
+@pytest.mark.parametrize("output", ["1", f'"{LARGE}"'], ids=["small", "large"])
+def test_an_output_that_is_lost_is_said_to_be_whatever_its_size_and_what_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, output: str
+) -> None:
+    journal, real = new(tmp_path), getattr(files, failing)
+    inode = journal.path.stat().st_ino
+
+    def fails(fd: int, *data: bytes) -> None:
+        if os.fstat(fd).st_ino == inode:
+            raise OSError(errno.EIO, "I/O error")
+        real(fd, *data)
+
+    monkeypatch.setattr(files, failing, fails)
+    with journal, pytest.raises(JournalLost, match="; the run's output was not saved"):
+        journal.end_with(RunCompleted(Json(output), AT))
+
+
 def test_a_log_line_does_not_wait_for_the_sync_of_another_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -247,6 +247,31 @@ def test_a_data_folder_that_cannot_be_made_is_an_error_of_the_system(
         stores.open_store(make_project(tmp_path / "app"), to_write=True)
 
 
+def test_a_file_in_the_place_of_an_old_project_is_not_taken_for_a_bundle(project: Project) -> None:
+    project.job("@define_job\ndef work(step: Step, payload: dict[str, str]) -> None: ...\n")
+    project.run("trigger", "work")
+    old, new = project.root, project.root.parent / "it's new"
+    old.rename(new)
+    old.write_text("not a tar")
+    refused = project.run("list", cwd=new, expect=78)
+    brought = paste(project, hint_of(refused), new)
+    assert f"the project that was at {old}, where a file is now, are now in " in brought.err
+    assert project.run("list", cwd=new).out.count("work") == 1
+    assert "no bundle" in project.run("import", str(old), cwd=new, expect=65).err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder that root may not write in")
+def test_a_user_without_a_home_is_shown_how_to_have_a_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DURABLY_DATA_DIR")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/sys/no-home")
+    with pytest.raises(Forbidden, match=r"/sys/no-home\S* cannot be made: ") as caught:
+        stores.open_store(make_project(tmp_path / "app"), to_write=True)
+    assert "set DURABLY_DATA_DIR" in str(caught.value.hint)
+
+
 def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
     old = os.umask(0o077 ^ 0o777)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from durably_cli.render.live_line import Facts, laid_out
 from tests.conftest import DURABLY, Project
+from tests.harness.screen import Screen
 from tests.harness.terminals import TerminalWith
 
 RESUMED = Facts("sync-users", "cd38e039", "fetch-users", 0.5, "5/10 users", "1 step, 5 replayed")
@@ -70,22 +70,49 @@ def test_ctrl_c_takes_the_line_away_and_the_cursor_was_never_hidden(slow: Projec
         shown = terminal.read()
         assert terminal.process.wait(30) == 130
     assert "printed by the job, " * 20 in shown, "in one piece"
-    assert "\r\x1b[2Kdurably: stopping; a second signal ends it at once" in shown
+    assert "\r\x1b[Jdurably: stopping; a second signal ends it at once" in shown
     assert "\x1b[?25l" not in shown, "a process that is killed would leave no cursor"
-    last = shown[shown.rindex("━") :]
-    assert last.index("\r\x1b[J") < last.index("was interrupted")
+    rows = Screen(80).feed(shown).rows
+    assert not any("━" in row or "^C" in row for row in rows)
+    assert any("was interrupted" in row for row in rows)
 
 
-def test_a_window_that_became_narrower_keeps_nothing_of_the_line_that_it_wrapped(
-    slow: Project,
-) -> None:
+def test_in_a_window_that_became_narrower_it_fits_again(slow: Project) -> None:
     with TerminalWith(slow, *DURABLY, "trigger", "slow", NAP="60") as terminal:
         terminal.read(until="1 step")
-        drawn = terminal.shown[terminal.shown.rindex("\x1b[J") :]
-        assert 40 < len(re.sub(r"\x1b\[[0-9;]*[a-zA-Z]", "", drawn)) < 80
         terminal.resize(40)
-        terminal.read(until="\r\x1b[1A\x1b[J")
-        terminal.read(until="\r\x1b[J")
+        before = len(terminal.shown)
+        terminal.type(b"x")  # which is shown where the cursor is
+        terminal.read(until="x\x1b[J\x1bD")
+        terminal.type(b"y")
+        terminal.read(until="y\x1b[J\x1bD")
+    *_, row = Screen(200).feed(terminal.shown[before : terminal.shown.rindex("y")]).rows
+    assert 20 < len(row) < 40
+
+
+@pytest.mark.parametrize("lines", [24, 4])
+def test_what_programs_of_the_job_write_stands_above_the_line(project: Project, lines: int) -> None:
+    project.job(
+        """
+        import subprocess
+
+        WRITES = 'sleep 0.3; echo one; printf two; until [ -e go ]; do sleep 0.1; done'
+
+        @define_job
+        def programs(step: Step, payload: dict) -> None:
+            step.progress(1, 2)
+            step.run("first", subprocess.call, ["sh", "-c", WRITES + "; printf ' and more'"])
+            print("by Python")
+        """
+    )
+    with TerminalWith(project, *DURABLY, "trigger", "programs", lines=lines) as terminal:
+        terminal.read(until="two\x1b[J\x1bD")  # the line is drawn, and the cursor stays
+        (project.root / "go").touch()
+        rows = Screen(80, lines).feed(terminal.read()).rows
+    assert rows[1:3] == ["one", "two and more"]
+    assert rows[3].startswith("✓ first")
+    assert rows[4:6] == ["by Python", "null"]
+    assert not any("━" in row for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +130,7 @@ def test_no_line_is_drawn_where_nothing_can_be_drawn_over(
         shown = terminal.read()
     assert "second" in shown
     assert "completed in" in shown
-    assert not any(drawn in shown for drawn in ("\r\x1b", "\x1b[J", "⠋", "⠙", "━"))
+    assert not any(drawn in shown for drawn in ("\x1b[J", "\x1b7", "⠋", "⠙", "━"))
     assert "\x1b" not in shown or "TERM" not in env
 
 

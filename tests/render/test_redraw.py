@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from durably_cli.render.redraw import newest_first, newest_last, redraw
+from tests.harness.screen import Screen
 
 LINES = ["job  run", "  took 1 s", "", *(f"line {number}" for number in range(50))]
 
@@ -39,3 +40,20 @@ def test_long_lines_do_not_wrap_and_the_terminal_is_given_back() -> None:
     shown = out.getvalue()
     assert shown.index("\x1b[?7l") < shown.index("x" * 1000) < shown.index("\x1b[?7h")
     assert shown.endswith("\x1b[?1049l")
+
+
+@pytest.mark.parametrize("lines", [2, 4, 5])
+def test_a_line_that_fills_its_row_keeps_its_last_cell_and_nothing_old_stays(
+    lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("LINES", "5")
+    out, drawn = io.StringIO(), [["old" * 10] * 5, [f"{'n' * 29}!"] * lines]
+
+    def draw(console: Console) -> bool:
+        console.print("\n".join(drawn.pop(0)))
+        return bool(drawn)
+
+    redraw(out, draw, newest_first)
+    sent = out.getvalue().replace("\n", "\r\n")  # as a terminal's driver does
+    assert Screen(30, 5).feed(sent).rows == [f"{'n' * 29}!"] * lines

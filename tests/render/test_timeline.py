@@ -16,7 +16,7 @@ from durably_cli.journal.events import (
     StepFailed,
     StepStarted,
 )
-from durably_cli.journal.state import fold
+from durably_cli.journal.fold import fold
 from durably_cli.render.timeline import Execution, Gap, executions, lanes, pick
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN

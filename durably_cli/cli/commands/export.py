@@ -47,7 +47,7 @@ def export(
 
     \b
     Examples:
-      durably export @last -o run.tar.gz
+      durably export @failed -o run.tar.gz
     """
     return run_export(project_of(context), run, output, as_json=as_json)
 

@@ -58,7 +58,8 @@ def import_(
       DURABLY_NAME=billing durably import /srv/billing/releases/1
     """
     project = project_of(context)
-    if source.exists() and not source.is_dir():
+    is_file = source.exists() and not source.is_dir()
+    if is_file and not adoption.stood_at(source.absolute()):
         return _import_run(project, source, adopt=adopt, as_json=as_json)
     return _import_project(project, source, as_json=as_json)
 
@@ -89,7 +90,8 @@ def _import_run(project: Path, source: Path, *, adopt: bool, as_json: bool) -> i
 
 def _import_project(project: Path, old: Path, *, as_json: bool) -> int:
     folder = adoption.adopt(old.absolute(), project)
-    say(f"the runs of {old} are now in {folder}")
+    was = f"the project that was at {old}, where a file is now," if old.is_file() else old
+    say(f"the runs of {was} are now in {folder}")
     if as_json:
         imported: ImportedProject = {"project": str(old.absolute()), "store": str(folder)}
         document.suggest(hints.command("list"))

@@ -125,6 +125,7 @@ def _writer(out: TextIO, as_json: bool, journal: Path) -> Callable[[LogWritten],
     from rich.console import Console  # only on a terminal
 
     from durably_cli.render.tables import log_text
+    from durably_cli.render.words import local_clock
 
     console = Console(file=out, highlight=False)
-    return lambda log: console.print(log_text(log, with_time=True), soft_wrap=True)
+    return lambda log: console.print(log_text(log, local_clock(log.at)), soft_wrap=True)

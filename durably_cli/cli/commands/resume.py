@@ -7,11 +7,8 @@ from typing import Annotated
 import typer
 
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.parameters import (
-    AsJson,
-    OneRun,
-    Quiet,
-)
+from durably_cli.cli.arguments import read_limit
+from durably_cli.cli.parameters import AsJson, OneRun, Quiet, Timeout
 
 
 @as_command()
@@ -25,6 +22,7 @@ def resume(
             help="Execute a failed step again whose failure would be replayed. May be repeated.",
         ),
     ] = None,
+    timeout: Timeout = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -42,4 +40,6 @@ def resume(
     """
     from durably_cli.cli.execution import resume_run  # not for --help, nor for completion
 
-    return resume_run(project_of(context), run, redo or [], quiet=quiet, as_json=as_json)
+    seconds = None if timeout is None else read_limit(timeout, "--timeout")
+    project = project_of(context)
+    return resume_run(project, run, redo or [], timeout=seconds, quiet=quiet, as_json=as_json)

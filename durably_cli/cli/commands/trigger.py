@@ -7,13 +7,17 @@ from typing import Annotated
 import typer
 
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.arguments import laid_over, read_input, read_labels, read_span, read_stdin
+from durably_cli.cli.arguments import (
+    laid_over,
+    read_input,
+    read_labels,
+    read_limit,
+    read_span,
+    read_stdin,
+)
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.job_flags import TriggerCommand, given_fields
-from durably_cli.cli.parameters import (
-    AsJson,
-    Quiet,
-)
+from durably_cli.cli.parameters import AsJson, Quiet, Timeout
 from durably_cli.engines.request import OnConflict, Request
 from durably_cli.errors import UsageError
 from durably_cli.values.strict_json import printable
@@ -108,6 +112,7 @@ def trigger(
             metavar="SPAN", help="Detach if it has not ended after 5s, 2m or 1h; else as ever."
         ),
     ] = None,
+    timeout: Timeout = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -124,13 +129,16 @@ def trigger(
       durably trigger sync-users -i @input.json --idempotency-key "$(date +%F)"
       durably trigger sync-users -i @input.json --concurrency-key org_123 --on-conflict skip
       durably trigger sync-users --org-id org_123 --detach
+      durably trigger sync-users --org-id org_123 --timeout 10m
     """
     _refuse_without_key(context, "idempotency_key", "no_wait", "retry_failed")
     _refuse_without_key(context, "concurrency_key", "on_conflict")
     if detach and detach_after is not None:
         raise UsageError("--detach and --detach-after exclude each other")
+    limit = None if timeout is None else read_limit(timeout, "--timeout")
     seconds = None if detach_after is None else read_span(detach_after, "--detach-after")
-    from durably_cli.cli.execution import Detached, trigger_job  # not for --help, nor completion
+    from durably_cli.cli.execution import trigger_job  # not for --help, nor for completion
+    from durably_cli.cli.presenter import Detached
 
     report = None
     if detach or seconds is not None:
@@ -159,7 +167,9 @@ def trigger(
         retry_failed=retry_failed,
     )
     detached = Detached(report, prints_id=detach) if report else None
-    return trigger_job(project, request, quiet=quiet, as_json=as_json, detached=detached)
+    return trigger_job(
+        project, request, timeout=limit, quiet=quiet, as_json=as_json, detached=detached
+    )
 
 
 def _refuse_without_key(context: typer.Context, key: str, *options: str) -> None:

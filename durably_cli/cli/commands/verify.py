@@ -18,6 +18,7 @@ from durably_cli.errors import JournalError, UsageError
 from durably_cli.project import stores
 from durably_cli.render.record import SCHEMA
 from durably_cli.render.rows import json_of, row
+from durably_cli.render.words import local_time, visible
 from durably_cli.system import ids
 from durably_cli.values.quantities import plural
 
@@ -55,8 +56,9 @@ def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
     """`durably verify`; the exit code."""
     store = stores.open_store(project)
     runs = [find_run(store, one) for one in query]
-    findings = of_runs(store, runs) if runs else of_all(store)
     out, bad, separator, journals = sys.stdout, 0, "\n", list[str]()
+    time = _local if out.isatty() and not as_json else str
+    findings = of_runs(store, runs, time) if runs else of_all(store, time)
     if as_json:
         document.on(out).write(f'{{"schema": {SCHEMA}, "findings": [')
     try:
@@ -91,12 +93,18 @@ def _fields(each: Finding) -> FindingFields:
     return {"kind": each.kind, "name": each.name, "state": each.state, "detail": each.detail}
 
 
+def _local(at: str) -> str:
+    try:
+        return local_time(at)
+    except ValueError:  # of a file that somebody has made up
+        return at
+
+
 def _show(each: Finding) -> None:
     from rich.text import Text  # only on a terminal
 
     from durably_cli.render.colours import LOOKS
     from durably_cli.render.tables import console_on
-    from durably_cli.render.words import visible
 
     colour, sign = LOOKS.get(each.state, ("dim", "·"))
     name = ids.short(each.name) if each.kind == "journal" else each.name

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,18 +17,18 @@ from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_span
 from durably_cli.cli.asking import say
+from durably_cli.cli.ends import End, end_of
 from durably_cli.cli.parameters import AsJson, SomeRuns
-from durably_cli.engines.local.follow import is_let_go
+from durably_cli.engines.local.follow import at_its_end
 from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView, Unreadable
-from durably_cli.errors import Busy, DurablyError, ErrorCode, Interrupted, NotFound, TimedOut
-from durably_cli.journal.state import Status
+from durably_cli.errors import DurablyError, Interrupted, TimedOut
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.render.next_steps import next_commands
-from durably_cli.render.record import details, reason, summary
+from durably_cli.render.record import details, summary
 from durably_cli.system import signals
 from durably_cli.system.ids import short
 
@@ -84,15 +84,6 @@ def run_wait(project: Path, queries: list[str], timeout: str | None, *, as_json:
         signals.uninstall()
 
 
-class _End(NamedTuple):
-    """How it ended, not well, or did not: the exit code, its name, and what to say and to type."""
-
-    exit: int
-    code: ErrorCode
-    message: str
-    hint: str | None
-
-
 def _wait_for_run(store: Store, run_id: str, deadline: float, *, as_json: bool) -> int:
     document.about(run_id)
     run = _awaited(store, run_id, deadline)
@@ -113,11 +104,11 @@ def _wait_for_run(store: Store, run_id: str, deadline: float, *, as_json: bool) 
     if end is None:
         return 0
     _say(end)
-    return _noted(run_id, end)
+    return end.note(run_id)
 
 
 def _wait_for_several(store: Store, run_ids: list[str], deadline: float, *, as_json: bool) -> int:
-    ends: list[_End | None] = []
+    ends: list[End | None] = []
 
     def awaited() -> Iterator[RunView | Unreadable]:
         for run_id in run_ids:
@@ -141,7 +132,7 @@ def _wait_for_several(store: Store, run_ids: list[str], deadline: float, *, as_j
     failed = [(run_id, end) for run_id, end in zip(run_ids, ends, strict=True) if end]
     for _, end in failed:
         _say(end)
-    return _noted(*failed[0]) if failed else 0
+    return failed[0][1].note(failed[0][0]) if failed else 0
 
 
 def _write_all(
@@ -163,64 +154,39 @@ def _write_all(
             sys.stdout.flush()
 
 
-def _say(end: _End) -> None:
+def _say(end: End) -> None:
     """What happened, and what to type."""
     say(end.message)
     if end.hint:
         say(f"try: {end.hint}")
 
 
-def _noted(run_id: str, end: _End) -> int:
-    """The exit code, once the document of a program has what it stands for."""
-    document.about(run_id)
-    document.fail(end.code, end.exit, end.message, end.hint)
-    return end.exit
-
-
 def _awaited(store: Store, run_id: str, deadline: float) -> RunView | Unreadable:
-    """The run once it has ended or nobody holds it, or as it is at the deadline."""
-    has_said = False
-    while True:
-        run = store.look(run_id)
-        if run is None:
-            raise NotFound(f"run {short(run_id)} was deleted meanwhile", hint=hints.command("list"))
-        if isinstance(run, Unreadable) or not _goes_on(run) or time.monotonic() >= deadline:
-            return run
-        with run:
-            if not has_said:
-                where = f"which another process executes{holder(run)}"
-                say(f"waiting for run {short(run_id)}, {where}")
-                has_said = True
-        is_let_go(store, run_id, deadline)
+    def waits(run: RunView) -> None:
+        say(f"waiting for run {short(run_id)}, which another process executes{holder(run)}")
+
+    return at_its_end(store, run_id, deadline, waits)
 
 
 def _goes_on(run: RunView) -> bool:
     return run.held and not run.state.is_final and not run.damage
 
 
-def _end_of(run: RunView | Unreadable) -> _End | None:
+def _end_of(run: RunView | Unreadable) -> End | None:
     """None if it completed."""
-    name = f"run {short(run.run_id)}"
     error = run.error if isinstance(run, Unreadable) else run.damage
     if error is not None:
         return _of_error(error)
     assert isinstance(run, RunView)
     if _goes_on(run):
         return _of_error(
-            TimedOut(f"{name} is still {run.status}", hint=hints.command("wait", short(run.run_id)))
+            TimedOut(
+                f"run {short(run.run_id)} is still {run.status}",
+                hint=hints.command("wait", short(run.run_id)),
+            )
         )
-    go_on = hints.command("resume", short(run.run_id))
-    why = f": {found}" if (found := reason(run)) else ""
-    if run.status is Status.COMPLETED:
-        return None
-    if run.status is Status.CANCELLED:
-        return _End(3, "run-cancelled", f"{name} was cancelled", None)
-    if run.status is Status.FAILED:
-        once = f"{go_on}    (goes on where it was, once that is mended)"
-        return _End(1, "run-failed", f"{name} failed{why}", once)
-    message = f"{name} was interrupted, and no process goes on with it{why}"
-    return _End(Busy.exit_code, "interrupted", message, go_on)
+    return end_of(run)
 
 
-def _of_error(error: DurablyError) -> _End:
-    return _End(error.exit_code, error.code, error.what, error.hint)
+def _of_error(error: DurablyError) -> End:
+    return End(error.exit_code, error.code, error.what, error.hint)

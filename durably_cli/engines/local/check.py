@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -34,18 +34,22 @@ class Finding(NamedTuple):
     detail: str
 
 
-def of_runs(store: Store, runs: list[str]) -> Iterator[Finding]:
+Time = Callable[[str], str]
+"""How a journal's time is said to whoever reads the findings."""
+
+
+def of_runs(store: Store, runs: list[str], time: Time) -> Iterator[Finding]:
     """What the files of these runs are worth."""
     for run_id in runs:
-        yield from _of_run(store, run_id)
+        yield from _of_run(store, run_id, time)
 
 
-def of_all(store: Store) -> Iterator[Finding]:
+def of_all(store: Store, time: Time) -> Iterator[Finding]:
     """What every file of the store is worth."""
     for run_id in store.run_ids():
-        yield from _of_run(store, run_id)
+        yield from _of_run(store, run_id, time)
     for path, claim in Claims(store.root).all():
-        yield _of_claim(store, path, claim)
+        yield _of_claim(store, path, claim, time)
     for name in sorted(files.names(store.root / "locks")):
         yield _of_lock(store.root / "locks" / name)
     for name in sorted(files.names(store.temporary)):
@@ -58,7 +62,7 @@ def of_all(store: Store) -> Iterator[Finding]:
     yield from _foreign(store)
 
 
-def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
+def _of_run(store: Store, run_id: str, time: Time) -> Iterator[Finding]:
     found = store.look(run_id)
     if isinstance(found, Unreadable):
         if isinstance(found.error, JournalDamaged):
@@ -68,7 +72,7 @@ def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
             yield Finding("journal", run_id, "unreadable", found.error.what)
     elif isinstance(found, RunView):
         with found:
-            yield _of_view(found)
+            yield _of_view(found, time)
             yield from _of_its_blobs(found)
             yield from _of_its_key(store, found)
     for path in store.companions(run_id):
@@ -76,7 +80,7 @@ def _of_run(store: Store, run_id: str) -> Iterator[Finding]:
             yield Finding("original", path.name, "ok", f"kept beside its journal, {_size(path)}")
 
 
-def _of_view(view: RunView) -> Finding:
+def _of_view(view: RunView, time: Time) -> Finding:
     steps, damage = view.state.completed_steps, view.damage
     if damage:
         several = "step 1 is intact" if steps == 1 else f"steps 1 to {steps:,} are intact"
@@ -87,7 +91,7 @@ def _of_view(view: RunView) -> Finding:
     if view.torn_bytes:
         detail += f"; a crash left {plural(view.torn_bytes, 'byte')}, which the next attempt drops"
     for event in view.state.repaired:
-        detail += f"; repaired by {event.by} at {event.at}"
+        detail += f"; repaired by {event.by} at {time(event.at)}"
     return Finding("journal", view.run_id, "ok", detail)
 
 
@@ -135,21 +139,21 @@ def _of_its_key(store: Store, view: RunView) -> Iterator[Finding]:
         yield Finding("key", name, "ok", detail)
 
 
-def _of_claim(store: Store, path: Path, claim: Claim | DurablyError) -> Finding:
+def _of_claim(store: Store, path: Path, claim: Claim | DurablyError, time: Time) -> Finding:
     name = _name(store, path)
     if isinstance(claim, Forbidden):
         return Finding("key", name, "unreadable", claim.what)
     if isinstance(claim, DurablyError):
         return Finding("key", name, "damaged", claim.what)
     run, is_there = ids.short(claim.run), os.path.lexists(store.path_of(claim.run))
-    if claim.deleted and is_there and is_imported(store.path_of(claim.run)):
-        detail = f"run {run} was deleted at {claim.deleted}; an imported copy can be looked at"
-        return Finding("key", name, "ok", detail)
-    if claim.deleted and is_there:
+    deleted = f"run {run} was deleted at {time(claim.deleted)}" if claim.deleted else ""
+    if deleted and is_there and is_imported(store.path_of(claim.run)):
+        return Finding("key", name, "ok", f"{deleted}; an imported copy can be looked at")
+    if deleted and is_there:
         detail = f"the deletion of run {run} was cut short; the same command finishes it"
         return Finding("key", name, "unfinished", detail)
-    if claim.deleted:
-        return Finding("key", name, "ok", f"run {run} was deleted at {claim.deleted}")
+    if deleted:
+        return Finding("key", name, "ok", deleted)
     if not is_there and any(INPUT not in one.name for one in store.companions(claim.run)):
         detail = f"the journal of run {run} is gone, and what belongs to it is there"
         return Finding("key", name, "damaged", detail)

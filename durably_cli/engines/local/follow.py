@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from durably_cli import hints
 from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import NotFound
 from durably_cli.journal.events import Event
 from durably_cli.journal.reader import JournalReader, Position
 from durably_cli.system import files, locks
+from durably_cli.system.ids import short
 
 PAUSE_SECONDS = 0.2
 """How long to look away between two looks."""
@@ -44,20 +45,44 @@ def follow(store: Store, run_id: str) -> Iterator[tuple[bytes, Event]]:
         time.sleep(PAUSE_SECONDS)
 
 
-def is_let_go(store: Store, run_id: str, deadline: float = math.inf) -> bool:
-    """Wait until no process holds the run; False if one still does at this `time.monotonic()`.
+def at_its_end(
+    store: Store, run_id: str, deadline: float, waits: Callable[[RunView], None]
+) -> RunView | Unreadable:
+    """The run once it has ended, or nobody holds it; or as it is at this `time.monotonic()`.
 
     It must be free at two looks: an attempt that has tried nothing new is followed by one at once.
+    `waits` is called with the run if another process holds it, once. NotFound if it is deleted.
     """
-    was_free = False
+    has_said = False
     while True:
+        run = store.look(run_id)
+        if run is None:
+            raise NotFound(f"run {short(run_id)} was deleted meanwhile", hint=hints.command("list"))
+        if isinstance(run, Unreadable) or run.state.is_final or run.damage:
+            return run
+        left = deadline - time.monotonic()
+        if left <= 0 or (not run.held and _stays_free(run, left)):
+            return run
+        with run:
+            if run.held and not has_said:
+                waits(run)
+                has_said = True
+        if run.held:
+            _wait_for_lock(store, run_id, deadline)
+
+
+def _stays_free(run: RunView, seconds: float) -> bool:
+    time.sleep(min(_AT_ONCE_SECONDS, seconds))
+    return run.is_still_free()
+
+
+def _wait_for_lock(store: Store, run_id: str, deadline: float) -> None:
+    """Return once nobody holds the run. It is not read meanwhile: a long wait costs nothing."""
+    held = True
+    while held and (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(PAUSE_SECONDS, left))
         fd, held = _open(store, run_id)
         os.close(fd)
-        left = deadline - time.monotonic()
-        if left <= 0 or (was_free and not held):
-            return not held
-        was_free = not held
-        time.sleep(min(PAUSE_SECONDS if held else _AT_ONCE_SECONDS, left))
 
 
 def ticks(pause: float = PAUSE_SECONDS) -> Iterator[None]:

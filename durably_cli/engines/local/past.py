@@ -6,17 +6,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from durably_cli import hints
+from durably_cli.engines.local.view import whole_log
 from durably_cli.errors import JournalLost
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
 from durably_cli.journal.events import (
     TYPES,
     Event,
+    LogWritten,
+    ProgressReported,
     StepCompleted,
     StepFailed,
     StepStarted,
 )
 from durably_cli.journal.state import RunState, Status
 from durably_cli.steps.operation import Begun, Past
+from durably_cli.steps.reported import Reported
 from durably_cli.values.strict_json import Json
 
 
@@ -42,7 +46,7 @@ class Results(dict[str, Json]):
 
 def past_of(journal: Path) -> Past:
     """What is there to gather into, for the journal at this path."""
-    return Past(Results(journal), {}, {}, {})
+    return Past(Results(journal), {}, {}, {}, Reported())
 
 
 def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
@@ -60,8 +64,8 @@ def begun_of(state: RunState) -> dict[str, Begun]:
     }
 
 
-def gather(events: Iterable[Event], past: Past) -> Iterator[Event]:
-    """Pass the events on, and gather what they say of steps."""
+def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event]:
+    """Pass the events of the journal on, and gather what they say of steps, and reports."""
     results, unfinished = past.results, past.unfinished
     of_steps = {cls for name, cls in TYPES.items() if name.startswith("step.")} - {StepStarted}
     for event in events:
@@ -71,4 +75,8 @@ def gather(events: Iterable[Event], past: Past) -> Iterator[Event]:
                 unfinished.pop(event.name, None)
         elif type(event) in of_steps:
             unfinished[str(event[0])] = event  # its name is the first field of all of them
+        elif type(event) is LogWritten:
+            past.reported.add(whole_log(journal, event))
+        elif type(event) is ProgressReported:
+            past.reported.add(event)
         yield event

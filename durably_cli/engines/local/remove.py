@@ -25,9 +25,10 @@ from durably_cli.errors import (
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import INPUT, Blobs, is_file_name
 from durably_cli.journal.events import RunCreated
+from durably_cli.journal.fold import NotARun, fold
 from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
-from durably_cli.journal.state import NotARun, Status, fold
+from durably_cli.journal.state import Status
 from durably_cli.system import clock, files, ids, locks
 from durably_cli.system.locks import Lock
 

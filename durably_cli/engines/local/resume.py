@@ -186,7 +186,7 @@ def _attempt(
     try:
         reading = JournalReader(lock.fd, path, path.stem, doubt=missing(Blobs(path)))
         past = past_of(path)
-        state = fold_reading(gather(reading, past), path)
+        state = fold_reading(gather(reading, past, path), path)
         if redo:
             check_redo(redo, state, past)
         if state.is_final or (state.has_ended and not again):
@@ -223,7 +223,7 @@ def _work(load: Load, created: RunCreated, input: Json) -> BoundHandler:
         what = f"run {run} cannot go on: {error.what}"
         if error.missing:
             what += (
-                f"\nthe run was made without {', '.join(error.missing)}, at {created.at}: what is "
+                f"\nthe run was made without {', '.join(error.missing)}: what is "
                 "required since then needs a default in the model, for the runs of before"
             )
         hint = hints.command("resume", run) + "    (once that is mended)"

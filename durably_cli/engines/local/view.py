@@ -12,9 +12,10 @@ from durably_cli import hints
 from durably_cli.errors import DurablyError, JournalDamaged, JournalError
 from durably_cli.journal.blobs import BlobDamaged, Blobs
 from durably_cli.journal.events import Event, LogWritten, RunCreated
+from durably_cli.journal.fold import NotARun, fold, fold_on
 from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader, Position, begins_with
-from durably_cli.journal.state import NotARun, RunState, Status, fold, fold_on
+from durably_cli.journal.state import RunState, Status
 from durably_cli.system import files, ids, locks
 from durably_cli.values.strict_json import Json, to_json
 
@@ -99,6 +100,14 @@ class RunView:
     def imported(self) -> bool:
         """Was it brought from elsewhere, so that it is read-only?"""
         return is_imported(self.path)
+
+    def is_still_free(self) -> bool:
+        """Has no process taken it up since: is the journal this file still, and nobody's?"""
+        try:
+            named = os.lstat(self.path)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(os.fstat(self._fd), named) and not locks.is_held(self._fd)
 
     def sync(self) -> None:
         """Return once what was read is on disk: for who acts on an end that it did not write."""

@@ -29,7 +29,7 @@ def main(path: Path) -> None:
     number = sum(isinstance(event, StepStarted) for event in JournalReader(fd, path, path.stem))
     begun = time.perf_counter()
     past = past_of(path)
-    fold_reading(gather(JournalReader(fd, path, path.stem), past), path)
+    fold_reading(gather(JournalReader(fd, path, path.stem), past, path), path)
     read = time.perf_counter() - begun
     step = Step(past.results)
     for each in range(number):

@@ -102,7 +102,7 @@ def test_a_terminal_gets_it_in_sections(told: Project) -> None:
         "✓  price",
         "✗  coupon",
         "ZeroDivisionError: ",
-        "4 log lines",
+        "3 log lines",
     ):
         assert part in shown
 

@@ -44,6 +44,22 @@ def test_a_terminal_gets_tables(shop: Project) -> None:
             assert part in shown
 
 
+def test_a_narrow_terminal_shows_names_whole_and_fewer_columns(shop: Project) -> None:
+    name = "import-invoices-of-the-customer"
+    doc = "Bring in all invoices of a customer, and send what is due to the bookkeeping."
+    shop.job(f"@define_job(name={name!r})\ndef work(step: Step, payload: dict):\n    {doc!r}\n")
+    for columns, head in (
+        (56, "job what it does"),
+        (70, "job last run what it does"),
+        (75, "job last run age what it does"),
+    ):
+        first, *rows = on_a_terminal(shop, "jobs", columns=columns).splitlines()
+        assert first.split() == head.split()
+        assert any(row.startswith(f"{name}  ") for row in rows), rows
+    shop.job("1 / 0", "broken")
+    assert "ZeroDivisionError" in on_a_terminal(shop, "jobs", columns=40)
+
+
 def test_without_a_cache_every_journal_is_looked_at_once_for_all_jobs(shop: Project) -> None:
     for number in range(3):
         shop.job(

@@ -229,3 +229,22 @@ def test_left_overs_in_the_store_are_no_runs(three: Project) -> None:
     (day / f"{three.journal().stem}.torn-1").write_text("x")
     (day.parent / "not-a-day").mkdir()
     assert len(three.runs()) == 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (24, "run job status"),
+        (32, "run job status age"),
+        (44, "run job status age notes"),
+        (100, "run job status age took steps notes"),
+    ],
+)
+def test_a_narrow_terminal_has_fewer_columns_and_those_whole(
+    three: Project, columns: int, shown: str
+) -> None:
+    head, bad = on_a_terminal(three, "list", "--status", "failed", columns=columns).splitlines()
+    assert head.split() == shown.split()
+    assert re.match(rf"{three.runs()[1]['id'][-8:]}  bad +✗ failed", bad)
+    assert len(bad) <= columns
+    assert ("…" in bad) == (columns == 44), "a note is cut, and nothing else"

@@ -505,7 +505,7 @@ def test_a_field_that_the_model_requires_since_then_is_named_with_what_lets_the_
     project.run("trigger", "work", expect=1)
     project.job(OF_TODAY.format(field="org_id: str"))
     refused = project.run("resume", "@last", expect=65)
-    assert "  org_id: Field required\nthe run was made without org_id, at 20" in refused.err
+    assert "  org_id: Field required\nthe run was made without org_id: what is" in refused.err
     assert "needs a default in the model" in refused.err
     project.job(OF_TODAY.format(field='org_id: str = "acme"'))
     project.effects_path.write_text("of ")

@@ -575,11 +575,11 @@ def test_a_failure_of_before_is_said_to_be_one_and_retried_only_if_that_is_asked
     project.run(*keyed, expect=1)
     again = project.run(*keyed, expect=1)
     assert re.search(
-        r"failed before in step one, at 2\S+Z, after 1 attempt; nothing was", again.err
+        r"failed before in step one, at 2\S+ \S+Z, after 1 attempt; nothing was", again.err
     )
     mailed = project.run(*keyed, "-q", expect=1).err
     assert "of flaky failed before in step one" in mailed
-    assert re.search(r"  failed   at 2\S+Z, after 1 attempt; nothing was executed now", mailed)
+    assert re.search(r"  failed   at 2\S+ \S+Z, after 1 attempt; nothing was executed now", mailed)
     assert len(project.effects) == 1
     assert project.run(*keyed, "--retry-failed").out == "1\n"
     assert project.run(*keyed, "--retry-failed").out == "1\n"

@@ -10,28 +10,19 @@ import pytest
 
 from tests.conftest import Project, Started
 from tests.harness.pasting import hint_of, paste
+from tests.harness.waiting_job import WAITING
 
 JOB = """
-class Input(BaseModel):
-    n: int = 1
-    fail: bool = False
-    until: str = ""
-
 @define_job
 def work(step: Step, payload: Input) -> int:
     step.run("one", effect, "begun")
-    ends = time.monotonic() + 60  # of a test that failed
-    while payload.until and not os.path.exists(payload.until) and time.monotonic() < ends:
-        time.sleep(0.01)
-    if payload.fail:
-        step.run("fails", lambda: 1 / 0)
-    return payload.n
+    return wait_for_file(step, payload)
 """
 
 
 @pytest.fixture
 def worked(project: Project) -> Project:
-    project.job(JOB)
+    project.job(WAITING + JOB)
     return project
 
 

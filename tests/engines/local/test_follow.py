@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pty
 import re
@@ -13,6 +14,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from durably_cli.engines.local.follow import at_its_end
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.journal import ownership
+from durably_cli.journal.state import Status
+from durably_cli.system.locks import Lock
 from tests.conftest import Project, Started
 
 TALKER = """
@@ -73,7 +80,6 @@ def test_logs_are_lines_of_cells_and_can_be_filtered(talker: Project) -> None:
         ["warn", "step-0", "in step 0"],
         ["warn", "step-1", "in step 1"],
         ["warn", "step-2", "in step 2"],
-        ["info", "", "begun"],
         ["error", "", "the end"],
     ]
     assert lines[0][4] == '{"n":1}'
@@ -161,3 +167,36 @@ def test_a_list_that_is_watched_is_redrawn_until_ctrl_c(talker: Project) -> None
 
 def test_a_list_is_watched_on_a_terminal_alone(talker: Project) -> None:
     assert "on a terminal" in talker.run("list", "--watch", expect=2).err
+
+
+def test_a_run_has_ended_when_no_process_takes_it_up_in_the_next_moment(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def flaky(step: Step, payload: dict) -> None:
+            open("mended").close()
+        """
+    )
+    project.run("trigger", "flaky", expect=1)
+    (project.root / "mended").touch()
+    path, locks = project.journal(), list[Lock]()
+
+    class Watched(Store):
+        """Behind the first look a process takes the run up, behind the third one executes it."""
+
+        looks = 0
+
+        def look(self, run_id: str) -> RunView | Unreadable | None:
+            found = super().look(run_id)
+            self.looks += 1
+            if self.looks == 1:
+                locks.append(ownership.hold(path))
+            if self.looks == 3:
+                project.run("resume", "@last")
+            return found
+
+    store = Watched(path.parent.parent.parent)
+    run = at_its_end(store, path.stem, math.inf, lambda _: locks[0].close())
+    assert (run.status, store.looks) == (Status.COMPLETED, 4)
+    assert isinstance(run, RunView)
+    run.close()

@@ -16,8 +16,9 @@ from durably_cli.engines.local.view import Checkpoint, RunView, Unreadable
 from durably_cli.errors import JournalError, NotFound
 from durably_cli.journal import ownership, writer
 from durably_cli.journal.events import FORMAT, Event, RunCompletedLarge, RunCreated, RunStarted
+from durably_cli.journal.fold import fold
 from durably_cli.journal.reader import JournalReader, Position
-from durably_cli.journal.state import RunState, Status, fold
+from durably_cli.journal.state import RunState, Status
 from durably_cli.system import ids, locks
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN, journals, lines_of

@@ -24,7 +24,8 @@ from durably_cli.journal.events import (
     StepRetrying,
     StepStarted,
 )
-from durably_cli.journal.state import NotARun, RunState, fold
+from durably_cli.journal.fold import NotARun, fold
+from durably_cli.journal.state import RunState
 from durably_cli.journal.step_state import StepStatus, step_states
 from durably_cli.values.strict_json import Json
 from tests.harness.sample_journals import COMPLETED

@@ -1,0 +1,43 @@
+"""How a run ended that no process executes any more: for programs, and for who waited for it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from durably_cli import hints
+from durably_cli.cli import document
+from durably_cli.engines.local.view import RunView
+from durably_cli.errors import Busy, ErrorCode
+from durably_cli.journal.state import Status
+from durably_cli.render.record import reason
+from durably_cli.system.ids import short
+
+
+class End(NamedTuple):
+    """How a run ended, not well, or did not: the exit code, its name, what to say and to type."""
+
+    exit: int
+    code: ErrorCode
+    message: str
+    hint: str | None
+
+    def note(self, run_id: str) -> int:
+        """Say so in the document of a program; the exit code."""
+        document.about(run_id)
+        document.fail(self.code, self.exit, self.message, self.hint)
+        return self.exit
+
+
+def end_of(view: RunView) -> End | None:
+    """How a run ended that no process executes; None if it completed."""
+    name, go_on = f"run {short(view.run_id)}", hints.command("resume", short(view.run_id))
+    why = f": {found}" if (found := reason(view)) else ""
+    if view.status is Status.COMPLETED:
+        return None
+    if view.status is Status.CANCELLED:
+        return End(3, "run-cancelled", f"{name} was cancelled", None)
+    if view.status is Status.FAILED:
+        once = f"{go_on}    (goes on where it was, once that is mended)"
+        return End(1, "run-failed", f"{name} failed{why}", once)
+    message = f"{name} was interrupted, and no process goes on with it{why}"
+    return End(Busy.exit_code, "interrupted", message, go_on)

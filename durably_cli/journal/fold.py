@@ -1,0 +1,206 @@
+"""The fold: events in, the state of the run out. Pure; it knows no file, no clock and no lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from durably_cli.journal.carried import Failures
+from durably_cli.journal.events import (
+    OF_NO_ATTEMPT,
+    Event,
+    LogWritten,
+    ProgressReported,
+    RunCancelled,
+    RunCompleted,
+    RunCompletedLarge,
+    RunCreated,
+    RunHasFailed,
+    RunInterrupted,
+    RunRepaired,
+    RunStarted,
+    StepCompleted,
+    StepDiscarded,
+    StepFailed,
+    StepRetrying,
+    StepStarted,
+    Unknown,
+)
+from durably_cli.journal.state import Attempt, RunState, Status
+from durably_cli.journal.step_state import StepState, StepStatus
+
+
+class NotARun(ValueError):
+    """The events do not begin with a run.created."""
+
+
+def fold(events: Iterable[Event]) -> RunState:
+    """The state that a journal's events, or any first part of them, add up to.
+
+    NotARun if the first one is not a run.created.
+    """
+    iterator = iter(events)
+    first = next(iterator, None)
+    if not isinstance(first, RunCreated):
+        raise NotARun("the first event is not a run.created")
+    return fold_on(RunState(first), iterator)
+
+
+def fold_on(state: RunState, events: Iterable[Event]) -> RunState:
+    """The state with these events added to it."""
+    for event in events:
+        kind = type(event)
+        if state.attempts and kind not in OF_NO_ATTEMPT:
+            state.attempts[-1].last = event.at
+        apply = _APPLY.get(kind)
+        if apply is not None:
+            apply(state, event)
+    return state
+
+
+Apply = Callable[[RunState, Any], None]
+_APPLY: dict[type[Event], Apply] = {}
+"""What an event does to the state; a second RunCreated does nothing."""
+
+
+def _folds(kind: type[Event]) -> Callable[[Apply], Apply]:
+    def register(apply: Apply) -> Apply:
+        _APPLY[kind] = apply
+        return apply
+
+    return register
+
+
+@_folds(StepStarted)
+def _step_started(state: RunState, event: StepStarted) -> None:
+    step = StepState(event.name, StepStatus.STARTED, len(state.attempts), event.at, 1, event.at)
+    if (last := state.unfinished.get(event.name)) is not None and last.tries:
+        step = step._replace(tries=last.tries + 1, since=last.since, most=last.most)
+    state.unfinished[event.name] = step
+    if state.failures is not None:
+        state.failures.started(event)
+
+
+@_folds(StepCompleted)
+def _step_completed(state: RunState, event: StepCompleted) -> None:
+    state.unfinished.pop(event.name, None)
+    state.completed_steps += 1
+    state.completed_ms += event.ms
+    if state.failures is not None:
+        state.failures.completed(event.name)
+
+
+@_folds(StepFailed)
+def _step_failed(state: RunState, event: StepFailed) -> None:
+    start = state.unfinished.get(event.name) or _never_started(event)
+    state.unfinished[event.name] = start._replace(
+        status=StepStatus.FAILED, ms=event.ms, error=event.error, most=event.tries
+    )
+    state.failures = state.failures or Failures()
+    state.failures.failed(event)
+
+
+@_folds(StepRetrying)
+def _step_retrying(state: RunState, event: StepRetrying) -> None:
+    start = state.unfinished.get(event.name) or _never_started(event)
+    state.unfinished[event.name] = start._replace(
+        status=StepStatus.RETRYING,
+        ms=event.ms,
+        error=event.error,
+        tries=event.tries,
+        most=event.of,
+        until=event.until,
+    )
+
+
+def _never_started(event: StepFailed | StepRetrying) -> StepState:
+    """Of a step whose start is not in the journal."""
+    return StepState(event.name, StepStatus.STARTED, 0, event.at)
+
+
+@_folds(StepDiscarded)
+def _step_discarded(state: RunState, event: StepDiscarded) -> None:
+    if event.name in state.unfinished:
+        state.unfinished[event.name] = state.unfinished[event.name]._replace(tries=0)
+    if state.failures is not None:
+        state.failures.discarded(event.name)
+
+
+@_folds(LogWritten)
+def _log_written(state: RunState, event: LogWritten) -> None:
+    state.log_lines += 1
+
+
+@_folds(ProgressReported)
+def _progress_reported(state: RunState, event: ProgressReported) -> None:
+    state.progress = event
+
+
+@_folds(RunStarted)
+def _run_started(state: RunState, event: RunStarted) -> None:
+    state.attempts.append(Attempt(event))
+    if state.status is Status.FAILED:  # somebody has mended something: all tries are open again
+        state.unfinished = {name: step._replace(tries=0) for name, step in state.unfinished.items()}
+    state.status = Status.RUNNING
+    state.ended = None
+    _forget_failure(state)
+    if state.failures is not None:
+        state.failures.next_attempt()
+
+
+@_folds(RunInterrupted)
+def _run_interrupted(state: RunState, event: RunInterrupted) -> None:
+    _close_attempt(state, event.at, event.signal)
+
+
+@_folds(RunCompleted)
+def _run_completed(state: RunState, event: RunCompleted) -> None:
+    state.output = event.output
+    _end(state, Status.COMPLETED, event.at)
+
+
+@_folds(RunCompletedLarge)
+def _run_completed_large(state: RunState, event: RunCompletedLarge) -> None:
+    state.output, state.has_large_output = event.output, True
+    _end(state, Status.COMPLETED, event.at)
+
+
+@_folds(RunHasFailed)
+def _run_failed(state: RunState, event: RunHasFailed) -> None:
+    state.error = event.error
+    state.causes = event.steps or ([] if event.step is None else [event.step])
+    if state.failures is not None:
+        state.failures.run_failed(state.causes)
+    _end(state, Status.FAILED, event.at)
+
+
+@_folds(RunCancelled)
+def _run_cancelled(state: RunState, event: RunCancelled) -> None:
+    _end(state, Status.CANCELLED, event.at)
+
+
+@_folds(RunRepaired)
+def _run_repaired(state: RunState, event: RunRepaired) -> None:
+    state.repaired.append(event)
+    state.lose_end("cut off by a repair")
+
+
+@_folds(Unknown)
+def _unknown(state: RunState, event: Unknown) -> None:
+    state.unknown.append(event.type)
+
+
+def _end(state: RunState, status: Status, at: str) -> None:
+    state.status, state.ended = status, at
+    if status is not Status.FAILED:
+        _forget_failure(state)
+    _close_attempt(state, at, status)
+
+
+def _forget_failure(state: RunState) -> None:
+    state.error, state.causes = None, []
+
+
+def _close_attempt(state: RunState, at: str, outcome: str) -> None:
+    if state.attempts:
+        state.attempts[-1].ended, state.attempts[-1].outcome = at, outcome
