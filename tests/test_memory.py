@@ -12,13 +12,13 @@ from durably_cli.journal import codec
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
-    Event,
     RunCreated,
     RunHasFailed,
     RunStarted,
     StepCompleted,
     StepStarted,
 )
+from durably_cli.journal.registry import Event
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json, to_json
 from tests.conftest import Project

@@ -12,7 +12,8 @@ from durably_cli.engines.local.execute import BoundHandler, LiveRun
 from durably_cli.engines.local.resume import Runnable
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.local.working_folder import enter_for
-from durably_cli.journal.events import Event, RunCreated
+from durably_cli.journal.events import RunCreated
+from durably_cli.journal.registry import Event
 from durably_cli.project import known_jobs
 from durably_cli.project.discovery import find_job
 from durably_cli.project.listening_job import ListeningJob

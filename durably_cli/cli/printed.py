@@ -25,7 +25,8 @@ from durably_cli.engines.local.execute import BoundHandler
 from durably_cli.engines.local.resume import Runnable
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalLost
-from durably_cli.journal.events import Event, LogWritten, StepCompleted, StepFailed, StepStarted
+from durably_cli.journal.events import LogWritten, StepCompleted, StepFailed, StepStarted
+from durably_cli.journal.registry import Event
 from durably_cli.steps.echo import is_echo
 from durably_cli.steps.step import Step
 from durably_cli.system import clock

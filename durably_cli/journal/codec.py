@@ -23,9 +23,10 @@ from datetime import datetime
 from typing import Any
 from zlib import crc32
 
-from durably_cli.journal.events import FORMAT, TYPES, ErrorInfo, Event, Unknown
+from durably_cli.journal.events import FORMAT, ErrorInfo, Unknown
 from durably_cli.journal.layout import LAYOUTS, MISSING, FieldKind
 from durably_cli.journal.lenient import MANY_DIGITS, PEEK, any_integers, read_log_line
+from durably_cli.journal.registry import TYPES, Event
 from durably_cli.values.strict_json import DECODER, Json, as_read, has_lone_surrogate
 
 CRC_BYTES = len(b',"crc":"00000000"}')

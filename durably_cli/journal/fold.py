@@ -7,8 +7,6 @@ from typing import Any
 
 from durably_cli.journal.carried import Failures
 from durably_cli.journal.events import (
-    OF_NO_ATTEMPT,
-    Event,
     LogWritten,
     ProgressReported,
     RunCancelled,
@@ -26,6 +24,7 @@ from durably_cli.journal.events import (
     StepStarted,
     Unknown,
 )
+from durably_cli.journal.registry import OF_NO_ATTEMPT, Event
 from durably_cli.journal.state import Attempt, RunState, Status
 from durably_cli.journal.step_state import StepState, StepStatus
 

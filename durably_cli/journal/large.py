@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from durably_cli.journal.blobs import LIMIT, BlobDamaged, Blobs, is_blob_reference
 from durably_cli.journal.events import (
     ErrorInfo,
-    Event,
     LogWritten,
     ProgressReported,
     RunCompleted,
@@ -25,6 +24,7 @@ from durably_cli.journal.events import (
     StepFailed,
     StepRetrying,
 )
+from durably_cli.journal.registry import Event
 from durably_cli.values.strict_json import Json, to_json
 
 FIRST, LAST = 4096, 2048

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple, get_type_hints
 
-from durably_cli.journal.events import TYPES, ErrorInfo, Event
+from durably_cli.journal.events import ErrorInfo
+from durably_cli.journal.registry import TYPES, Event
 from durably_cli.values.strict_json import Json, to_json
 
 

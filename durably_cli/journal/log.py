@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from durably_cli.journal.events import Event
+from durably_cli.journal.registry import Event
 
 
 class Log(Protocol):

@@ -14,12 +14,12 @@ from typing import Any
 from durably_cli.errors import ValueRefused
 from durably_cli.journal.events import (
     ErrorInfo,
-    Event,
     LogWritten,
     ProgressReported,
     StepFailed,
     StepRetrying,
 )
+from durably_cli.journal.registry import Event
 from durably_cli.journal.secret_forms import encoded_forms_of, forms_of
 from durably_cli.values.strict_json import Json, to_json
 

@@ -26,7 +26,7 @@ from typing import BinaryIO, NamedTuple
 from durably_cli.errors import JournalDamaged, JournalTooNew
 from durably_cli.journal import codec, fast_codec
 from durably_cli.journal.codec import BadLine, NewerFormat
-from durably_cli.journal.events import DURABLE, Event
+from durably_cli.journal.registry import DURABLE, Event
 from durably_cli.journal.tail import Torn, has_zeroed_sector, is_cut_short
 
 _FIRST_BYTES = 1 << 12

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from durably_cli.journal.events import (
     ErrorInfo,
-    Event,
     RunHasFailed,
     RunStarted,
     StepCompleted,
     StepStarted,
 )
+from durably_cli.journal.registry import Event
 from durably_cli.values.strict_json import Json
 
 

@@ -23,8 +23,6 @@ from durably_cli.errors import JournalLost, RunEnded
 from durably_cli.journal import codec, fast_codec
 from durably_cli.journal.blobs import LIMIT, Blobs, belongs_in_a_file
 from durably_cli.journal.events import (
-    DURABLE,
-    Event,
     LogWritten,
     RunCompleted,
     RunCompletedLarge,
@@ -35,6 +33,7 @@ from durably_cli.journal.events import (
 )
 from durably_cli.journal.large import shortened
 from durably_cli.journal.reader import Position
+from durably_cli.journal.registry import DURABLE, Event
 from durably_cli.system import files
 from durably_cli.system.ids import short
 from durably_cli.system.locks import Lock

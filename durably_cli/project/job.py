@@ -18,7 +18,7 @@ from durably_cli.engines.local.execute import BoundHandler, LiveRun, source_hash
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import InvalidInput, ValueRefused
-from durably_cli.journal.events import Event
+from durably_cli.journal.registry import Event
 from durably_cli.project import places, stores
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.project.run import Run

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema, create_model
 
-from durably_cli.journal.events import TYPES, ErrorInfo, Event
+from durably_cli.journal.events import ErrorInfo
+from durably_cli.journal.registry import TYPES, Event
 from durably_cli.render.run_types import ErrorFields, Time
 from durably_cli.values.strict_json import Json
 

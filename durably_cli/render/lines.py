@@ -11,7 +11,6 @@ from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import (
     PRINTED,
-    Event,
     LogWritten,
     ProgressReported,
     RunHasFailed,
@@ -21,6 +20,7 @@ from durably_cli.journal.events import (
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.registry import Event
 from durably_cli.render.timeline import seconds_between
 from durably_cli.render.words import listed, local_time, one_line, utc_time, visible
 from durably_cli.steps.logger import standard_logging

@@ -9,13 +9,13 @@ from rich.text import Text
 
 from durably_cli.engines.local.execute import LiveRun
 from durably_cli.journal.events import (
-    Event,
     LogWritten,
     ProgressReported,
     RunStarted,
     StepCompleted,
     StepStarted,
 )
+from durably_cli.journal.registry import Event
 from durably_cli.render.lines import Talk, share
 from durably_cli.render.live_line import ERASE, Facts, LiveLine
 from durably_cli.render.tables import log_text

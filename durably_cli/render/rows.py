@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from durably_cli.engines.local.view import RunView, Unreadable, whole_log
 from durably_cli.journal.blobs import size_of
-from durably_cli.journal.events import Event, LogWritten
+from durably_cli.journal.events import LogWritten
+from durably_cli.journal.registry import Event
 from durably_cli.journal.step_state import StepState, step_states
 from durably_cli.render.record import (
     COLUMNS,

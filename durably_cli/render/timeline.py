@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from durably_cli.journal.events import (
     ErrorInfo,
-    Event,
     RunStarted,
     StepCompleted,
     StepFailed,
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Attempt
 from durably_cli.system import clock
 from durably_cli.values.strict_json import Json

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from durably_cli.errors import Abort, StepMisused
-from durably_cli.journal.events import Event
 from durably_cli.journal.raised import raised_again
+from durably_cli.journal.registry import Event
 from durably_cli.steps.causes import mark
 from durably_cli.steps.operation import All, Call, Operation, Past, Raised, Wait
 from durably_cli.steps.stop import Stop

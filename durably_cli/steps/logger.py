@@ -8,8 +8,9 @@ import threading
 from contextlib import suppress
 from typing import Any, Protocol
 
-from durably_cli.journal.events import TRACEBACK, Event, LogWritten
+from durably_cli.journal.events import TRACEBACK, LogWritten
 from durably_cli.journal.failures import describe
+from durably_cli.journal.registry import Event
 from durably_cli.steps.echo import echo
 from durably_cli.system import clock, signals
 from durably_cli.values.strict_json import is_too_deep, parse, printable, to_json

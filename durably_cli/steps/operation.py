@@ -20,7 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
-from durably_cli.journal.events import Event, StepFailed
+from durably_cli.journal.events import StepFailed
+from durably_cli.journal.registry import Event
 from durably_cli.steps.reported import Reported
 from durably_cli.values.plain import Converter
 from durably_cli.values.strict_json import Json

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from durably_cli.journal.events import Event, LogWritten, ProgressReported
+from durably_cli.journal.events import LogWritten, ProgressReported
+from durably_cli.journal.registry import Event
 
 
 class Reported:

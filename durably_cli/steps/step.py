@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar, TypeVarTuple, overload
 
 from durably_cli.errors import Abort, StepMisused
-from durably_cli.journal.events import Event, LogWritten, ProgressReported
+from durably_cli.journal.events import LogWritten, ProgressReported
 from durably_cli.journal.masking import NO_SECRETS, Secrets
+from durably_cli.journal.registry import Event
 from durably_cli.steps.call import FunctionCall, async_refused, is_async, no_function
 from durably_cli.steps.causes import mark
 from durably_cli.steps.driver import Driver

@@ -12,7 +12,6 @@ from durably_cli.journal import codec
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
-    Event,
     RunCompleted,
     RunCreated,
     RunHasFailed,
@@ -20,6 +19,7 @@ from durably_cli.journal.events import (
     StepCompleted,
     StepStarted,
 )
+from durably_cli.journal.registry import Event
 from durably_cli.system import clock, ids
 from durably_cli.values.strict_json import Json, to_json
 

@@ -16,7 +16,6 @@ from durably_cli.engines.local.store import Store
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
-    Event,
     LogWritten,
     ProgressReported,
     RunCompleted,
@@ -25,6 +24,7 @@ from durably_cli.journal.events import (
     RunStarted,
     StepCompleted,
 )
+from durably_cli.journal.registry import Event
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json
 from tests.harness.forking import TriggerResult

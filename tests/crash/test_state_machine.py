@@ -34,7 +34,6 @@ from durably_cli.errors import Busy, JournalDamaged, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
-    Event,
     LogWritten,
     RunCancelled,
     RunCompleted,
@@ -46,6 +45,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json

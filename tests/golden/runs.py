@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from durably_cli.journal.events import (
     ErrorInfo,
-    Event,
     InputStored,
     LogWritten,
     ProgressReported,
@@ -31,6 +30,7 @@ from durably_cli.journal.events import (
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.registry import Event
 from durably_cli.values.strict_json import Json
 from tests.harness import sample_journals
 from tests.harness.sample_journals import resealed

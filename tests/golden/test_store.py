@@ -10,8 +10,9 @@ import pytest
 
 from durably_cli.errors import JournalError
 from durably_cli.journal import codec
-from durably_cli.journal.events import TYPES, Event, Unknown
+from durably_cli.journal.events import Unknown
 from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.registry import TYPES, Event
 from tests.golden import runs
 from tests.golden.transcripts import stored_files
 

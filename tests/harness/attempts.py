@@ -16,8 +16,8 @@ from durably_cli.engines.local.trigger import trigger
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Request
-from durably_cli.journal.events import Event
 from durably_cli.journal.masking import NO_SECRETS
+from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
 from durably_cli.steps.step import Step
 from durably_cli.values.strict_json import Json

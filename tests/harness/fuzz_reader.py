@@ -13,8 +13,9 @@ from zlib import crc32
 
 from durably_cli.errors import JournalDamaged, JournalTooNew
 from durably_cli.journal import codec
-from durably_cli.journal.events import Event, Unknown
+from durably_cli.journal.events import Unknown
 from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.registry import Event
 from tests.harness.sample_journals import SAMPLES
 from tests.harness.strategies import RUN
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 
 from durably_cli.errors import RunEnded
-from durably_cli.journal.events import DURABLE, Event
+from durably_cli.journal.registry import DURABLE, Event
 
 
 class MemoryLog:

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from durably_cli.journal.events import DURABLE, Event
+from durably_cli.journal.registry import DURABLE, Event
 from durably_cli.journal.state import Status
 from durably_cli.journal.writer import Journal
 

@@ -15,7 +15,6 @@ from durably_cli.journal import codec
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
-    Event,
     InputStored,
     LogWritten,
     ProgressReported,
@@ -33,6 +32,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.registry import Event
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN, lines_of
 

@@ -8,7 +8,6 @@ from durably_cli.journal import codec
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
-    Event,
     InputStored,
     LogWritten,
     ProgressReported,
@@ -25,6 +24,7 @@ from durably_cli.journal.events import (
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.registry import Event
 from durably_cli.values.strict_json import Json, to_json
 
 RUN = "01a20bae-97e3-79c3-be7b-f5a07273e515"

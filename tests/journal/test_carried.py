@@ -7,7 +7,6 @@ import pytest
 from durably_cli.errors import StepError
 from durably_cli.journal.events import (
     FORMAT,
-    Event,
     RunCreated,
     RunHasFailed,
     RunStarted,
@@ -17,6 +16,7 @@ from durably_cli.journal.events import (
 )
 from durably_cli.journal.fold import fold
 from durably_cli.journal.raised import raised_again
+from durably_cli.journal.registry import Event
 from durably_cli.values.strict_json import Json
 from tests.harness.sample_journals import AT, ERROR
 from tests.harness.strategies import RUN

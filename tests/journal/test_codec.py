@@ -13,7 +13,6 @@ from hypothesis import given
 from durably_cli.journal import codec, tail
 from durably_cli.journal.events import (
     FORMAT,
-    Event,
     LogWritten,
     ProgressReported,
     RunCreated,
@@ -22,6 +21,7 @@ from durably_cli.journal.events import (
     Unknown,
 )
 from durably_cli.journal.lenient import any_integers
+from durably_cli.journal.registry import Event
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN, journals, lines_of
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from durably_cli.journal.events import (
     FORMAT,
-    Event,
     LogWritten,
     RunCancelled,
     RunCompleted,
@@ -25,6 +24,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.journal.fold import NotARun, fold
+from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_state import StepStatus, step_states
 from durably_cli.values.strict_json import Json

@@ -16,7 +16,6 @@ from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
-    Event,
     LogWritten,
     RunCompleted,
     RunCreated,
@@ -25,6 +24,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.registry import Event
 from durably_cli.journal.writer import Journal
 from durably_cli.system import files
 from durably_cli.values.strict_json import Json

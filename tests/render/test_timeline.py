@@ -7,7 +7,6 @@ import pytest
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
-    Event,
     RunCompleted,
     RunCreated,
     RunInterrupted,
@@ -17,6 +16,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.journal.fold import fold
+from durably_cli.journal.registry import Event
 from durably_cli.render.timeline import Execution, Gap, executions, lanes, pick
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN

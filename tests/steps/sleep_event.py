@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from durably_cli.journal.events import event
+from durably_cli.journal.registry import event
 
 
 @event("step.waiting", durable=True)

@@ -21,7 +21,8 @@ from durably_cli.engines.local.follow import follow as follow_run
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.view import RunView, whole_log
 from durably_cli.errors import NotFound
-from durably_cli.journal.events import Event, LogWritten
+from durably_cli.journal.events import LogWritten
+from durably_cli.journal.registry import Event
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.system import ids

@@ -21,7 +21,6 @@ from durably_cli.engines.local.stopper import Stopper
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Abort, AttemptTimedOut, Cancelled, Interrupted, JournalLost
 from durably_cli.journal.events import (
-    Event,
     RunCancelled,
     RunCompleted,
     RunHasFailed,
@@ -32,6 +31,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.raised import is_exact
+from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
 from durably_cli.journal.writer import Journal
 from durably_cli.steps.causes import steps_of

@@ -10,8 +10,8 @@ from durably_cli import hints
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import NotFound
-from durably_cli.journal.events import Event
 from durably_cli.journal.reader import JournalReader, Position
+from durably_cli.journal.registry import Event
 from durably_cli.system import files, locks
 from durably_cli.system.ids import short
 

@@ -10,14 +10,13 @@ from durably_cli.engines.local.view import whole_log
 from durably_cli.errors import JournalLost
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
 from durably_cli.journal.events import (
-    TYPES,
-    Event,
     LogWritten,
     ProgressReported,
     StepCompleted,
     StepFailed,
     StepStarted,
 )
+from durably_cli.journal.registry import TYPES, Event
 from durably_cli.journal.state import RunState, Status
 from durably_cli.steps.operation import Begun, Past
 from durably_cli.steps.reported import Reported

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from threading import Lock, get_ident
 
 from durably_cli.errors import RunEnded, StepMisused
-from durably_cli.journal.events import Event, LogWritten, ProgressReported
+from durably_cli.journal.events import LogWritten, ProgressReported
 from durably_cli.journal.log import Log
+from durably_cli.journal.registry import Event
 from durably_cli.system.process import this
 
 _CAN_WAIT = (LogWritten, ProgressReported)

@@ -11,10 +11,11 @@ from typing import BinaryIO, NamedTuple
 from durably_cli import hints
 from durably_cli.errors import DurablyError, JournalDamaged, JournalError
 from durably_cli.journal.blobs import BlobDamaged, Blobs
-from durably_cli.journal.events import Event, LogWritten, RunCreated
+from durably_cli.journal.events import LogWritten, RunCreated
 from durably_cli.journal.fold import NotARun, fold, fold_on
 from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader, Position, begins_with
+from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState, Status
 from durably_cli.system import files, ids, locks
 from durably_cli.values.strict_json import Json, to_json

@@ -167,7 +167,7 @@ def test_took_is_the_time_in_attempts_and_not_between_them(project: Project) -> 
 from durably_cli.journal import events
 from durably_cli.system import ids
 from durably_cli.project import places, stores
-from durably_cli.journal.events import RunCreated, RunStarted, StepStarted, RunCompleted
+from durably_cli.journal.events import (RunCreated, RunStarted, StepStarted, RunCompleted)
 from durably_cli.values.strict_json import Json
 store = stores.open_store(places.find_project(), to_write=True)
 run = ids.new()
