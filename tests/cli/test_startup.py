@@ -75,7 +75,8 @@ render render.record render.rows render.timeline render.words
 project project.naming project.places project.project_file project.stores
 engines engines.local engines.local.store engines.local.view
 journal journal.blobs journal.carried journal.codec journal.events journal.fast_codec journal.fold
-journal.large journal.layout journal.lenient journal.ownership journal.reader journal.registry journal.state
+journal.large journal.layout journal.lenient journal.ownership journal.reader journal.registry
+journal.state
 journal.step_state journal.tail journal.writer
 values values.strict_json
 system system.clock system.files system.folders system.garbage system.ids system.locks

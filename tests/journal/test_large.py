@@ -156,6 +156,7 @@ def test_no_secret_is_in_their_files(project: Project) -> None:
 
 OLDER = """
 from durably_cli.__main__ import main
+from durably_cli.journal import events
 from durably_cli.journal.registry import TYPES
 del TYPES["input.stored"], TYPES["run.completed.large"]
 main()
