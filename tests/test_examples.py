@@ -21,6 +21,7 @@ from tests.harness.examples import Examples, shell_lines
 OTHERWISE = {
     "durably cancel @last": (5, "and is not cancelled"),
     'durably cancel 3f2a9c1d --reason "wrong month"': (5, "and is not cancelled"),
+    'durably cancel @last --reason "wrong month"': (5, "and is not cancelled"),
     "durably list --watch": (2, "draws on a terminal"),
     "durably import /home/ann/old-place/billing": (78, "nothing at /home/ann/old-place/billing"),
     "DURABLY_NAME=billing durably import /srv/billing/releases/1": (78, "there is nothing at"),

@@ -97,6 +97,26 @@ def test_a_step_is_two_writes_and_one_sync(work: Project) -> None:
     assert many.lines_written - few.lines_written == 20
 
 
+def test_a_retry_is_two_writes_and_one_sync(work: Project) -> None:
+    work.job(
+        """
+        from durably_cli import Retry
+
+        def fail(times: int, calls=[]) -> None:
+            calls.append(1)
+            assert len(calls) > times
+
+        @define_job
+        def flaky(step: Step, payload: int) -> None:
+            step.run("fail", fail, payload, tries=Retry(20, delay=0))
+        """,
+        "flaky",
+    )
+    few, many = (Traced(work, "trigger", "flaky", "-i", number) for number in ("3", "13"))
+    assert many.count(*SYNCS) - few.count(*SYNCS) == 10
+    assert many.lines_written - few.lines_written == 20
+
+
 def test_to_replay_a_step_costs_neither_a_sync_nor_a_write(work: Project) -> None:
     resumed = []
     for number in ("4", "24"):
