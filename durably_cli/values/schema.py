@@ -26,7 +26,8 @@ _NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
 TAKEN = frozenset(
     (
         *("input", "param", "label", "idempotency-key", "no-wait", "concurrency-key"),
-        *("on-conflict", "retry-failed", "detach", "detach-after", "quiet", "json", "help"),
+        *("on-conflict", "retry-failed", "detach", "detach-after", "timeout", "quiet"),
+        *("json", "help"),
     )
 )
 """The words of trigger's own options. Fields of these names are given with -p."""

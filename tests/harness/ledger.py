@@ -20,6 +20,7 @@ from tests.harness.places import EXIT_CODES
 
 JOB = """
     import uuid
+    from durably_cli import Retry
 
     @define_job
     def ledger(step: Step, payload: dict) -> list[str]:
@@ -28,11 +29,19 @@ JOB = """
             step.run("large", lambda: "x" * 100_000)
         for n in range(payload.get("steps", 3)):
             fails, size = n == payload.get("fails"), payload.get("size", 0)
-            tokens.append(step.run(f"step-{n}", once, n, fails, size)[:32])
+            is_flaky = n == payload.get("flaky")
+            tries = Retry(50, delay=0) if is_flaky else 1
+            result = step.run(f"step-{n}", once, n, fails, size, is_flaky, tries=tries)
+            tokens.append(result[:32])
             acknowledge(f"{n} {tokens[-1]}")
         return [token + "x" * payload.get("size", 0) for token in tokens]
 
-    def once(n: int, fails: bool, size: int) -> str:
+    refused = []
+
+    def once(n: int, fails: bool, size: int, is_flaky: bool) -> str:
+        if is_flaky and len(refused) < 2:
+            refused.append(n)
+            raise ConnectionError("busy")
         token = uuid.uuid4().hex
         effect(f"{n} {token}")
         if fails and not os.path.exists("mended"):

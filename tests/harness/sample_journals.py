@@ -29,6 +29,7 @@ from durably_cli.journal.events import (
     StepCompleted,
     StepDiscarded,
     StepFailed,
+    StepRetrying,
     StepStarted,
 )
 from durably_cli.journal.reader import JournalReader
@@ -102,6 +103,8 @@ UNFINISHED = Sample(
         StepCompleted("one", 3, Json("1"), AT),
         RunStarted(1, 42, "host", AT, dropped=7, kept=f"{RUN}.torn-1"),
         ProgressReported(1, AT, 2.0, "half"),
+        StepStarted("two", AT),
+        StepRetrying("two", 1, 3, 4, ERROR, AT, AT),
         StepStarted("two", AT),
     ],
 )

@@ -58,6 +58,14 @@ def _claim(ledger: Ledger) -> None:
     assert not ledger.journals()
 
 
+def _killed(ledger: Ledger) -> None:
+    """Killed when its second step was begun."""
+    begun = Fault("dies", lambda call: call.event == "step.completed step-1", FAULTS["SIGKILL"])
+    log = ledger.project.root.parent / "begun"
+    killed = ledger.attempt("trigger", "ledger", before=partial(watch, log, begun))
+    assert killed.code == -signal.SIGKILL
+
+
 def _resume(ledger: Ledger, _: str) -> None:
     """Go on with the run, if there is one: all of it must be there."""
     (ledger.project.root / "mended").touch()
@@ -83,6 +91,14 @@ def _remove_again(ledger: Ledger, command: str) -> None:
     assert not ledger.journals()
     made = dict(ledger.made)
     assert attempt(ledger, LARGE).code == 4
+    assert ledger.made == made
+
+
+def _cancel_again(ledger: Ledger, command: str) -> None:
+    """Cancelled in the end, for good: nothing of it is executed."""
+    made = dict(ledger.made)
+    assert attempt(ledger, command).code == 0
+    assert attempt(ledger, "resume @last").code == 3
     assert ledger.made == made
 
 
@@ -129,6 +145,8 @@ SCENARIOS = {
     "create": Scenario((), "trigger ledger", _resume),
     "fail": Scenario((), FAILING, _resume),
     "resume": Scenario((FAILING,), "resume @last", _resume),
+    "retry": Scenario((), "trigger ledger -p flaky:=1", _resume, 4),
+    "cancel": Scenario((_killed,), "cancel @last", _cancel_again),
     "claim and create": Scenario((), KEYED, _trigger_again),
     "create for a claim": Scenario((_claim,), KEYED, _trigger_again),
     "in turn": Scenario((), "trigger ledger --concurrency-key c", _resume),
