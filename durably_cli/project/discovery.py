@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from durably_cli.errors import ConfigError, JobModuleError
+from durably_cli.errors import JobModuleError
 from durably_cli.project import importing, known_jobs, places, unfound
 from durably_cli.project.job import NAME, Job
 from durably_cli.project.modules import load_module
@@ -22,7 +22,7 @@ def find_job(project: Path, name: str, note: Callable[[str], object] = lambda te
     """The job of this name; `note` is called with a line on other modules that do not import.
 
     NotFound with the nearest names if there is none; JobModuleError if the module that should have
-    it does not import; ConfigError if two modules define it.
+    it does not import, or if another one defines it as well.
     """
     if not NAME.fullmatch(name):
         raise unfound.no_name(project, name)
@@ -43,14 +43,15 @@ def find_job(project: Path, name: str, note: Callable[[str], object] = lambda te
 
 
 def load_all(project: Path) -> tuple[dict[str, AnyJob], list[JobModuleError]]:
-    """Every job of the project by name, and the modules that do not import.
+    """Every job of the project by name, and the modules that do not import or share a job's name.
 
-    ConfigError, with both places, if two jobs have one name, and if jobs/__init__.py, which all
-    need, does not import.
+    Two jobs of one name hide only themselves. ConfigError if jobs/__init__.py, which all need, does
+    not import.
     """
     importing.prepare(project)
     jobs: dict[str, AnyJob] = {}
     broken: list[JobModuleError] = []
+    twice: dict[str, JobModuleError] = {}
     for path in places.job_files(project):
         try:
             found = _jobs_of(load_module(project, path))
@@ -58,20 +59,25 @@ def load_all(project: Path) -> tuple[dict[str, AnyJob], list[JobModuleError]]:
             broken.append(error)
             continue
         for job in found:
-            _refuse_two(jobs.setdefault(job.name, job), job)
-    return jobs, broken
+            if jobs.setdefault(job.name, job).place != job.place:
+                twice[job.name] = _two(jobs[job.name], job)
+    return {name: job for name, job in jobs.items() if name not in twice}, [
+        *broken,
+        *twice.values(),
+    ]
 
 
-def _refuse_two(one: AnyJob, other: AnyJob) -> None:
-    if one.place != other.place:
-        raise ConfigError(
-            f"two jobs are named {one.name}: at {one.place} and at {other.place}",
-            hint="rename one of them: @define_job(name=...)",
-        )
+def _two(one: AnyJob, other: AnyJob) -> JobModuleError:
+    return JobModuleError(
+        str(other.source),
+        f"two jobs are named {one.name}: at {one.place} and at {other.place}",
+        f"two jobs are named {one.name}",
+        hint="rename one of them: @define_job(name=...)",
+    )
 
 
 def _refuse_another(project: Path, job: AnyJob) -> None:
-    """ConfigError if another job has this one's name, as far as the text of a module tells.
+    """JobModuleError if another job has this one's name, as far as the text of a module tells.
 
     Only a module that may define it is imported: to import all of them may take long. One that does
     not import hides only itself.
@@ -87,8 +93,8 @@ def _refuse_another(project: Path, job: AnyJob) -> None:
         except JobModuleError:
             continue
         for other in jobs:
-            if other.name == job.name:
-                _refuse_two(job, other)
+            if other.name == job.name and other.place != job.place:
+                raise _two(job, other)
 
 
 def _jobs_of(module: ModuleType) -> list[AnyJob]:

@@ -315,3 +315,16 @@ def test_nobody_is_told_to_install_a_package_that_the_project_could_be_taken_for
     path.write_text("")
     project.job(f"import {module}\n")
     assert "pip install" not in project.run("trigger", "work", expect=78).err
+
+
+def test_two_jobs_of_one_name_hide_only_themselves(project: Project) -> None:
+    for name in ("one", "two"):
+        project.job("@define_job(name='same')\ndef same(step: Step) -> int:\n    return 1\n", name)
+    project.job("@define_job\ndef other(step: Step) -> int:\n    return 2\n", "others")
+    refused = project.run("trigger", "same", expect=78)
+    assert "two jobs are named same" in refused.err
+    assert "rename one of them" in refused.err
+    assert project.run("trigger", "other").out == "2\n"
+    listed = project.run("jobs", expect=78)
+    assert listed.out.startswith("other\t")
+    assert "two jobs are named same" in listed.err
