@@ -81,6 +81,9 @@ class Printed:
             return
         with suppress(OSError):  # it is where it was to be, and no log has it
             if not self.is_all:
+                room = BYTES - self._noted
+                self.left_out += max(0, len(data) - room)
+                data = data[:room]
                 self.spool.write(data)
             end = self.spool.size()
             self._note(end - len(data), OF_PROGRAMS)
@@ -209,6 +212,8 @@ class _Lines:
         for note in [*known, _Note(end, OF_PROGRAMS, step.running)]:
             while (many := min(note.end, end, BYTES) - self._at) > 0:
                 data = os.pread(self._spool.fd, min(many, 1 << 16), self._at)
+                if not data:  # a program has cut the file: `echo x > /dev/stderr` does
+                    break
                 self._at += len(data)
                 if note.source != _ECHO:
                     self._split(data, note, step)

@@ -12,7 +12,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TextIO
+from threading import RLock
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO
 
 from durably_cli.errors import Abort
 
@@ -92,19 +93,36 @@ class _Patient(io.FileIO):
     wrote: Wrote | None = None
 
     def write(self, data: ReadableBuffer, /) -> int:
-        try:
-            done = super().write(data) or 0
-        except OSError:
-            done = memoryview(data).nbytes
-        if self.wrote is not None:
+        if self.wrote is None:
+            return self._written(data)
+        with _writing:  # else another thread's bytes could come between, and be taken for these
+            done = self._written(data)
             self.wrote(self.fileno(), bytes(memoryview(data)[:done]))
         return done
+
+    def _written(self, data: ReadableBuffer) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return memoryview(data).nbytes
+
+
+_writing = RLock()
+"""Held by who writes and notes it; a signal handler may print in the middle of that."""
+
+
+def _forget_after_fork() -> None:
+    global _writing
+    _writing = RLock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def _patient(number: int, wrote: Wrote | None = None) -> TextIO:
     file = _Patient(number, "w", closefd=False)
     file.wrote = wrote
-    raw = io.BufferedWriter(file)
+    raw: Any = file  # without a buffer, in which one thread's bytes would leave with another's
     return io.TextIOWrapper(
         raw, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True
     )

@@ -56,12 +56,13 @@ class Capture:
 
     def take(self, level: str, message: str, source: str, data: dict[str, Any]) -> None:
         """Log it, up to the bound."""
-        self._lines -= 1
-        self._characters -= len(message) + sum(map(len, map(str, data.values())))
-        if self._lines < 0 or self._characters < 0:
+        characters = len(message) + sum(map(len, map(str, data.values())))
+        if self._lines == 0 or self._characters < characters:
             self._left_out += 1
-        else:
-            self._log(level, message, source, data)
+            return
+        self._lines -= 1
+        self._characters -= characters
+        self._log(level, message, source, data)
 
     def end(self) -> None:
         """The attempt is over; what was left out is counted."""

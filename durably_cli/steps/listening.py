@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
@@ -149,11 +149,11 @@ def _listen_to_loggers(logging: Any, level: int) -> Undo:
     is_over = False
 
     def call_handlers_too(logger: Any, record: Any) -> None:
-        if is_over or not _reaches_root(logger) or not take_record(record):
+        is_taken = not is_over and _reaches_root(logger) and take_record(record)
+        if _is_made_for_us(logger, record):
+            return
+        with echo() if is_taken else nullcontext():
             call_handlers(logger, record)
-        elif not _is_made_for_us(logger, record):
-            with echo():
-                call_handlers(logger, record)
 
     def undo() -> None:
         nonlocal is_over
