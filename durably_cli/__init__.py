@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from durably_cli.project.defining import define_job
     from durably_cli.project.job import Job
     from durably_cli.project.run import Run
+    from durably_cli.steps.program import CommandResult
+    from durably_cli.steps.shell import sh
     from durably_cli.steps.step import Step
     from durably_cli.steps.tries import Retry, RetryAfter
     from durably_cli.values.secret import Secret
 
 __all__ = [
+    "CommandResult",
     "DurablyError",
     "Job",
     "Retry",
@@ -40,9 +43,11 @@ __all__ = [
     "ValueRefused",
     "__version__",
     "define_job",
+    "sh",
 ]
 
 _HOMES = {
+    "CommandResult": "steps.program",
     "Job": "project.job",
     "Run": "project.job",
     "define_job": "project.defining",
@@ -50,6 +55,7 @@ _HOMES = {
     "RetryAfter": "steps.tries",
     "Step": "steps.step",
     "Secret": "values.secret",
+    "sh": "steps.shell",
 }
 
 

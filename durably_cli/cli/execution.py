@@ -75,9 +75,13 @@ def resume_run(
     *,
     quiet: bool,
     as_json: bool,
+    kill_leftovers: bool = False,
     timeout: float | None = None,
 ) -> int:
-    """Execute a run that is there from where it was left, and steps to `redo`; the exit code."""
+    """Execute a run that is there from where it was left, and steps to `redo`; the exit code.
+
+    With `kill_leftovers`, programs of it that still live are ended first.
+    """
     store = stores.open_store(project)
     run_id = find_run(store, run)
     document.about(run_id)
@@ -87,7 +91,7 @@ def resume_run(
             presenter.enters(created, project)
             return _job_of(run_id, project, created.job, presenter)
 
-        return resume(store, run_id, load, presenter, redo)
+        return resume(store, run_id, load, presenter, redo, kill_leftovers=kill_leftovers)
 
     return _execute(store, act, timeout, quiet=quiet, as_json=as_json)
 

@@ -21,7 +21,7 @@ from durably_cli.steps.tries import Retry, Tries, explain_untried
 from durably_cli.system import clock, signals
 from durably_cli.system.process import this
 from durably_cli.system.time_limits import OutOfTime
-from durably_cli.values import convert, plain
+from durably_cli.values import convert, declared, plain
 from durably_cli.values.durations import span
 
 
@@ -127,6 +127,18 @@ class FunctionCall(NamedTuple):
             return async_refused(self.name)
         what = f"the result of step {self.name!r}{_place_of(self.fn)}"
         return ValueRefused(error.path, error.reason, what=what)
+
+
+def converter_for(name: str, fn: Callable[..., object], returns: object) -> plain.Converter:
+    """How the results of a step's function go to JSON and back. StepMisused if they cannot."""
+    if not callable(fn):
+        raise no_function(name, fn)
+    if is_async(fn):
+        raise async_refused(name)
+    try:
+        return convert.converter(declared.returned_by(fn) if returns is None else returns)
+    except TypeError as error:
+        raise StepMisused(f"step {name!r}: {error}; or give `returns=` to step.run") from None
 
 
 def is_async(fn: Callable[..., object]) -> bool:

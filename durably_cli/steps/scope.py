@@ -27,16 +27,17 @@ class Scope:
         self._places: dict[str, _Place] = {}
         self._known_places: dict[tuple[int, int], _Place] = {}
         self._last_place: _Place = (Scope.__init__.__code__, -1)
-        self._process, self._thread = this.pid, get_ident()
+        self.process, self.thread = this.pid, get_ident()
+        """Those of the handler."""
 
     def enter(self, name: str, caller: FrameType) -> str:
         """A step of this name begins, asked for there; the name as a plain text.
 
         StepMisused if it may not.
         """
-        if this.pid != self._process:
+        if this.pid != self.process:
             raise self._in_a_child()
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._refuse_thread(name)
         if self._stop.cause is not None:
             raise self._stop.cause
@@ -63,12 +64,12 @@ class Scope:
 
     def check_process(self) -> None:
         """StepMisused in a child of the process that owns the run."""
-        if this.pid != self._process:
+        if this.pid != self.process:
             raise self._in_a_child()
 
     def _in_a_child(self) -> StepMisused:
         return StepMisused(
-            f"this process is a child of process {self._process}, which owns the run; "
+            f"this process is a child of process {self.process}, which owns the run; "
             "fork inside a step's function, and let the child never use `step`"
         )
 

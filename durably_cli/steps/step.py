@@ -8,30 +8,35 @@ and one method here.
 
 from __future__ import annotations
 
-import math
+import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar, TypeVarTuple, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, TypeVarTuple, overload
 
 from durably_cli.errors import Abort, StepMisused
-from durably_cli.journal.events import LogWritten, ProgressReported
+from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.registry import Event
-from durably_cli.steps.call import FunctionCall, async_refused, is_async, no_function
+from durably_cli.steps import current
+from durably_cli.steps.call import FunctionCall, converter_for
 from durably_cli.steps.causes import mark
 from durably_cli.steps.driver import Driver
 from durably_cli.steps.logger import Logger
 from durably_cli.steps.operation import Operation, Past
+from durably_cli.steps.progress import reported
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
 from durably_cli.steps.tries import Retry, limit_of, retry_of
-from durably_cli.system import clock
 from durably_cli.values import convert, declared, plain
 from durably_cli.values.durations import Duration
 from durably_cli.values.strict_json import Json
-from durably_cli.values.untrusted import repr_of, text_of
+
+if TYPE_CHECKING:
+    from durably_cli.steps.command import Words
+    from durably_cli.steps.program import CommandResult
+    from durably_cli.steps.shell import Shell
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -84,6 +89,8 @@ class Step:
         self._record, self._replayed = record, replayed
         self._secrets = secrets if secrets else None
         self._last = _NOTHING_YET
+        self._shell: Shell | None = None
+        self._programs: Path | None = None
         past = Past({} if results is None else results, {}, {}, {})
         self._connect(past, Stop(), wait=_ignore)
 
@@ -134,13 +141,39 @@ class Step:
         name = self._scope.enter(name, sys._getframe(1))
         last_fn, last_returns, converter = self._last
         if fn is not last_fn or returns is not last_returns:  # it seldom is, in a loop
-            converter = self._converter_for(name, fn, returns)
+            converter = converter_for(name, fn, returns)
+            self._last = _Called(fn, returns, converter)
         if name in self._results:  # no operation is made
             return self._driver.replay(name, converter)
         retry = None if tries == 1 else retry_of(tries, name)
         limit = None if timeout is None else limit_of(timeout, name)
         call = FunctionCall(name, fn, args, converter, self._secrets, retry, limit)
         return self._carry_out(call)
+
+    def sh(
+        self,
+        name: str,
+        command: Words,
+        *,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        input: str | bytes | None = None,
+        check: bool = True,
+        tries: int | Retry = 1,
+        timeout: Duration | None = None,
+    ) -> CommandResult:
+        """Run a program once, and return what came of it, in this and every later attempt.
+
+        A list is executed as it is, a text by /bin/sh; the other arguments are those of `sh`.
+        `timeout` is the time of each try. Known secrets are masked in what it prints. Raises what
+        `sh` does, and StepMisused for what makes no sense.
+        """
+        name = self._scope.enter(name, sys._getframe(1))
+        if name in self._results:
+            return self._driver.replay(name, self.shell.results)  # type: ignore[no-any-return]
+        options = {"cwd": cwd, "env": env, "input": input, "check": check, "timeout": timeout}
+        result: CommandResult = self._carry_out(self.shell.call(name, command, tries, **options))
+        return result
 
     def progress(
         self, current: float, total: float | None = None, message: str | None = None
@@ -149,9 +182,7 @@ class Step:
 
         Any thread of the handler may. TypeError for what is no number, or one that no float holds.
         """
-        done, all_of_it = _number(current), None if total is None else _number(total)
-        shown = None if message is None else text_of(message)
-        self.emit(ProgressReported(done, clock.now(), all_of_it, shown))
+        self.emit(reported(current, total, message))
 
     def idempotency_key(self, name: str) -> str:
         """A text for the header of that name, of requests that this step sends.
@@ -189,29 +220,29 @@ class Step:
         masked = line if self._secrets is None else self._secrets.masked(line)
         return masked if isinstance(masked, LogWritten) else line
 
+    @property
+    def shell(self) -> Shell:
+        """Where its programs are run."""
+        if self._shell is None:
+            from durably_cli.steps.shell import Shell  # only jobs that run programs pay for it
+
+            self._shell = Shell(self, self._stop, self._secrets, self._programs)
+        return self._shell
+
+    def end_programs(self) -> None:
+        """The attempt is over: what lives of its programs is ended."""
+        if self._shell is not None:
+            self._shell.programs.close()
+
     def raise_refused(self) -> None:
         """Raise the StepMisused that was raised in another thread, where the handler saw it not."""
         if self._scope.refused is not None:
             raise self._scope.refused
 
-    def _converter_for(
-        self, name: str, fn: Callable[..., object], returns: object
-    ) -> plain.Converter:
-        """How the function's results go to JSON and back. StepMisused if they cannot."""
-        if not callable(fn):
-            raise no_function(name, fn)
-        if is_async(fn):
-            raise async_refused(name)
-        try:
-            converter = convert.converter(declared.returned_by(fn) if returns is None else returns)
-        except TypeError as error:
-            raise StepMisused(f"step {name!r}: {error}; or give `returns=` to step.run") from None
-        self._last = _Called(fn, returns, converter)
-        return converter
-
     def _connect(self, past: Past, stop: Stop, wait: Callable[[str], object] | None = None) -> None:
         self._results, self._reported, self._stop = past.results, past.reported, stop
         self._scope = Scope(stop, self._secrets)
+        current.made(self, self._scope)
         record = self._record if self._secrets is None else self.emit
         self._driver = Driver(record, past, stop, self._replayed, wait)
 
@@ -247,8 +278,9 @@ def step_of_attempt(
     created_at: datetime,
     replayed: Callable[[str], object],
     secrets: Secrets,
+    programs: Path | None = None,
 ) -> Step:
-    """The step of an attempt: what the run's journal has is handed back, and `stop` ends it."""
+    """The step of an attempt: what its journal has is handed back; `programs` is their folder."""
     step = Step(
         None,
         record,
@@ -258,13 +290,6 @@ def step_of_attempt(
         replayed=replayed,
         secrets=secrets,
     )
+    step._programs = programs
     step._connect(past, stop)
     return step
-
-
-def _number(given: object) -> float:
-    """A plain int or float. TypeError for anything else."""
-    with suppress(OverflowError):  # of an int that no float holds
-        if isinstance(given, (int, float)) and math.isfinite(given):
-            return int.__pos__(given) if isinstance(given, int) else float.__pos__(given)
-    raise TypeError(f"step.progress takes numbers that a float can hold, not {repr_of(given):.80}")

@@ -19,6 +19,7 @@ PROGRAMS = Path(programs.__file__).parent
 
 JOBS = '''\
 import random
+import subprocess
 import time
 from pathlib import Path
 from statistics import median
@@ -72,6 +73,28 @@ def race(step: Step, folder: str) -> dict[str, float]:
             for _ in range(25):
                 works[kind](next(numbers))
             taken[kind].append((time.perf_counter() - begun) / 25)
+    return {kind: median(each) for kind, each in taken.items()}
+
+
+@define_job
+def programs(step: Step, payload: int) -> dict[str, float]:
+    """Programs as steps, and by subprocess beside a step, in turns: the seconds, in the median."""
+    numbers = iter(range(1_000_000))
+
+    def own() -> None:
+        step.sh(f"program-{next(numbers)}", ["true"])
+
+    def bare() -> None:
+        subprocess.run(["true"], check=True)
+        step.run(f"step-{next(numbers)}", int)
+
+    step.sh("first", ["true"])
+    taken = {"durably": [], "subprocess.run, and a plain step": []}
+    for _ in range(payload):
+        for kind, work in random.sample(list(zip(taken, (own, bare))), 2):
+            begun = time.perf_counter()
+            work()
+            taken[kind].append(time.perf_counter() - begun)
     return {kind: median(each) for kind, each in taken.items()}
 
 

@@ -33,6 +33,7 @@ from tests.benchmarks.measuring import (
 )
 
 STEPS = 2_000
+PROGRAMS = 200
 REPLAYED = 100_000
 RESUMED = 10_000
 RUNS = 100_000
@@ -83,6 +84,14 @@ def _race(bench: Bench) -> dict[str, float]:
 
 def _own_steps(bench: Bench, number: int) -> BoundHandler:
     return lambda: float(run(bench.durably("trigger", "steps", "-i", str(number)), **bench.options))
+
+
+def programs(bench: Bench) -> Iterator[Part]:
+    """Quick programs as steps of a run that has its supervisor."""
+    command = bench.durably("trigger", "programs", "-i", str(PROGRAMS))
+    found = [json.loads(run(command, **bench.options)) for _ in range(bench.rounds)]
+    each = {kind: 1000 * median(turn[kind] for turn in found) for kind in found[0]}
+    yield Part("a program as a step", "ms", each, {"subprocess.run, and a plain step": 1.5})
 
 
 def replays(bench: Bench) -> Iterator[Part]:
@@ -300,4 +309,4 @@ def _at_once(command: list[str], bench: Bench) -> BoundHandler:
     return work
 
 
-PARTS = (steps, replays, resumes, starts, lists, memory, crowds)
+PARTS = (steps, programs, replays, resumes, starts, lists, memory, crowds)

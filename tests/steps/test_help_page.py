@@ -6,7 +6,10 @@ from durably_cli.cli.help import page
 from durably_cli.steps.logger import Logger
 from durably_cli.steps.step import Step
 
-NOT_FOR_HANDLERS = {"emit", "masked", "raise_refused", "running"}
+NOT_FOR_HANDLERS = {
+    *("emit", "masked", "raise_refused", "running"),
+    *("shell", "end_programs"),
+}
 
 
 def test_the_page_about_steps_has_every_method() -> None:

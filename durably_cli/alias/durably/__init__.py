@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from durably_cli import (
+        CommandResult,
         DurablyError,
         Job,
         Retry,
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
         StepTimeout,
         ValueRefused,
         define_job,
+        sh,
     )
 
 __all__ = [
+    "CommandResult",
     "DurablyError",
     "Job",
     "Retry",
@@ -45,6 +48,7 @@ __all__ = [
     "ValueRefused",
     "__version__",
     "define_job",
+    "sh",
 ]
 
 

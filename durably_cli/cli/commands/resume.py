@@ -22,6 +22,13 @@ def resume(
             help="Execute a failed step again whose failure would be replayed. May be repeated.",
         ),
     ] = None,
+    kill_leftovers: Annotated[
+        bool,
+        typer.Option(
+            "--kill-leftovers",
+            help="End programs of the run that still live, where it would be refused for them.",
+        ),
+    ] = False,
     timeout: Timeout = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -41,5 +48,12 @@ def resume(
     from durably_cli.cli.execution import resume_run  # not for --help, nor for completion
 
     seconds = None if timeout is None else read_limit(timeout, "--timeout")
-    project = project_of(context)
-    return resume_run(project, run, redo or [], timeout=seconds, quiet=quiet, as_json=as_json)
+    return resume_run(
+        project_of(context),
+        run,
+        redo or [],
+        kill_leftovers=kill_leftovers,
+        timeout=seconds,
+        quiet=quiet,
+        as_json=as_json,
+    )

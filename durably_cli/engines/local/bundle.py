@@ -3,6 +3,7 @@
     bundle.json            which run this is, of what, exported when and by what
     <run id>.jsonl         the journal, byte by byte
     <run id>.blobs/...     its large results, output, log lines and errors
+    <run id>.programs/...  what its programs have printed, if that is much
     <run id>.input-...     its input, if that is large
     source/<name>          the job's file, if it still is the one of the last attempt
 
@@ -27,6 +28,7 @@ from durably_cli.engines.local.who import host
 from durably_cli.errors import InvalidInput
 from durably_cli.journal.blobs import INPUT, BlobDamaged, Blobs, is_file_name
 from durably_cli.journal.large import stored
+from durably_cli.journal.outputs import folder_of, is_output, outputs_of
 from durably_cli.system import clock, files, ids
 from durably_cli.values.strict_json import parse, to_json
 from durably_cli.version import __version__
@@ -69,7 +71,7 @@ def pack(view: RunView, store: Store, job_files: Iterable[Path], out: BinaryIO) 
         _add(archive, "bundle.json", io.BytesIO(head), len(head))
         with view.open() as journal:
             _add(archive, f"{view.run_id}.jsonl", journal, os.fstat(journal.fileno()).st_size)
-        for path in _whole_blobs(view):
+        for path in (*_whole_blobs(view), *outputs_of(view.path)):
             with open(files.open_existing(path), "rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 _add(archive, str(path.relative_to(view.path.parent)), file, size)
@@ -87,7 +89,7 @@ def unpack(bundle: BinaryIO, folder: Path) -> Contents:
     members = files_in(bundle)
     contents = _head(next(members, None))
     journal = folder / f"{contents.run}.jsonl"
-    blobs = Blobs(journal).folder
+    blobs, programs = Blobs(journal).folder, folder_of(journal)
     for name, chunks in members:
         inner, _, last = name.rpartition("/")
         if name == journal.name:
@@ -96,6 +98,9 @@ def unpack(bundle: BinaryIO, folder: Path) -> Contents:
             blobs.mkdir(0o700, exist_ok=True)
             if _put(name, chunks, blobs / last) != last:
                 raise InvalidInput(f"the large result {last} in it is damaged")
+        elif inner == programs.name and is_output(last):
+            programs.mkdir(0o700, exist_ok=True)
+            _put(name, chunks, programs / last)
         elif name == journal.stem + INPUT + last[-64:] and is_file_name(last[-64:]):
             if _put(name, chunks, folder / name) != last[-64:]:
                 raise InvalidInput(f"the large input {name} in it is damaged")

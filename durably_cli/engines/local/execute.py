@@ -30,11 +30,13 @@ from durably_cli.journal.events import (
 )
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import NO_SECRETS, Secrets
+from durably_cli.journal.outputs import folder_of
 from durably_cli.journal.raised import is_exact
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
 from durably_cli.journal.writer import Journal
 from durably_cli.steps.causes import steps_of
+from durably_cli.steps.current import executed
 from durably_cli.steps.operation import Past
 from durably_cli.steps.step import Step, step_of_attempt
 from durably_cli.steps.stop import Stop
@@ -172,10 +174,11 @@ def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
         created_at=clock.parse_time(run.state.created.at),
         replayed=watcher.replayed,
         secrets=work.secrets,
+        programs=folder_of(run.journal.path),
     )
     run.own = OwnJournal(run.journal.path)
     try:
-        with signals.stopping(stop.stop):
+        with signals.stopping(stop.stop), executed(step):
             record(_started(run, attempt, work.source))
             run.stopper.limit(work.timeout)
             for name in run.discards:

@@ -24,6 +24,7 @@ from durably_cli.engines.local.view import RunView, is_imported, marker_of
 from durably_cli.errors import Conflict, DurablyError, InvalidInput, JournalDamaged
 from durably_cli.journal.blobs import INPUT, Blobs
 from durably_cli.journal.events import RunCreated
+from durably_cli.journal.outputs import folder_of
 from durably_cli.system import files, locks
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import to_json
@@ -107,12 +108,15 @@ def _publish(journal: Path, path: Path, contents: Contents) -> None:
         files.sync(fd)
         files.make_folder(path.parent)
         os.rename(marker, marker_of(path))
-        blobs, target = Blobs(journal).folder, Blobs(path).folder
-        if blobs.exists():
-            files.make_folder(target)
-            for name in files.names(blobs):
-                os.rename(blobs / name, target / name)
-            files.sync_folder(target)
+        for folder, target in (
+            (Blobs(journal).folder, Blobs(path).folder),
+            (folder_of(journal), folder_of(path)),
+        ):
+            if folder.exists():
+                files.make_folder(target)
+                for name in files.names(folder):
+                    os.rename(folder / name, target / name)
+                files.sync_folder(target)
         for name in files.names(journal.parent):
             if name.startswith(journal.stem + INPUT):
                 os.rename(journal.with_name(name), path.with_name(name))

@@ -27,6 +27,7 @@ from durably_cli.journal.blobs import INPUT, Blobs, is_file_name
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.fold import NotARun, fold
 from durably_cli.journal.large import missing
+from durably_cli.journal.outputs import PROGRAMS, is_of_programs
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.state import Status
 from durably_cli.system import clock, files, ids, locks
@@ -111,9 +112,10 @@ def _is_being_made(store: Store, run_id: str) -> bool:
 
 
 def holds_only_foreign(path: Path) -> bool:
-    """Is this the folder of large results that are gone, left for what others have put there?"""
-    inside = files.names(path) if path.suffix == ".blobs" and path.is_dir() else []
-    return bool(inside) and not any(map(is_file_name, inside))
+    """Is this a folder whose own files are gone, left for what others have put there?"""
+    is_ours = {".blobs": is_file_name, PROGRAMS: is_of_programs}.get(path.suffix)
+    inside = files.names(path) if is_ours and path.is_dir() else []
+    return bool(inside) and is_ours is not None and not any(map(is_ours, inside))
 
 
 def _is_held(path: Path) -> bool:
@@ -163,12 +165,13 @@ def _claim_of(claims: Claims, run_id: str, created: RunCreated | None) -> tuple[
 
 
 def _removed(path: Path) -> int:
-    """Remove a file, or a folder of large results; how many bytes that freed."""
+    """Remove a file, or a folder of files; how many bytes that freed."""
     if not path.is_dir() or path.is_symlink():
         size = path.lstat().st_size
         path.unlink(missing_ok=True)
         return size
-    freed = sum(_removed(path / name) for name in files.names(path) if is_file_name(name))
+    is_ours = is_of_programs if path.suffix == PROGRAMS else is_file_name
+    freed = sum(_removed(path / name) for name in files.names(path) if is_ours(name))
     try:
         path.rmdir()
     except OSError:  # somebody else has put something there

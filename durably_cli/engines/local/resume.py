@@ -16,6 +16,7 @@ from durably_cli.engines.local.again import due_at_once
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, execute_in_turn
 from durably_cli.engines.local.holder import heirs, holder
+from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.past import begun_of, carried_of, gather, past_of
 from durably_cli.engines.local.redo import check_redo
@@ -99,10 +100,13 @@ def resume(
     load: Load,
     observer: Observer,
     redo: Sequence[str] = (),
+    *,
+    kill_leftovers: bool = False,
 ) -> TriggerResult:
     """Execute a run from where it was left; one that has ended for good is left as it is.
 
     Failed steps to `redo` are executed again, though the handler lived on after their failures.
+    Programs of it that still live are ended if `kill_leftovers`, else Busy names them.
     Busy if another process holds it, or if its concurrency key is taken and waited for; NotFound or
     UsageError if there is nothing to redo.
     """
@@ -117,7 +121,15 @@ def resume(
                 raise held_by(view, error) from None
         raise
     return resume_held(
-        store, run_id, lock, load, observer, Disposition.CREATED, again=True, redo=redo
+        store,
+        run_id,
+        lock,
+        load,
+        observer,
+        Disposition.CREATED,
+        again=True,
+        redo=redo,
+        kill_leftovers=kill_leftovers,
     )
 
 
@@ -139,6 +151,7 @@ def resume_held(
     *,
     again: bool,
     redo: Sequence[str] = (),
+    kill_leftovers: bool = False,
 ) -> TriggerResult:
     """Execute the run whose journal is locked, unless it has ended.
 
@@ -147,7 +160,9 @@ def resume_held(
     step is executed twice so.
     """
     path = store.path_of(run_id)
-    attempt = _attempt(store, path, lock, load, observer, again=again, redo=redo)
+    attempt = _attempt(
+        store, path, lock, load, observer, again=again, redo=redo, kill_leftovers=kill_leftovers
+    )
     if attempt is None:
         return TriggerResult(run_id, disposition, executed=False)
     tried = set[str]()
@@ -181,6 +196,7 @@ def _attempt(
     *,
     again: bool,
     redo: Sequence[str] = (),
+    kill_leftovers: bool = False,
 ) -> _Attempt | None:
     """Execute the run whose journal is locked; None if it has ended."""
     try:
@@ -197,6 +213,7 @@ def _attempt(
         for name in redo:
             past.forget(name)
         _check_may_go_on(store, path, state)
+        refuse_leftovers(path, end=kill_leftovers)
         work = _work(load, state.created, whole_input(path, state.created))
         run, saved_as = ownership.take_over(lock, reading, path, store.temporary)
     finally:

@@ -28,7 +28,7 @@ from durably_cli.journal.writer import Journal
 from durably_cli.system import files, ids, locks
 
 _SUFFIX = ".jsonl"
-_COMPANION = r"\.(?:blobs|input-[0-9a-f]{64}|imported|inbox|source|(?:damaged|torn)-\d+)"
+_COMPANION = r"\.(?:blobs|programs|input-[0-9a-f]{64}|imported|inbox|source|(?:damaged|torn)-\d+)"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _DAY_SECONDS = 86_400
 

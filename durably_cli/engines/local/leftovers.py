@@ -1,0 +1,78 @@
+"""Programs of a run that live on although durably is gone: a run goes on only without them.
+
+The supervisor of programs ends them, which takes it 5 seconds at most. One that was killed as well
+leaves its file in the run's folder, and perhaps programs; those are known by their mark.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from durably_cli import hints
+from durably_cli.errors import Busy, DurablyError
+from durably_cli.journal.outputs import folder_of
+from durably_cli.system import files, ids, locks
+from durably_cli.system.leftovers import Leftover, end_processes_with, processes_with
+from durably_cli.system.programs import LOCK
+
+_PATIENCE_SECONDS = 6.0
+"""How long a supervisor that ends programs is waited for."""
+
+_SHOWN, _LONGEST = 5, 60
+
+
+def refuse_leftovers(journal: Path, *, end: bool) -> None:
+    """Return once no program of the run lives any more. Busy if one does, unless it is to `end`."""
+    folder = folder_of(journal)
+    found = [folder / name for name in files.names(folder) if name.startswith(LOCK)]
+    if not found:  # as nearly always
+        return
+    are_ended = all(map(_is_free, found))
+    mark = f"{journal.stem}/"
+    left = end_processes_with(mark, is_whole=False) if end else processes_with(mark, is_whole=False)
+    if left:
+        raise _still_live(journal.stem, left, were_to_end=end)
+    if not are_ended:
+        raise Busy(
+            f"the programs of run {ids.short(journal.stem)} are still being ended",
+            hint=f"{hints.command('resume', ids.short(journal.stem))}    (in a few seconds)",
+        )
+    for path in found:
+        path.unlink(missing_ok=True)
+    with suppress(OSError):  # there is output in it
+        os.rmdir(folder)
+
+
+def _is_free(path: Path) -> bool:
+    """Has the supervisor that holds this file ended, or does it so within some seconds?"""
+    try:
+        lock = locks.acquire(files.open_existing(path, os.O_RDWR), seconds=_PATIENCE_SECONDS)
+    except (FileNotFoundError, DurablyError):
+        return True
+    if lock is not None:
+        lock.close()
+    return lock is not None
+
+
+def _still_live(run_id: str, left: list[Leftover], *, were_to_end: bool) -> Busy:
+    run = ids.short(run_id)
+    shown = [f"pid {each.pid}: {_cut(each.command)}" for each in left[:_SHOWN]]
+    if len(left) > _SHOWN:
+        shown.append(f"and {len(left) - _SHOWN:,} more")
+    lines = "\n".join(shown)
+    if were_to_end:
+        pids = " ".join(str(each.pid) for each in left)
+        return Busy(
+            f"these programs of run {run} cannot be ended by this user:\n{lines}",
+            hint=f"sudo kill -9 {pids}",
+        )
+    return Busy(
+        f"programs of run {run} still live, and would go on beside it:\n{lines}",
+        hint=f"{hints.command('resume', run, '--kill-leftovers')}    (ends them, and goes on)",
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."

@@ -1,0 +1,65 @@
+"""Which step is being performed, for what a step's function calls that is given no `Step`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from durably_cli.errors import StepMisused
+from durably_cli.steps.scope import Scope
+from durably_cli.system.process import this
+
+if TYPE_CHECKING:
+    from durably_cli.steps.step import Step
+
+_scopes: WeakKeyDictionary[Step, Scope] = WeakKeyDictionary()
+"""Every `Step` of this process, in the order in which they were made, and its scope."""
+
+_executed = set["Step"]()
+"""Those whose attempt is being executed; the others are in memory."""
+
+
+def made(step: Step, scope: Scope) -> None:
+    """There is a new Step, or a new scope of it."""
+    _scopes[step] = scope
+
+
+@contextmanager
+def executed(step: Step) -> Iterator[None]:
+    """Inside, the attempt of this Step is executed; behind it its programs are ended."""
+    _executed.add(step)
+    try:
+        yield
+    finally:
+        _executed.discard(step)
+        step.end_programs()
+
+
+def current_step(what: str) -> Step | None:
+    """The Step whose function is being called, by this thread or by one that started this one.
+
+    None outside of any run, and in a fork of its process. StepMisused, which says `what` is wanted,
+    between the steps of a handler, and if it could be one of several.
+    """
+    steps = [step for each in _scopes.keyrefs() if (step := each())]  # at once: threads add some
+    scopes = ((step, _scopes[step]) for step in steps)
+    here = [(step, scope) for step, scope in scopes if scope.process == this.pid]
+    ours = [(step, scope) for step, scope in here if scope.thread == get_ident()]
+    for step, scope in reversed(ours):
+        if scope.running is not None:
+            return step
+        if step in _executed:
+            raise StepMisused(
+                f"{what} was called outside of a step, where every attempt would call it again: "
+                "call it in a step's function"
+            )
+    running = [step for step, scope in here if scope.running is not None]
+    if len(running) > 1:
+        raise StepMisused(
+            f"{what} was called in a thread that may be of one of {len(running)} runs that this "
+            "process executes: call it in the thread of the step's function"
+        )
+    return running[0] if running else None

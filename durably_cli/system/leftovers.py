@@ -1,0 +1,63 @@
+"""Programs of a run that live although nobody supervises them any more: found by their mark.
+
+Linux shows the variables that a process was started with. Elsewhere none are found; nor is one that
+was started without them, or has written over them, unless what started it lives.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+from durably_cli.system.process_table import (
+    below,
+    contents_of,
+    has_mark,
+    lives,
+    processes,
+    send_end,
+)
+from durably_cli.system.supervisor import GRACE_SECONDS
+
+_LOOKS_SECONDS = 0.02
+
+
+class Leftover(NamedTuple):
+    """A process that lives, and its command line."""
+
+    pid: int
+    command: str
+
+
+def processes_with(mark: str, *, is_whole: bool = True) -> list[Leftover]:
+    """The processes with this mark, or one that begins so, and those that come from them."""
+    for _ in range(2):  # one that executes another file has no mark meanwhile
+        there = processes()
+        roots = {pid for pid in there if has_mark(pid, mark, is_whole=is_whole)}
+        if roots:
+            break
+        time.sleep(_LOOKS_SECONDS)
+    found = below(roots, there) - {os.getpid()}
+    return [Leftover(pid, _command(pid)) for pid in sorted(found) if lives(there[pid])]
+
+
+def end_processes_with(mark: str, *, is_whole: bool = True) -> list[Leftover]:
+    """End them: TERM, after 5 seconds KILL. Those that cannot be ended."""
+    kill_at = time.monotonic() + GRACE_SECONDS
+    asked = set[int]()
+    while left := processes_with(mark, is_whole=is_whole):
+        late = time.monotonic() - kill_at
+        if late > 1:
+            break
+        for pid, _ in left:
+            if late >= 0 or pid not in asked:
+                send_end(pid, at_once=late >= 0)
+        asked.update(pid for pid, _ in left)
+        time.sleep(_LOOKS_SECONDS)
+    return left
+
+
+def _command(pid: int) -> str:
+    words = contents_of(f"/proc/{pid}/cmdline").rstrip(b"\0").split(b"\0")
+    return b" ".join(words).decode("utf-8", "backslashreplace")

@@ -1,0 +1,213 @@
+"""The programs of one run: launched by its supervisor, and ended with the run.
+
+The supervisor is a process that is started with the first program (module `supervisor`). It is not
+a child of this one, whose job may wait for all children that it has. A fork of this process has no
+part in it: it lets go of the socket at once, for durably is gone when that is closed.
+
+While it lives, it holds a lock on a file in the run's folder `<run id>.programs`; the file goes
+when all have ended, so that a resume knows whether there may be some left.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import sys
+import threading
+import weakref
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from signal import SIGPIPE, SIGXFSZ
+from typing import NamedTuple
+
+from durably_cli.system import files, locks, messages
+from durably_cli.system.process_table import MARK
+from durably_cli.system.signals import shielded
+
+LOCK = "supervisor"
+"""What the name of the file begins with that a supervisor holds."""
+
+_MARK = MARK.encode()
+_ROOT = str(Path(__file__).parents[2])
+_CODE = f"""\
+import sys
+sys.path.append({_ROOT!r})
+from durably_cli.system.supervisor import supervise
+supervise()
+"""
+
+
+class Launch(NamedTuple):
+    """What to launch: the file to execute, the program's arguments and variables, and where."""
+
+    path: str
+    arguments: list[str]
+    environment: dict[bytes, bytes]
+    folder: str
+
+
+class Channel:
+    """Leads to one program: readable when that has ended."""
+
+    def __init__(self, socket: _socket.socket) -> None:
+        self._socket = socket
+
+    def fileno(self) -> int:
+        """The descriptor to wait for."""
+        return self._socket.fileno()
+
+    def result(self) -> int:
+        """The exit code, negative for a signal, of one that has ended.
+
+        OSError if it could not be launched; SupervisorLost if nobody knows.
+        """
+        found = messages.received(self._socket)
+        if found is None:
+            raise SupervisorLost("the process that supervises the run's programs was ended")
+        what, code, *where = found[0]
+        if what == "failed":
+            raise OSError(code, os.strerror(code), *where)
+        return int(code)
+
+    def end(self) -> None:
+        """Have the program ended, and all that it started; it is readable when they are gone."""
+        with suppress(OSError):
+            self._socket.shutdown(_socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Wait no longer for it; ends the program if it has not ended."""
+        with suppress(OSError):
+            self._socket.shutdown(_socket.SHUT_RDWR)
+        self._socket.close()
+
+
+class SupervisorLost(ChildProcessError):
+    """The process that supervises programs is gone, and with it what it knew of them."""
+
+
+class Programs:
+    """Launches the programs of one run.
+
+    `folder` is the run's for them, None for programs of no run; `mark` what they are known by.
+    """
+
+    def __init__(self, folder: Path | None, mark: str) -> None:
+        self.folder, self.mark = folder, mark
+        self._numbers, self._outputs = count(1), count(1)
+        self._lock = threading.Lock()
+        self._socket: _socket.socket | None = None
+        self._ids: tuple[int, ...] = ()
+        _all.add(self)
+
+    @shielded
+    def launch(self, launch: Launch, streams: list[int]) -> tuple[Channel, str]:
+        """Launch a program with these three standard streams; its channel, and its mark."""
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        mark = f"{self.mark}/{next(self._numbers)}"
+        path, arguments, environment, folder = launch
+        request = path, arguments, environment | {_MARK: os.fsencode(mark)}, folder, mark
+        try:
+            with self._lock:
+                self._send(request, [theirs.fileno(), *streams])
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return Channel(ours), mark
+
+    def close(self) -> None:
+        """The run is over: what still lives of its programs is ended, after this returns."""
+        with self._lock:
+            socket, self._socket = self._socket, None
+            if socket is not None:
+                with suppress(OSError):
+                    socket.shutdown(_socket.SHUT_RDWR)
+                socket.close()
+
+    def new_output(self, stream: str) -> tuple[int, Path] | None:
+        """A new file for what a program prints: its descriptor and path; None outside of runs."""
+        if self.folder is None:
+            return None
+        files.make_folder(self.folder)
+        while True:
+            path = self.folder / f"{next(self._outputs)}.{stream}"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with suppress(FileExistsError):  # of an attempt before this one
+                return os.open(path, flags, 0o600), path
+
+    def _send(self, request: object, fds: list[int]) -> None:
+        ids = os.getuid(), os.geteuid(), os.getgid(), os.getegid(), *os.getgroups()
+        if self._ids != ids:  # a program is to have the rights that the job has now
+            self._ids, self._socket = ids, None
+        if self._socket is not None:
+            try:
+                messages.send(self._socket, request, fds)
+                return
+            except OSError:  # it was ended
+                self._socket.close()
+        self._socket = self._started()
+        messages.send(self._socket, request, fds)
+
+    def _started(self) -> _socket.socket:
+        """The socket of a new supervisor."""
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)]
+        python = sys.executable or ""  # which a job may have taken away
+        arguments = [python, "-I", "-S", "-c", _CODE, f"supervisor of {self.mark}"]
+        lock, lock_path = self._held()
+        owner = os.pidfd_open(os.getpid()) if hasattr(os, "pidfd_open") else -1
+        fds = [each for each in (owner, lock.fd if lock else -1) if each >= 0]
+        try:
+            pid = os.posix_spawn(
+                python,
+                arguments,
+                os.environ,
+                file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), *quiet],
+                setsigmask=(),
+                setsigdef=(SIGPIPE, SIGXFSZ),
+            )
+            messages.send(ours, (lock_path, owner >= 0), fds)
+            with suppress(ChildProcessError):  # somebody waits for all children
+                os.waitpid(pid, 0)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            if lock is not None:
+                lock.close()
+            if owner >= 0:
+                os.close(owner)
+        return ours
+
+    def _held(self) -> tuple[locks.Lock | None, str]:
+        """A new file in the run's folder, locked, which the supervisor removes at its end."""
+        if self.folder is None:
+            return None, ""
+        while True:
+            try:
+                fd, path = files.create(self.folder, LOCK)
+            except FileNotFoundError:  # the supervisor before this one removes the folder
+                continue
+            except PermissionError:  # the job has given up its user
+                return None, ""
+            return locks.acquire(fd), str(path)
+
+    def _forget(self) -> None:
+        """Nothing is supervised by this process, which is a fork."""
+        if self._socket is not None:
+            self._socket.close()
+        self._lock, self._socket = threading.Lock(), None
+
+
+_all: weakref.WeakSet[Programs] = weakref.WeakSet()
+
+
+def _forget_after_fork() -> None:
+    for each in list(_all):
+        each._forget()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,299 @@
+"""The process that launches a run's programs, and ends them with their run.
+
+It is a small interpreter of its own, which imports C modules and next to nothing of durably: 13 ms
+once a run, where `socket`, `signal` and `ctypes` would make 35 of it. The module `programs` is the
+other end of its socket, which is its standard input.
+
+On Linux it is the subreaper of what it launches: who has daemonized, or left the session, is its
+child then. So it ends the whole tree: TERM, after 5 seconds KILL, until nobody is left. One program
+is ended so when its channel is closed, and all of them when durably is gone: when the socket is at
+its end, or the pidfd of durably says so, where a fork of durably holds the socket too.
+
+Elsewhere it ends process groups. On macOS this has never been run.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import _socket
+import os
+import select
+import time
+
+from durably_cli.system.messages import answer, received
+from durably_cli.system.process_table import (
+    Process,
+    below,
+    has_mark,
+    lives,
+    processes,
+    send_end,
+)
+
+TYPE_CHECKING = False  # not that of typing, which takes 5 ms to load
+if TYPE_CHECKING:
+    from typing import Any
+
+GRACE_SECONDS = 5.0
+"""How long a program has, between TERM and KILL."""
+
+_TICK_MS = 20
+_SLOW_TICK_MS = 500
+_SIGNALS = (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT)
+_SUBREAPER = 36
+
+
+class _Ending:
+    """What is being ended: since when, and who was asked already."""
+
+    def __init__(self) -> None:
+        self._kill_at = time.monotonic() + GRACE_SECONDS
+        self._asked = set[int]()
+        self._unseen = 0
+
+    def press(self, members: set[int]) -> bool:
+        """Go on with it; is nobody left? One that executes another file has no mark meanwhile."""
+        self._unseen = 0 if members else self._unseen + 1
+        at_once = time.monotonic() >= self._kill_at
+        for pid in members if at_once else members - self._asked:
+            send_end(pid, at_once=at_once)
+        self._asked |= members
+        return self._unseen > 1
+
+    def press_group(self, group: int) -> None:
+        at_once = time.monotonic() >= self._kill_at
+        if at_once or group not in self._asked:
+            send_end(-group, at_once=at_once)
+        self._asked.add(group)
+
+    @property
+    def is_late(self) -> bool:
+        """Has even KILL not helped? It is somebody else's, or the kernel's."""
+        return time.monotonic() > self._kill_at + 1
+
+
+class _Program:
+    """One that was launched; `channel` leads to the call that waits for it."""
+
+    status: int | None = None
+    ending: _Ending | None = None
+
+    def __init__(self, pid: int, mark: str, channel: _socket.socket) -> None:
+        self.pid, self.mark, self.channel = pid, mark, channel
+
+
+class _Supervisor:
+    def __init__(self, requests: _socket.socket) -> None:
+        self.requests, self.is_subreaper = requests, _become_subreaper()
+        self.owner = -1
+        self.lock_path = ""
+        self.programs = dict[int, _Program]()
+        self.channels = dict[int, _Program]()
+        self.left = set[int]()
+        """Process groups of programs that have ended and left others, where there is no tree."""
+        self.ending: _Ending | None = None
+        self.has_children = False
+        self.poll = select.poll()
+        self.woken, wakes = os.pipe()
+        for fd in (self.woken, wakes):
+            os.set_blocking(fd, False)
+        _signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        _signal.signal(_signal.SIGCHLD, _noted)
+        for signum in _SIGNALS:
+            _signal.signal(signum, self.close)
+        for fd in (self.woken, requests.fileno()):
+            self.poll.register(fd, select.POLLIN)
+
+    def run(self) -> None:
+        """Serve until durably is gone, and all that was launched has ended."""
+        message, fds = received(self.requests) or (None, [])
+        if message is None:
+            return
+        self.lock_path, has_owner = message
+        if has_owner:
+            self.owner = fds[0]
+            self.poll.register(self.owner, select.POLLIN)
+        while True:
+            for fd, _ in self.poll.poll(self._patience()):
+                self._turn_to(fd)
+            self._reap()
+            for program in [each for each in self.programs.values() if each.ending]:
+                self._press(program)
+            if self.ending and self._press_all(self.ending):
+                return
+
+    def close(self, *_: object) -> None:
+        """Begin to end everything."""
+        if self.ending is None:
+            self.ending = _Ending()
+            for fd in (self.requests.fileno(), self.owner, *self.channels):
+                if fd >= 0:
+                    self.poll.unregister(fd)
+            self.channels.clear()
+
+    def _patience(self) -> int | None:
+        endings = [each.ending for each in self.programs.values() if each.ending]
+        endings += [self.ending] if self.ending else []
+        if not endings:
+            return None
+        return _SLOW_TICK_MS if all(each.is_late for each in endings) else _TICK_MS
+
+    def _turn_to(self, fd: int) -> None:
+        if fd == self.woken:
+            os.read(fd, 1 << 10)
+        elif self.ending is not None:
+            pass
+        elif fd == self.owner:
+            self.close()
+        elif fd == self.requests.fileno():
+            message = received(self.requests)
+            if message is None:
+                self.close()
+            else:
+                self._launch(*message)
+        elif fd in self.channels:  # nobody waits for it any more
+            self.poll.unregister(fd)
+            self.channels.pop(fd).ending = _Ending()
+
+    def _launch(self, request: Any, fds: list[int]) -> None:
+        path, argv, environment, folder, mark = request
+        channel = _socket.socket(fileno=fds[0])
+        at = folder
+        try:
+            os.chdir(folder)
+            at = path
+            pid = _spawned(path, argv, environment, fds[1:])
+        except OSError as error:
+            answer(channel, ("failed", error.errno, at))
+            return
+        finally:
+            for fd in fds[1:]:
+                os.close(fd)
+            os.chdir("/")
+        program = _Program(pid, mark, channel)
+        self.programs[pid] = self.channels[channel.fileno()] = program
+        self.poll.register(channel.fileno(), select.POLLIN)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                self.has_children = False
+                return
+            if pid == 0:
+                self.has_children = True
+                return
+            program = self.programs.get(pid)
+            if program is not None:
+                program.status = os.waitstatus_to_exitcode(status)
+                if program.ending is None:
+                    self._let_go(program)
+
+    def _let_go(self, program: _Program) -> None:
+        """The program is over: say so."""
+        del self.programs[program.pid]
+        fd = program.channel.fileno()
+        if fd in self.channels:
+            self.poll.unregister(fd)
+            del self.channels[fd]
+        answer(program.channel, ("ended", program.status))
+        if not self.is_subreaper and _is_group(program.pid):
+            self.left.add(program.pid)
+
+    def _press(self, program: _Program) -> None:
+        """Go on with the end of one program and of what it started."""
+        if program.ending is None:
+            return
+        if not self.is_subreaper:
+            program.ending.press_group(program.pid)
+            is_over = program.status is not None and not _is_group(program.pid)
+        else:
+            there = processes()
+            is_gone = program.ending.press(self._members(program, there))
+            is_over = program.status is not None and is_gone
+        if is_over:
+            self._let_go(program)
+
+    def _members(self, program: _Program, there: dict[int, Process]) -> set[int]:
+        """Who of our tree is of this program: by descent, its session or group, or its mark."""
+        ours = below({os.getpid()}, there) - {os.getpid()}
+        roots = {
+            pid
+            for pid in ours
+            if program.pid in (pid, *there[pid][1:3]) or has_mark(pid, program.mark)
+        }
+        return {pid for pid in below(roots, there) if pid in ours and lives(there[pid])}
+
+    def _press_all(self, ending: _Ending) -> bool:
+        """Go on with the end of everything; is it over?"""
+        if not self.is_subreaper:
+            groups = {pid for pid in (*self.programs, *self.left) if _is_group(pid)}
+            for group in groups:
+                ending.press_group(group)
+            return not groups and not self.has_children
+        if self.has_children:
+            there = processes()
+            ours = below({os.getpid()}, there) - {os.getpid()}
+            ending.press({pid for pid in ours if lives(there[pid])})
+        return not self.has_children
+
+
+def _become_subreaper() -> bool:
+    """Be the parent of orphans of our tree. False where the system has no such thing."""
+    if not os.path.exists("/proc/self/stat"):  # none of them would be found
+        return False
+    try:
+        import _ctypes
+
+        prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
+        return not _ctypes.call_function(prctl, (_SUBREAPER, 1, 0, 0, 0))
+    except (ImportError, OSError, AttributeError):  # a Python that has no ctypes
+        return False
+
+
+def _spawned(
+    path: str, argv: list[str], environment: dict[bytes, bytes], streams: list[int]
+) -> int:
+    actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(streams)]
+    options: dict[str, Any] = {
+        "file_actions": actions,
+        "setsigmask": (),
+        "setsigdef": (_signal.SIGPIPE, _signal.SIGXFSZ),  # which Python ignores
+    }
+    try:
+        return os.posix_spawn(path, argv, environment, setsid=True, **options)
+    except NotImplementedError:  # of an old C library
+        return os.posix_spawn(path, argv, environment, setpgroup=0, **options)
+
+
+def _is_group(pid: int) -> bool:
+    try:
+        os.killpg(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _noted(*_: object) -> None:
+    """A child has ended, as the wake-up says."""
+
+
+def supervise() -> None:
+    """Supervise; durably, whose child this is not to be, sees its first process end at once."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    os.closerange(3, 1 << 16)
+    os.set_inheritable(0, False)
+    supervisor = _Supervisor(_socket.socket(fileno=0))
+    try:
+        supervisor.run()
+    finally:
+        if supervisor.lock_path:
+            try:
+                os.unlink(supervisor.lock_path)
+                os.rmdir(os.path.dirname(supervisor.lock_path))
+            except OSError:  # there is output in it, or another supervisor
+                pass
+        os._exit(0)

@@ -1,0 +1,68 @@
+"""Programs that start others in every way to get out of sight, and note their ids."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+NOTED = 'echo $$ >> "$EFFECTS"; '
+SLEEPS = f"{NOTED}exec sleep 600"
+
+TREE = f"""{NOTED}
+(setsid sh -c '{SLEEPS}' &)
+setsid sh -c '{SLEEPS}' &
+sh -c '{SLEEPS}' &
+env -i EFFECTS="$EFFECTS" PATH="$PATH" sh -c '{SLEEPS}' &
+sleep 600
+"""
+"""A daemon in a session of its own, a child in one, a plain child, one without our variables."""
+
+STUBBORN_TREE = "trap '' TERM; " + TREE
+
+IN_TREE = 5
+"""How many of it note their ids."""
+
+
+def living(pids: Iterable[str]) -> list[str]:
+    """Those of these processes that have not ended."""
+    found = []
+    for pid in pids:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state not in "ZX":
+            found.append(pid)
+    return found
+
+
+def left_of(pids: Iterable[str]) -> list[str]:
+    """Those that still live after half a minute; none, as soon as none does."""
+    deadline = time.monotonic() + 30
+    while (left := living(pids)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return left
+
+
+def end(pids: Iterable[str]) -> None:
+    """Kill what a test has left."""
+    for pid in living(pids):
+        os.kill(int(pid), 9)
+
+
+def supervisors_of(run_id: str) -> list[str]:
+    """The processes that supervise the programs of a run."""
+    return [
+        entry.name
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdecimal() and _has_word(entry, f"supervisor of {run_id}".encode())
+    ]
+
+
+def _has_word(process: Path, word: bytes) -> bool:
+    try:
+        return word in (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False

@@ -1,0 +1,152 @@
+"""Programs that `sh` started end with their run, also after `kill -9` of durably."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project
+from tests.harness.trees import (
+    IN_TREE,
+    STUBBORN_TREE,
+    TREE,
+    end,
+    left_of,
+    living,
+    supervisors_of,
+)
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a whole tree is ended on Linux")
+
+JOB = f"""
+import ctypes, threading
+from durably import sh
+
+TREE, STUBBORN = {TREE!r}, {STUBBORN_TREE!r}
+
+@define_job
+def work(step: Step, payload: dict) -> str:
+    if payload.get("after"):
+        step.sh("leaves", "(" + TREE + ") &")
+        return "done"
+    if step.attempt > 1:
+        return "again"
+    if payload.get("forks"):
+        step.sh("first", ["true"])
+        step.run("forks", forks, payload["forks"])
+    if payload.get("thread"):
+        step.run("thread", in_a_thread)
+    step.sh("tree", STUBBORN if payload.get("stubborn") else TREE, timeout=payload.get("timeout"))
+    return "ended"
+
+def forks(kind: str) -> int:
+    pid = ctypes.CDLL(None).fork() if kind == "C" else os.fork()
+    if pid == 0:
+        time.sleep(600)
+        os._exit(0)
+    with open(os.environ["EFFECTS"] + ".forked", "w") as file:
+        file.write(str(pid))
+    return pid
+
+def in_a_thread() -> None:
+    thread = threading.Thread(target=sh, args=(TREE,))
+    thread.start()
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "signum"),
+    [
+        ("stubborn:=true", signal.SIGKILL),
+        ("stubborn:=true", signal.SIGTERM),
+        ("forks=Python", signal.SIGKILL),
+        ("forks=C", signal.SIGKILL),
+        ("thread:=true", signal.SIGINT),
+    ],
+)
+def test_whatever_they_did_to_get_out_of_sight(
+    project: Project, given: str, signum: signal.Signals
+) -> None:
+    project.job(JOB)
+    with project.start("trigger", "work", "-p", given) as process:
+        project.wait_for_effects(IN_TREE)
+        pids = project.effects
+        run = project.runs()[0]["id"]
+        process.send_signal(signum)
+        process.wait(10)
+        if signum == signal.SIGTERM:
+            assert living(pids)  # durably is gone, and they are still being asked
+        if not given.startswith("forks"):  # their child has the journal, which only C code can do
+            assert project.run("resume", "@last", expect=None).code in (0, 75)
+            assert project.runs()[0]["status"] == "completed"
+        assert left_of(pids) == []
+        assert left_of(supervisors_of(run)) == []
+    forked = Path(f"{project.effects_path}.forked")
+    if forked.exists():
+        end([forked.read_text()])
+    assert not list(project.journal().parent.glob("*.programs"))
+
+
+def test_when_the_run_completes(project: Project) -> None:
+    project.job(JOB)
+    project.run("trigger", "work", "-p", "after:=true")
+    project.wait_for_effects(IN_TREE)
+    assert left_of(project.effects) == []
+
+
+def test_when_a_program_takes_too_long(project: Project) -> None:
+    project.job(JOB)
+    failed = project.run("trigger", "work", "-p", "timeout=2s", "-p", "stubborn:=true", expect=1)
+    assert living(project.effects) == []
+    assert "took longer than 2.0 s, and was ended" in failed.err
+
+
+def test_when_the_supervisor_is_killed(project: Project) -> None:
+    project.job(JOB)
+    with project.start("trigger", "work") as process:
+        project.wait_for_effects(IN_TREE)
+        (supervisor,) = supervisors_of(project.runs()[0]["id"])
+        os.kill(int(supervisor), signal.SIGKILL)
+        assert process.result().code == 1
+        assert "SupervisorLost" in process.result().err
+        assert left_of(project.effects) == []
+
+
+def test_what_nobody_ended_is_named_and_the_run_refused(project: Project) -> None:
+    project.job(JOB)
+    with project.start("trigger", "work") as process:
+        project.wait_for_effects(IN_TREE)
+        (supervisor,) = supervisors_of(project.runs()[0]["id"])
+        os.kill(process.pid, signal.SIGSTOP)
+        os.kill(int(supervisor), signal.SIGKILL)
+        process.kill()
+        process.wait()
+    pids = project.effects
+    refused = project.run("resume", "@last", expect=75)
+    assert "still live, and would go on beside it" in refused.err
+    assert any(f"pid {pid}: sleep 600" in refused.err for pid in pids)
+    assert "--kill-leftovers    (ends them, and goes on)" in refused.err
+    again = project.run("resume", "@last", "--kill-leftovers")
+    assert again.out == '"again"\n'
+    assert left_of(pids) == []
+
+
+def test_when_the_run_is_cancelled(project: Project) -> None:
+    project.job(JOB)
+    with project.start("trigger", "work", "-p", "stubborn:=true") as process:
+        project.wait_for_effects(IN_TREE)
+        project.run("cancel", "@last")
+        assert process.result().code == 3
+    assert left_of(project.effects) == []
+
+
+def test_when_the_attempt_takes_too_long(project: Project) -> None:
+    project.job(JOB)
+    project.run("trigger", "work", "--timeout", "2s", expect=124)
+    assert len(project.effects) == IN_TREE
+    assert left_of(project.effects) == []
