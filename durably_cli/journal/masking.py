@@ -90,7 +90,8 @@ class Secrets:
             return event
         if isinstance(event, LogWritten):
             data = self._masked(json.loads(to_json(event.data)))
-            return event._replace(message=self.mask(event.message), data=data)
+            source = None if event.source is None else self.mask(event.source)
+            return event._replace(message=self.mask(event.message), data=data, source=source)
         if isinstance(event, ProgressReported) and event.message:
             return event._replace(message=self.mask(event.message))
         if isinstance(event, StepRetrying):
