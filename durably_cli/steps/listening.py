@@ -183,6 +183,10 @@ class _Lowered(int):
         made.usual = usual
         return made
 
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        """Copied, or sent to another process, it is the level that it stands in for."""
+        return int, (self.usual,)
+
 
 def _reaches_root(logger: Any) -> bool:
     """Do the handlers of the root logger get what this one logs?"""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import logging
+import pickle
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
-from durably_cli.journal.events import PRINTED
+from durably_cli.journal.events import PRINTED, LogWritten
+from durably_cli.journal.masking import Secrets
+from durably_cli.steps.listening import _Lowered
 from tests.conftest import Project
 
 SAYS = """
@@ -277,3 +282,17 @@ def test_whatever_a_thread_or_a_finalizer_logs_and_whenever_no_run_fails_of_it(
     )
     assert project.run("trigger", "work").out == "1\n"
     assert {each["message"] for each in logs(project)} >= {"taken apart", "goes on"}
+
+
+def test_the_level_that_makes_records_for_the_log_is_the_usual_one_elsewhere() -> None:
+    """In a process that is given it, or in a copy of a configuration."""
+    level = _Lowered(logging.INFO, logging.WARNING)
+    assert pickle.loads(pickle.dumps(level)) == copy.copy(level) == logging.WARNING
+    assert type(copy.deepcopy(level)) is int
+
+
+def test_a_secret_in_the_name_of_a_logger_is_masked() -> None:
+    line = LogWritten("warn", "hi", "2026-11-27T00:00:00.000Z", source="client.hunter2-secret")
+    masked = Secrets({"token": "hunter2-secret"}).masked(line)
+    assert isinstance(masked, LogWritten)
+    assert masked.source == "client.**********"

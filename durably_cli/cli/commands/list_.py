@@ -120,7 +120,7 @@ def run_list(
     if watch:
         return _watch(store, filters, count)
     fitting = _fitting(store, filters)
-    limit = SCREENFUL if count is None else count
+    limit = SCREENFUL if count is None else min(count, sys.maxsize)
     unmet = set(filters.jobs)
     runs = _meeting(islice(fitting, limit or None), unmet)
     out = sys.stdout
@@ -210,7 +210,8 @@ def _watch(store: Store, filters: Filters, count: int | None) -> int:
     from durably_cli.render.tables import show_list
 
     def draw(console: Console) -> bool:
-        if not show_list(islice(_fitting(store, filters), count or console.height - 2), console):
+        most = min(count or console.height - 2, sys.maxsize)
+        if not show_list(islice(_fitting(store, filters), most), console):
             console.print(f"no runs in {visible(str(store.root))}")
         return True
 

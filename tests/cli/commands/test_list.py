@@ -248,3 +248,8 @@ def test_a_narrow_terminal_has_fewer_columns_and_those_whole(
     assert re.match(rf"{three.runs()[1]['id'][-8:]}  bad +✗ failed", bad)
     assert len(bad) <= columns
     assert ("…" in bad) == (columns == 44), "a note is cut, and nothing else"
+
+
+def test_more_runs_than_any_number_of_the_machine_are_all(project: Project) -> None:
+    assert project.run("list", "-n", str(2**63)).out == ""
+    assert project.run("list", "-n", str(10**30), "--json").code == 0
