@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from durably_cli.project.defining import define_job
     from durably_cli.project.job import Job
     from durably_cli.project.run import Run
+    from durably_cli.steps.current import idempotency_key
     from durably_cli.steps.program import CommandResult
     from durably_cli.steps.shell import sh
     from durably_cli.steps.step import Step
@@ -43,6 +44,7 @@ __all__ = [
     "ValueRefused",
     "__version__",
     "define_job",
+    "idempotency_key",
     "sh",
 ]
 
@@ -51,6 +53,7 @@ _HOMES = {
     "Job": "project.job",
     "Run": "project.job",
     "define_job": "project.defining",
+    "idempotency_key": "steps.current",
     "Retry": "steps.tries",
     "RetryAfter": "steps.tries",
     "Step": "steps.step",

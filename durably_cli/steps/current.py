@@ -63,3 +63,15 @@ def current_step(what: str) -> Step | None:
             "process executes: call it in the thread of the step's function"
         )
     return running[0] if running else None
+
+
+def idempotency_key() -> str:
+    """A text for the header of that name, for the step whose function calls this.
+
+    It is the same in every try and every attempt, and another one for every step and run: what
+    `step.idempotency_key` gives for the step's name. StepMisused outside of a step.
+    """
+    step = current_step("idempotency_key()")
+    if step is None or step.running is None:
+        raise StepMisused("idempotency_key() was called outside of a step, so it is of none")
+    return step.idempotency_key(step.running)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         StepTimeout,
         ValueRefused,
         define_job,
+        idempotency_key,
         sh,
     )
 
@@ -48,6 +49,7 @@ __all__ = [
     "ValueRefused",
     "__version__",
     "define_job",
+    "idempotency_key",
     "sh",
 ]
 
