@@ -42,9 +42,9 @@ def _run() -> int:
     except UsageError as error:
         from durably_cli.cli.usage import usage_error  # only after a typing mistake
 
-        text = visible_lines(usage_error(error))
-        sys.stderr.write(text)
-        hint = hints.command(*_words_of(error.ctx), "--help")
+        refusal = usage_error(error)
+        sys.stderr.write(visible_lines(refusal.text))
+        hint = refusal.hint or hints.command(*_words_of(error.ctx), "--help")
         document.fail("usage", int(error.exit_code), error.format_message(), hint)
         document.close()
         return int(error.exit_code)

@@ -19,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
-from durably_cli import hints
+from durably_cli import hints, retyping
 from durably_cli.cli import document
 from durably_cli.cli.commands import COMMANDS, GROUPS, module_of
 from durably_cli.cli.exits import end_as
@@ -67,9 +67,7 @@ class Commands(TyperGroup):
         except UsageError as error:
             from durably_cli.cli.suggesting import command_for  # only after a typing mistake
 
-            wanted = command_for(ctx, *args)
-            if wanted is not None:
-                error.message += f"\ntry: {wanted}"
+            error.next_step = command_for(ctx, *args)
             raise
 
 
@@ -94,6 +92,13 @@ _PROJECT = "durably.project"
 
 class Command(TyperCommand):
     """A command whose usage names its arguments plainly: JOB, not {JOB}."""
+
+    def make_context(
+        self, info_name: Any, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        """What the words behind the command's name mean; hints may say them again."""
+        retyping.note(info_name, args)
+        return super().make_context(info_name, args, parent, **extra)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words behind the command's name in the usage line."""

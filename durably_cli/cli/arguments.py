@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from durably_cli import hints
+from durably_cli import hints, retyping
 from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.system.files import refuse_without_folder
 from durably_cli.values import strict_json
@@ -97,11 +97,17 @@ def _parse(text: str, name: str) -> Any:
 
 
 def _how_to_give(text: str) -> str:
-    """How to give an input that is not JSON: perhaps it is a file's name, or a field."""
+    """How to give an input that is not JSON: perhaps it is a file's name, a field, or a text."""
     if os.path.isfile(text):
-        return f"--input {hints.quoted(f'@{text}')}    (reads the file)"
+        file = f"@{text}"
+        how = retyping.with_word(text, file) or f"--input {hints.quoted(file)}"
+        return f"{how}    (reads the file)"
     if found := re.match(r"\w+(?==)", text):
         return f"-p {found[0]}=...    (one field of the input)"
+    if re.fullmatch(r"\w[\w .-]*", text) and (
+        whole := retyping.with_word(text, json.dumps(text, ensure_ascii=False))
+    ):
+        return f"{whole}    (a text; an object reads --input '{{...}}')"
     return 'text needs double quotes, and the whole single ones: --input \'{"name": "Ann"}\''
 
 

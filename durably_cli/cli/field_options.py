@@ -105,5 +105,6 @@ def _help_of(field: Field) -> str:
     """A field in a line: what it is for, and what it is if it is left out."""
     left_out = "required" if field.required else f"default: {field.default}"
     known = field.required or field.default is not None
-    text = "  ".join(filter(None, (field.description, f"[{left_out}]" if known else "")))
+    taken = f"({field.taken} is trigger's own)" if field.taken else ""
+    text = "  ".join(filter(None, (field.description, f"[{left_out}]" if known else "", taken)))
     return visible(text)

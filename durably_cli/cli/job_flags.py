@@ -19,9 +19,11 @@ from durably_cli.errors import DurablyError
 
 if TYPE_CHECKING:
     from durably_cli.cli.field_options import FieldOption
+    from durably_cli.project.discovery import AnyJob
     from durably_cli.values.schema import Field
 
 FIELD_OPTIONS = "durably.field_options"
+_JOB = "durably.job"
 _GIVEN = "durably.fields_given"
 _AS_TYPED = "durably.fields_as_typed"
 _WITHOUT_FLAG = "durably.fields_without_flag"
@@ -115,6 +117,12 @@ def _parser_of_own_options(command: Command, ctx: Any) -> Any:
     return parser
 
 
+def job_named(context: Any) -> AnyJob | None:
+    """The job whose options these are, if it was imported."""
+    found: AnyJob | None = context.meta.get(_JOB)
+    return found
+
+
 def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Sequence[Field]:
     if ctx.resilient_parsing:
         from durably_cli.project import known_jobs
@@ -128,7 +136,8 @@ def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Sequence[Field]:
     try:
         project = project_of(ctx)
         with redirected(), inside(project):
-            return find_job(project, job).fields
+            found = ctx.meta[_JOB] = find_job(project, job)
+            return found.fields
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except DurablyError as error:

@@ -5,10 +5,10 @@ Nothing that destroys, or that takes what is not its own, is ever offered for a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from durably_cli import hints
+from durably_cli import hints, retyping
 from durably_cli.cli.app import project_of
 from durably_cli.cli.commands import COMMANDS
 from durably_cli.errors import DurablyError
@@ -47,32 +47,51 @@ COMMAND_FOR = {
 RENAMED = {"adopt": "import"}
 """What commands were called before, and still are in somebody's mail or notes."""
 
-_TAKES = {"trigger": "JOB", "inspect": "RUN", "resume": "RUN", "logs": "RUN", "wait": "RUN"}
+_IF_BARE = {
+    "trigger": ("jobs",),
+    "inspect": ("inspect", "@last"),
+    "resume": ("resume", "@last"),
+    "logs": ("logs", "@last"),
+    "wait": ("wait", "@last"),
+    "cancel": ("cancel", "--help"),
+    "export": ("export", "--help"),
+}
+"""What is typed of a command that takes something, if nothing was named."""
+
+_NEAR = 0.7
+"""How like another command must be."""
 
 
 def command_for(context: Any, word: str, *others: str) -> str | None:
     """The command to type in place of one that does not exist; None if nobody can say.
 
-    The words behind it are not said again, for a mail may be no place for them.
+    The words behind it are said again, but in a mail, which may be no place for them.
     """
     if word.startswith("-"):
         return None
-    more = "..." if others else ""
     if word in known_jobs(context):
-        return f"{hints.command('trigger', word)} {more}".rstrip()
+        return _with(("trigger", word), others)
     wanted = RENAMED.get(word) or COMMAND_FOR.get(word.lower()) or _nearest(word, COMMANDS)
     if wanted is None:
         return None
     if wanted in (CARE, "--version"):
         return hints.command(*wanted.split())
-    return f"{hints.command(wanted)} {more or _TAKES.get(wanted, '')}".rstrip()
+    if not others or wanted == "cancel":
+        return hints.command(*_IF_BARE.get(wanted, (wanted,)))
+    return _with((wanted,), others)
+
+
+def _with(command: Sequence[str], others: Sequence[str]) -> str:
+    if others and retyping.is_for_a_mail(others):
+        return f"{hints.command(*command)} ..."
+    return hints.command(*command, *others)
 
 
 def _nearest(word: str, names: Iterable[str]) -> str | None:
     """The nearest name, unless that is one that is never offered."""
     import difflib  # only after a typing mistake
 
-    (nearest, *_) = (*difflib.get_close_matches(word, names, n=1), None)
+    (nearest, *_) = (*difflib.get_close_matches(word, names, n=1, cutoff=_NEAR), None)
     return None if nearest in NEVER else nearest
 
 

@@ -26,7 +26,7 @@ from durably_cli.steps.step import Step
 from durably_cli.values import convert, plain
 from durably_cli.values.json_schemas import OddSchema
 from durably_cli.values.no_input import NoInput
-from durably_cli.values.schema import Field, fields_of, type_name
+from durably_cli.values.schema import Field, fields_of, sample, type_name
 from durably_cli.values.strict_json import Json, printable
 
 if TYPE_CHECKING:
@@ -262,9 +262,13 @@ class Job(Generic[I, O]):
             f"  {problem}" if path == "$" else f"  {path}: {problem}"
             for path, problem in error.problems
         )
+        hint = f"{hints.command('jobs', self.name)}    (shows every field)"
+        if (text := sample(self.input_schema)) is not None:
+            whole = hints.command("trigger", self.name, "--input", text)
+            hint = f"{whole}    (the input is {self.input_type}, as JSON)"
         return InvalidInput(
             f"the input for {self.name} is not valid:\n{lines}",
-            hint=f"{hints.command('jobs', self.name)}    (shows every field)",
+            hint=hint,
             missing=[path for path, problem in error.problems if problem.startswith(_REQUIRED)],
         )
 

@@ -19,6 +19,9 @@ from durably_cli.values.schema import Field, Kind
 if TYPE_CHECKING:
     from durably_cli.project.job import Job
 
+_NEAR = 0.7
+"""How like another name must be."""
+
 
 class KnownJob(NamedTuple):
     """A job as it was when it was last loaded; `stamp` says of which file."""
@@ -55,6 +58,24 @@ def known(project: Path) -> dict[str, str]:
     except (DurablyError, OSError):
         pass
     return found
+
+
+def spelled(name: str, names: Iterable[str]) -> str | None:
+    """The one of the names that this is another spelling of: sync_users for sync-users."""
+    from durably_cli.project.likeness import alike  # only after a typing mistake
+
+    return next((each for each in names if alike(each) == alike(name)), None)
+
+
+def near(name: str, names: Iterable[str]) -> list[str]:
+    """Those of the names that may have been wanted by this one, the nearest first."""
+    import difflib  # only after a typing mistake
+
+    from durably_cli.project.likeness import alike
+
+    by_form = {alike(each): each for each in names}
+    found = difflib.get_close_matches(alike(name), by_form, n=3, cutoff=_NEAR)
+    return [by_form[each] for each in found]
 
 
 def file_of(project: Path, name: str) -> Path | None:

@@ -14,11 +14,12 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from durably_cli import hints
+from durably_cli import hints, retyping
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
 from durably_cli.project import known_jobs, places
 from durably_cli.project.importing import PACKAGE
 from durably_cli.project.job import Job
+from durably_cli.steps.step import Step
 
 _MOST_FILES, _MOST_NAMES = 2_000, 20
 """How many files of a large project are looked at, and how many jobs are named."""
@@ -28,23 +29,36 @@ def no_job(
     project: Path, name: str, known: Sequence[str], broken: Sequence[JobModuleError]
 ) -> NotFound:
     """The error for a name that no job has, of these that are known."""
-    import difflib  # only after a typing mistake
-
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    what, why = f"there is no job {name} in {project / PACKAGE}", _why(project, name)
-    hint = hints.command("jobs", *near[:1]) if known and not why else None
+    what = f"there is no job {name} in {project / PACKAGE}"
+    same = _same(name, known)
+    near = [same] if same else known_jobs.near(name, known)
+    why = None if same else _why(project, name)
+    hint = hints.command("jobs", *near[:1]) if known and (near or not why) else None
+    if same:  # another job, of a name that is only near, is looked at first
+        hint = retyping.with_word(name, same) or hint
     if why:
         what += f": {why}"
-    elif near:
+    if near:
         what += f"; did you mean {' or '.join(near)}?"
-    elif known:
-        more = ", ..." if len(known) > _MOST_NAMES else ""
-        what += f"; there are: {', '.join(known[:_MOST_NAMES])}{more}"
-    else:
-        what += f", nor any other: {why_none(project)}"
+    elif not why:
+        what += _what_there_is(project, known)
     for error in broken:
         what += f"\npassed over {error.what.splitlines()[0]}: {error.reason}"
     return NotFound(what, hint=hint, code="no-such-job")
+
+
+def _what_there_is(project: Path, known: Sequence[str]) -> str:
+    if not known:
+        return f", nor any other: {why_none(project)}"
+    more = ", ..." if len(known) > _MOST_NAMES else ""
+    return f"; there are: {', '.join(known[:_MOST_NAMES])}{more}"
+
+
+def _same(name: str, known: Sequence[str]) -> str | None:
+    """The job that this is another spelling of, or the function of; None if there is none."""
+    defined = [vars(module).get(name) for module in _modules()]
+    of_function = (job.name for job in defined if issubclass(type(job), Job))
+    return known_jobs.spelled(name, known) or next(of_function, None)
 
 
 def no_name(project: Path, given: str) -> NotFound:
@@ -53,7 +67,7 @@ def no_name(project: Path, given: str) -> NotFound:
     if given.endswith(".py"):
         job = Path(given).stem.replace("_", "-")
         if job in known_jobs.known(project):
-            hint = hints.command("jobs", job)
+            hint = retyping.with_word(given, job) or hints.command("jobs", job)
             return NotFound(f"{what}; did you mean {job}?", hint=hint, code="no-such-job")
     return NotFound(what, hint=hints.command("jobs"), code="no-such-job")
 
@@ -61,7 +75,7 @@ def no_name(project: Path, given: str) -> NotFound:
 def why_none(project: Path) -> str:
     """Why a project whose modules were all imported has no job."""
     for function in _undecorated():
-        if function.__code__.co_varnames[:1] == ("step",):
+        if _takes_a_step(function):
             return _has_no_decorator(function, project)
     for path in _passed_over(project):
         if b"define_job" in _bytes_of(path):
@@ -74,12 +88,13 @@ def why_none(project: Path) -> str:
 def _why(project: Path, name: str) -> str | None:
     wanted = name.replace("-", "_").replace(".", "_")
     for module in _modules():
-        if isinstance(hidden := _behind(vars(module).get(wanted)), Job):
+        value = vars(module).get(wanted)
+        if isinstance(hidden := _behind(value), Job) and hidden is not value:
             return f"another decorator hides it, at {hidden.place}: write @define_job above all"
         if module.__name__.rpartition(".")[2] == wanted and (jobs := _names_in(module)):
             return f"{_short(module.__file__, project)} has {', '.join(jobs[:_MOST_NAMES])}"
     for function in _undecorated():
-        if function.__name__ == wanted:
+        if function.__name__ == wanted and _takes_a_step(function):
             return _has_no_decorator(function, project)
     for path in _passed_over(project):
         text = _bytes_of(path)
@@ -88,6 +103,13 @@ def _why(project: Path, name: str) -> str | None:
         ):
             return _is_not_looked_at(path, project)
     return None
+
+
+def _takes_a_step(function: FunctionType) -> bool:
+    """May it be a handler, and not only what one calls?"""
+    first = function.__code__.co_varnames[: function.__code__.co_argcount][:1]
+    typed = function.__annotations__.get(first[0]) if first else None
+    return first == ("step",) or typed in (Step, "Step")
 
 
 def _has_no_decorator(function: FunctionType, project: Path) -> str:

@@ -96,9 +96,13 @@ def _fields(fields: Sequence[Field]) -> Table:
             Text(visible(field.flag or f"-p {field.name}="), "bold"),
             Text(visible(field.type)),
             Text("required", "yellow") if field.required else Text(default),
-            Text(visible(field.description)),
+            Text(visible("  ".join(filter(None, (field.description, _why_no_flag(field)))))),
         )
     return table
+
+
+def _why_no_flag(field: Field) -> str:
+    return f"({field.taken} is trigger's own)" if field.taken else ""
 
 
 def _table(*columns: str) -> Table:

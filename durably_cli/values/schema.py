@@ -94,9 +94,15 @@ class Field(NamedTuple):
     def flag(self) -> str | None:
         """`--org-id` for org_id; None for a name that no flag can have, or trigger's own have."""
         word = self.name.replace("_", "-")
-        if not re.fullmatch(_FLAG, word) or TAKEN & {word, f"no-{word}"}:
+        if not re.fullmatch(_FLAG, word) or self.taken:
             return None
         return f"--{word}"
+
+    @property
+    def taken(self) -> str | None:
+        """The option of trigger that has the field's name: it has no flag for that."""
+        word = self.name.replace("_", "-")
+        return next((f"--{each}" for each in (word, f"no-{word}") if each in TAKEN), None)
 
     @property
     def off_flag(self) -> str | None:
@@ -145,6 +151,32 @@ def type_name(schema: Mapping[str, Any]) -> str:
     """A schema's type in words: `string`, `integer or null`, `list of string`, `red | green`."""
     schema = readable(schema)
     return _words_of(schema, schema.get("$defs", {}))
+
+
+def sample(schema: Mapping[str, Any]) -> str | None:
+    """A JSON text of what has no fields to name: `"text"`, `1`; None of an object with fields."""
+    schema = readable(schema)
+    top, definitions = _resolved(schema, schema.get("$defs", {}))
+    if "properties" in top:
+        return None
+    words, options = _words(top), _options(top)
+    if words:
+        return to_json(words[0])
+    if options:
+        return sample({**options[0], "$defs": definitions})
+    if top.get("format") == "password":
+        return '"env:NAME"'
+    return _SAMPLES.get(top.get("type", "object"), "{}")
+
+
+_SAMPLES = {
+    "string": '"text"',
+    "integer": "1",
+    "number": "1",
+    "boolean": "true",
+    "array": "[]",
+    "null": "null",
+}
 
 
 def _words_of(schema: Mapping[str, Any], definitions: Definitions) -> str:

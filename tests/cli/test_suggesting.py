@@ -25,17 +25,19 @@ JOB = """
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (("run",), "durably trigger JOB"),
-        (("run", "order", "--token", "hunter2"), "durably trigger ..."),
-        (("START",), "durably trigger JOB"),
-        (("status",), "durably inspect RUN"),
+        (("run",), "durably jobs"),
+        (("run", "order", "--token", "x y"), "durably trigger order --token 'x y'"),
+        (("run", "order", "--token", "hunter2", "-q"), "durably trigger ..."),
+        (("START",), "durably jobs"),
+        (("status",), "durably inspect @last"),
         (("runs",), "durably list"),
-        (("ps", "-a"), "durably list ..."),
-        (("retry", "@last"), "durably resume ..."),
+        (("ps", "-a"), "durably list -a"),
+        (("retry", "@last"), "durably resume @last"),
         (("lsit",), "durably list"),
-        (("inspct", "@last"), "durably inspect ..."),
+        (("inspct", "@last"), "durably inspect @last"),
         (("rm", "@last"), "durably help care"),
-        (("adopt", "/srv/old"), "durably import ..."),
+        (("adopt", "/srv/old"), "durably import /srv/old"),
+        (("cancle", "@last"), "durably cancel --help"),
     ],
 )
 def test_an_unknown_command_is_answered_with_the_one_that_does_it(
@@ -48,9 +50,9 @@ def test_an_unknown_command_is_answered_with_the_one_that_does_it(
 
 
 @pytest.mark.parametrize(
-    "typed", ["prun", "pruned", "delet", "deleted", "repairs", "imports", "adpt"]
+    "typed", ["bogus", "prun", "pruned", "delet", "deleted", "repairs", "imports", "adpt"]
 )
-def test_what_is_near_a_command_that_destroys_is_answered_with_none(
+def test_what_is_near_a_command_that_destroys_or_near_none_is_answered_with_none(
     project: Project, typed: str
 ) -> None:
     said = project.run(typed, "@last", expect=2).err
@@ -72,7 +74,7 @@ def test_a_jobs_name_is_answered_with_the_command_that_runs_it(
     assert paste(project, hint_of(refused), tmp_path).code == 0, refused
     for typed, expected in (
         (("not-loaded-yet",), "durably trigger not-loaded-yet"),
-        (("order", "--x"), "durably trigger order ..."),
+        (("order", "--x"), "durably trigger order --x"),
     ):
         assert without_data(hint_of(project.run(*typed, expect=2))) == expected
 

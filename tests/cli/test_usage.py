@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -24,11 +25,33 @@ JOBS = """
 
     @define_job
     def other(step: Step) -> None: ...
+
+    class Own(BaseModel):
+        org: str = ""
+        wait: int = 1
+
+    @define_job
+    def own(step: Step, payload: Own) -> int:
+        return payload.wait
+
+    @define_job
+    def a_text(step: Step, payload: str) -> str:
+        return payload
+
+    @define_job
+    def loose(step: Step, payload: dict) -> dict:
+        return payload
+
+    @define_job(name="x-y")
+    def called_otherwise(step: Step) -> None: ...
+
+    def sync_user(user): ...
 """
 
 
-@pytest.fixture
-def shop(project: Project) -> Project:
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("shop"))
     project.job(JOBS, "sync_users")
     project.run("jobs")
     return project
@@ -46,7 +69,7 @@ def shop(project: Project) -> Project:
         ("list @last", "inspect @last"),
         ("trigger sync-users org_1", "trigger sync-users --help"),
         ("trigger sync-users --force true", "trigger sync-users --help"),
-        ("trigger --nothing org_1", "trigger JOB --help"),
+        ("trigger --nothing org_1", "jobs"),
     ],
 )
 def test_the_next_step_is_said_of_what_is_missing_or_too_much(
@@ -56,6 +79,68 @@ def test_the_next_step_is_said_of_what_is_missing_or_too_much(
     assert without_data(hint_of(refused)) == f"durably {step}"
     if "JOB" not in step and "@last" not in step:
         assert paste(shop, hint_of(refused), shop.root).code == 0
+
+
+RETYPED = [
+    ("-v", "--version"),
+    ("trigger other --nothing x", "trigger other --help"),
+    ("--json list", "list --json"),
+    ("list --statsu failed", "list --status failed"),
+    ("list --status faild", "list --status failed"),
+    ("list --limit=5", "list -n 5"),
+    ("list --format json", "list --json"),
+    ("trigger sync-users --froce --org-id=5", "trigger sync-users --force --org-id=5"),
+    ("trigger sync_users --force", "trigger sync-users --force"),
+    ("trigger SYNC_USERS --org-id x", "trigger sync-users --org-id x"),
+    ("jobs sync_users", "jobs sync-users"),
+    ("trigger sync-user", "jobs sync-users"),
+    ("trigger called_otherwise", "trigger x-y"),
+    ("trigger a-text --name bob", "trigger a-text --input '\"bob\"'"),
+    ("trigger a-text", "trigger a-text --input '\"text\"'"),
+    ("trigger a-text --input=bob", "trigger a-text '--input=\"bob\"'"),
+    ("trigger a-text -i jobs/sync_users.py", "trigger a-text -i @jobs/sync_users.py"),
+    ("trigger a-text --idempotency-kye 5", "trigger a-text --idempotency-key 5"),
+    ("trigger loose --name bob", "trigger loose -p name=bob"),
+    ("trigger own --wait 3 --org x", "trigger own -p wait=3 --org x"),
+    ("trigger own --org x --wait", "trigger own --org x -p wait:=true"),
+    ("trigger own --wait=4", "trigger own -p wait=4"),
+    ("resume other", "resume @last/other"),
+    ("logs Last", "logs @last"),
+    ("delete other", "inspect @last/other"),
+]
+"""Command lines, and those to type in their place."""
+
+
+def test_what_was_typed_is_said_again_put_right(shop: Project) -> None:
+    shop.run("trigger", "other")
+    for typed, right in RETYPED:
+        refused = shop.run(*typed.split(" "), expect=None)
+        assert refused.code in (2, 4, 65), (typed, refused)
+        assert without_data(hint_of(refused)) == f"durably {right}"
+        if any(word in typed for word in ("own", "a-text --name")):
+            assert paste(shop, hint_of(refused), shop.root).code == 0, right
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["prune --older-thn 2d", "cancel --tiemout 2s", "list -q --statsu failed", "list --format xml"],
+)
+def test_what_ends_a_run_goes_into_a_mail_or_is_not_sure_is_not_said_again(
+    shop: Project, typed: str
+) -> None:
+    assert "try:" not in shop.run(*typed.split(" "), expect=2).err
+
+
+def test_a_program_is_given_the_same_hint_and_the_message_without_it(shop: Project) -> None:
+    for typed, message, right in (
+        ("run other", "No such command 'run'.", "trigger other --json"),
+        ("list --statsu failed", "No such option: --statsu", "list --status failed --json"),
+        ("bogus", "No such command 'bogus'.", "--help"),
+    ):
+        error = json.loads(shop.run(*typed.split(" "), "--json", expect=2).out)["error"]
+        assert error["message"].partition(" (")[0] == message
+        assert without_data(error["hint"]) == f"durably {right}"
+        assert error["next"] == [error["hint"]]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tests.harness.pasting import hint_of, paste, without_data
 from tests.project.conftest import JOB, write
 
 HANDLER = "def report(step, payload): ...\n"
+HELPER = "def import_it(user): ...\n"
 HIDDEN = """
 import functools
 from durably_cli import Step, define_job
@@ -54,6 +55,14 @@ def test_what_was_written_in_its_place_is_named(
         discovery.find_job(root, "report")
     if "daily" not in said and "above all" not in said:
         assert re.search(said, unfound.why_none(root)), "durably jobs says it too"
+
+
+def test_what_takes_no_step_is_no_handler_and_a_name_that_is_far_is_not_meant(root: Path) -> None:
+    write(root, "report.py", f"{JOB.format(name='report')}\n{HELPER}")
+    for name in ("import_it", "import_x"):
+        with pytest.raises(NotFound) as caught:
+            discovery.find_job(root, name)
+        assert str(caught.value).endswith("; there are: report")
 
 
 def test_a_module_that_is_broken_is_passed_over_in_a_line(root: Path) -> None:

@@ -28,7 +28,7 @@ from durably_cli.project.discovery import AnyJob, find_job, load_all
 from durably_cli.render.record import summary
 from durably_cli.render.rows import row, write_json
 from durably_cli.render.words import visible
-from durably_cli.values.schema import Field, Kind
+from durably_cli.values.schema import Field, Kind, sample
 
 if TYPE_CHECKING:
     from durably_cli.render.part_types import BrokenModule, JobFields
@@ -108,6 +108,7 @@ def run_job(project: Path, name: str, *, as_json: bool) -> int:
         show_job(job, last_run, example(job), out)
     elif not job.fields:
         say(f"the input of {job.name} is {job.input_type}: it has no fields to name")
+        say(f"try: {example(job)}")
     else:
         for field in job.fields:
             flag = field.flag or f"-p {field.name}="
@@ -135,8 +136,8 @@ def example(job: AnyJob) -> str:
     for field in job.fields:
         if field.required:
             words += _words(field)
-    if not job.fields and job.input_schema and "properties" not in job.input_schema:
-        words += ["--input", "JSON"]
+    if (text := sample(job.input_schema)) is not None:
+        words += ["--input", text]
     return hints.command(*words)
 
 

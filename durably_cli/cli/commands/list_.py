@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
 import typer
 
-from durably_cli import hints
+from durably_cli import hints, retyping
 from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_labels, read_moment
@@ -186,11 +186,11 @@ def _say_if_unknown(job: str, store: Store, project: Path) -> None:
     runs = store.look_at(candidates(store, jobs=[job]))
     if any(isinstance(run, RunView) and run.state.created.job == job for run in runs):
         return
-    import difflib  # only after a typing mistake
-
-    near = difflib.get_close_matches(job, known, n=1)
-    maybe = f"; did you mean {near[0]}?" if near else f"; try: {hints.command('jobs')}"
+    near = known_jobs.near(job, known)
+    maybe = f"; did you mean {near[0]}?" if near else ""
     _say(visible(f"there is no job {job!r}, as far as is known, and no run of one{maybe}"))
+    whole = retyping.with_word(job, near[0]) if near else None
+    _say(visible(f"try: {whole or hints.command('jobs')}"))
 
 
 def _show_list(runs: Iterator[RunView | Unreadable], out: TextIO) -> int:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from durably_cli import hints
+from durably_cli import hints, retyping
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
@@ -58,7 +58,7 @@ def _no_run(store: Store, query: str) -> UsageError:
     near = difflib.get_close_matches(word, _WORDS, n=1, cutoff=0.7)
     wanted = _WORDS[near[0]] if near else f"@last/{job}" if _newest_of(store, job) else None
     if wanted is not None:
-        hint = hints.command("inspect", wanted)
+        hint = retyping.with_word(query, wanted) or hints.command("inspect", wanted)
         return UsageError(f"{query!r} is no run; did you mean {wanted}?", hint=hint)
     return UsageError(
         f"{query!r} is no run: give 4 or more characters of the head or the tail of its id, "
