@@ -32,7 +32,8 @@ Abort (BaseException)            ends the attempt; `except Exception` must not s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 from durably_cli import hints
@@ -68,19 +69,35 @@ class DurablyError(Exception):
     """An error durably reports: what happened and where, then what to type next.
 
     `exit_code` is what the command ends with; 70 means a bug in durably. `code` is the error's name
-    for programs.
+    for programs, and `run` the id of the run that it is about, if it is about one.
     """
 
     exit_code = 70
     code: ErrorCode = "bug"
 
     def __init__(
-        self, what: str, *, hint: str | None = None, code: ErrorCode | None = None
+        self,
+        what: str,
+        *,
+        hint: str | None = None,
+        code: ErrorCode | None = None,
+        run: str | None = None,
     ) -> None:
         super().__init__(what)
         self.what = what
         self.hint = hint
         self.code = code or self.code
+        self.run = run
+
+
+@contextmanager
+def errors_about(run_id: str) -> Iterator[None]:
+    """Inside, errors are about this run, unless they say of which they are."""
+    try:
+        yield
+    except DurablyError as error:
+        error.run = error.run or run_id
+        raise
 
 
 class UsageError(DurablyError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import local
@@ -32,6 +32,7 @@ class _Caller(NamedTuple):
 
 _caller: _Caller | None = None
 _read_elsewhere = False
+_typed: tuple[str, ...] = ()
 
 
 class _Inner(local):
@@ -59,6 +60,17 @@ def called(project: str | os.PathLike[str], *, finds_project: bool) -> None:
     """
     global _caller
     _caller = _here()._replace(project=os.fspath(project), finds_project=finds_project)
+
+
+def typed(command: str, words: Iterable[str]) -> None:
+    """Remember the command of the command line, and the words behind it."""
+    global _typed
+    _typed = (command, *words)
+
+
+def words_typed() -> tuple[str, ...]:
+    """The command of the command line, and the words behind it; empty if none was read."""
+    return _typed
 
 
 def keep_runs_in(data: str | os.PathLike[str]) -> None:

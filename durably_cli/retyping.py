@@ -14,14 +14,6 @@ from durably_cli import hints
 NOT_AGAIN = frozenset(("cancel", "delete", "import", "prune", "repair"))
 """Commands that are never offered with what was typed."""
 
-_typed: tuple[str, ...] = ()
-
-
-def note(command: str, words: Sequence[str]) -> None:
-    """Remember the command that was typed, and the words behind it."""
-    global _typed
-    _typed = (command, *words)
-
 
 def is_for_a_mail(words: Sequence[str]) -> bool:
     """Does what is said of these words go into a mail? A line that is not read says so itself."""
@@ -31,7 +23,7 @@ def is_for_a_mail(words: Sequence[str]) -> bool:
 
 def behind(typed: str) -> str | None:
     """The word behind this one; None if there is none."""
-    words = _typed[1:]
+    words = hints.words_typed()[1:]
     place = words.index(typed) + 1 if typed in words else len(words)
     return words[place] if place < len(words) else None
 
@@ -42,17 +34,17 @@ def with_word(typed: str, *right: str, drops: str | None = None) -> str | None:
     The word behind it goes if it is the one that `drops` says. None if the command cannot be given
     again, or if nobody can say which word it is.
     """
-    words = _typed[1:]
+    command, *words = hints.words_typed() or ("",)
     places = [n for n, word in enumerate(words) if typed in (word, _value_in(word))]
-    if len(places) != 1 or _typed[0] in NOT_AGAIN or is_for_a_mail(words):
+    if len(places) != 1 or command in NOT_AGAIN or is_for_a_mail(words):
         return None
     (place,) = places
     if words[place] != typed:
         right = (words[place].removesuffix(typed) + " ".join(right),)
     rest = words[place + 1 :]
-    if drops is not None and rest[:1] == (drops,):
+    if drops is not None and rest[:1] == [drops]:
         rest = rest[1:]
-    return hints.command(_typed[0], *words[:place], *right, *rest)
+    return hints.command(command, *words[:place], *right, *rest)
 
 
 def _value_in(word: str) -> str | None:

@@ -19,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
-from durably_cli import hints, retyping
+from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.commands import COMMANDS, GROUPS, module_of
 from durably_cli.cli.exits import end_as
@@ -97,7 +97,7 @@ class Command(TyperCommand):
         self, info_name: Any, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
         """What the words behind the command's name mean; hints may say them again."""
-        retyping.note(info_name, args)
+        hints.typed(info_name, args)
         return super().make_context(info_name, args, parent, **extra)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

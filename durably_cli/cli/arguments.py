@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from durably_cli import hints, retyping
+from durably_cli import hints
 from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.system.files import refuse_without_folder
 from durably_cli.values import strict_json
@@ -98,6 +98,8 @@ def _parse(text: str, name: str) -> Any:
 
 def _how_to_give(text: str) -> str:
     """How to give an input that is not JSON: perhaps it is a file's name, a field, or a text."""
+    from durably_cli import retyping  # only after a mistake
+
     if os.path.isfile(text):
         file = f"@{text}"
         how = retyping.with_word(text, file) or f"--input {hints.quoted(file)}"

@@ -31,6 +31,8 @@ def _ended(act: Callable[[], int]) -> int:
         code = act()
         sys.stdout.flush()
     except (DurablyError, Abort) as error:
+        if isinstance(error, DurablyError) and error.run:
+            document.about(error.run)
         return _fail(error.what, error.hint, error.exit_code, error.code)
     except BrokenPipeError:  # who reads our output has seen enough
         pass

@@ -21,7 +21,7 @@ _DOCUMENTS: dict[str, tuple[type, ...]] = {
     "cancel": (types.RunAnswer,),
     "wait": (types.RunEndAnswer, types.RunEndsAnswer),
     "list": (types.ListAnswer,),
-    "inspect": (types.StoryAnswer,),
+    "inspect": (types.StoryAnswer, types.StepAnswer),
     "jobs": (types.JobsAnswer, types.JobAnswer),
     "init": (types.InitAnswer,),
     "info": (types.InfoAnswer,),
@@ -37,7 +37,7 @@ _DOCUMENTS: dict[str, tuple[type, ...]] = {
 
 _LINES: dict[str, tuple[type, ...]] = {
     "logs": (LogFields, types.FailedLine),
-    "inspect": tuple(event_models()),
+    "inspect": (*event_models(), types.FailedLine),
 }
 """What each line is that `logs --json` and `inspect --events` print: one of these."""
 

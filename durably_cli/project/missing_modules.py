@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -61,7 +62,9 @@ def hint(error: BaseException, job_module: Path) -> str | None:
     if top in _TAKEN_OUT:
         return f"{top} was in Python's own library, and {python} no longer has it"
     if like := likeness.near_to(top, project):
-        return f"{top} is not found; did you mean {' or '.join(like)}? {_what_else(top)}"
+        return f"{top} is not found; did you mean {' or '.join(like)}? {_what_else(top)}" + (
+            _how_to_get(like)
+        )
     return _how_to_install(top)
 
 
@@ -177,6 +180,15 @@ def _how_to_install(top: str) -> str:
 
 def _what_else(top: str) -> str:
     return f"(if not: name the package of {top} in the project's dependencies, and install it)"
+
+
+def _how_to_get(like: Sequence[str]) -> str:
+    """How to install what was probably wanted, of the packages that many have; empty if it is."""
+    for each in like:
+        if each in likeness.PACKAGES and _place(each) is None and find_spec("pip") is not None:
+            how = f"{_pip()} {likeness.PACKAGES[each]}"
+            return f"\n{each} is not there either; to install it: {how}"
+    return ""
 
 
 def _pip() -> str:

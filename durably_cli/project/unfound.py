@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from durably_cli import hints, retyping
+from durably_cli import hints
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
 from durably_cli.project import known_jobs, places
 from durably_cli.project.importing import PACKAGE
@@ -29,6 +29,8 @@ def no_job(
     project: Path, name: str, known: Sequence[str], broken: Sequence[JobModuleError]
 ) -> NotFound:
     """The error for a name that no job has, of these that are known."""
+    from durably_cli import retyping  # only after a typing mistake
+
     what = f"there is no job {name} in {project / PACKAGE}"
     same = _same(name, known)
     near = [same] if same else known_jobs.near(name, known)
@@ -63,6 +65,8 @@ def _same(name: str, known: Sequence[str]) -> str | None:
 
 def no_name(project: Path, given: str) -> NotFound:
     """The error for what no job can be named; of a file's path, with the job that is in it."""
+    from durably_cli import retyping  # only after a typing mistake
+
     what = f"{given!r} is no job's name"
     if given.endswith(".py"):
         job = Path(given).stem.replace("_", "-")

@@ -28,6 +28,7 @@ from durably_cli.render.run_types import (
     RunGivenBack,
     RunSummary,
     RunWaitedFor,
+    StepWithResult,
     TypedDict,
     UnreadableWaitedFor,
     WholeRun,
@@ -84,6 +85,12 @@ class StoryAnswer(Answer):
     """Of inspect."""
 
     run: WholeRun
+
+
+class StepAnswer(Answer):
+    """Of inspect --step."""
+
+    step: StepWithResult
 
 
 class JobsAnswer(Answer):

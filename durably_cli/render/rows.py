@@ -20,10 +20,10 @@ from durably_cli.render.record import (
     summary,
 )
 from durably_cli.render.words import visible, visible_json
-from durably_cli.values.strict_json import to_json
+from durably_cli.values.strict_json import Json, to_json
 
 if TYPE_CHECKING:
-    from durably_cli.render.run_types import Level, LogFields, RunSummary
+    from durably_cli.render.run_types import Level, LogFields, RunSummary, StepWithResult
 
 
 def write_list(runs: Iterable[RunView | Unreadable], out: TextIO) -> None:
@@ -90,6 +90,12 @@ def write_run_json(view: RunView, out: TextIO) -> None:
         _write_items(map(_log_fields, logs), out)
     finally:
         out.write(rest)
+
+
+def write_step_json(step: StepState, result: Json, view: RunView, out: TextIO) -> None:
+    """{"schema": 1, "step": {...} of a step with all of its result; no last brace."""
+    fields: StepWithResult = {**step_fields(step, view), "result": json.loads(result)}
+    write_json({"step": fields}, out)
 
 
 def write_summary_json(view: RunView, out: TextIO, extra: Mapping[str, object]) -> None:

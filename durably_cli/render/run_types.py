@@ -161,6 +161,12 @@ class StepFields(TypedDict):
     next_try: Time | None
 
 
+class StepWithResult(StepFields):
+    """A step that has completed, with all of its result."""
+
+    result: Any
+
+
 Level = Literal["debug", "info", "warn", "error"]
 
 

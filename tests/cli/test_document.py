@@ -23,6 +23,7 @@ from durably_cli.values.strict_json import Json
 from tests.conftest import Project, Started, disk_ends_at
 from tests.golden.transcripts import Stage
 from tests.harness.documents import Contract
+from tests.harness.pasting import paste
 
 JOB = """
 class Input(BaseModel):
@@ -190,7 +191,11 @@ CASES = {
         ("inspect key:work/damaged", 74, "journal-damaged"),
         ("inspect key:work/unreadable", 74, "journal-damaged"),
         ("inspect ffff", 4, "no-such-run"),
-        ("inspect key:work/done --events", 2, "usage"),
+        ("inspect key:work/done --step one", 0, "step"),
+        ("inspect key:work/damaged --step one", 74, "journal-damaged"),
+        ("inspect key:work/failed --step fails", 4, "no-such-step"),
+        ("inspect key:work/done --step nope", 4, "no-such-step"),
+        ("inspect key:work/done --html {tmp}/page.html", 2, "usage"),
     ],
     "logs": [
         ("logs key:work/done", 0, "message"),
@@ -306,6 +311,40 @@ def test_the_lines_of_a_journal_are_as_help_promises(contract: Contract, stock: 
     for run in ("failed", "killed", "running"):
         lines = stock.run("inspect", f"key:work/{run}", "--events").out
         assert contract.check_lines("inspect", lines, 0)[0]["type"] == "run.created"
+    for run, code in (("key:work/done", 0), ("key:work/damaged", 74), ("ffff", 4)):
+        lines = stock.run("inspect", run, "--events", "--json", expect=code).out
+        contract.check_lines("inspect", lines, code)
+
+
+def test_an_error_is_about_the_run_that_is_in_the_way(contract: Contract, stock: Stock) -> None:
+    for line, code, run in (
+        ("--idempotency-key done --n 2", 5, "key:work/done"),
+        ("--idempotency-key damaged", 74, "key:work/damaged"),
+        ("--concurrency-key taken --on-conflict fail", 75, "key:work/running"),
+    ):
+        document = answer(contract, stock, "trigger", "work", *line.split(), expect=code)
+        story = json.loads(stock.run("inspect", run, "--json", expect=None).out)
+        assert document["error"]["run"] == story["run"]["id"]
+
+
+def test_what_makes_sense_next_can_be_pasted(contract: Contract, worked: Project) -> None:
+    look, jobs = answer(contract, worked, "list", expect=0)["next"]
+    assert paste(worked, look, worked.root).code == paste(worked, jobs, worked.root).code == 0
+    step = answer(contract, worked, "inspect", "@last", "--step", "one", expect=0)["step"]
+    assert (step["name"], step["status"], step["result"]) == ("one", "completed", 1)
+    error = answer(contract, worked, "inspect", "@last", "--svg", "x.svg", expect=2)["error"]
+    assert paste(worked, error["hint"], worked.root).code == 0
+    assert (worked.root / "x.svg").exists()
+
+
+def test_two_jobs_of_one_name_hide_no_other(contract: Contract, worked: Project) -> None:
+    for name in ("one", "other"):
+        worked.job(JOB.replace("@define_job", '@define_job(name="twice")'), name)
+    document = answer(contract, worked, "jobs", expect=78)
+    assert [job["name"] for job in document["jobs"]] == ["work"]
+    assert document["error"]["code"] == "job-module"
+    assert "two jobs are named twice" in document["broken"][0]["error"]
+    answer(contract, worked, "trigger", "twice", expect=78)
 
 
 def answer(

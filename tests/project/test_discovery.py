@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from durably_cli.errors import ConfigError, JobModuleError, NotFound
-from durably_cli.project import discovery, known_jobs, missing_modules
+from durably_cli.project import discovery, known_jobs, likeness, missing_modules
 from tests.conftest import Project
 from tests.project.conftest import JOB, write
 
@@ -233,7 +234,12 @@ def test_what_no_package_brings_is_never_to_be_installed(root: Path, text: str, 
             ("tiem", "time"),
             ("rnadom", "random"),
         ),
-        *(("reqeusts", "requests"), ("nunpy", "numpy"), ("pydantik.fields", "pydantic")),
+        *(
+            ("reqeusts", "requests"),
+            ("requestz", "requests"),
+            ("nunpy", "numpy"),
+            ("pydantik.fields", "pydantic"),
+        ),
         *(("bilings", "billings"), ("ledgr", "ledger"), ("acme_toolz", "acme_tools")),
     ],
 )
@@ -245,7 +251,9 @@ def test_what_may_be_a_typing_error_is_never_to_be_installed(
     (root / "pyproject.toml").write_text("[project]\ndependencies = ['acme-tools[all] >= 2']\n")
     hint = hint_for(root, f"import {module}")
     assert meant in hint.partition("did you mean ")[2].partition("?")[0].split(" or ")
-    assert "pip" not in hint
+    assert f"install {module}" not in hint
+    is_missing = meant in likeness.PACKAGES and find_spec(meant) is None
+    assert (f"-m pip install {likeness.PACKAGES.get(meant)}" in hint) is is_missing
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
@@ -60,7 +60,7 @@ def inspect(
     """Show a run's whole story.
 
     Its input, output, attempts, a timeline of its steps, what was in doubt at a crash, its logs and
-    its error.
+    its error. `--events --json` ends with a line that has `error` if the journal cannot be read.
 
     \b
     Examples:
@@ -110,22 +110,30 @@ def _writer(options: InspectOptions, project: Path, out: TextIO) -> Callable[[Ru
     step, html, svg = options.step, options.html, options.svg
     ways: dict[str, Callable[[RunView], None]] = {}
     if step is not None:
-        ways["--step"] = lambda view: _write_result(view, step, out)
+        ways["--step"] = lambda view: _write_result(view, step, out, as_json=options.as_json)
     if options.events:
         ways["--events"] = lambda view: _write_lines(view, out)
-    if options.as_json:
+    if options.as_json and not (options.events or step is not None):
         ways["--json"] = lambda view: _write_json(view, out)
     if html is not None:
         ways["--html"] = lambda view: _write_page(view, project, html)
     if svg is not None:
         ways["--svg"] = lambda view: _write_picture(view, svg)
     if len(ways) > 1:
-        raise UsageError(f"{' and '.join(ways)} exclude each other")
+        raise UsageError(f"{' and '.join(ways)} exclude each other", hint=_one_of(ways))
     for way in ways.values():
         return way
     if out.isatty():
         return lambda view: _show(view, out, every_step=options.all)
     return lambda view: rows.write_run(view, out)
+
+
+def _one_of(ways: Collection[str]) -> str:
+    """What to type of ways that exclude each other: without --json, which is of the others."""
+    from durably_cli import retyping  # only after a mistake
+
+    whole = retyping.with_word("--json") if "--json" in ways and len(ways) == 2 else None
+    return whole or hints.command("inspect", "--help")
 
 
 def _follow(store: Store, run_id: str, options: InspectOptions) -> None:
@@ -196,10 +204,13 @@ def _whole(view: RunView, name: str, result: Json) -> Json:
         ) from None
 
 
-def _write_result(view: RunView, name: str, out: TextIO) -> None:
+def _write_result(view: RunView, name: str, out: TextIO, *, as_json: bool) -> None:
     for step in rows.all_steps(view):
         if step.name == name and step.result is not None:
-            if out.isatty():  # a large one as its reference: a preview, and the file's name
+            if as_json:
+                document.suggest(*next_commands(view))
+                rows.write_step_json(step, _whole(view, name, step.result), view, document.on(out))
+            elif out.isatty():  # a large one as its reference: a preview, and the file's name
                 out.write(rows.pretty_json(step.result) + "\n")
             else:
                 out.write(visible_json(_whole(view, name, step.result)) + "\n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
 import typer
 
-from durably_cli import hints, retyping
+from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_labels, read_moment
@@ -125,8 +125,7 @@ def run_list(
     runs = _meeting(islice(fitting, limit or None), unmet)
     out = sys.stdout
     if as_json:
-        document.suggest(hints.command("inspect", "RUN"), hints.command("jobs"))
-        rows.write_list_json(runs, document.on(out))
+        rows.write_list_json(_leading_to_the_newest(runs), document.on(out))
     elif not out.isatty():
         rows.write_list(runs, out)
     elif not _show_list(runs, out):
@@ -175,8 +174,23 @@ def _meeting(
         yield run
 
 
+def _leading_to_the_newest(
+    runs: Iterator[RunView | Unreadable],
+) -> Iterator[RunView | Unreadable]:
+    """The same runs; what makes sense next for a program is about the first that can be read."""
+    document.suggest(hints.command("jobs"))
+    is_first = True
+    for run in runs:
+        if is_first and isinstance(run, RunView):
+            look = hints.command("inspect", ids.short(run.run_id))
+            document.suggest(look, hints.command("jobs"))
+            is_first = False
+        yield run
+
+
 def _say_if_unknown(job: str, store: Store, project: Path) -> None:
     """Say that there is no such job, if neither a run nor the project's cache knows it."""
+    from durably_cli import retyping
     from durably_cli.engines.local.index import candidates  # only for filters
     from durably_cli.project import known_jobs
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from durably_cli import hints, retyping
+from durably_cli import hints
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
@@ -53,6 +53,8 @@ def _not_there(store: Store, what: str) -> NotFound:
 def _no_run(store: Store, query: str) -> UsageError:
     """The error for what no run can be named, with what was probably wanted."""
     import difflib  # only after a typing mistake
+
+    from durably_cli import retyping
 
     word, job = query.strip().lstrip("@").lower(), query.replace("_", "-")
     near = difflib.get_close_matches(word, _WORDS, n=1, cutoff=0.7)

@@ -31,7 +31,7 @@ from durably_cli.engines.local.view import whole_input
 from durably_cli.engines.local.who import host
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition, OnConflict, Request
-from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
+from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound, errors_about
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import INPUT
 from durably_cli.journal.events import FORMAT, RunCreated
@@ -64,9 +64,11 @@ class _Trigger:
     def end(self) -> TriggerResult:
         run_id = self._claimed_run()
         if run_id is not None and self._exists(run_id):
-            return self._join(run_id)
+            with errors_about(run_id):
+                return self._join(run_id)
         if run_id is not None:
-            self._check_never_was(run_id)
+            with errors_about(run_id):
+                self._check_never_was(run_id)
         job = self._load(None if run_id is None else self._of_before(run_id))
         settled = self._settled(job)
         _refuse_secrets(self._request, settled.secrets)
@@ -93,7 +95,8 @@ class _Trigger:
         run = self._store.create(created)
         if run is None:
             turn.release()
-            return self._join(created.run)
+            with errors_about(created.run):
+                return self._join(created.run)
         with run:
             self._check_still_claimed(run, created)
             state = RunState(created)
@@ -155,6 +158,7 @@ class _Trigger:
                 f"the idempotency key {key!r} of {self._request.job} was used with another input, "
                 f"for run {ids.short(claim.run)}",
                 hint=f"{hints.command('inspect', claim.run)}    (or use another key)",
+                run=claim.run,
             )
         return claim.run
 

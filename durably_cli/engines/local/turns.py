@@ -182,6 +182,7 @@ def key_taken(turn: Turn, run_id: str) -> Busy:
     return Busy(
         f"run {ids.short(run_id)} has the concurrency key {turn.name!r}",
         hint="try again later, or wait for it: --on-conflict wait",
+        run=run_id,
     )
 
 
@@ -191,6 +192,7 @@ def slot_taken(turn: Turn, run_id: str) -> Busy:
         f"run {ids.short(run_id)} is waiting for the concurrency key {turn.name!r} already, "
         "and one may wait at a time",
         hint=f"try again later, or: {hints.command('list')}",
+        run=run_id,
     )
 
 

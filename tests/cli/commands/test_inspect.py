@@ -143,7 +143,7 @@ def test_events_are_the_raw_lines(told: Project) -> None:
 
 
 def test_ways_of_printing_exclude_each_other(told: Project) -> None:
-    told.run("inspect", "@last", "--events", "--json", expect=2)
+    told.run("inspect", "@last", "--events", "--step", "x", expect=2)
 
 
 def test_a_long_run_shows_its_head_its_tail_and_its_failures(project: Project) -> None:
