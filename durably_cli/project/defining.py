@@ -90,6 +90,10 @@ def define_job(
     def decorate(handler: Callable[..., Any]) -> Job[Any, Any]:
         job = _define(handler, name, input, output)
         job.timeout, job.on_failure = _seconds(timeout, job.name), _callable(on_failure, job.name)
+        if getattr(handler, "__module__", None) == "__main__":
+            from durably_cli.project.as_script import say_at_exit  # only for scripts
+
+            say_at_exit(job)
         return job
 
     return decorate if handler is None else decorate(handler)

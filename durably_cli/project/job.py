@@ -59,6 +59,8 @@ class Job(Generic[I, O]):
         self.timeout: float | None = None
         """How many seconds an attempt may take."""
         self.on_failure: OnFailure | None = None
+        self._is_used = False
+        """Was it called or triggered by Python code of this process?"""
 
     @overload
     def __call__(self: Job[None, O], step: Step, payload: None = None) -> O: ...
@@ -70,6 +72,7 @@ class Job(Generic[I, O]):
                 f"{self.name} is a job, which is run by {hints.command('trigger', self.name)}; a "
                 "call just runs its handler, and gives it a step: as in a test, with Step()"
             )
+        self._is_used = True
         return self.handler(*args, **named)
 
     def __repr__(self) -> str:
@@ -114,6 +117,7 @@ class Job(Generic[I, O]):
         run, not raised; `retry_failed` resumes the key's run if it has failed.
         Raises InvalidInput, Conflict, Busy and JournalError.
         """
+        self._is_used = True
         project = places.find_project(start=self.source.parent)
         with stores.hints_in(project):
             with self._reads("input"):

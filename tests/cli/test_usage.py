@@ -11,6 +11,7 @@ import typer.main
 from durably_cli.cli.app import app
 from durably_cli.cli.suggesting import NEVER_OPTIONS
 from durably_cli.cli.usage import OPTION_FOR
+from tests.cli.commands.test_list import on_a_terminal
 from tests.conftest import Project
 from tests.harness.pasting import hint_of, paste, without_data
 
@@ -131,11 +132,18 @@ def test_what_ends_a_run_goes_into_a_mail_or_is_not_sure_is_not_said_again(
     assert "try:" not in shop.run(*typed.split(" "), expect=2).err
 
 
+def test_help_says_why_a_field_has_no_flag(shop: Project) -> None:
+    taken = r"-p wait=.*\(--no-wait is trigger's own\)"
+    assert re.search(taken, " ".join(shop.run("trigger", "own", "--help").out.split()))
+    assert re.search(taken, on_a_terminal(shop, "jobs", "own"))
+
+
 def test_a_program_is_given_the_same_hint_and_the_message_without_it(shop: Project) -> None:
     for typed, message, right in (
         ("run other", "No such command 'run'.", "trigger other --json"),
         ("list --statsu failed", "No such option: --statsu", "list --status failed --json"),
         ("bogus", "No such command 'bogus'.", "--help"),
+        ("list --watch", "--watch and --json exclude each other", "list --json"),
     ):
         error = json.loads(shop.run(*typed.split(" "), "--json", expect=2).out)["error"]
         assert error["message"].partition(" (")[0] == message

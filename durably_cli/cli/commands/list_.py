@@ -116,7 +116,10 @@ def run_list(
     """
     store = stores.open_store(project)
     if watch and as_json:
-        raise UsageError("--watch and --json exclude each other", hint=hints.command("list"))
+        from durably_cli.retyping import with_word  # only after a mistake
+
+        hint = with_word("--watch") or hints.command("list")
+        raise UsageError("--watch and --json exclude each other", hint=hint)
     if watch:
         return _watch(store, filters, count)
     fitting = _fitting(store, filters)
