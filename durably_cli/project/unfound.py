@@ -58,7 +58,7 @@ def _what_there_is(project: Path, known: Sequence[str]) -> str:
 
 def _same(name: str, known: Sequence[str]) -> str | None:
     """The job that this is another spelling of, or the function of; None if there is none."""
-    defined = [vars(module).get(name) for module in _modules()]
+    defined = [vars(module).get(name.replace("-", "_")) for module in _modules()]
     of_function = (job.name for job in defined if issubclass(type(job), Job))
     return known_jobs.spelled(name, known) or next(of_function, None)
 

@@ -95,6 +95,7 @@ RETYPED = [
     ("trigger SYNC_USERS --org-id x", "trigger sync-users --org-id x"),
     ("jobs sync_users", "jobs sync-users"),
     ("trigger sync-user", "jobs sync-users"),
+    ("trigger called-otherwise", "trigger x-y"),
     ("trigger called_otherwise", "trigger x-y"),
     ("trigger a-text --name bob", "trigger a-text --input '\"bob\"'"),
     ("trigger a-text", "trigger a-text --input '\"text\"'"),
