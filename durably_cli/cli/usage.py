@@ -133,7 +133,8 @@ def _for_option(error: Any, context: Any) -> str | None:
     """What to type of an option that the command does not have."""
     typed = str(error.option_name)
     if not context.parent:
-        return hints.command("--version") if error.possibilities == ["--version"] else None
+        right = _known(typed, context) or _nearest(typed, error.possibilities)
+        return hints.command(right) if right == "--version" else None
     whole = _typed_whole(typed) or typed
     job = job_named(context)
     if (field := _field_of(job, whole)) is not None:

@@ -125,7 +125,13 @@ def test_what_was_typed_is_said_again_put_right(shop: Project) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["prune --older-thn 2d", "cancel --tiemout 2s", "list -q --statsu failed", "list --format xml"],
+    [
+        "prune --older-thn 2d",
+        "cancel --tiemout 2s",
+        "resume -q @last --tiemout 2s",
+        "--json nope",
+        "list --format xml",
+    ],
 )
 def test_what_ends_a_run_goes_into_a_mail_or_is_not_sure_is_not_said_again(
     shop: Project, typed: str
