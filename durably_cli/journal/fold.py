@@ -175,6 +175,7 @@ def _run_failed(state: RunState, event: RunHasFailed) -> None:
 
 @_folds(RunCancelled)
 def _run_cancelled(state: RunState, event: RunCancelled) -> None:
+    state.cancelled = event
     _end(state, Status.CANCELLED, event.at)
 
 

@@ -13,6 +13,7 @@ from durably_cli.journal.carried import Failures
 from durably_cli.journal.events import (
     ErrorInfo,
     ProgressReported,
+    RunCancelled,
     RunCreated,
     RunRepaired,
     RunStarted,
@@ -71,6 +72,7 @@ class RunState:
         self.error: ErrorInfo | None = None
         self.causes: list[str] = []
         self.ended: str | None = None
+        self.cancelled: RunCancelled | None = None
         self.repaired: list[RunRepaired] = []
         self.unknown: list[str] = []
 

@@ -212,6 +212,9 @@ def reason(view: RunView) -> str | None:
     state = view.state
     if view.damage:
         return f"line {view.damage.line}, byte {view.damage.byte}: {view.damage.reason}"
+    if state.cancelled is not None:
+        by = f"by {state.cancelled.by}" if state.cancelled.by else ""
+        return ": ".join(filter(None, (by, state.cancelled.reason))) or None
     if state.error is not None:
         where = f"{listed(state.causes)}: " if state.causes else ""
         return where + one_line(state.error)

@@ -20,7 +20,7 @@ from durably_cli.steps.salvage import refused, salvaged
 from durably_cli.steps.tries import Retry, Tries, explain_untried
 from durably_cli.system import clock, signals
 from durably_cli.system.process import this
-from durably_cli.system.time_limits import OutOfTime
+from durably_cli.system.time_limits import TookTooLong
 from durably_cli.values import convert, declared, plain
 from durably_cli.values.durations import span
 
@@ -64,7 +64,7 @@ class FunctionCall(NamedTuple):
             value = yield Call(self.fn, self.args, self.timeout)
             try:
                 if type(value) is Raised:
-                    if isinstance(value.error, OutOfTime):
+                    if isinstance(value.error, TookTooLong):
                         raise self._timed_out(value.error) from None
                     raise value.error
                 try:
@@ -104,7 +104,7 @@ class FunctionCall(NamedTuple):
         at = clock.now()
         return StepRetrying(self.name, tries.made, tries.most, ms, describe(error), until, at)
 
-    def _timed_out(self, error: OutOfTime) -> StepTimeout:
+    def _timed_out(self, error: TookTooLong) -> StepTimeout:
         """The failure of a call that took too long, with the place where it was interrupted."""
         said = f"step {self.name!r} took longer than {span(self.timeout or 0)}"
         return StepTimeout(said).with_traceback(error.__traceback__)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from durably_cli.errors import Abort, StepMisused
+from durably_cli.errors import Abort, JournalLost, StepMisused
 from durably_cli.journal.raised import raised_again
 from durably_cli.journal.registry import Event
 from durably_cli.steps.causes import mark
@@ -58,7 +58,7 @@ class Driver:
             )
             mark(misused, name)
             raise misused from None
-        except Abort as lost:  # the file of a large result
+        except JournalLost as lost:  # the file of a large result
             self._stop.stop(lost)
             raise
         del results[name]
@@ -86,7 +86,7 @@ class Driver:
                         else:
                             answer = call_within(effect.timeout, effect.fn, effect.args)
                     except BaseException as error:
-                        answer = Raised(error)
+                        answer = Raised(self._stop_or(error))
                 elif type(effect) is Wait:
                     answer = self._wait(effect.until)
                 elif type(effect) is All:
@@ -97,7 +97,7 @@ class Driver:
                 else:
                     try:
                         answer = self._append(effect)
-                    except Abort as lost:
+                    except JournalLost as lost:
                         self._stop.stop(lost)
                         raise
                 effect = plan.send(answer)
@@ -106,6 +106,11 @@ class Driver:
         if type(outcome) is Raised:
             raise outcome.error
         return outcome
+
+    def _stop_or(self, error: BaseException) -> BaseException:
+        """What a function raised; after a stop that is what it, or a library, has made of it."""
+        cause = self._stop.cause
+        return error if cause is None or isinstance(error, (Abort, KeyboardInterrupt)) else cause
 
     def _append_first(self, event: Event) -> object:
         self.has_executed = True

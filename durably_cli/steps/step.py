@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, TypeVarTuple, overload
 
-from durably_cli.errors import Abort, StepMisused
+from durably_cli.errors import Abort, JournalLost, StepMisused
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.registry import Event
@@ -145,7 +145,7 @@ class Step:
             self._last = _Called(fn, returns, converter)
         if name in self._results:  # no operation is made
             return self._driver.replay(name, converter)
-        retry = None if tries == 1 else retry_of(tries, name)
+        retry = None if tries == 1 and type(tries) is int else retry_of(tries, name)
         limit = None if timeout is None else limit_of(timeout, name)
         call = FunctionCall(name, fn, args, converter, self._secrets, retry, limit)
         return self._carry_out(call)
@@ -210,7 +210,7 @@ class Step:
             return False
         try:
             self._record(event)
-        except Abort as lost:
+        except JournalLost as lost:
             self._stop.stop(lost)
             raise
         return True

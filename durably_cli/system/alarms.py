@@ -13,7 +13,7 @@ import signal
 import threading
 from threading import get_ident
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from durably_cli.system import other_threads, signals
 
@@ -46,13 +46,13 @@ def alarm(error: BaseException) -> Alarm:
 
 class _OfTheMainThread:
     def __init__(self, error: BaseException) -> None:
-        self._error, self._thread = error, get_ident()
+        self.error, self._thread = error, get_ident()
         self._rings = self.has_rung = False
 
     def set(self) -> None:
+        if not _set:
+            _others.handler = signal.signal(_SIGNAL, _answer)
         _set.append(self)
-        if signal.getsignal(_SIGNAL) is not _answer:
-            signal.signal(_SIGNAL, _answer)
 
     def ring(self) -> None:
         if self in _set:
@@ -64,19 +64,40 @@ class _OfTheMainThread:
             try:
                 while self in _set:
                     _set.remove(self)
+                if not _set and signal.getsignal(_SIGNAL) is _answer:
+                    signal.signal(_SIGNAL, _others.handler or signal.SIG_DFL)
                 return
             except BaseException as raised:  # it rang once more
-                if raised is not self._error:
+                if raised is not self.error:
                     raise
 
     def answer(self) -> None:
         """Raise the error if it rings."""
         if self._rings:
             self._rings, self.has_rung = False, True
-            raise self._error
+            raise self.error.with_traceback(None)  # it may have been raised before
 
 
 _set = list[_OfTheMainThread]()
+
+
+class _Others:
+    """What somebody else had done at this signal: it is theirs again behind the last alarm."""
+
+    handler: Any = None
+
+
+_others = _Others()
+
+
+def _rings_again(error: BaseException | None) -> None:
+    """Python has passed over it: it was raised in a finalizer, or in a callback."""
+    for each in _set:
+        if each.error is error:
+            each.has_rung = False
+
+
+signals.when_raised_in_vain(_rings_again)
 
 
 def _answer(signum: int, frame: FrameType | None) -> None:
@@ -91,10 +112,10 @@ class _OfAnotherThread:
         self.has_rung = False
 
     def set(self) -> None:
-        other_threads.watch(self._thread, lambda: _raise_in(self._thread, None))
+        other_threads.watch(self._thread, self, lambda: _raise_in(self._thread, None))
 
     def ring(self) -> None:
-        other_threads.unless_shielded(self._thread, self._raise)
+        other_threads.unless_shielded(self._thread, self, self._raise)
 
     def _raise(self) -> None:
         self.has_rung = True
@@ -103,8 +124,8 @@ class _OfAnotherThread:
     def end(self) -> None:
         while True:
             try:
-                while other_threads.is_watched(self._thread):
-                    other_threads.unwatch(self._thread)
+                while other_threads.is_watched(self._thread, self):
+                    other_threads.unwatch(self._thread, self)
                 return
             except self._error:  # it rang once more
                 pass

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from durably_cli.errors import RunEnded
 
@@ -45,6 +45,7 @@ def leave(code: int) -> NoReturn:
     What is registered to be done at the end is done all the same.
     """
     if this.is_stopped and threads_to_wait_for():
+        _end_children()  # which atexit would wait for, a ProcessPoolExecutor's for ever
         atexit._run_exitfuncs()
         with suppress(OSError, ValueError, AttributeError):
             sys.stdout.flush()
@@ -52,6 +53,18 @@ def leave(code: int) -> NoReturn:
             sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _end_children() -> None:
+    children: list[Any] = getattr(sys.modules.get("multiprocessing"), "active_children", list)()
+    for each in children:
+        each.terminate()
+    for each in children:
+        each.join(_CHILD_SECONDS / len(children))
+        each.kill()
+
+
+_CHILD_SECONDS = 0.3
 
 
 def end_late_threads_in_a_line(*, quiet: bool) -> None:

@@ -21,7 +21,7 @@ from threading import get_ident
 from types import FrameType
 from typing import TypeVar, TypeVarTuple
 
-from durably_cli.errors import Interrupted
+from durably_cli.errors import Abort, Interrupted
 from durably_cli.system import other_threads
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -40,6 +40,7 @@ class _Noted:
     sender: threading.Thread | None = None
     main_thread: int | None = threading.main_thread().ident
     stops: tuple[Callable[[Interrupted], object], ...] = ()
+    in_vain: tuple[Callable[[BaseException | None], object], ...] = ()
     on_first: Callable[[], None] | None = None
     before_exit: Callable[[], None] | None = None
 
@@ -181,8 +182,16 @@ def _raised_in_vain(unraisable: sys.UnraisableHookArgs, /) -> None:
     if isinstance(unraisable.exc_value, Interrupted) and _noted.signum is not None:
         _noted.raised = False
         _let_come_again(_noted.signum)
+    elif isinstance(unraisable.exc_value, Abort):
+        for act in _noted.in_vain:
+            act(unraisable.exc_value)
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def when_raised_in_vain(act: Callable[[BaseException | None], object]) -> None:
+    """Call this with another exception of durably's that a finalizer or a callback got."""
+    _noted.in_vain = (*_noted.in_vain, act)
 
 
 def _let_come_again(signum: int) -> None:

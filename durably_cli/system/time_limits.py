@@ -16,12 +16,19 @@ _AGAIN_SECONDS, _SOON_SECONDS = 1.0, 0.02
 # Not `threading`: what is raised inside its locks, which Python code holds, would leave them held.
 
 
-class OutOfTime(BaseException):
-    """Raised inside a function that takes too long; no Exception, so that handlers pass it on."""
+class OutOfTime(Abort):
+    """Raised inside a function that takes too long, and all that it calls, runs of jobs too."""
+
+    def __init__(self) -> None:
+        super().__init__("out of time")
+
+
+class TookTooLong(BaseException):
+    """What comes of a call that has taken longer than its own time."""
 
 
 def call_within(seconds: float, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """What the function returns. OutOfTime if it has not ended by itself within the time.
+    """What the function returns. TookTooLong if it has not ended by itself within the time.
 
     It is interrupted then, and again each second until it ends: so no two calls overlap. What it
     returns or raises after that does not count, for it may have swallowed the interruption.
@@ -39,13 +46,13 @@ def call_within(seconds: float, fn: Callable[..., Any], args: tuple[Any, ...]) -
     except BaseException as error:
         bell.end()  # what rang may have been raised in front of the first one
         running.release()
-        is_stop = isinstance(error, (Abort, KeyboardInterrupt, OutOfTime))
+        is_stop = isinstance(error, (Abort, KeyboardInterrupt)) and type(error) is not OutOfTime
         if time.monotonic() >= end and not is_stop:
-            raise OutOfTime from error
+            raise TookTooLong().with_traceback(error.__traceback__) from error
         raise
     running.release()
     if time.monotonic() >= end:
-        raise OutOfTime
+        raise TookTooLong
     return value
 
 

@@ -62,6 +62,54 @@ def test_its_own_failure_is_said_and_fails_nothing(project: Project) -> None:
     assert last["type"] == "run.failed"
 
 
+@pytest.mark.parametrize(
+    "does", ["sys.exit(0)", "raise asyncio.CancelledError", "raise Odd", "os.fork()"]
+)
+def test_it_never_decides_how_the_command_ends(project: Project, does: str) -> None:
+    project.job(
+        f"""
+        import asyncio
+
+        class Odd(BaseException):
+            pass
+
+        def notice(run) -> None:
+            effect("called")
+            {does}
+
+        @define_job(on_failure=notice)
+        def work(step: Step, payload: dict[str, int]) -> None:
+            raise ValueError("the failure")
+        """
+    )
+    failed = project.run("trigger", "work", expect=1)
+    assert failed.err.count("ValueError: the failure") == 1
+    assert "durably_cli" not in failed.err
+    assert project.effects == ["called"]
+
+
+def test_a_secret_in_its_own_error_is_masked(project: Project) -> None:
+    project.job(
+        """
+        from durably_cli import Secret
+
+        class Input(BaseModel):
+            token: Secret
+
+        def notice(run) -> None:
+            raise LookupError("no server for s3cr3t-value")
+
+        @define_job(on_failure=notice)
+        def work(step: Step, payload: Input) -> None:
+            raise ValueError
+        """
+    )
+    project.env["TOKEN"] = "s3cr3t-value"
+    failed = project.run("trigger", "work", "--token", "env:TOKEN", expect=1)
+    assert "no server for **********" in failed.err
+    assert "s3cr3t" not in failed.err
+
+
 def test_what_can_be_no_such_function_or_time_is_refused() -> None:
     with pytest.raises(TypeError, match="on_failure"):
 

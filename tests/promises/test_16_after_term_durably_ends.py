@@ -16,7 +16,7 @@ JOB = """
     import asyncio
     import atexit
     import threading
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
     class Input(BaseModel):
         how: str
@@ -57,6 +57,22 @@ JOB = """
             inner.submit(time.sleep, 600)
             effect("asleep")
 
+    def processes() -> None:
+        with ProcessPoolExecutor(2) as pool:
+            futures = [pool.submit(time.sleep, 600) for _ in range(6)]
+            effect("asleep")
+            [each.result() for each in futures]
+
+    class Dropped:
+        def __del__(self) -> None:
+            time.sleep(0.001)
+
+    def finalizers() -> None:
+        effect("asleep")
+        while True:
+            Dropped()
+            time.sleep(0.001)
+
     @define_job
     def work(step: Step, payload: Input) -> None:
         atexit.register(effect, "atexit")
@@ -70,7 +86,18 @@ JOB = """
 @pytest.mark.parametrize(
     ("how", "signum"),
     [
-        *((how, signal.SIGTERM) for how in ("pool", "without_with", "joined", "loop", "nested")),
+        *(
+            (how, signal.SIGTERM)
+            for how in (
+                "pool",
+                "without_with",
+                "joined",
+                "loop",
+                "nested",
+                "processes",
+                "finalizers",
+            )
+        ),
         *((how, signal.SIGINT) for how in ("pool", "loop")),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from typing import Any
@@ -125,3 +127,86 @@ def test_logs_of_what_is_interrupted_are_whole(project: Project) -> None:
     )
     assert project.run("trigger", "work").out == "40\n"
     project.run("verify")
+
+
+def test_the_time_of_a_step_is_no_failure_of_a_run_inside_it(project: Project) -> None:
+    """The inner run is interrupted, and can be resumed; the outer step has timed out."""
+    project.job(
+        """
+        @define_job
+        def inner(step: Step, payload: dict[str, int]) -> int:
+            try:
+                return step.run("slow", slow, tries=3)
+            except Exception:
+                return step.run("fallback", effect, "fallback")
+
+        def slow() -> int:
+            effect("slow")
+            time.sleep(600)
+
+        @define_job
+        def outer(step: Step, payload: dict[str, int]) -> str:
+            try:
+                step.run("inner", lambda: inner.trigger({}).id, timeout=0.5)
+            except TimeoutError:
+                return "timed out"
+        """
+    )
+    assert json.loads(project.run("trigger", "outer").out) == "timed out"
+    assert project.effects == ["slow"]
+    inner = next(run for run in project.runs() if run["job"] == "inner")
+    assert inner["status"] == "interrupted"
+    text = project.journal(inner["id"]).read_text()
+    assert "step.failed" not in text
+    assert "step.retrying" not in text
+
+
+def test_what_a_function_makes_of_the_end_of_the_attempt_is_no_failure(project: Project) -> None:
+    project.job(
+        """
+        @define_job(timeout=0.5)
+        def work(step: Step, payload: dict[str, int]) -> None:
+            step.run("wraps", wraps, tries=3)
+
+        def wraps() -> None:
+            try:
+                time.sleep(600)
+            except BaseException as error:
+                raise RuntimeError("wrapped") from error
+        """
+    )
+    project.run("trigger", "work", expect=124)
+    types = [json.loads(line)["type"] for line in project.journal().read_text().splitlines()]
+    assert types[2:] == ["step.started", "run.interrupted"]
+
+
+def test_in_a_thread_a_cancel_comes_through_behind_a_step_with_a_time_limit(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        import threading
+
+        @define_job
+        def inner(step: Step, payload: dict[str, int]) -> None:
+            step.run("quick", int, timeout=60)
+            step.run("spins", spin)
+
+        def spin() -> None:
+            effect("spins")
+            while True:
+                pass
+        """
+    )
+    program = (
+        "import sys, threading; sys.path.insert(0, '.'); from jobs.work import inner; "
+        "thread = threading.Thread(target=lambda: print(inner.trigger({}).status)); "
+        "thread.start(); thread.join()"
+    )
+    (project.root / "jobs" / "__init__.py").touch()
+    command = (sys.executable, "-c", program)
+    options: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=project.root, env=project.env, **options) as process:
+        project.wait_for_effects(line="spins")
+        project.run("cancel", "@last")
+        assert process.communicate()[0] == "cancelled\n"

@@ -261,6 +261,36 @@ def test_who_resumes_a_failed_run_opens_all_tries_again(project: Project) -> Non
     assert project.run("resume", "@last").out == "7\n"
 
 
+def test_inspect_counts_the_tries_since_the_last_failure_of_the_run(project: Project) -> None:
+    project.job(JOB)
+    project.run("trigger", "work", "--hangs", "4", expect=1)
+    with project.start("resume", "@last") as process:
+        project.wait_for_effects(4)
+        process.kill()
+    (step,) = project.inspect()["checkpoints"]
+    assert (step["status"], step["tries"]) == ("in doubt", 1)
+
+
+def test_the_time_for_all_tries_runs_on_over_a_kill(project: Project) -> None:
+    project.job(
+        """
+        from durably import Retry
+
+        def fetch() -> None:
+            effect("call")
+            raise ConnectionError
+
+        @define_job
+        def work(step: Step, payload: dict[str, int]) -> None:
+            retry = Retry(99, delay=1.5, backoff=1, jitter=False, max_time=2)
+            step.run("fetch", fetch, tries=retry)
+        """
+    )
+    kill_when(project, b"step.retrying")
+    project.run("resume", "@last", expect=1)
+    assert project.effects == ["call"] * 2
+
+
 def test_a_signal_ends_a_pause(project: Project) -> None:
     project.job(JOB)
     with project.start("trigger", "work", "--pause", "600") as process:

@@ -45,10 +45,10 @@ def cancel(store: Store, run_id: str, reason: str | None, seconds: float) -> boo
                 f"there is no run {run_id} in {store.root}", hint=hints.command("list")
             ) from None
         except Busy:
-            if not is_asked:
+            if inbox.cancel() is None:  # a resume of a failed run takes away what it finds
                 inbox.ask_to_cancel(request)
                 is_asked = True
-            elif time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 raise _still_going(store, run_id) from None
             time.sleep(_LOOKS_SECONDS)
             continue
@@ -66,23 +66,26 @@ def _cancel_held(
     state = fold_reading(reading, path)
     if state.status is Status.CANCELLED:
         ownership.sync_held(lock)
+        inbox.clear()
         return False
-    inbox.clear()
     _check_may_end(path, state)
+    if state.has_ended:
+        inbox.clear()
+        run = ids.short(path.stem)
+        what = f"run {run} has {state.status}, and is not cancelled"
+        raise Conflict(what, hint=hints.command("inspect", run), code="has-ended")
     journal, _ = ownership.take_over(lock, reading, path, store.temporary)
     with journal:
         journal.end_with(RunCancelled(clock.now(), request.reason, request.by))
+    inbox.clear()
     return True
 
 
 def _check_may_end(path: Path, state: RunState) -> None:
     run = ids.short(path.stem)
-    look = hints.command("inspect", run)
     if is_imported(path):
+        look = hints.command("inspect", run)
         raise Forbidden(f"run {run} was imported, and is read-only", hint=look)
-    if state.has_ended:
-        what = f"run {run} has {state.status}, and is not cancelled"
-        raise Conflict(what, hint=look, code="has-ended")
     if state.unknown:
         raise JournalTooNew(
             f"{path} has events that this durably does not know: {', '.join(state.unknown)}",

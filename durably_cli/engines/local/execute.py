@@ -154,11 +154,18 @@ def _say_that_it_failed(run: LiveRun, work: BoundHandler) -> None:
     if work.on_failure is _ignore:
         return
     with RunView(files.open_existing(run.journal.path), run.journal.path) as view:
+        owner = this.pid
         try:
             work.on_failure(view)
-        except Exception as error:
+        except (Abort, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # SystemExit too: it would be the exit code of the command
+            if this.pid != owner:
+                raise ChildEnds(1) from None
             raised = work.secrets.masked_error(describe(error))
             sys.stderr.write(f"{raised.traceback}\ndurably: on_failure has failed itself\n")
+        if this.pid != owner:
+            raise ChildEnds(0)
 
 
 def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:

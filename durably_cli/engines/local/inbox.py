@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from durably_cli.system import files
-from durably_cli.values.strict_json import to_json
+from durably_cli.values.strict_json import printable, to_json
 
 SUFFIX = ".inbox"
 _CANCEL = "cancel"
+_LONGEST = 1 << 20
 
 
 class CancelRequest(NamedTuple):
@@ -47,14 +48,16 @@ class Inbox:
         except FileNotFoundError:
             return None
         with open(fd, encoding="ascii", errors="replace") as file:
-            text = file.read()
+            text = file.read(_LONGEST)
         try:
             found = json.loads(text)
             reason = found.get("reason")
             return CancelRequest(
-                str(found["by"]), str(found["at"]), None if reason is None else str(reason)
+                printable(str(found["by"])),
+                str(found["at"]),
+                None if reason is None else printable(str(reason)),
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return CancelRequest("", "", f"the request {self._path} cannot be read")
 
     def clear(self) -> None:

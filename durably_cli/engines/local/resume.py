@@ -16,6 +16,7 @@ from durably_cli.engines.local.again import due_at_once
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, execute_in_turn
 from durably_cli.engines.local.holder import heirs, holder
+from durably_cli.engines.local.inbox import Inbox
 from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.past import begun_of, carried_of, gather, past_of
@@ -208,6 +209,8 @@ def _attempt(
         if state.is_final or (state.has_ended and not again):
             ownership.sync_held(lock)
             return None
+        if state.status is Status.FAILED:  # before the job's modules are imported, which takes long
+            Inbox(path, store.temporary).clear()  # what was asked of an attempt that has ended
         past.failures.update(carried_of(state, past))
         past.begun.update(begun_of(state))
         for name in redo:
@@ -224,8 +227,6 @@ def _attempt(
     with run:
         dropped = reading.torn.size if reading.torn else 0
         owned = LiveRun(run, state, past, dropped, saved_as, work.secrets, tuple(redo), work.unread)
-        if state.status is Status.FAILED:
-            owned.inbox.clear()  # what was asked of an attempt that has ended by itself
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return _Attempt(owned, known)

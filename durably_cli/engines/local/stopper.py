@@ -12,11 +12,12 @@ import sys
 import threading
 import time
 from _thread import allocate_lock, start_new_thread
+from contextlib import suppress
 from threading import get_ident
 from typing import Self
 
 from durably_cli.engines.local.inbox import Inbox
-from durably_cli.errors import AttemptTimedOut, Cancelled, Stopped
+from durably_cli.errors import AttemptTimedOut, Cancelled, DurablyError, Stopped
 from durably_cli.steps.stop import Stop
 from durably_cli.system.alarms import alarm
 from durably_cli.values.durations import span
@@ -68,7 +69,9 @@ class Stopper:
                     self._alarm.ring()
 
     def _find_cause(self) -> None:
-        request = self._inbox.cancel()
+        request = None
+        with suppress(OSError, DurablyError):  # too many open files: it is there at the next look
+            request = self._inbox.cancel()
         if request is not None:
             self._stop.stop(Cancelled(request.by, request.reason))
         elif self._deadline is not None and time.monotonic() >= self._deadline:

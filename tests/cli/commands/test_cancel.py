@@ -189,3 +189,93 @@ def test_a_signal_and_a_cancel_at_once_end_it_once(work: Project) -> None:
         assert process.returncode in (3, 143)
     assert types(work).count("run.cancelled") == 1
     assert work.runs()[0]["status"] == "cancelled"
+
+
+def test_a_request_that_comes_while_a_failed_run_is_resumed_is_taken_up(project: Project) -> None:
+    """The import of a job may take long; what was asked before it is of another attempt."""
+    project.job(
+        """
+        if os.path.exists("slow"):
+            effect("importing")
+            time.sleep(1)
+
+        @define_job
+        def work(step: Step, payload: dict[str, int]) -> None:
+            step.run("one", int if os.path.exists("slow") else fail)
+            step.run("two", time.sleep, 600)
+
+        def fail() -> None:
+            raise ValueError
+        """
+    )
+    project.run("trigger", "work", expect=1)
+    (project.root / "slow").touch()
+    with project.start("resume", "@last") as process:
+        project.wait_for_effects(line="importing")
+        project.run("cancel", "@last")
+        process.communicate()
+        assert process.returncode == 3
+
+
+@pytest.mark.parametrize("text", ['{"by": "\\ud800", "at": "x"}', "[" * 200_000, "7", ""])
+def test_what_is_no_request_cancels_and_is_said(work: Project, text: str) -> None:
+    """Somebody has the right to write there: whoever it is wants the run to end."""
+    with napping(work) as process:
+        folder = work.journal().with_suffix(".inbox")
+        folder.mkdir(mode=0o700)
+        (folder / "cancel").write_text(text)
+        (folder / "cancel").chmod(0o600)
+        out, err = process.communicate()
+        assert (process.returncode, out) == (3, "")
+    assert "Traceback" not in err
+    work.run("verify")
+
+
+def test_a_process_out_of_descriptors_looks_again(project: Project) -> None:
+    project.job(
+        """
+        def use_up() -> None:
+            taken = []
+            try:
+                while True:
+                    taken.append(os.open(os.devnull, os.O_RDONLY))
+            except OSError:
+                os.close(taken.pop())
+            effect("used up")
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+            time.sleep(0.6)
+            for fd in taken:
+                os.close(fd)
+            time.sleep(600)
+
+        @define_job
+        def work(step: Step, payload: dict[str, int]) -> None:
+            step.run("use-up", use_up)
+        """
+    )
+    with project.start("trigger", "work") as process:
+        project.wait_for_effects(line="used up")
+        project.run("cancel", "@last")
+        _, err = process.communicate()
+        assert process.returncode == 3
+    assert "Traceback" not in err
+
+
+def test_who_has_cancelled_it_and_why_is_shown(work: Project) -> None:
+    with napping(work) as process:
+        work.run("cancel", "@last", "--reason", "wrong month")
+        process.communicate()
+    assert work.runs()[0]["reason"].endswith(": wrong month")
+    assert "wrong month" in work.run("inspect", "@last").out
+
+
+def test_an_imported_run_and_one_of_a_newer_durably_are_left_alone(work: Project) -> None:
+    with napping(work) as process:
+        process.kill()
+    work.run("export", "@last", "-o", "run.tar.gz")
+    work.run("delete", "@last", "--status", "interrupted")
+    work.run("import", "run.tar.gz")
+    before = work.journal().read_bytes()
+    assert "read-only" in work.run("cancel", "@last", expect=77).err
+    assert work.journal().read_bytes() == before
+    assert not list(work.data.rglob("*.inbox"))
