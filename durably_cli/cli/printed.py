@@ -74,7 +74,7 @@ class Printed:
         self.lines = _Lines(self)
         """What all attempts of this process have logged of it."""
 
-    def wrote(self, stream: int, data: bytes) -> None:
+    def wrote(self, stream: int, data: memoryview) -> None:
         """Python's stdout (1) or stderr (2) has written this."""
         if not self.is_all and self._noted >= BYTES:
             self.left_out += len(data)

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import RLock
+from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO
 
 from durably_cli.errors import Abort
@@ -58,7 +58,7 @@ class Streams(NamedTuple):
     stderr: TextIO
 
 
-Wrote = Callable[[int, bytes], object]
+Wrote = Callable[[int, memoryview], object]
 """Sees what was written to Python's stdout (1) or stderr (2)."""
 
 
@@ -88,23 +88,69 @@ def redirected(spool: BinaryIO | None = None, wrote: Wrote | None = None) -> Ite
 
 
 class _Patient(io.FileIO):
-    """Takes what is written although its reader has gone, or its terminal, or the disk is full."""
+    """Takes what is written although its reader has gone, or its terminal, or the disk is full.
+
+    A thread's line goes out at once: `print` writes the line and its end one after the other.
+    """
 
     wrote: Wrote | None = None
 
-    def write(self, data: ReadableBuffer, /) -> int:
-        if self.wrote is None:
-            return self._written(data)
-        with _writing:  # else another thread's bytes could come between, and be taken for these
-            done = self._written(data)
-            self.wrote(self.fileno(), bytes(memoryview(data)[:done]))
-        return done
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "w", closefd=False)
+        self._held = dict[int, bytes]()
+        """What each thread has written since it has last flushed."""
 
-    def _written(self, data: ReadableBuffer) -> int:
-        try:
-            return super().write(data) or 0
-        except OSError:
-            return memoryview(data).nbytes
+    def write(self, data: ReadableBuffer, /) -> int:
+        """All of it is taken: who writes text here does not look how much was."""
+        whole = memoryview(data)
+        if not whole.nbytes:
+            return 0
+        view, thread = whole.cast("B"), get_ident()
+        held = self._held.get(thread, b"")
+        if len(held) + view.nbytes <= io.DEFAULT_BUFFER_SIZE:
+            self._held[thread] = held + view
+        else:
+            self._write_out(thread)
+            self._write(view)
+        return view.nbytes
+
+    def flush(self) -> None:
+        """What this thread has written goes out; other threads may be in the middle of a line."""
+        super().flush()
+        self._write_out(get_ident())
+
+    def flush_all(self) -> None:
+        """What any thread has written goes out."""
+        for thread in list(self._held):
+            self._write_out(thread)
+
+    def _write_out(self, thread: int) -> None:
+        if held := self._held.pop(thread, b""):
+            self._write(memoryview(held))
+
+    def _write(self, view: memoryview) -> None:
+        if self.wrote is None:
+            self._write_all(view)
+            return
+        with _writing:  # else another thread's bytes could come between, and be taken for these
+            self._write_all(view)
+            self.wrote(self.fileno(), view)
+
+    def _write_all(self, rest: memoryview) -> None:
+        with suppress(OSError):
+            while rest:
+                if done := super().write(rest):
+                    rest = rest[done:]
+                else:
+                    self._wait()
+
+    def _wait(self) -> None:
+        """Until it takes more: who has it too has set it to not block."""
+        import select
+
+        poll = select.poll()
+        poll.register(self, select.POLLOUT)
+        poll.poll()
 
 
 _writing = RLock()
@@ -120,9 +166,9 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def _patient(number: int, wrote: Wrote | None = None) -> TextIO:
-    file = _Patient(number, "w", closefd=False)
+    file = _Patient(number)
     file.wrote = wrote
-    raw: Any = file  # without a buffer, in which one thread's bytes would leave with another's
+    raw: Any = file  # without a buffer in which one thread's bytes would leave with another's
     return io.TextIOWrapper(
         raw, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True
     )
@@ -138,6 +184,8 @@ def _flush(stream: TextIO | None) -> None:
     try:
         if stream is not None:
             stream.flush()
+            if type(raw := getattr(stream, "buffer", None)) is _Patient:
+                raw.flush_all()
     except (Abort, KeyboardInterrupt):
         raise
     except BaseException:  # nobody reads it, or the job has put something of its own there

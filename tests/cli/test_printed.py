@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.conftest import Project
 
 PRINTS = """
-import logging, subprocess, warnings
+import logging, subprocess, threading, warnings
 from durably_cli import Secret
 
 print("at the import")
@@ -36,7 +37,9 @@ def prints(step: Step, payload: Input) -> int:
     for n in range(2):
         step.run(f"one-{n}", loud, n, token)
     step.log.info("mine")
-    print("unended", end="")
+    thread = threading.Thread(target=print, args=("unended",), kwargs={"end": ""})
+    thread.start()
+    thread.join()
     return 1
 """
 
@@ -180,3 +183,157 @@ def test_a_disk_without_a_place_for_it_keeps_nobody_from_an_output(
     temporary.rmdir()
     temporary.touch()
     assert project.run(*args, *options).out == ("" if options else "1\n")
+
+
+@pytest.mark.parametrize("options", [(), ("-q",)])
+def test_threads_that_print_and_log_at_once_lose_and_double_nothing(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    project.job(
+        """
+        import logging, threading
+
+        LINES, log = range(400), logging.getLogger("a")
+        SAYS = {
+            "out": lambda n: print(f"out-{n}-end"),
+            "also": lambda n: print(f"also-{n}-end"),
+            "err": lambda n: print(f"err-{n}-end", file=sys.stderr),
+            "log": lambda n: log.warning("log-%d-end", n),
+        }
+
+        def says_all(say):
+            for n in LINES:
+                say(n)
+
+        @define_job
+        def at_once(step: Step) -> None:
+            sys.setswitchinterval(1e-5)
+            threads = [threading.Thread(target=says_all, args=(say,)) for say in SAYS.values()]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        """
+    )
+    seen = project.run("trigger", "at-once", *options).err
+    logged = map(json.loads, project.run("logs", "@last", "--json").out.splitlines())
+    all_once = {f"{what}-{n}-end": 1 for what in ("out", "also", "err", "log") for n in range(400)}
+    assert Counter(line["message"] for line in logged) == all_once
+    if not options:
+        assert Counter(line for line in seen.splitlines() if line.endswith("-end")) == all_once
+
+
+def test_a_log_line_is_there_once_though_another_thread_prints_between_it_and_its_note(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        import logging, threading
+        from durably_cli.cli.printed import SpoolOfJob
+
+        write, begun = SpoolOfJob.write, threading.Event()
+
+        def write_late(spool, data):
+            if threading.current_thread() is not threading.main_thread():
+                begun.set()
+                time.sleep(0.05)  # in which the handler would print, if it could
+            write(spool, data)
+
+        @define_job
+        def prints(step: Step) -> None:
+            SpoolOfJob.write = write_late
+            thread = threading.Thread(target=logging.warning, args=("once",))
+            thread.start()
+            begun.wait()
+            print("meanwhile")
+            thread.join()
+        """
+    )
+    project.run("trigger", "prints")
+    logged = map(json.loads, project.run("logs", "@last", "--json").out.splitlines())
+    assert {(line["source"], line["message"]) for line in logged} == {
+        ("root", "once"),
+        ("stdout", "meanwhile"),
+    }
+
+
+@pytest.mark.parametrize("options", [("-q",), ("--detach-after", "1h")])
+def test_a_program_that_cuts_its_stderr_keeps_nobody_waiting(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    project.job(
+        """
+        import subprocess, threading
+        from durably_cli.cli.printed import SpoolOfJob
+
+        size, seen, is_cut = SpoolOfJob.size, [], threading.Event()
+
+        def size_before_the_cut(spool):
+            found = size(spool)
+            if found and threading.current_thread() is not threading.main_thread():
+                if seen:
+                    is_cut.set()
+                else:
+                    subprocess.run("echo cut > /dev/stderr", shell=True)
+                seen.append(found)
+            return found
+
+        SpoolOfJob.size = size_before_the_cut
+
+        @define_job
+        def cuts(step: Step) -> int:
+            print("before " * 1000)
+            is_cut.wait()
+            return 1
+        """
+    )
+    project.run("trigger", "cuts", *options)
+    assert printed(project)[0][2] == "cut"
+
+
+def test_a_reader_that_takes_a_part_at_a_time_gets_all_and_so_do_the_logs(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def prints(step: Step) -> None:
+            effect("begins")
+            print("\\n".join(f"{n}:".ljust(999, "x") for n in range(300)))
+        """
+    )
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    with open(ours, "rb") as reader, project.start("trigger", "prints", stderr=theirs) as process:
+        os.close(theirs)
+        project.wait_for_effects()
+        seen = reader.read().decode().splitlines()
+        process.result()
+    lines = [f"{n}:".ljust(999, "x") for n in range(300)]
+    assert [line for line in seen if line.endswith("x")] == lines
+    assert [line for _, _, line in printed(project)] == lines
+
+
+def test_a_copy_for_the_logs_is_no_longer_than_they_take(project: Project) -> None:
+    project.job(
+        """
+        from durably_cli.cli import printed
+        printed.BYTES = 1000
+        copied, write = [], printed.SpoolOfJob.write
+
+        def counted(spool, data):
+            copied.append(len(data))
+            write(spool, data)
+
+        printed.SpoolOfJob.write = counted
+
+        @define_job
+        def prints(step: Step) -> int:
+            for _ in range(3):
+                print("x" * 9999)
+            return sum(copied)
+        """
+    )
+    done = project.run("trigger", "prints")
+    assert done.out == "1000\n"
+    assert done.err.splitlines().count("x" * 9999) == 3, "it is seen whole"
+    *_, last = printed(project)
+    assert last[2] == "29.0 kB more were printed than the logs of a run take"
