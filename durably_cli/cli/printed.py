@@ -27,6 +27,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalLost
 from durably_cli.journal.events import LogWritten, StepCompleted, StepFailed, StepStarted
 from durably_cli.journal.registry import Event
+from durably_cli.steps.capture import Budget
 from durably_cli.steps.echo import is_echo
 from durably_cli.steps.step import Step
 from durably_cli.system import clock
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from durably_cli.engines.payload import ReadyInput
 
 _PAUSE_SECONDS = 0.2
-LONGEST_LINE, LINES, BYTES = 4_000, 10_000, 1_000_000
-"""How many characters of a line, and how many lines and bytes, the logs of an attempt take."""
+LONGEST_LINE, BYTES = 4_000, 1_000_000
+"""How many characters of a line, and how many bytes, the logs of an attempt take."""
 
 _STREAMS = {1: "stdout", 2: "stderr"}
 _ECHO = "echo"
@@ -188,7 +189,7 @@ class _Lines:
 
     def __init__(self, printed: Printed) -> None:
         self._printed, self._spool = printed, printed.spool
-        self._at, self._lines = 0, 0
+        self._at, self._budget = 0, Budget(BYTES)
         self._rests = dict[str, _Rest]()
         self._left_out = self._said = 0
 
@@ -233,8 +234,7 @@ class _Lines:
         text = line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]  # of a progress bar
         if not text.strip():
             return
-        self._lines += 1
-        if self._lines > LINES:
+        if not self._budget.takes(len(line)):
             self._left_out += len(line) + 1
             return
         written = step.masked(LogWritten("info", text, clock.now(), of, {}, source=source))

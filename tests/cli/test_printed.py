@@ -107,7 +107,8 @@ def test_more_than_the_logs_take_is_left_out_and_its_size_is_said(project: Proje
     project.job(
         """
         from durably_cli.cli import printed
-        printed.LINES, printed.LONGEST_LINE, printed.BYTES = 3, 5, 1000
+        from durably_cli.steps import capture
+        capture.LINES, printed.LONGEST_LINE, printed.BYTES = 3, 5, 1000
 
         @define_job
         def prints(step: Step, payload: dict) -> None:
