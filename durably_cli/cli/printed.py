@@ -49,11 +49,15 @@ OF_PROGRAMS = "output"
 
 
 class _Note(NamedTuple):
-    """All up to this byte, from the note before on, is of this source and step."""
+    """All up to this byte, from the note before on, is of this source and step.
+
+    `is_replayed` says that the handler may have printed it in an earlier attempt, too.
+    """
 
     end: int
     source: str
     step: str | None
+    is_replayed: bool
 
 
 class Printed:
@@ -112,7 +116,8 @@ class Printed:
         if end > self._noted:
             self._noted = end
             (of,) = step or (self.step.running if self.step else None,)
-            self.notes.append(_Note(end, source, of))
+            is_replayed = self.step is None or self.step.is_replayed
+            self.notes.append(_Note(end, source, of, is_replayed))
 
 
 @contextmanager
@@ -202,15 +207,15 @@ class _Lines:
                 end, before = self._spool.size(), end
                 self._log_up_to(before, step)
             self._log_up_to(self._spool.size(), step)
-            for source, rest in self._rests.items():
-                self._log(rest.text, source, rest.step, step)
+            for rest in self._rests.values():
+                self._log(rest.text, rest.note, step)
             self._rests.clear()
             self._say_what_is_left_out(step)
 
     def _log_up_to(self, end: int, step: Step) -> None:
         notes = self._printed.notes
         known = sorted((notes.popleft() for _ in range(len(notes))), key=lambda note: note.end)
-        for note in [*known, _Note(end, OF_PROGRAMS, step.running)]:
+        for note in [*known, _Note(end, OF_PROGRAMS, step.running, step.is_replayed)]:
             while (many := min(note.end, end, BYTES) - self._at) > 0:
                 data = os.pread(self._spool.fd, min(many, 1 << 16), self._at)
                 if not data:  # a program has cut the file: `echo x > /dev/stderr` does
@@ -221,15 +226,15 @@ class _Lines:
         notes.extendleft(reversed([note for note in known if note.end > end]))
 
     def _split(self, data: bytes, note: _Note, step: Step) -> None:
-        rest = self._rests.pop(note.source, _Rest(b"", note.step))
+        rest = self._rests.pop(note.source, _Rest(b"", note))
         *lines, last = (rest.text + data).split(b"\n")
         for line in lines:
-            self._log(line, note.source, rest.step, step)
-            rest = _Rest(b"", note.step)
+            self._log(line, rest.note, step)
+            rest = _Rest(b"", note)
         if last:
-            self._rests[note.source] = _Rest(last, rest.step)
+            self._rests[note.source] = _Rest(last, rest.note)
 
-    def _log(self, line: bytes, source: str, of: str | None, step: Step) -> None:
+    def _log(self, line: bytes, note: _Note, step: Step) -> None:
         """Past the standard logging, which may print it, and so for ever."""
         text = line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]  # of a progress bar
         if not text.strip():
@@ -237,10 +242,11 @@ class _Lines:
         if not self._budget.takes(len(line)):
             self._left_out += len(line) + 1
             return
-        written = step.masked(LogWritten("info", text, clock.now(), of, {}, source=source))
+        said = LogWritten("info", text, clock.now(), note.step, {}, source=note.source)
+        written = step.masked(said)
         if len(text := written.message) > LONGEST_LINE:  # cut before, half a secret could stay
             text = f"{text[:LONGEST_LINE]} ... {len(text) - LONGEST_LINE:,} more characters"
-        step.emit(written._replace(message=text))
+        step.emit(written._replace(message=text), is_replayed=note.is_replayed)
 
     def _say_what_is_left_out(self, step: Step) -> None:
         behind = self._spool.size() - self._at if self._at >= BYTES else 0
@@ -252,7 +258,7 @@ class _Lines:
 
 
 class _Rest(NamedTuple):
-    """The beginning of a line, and the step in which it was printed."""
+    """The beginning of a line, and what is noted of it."""
 
     text: bytes
-    step: str | None
+    note: _Note

@@ -338,3 +338,37 @@ def test_a_copy_for_the_logs_is_no_longer_than_they_take(project: Project) -> No
     assert done.err.splitlines().count("x" * 9999) == 3, "it is seen whole"
     *_, last = printed(project)
     assert last[2] == "29.0 kB more were printed than the logs of a run take"
+
+
+@pytest.mark.parametrize("options", [(), ("-q",)])
+def test_a_resume_logs_again_what_its_steps_print_and_not_what_its_handler_did(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    project.job(
+        """
+        import subprocess
+        print("at the import")
+
+        def says(step):
+            print("in a step")
+            if step.attempt == 1:
+                raise ValueError
+
+        @define_job
+        def prints(step: Step) -> None:
+            print("before")
+            step.run("one", lambda: 1)
+            print("between")
+            subprocess.run(["echo", "by a program"])
+            step.run("two", says, step)
+            print("between")
+        """
+    )
+    project.run("trigger", "prints", *options, expect=1)
+    project.run("resume", "@last", *options)
+    lines = ["at the import", "before", "between", "in a step", "in a step", "between"]
+    found = printed(project)
+    assert [line for source, _, line in found if source == "stdout"] == lines
+    assert [line for source, _, line in found if source == "output"] == [
+        "by a program" for _ in options
+    ]
