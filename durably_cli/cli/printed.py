@@ -31,7 +31,6 @@ from durably_cli.steps.capture import Budget
 from durably_cli.steps.echo import is_echo
 from durably_cli.steps.step import Step
 from durably_cli.system import clock
-from durably_cli.system.process import this
 from durably_cli.values.quantities import size
 from durably_cli.values.strict_json import Json
 
@@ -160,20 +159,19 @@ class PrintingJob:
 
     @contextmanager
     def _logged(self, step: Step) -> Iterator[None]:
-        owner, done = this.pid, threading.Event()
+        done = threading.Event()
         self._printed.step = step
         thread = _started(self._printed.lines.follow, step, done)
         try:
             yield
         finally:
-            if this.pid == owner:  # and not a process that the job has forked
-                flush_both()
-                done.set()
-                if thread is not None:
-                    thread.join()
-                else:
-                    self._printed.lines.follow(step, done)
-                self._printed.step = None
+            flush_both()
+            done.set()
+            if thread is not None:
+                thread.join()
+            else:
+                self._printed.lines.follow(step, done)
+            self._printed.step = None
 
 
 def _started(

@@ -372,3 +372,50 @@ def test_a_resume_logs_again_what_its_steps_print_and_not_what_its_handler_did(
     assert [line for source, _, line in found if source == "output"] == [
         "by a program" for _ in options
     ]
+
+
+@pytest.mark.parametrize("options", [(), ("-q",)])
+def test_what_is_printed_while_it_is_looked_at_is_of_who_printed_it(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    project.job(
+        """
+        from durably_cli.cli import printed
+        printed._PAUSE_SECONDS = 0.01
+
+        @define_job
+        def prints(step: Step) -> None:
+            for n in range(6):
+                print(n)
+                time.sleep(0.015)
+        """
+    )
+    project.run("trigger", "prints", *options)
+    assert printed(project) == [("stdout", None, str(n)) for n in range(6)]
+
+
+@pytest.mark.parametrize("has_threads", [True, False])
+def test_a_forked_child_that_leaves_the_handler_logs_nothing_of_what_was_printed(
+    project: Project, has_threads: bool
+) -> None:
+    project.job(
+        f"""
+        import threading
+
+        def refuses(thread):
+            raise RuntimeError("can't start new thread")
+
+        if not {has_threads}:
+            threading.Thread.start = refuses
+
+        @define_job
+        def forks(step: Step) -> int:
+            print("before")
+            if pid := os.fork():
+                return os.waitpid(pid, 0)[1]
+            print("in the child")
+        """
+    )
+    assert project.run("trigger", "forks", "-q").err == ""
+    assert printed(project)[0] == ("stdout", None, "before")
+    assert sum(line == "before" for _, _, line in printed(project)) == 1
