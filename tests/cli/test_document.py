@@ -511,3 +511,9 @@ def test_a_word_that_a_later_durably_may_add_is_valid_and_not_promised_now(
     Draft202012Validator(contract.schema(kind, command)).validate(printed)
     with pytest.raises(AssertionError):
         contract.check(kind, command, printed)
+
+
+def test_an_error_has_an_exit_code_that_says_so(stock: Stock, contract: Contract) -> None:
+    printed = json.loads(stock.run("trigger", "nope", "--json", expect=4).out)
+    printed["error"]["exit"] = 0
+    assert not Draft202012Validator(contract.schema("document", "trigger")).is_valid(printed)
