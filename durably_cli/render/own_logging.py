@@ -41,9 +41,7 @@ def _handlers_of(logger: Any) -> Iterator[Any]:
 
 
 def _passes(filterer: Any, record: Any, logging: Any) -> bool:
-    return all(
-        each.filter(record) for each in filterer.filters if type(each) is logging.Filter
-    )
+    return all(each.filter(record) for each in filterer.filters if type(each) is logging.Filter)
 
 
 def _is_standard(handler: Any) -> bool:
