@@ -69,6 +69,7 @@ def test_it_is_logged_by_step_and_masked_and_goes_where_it_went(
         assert inside[0] == "at the import"
         assert inside[2:5] == ["before", "out 0", "err 0 hunter2hunter2"]
         assert inside[-2:] == ["by a program", "on its stderr"]
+        assert done.err.splitlines()[-2] == "unended"
     found = printed(project)
     by_programs = [(s, step, line) for s, step, line in found if s == "output"]
     python = [(s, step, line) for s, step, line in found if s != "output"]
