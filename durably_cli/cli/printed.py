@@ -1,12 +1,13 @@
 """What a job and its programs print, off a terminal: into the run's logs, and where it led before.
 
-It goes through a file without a name that a thread reads, and not through a pipe: a pipe would lose
-what durably had not read when it is killed, and end the job's own daemons when its reader ends.
+What Python prints is logged by whoever prints it, right after it went where it goes: so it has its
+time and its step, and stands in order with the lines of step.log.
 
-So with `-q` and `--detach` all of it is logged. Else what Python prints goes to stderr first, and
-then into the file; what programs print goes to stderr as ever, and is not logged: to see it on its
-way, a process would have to stand between that outlives durably, keeps the order, and is never
-waited for by the job.
+The rest, of programs and of C code, goes through a file without a name that a thread reads, and not
+through a pipe: a pipe would lose what durably had not read when it is killed, and end the job's own
+daemons when its reader ends. So with `-q` and `--detach` all of it is logged. Else what programs
+print goes to stderr as ever, and is not logged: to see it on its way, a process would have to stand
+between that outlives durably, keeps the order, and is never waited for by the job.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ LONGEST_LINE, LINES, BYTES = 4_000, 10_000, 1_000_000
 """How many characters of a line, and how many lines and bytes, the logs of an attempt take."""
 
 _STREAMS = {1: "stdout", 2: "stderr"}
-_ECHO = "echo"
+_LOGGED = "logged"
+"""The source, in the file, of what is in the logs already."""
+
 OF_PROGRAMS = "output"
 """The source of what was printed past Python's streams: by the job's programs, or by C code."""
 
@@ -59,35 +62,31 @@ class Printed:
     """What is printed while a command executes a run, and who printed it.
 
     `is_all` says that it leads into the file, and nowhere else. If not, the file gets a copy of
-    what Python's own streams are written, up to the bound, right after it went where it goes.
+    what children that the job has forked print in Python, up to the bound.
     """
 
     def __init__(self, store: Store, *, is_all: bool) -> None:
         self.spool = SpoolOfJob(store, copy=not is_all)
         self.is_all = is_all
-        self.left_out = 0
-        """How many bytes are not in the file."""
         self.notes = deque[_Note]()
         self.step: Step | None = None
         """That of the attempt that is executed."""
-        self._noted = 0
+        self._noted, self._process = 0, this.pid
         self.lines = _Lines(self)
         """What all attempts of this process have logged of it."""
 
     def wrote(self, stream: int, data: bytes) -> None:
         """Python's stdout (1) or stderr (2) has written this."""
-        if not self.is_all and self._noted >= BYTES:
-            self.left_out += len(data)
-            return
+        is_of_child = this.pid != self._process
         with suppress(OSError):  # it is where it was to be, and no log has it
-            if not self.is_all:
-                room = BYTES - self._noted
-                self.left_out += max(0, len(data) - room)
-                data = data[:room]
+            if self.is_all and not is_of_child:
+                end = self.spool.size()
+                self._note(end - len(data), OF_PROGRAMS)
+                self._note(end, _LOGGED)
+            elif is_of_child and not self.is_all and self.spool.size() < BYTES:
                 self.spool.write(data)
-            end = self.spool.size()
-            self._note(end - len(data), OF_PROGRAMS)
-            self._note(end, _ECHO if is_echo() else _STREAMS[stream])
+        if not is_of_child and not is_echo():
+            self.lines.take(data, _STREAMS[stream])
 
     def noting(self, recorded: Callable[[Event], None]) -> Callable[[Event], None]:
         """The same, which looks besides how much there is when a step begins or ends.
@@ -156,6 +155,7 @@ class PrintingJob:
     def _logged(self, step: Step) -> Iterator[None]:
         owner, done = this.pid, threading.Event()
         self._printed.step = step
+        self._printed.lines.begin(step)
         thread = _started(self._printed.lines.follow, step, done)
         try:
             yield
@@ -167,6 +167,7 @@ class PrintingJob:
                     thread.join()
                 else:
                     self._printed.lines.follow(step, done)
+                self._printed.lines.end(step)
                 self._printed.step = None
 
 
@@ -188,12 +189,44 @@ class _Lines:
 
     def __init__(self, printed: Printed) -> None:
         self._printed, self._spool = printed, printed.spool
-        self._at, self._lines = 0, 0
+        self._at, self._lines, self._taken = 0, 0, 0
         self._rests = dict[str, _Rest]()
+        self._early = list[tuple[bytes, str]]()
         self._left_out = self._said = 0
 
+    def begin(self, step: Step) -> None:
+        """Log what was printed before there was a run to log it of."""
+        early, self._early = self._early, []
+        for data, source in early:
+            self._log_lines(data, source, None, step)
+
+    def take(self, data: bytes, source: str) -> None:
+        """Log what Python has printed just now, in the thread that did."""
+        self._taken += len(data)
+        if self._taken > BYTES:
+            if not self._printed.is_all:  # else what is behind the bound in the file is counted
+                self._left_out += len(data)
+            return
+        step = self._printed.step
+        if step is None:
+            self._early.append((data, source))
+        else:
+            self._log_lines(data, source, step.running, step)
+
+    def end(self, step: Step) -> None:
+        """Log what has no end of line, and how much was left out."""
+        with suppress(JournalLost, Exception):  # nothing can be logged any more
+            for source in list(self._rests):
+                rest = self._rests.pop(source)
+                self._log(rest.text, source, rest.step, step)
+            self._say_what_is_left_out(step)
+
+    def _log_lines(self, data: bytes, source: str, of: str | None, step: Step) -> None:
+        with suppress(JournalLost, Exception):  # whose next step says so, or which is over
+            self._split(data, _Note(0, source, of), step)
+
     def follow(self, step: Step, done: threading.Event) -> None:
-        """Log what comes until it is done."""
+        """Log what comes into the file until it is done."""
         with suppress(JournalLost, Exception):  # nothing can be logged any more
             end = 0
             while not done.wait(_PAUSE_SECONDS):
@@ -201,10 +234,6 @@ class _Lines:
                 end, before = self._spool.size(), end
                 self._log_up_to(before, step)
             self._log_up_to(self._spool.size(), step)
-            for source, rest in self._rests.items():
-                self._log(rest.text, source, rest.step, step)
-            self._rests.clear()
-            self._say_what_is_left_out(step)
 
     def _log_up_to(self, end: int, step: Step) -> None:
         notes = self._printed.notes
@@ -215,7 +244,7 @@ class _Lines:
                 if not data:  # a program has cut the file: `echo x > /dev/stderr` does
                     break
                 self._at += len(data)
-                if note.source != _ECHO:
+                if note.source != _LOGGED:
                     self._split(data, note, step)
         notes.extendleft(reversed([note for note in known if note.end > end]))
 
@@ -244,7 +273,7 @@ class _Lines:
 
     def _say_what_is_left_out(self, step: Step) -> None:
         behind = self._spool.size() - self._at if self._at >= BYTES else 0
-        left_out = self._left_out + self._printed.left_out + behind - self._said
+        left_out = self._left_out + behind - self._said
         if left_out:
             self._said += left_out
             what = f"{size(left_out)} more were printed than the logs of a run take"

@@ -21,9 +21,13 @@ def is_shown_by_logging(level: str) -> bool:
         return False
     number = getattr(logging, NAMES[level])
     try:
-        logger = logging.getLogger(LOGGER)
+        manager = logging.Logger.manager
+        logger = manager.loggerDict.get(LOGGER)  # getLogger would wait for a lock that others have
+        if not isinstance(logger, logging.Logger):  # not made yet
+            logger = logging.root
         record = logging.makeLogRecord({"name": LOGGER, "levelno": number})
-        if not logger.isEnabledFor(number) or not _passes(logger, record, logging):
+        is_off = logger.disabled or number <= manager.disable
+        if is_off or number < logger.getEffectiveLevel() or not _passes(logger, record, logging):
             return False
         return any(
             number >= handler.level and _passes(handler, record, logging) and _is_standard(handler)

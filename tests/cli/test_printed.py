@@ -101,6 +101,64 @@ def test_a_terminal_shows_it_and_no_log_has_it(project: Project) -> None:
     assert printed(project) == []
 
 
+@pytest.mark.parametrize("options", [(), ("-q",)])
+def test_it_stands_in_order_with_other_lines_and_with_steps(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    project.job(
+        """
+        import logging, threading
+
+        def says(n, step):
+            print("printed", n)
+            step.log.info(f"logged {n}")
+            print("printed on stderr", n, file=sys.stderr)
+            thread = threading.Thread(target=print, args=("by a thread", n))
+            thread.start()
+            thread.join()
+            logging.warning("logging %s", n)
+
+        @define_job
+        def prints(step: Step, payload: dict) -> None:
+            for n in range(3):
+                step.run(f"one-{n}", says, n, step)
+                print("between", n)
+        """
+    )
+    project.run("trigger", "prints", *options)
+    events = [json.loads(line) for line in project.journal().read_text().splitlines()]
+    shown = [(x["type"], x.get("step") or x.get("name"), x.get("message")) for x in events]
+    for n in range(3):
+        at = shown.index(("step.started", f"one-{n}", None))
+        what = ("printed", "logged", "printed on stderr", "by a thread", "logging")
+        assert shown[at + 1 : at + 8] == [
+            *(("log.written", f"one-{n}", f"{each} {n}") for each in what),
+            ("step.completed", f"one-{n}", None),
+            ("log.written", None, f"between {n}"),
+        ]
+
+
+def test_what_children_print_in_python_is_logged_once(project: Project) -> None:
+    project.job(
+        """
+        def forks():
+            print("parent")
+            child = os.fork()
+            if not child:
+                print("child")
+                os._exit(0)
+            os.waitpid(child, 0)
+
+        @define_job
+        def prints(step: Step, payload: dict) -> None:
+            step.run("forks", forks)
+        """
+    )
+    for options in ((), ("-q",)):
+        project.run("trigger", "prints", *options)
+        assert sorted(each[2] for each in printed(project)) == ["child", "parent"]
+
+
 def test_more_than_the_logs_take_is_left_out_and_its_size_is_said(project: Project) -> None:
     project.job(
         """
@@ -165,7 +223,7 @@ def test_two_attempts_of_one_process_log_a_line_once(project: Project) -> None:
     )
     project.run("trigger", "twice", expect=-9)
     project.run("resume", "@last", expect=1)
-    assert printed(project) == [("stdout", None, f"attempt {n}") for n in (2, 3)]
+    assert printed(project) == [("stdout", None, f"attempt {n}") for n in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("options", [(), ("-q",)])
