@@ -1,7 +1,7 @@
 """What a job and its programs print, off a terminal: into the run's logs, and where it led before.
 
-What Python prints is logged by whoever prints it, right after it went where it goes: so it has its
-time and its step, and stands in order with the lines of step.log.
+What Python prints is noted by whoever prints it, with its time and its step, and logged by a thread
+a moment later: whoever prints holds the lock of a stream, and would log under it.
 
 The rest, of programs and of C code, goes through a file without a name that a thread reads, and not
 through a pipe: a pipe would lose what durably had not read when it is killed, and end the job's own
@@ -56,6 +56,15 @@ class _Note(NamedTuple):
     end: int
     source: str
     step: str | None
+
+
+class _Part(NamedTuple):
+    """Some of what was printed, in which step, and when."""
+
+    text: bytes
+    source: str
+    step: str | None
+    at: str
 
 
 class Printed:
@@ -155,7 +164,6 @@ class PrintingJob:
     def _logged(self, step: Step) -> Iterator[None]:
         owner, done = this.pid, threading.Event()
         self._printed.step = step
-        self._printed.lines.begin(step)
         thread = _started(self._printed.lines.follow, step, done)
         try:
             yield
@@ -190,40 +198,28 @@ class _Lines:
     def __init__(self, printed: Printed) -> None:
         self._printed, self._spool = printed, printed.spool
         self._at, self._lines, self._taken = 0, 0, 0
-        self._rests = dict[str, _Rest]()
-        self._early = list[tuple[bytes, str]]()
+        self._rests = dict[str, _Part]()
+        self._waiting = deque[_Part]()
         self._left_out = self._said = 0
 
-    def begin(self, step: Step) -> None:
-        """Log what was printed before there was a run to log it of."""
-        early, self._early = self._early, []
-        for data, source in early:
-            self._log_lines(data, source, None, step)
-
     def take(self, data: bytes, source: str) -> None:
-        """Log what Python has printed just now, in the thread that did."""
+        """Python has printed this just now: it waits to be logged."""
         self._taken += len(data)
-        if self._taken > BYTES:
-            if not self._printed.is_all:  # else what is behind the bound in the file is counted
-                self._left_out += len(data)
-            return
-        step = self._printed.step
-        if step is None:
-            self._early.append((data, source))
-        else:
-            self._log_lines(data, source, step.running, step)
+        if self._taken <= BYTES:
+            step = self._printed.step
+            self._waiting.append(
+                _Part(data, source, None if step is None else step.running, clock.now())
+            )
+        elif not self._printed.is_all:  # else what is behind the bound in the file is counted
+            self._left_out += len(data)
 
     def end(self, step: Step) -> None:
         """Log what has no end of line, and how much was left out."""
         with suppress(JournalLost, Exception):  # nothing can be logged any more
             for source in list(self._rests):
                 rest = self._rests.pop(source)
-                self._log(rest.text, source, rest.step, step)
+                self._log(rest, step)
             self._say_what_is_left_out(step)
-
-    def _log_lines(self, data: bytes, source: str, of: str | None, step: Step) -> None:
-        with suppress(JournalLost, Exception):  # whose next step says so, or which is over
-            self._split(data, _Note(0, source, of), step)
 
     def follow(self, step: Step, done: threading.Event) -> None:
         """Log what comes into the file until it is done."""
@@ -232,7 +228,9 @@ class _Lines:
             while not done.wait(_PAUSE_SECONDS):
                 # A note comes a moment behind its bytes: what is logged was there a pause ago.
                 end, before = self._spool.size(), end
+                self._log_what_waits(step)
                 self._log_up_to(before, step)
+            self._log_what_waits(step)
             self._log_up_to(self._spool.size(), step)
 
     def _log_up_to(self, end: int, step: Step) -> None:
@@ -245,20 +243,25 @@ class _Lines:
                     break
                 self._at += len(data)
                 if note.source != _LOGGED:
-                    self._split(data, note, step)
+                    self._split(_Part(data, note.source, note.step, clock.now()), step)
         notes.extendleft(reversed([note for note in known if note.end > end]))
 
-    def _split(self, data: bytes, note: _Note, step: Step) -> None:
-        rest = self._rests.pop(note.source, _Rest(b"", note.step))
-        *lines, last = (rest.text + data).split(b"\n")
-        for line in lines:
-            self._log(line, note.source, rest.step, step)
-            rest = _Rest(b"", note.step)
-        if last:
-            self._rests[note.source] = _Rest(last, rest.step)
+    def _log_what_waits(self, step: Step) -> None:
+        for _ in range(len(self._waiting)):
+            self._split(self._waiting.popleft(), step)
 
-    def _log(self, line: bytes, source: str, of: str | None, step: Step) -> None:
+    def _split(self, part: _Part, step: Step) -> None:
+        before = self._rests.pop(part.source, part._replace(text=b""))
+        *lines, last = (before.text + part.text).split(b"\n")
+        for line in lines:
+            self._log(before._replace(text=line), step)
+            before = part
+        if last:
+            self._rests[part.source] = before._replace(text=last)
+
+    def _log(self, part: _Part, step: Step) -> None:
         """Past the standard logging, which may print it, and so for ever."""
+        line = part.text
         text = line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]  # of a progress bar
         if not text.strip():
             return
@@ -266,7 +269,7 @@ class _Lines:
         if self._lines > LINES:
             self._left_out += len(line) + 1
             return
-        written = step.masked(LogWritten("info", text, clock.now(), of, {}, source=source))
+        written = step.masked(LogWritten("info", text, part.at, part.step, {}, source=part.source))
         if len(text := written.message) > LONGEST_LINE:  # cut before, half a secret could stay
             text = f"{text[:LONGEST_LINE]} ... {len(text) - LONGEST_LINE:,} more characters"
         step.emit(written._replace(message=text))
@@ -278,10 +281,3 @@ class _Lines:
             self._said += left_out
             what = f"{size(left_out)} more were printed than the logs of a run take"
             step.emit(LogWritten("warn", what, clock.now(), source=OF_PROGRAMS))
-
-
-class _Rest(NamedTuple):
-    """The beginning of a line, and the step in which it was printed."""
-
-    text: bytes
-    step: str | None
