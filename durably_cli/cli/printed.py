@@ -204,14 +204,14 @@ class _Lines:
 
     def take(self, data: bytes, source: str) -> None:
         """Python has printed this just now: it waits to be logged."""
+        room = max(0, BYTES - self._taken)
         self._taken += len(data)
-        if self._taken <= BYTES:
+        if not self._printed.is_all:  # else what is behind the bound in the file is counted
+            self._left_out += max(0, len(data) - room)
+        if room:
             step = self._printed.step
-            self._waiting.append(
-                _Part(data, source, None if step is None else step.running, clock.now())
-            )
-        elif not self._printed.is_all:  # else what is behind the bound in the file is counted
-            self._left_out += len(data)
+            of = None if step is None else step.running
+            self._waiting.append(_Part(data[:room], source, of, clock.now()))
 
     def end(self, step: Step) -> None:
         """Log what has no end of line, and how much was left out."""
