@@ -186,8 +186,7 @@ class _Trigger:
                 form = self._request.canonical or settled.canonical
                 differs = differing_fields(before.input, settled.input, before.canonical, form)
         if not is_equal:
-            differs = settled.secrets.mask(differs)
-            raise _used(self._request.job, self._request.idempotency_key, claim, differs)
+            raise _used(self._request, claim, settled.secrets.mask(differs))
         self._observer.passes_over(self._request.job, settled.unread)
 
     def _of_before(self, run_id: str) -> RunCreated | None:
@@ -277,10 +276,10 @@ def _refuse_secrets(request: Request, secrets: Secrets) -> None:
             )
 
 
-def _used(job: str, key: str | None, claim: Claim, differs: str) -> Conflict:
+def _used(request: Request, claim: Claim, differs: str) -> Conflict:
     return Conflict(
-        f"the idempotency key {key!r} of {job} was used with another input, "
-        f"for run {ids.short(claim.run)}{differs and f': {differs}'}",
+        f"the idempotency key {request.idempotency_key!r} of {request.job} was used with another "
+        f"input, for run {ids.short(claim.run)}{differs and f': {differs}'}",
         hint=f"{hints.command('inspect', claim.run)}    (or use another key)\n"
         f"{hints.command('help', 'care')}    (says how to free this one)",
         run=claim.run,
