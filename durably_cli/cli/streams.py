@@ -51,11 +51,24 @@ def flush_all() -> None:
             setattr(sys, name, None)
 
 
+class Row:
+    """That of stderr in which durably's talk and what Python prints for the job meet."""
+
+    is_open = False
+    """Has a print without a newline left it unended?"""
+
+    def end(self) -> bytes:
+        """What is to be written so that the next line begins a row of its own."""
+        was_open, self.is_open = self.is_open, False
+        return b"\n" if was_open else b""
+
+
 class Streams(NamedTuple):
     """The real standard streams, while those of the process lead elsewhere."""
 
     stdout: TextIO
     stderr: TextIO
+    row: Row
 
 
 Wrote = Callable[[int, memoryview], object]
@@ -71,13 +84,17 @@ def redirected(spool: BinaryIO | None = None, wrote: Wrote | None = None) -> Ite
     os.dup2(spool.fileno() if spool else 2, 1)
     if spool:
         os.dup2(spool.fileno(), 2)
-    sys.stdout, sys.stderr = _patient(1, wrote), _patient(2, wrote)
+    row = Row()
+    into = Row() if spool else row
+    sys.stdout, sys.stderr = _patient(1, into, wrote), _patient(2, into, wrote)
     stdout = os.fdopen(os.dup(real_stdout), "w", encoding="utf-8")
     try:
-        yield Streams(stdout, _patient(real_stderr))
+        yield Streams(stdout, _patient(real_stderr, row, ends_row=True), row)
     finally:
         _flush(stdout)
         flush_both()
+        with suppress(OSError):
+            os.write(real_stderr, row.end())
         sys.stdout, sys.stderr = before
         for real, number in ((real_stdout, 1), (real_stderr, 2)):
             with suppress(OSError):  # the job closed it: what is at the number now must do
@@ -94,6 +111,8 @@ class _Patient(io.FileIO):
     """
 
     wrote: Wrote | None = None
+    row: Row
+    ends_row = False
 
     def __init__(self, number: int) -> None:
         super().__init__(number, "w", closefd=False)
@@ -129,12 +148,15 @@ class _Patient(io.FileIO):
             self._write(memoryview(held))
 
     def _write(self, view: memoryview) -> None:
-        if self.wrote is None:
+        if self.ends_row:
+            self._write_all(memoryview(self.row.end()))
             self._write_all(view)
             return
         with _writing:  # else another thread's bytes could come between, and be taken for these
             self._write_all(view)
-            self.wrote(self.fileno(), view)
+            self.row.is_open = view[-1] != ord("\n")
+            if self.wrote is not None:
+                self.wrote(self.fileno(), view)
 
     def _write_all(self, rest: memoryview) -> None:
         with suppress(OSError):
@@ -165,9 +187,11 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def _patient(number: int, wrote: Wrote | None = None) -> TextIO:
+def _patient(
+    number: int, row: Row, wrote: Wrote | None = None, *, ends_row: bool = False
+) -> TextIO:
     file = _Patient(number)
-    file.wrote = wrote
+    file.row, file.wrote, file.ends_row = row, wrote, ends_row
     raw: Any = file  # without a buffer in which one thread's bytes would leave with another's
     return io.TextIOWrapper(
         raw, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True
