@@ -236,13 +236,11 @@ class ValueRefused(StepError):
     names the value, where that is known.
     """
 
-    is_none_as_output = False
-    """Is it the None of a handler that declares something else?"""
-
     def __init__(self, path: str, reason: str, *, what: str = "") -> None:
         where = "" if path == "$" else f"at {path}, "
         super().__init__(f"{what or 'the value'} cannot be kept: {where}{reason}")
         self.path, self.reason, self.what = path, reason, what
+        self.is_none_as_output = False  # of a handler that declares something else
 
 
 class Abort(BaseException):
