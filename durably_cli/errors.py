@@ -240,6 +240,7 @@ class ValueRefused(StepError):
         where = "" if path == "$" else f"at {path}, "
         super().__init__(f"{what or 'the value'} cannot be kept: {where}{reason}")
         self.path, self.reason, self.what = path, reason, what
+        self.is_none_as_output = False  # of a handler that declares something else
 
 
 class Abort(BaseException):

@@ -262,4 +262,4 @@ def _warn(streams: Streams, text: str, talk: Talk) -> None:
 
 def _write(streams: Streams, text: str) -> None:
     with suppress(OSError):
-        os.write(streams.stderr.fileno(), text.encode())
+        os.write(streams.stderr.fileno(), streams.row.end() + text.encode())

@@ -77,8 +77,22 @@ def _end_of(error: OSError) -> tuple[str, str | None, int, ErrorCode]:
     except DurablyError as gone:
         return gone.what, gone.hint, gone.exit_code, gone.code
     if isinstance(error, PermissionError):
-        return _os_error(error), None, Forbidden.exit_code, Forbidden.code
+        return _os_error(error), _about_data(error), Forbidden.exit_code, Forbidden.code
     return _os_error(error), None, JournalError.exit_code, "io"
+
+
+def _about_data(error: PermissionError) -> str | None:
+    """What to type if it is the data folder that this user may not use as it is."""
+    from durably_cli.system.folders import DATA_VARIABLE, data_folder  # rarely needed
+
+    try:
+        data = data_folder()
+    except DurablyError:
+        return None
+    if not os.fspath(error.filename or "").startswith(f"{data}{os.sep}"):
+        return None
+    mend = f"chmod -R u+rwX {hints.quoted(data)}"
+    return f"{mend}    (or set {DATA_VARIABLE} to a folder that this user may write in)"
 
 
 def _os_error(error: OSError) -> str:

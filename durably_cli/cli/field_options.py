@@ -106,5 +106,5 @@ def _help_of(field: Field) -> str:
     left_out = "required" if field.required else f"default: {field.default}"
     known = field.required or field.default is not None
     taken = f"({field.taken} is trigger's own)" if field.taken else ""
-    text = "  ".join(filter(None, (field.description, f"[{left_out}]" if known else "", taken)))
+    text = "  ".join(filter(None, (field.about, f"[{left_out}]" if known else "", taken)))
     return visible(text)

@@ -35,7 +35,7 @@ class SpoolOfJob:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return status.st_size
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: memoryview) -> None:
         """Write behind what is in it. OSError if it is there no more, or a disk is full."""
         self.size()
         os.write(self.fd, data)

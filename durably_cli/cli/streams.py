@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import RLock
+from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO
 
 from durably_cli.errors import Abort
@@ -51,14 +51,27 @@ def flush_all() -> None:
             setattr(sys, name, None)
 
 
+class Row:
+    """That of stderr in which durably's talk and what Python prints for the job meet."""
+
+    is_open = False
+    """Has a print without a newline left it unended?"""
+
+    def end(self) -> bytes:
+        """What is to be written so that the next line begins a row of its own."""
+        was_open, self.is_open = self.is_open, False
+        return b"\n" if was_open else b""
+
+
 class Streams(NamedTuple):
     """The real standard streams, while those of the process lead elsewhere."""
 
     stdout: TextIO
     stderr: TextIO
+    row: Row
 
 
-Wrote = Callable[[int, bytes], object]
+Wrote = Callable[[int, memoryview], object]
 """Sees what was written to Python's stdout (1) or stderr (2)."""
 
 
@@ -71,13 +84,17 @@ def redirected(spool: BinaryIO | None = None, wrote: Wrote | None = None) -> Ite
     os.dup2(spool.fileno() if spool else 2, 1)
     if spool:
         os.dup2(spool.fileno(), 2)
-    sys.stdout, sys.stderr = _patient(1, wrote), _patient(2, wrote)
+    row = Row()
+    into = Row() if spool else row
+    sys.stdout, sys.stderr = _patient(1, into, wrote), _patient(2, into, wrote)
     stdout = os.fdopen(os.dup(real_stdout), "w", encoding="utf-8")
     try:
-        yield Streams(stdout, _patient(real_stderr))
+        yield Streams(stdout, _patient(real_stderr, row, ends_row=True), row)
     finally:
         _flush(stdout)
         flush_both()
+        with suppress(OSError):
+            os.write(real_stderr, row.end())
         sys.stdout, sys.stderr = before
         for real, number in ((real_stdout, 1), (real_stderr, 2)):
             with suppress(OSError):  # the job closed it: what is at the number now must do
@@ -88,23 +105,74 @@ def redirected(spool: BinaryIO | None = None, wrote: Wrote | None = None) -> Ite
 
 
 class _Patient(io.FileIO):
-    """Takes what is written although its reader has gone, or its terminal, or the disk is full."""
+    """Takes what is written although its reader has gone, or its terminal, or the disk is full.
+
+    A thread's line goes out at once: `print` writes the line and its end one after the other.
+    """
 
     wrote: Wrote | None = None
+    row: Row
+    ends_row = False
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "w", closefd=False)
+        self._held = dict[int, bytes]()
+        """What each thread has written since it has last flushed."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        if self.wrote is None:
-            return self._written(data)
-        with _writing:  # else another thread's bytes could come between, and be taken for these
-            done = self._written(data)
-            self.wrote(self.fileno(), bytes(memoryview(data)[:done]))
-        return done
+        """All of it is taken: who writes text here does not look how much was."""
+        whole = memoryview(data)
+        if not whole.nbytes:
+            return 0
+        view, thread = whole.cast("B"), get_ident()
+        held = self._held.get(thread, b"")
+        if len(held) + view.nbytes <= io.DEFAULT_BUFFER_SIZE:
+            self._held[thread] = held + view
+        else:
+            self._write_out(thread)
+            self._write(view)
+        return view.nbytes
 
-    def _written(self, data: ReadableBuffer) -> int:
-        try:
-            return super().write(data) or 0
-        except OSError:
-            return memoryview(data).nbytes
+    def flush(self) -> None:
+        """What this thread has written goes out; other threads may be in the middle of a line."""
+        super().flush()
+        self._write_out(get_ident())
+
+    def flush_all(self) -> None:
+        """What any thread has written goes out."""
+        for thread in list(self._held):
+            self._write_out(thread)
+
+    def _write_out(self, thread: int) -> None:
+        if held := self._held.pop(thread, b""):
+            self._write(memoryview(held))
+
+    def _write(self, view: memoryview) -> None:
+        if self.ends_row:
+            self._write_all(memoryview(self.row.end()))
+            self._write_all(view)
+            return
+        with _writing:  # else another thread's bytes could come between, and be taken for these
+            self._write_all(view)
+            self.row.is_open = view[-1] != ord("\n")
+            if self.wrote is not None:
+                self.wrote(self.fileno(), view)
+
+    def _write_all(self, rest: memoryview) -> None:
+        with suppress(OSError):
+            while rest:
+                if done := super().write(rest):
+                    rest = rest[done:]
+                else:
+                    self._wait()
+
+    def _wait(self) -> None:
+        """Until it takes more: who has it too has set it to not block."""
+        import select
+
+        poll = select.poll()
+        poll.register(self, select.POLLOUT)
+        poll.poll()
 
 
 _writing = RLock()
@@ -119,10 +187,12 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def _patient(number: int, wrote: Wrote | None = None) -> TextIO:
-    file = _Patient(number, "w", closefd=False)
-    file.wrote = wrote
-    raw: Any = file  # without a buffer, in which one thread's bytes would leave with another's
+def _patient(
+    number: int, row: Row, wrote: Wrote | None = None, *, ends_row: bool = False
+) -> TextIO:
+    file = _Patient(number)
+    file.row, file.wrote, file.ends_row = row, wrote, ends_row
+    raw: Any = file  # without a buffer in which one thread's bytes would leave with another's
     return io.TextIOWrapper(
         raw, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True
     )
@@ -138,6 +208,8 @@ def _flush(stream: TextIO | None) -> None:
     try:
         if stream is not None:
             stream.flush()
+            if type(raw := getattr(stream, "buffer", None)) is _Patient:
+                raw.flush_all()
     except (Abort, KeyboardInterrupt):
         raise
     except BaseException:  # nobody reads it, or the job has put something of its own there

@@ -154,8 +154,10 @@ class Job(Generic[I, O]):
             value, secrets, unread = payload.load_payload(self.input, input)
 
         def call(step: Step) -> Json:
+            returned: object = ...
             try:
-                output = convert.round_trip(self.output, self.handler(step, value))[0]
+                returned = self.handler(step, value)
+                output = convert.round_trip(self.output, returned)[0]
                 secrets.refuse(output)
                 return output
             except ImportError as error:
@@ -168,7 +170,9 @@ class Job(Generic[I, O]):
                     raise
                 reason = refused.reason.replace(plain.ANNOTATE, "annotate what the handler returns")
                 what = f"the output of {self.name} ({self.place})"
-                raise ValueRefused(refused.path, reason, what=what) from None
+                refusal = ValueRefused(refused.path, reason, what=what)
+                refusal.is_none_as_output = returned is None
+                raise refusal from None
 
         source = None if self._text is None else source_hash(self._text)
         bound = BoundHandler(call, source, secrets, unread, self.timeout)

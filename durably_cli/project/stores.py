@@ -70,16 +70,26 @@ def open_store(
 
 
 def _make(folder: Path, data: Path) -> None:
-    """Forbidden if this user may have no data folder there, as one without a home."""
+    """Forbidden if this user may have no data folder there, as one without a home.
+
+    ConfigError if nobody may.
+    """
     try:
         files.make_folder(folder)
     except OSError as error:
-        if data.exists() or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise
-        raise Forbidden(
-            f"the data folder {data} cannot be made: {error.strerror}",
-            hint=f"set {DATA_VARIABLE} to a folder that this user may write in",
-        ) from None
+        what = f"the data folder {data} cannot be made: {error.strerror}"
+        if data.exists():
+            what = f"nothing can be made in the data folder {data}: {error.strerror}"
+        hint = f"set {DATA_VARIABLE} to a folder that this user may write in"
+        if error.errno in _DENIED:
+            raise Forbidden(what, hint=hint) from None
+        if error.errno in _NO_PLACE:
+            raise ConfigError(what, hint=hint) from None
+        raise
+
+
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def _refuse_unnamed_runs(project: Path, name: str) -> None:

@@ -17,7 +17,7 @@ from durably_cli.journal.blobs import size_of
 from durably_cli.journal.state import Status
 from durably_cli.render.colours import LOOKS
 from durably_cli.render.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
-from durably_cli.render.words import local_time, outcome_text, visible
+from durably_cli.render.words import cut_inside, local_time, outcome_text, visible
 from durably_cli.system import clock
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural, size
@@ -28,7 +28,8 @@ HEAD, TAIL, SLOWEST, FAILURES = 12, 8, 5, 20
 ATTEMPTS = 12
 """How many attempts are shown, the last ones."""
 
-_NOTICEABLE = 0.1
+_NOTICEABLE, _LONGER = 0.1, 1.2
+"""How many seconds the slowest takes at the least, and how often those of a usual one."""
 _SIGN, _GAP = 1, 2
 _SHORTEST_NAME, _SHORTEST_BAR, _SHORTEST_NOTE = len("100 steps done before"), 8, 9
 _PAUSE = "┄"
@@ -72,12 +73,15 @@ def _failures(bars: list[Execution], view: RunView) -> Iterator[Text]:
 
 
 def _slowest(bars: list[Execution], width: int) -> Iterator[Text]:
-    """Which took the longest, if there is a choice and it was long enough to notice.
+    """Which took the longest, if there is a choice, and they took noticeably longer than others.
 
     A line ends between two of them, never in the middle of a number.
     """
-    slow = sorted(bars, key=lambda each: -each.seconds)[:SLOWEST]
+    by_length = sorted(bars, key=lambda each: -each.seconds)
+    slow = by_length[:SLOWEST]
     if len(bars) <= SLOWEST or slow[0].seconds < _NOTICEABLE:
+        return
+    if slow[0].seconds < _LONGER * by_length[len(bars) // 2].seconds:
         return
     yield Text("")
     head = "  slowest: "
@@ -186,7 +190,8 @@ class _Drawing:
             end = sum(self._place(row.start, row.seconds + row.pause))
             bar.append(_PAUSE * (end - left - length), "dim")
         took = Text(span(row.seconds) if row.status != "in doubt" else "", "")
-        return [Text(sign, colour), Text(visible(row.name)), bar, took, _note(row)]
+        name = cut_inside(visible(row.name), self._name_width)
+        return [Text(sign, colour), Text(name), bar, took, _note(row)]
 
     def _place(self, start: float, seconds: float) -> tuple[int, int]:
         """The first cell and the number of cells, one at the least."""

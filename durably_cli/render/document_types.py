@@ -7,7 +7,9 @@ each start.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import Field
 
 from durably_cli.errors import ErrorCode
 from durably_cli.render.part_types import (
@@ -34,6 +36,8 @@ from durably_cli.render.run_types import (
     WholeRun,
 )
 
+_ExitCode = Annotated[int, Field(gt=0)]
+
 
 class Failure(TypedDict):
     """What went wrong. `exit` is the exit code; `retryable` says that the same command may succeed
@@ -41,7 +45,7 @@ class Failure(TypedDict):
     """
 
     code: ErrorCode | str
-    exit: int
+    exit: _ExitCode
     message: str
     hint: str | None
     retryable: bool

@@ -96,7 +96,7 @@ def _fields(fields: Sequence[Field]) -> Table:
             Text(visible(field.flag or f"-p {field.name}="), "bold"),
             Text(visible(field.type)),
             Text("required", "yellow") if field.required else Text(default),
-            Text(visible("  ".join(filter(None, (field.description, _why_no_flag(field)))))),
+            Text(visible("  ".join(filter(None, (field.about, _why_no_flag(field)))))),
         )
     return table
 

@@ -21,9 +21,9 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.journal.registry import Event
+from durably_cli.render.own_logging import is_shown_by_logging
 from durably_cli.render.timeline import seconds_between
 from durably_cli.render.words import listed, local_time, one_line, utc_time, visible
-from durably_cli.steps.logger import standard_logging
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
@@ -88,9 +88,7 @@ class Talk:
         elif isinstance(event, StepRetrying):
             self.retrying(event)
         elif isinstance(event, LogWritten):
-            logging = standard_logging()
-            has_its_own_way = logging is not None and logging.root.handlers
-            if not has_its_own_way:  # of showing what is logged
+            if self.shows_sources or not is_shown_by_logging(event.level):
                 self.logged(event)
         elif isinstance(event, ProgressReported):
             self.progressed(event)

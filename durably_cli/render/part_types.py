@@ -36,9 +36,9 @@ class SettingFields(TypedDict):
 class FindingFields(TypedDict):
     """A file of the store, and what it is worth."""
 
-    kind: FileKind
+    kind: FileKind | str
     name: str
-    state: FileState
+    state: FileState | str
     detail: str
 
 

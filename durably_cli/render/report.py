@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
+from durably_cli import hints
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import LogWritten
 from durably_cli.render.rows import log_lines
@@ -55,7 +56,7 @@ def report(
     sections = (
         ("error", [] if state.error is None else state.error.traceback.split("\n")),
         _log_section(view, time),
-        ("printed by the job", _last_lines(printed, mask)),
+        ("printed by the job", _last_lines(printed, mask, view.run_id)),
         (_last("attempts", ATTEMPTS, len(state.attempts)), list(_attempts(view, time))),
     )
     for title, found in sections:
@@ -91,7 +92,7 @@ def _attempts(view: RunView, time: Callable[[str], str]) -> Iterator[str]:
         yield f"{number}  {began}  {span(seconds_of(attempt))}  {attempt.outcome}"
 
 
-def _last_lines(printed: BinaryIO, mask: Callable[[str], str]) -> list[str]:
+def _last_lines(printed: BinaryIO, mask: Callable[[str], str], run_id: str) -> list[str]:
     size = printed.seek(0, os.SEEK_END)
     printed.seek(max(0, size - _PRINTED_BYTES))
     text = printed.read().decode("utf-8", "replace")
@@ -101,5 +102,6 @@ def _last_lines(printed: BinaryIO, mask: Callable[[str], str]) -> list[str]:
     lines = [line.rstrip("\r") for line in text.split("\n")] if text else []
     left_out = len(lines) - PRINTED
     if left_out > 0:
-        return [f"... {plural(left_out, 'line')} ...", *lines[-PRINTED:]]
+        whole = hints.command("logs", short(run_id))
+        return [f"... {plural(left_out, 'line')} before: {whole}", *lines[-PRINTED:]]
     return lines

@@ -45,7 +45,7 @@ class RunSummary(TypedDict):
 
     id: str
     job: str | None
-    status: Status
+    status: Status | str
     created: Time
     ended: Time | None
     seconds: float | None
@@ -127,7 +127,7 @@ class RunGivenBack(RunDetails):
     its place.
     """
 
-    disposition: NotRequired[Disposition]
+    disposition: NotRequired[Disposition | str]
     detached: NotRequired[Literal[True]]
 
 
@@ -143,6 +143,9 @@ class UnreadableWaitedFor(RunSummary):
     exit: int
 
 
+StepStatus = Literal["completed", "retrying", "failed", "running", "in doubt"]
+
+
 class StepFields(TypedDict):
     """A step's last word; `bytes` is the size of its result.
 
@@ -151,7 +154,7 @@ class StepFields(TypedDict):
     """
 
     name: str
-    status: Literal["completed", "retrying", "failed", "running", "in doubt"]
+    status: StepStatus | str
     attempt: int
     started: Time
     ms: int | None
@@ -178,7 +181,7 @@ class LogFields(TypedDict):
     of it, if that is lost.
     """
 
-    level: Level
+    level: Level | str
     message: str
     at: Time
     step: str | None

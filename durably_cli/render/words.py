@@ -31,6 +31,14 @@ def _spelled(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def cut_inside(text: str, width: int) -> str:
+    """The text in so many characters, with its beginning and its end, by which names differ."""
+    if len(text) <= width or width < 3:
+        return text
+    end = (width - 1) // 2
+    return f"{text[: width - 1 - end]}…{text[-end:]}"
+
+
 def listed(names: Sequence[str], most: int = 3) -> str:
     """`a, b, c and 4 more`."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""

@@ -7,13 +7,12 @@ a record or a warning is shown stays as it was, and nothing that is said fails a
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
-from weakref import WeakSet
+from weakref import ref
 
 from durably_cli.errors import JournalLost
 from durably_cli.journal.events import TRACEBACK, LogWritten
@@ -30,69 +29,92 @@ LINES, CHARACTERS = 10_000, 4_000_000
 """How much of it a run's log takes in an attempt; a warning in a loop is not to fill the disk."""
 
 
+class Budget:
+    """Room for so many lines, and for so much in all of them, in any unit."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._lines = size, 0
+
+    def takes(self, size: int) -> bool:
+        """Is there room for a line of this size? What is too large leaves others their room."""
+        if self._lines >= LINES or size > self._size:
+            return False
+        self._lines += 1
+        self._size -= size
+        return True
+
+
 class Capture:
     """Takes what is said in one attempt, from this level of `logging` on.
 
-    `all_threads` says that all threads of the process are the job's. Else those that are there now
-    are of a program that has other work too.
+    `all_threads` says that all threads of the process are the job's. Else they are of a program
+    that has other work too, but those that the job's code has started.
     """
 
     def __init__(self, step: Logging, level: int, *, all_threads: bool) -> None:
-        self.level = level
+        self.level, self.all_threads = level, all_threads
         self._step, self._process = step, this.pid
-        self._others = WeakSet[threading.Thread]()
-        if not all_threads:
-            self._others.update(threading.enumerate())
-        self._lines, self._characters, self._left_out = LINES, CHARACTERS, 0
-        self.is_over = False
+        self._budget, self._left_out = Budget(CHARACTERS), 0
+        self._is_over = False
 
     def is_of_this_process(self) -> bool:
         """Is it not a copy, in a child that the job has forked?"""
         return self._process == this.pid
 
-    def has(self, thread: threading.Thread) -> bool:
-        """May this be a thread of the job, as far as can be known?"""
-        return self.is_of_this_process() and thread not in self._others
+    def is_on(self) -> bool:
+        """Does the attempt last, in this process, and is its journal there?"""
+        return not self._is_over and self.is_of_this_process()
 
     def take(self, level: str, message: str, source: str, data: dict[str, Any]) -> None:
         """Log it, up to the bound."""
         characters = len(message) + sum(map(len, map(str, data.values())))
-        if self._lines == 0 or self._characters < characters:
+        if self._budget.takes(characters):
+            self._log(level, message, source, data)
+        else:
             self._left_out += 1
-            return
-        self._lines -= 1
-        self._characters -= characters
-        self._log(level, message, source, data)
 
     def end(self) -> None:
         """The attempt is over; what was left out is counted."""
-        if self._left_out and self.is_of_this_process():
+        if self._left_out and self.is_on():
             what = f"{plural(self._left_out, 'record')} more than a run's log takes were left out"
             self._log("warn", what, "logging", {})
-        self.is_over = True
+        self._is_over = True
 
     def _log(self, level: str, message: str, source: str, data: dict[str, Any]) -> None:
         line = LogWritten(level, message, clock.now(), self._step.running, data, source=source)
         try:
             self._step.emit(line)
-        except (JournalLost, Exception):  # whose next step says so, or which is over
-            self.is_over = True
+        except JournalLost:  # the next step says so
+            self._is_over = True
+        except Exception:  # of this line, as where the stack is full
+            self._left_out += 1
 
 
 _here: ContextVar[Capture | None] = ContextVar("durably_capture", default=None)
-_active: tuple[Capture, ...] = ()
-_changing = threading.Lock()
+_of_process: Capture | None = None
+"""That of all threads."""
+
+_OF_THREAD = "_durably_capture"
+"""The attribute of a thread that refers to that of the code which has started it."""
 
 
 def capture_here() -> Capture | None:
-    """That of the attempt whose code asks; None if there is none, or nobody can know which.
+    """That of the attempt whose code asks; None if it is no attempt's, or nobody can know which.
 
-    Python's threads do not inherit a context: they are of the one attempt that there is.
+    A thread of Python does not inherit a context.
     """
-    found = _here.get()
-    if found is None and len(_active) == 1 and _active[0].has(threading.current_thread()):
-        found = _active[0]
-    return found if found and not found.is_over and found.is_of_this_process() else None
+    of_thread = getattr(threading.current_thread(), _OF_THREAD, None)
+    for found in (_here.get(), of_thread and of_thread(), _of_process):
+        if found is not None and found.is_on():
+            return found
+    return None
+
+
+def take_thread(thread: threading.Thread) -> None:
+    """What it will say is said by the attempt whose code starts it now, if one does."""
+    capture = capture_here()
+    if capture is not None:
+        setattr(thread, _OF_THREAD, ref(capture))  # it may outlive the attempt, and the results
 
 
 def take_record(record: Any) -> bool:
@@ -123,19 +145,16 @@ def take_warning(message: object, category: type, filename: str, lineno: int) ->
 
 @contextmanager
 def capturing(capture: Capture) -> Iterator[None]:
-    """Inside, it takes what the code of this thread, and threads of nobody else, say."""
-    global _active
+    """Inside, it takes what the code of this thread, and of all that are the job's, says."""
+    global _of_process
     before = _here.get()
     try:
-        with _changing:
-            _active = (*_active, capture)
         _here.set(capture)
+        if capture.all_threads:
+            _of_process = capture
         yield
     finally:
         _here.set(before)
-        if capture.is_of_this_process():
-            with _changing:
-                _active = tuple(each for each in _active if each is not capture)
         capture.end()
 
 
@@ -151,12 +170,3 @@ _WARNING = 30
 
 def _message_of(record: Any) -> str:
     return printable(str(record.getMessage()))
-
-
-def _forget_after_fork() -> None:
-    """No attempt is the child's, and a lock may have been copied that nobody lets go."""
-    global _active, _changing
-    _active, _changing = (), threading.Lock()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)

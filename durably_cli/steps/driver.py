@@ -113,9 +113,10 @@ class Driver:
         return error if cause is None or isinstance(error, (Abort, KeyboardInterrupt)) else cause
 
     def _append_first(self, event: Event) -> object:
-        self.has_executed = True
         self._append = self._write  # so that this costs the other events nothing
-        return self._append(event)
+        written = self._append(event)
+        self.has_executed = True  # and not yet to who sees the event: all before it was replayed
+        return written
 
     def _all(self, operations: Iterable[Operation], at_once: int) -> list[Any]:
         """The results, in order. The first failure, when all that had begun have ended."""

@@ -1,4 +1,4 @@
-"""Where `logging` and `warnings` are listened to while attempts last, whoever else listens there.
+"""Where `logging`, `warnings` and starts of threads are listened to while attempts last.
 
 Nothing is imported for it: `logging` is listened to once the job imports it. Who puts something of
 his own over what stands here (an error tracker does so) may leave it there, where it does nothing.
@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, TextIO
 
-from durably_cli.steps.capture import Capture, capturing, take_record, take_warning
+from durably_cli.steps.capture import Capture, capturing, take_record, take_thread, take_warning
 from durably_cli.steps.echo import echo
 
 Undo = Callable[[], None]
@@ -44,6 +44,7 @@ def _begin(capture: Capture) -> None:
     with _changing:
         _listeners.add(capture)
         if not _undo:
+            _undo.append(_see_threads_start())
             _undo.append(_listen_to_warnings())
             _undo.append(_listen_to_logging(capture.level))
 
@@ -56,13 +57,36 @@ def _end(capture: Capture) -> None:
 
 
 def _forget_after_fork() -> None:
-    """No attempt is the child's; what listens there does nothing, and a lock may have been held."""
+    """No attempt is the child's; what listens there does nothing, and a lock may have been held.
+
+    Another thread may have been about to listen: who listens next in the child begins again.
+    """
     global _changing
     _changing = threading.Lock()
     _listeners.clear()
+    _undo.clear()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def _see_threads_start() -> Undo:
+    start = threading.Thread.start
+    is_over = False
+
+    def start_and_take(thread: threading.Thread) -> None:
+        if not is_over:
+            take_thread(thread)
+        start(thread)
+
+    def undo() -> None:
+        nonlocal is_over
+        is_over = True
+        if threading.Thread.start is start_and_take:
+            threading.Thread.start = start  # type: ignore[method-assign]
+
+    threading.Thread.start = start_and_take  # type: ignore[method-assign, assignment]
+    return undo
 
 
 def _listen_to_warnings() -> Undo:
@@ -77,8 +101,7 @@ def _listen_to_warnings() -> Undo:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        is_logged = getattr(shown, "__module__", None) == "logging"  # by `logging.captureWarnings`
-        if is_over or is_logged or not take_warning(message, category, filename, lineno):
+        if is_over or not take_warning(message, category, filename, lineno):
             shown(message, category, filename, lineno, file, line)
         else:
             with echo():

@@ -90,6 +90,9 @@ def standard_logging() -> Any:
     return module if is_whole else None
 
 
+LOGGER = "durably"
+"""The logger of the standard `logging` that gets the lines."""
+
 NAMES = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
 """What the standard `logging` calls the levels of a run's log."""
 
@@ -104,7 +107,7 @@ def _to_logging(line: LogWritten, run_id: str) -> None:
     number = getattr(logging, NAMES[line.level])
     text = "\n".join([line.message + line.values, *line.traceback])
     try:
-        logger = logging.getLogger("durably")
+        logger = logging.getLogger(LOGGER)
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
         with echo():

@@ -44,7 +44,7 @@ class Scope:
         if type(name) is not str and isinstance(name, str):  # an enum's, or of a class that lies
             name = str.__str__(name)
         if not isinstance(name, str) or not name or not (name.isascii() or is_text(name)):
-            raise StepMisused(f"a step's name must be a text that is not empty, not {name!r}")
+            raise _no_name(name)
         if self._secrets is not None:
             self._refuse_secret(name, self._secrets)
         if self.running is not None:
@@ -91,6 +91,14 @@ class Scope:
             f"the step name {name!r} is used twice, at {places}; give each step a name of its own, "
             f"such as f{name + '-{item}'!r}"
         )
+
+
+def _no_name(given: object) -> StepMisused:
+    what = f"a step's name must be a text that is not empty, not {given!r}"
+    if callable(given):
+        called = getattr(given, "__name__", "f")
+        what += f"; the name comes before the function: step.run({called!r}, {called}, ...)"
+    return StepMisused(what)
 
 
 def _shown(place: _Place) -> str:

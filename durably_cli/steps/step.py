@@ -198,15 +198,18 @@ class Step:
         """The name of the step whose function is being called."""
         return self._scope.running
 
-    def emit(self, event: Event) -> bool:
-        """Record an event, from any thread of this process.
+    @property
+    def is_replayed(self) -> bool:
+        """Has no step been executed yet, so that the handler does what it did before?"""
+        return not self._driver.has_executed
 
-        False if nothing is to be seen of it: the handler is replayed, and has reported it before.
-        """
+    def emit(self, event: Event, *, is_replayed: bool | None = None) -> bool:
+        """Record an event, from any thread; False if a replayed handler has reported it before."""
         self._scope.check_process()
         if self._secrets is not None:
             event = self._secrets.masked(event)
-        if not self._driver.has_executed and self._reported.take(event):
+        was_replayed = self.is_replayed if is_replayed is None else is_replayed
+        if was_replayed and self._reported.take(event):
             return False
         try:
             self._record(event)

@@ -9,6 +9,7 @@ from datetime import datetime, time, timezone
 from enum import Enum
 from typing import Any
 
+from durably_cli.values.quantities import with_article
 from durably_cli.values.untrusted import raised_by_the_user, repr_of
 
 
@@ -128,13 +129,14 @@ def _other_keys(value: dict[Any, Any], back: dict[Any, Any], path: str) -> tuple
 
 def _other_type(value: Any, back: Any) -> str:
     was, becomes = type(value).__qualname__, type(back).__qualname__
+    one, other = with_article(was), with_article(becomes)
     if isinstance(value, (tuple, set, frozenset)) and isinstance(back, list):
         fix = f"return a list, or declare the {was} as the return type"
     elif isinstance(value, type(back)):
-        fix = f"what only {was} has would be lost; return a {becomes}, or declare {was}"
+        fix = f"what only {was} has would be lost; return {other}, or declare {was}"
     else:
-        fix = f"return a {becomes}, or declare the type"
-    return f"a {was} would come back as a {becomes}: {fix}"
+        fix = f"return {other}, or declare the type"
+    return f"{one} would come back as {other}: {fix}"
 
 
 def _equal(value: Any, back: Any) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from durably_cli.errors import ValueRefused
+from durably_cli.values.quantities import with_article
 from durably_cli.values.strict_json import (
     LONGEST_INTEGER,
     SCAN,
@@ -131,7 +132,7 @@ def why_not_plain(value: Any, path: str = "$") -> ValueRefused | None:
     elif value is not None and not isinstance(value, (bool, int, float)):
         return ValueRefused(
             path,
-            f"a {type(value).__qualname__} is not plain JSON; "
+            f"{with_article(type(value).__qualname__)} is not plain JSON; "
             + ("return a list of what it gives" if isinstance(value, Iterator) else ANNOTATE),
         )
     return None

@@ -13,6 +13,11 @@ def size(count: int) -> str:
     return f"{count / 1e9:.1f} GB"
 
 
+def with_article(noun: str) -> str:
+    """`a set`, `an object`."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def plural(count: int, noun: str) -> str:
     """`1 step`, `2 steps`, `10,000 steps`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

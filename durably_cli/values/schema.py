@@ -74,6 +74,12 @@ class Field(NamedTuple):
     or_words: Sequence[str] = ()
     places: Sequence[TypedAs] = ()
 
+    @property
+    def about(self) -> str:
+        """What it is for, and an example."""
+        such = "" if self.example is None else f"such as {self.example}"
+        return ", ".join(filter(None, (self.description, such)))
+
     def at(self, place: int) -> Field:
         """The field as its item in this place is typed, if it is a list."""
         if place >= len(self.places):

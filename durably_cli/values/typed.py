@@ -10,6 +10,7 @@ from durably_cli.errors import ValueRefused
 from durably_cli.values.json_schemas import OddSchema
 from durably_cli.values.marked import has_marks, unmarked
 from durably_cli.values.plain import PLAIN, CodeIsEndless, DoesNotFit
+from durably_cli.values.quantities import with_article
 from durably_cli.values.secret_sources import path_of
 from durably_cli.values.strict_json import (
     Json,
@@ -142,7 +143,7 @@ class Typed:
             return self.why_not_none()
         if isinstance(declared, type) and not isinstance(value, declared):
             was = _type_name(type(value))
-            return f"it is a {was}, and its declared type is {_type_name(declared)}"
+            return f"it is {with_article(was)}, and its declared type is {_type_name(declared)}"
         if isinstance(error, UnicodeDecodeError) or "utf-8" in str(error):
             return (
                 "bytes that are not UTF-8 cannot be keys, nor be of a type that would read them "

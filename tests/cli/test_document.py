@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from durably_cli.cli.commands import COMMANDS
 from durably_cli.cli.help import page
@@ -481,3 +482,38 @@ def test_every_run_that_was_ever_stored_is_as_help_promises(
         contract.check_lines("inspect", events, 0)
     answer(contract, stage.project, "wait", *reversed(ids), expect=3)
     answer(contract, stage.project, "verify", expect=74)
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "word"),
+    [
+        ("list", "document", ".runs.0.status"),
+        ("inspect key:work/done", "document", ".run.checkpoints.0.status"),
+        ("trigger work", "document", ".run.disposition"),
+        ("verify", "document", ".findings.0.kind"),
+        ("verify", "document", ".findings.0.state"),
+        ("logs key:work/done", "line", ".level"),
+        ("trigger nope", "document", ".error.code"),
+    ],
+)
+def test_a_word_that_a_later_durably_may_add_is_valid_and_not_promised_now(
+    stock: Stock, contract: Contract, line: str, kind: str, word: str
+) -> None:
+    command, *args = line.split()
+    out = stock.run(command, *args, "--json", expect=None).out
+    printed = json.loads(out if kind == "document" else out.splitlines()[0])
+    place, _, name = word[1:].rpartition(".")
+    inner = printed
+    for step in place.split("."):
+        inner = inner[int(step) if step.isdecimal() else step] if step else inner
+    assert isinstance(inner[name], str)
+    inner[name] = "of a later durably"
+    Draft202012Validator(contract.schema(kind, command)).validate(printed)
+    with pytest.raises(AssertionError):
+        contract.check(kind, command, printed)
+
+
+def test_an_error_has_an_exit_code_that_says_so(stock: Stock, contract: Contract) -> None:
+    printed = json.loads(stock.run("trigger", "nope", "--json", expect=4).out)
+    printed["error"]["exit"] = 0
+    assert not Draft202012Validator(contract.schema("document", "trigger")).is_valid(printed)

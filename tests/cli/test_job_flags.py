@@ -15,7 +15,7 @@ ORDER = """
     effect("imported")
 
     class Order(BaseModel):
-        item: str = Field(description="what is ordered")
+        item: str = Field(description="what is ordered", examples=["tea"])
         count: int = 1
         gift: bool = False
         tags: list[str] = []
@@ -91,7 +91,12 @@ def test_an_unknown_job_with_flags_is_told_the_nearest_names(shop: Project) -> N
 
 def test_help_of_trigger_shows_the_fields_of_the_job(shop: Project) -> None:
     shown = shop.run("trigger", "order", "--help").out
-    for part in ("--item STRING", "what is ordered", "[required]", "--gift / --no-gift"):
+    for part in (
+        "--item STRING",
+        'what is ordered, such as "tea"',
+        "[required]",
+        "--gift / --no-gift",
+    ):
         assert part in shown
     assert "trigger [OPTIONS] JOB\n" in shown
     assert "-p label=STRING" in shown

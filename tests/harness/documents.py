@@ -31,7 +31,7 @@ class Contract:
     def check_document(self, command: str, text: str, code: int) -> dict[str, Any]:
         """The one document of a command that ended with this exit code, as it was promised."""
         document: dict[str, Any] = json.loads(text)
-        self._check("document", command, document)
+        self.check("document", command, document)
         check_ends(document, code)
         return document
 
@@ -39,7 +39,7 @@ class Contract:
         """The same of what prints many lines: the last one says what went wrong."""
         lines = list(map(json.loads, text.splitlines()))
         for line in lines:
-            self._check("line", command, line)
+            self.check("line", command, line)
         assert [place for place, line in enumerate(lines) if "schema" in line] == (
             [len(lines) - 1] if code else []
         )
@@ -47,26 +47,37 @@ class Contract:
             check_ends(lines[-1], code)
         return lines
 
-    def _check(self, kind: str, command: str, printed: dict[str, Any]) -> None:
+    def schema(self, kind: str, command: str) -> dict[str, Any]:
+        """That of a command's `document` or `line`, as programs are given it."""
+        return {"$defs": self._defs, **self.commands[command][kind]}
+
+    def check(self, kind: str, command: str, printed: dict[str, Any]) -> None:
+        """Is it as it was promised, and no more?"""
         if (kind, command) not in self._validators:
-            schema = _closed({"$defs": self._defs, **self.commands[command][kind]})
+            schema = self._closed(self.schema(kind, command))
             Draft202012Validator.check_schema(schema)
             validator = Draft202012Validator(schema, format_checker=_FORMATS)
             self._validators[kind, command] = validator
         errors = self._validators[kind, command].iter_errors(printed)
         assert [f"{error.json_path}: {error.message[:500]}" for error in errors] == []
 
+    def _closed(self, schema: Any) -> Any:
+        """The same, without room for fields and words to come: what is promised now."""
+        if isinstance(schema, list):
+            return [self._closed(each) for each in schema]
+        if not isinstance(schema, dict):
+            return schema
+        closed = {name: self._closed(each) for name, each in schema.items()}
+        if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+            closed.setdefault("additionalProperties", False)
+        ways = closed.get("anyOf", ())
+        if any("enum" in self._resolved(way) for way in ways):
+            closed["anyOf"] = [way for way in ways if way != {"type": "string"}]
+        return closed
 
-def _closed(schema: Any) -> Any:
-    """The same, without room for fields to come: what is printed now is what is promised now."""
-    if isinstance(schema, list):
-        return [_closed(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {name: _closed(each) for name, each in schema.items()}
-    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
-        closed.setdefault("additionalProperties", False)
-    return closed
+    def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+        name = schema.get("$ref", "").removeprefix("#/$defs/")
+        return self._defs[name] if name else schema
 
 
 def check_ends(document: dict[str, Any], code: int) -> None:

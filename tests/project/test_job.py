@@ -213,6 +213,21 @@ def test_a_refused_output_says_of_which_job_where_it_is_and_what_to_mend() -> No
 
 
 @define_job
+def hands_on(step: Step, payload: Any) -> str:
+    step.run("first", len, "abc")
+    step.run("second", payload.append, 1)
+    return step.run("third", payload.append, 1)  # type: ignore[no-any-return]
+
+
+def test_a_refused_none_names_the_steps_that_it_may_come_from() -> None:
+    error = hands_on.trigger([]).error
+    assert error is not None and "is a `return` missing?" in error.message
+    assert "\nsteps second, third have returned None, which is on disk" in error.traceback
+    forgotten = forgets.trigger(1).error
+    assert forgotten is not None and "on disk" not in forgotten.traceback
+
+
+@define_job
 def nightly(step: Step) -> int:
     """Takes nothing."""
     return step.run("count", len, "abc")

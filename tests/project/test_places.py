@@ -239,14 +239,6 @@ def test_a_folder_of_another_user_is_refused(
         stores.open_store(project, to_write=True)
 
 
-def test_a_data_folder_that_cannot_be_made_is_an_error_of_the_system(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DURABLY_DATA_DIR", "/proc/durably")
-    with pytest.raises(OSError):
-        stores.open_store(make_project(tmp_path / "app"), to_write=True)
-
-
 def test_a_file_in_the_place_of_an_old_project_is_not_taken_for_a_bundle(project: Project) -> None:
     project.job("@define_job\ndef work(step: Step, payload: dict[str, str]) -> None: ...\n")
     project.run("trigger", "work")
@@ -270,6 +262,24 @@ def test_a_user_without_a_home_is_shown_how_to_have_a_data_folder(
     with pytest.raises(Forbidden, match=r"/sys/no-home\S* cannot be made: ") as caught:
         stores.open_store(make_project(tmp_path / "app"), to_write=True)
     assert "set DURABLY_DATA_DIR" in str(caught.value.hint)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="folders that root may not write in")
+@pytest.mark.parametrize(
+    ("data", "said", "code"),
+    [
+        ("/proc/nope", "the data folder /proc/nope cannot be made: No such file", 78),
+        ("/dev/null/x", "the data folder /dev/null/x cannot be made: Not a directory", 78),
+        ("/sys/kernel", "nothing can be made in the data folder /sys/kernel: ", 77),
+    ],
+)
+def test_a_data_folder_that_will_not_do_is_said_with_its_variable(
+    project: Project, data: str, said: str, code: int
+) -> None:
+    project.job("@define_job\ndef work(step: Step) -> None: ...\n")
+    project.env["DURABLY_DATA_DIR"] = data
+    refused = project.run("trigger", "work", expect=code)
+    assert said in refused.err and "try: set DURABLY_DATA_DIR to a folder" in refused.err
 
 
 def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from durably_cli.steps.logger import Logger
 from durably_cli.steps.step import Step
 
 NOT_FOR_HANDLERS = {
-    *("emit", "masked", "raise_refused", "running"),
+    *("emit", "is_replayed", "masked", "raise_refused", "running"),
     *("shell", "end_programs"),
 }
 

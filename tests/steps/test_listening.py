@@ -101,6 +101,18 @@ def test_records_and_warnings_are_logged_by_step_and_masked_and_shown_as_they_we
     assert all(each["data"] == {} for each in found)
 
 
+def run_program(project: Project) -> subprocess.CompletedProcess[str]:
+    """Run the file program.py of the project."""
+    return subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=project.root,
+        env=project.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("setting", "logged", "is_imported_late"),
     [
@@ -134,6 +146,33 @@ def test_the_level_is_set_in_pyproject_and_shows_no_more_than_before(
     said = project.run("trigger", "work").err.splitlines()
     assert [line for line in said if len(line) == 1] == ["w"]
     assert [each["message"] for each in logs(project)] == logged
+
+
+def test_a_lower_level_shows_nothing_more_by_whatever_way_a_record_goes(project: Project) -> None:
+    project.job(
+        """
+        import logging
+        logging.basicConfig(format="%(message)s")
+        own = logging.getLogger("own")
+        own.propagate = False
+        own.addHandler(logging.StreamHandler())
+
+        @define_job
+        def work(step: Step) -> None:
+            logging.getLogger("a").info("to the root")
+            own.info("to a handler of its own")
+            step.log.info("by step.log")
+            if pid := os.fork():
+                os.waitpid(pid, 0)
+            else:
+                logging.getLogger("a").info("in a child")
+                os._exit(0)
+        """
+    )
+    (project.root / "pyproject.toml").write_text('[tool.durably]\ncapture_logging = "INFO"\n')
+    shown = project.run("trigger", "work").err.splitlines()
+    assert len(shown) == 2, shown  # durably's own
+    assert [each["message"] for each in logs(project)] == ["to the root", "by step.log"]
 
 
 @pytest.mark.parametrize("value", ['"LOUD"', "true", "20", '["INFO"]', "INFO"])
@@ -186,27 +225,159 @@ logging.getLogger("job").addHandler(Handler())
 logging.getLogger().addHandler(logging.NullHandler())
 thread = threading.Thread(target=of_others)
 thread.start()
-before = logging.Logger.callHandlers, warnings.showwarning, logging.root.level, sys.meta_path[:]
+def seen():
+    listened_to = logging.Logger.callHandlers, warnings.showwarning, threading.Thread.start
+    return logging.root.level, sys.meta_path[:], listened_to
+before = seen()
 assert work.trigger().status == "completed"
-after = logging.Logger.callHandlers, warnings.showwarning, logging.root.level, sys.meta_path[:]
-assert before == after and type(after[2]) is int, (before, after)
+after = seen()
+assert before == after and type(after[0]) is int, (before, after)
 ends.set()
 thread.join()
 logging.getLogger("job").warning("behind the end")
 """
     )
-    done = subprocess.run(
-        [sys.executable, "program.py"],
-        cwd=project.root,
-        env=project.env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_program(project)
     assert (done.returncode, done.stdout) == (0, "heard\nbehind the end\n"), done.stderr
     for job, heard in ("work", ["low", "heard"]), ("inner", ["of the inner one"]):
         lines = project.run("logs", f"@last/{job}").out.splitlines()
         assert [line.split("\t")[3] for line in lines] == heard
+
+
+def test_runs_at_once_have_each_what_their_code_says_and_nothing_of_others(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        import logging, threading
+        from concurrent.futures import ThreadPoolExecutor
+
+        meet, log = threading.Barrier(3), logging.getLogger("a")
+
+        class Input(BaseModel):
+            name: str
+
+        def says(name):
+            meet.wait()
+            meet.wait()
+            log.info(name)
+            thread = threading.Thread(target=log.warning, args=(f"started by {name}",))
+            thread.start()
+            thread.join()
+            with ThreadPoolExecutor() as pool:
+                pool.submit(log.error, f"pooled by {name}").result()
+
+        @define_job
+        def work(step: Step, payload: Input) -> None:
+            step.run("one", says, payload.name)
+        """
+    )
+    (project.root / "pyproject.toml").write_text('[tool.durably]\ncapture_logging = "INFO"\n')
+    (project.root / "program.py").write_text(
+        """
+import logging, threading
+from jobs.work import Input, log, meet, work
+
+def other():
+    log.info("of another request")
+    log.warning("of another one")
+
+logging.basicConfig(format="%(message)s")
+runs = [threading.Thread(target=work.trigger, args=(Input(name=name),)) for name in "ab"]
+for run in runs:
+    run.start()
+meet.wait()
+thread = threading.Thread(target=other)
+thread.start()
+thread.join()
+meet.wait()
+for run in runs:
+    run.join()
+"""
+    )
+    done = run_program(project)
+    said = {name: [f"started by {name}", f"pooled by {name}"] for name in "ab"}
+    assert sorted(done.stderr.splitlines()) == sorted(["of another one", *said["a"], *said["b"]])
+    found = [
+        [line.split("\t")[3] for line in project.run("logs", run["id"]).out.splitlines()]
+        for run in project.runs()
+    ]
+    assert sorted(found) == [[name, *said[name]] for name in "ab"]
+
+
+def test_a_forked_child_listens_although_another_thread_was_about_to(project: Project) -> None:
+    project.job(
+        """
+        import logging
+
+        @define_job
+        def work(step: Step) -> None:
+            logging.getLogger("a").info("process %d", os.getpid())
+        """
+    )
+    (project.root / "pyproject.toml").write_text('[tool.durably]\ncapture_logging = "INFO"\n')
+    (project.root / "program.py").write_text(
+        """
+import logging, os, signal, threading
+from jobs.work import work
+
+about_to, goes_on = threading.Event(), threading.Event()
+
+class Waits(int):
+    def __gt__(self, other):  # the level that a run's is compared with
+        if threading.current_thread() is thread:
+            about_to.set()
+            goes_on.wait()
+        return int(self) > other
+
+thread = threading.Thread(target=work.trigger)
+logging.root.level = Waits(logging.WARNING)
+thread.start()
+about_to.wait()
+if pid := os.fork():
+    _, status = os.waitpid(pid, 0)
+    goes_on.set()
+    thread.join()
+    print(pid, os.getpid(), status)
+else:
+    signal.alarm(20)
+    before = logging.Logger.callHandlers
+    work.trigger()
+    assert logging.Logger.callHandlers is before
+"""
+    )
+    child, parent, status = run_program(project).stdout.split()
+    assert status == "0"
+    found = [project.run("logs", run["id"]).out.split("\t")[3].strip() for run in project.runs()]
+    assert sorted(found) == sorted([f"process {child}", f"process {parent}"])
+
+
+def test_a_line_that_cannot_be_logged_is_counted_and_the_next_ones_are_logged(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        import logging, sys
+
+        def deep():
+            logging.getLogger("a").warning("deep")
+            deep()
+
+        @define_job
+        def work(step: Step) -> None:
+            logging.getLogger().addHandler(logging.NullHandler())
+            sys.setrecursionlimit(300)
+            try:
+                deep()
+            except RecursionError:
+                sys.setrecursionlimit(1000)
+            logging.getLogger("a").warning("behind it")
+        """
+    )
+    project.run("trigger", "work")
+    *_, behind, last = [each["message"] for each in logs(project)]
+    assert behind == "behind it"
+    assert last.endswith("more than a run's log takes were left out")
 
 
 def test_a_journal_that_is_lost_is_the_error_and_what_logs_goes_on(project: Project) -> None:
@@ -237,18 +408,21 @@ def test_more_than_a_log_takes_is_counted_and_left_out(project: Project) -> None
         """
         import logging
         from durably_cli.steps import capture
-        capture.LINES = 3
+        capture.LINES, capture.CHARACTERS = 3, 100
 
         @define_job
         def work(step: Step) -> None:
             logging.getLogger().addHandler(logging.NullHandler())
+            logging.warning("longer" * 20)
+            for _ in range(2):
+                logging.warning("short" * 15)
             for n in range(5):
                 logging.warning("%d", n)
         """
     )
     project.run("trigger", "work")
-    last = "2 records more than a run's log takes were left out"
-    assert [each["message"] for each in logs(project)] == ["0", "1", "2", last]
+    last = "5 records more than a run's log takes were left out"
+    assert [each["message"] for each in logs(project)] == ["short" * 15, "0", "1", last]
 
 
 def test_whatever_a_thread_or_a_finalizer_logs_and_whenever_no_run_fails_of_it(

@@ -77,3 +77,19 @@ def test_progress_does_not_go_back_when_a_run_is_resumed(project: Project) -> No
     project.run("resume", "@last", expect=1)
     progress = project.inspect()["progress"]
     assert (progress["current"], progress["total"]) == (1, 2)
+
+
+def test_a_line_is_a_repetition_as_often_as_it_was_logged_before(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def repeats(step: Step) -> None:
+            for _ in range(step.attempt):
+                step.log.warn("the same")
+            raise OSError("not yet")
+        """
+    )
+    project.run("trigger", "repeats", expect=1)
+    for _ in range(2):
+        project.run("resume", "@last", expect=1)
+    assert len(_events(project, "log.written")) == 3

@@ -140,6 +140,8 @@ def test_a_name_that_was_replayed_cannot_be_used_again() -> None:
 def test_a_name_that_cannot_be_written_is_refused(name: Any) -> None:
     with pytest.raises(StepMisused, match="must be a text"):
         Step().run(name, lambda: 1)
+    with pytest.raises(StepMisused, match=r"the name comes before .*: step.run\('len', len, ...\)"):
+        Step().run(len, 1)  # type: ignore[call-overload]
 
 
 def test_a_nested_step_is_refused() -> None:

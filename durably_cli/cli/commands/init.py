@@ -105,9 +105,13 @@ def _made(folder: Path) -> Iterator[Path]:
     path = folder / "jobs" / "hello.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(JOB, encoding="utf-8")
-    path.with_name("__init__.py").touch()  # without it an installed package `jobs` comes first
-    say(f"made {path}, a job to begin with")
+    package = path.with_name("__init__.py")
+    has_package = package.exists()
+    package.touch()  # without it an installed package `jobs` comes first
+    say(f"made {path}, a job to begin with{'' if has_package else f', and {package}'}")
     yield path
+    if not has_package:
+        yield package
     test = folder / "test_hello.py"
     if not test.exists():
         test.write_text(TEST, encoding="utf-8")

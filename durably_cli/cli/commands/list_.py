@@ -132,10 +132,9 @@ def run_list(
     elif not out.isatty():
         rows.write_list(runs, out)
     elif not _show_list(runs, out):
-        from durably_cli.engines.local.whose import why_empty  # rarely needed
+        from durably_cli.cli.no_runs import no_runs  # rarely needed
 
-        what = "no run fits" if any(filters) else "no runs"
-        _say(visible(f"{what} in {store.root}{why_empty(store)}"))
+        _say(no_runs(store, project, filtered=any(filters)))
     for job in sorted(unmet):
         _say_if_unknown(job, store, project)
     if count is None and next(fitting, None):

@@ -95,6 +95,9 @@ def run_logs(
             raise view.damage
         if step is not None and not wrote:
             _say_why_none(view, step)
+        elif not wrote and sys.stderr.isatty():
+            of_level = "" if level == Level.DEBUG else " of that level"
+            say(f"run {ids.short(run_id)} has no log lines{of_level}")
     return 0
 
 

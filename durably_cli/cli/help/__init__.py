@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -66,12 +67,22 @@ def _show(markdown: str) -> None:
         return
     from rich.console import Console  # only on a terminal
     from rich.markdown import Markdown
+    from rich.syntax import Syntax
     from rich.theme import Theme
 
     console = Console(theme=Theme(_ON_ANY_BACKGROUND))
-    page = Markdown(markdown, code_theme="ansi_dark")
-    console.print(page, width=min(console.width, 100))
+    prose, *others = _FENCE.split(markdown)
+    console.print(Markdown(prose), width=min(console.width, 100))
+    for language, code, after in zip(*[iter(others)] * 3, strict=True):
+        shown = Syntax(code, language or "text", theme="ansi_dark").highlight(code)
+        shown.rstrip()
+        console.print("", shown, sep="\n", soft_wrap=True)  # a line to paste is one line
+        if after and not after.lstrip().startswith("- "):  # a list brings its own empty line
+            console.print()
+        console.print(Markdown(after), width=min(console.width, 100))
 
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$\n?", re.MULTILINE | re.DOTALL)
 
 _ON_ANY_BACKGROUND = {"markdown.code": "bold cyan", "markdown.code_block": "cyan"}
 """Rich's own styles paint a black box behind what is typed."""

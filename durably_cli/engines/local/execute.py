@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from durably_cli.engines.local import who, working_folder
 from durably_cli.engines.local.inbox import Inbox
+from durably_cli.engines.local.none_returned import note_on_none
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.recorder import Recorder
 from durably_cli.engines.local.stopper import Stopper
@@ -224,6 +225,7 @@ def _end_of(
     except (Abort, ChildEnds):
         raise
     except BaseException as error:  # SystemExit too: leaving is not completing
+        note_on_none(error, run.journal.path)
         error_info, causes = work.secrets.masked_error(describe(error)), steps_of(error)
         several = causes if len(causes) > 1 else []
         return RunHasFailed(error_info, clock.now(), next(iter(causes), None), several)

@@ -39,6 +39,7 @@ from durably_cli.journal.masking import Secrets
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.writer import Journal
 from durably_cli.system import clock, ids
+from durably_cli.values.other_input import differing_fields
 from durably_cli.values.strict_json import Json, printable
 
 Load = Callable[[RunCreated | None], Runnable]
@@ -153,13 +154,8 @@ class _Trigger:
         if claim.deleted:
             raise _deleted(self._request.job, key, claim)
         is_same = claim.input_sha256 == self._input_sha256 or self._is_of_before(claim)
-        if not is_same and not self._is_equal(claim):
-            raise Conflict(
-                f"the idempotency key {key!r} of {self._request.job} was used with another input, "
-                f"for run {ids.short(claim.run)}",
-                hint=f"{hints.command('inspect', claim.run)}    (or use another key)",
-                run=claim.run,
-            )
+        if not is_same:
+            self._check_is_equal(claim)
         return claim.run
 
     def _is_of_before(self, claim: Claim) -> bool:
@@ -172,28 +168,26 @@ class _Trigger:
         created = self._store.created(claim.run)
         return created is not None and not created.folder
 
-    def _is_equal(self, claim: Claim) -> bool:
-        """Does the job's model read the input of the claim as it reads this one?
+    def _check_is_equal(self, claim: Claim) -> None:
+        """Conflict unless the job's model reads the input of the claim as it reads this one.
 
         InvalidInput if it rejects this one, and what the import of the job raises.
         """
         job = self._load(None)
         settled = self._settled(job)
-        is_equal = self._has_form_of(claim, job)
-        if is_equal:
-            self._observer.passes_over(self._request.job, settled.unread)
-        return is_equal
-
-    def _has_form_of(self, claim: Claim, job: Runnable) -> bool:
-        if claim.canonical_sha256 == self._canonical_sha256:
-            return True
-        created = self._store.created(claim.run)  # of before, or the model has another field now
-        with suppress(InvalidInput):
-            if created is not None:
-                there = whole_input(self._store.path_of(claim.run), created)
-                read = job.settle(there, is_compared=True).canonical
-                return canonical_sha256(read) == self._canonical_sha256
-        return False
+        is_equal = claim.canonical_sha256 == self._canonical_sha256
+        created = None if is_equal else self._store.created(claim.run)
+        differs = ""
+        if created is not None:  # made by one of before, or the model has another field now
+            there = whole_input(self._store.path_of(claim.run), created)
+            with suppress(InvalidInput):
+                before = job.settle(there, is_compared=True)
+                is_equal = canonical_sha256(before.canonical) == self._canonical_sha256
+                form = self._request.canonical or settled.canonical
+                differs = differing_fields(before.input, settled.input, before.canonical, form)
+        if not is_equal:
+            raise _used(self._request, claim, settled.secrets.mask(differs))
+        self._observer.passes_over(self._request.job, settled.unread)
 
     def _of_before(self, run_id: str) -> RunCreated | None:
         """The run that durably 0.1 had claimed the key for, and is made as it would have been.
@@ -280,6 +274,16 @@ def _refuse_secrets(request: Request, secrets: Secrets) -> None:
                 f"the {secrets.mask(what)} holds the secret {secret}, which no journal may",
                 hint="leave it out, or use a hash of it",
             )
+
+
+def _used(request: Request, claim: Claim, differs: str) -> Conflict:
+    return Conflict(
+        f"the idempotency key {request.idempotency_key!r} of {request.job} was used with another "
+        f"input, for run {ids.short(claim.run)}{differs and f': {differs}'}",
+        hint=f"{hints.command('inspect', claim.run)}    (or use another key)\n"
+        f"{hints.command('help', 'care')}    (says how to free this one)",
+        run=claim.run,
+    )
 
 
 def _deleted(job: str, key: str | None, claim: Claim) -> NotFound:

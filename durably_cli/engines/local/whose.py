@@ -17,6 +17,11 @@ def why_empty(store: Store) -> str:
     return f"; runs belong to the user who made them, and {who.user()} has none here{_of_owner()}"
 
 
+def is_perhaps_of_others() -> bool:
+    """May it be another user who made the runs: the project's owner, or the one who is root now?"""
+    return bool(_of_owner()) or bool(os.environ.get("SUDO_USER"))
+
+
 def _of_owner() -> str:
     """The project's owner, who may have some, and the command to look."""
     project = hints.project()

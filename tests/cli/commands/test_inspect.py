@@ -182,3 +182,26 @@ def test_a_long_run_shows_its_head_its_tail_and_its_failures(project: Project) -
         assert len(line) <= 40
     lines = project.run("inspect", "@last").out.splitlines()
     assert sum(line.startswith("step\t") for line in lines) == 1000
+    assert "has no log lines of that level" in on_a_terminal(
+        project, "logs", "@last", "--level", "error"
+    )
+
+
+def test_long_names_are_told_apart_and_no_slowest_are_named_of_equals(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def alike(step: Step, payload: dict) -> None:
+            for n in range(6):
+                step.run("import-customer-with-a-very-long-name-of-number-" + str(n), nap)
+
+        def nap() -> None:
+            time.sleep(0.15)
+        """
+    )
+    project.run("trigger", "alike")
+    shown = on_a_terminal(project, "inspect", "@last", columns=80)
+    for n in range(6):
+        assert re.search(rf"import-\S+…\S*-{n} ", shown), shown
+    assert "slowest" not in shown
+    assert "has no log lines\n" in on_a_terminal(project, "logs", "@last")

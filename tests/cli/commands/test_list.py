@@ -186,7 +186,12 @@ def test_no_runs_are_nothing_in_a_pipe_and_a_word_on_a_terminal(project: Project
     assert project.run("list").out == ""
     assert json.loads(project.run("list", "--json").out)["runs"] == []
     shown = on_a_terminal(project, "list")
-    assert "no runs in" in shown and "runs belong to the user who made them" in shown
+    there_is_none = f"there is no folder {project.data}, which DURABLY_DATA_DIR names"
+    assert f"no runs yet: {there_is_none}\ntry: " in shown and "durably jobs\n" in shown
+    project.job("not_python(", "first_job")
+    assert "durably trigger first-job\n" in on_a_terminal(project, "list")
+    project.env["SUDO_USER"] = "ann"
+    assert "runs belong to the user who made them" in on_a_terminal(project, "list")
     assert not project.data.exists(), "looking makes no folders"
 
 

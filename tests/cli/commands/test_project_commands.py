@@ -16,6 +16,7 @@ from tests.harness.pasting import hint_of, without_data
 def test_init_makes_a_project_that_works(project: Project, tmp_path: Path) -> None:
     made = project.run("init", "my first", cwd=tmp_path)
     assert "durably trigger hello --name Ann" in made.err
+    assert "jobs/__init__.py\n" in made.err
     assert "cd 'my first'" in made.err
     project.root = tmp_path / "my first"
     assert (project.root / "jobs" / "__init__.py").read_text() == ""

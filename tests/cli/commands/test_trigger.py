@@ -263,6 +263,52 @@ def test_a_jobs_own_logging_shows_as_in_any_program(project: Project) -> None:
     assert "WARNING/durably/from the step n=1" in err
 
 
+SET_UP = {
+    "none": "",
+    "a root handler of warnings": "logging.warning('root')",
+    "of all": "logging.basicConfig(level=logging.INFO)",
+    "on stdout": "logging.basicConfig(stream=sys.stdout, level=logging.INFO)",
+    "of errors": "logging.basicConfig(level=0); logging.root.handlers[0].setLevel(40)",
+    "a file": "logging.basicConfig(filename=os.devnull, level=0)",
+    "a list": "logging.root.addHandler(BufferingHandler(99)); logging.root.setLevel(0)",
+    "others only": "logging.basicConfig(level=0); "
+    "logging.root.handlers[0].addFilter(logging.Filter('mine'))",
+    "a handler of its own": "own.addHandler(logging.StreamHandler()); own.setLevel(20)",
+    "no way up": "logging.basicConfig(level=0); own.propagate = False",
+    "disabled": "logging.basicConfig(level=0); own.disabled = True",
+    "off": "logging.basicConfig(level=0); logging.disable()",
+    "of rich": "from rich.logging import RichHandler; "
+    "logging.basicConfig(level=0, handlers=[RichHandler()])",
+}
+
+
+@pytest.mark.parametrize("options", [(), ("--detach-after", "20s")])
+def test_a_line_of_step_log_is_shown_once_whatever_is_set_up(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    project.job(
+        f"""
+        import logging
+        from logging.handlers import BufferingHandler
+
+        own = logging.getLogger("durably")
+
+        @define_job
+        def logs(step: Step, payload: dict) -> None:
+            for name, code in {SET_UP!r}.items():
+                exec(code)
+                step.log.info(f"info, {{name}}")
+                step.log.warning(f"warning, {{name}}")
+                own.handlers.clear(); own.setLevel(0); own.propagate, own.disabled = True, False
+                logging.root.handlers.clear(); logging.root.setLevel(30); logging.disable(0)
+        """
+    )
+    err = project.run("trigger", "logs", *options).err
+    for name in SET_UP:
+        for level in ("info", "warning"):
+            assert err.count(f"{level}, {name}\n") + err.count(f"{level}, {name} ") == 1, name
+
+
 def test_plain_progress_stays_short_for_many_steps(project: Project) -> None:
     project.job(
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,7 +66,9 @@ def forget_the_form(project: Project) -> None:
 def test_sets_moments_and_defaults_are_compared_as_the_model_reads_them(work: Project) -> None:
     first = trigger(work, ONE)
     assert trigger(work, SAME) == first
-    assert "used with another input" in trigger(work, SAME | {"loud": True}, expect=5)
+    other = trigger(work, SAME | {"loud": True}, expect=5)
+    assert re.search("another input, for run .{8}: loud was false and is true now\n", other)
+    assert "durably help care" in other and "delete" not in other
     assert "used with another input" in trigger(work, ONE | {"id": "0" * 32}, expect=5)
     assert "did you mean 'loud'?" in work.run(*WORDS, json.dumps(SAME | {"luod": True})).err
     assert "loud: Input should be a valid boolean" in trigger(work, ONE | {"loud": 5}, expect=65)
