@@ -25,12 +25,11 @@ def is_shown_by_logging(level: str) -> bool:
         logger = manager.loggerDict.get(LOGGER)  # getLogger would wait for a lock that others have
         if not isinstance(logger, logging.Logger):  # not made yet
             logger = logging.root
-        record = logging.makeLogRecord({"name": LOGGER, "levelno": number})
         is_off = logger.disabled or number <= manager.disable
-        if is_off or number < logger.getEffectiveLevel() or not _passes(logger, record, logging):
+        if is_off or number < logger.getEffectiveLevel() or not _passes(logger, logging):
             return False
         return any(
-            number >= handler.level and _passes(handler, record, logging) and _is_standard(handler)
+            number >= handler.level and _passes(handler, logging) and _is_standard(handler)
             for handler in _handlers_of(logger)
         )
     except Exception:  # of a class of the program's own, which has shown nothing then
@@ -44,7 +43,10 @@ def _handlers_of(logger: Any) -> Iterator[Any]:
         logger = logger.parent if logger.propagate else None
 
 
-def _passes(filterer: Any, record: Any, logging: Any) -> bool:
+def _passes(filterer: Any, logging: Any) -> bool:
+    if not filterer.filters:  # as nearly always: a record is made for nothing
+        return True
+    record = logging.makeLogRecord({"name": LOGGER})
     return all(each.filter(record) for each in filterer.filters if type(each) is logging.Filter)
 
 
