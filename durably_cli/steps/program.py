@@ -11,6 +11,7 @@ import select
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from signal import SIGKILL
 from threading import Thread
 from typing import Protocol
 
@@ -125,13 +126,17 @@ class _Running:
 
     def until_end(self) -> int:
         """Pass on what goes in and out until the program ends; its exit code."""
+        given_up = float("inf")
         while self._code is None:
             self._around.check()
             patience = _LOOKS_MS
+            if time.monotonic() > given_up:  # it is another user's, or the kernel's
+                return -SIGKILL
             if self._until is not None and not self.is_late:
                 left = self._until - time.monotonic()
                 if left <= 0:
                     self.is_late = True
+                    given_up = time.monotonic() + _PATIENCE_SECONDS
                     self._channel.end()
                 patience = min(patience, int(left * 1000) + 1)
             self._turn(max(0, patience))

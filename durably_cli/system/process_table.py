@@ -24,7 +24,10 @@ def processes() -> dict[int, Process]:
         return found
     for name in names:
         if name.isdecimal() and (data := contents_of(f"/proc/{name}/stat")):
-            state, parent, group, session = data.rpartition(b")")[2].split(None, 4)[:4]
+            fields = data.rpartition(b")")[2].split(None, 18)
+            state, parent, group, session = fields[:4]
+            if state == b"Z" and int(fields[17]) > 1:  # its first thread has ended, others live
+                state = b"S"
             found[int(name)] = int(parent), int(group), int(session), state.decode()
     return found
 

@@ -82,6 +82,17 @@ class Channel:
         self._socket.close()
 
 
+def _pidfd_of_this() -> int:
+    """A descriptor that says when this process ends; -1 where the system has none.
+
+    Before Linux 5.3 there is none, and some sandboxes forbid it.
+    """
+    try:
+        return os.pidfd_open(os.getpid())
+    except (AttributeError, OSError):
+        return -1
+
+
 class SupervisorLost(ChildProcessError):
     """The process that supervises programs is gone, and with it what it knew of them."""
 
@@ -97,6 +108,7 @@ class Programs:
         self._numbers, self._outputs = count(1), count(1)
         self._lock = threading.Lock()
         self._socket: _socket.socket | None = None
+        self._before = list[_socket.socket]()
         self._ids: tuple[int, ...] = ()
         _all.add(self)
 
@@ -120,8 +132,9 @@ class Programs:
     def close(self) -> None:
         """The run is over: what still lives of its programs is ended, after this returns."""
         with self._lock:
-            socket, self._socket = self._socket, None
-            if socket is not None:
+            sockets, self._socket = [*self._before, self._socket], None
+            self._before.clear()
+            for socket in filter(None, sockets):
                 with suppress(OSError):
                     socket.shutdown(_socket.SHUT_RDWR)
                 socket.close()
@@ -140,7 +153,10 @@ class Programs:
     def _send(self, request: object, fds: list[int]) -> None:
         ids = os.getuid(), os.geteuid(), os.getgid(), os.getegid(), *os.getgroups()
         if self._ids != ids:  # a program is to have the rights that the job has now
-            self._ids, self._socket = ids, None
+            self._ids = ids
+            if self._socket is not None:  # its programs live on until the run ends
+                self._before.append(self._socket)
+                self._socket = None
         if self._socket is not None:
             try:
                 messages.send(self._socket, request, fds)
@@ -157,7 +173,7 @@ class Programs:
         python = sys.executable or ""  # which a job may have taken away
         arguments = [python, "-I", "-S", "-c", _CODE, f"supervisor of {self.mark}"]
         lock, lock_path = self._held()
-        owner = os.pidfd_open(os.getpid()) if hasattr(os, "pidfd_open") else -1
+        owner = _pidfd_of_this()
         fds = [each for each in (owner, lock.fd if lock else -1) if each >= 0]
         try:
             pid = os.posix_spawn(
@@ -199,6 +215,9 @@ class Programs:
         """Nothing is supervised by this process, which is a fork."""
         if self._socket is not None:
             self._socket.close()
+        for socket in self._before:
+            socket.close()
+        self._before.clear()
         self._lock, self._socket = threading.Lock(), None
 
 

@@ -157,6 +157,10 @@ class _Supervisor:
 
     def _launch(self, request: Any, fds: list[int]) -> None:
         path, argv, environment, folder, mark = request
+        if len(fds) < 4:  # no more descriptors may be open here
+            for fd in fds:
+                os.close(fd)  # its caller sees the end of the channel
+            return
         channel = _socket.socket(fileno=fds[0])
         at = folder
         try:
@@ -287,10 +291,12 @@ def supervise() -> None:
     os.closerange(3, 1 << 16)
     os.set_inheritable(0, False)
     supervisor = _Supervisor(_socket.socket(fileno=0))
+    is_over = False
     try:
         supervisor.run()
-    finally:
-        if supervisor.lock_path:
+        is_over = True
+    finally:  # after a fault of its own the file says that there may be programs left
+        if supervisor.lock_path and is_over:
             try:
                 os.unlink(supervisor.lock_path)
                 os.rmdir(os.path.dirname(supervisor.lock_path))
