@@ -20,6 +20,7 @@ from durably_cli.steps.command import CheckedCommand
 from durably_cli.steps.output import Listener, Output
 from durably_cli.system.leftovers import end_processes_with
 from durably_cli.system.programs import Programs, SupervisorLost
+from durably_cli.system.time_limits import OutOfTime
 from durably_cli.values.durations import span
 
 _LOOKS_MS = 100
@@ -75,6 +76,9 @@ def run(command: CheckedCommand, around: Surroundings) -> CommandResult:
         running = _Running(command, around, stack)
         try:
             code = running.until_end()
+        except OutOfTime:
+            running.end()
+            raise
         except (Abort, KeyboardInterrupt):  # which have no time: the supervisor ends it
             raise
         except SupervisorLost:
@@ -153,9 +157,11 @@ class _Running:
             try:
                 if only.poll(_LOOKS_MS):
                     return
+            except OutOfTime:  # which says so again and again
+                pass
             except (Abort, KeyboardInterrupt):
                 raise
-            except BaseException:  # a time limit says again and again that it is over
+            except BaseException:  # a time limit of the user's own
                 pass
 
     def result(self, code: int) -> CommandResult:
