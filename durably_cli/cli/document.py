@@ -30,6 +30,7 @@ class _Answer:
         self.run: str | None = None
         self.next: tuple[str, ...] = ()
         self.error: Failure | None = None
+        self.out: TextIO | None = None
 
 
 _answer = _Answer()
@@ -60,6 +61,11 @@ def load_writers() -> None:
         import shlex  # noqa: F401
 
         from durably_cli.render import record, rows  # noqa: F401
+
+
+def writes_to(stdout: TextIO) -> None:
+    """This is the real stdout; what is at its number may be another file."""
+    _answer.out = stdout
 
 
 def on(out: TextIO) -> TextIO:
@@ -102,5 +108,6 @@ def close() -> None:
     members = {"next": _answer.next} if error is None else {"error": error, "next": error["next"]}
     rest = json_of(members)
     head = ", " if is_begun else f'{{"schema": {SCHEMA}, '
-    sys.stdout.write(f"{head}{rest[1:]}\n")
-    sys.stdout.flush()
+    out = _answer.out or sys.stdout
+    out.write(f"{head}{rest[1:]}\n")
+    out.flush()

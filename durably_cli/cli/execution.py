@@ -123,6 +123,7 @@ def _execute(
     document.load_writers()
     is_aside = quiet or detached is not None
     with streams_to_log(store, is_all=is_aside) as (streams, printed):
+        document.writes_to(streams.stdout)
         talk = _talk(streams.stderr, quiet)
         talk.shows_sources = detached is not None
         presenter = Presenter(talk, detached, printed, timeout)

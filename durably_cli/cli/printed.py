@@ -136,12 +136,14 @@ def streams_to_log(store: Store, *, is_all: bool) -> Iterator[tuple[Streams, Pri
     A terminal shows it to somebody: there it is in no file, and in no log.
     """
     if not is_all and sys.stderr.isatty():
-        with redirected() as streams:
+        with redirected(for_good=True) as streams:
             yield streams, None
         return
     printed = Printed(store, is_all=is_all)
     try:
-        with redirected(printed.spool.file if is_all else None, printed.wrote) as streams:
+        with redirected(
+            printed.spool.file if is_all else None, printed.wrote, for_good=True
+        ) as streams:
             yield streams, printed
     finally:
         printed.spool.close()

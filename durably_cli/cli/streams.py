@@ -76,8 +76,14 @@ Wrote = Callable[[int, memoryview], object]
 
 
 @contextmanager
-def redirected(spool: BinaryIO | None = None, wrote: Wrote | None = None) -> Iterator[Streams]:
-    """Inside, all that is printed goes to stderr, or into the spool; what is yielded is real."""
+def redirected(
+    spool: BinaryIO | None = None, wrote: Wrote | None = None, *, for_good: bool = False
+) -> Iterator[Streams]:
+    """Inside, all that is printed goes to stderr, or into the spool; what is yielded is real.
+
+    If it is `for_good`, what a late thread or `atexit` prints behind it goes to stderr, too: stdout
+    is data, and all of that is out.
+    """
     flush_both()
     real_stdout, real_stderr = os.dup(1), os.dup(2)
     before = getattr(sys, "stdout", None), getattr(sys, "stderr", None)
@@ -96,12 +102,15 @@ def redirected(spool: BinaryIO | None = None, wrote: Wrote | None = None) -> Ite
         with suppress(OSError):
             os.write(real_stderr, row.end())
         sys.stdout, sys.stderr = before
-        for real, number in ((real_stdout, 1), (real_stderr, 2)):
+        for real, number in ((real_stderr if for_good else real_stdout, 1), (real_stderr, 2)):
             with suppress(OSError):  # the job closed it: what is at the number now must do
                 os.dup2(real, number)
+        for real in (real_stdout, real_stderr):
+            with suppress(OSError):
                 os.close(real)
-        with suppress(OSError):
-            stdout.close()
+        if not for_good:
+            with suppress(OSError):
+                stdout.close()
 
 
 class _Patient(io.FileIO):

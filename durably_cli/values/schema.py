@@ -172,7 +172,8 @@ def sample(schema: Mapping[str, Any]) -> str | None:
         return sample({**options[0], "$defs": definitions})
     if top.get("format") == "password":
         return '"env:NAME"'
-    return _SAMPLES.get(top.get("type", "object"), "{}")
+    kind = top.get("type")  # of an odd schema it is anything
+    return _SAMPLES.get(kind if isinstance(kind, str) else "object", "{}")
 
 
 _SAMPLES = {

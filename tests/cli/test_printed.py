@@ -460,3 +460,27 @@ def test_a_forked_child_that_leaves_the_handler_logs_nothing_of_what_was_printed
     assert project.run("trigger", "forks", "-q").err == ""
     assert printed(project)[0] == ("stdout", None, "before")
     assert sum(line == "before" for _, _, line in printed(project)) == 1
+
+
+def test_what_is_printed_behind_the_end_is_not_on_stdout(project: Project) -> None:
+    project.job(
+        """
+        import atexit
+        import threading
+
+        def late() -> None:
+            time.sleep(0.3)
+            print("a late thread")
+            os.write(1, b"to the descriptor\\\\n")
+
+        @define_job
+        def work(step: Step, payload: dict[str, int]) -> int:
+            atexit.register(print, "at exit")
+            threading.Thread(target=late).start()
+            return 1
+        """
+    )
+    done = project.run("trigger", "work", "--json")
+    assert json.loads(done.out)["run"]["output"] == 1
+    assert "at exit" in done.err
+    assert project.run("trigger", "work").out == "1\n"

@@ -52,6 +52,6 @@ def test_of_a_data_folder_that_cannot_be_made(project: Project, tmp_path: Path) 
     project.job("@define_job\ndef job(step: Step, payload: dict) -> int:\n    return 1\n")
     (tmp_path / "file").write_text("")
     env = project.env | {"DURABLY_DATA_DIR": str(tmp_path / "file" / "data")}
-    failed = project.run("trigger", "job", env=env, expect=74)
+    failed = project.run("trigger", "job", env=env, expect=78)
     assert str(tmp_path / "file") in failed.err
     assert "Traceback" not in failed.err
