@@ -44,33 +44,34 @@ class FunctionCall(NamedTuple):
 
         A try that failed is waited after, and the next one is started.
         """
-        last = past.unfinished.get(self.name) if past.unfinished else None
-        if last is not None and (found := salvaged(last, self.converter)):
+        name, fn, args, converter, secrets, retry, timeout = self  # at once: saves 0.1 us
+        last = past.unfinished.get(name) if past.unfinished else None
+        if last is not None and (found := salvaged(last, converter)):
             text, back, ms = found
-            yield StepCompleted(self.name, ms, text, clock.now())
+            yield StepCompleted(name, ms, text, clock.now())
             return back
         handled, tries = sys.exception(), None
-        if self.retry is not None:
-            tries = Tries(self.retry, past.begun.get(self.name))
+        if retry is not None:
+            tries = Tries(retry, past.begun.get(name))
             if isinstance(last, StepRetrying):
                 yield Wait(last.until)
         while True:
-            started = StepStarted(self.name, clock.now())
+            started = StepStarted(name, clock.now())
             if tries is not None:
                 tries.begin(started.at)
             yield started if handled is None else started._replace(during=steps_of(handled))
             owner = this.pid
             begun = perf_counter()
-            value = yield Call(self.fn, self.args, self.timeout)
+            value = yield tuple.__new__(Call, (fn, args, timeout))  # see Step.run
             try:
                 if type(value) is Raised:
                     if isinstance(value.error, TookTooLong):
                         raise self._timed_out(value.error) from None
                     raise value.error
                 try:
-                    text, back = convert.round_trip(self.converter, value)
-                    if self.secrets is not None:
-                        self.secrets.refuse(text)
+                    text, back = convert.round_trip(converter, value)
+                    if secrets is not None:
+                        secrets.refuse(text)
                 except ValueRefused as error:
                     raise self._refused(error, value) from None
             except (Abort, KeyboardInterrupt):  # the step stays in doubt
@@ -90,7 +91,7 @@ class FunctionCall(NamedTuple):
                     continue
                 yield self._failed(ms, error, value, tries)
                 return Raised(error)
-            yield StepCompleted(self.name, _ms_since(begun), text, clock.now())
+            yield StepCompleted(name, _ms_since(begun), text, clock.now())
             return back
 
     def _next_try(self, error: BaseException, ms: int, tries: Tries | None) -> StepRetrying | None:

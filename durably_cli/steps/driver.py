@@ -80,11 +80,9 @@ class Driver:
             effect = next(plan)
             while True:
                 if type(effect) is Call:
+                    fn, args, timeout = effect
                     try:
-                        if effect.timeout is None:
-                            answer = effect.fn(*effect.args)
-                        else:
-                            answer = call_within(effect.timeout, effect.fn, effect.args)
+                        answer = fn(*args) if timeout is None else call_within(timeout, fn, args)
                     except BaseException as error:
                         answer = Raised(self._stop_or(error))
                 elif type(effect) is Wait:

@@ -54,6 +54,7 @@ def _ignore(_: object) -> None:
     pass
 
 
+_ONCE = 1
 _NOTHING_YET = _Called(_ignore, None, convert.converter(declared.UNDECLARED))
 
 
@@ -123,7 +124,7 @@ class Step:
         /,
         *args: *Ts,
         returns: Any = None,
-        tries: int | Retry = 1,
+        tries: int | Retry = _ONCE,
         timeout: Duration | None = None,
     ) -> Any:
         """Call `fn(*args)` once, and return what it returned, in this and every later attempt.
@@ -145,10 +146,11 @@ class Step:
             self._last = _Called(fn, returns, converter)
         if name in self._results:  # no operation is made
             return self._driver.replay(name, converter)
-        retry = None if tries == 1 and type(tries) is int else retry_of(tries, name)
+        retry = None if tries is _ONCE else retry_of(tries, name)
         limit = None if timeout is None else limit_of(timeout, name)
-        call = FunctionCall(name, fn, args, converter, self._secrets, retry, limit)
-        return self._carry_out(call)
+        # As FunctionCall(...) makes it, without a call of Python code in between: saves 0.2 us.
+        call = (name, fn, args, converter, self._secrets, retry, limit)
+        return self._carry_out(tuple.__new__(FunctionCall, call))
 
     def sh(
         self,
