@@ -10,6 +10,7 @@ import os
 import time
 from typing import NamedTuple
 
+from durably_cli.system.ending import GRACE_SECONDS
 from durably_cli.system.process_table import (
     below,
     contents_of,
@@ -18,7 +19,6 @@ from durably_cli.system.process_table import (
     processes,
     send_end,
 )
-from durably_cli.system.supervisor import GRACE_SECONDS
 
 _LOOKS_SECONDS = 0.02
 

@@ -18,8 +18,8 @@ import _signal  # type: ignore[import-not-found]
 import _socket
 import os
 import select
-import time
 
+from durably_cli.system.ending import Ending
 from durably_cli.system.messages import answer, received
 from durably_cli.system.process_table import (
     Process,
@@ -27,15 +27,11 @@ from durably_cli.system.process_table import (
     has_mark,
     lives,
     processes,
-    send_end,
 )
 
 TYPE_CHECKING = False  # not that of typing, which takes 5 ms to load
 if TYPE_CHECKING:
     from typing import Any
-
-GRACE_SECONDS = 5.0
-"""How long a program has, between TERM and KILL."""
 
 _TICK_MS = 20
 _SLOW_TICK_MS = 500
@@ -43,40 +39,11 @@ _SIGNALS = (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT)
 _SUBREAPER = 36
 
 
-class _Ending:
-    """What is being ended: since when, and who was asked already."""
-
-    def __init__(self) -> None:
-        self._kill_at = time.monotonic() + GRACE_SECONDS
-        self._asked = set[int]()
-        self._unseen = 0
-
-    def press(self, members: set[int]) -> bool:
-        """Go on with it; is nobody left? One that executes another file has no mark meanwhile."""
-        self._unseen = 0 if members else self._unseen + 1
-        at_once = time.monotonic() >= self._kill_at
-        for pid in members if at_once else members - self._asked:
-            send_end(pid, at_once=at_once)
-        self._asked |= members
-        return self._unseen > 1
-
-    def press_group(self, group: int) -> None:
-        at_once = time.monotonic() >= self._kill_at
-        if at_once or group not in self._asked:
-            send_end(-group, at_once=at_once)
-        self._asked.add(group)
-
-    @property
-    def is_late(self) -> bool:
-        """Has even KILL not helped? It is somebody else's, or the kernel's."""
-        return time.monotonic() > self._kill_at + 1
-
-
 class _Program:
     """One that was launched; `channel` leads to the call that waits for it."""
 
     status: int | None = None
-    ending: _Ending | None = None
+    ending: Ending | None = None
 
     def __init__(self, pid: int, mark: str, channel: _socket.socket) -> None:
         self.pid, self.mark, self.channel = pid, mark, channel
@@ -91,7 +58,7 @@ class _Supervisor:
         self.channels = dict[int, _Program]()
         self.left = set[int]()
         """Process groups of programs that have ended and left others, where there is no tree."""
-        self.ending: _Ending | None = None
+        self.ending: Ending | None = None
         self.has_children = False
         self.poll = select.poll()
         self.woken, wakes = os.pipe()
@@ -125,7 +92,7 @@ class _Supervisor:
     def close(self, *_: object) -> None:
         """Begin to end everything."""
         if self.ending is None:
-            self.ending = _Ending()
+            self.ending = Ending()
             for fd in (self.requests.fileno(), self.owner, *self.channels):
                 if fd >= 0:
                     self.poll.unregister(fd)
@@ -153,7 +120,7 @@ class _Supervisor:
                 self._launch(*message)
         elif fd in self.channels:  # nobody waits for it any more
             self.poll.unregister(fd)
-            self.channels.pop(fd).ending = _Ending()
+            self.channels.pop(fd).ending = Ending()
 
     def _launch(self, request: Any, fds: list[int]) -> None:
         path, argv, environment, folder, mark = request
@@ -229,7 +196,7 @@ class _Supervisor:
         }
         return {pid for pid in below(roots, there) if pid in ours and lives(there[pid])}
 
-    def _press_all(self, ending: _Ending) -> bool:
+    def _press_all(self, ending: Ending) -> bool:
         """Go on with the end of everything; is it over?"""
         if not self.is_subreaper:
             groups = {pid for pid in (*self.programs, *self.left) if _is_group(pid)}
