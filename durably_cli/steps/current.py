@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from durably_cli.errors import StepMisused
+from durably_cli.journal.masking import Secrets
 from durably_cli.steps.scope import Scope
 from durably_cli.system.process import this
 
@@ -22,9 +23,28 @@ _executed = set["Step"]()
 """Those whose attempt is being executed; the others are in memory."""
 
 
+_secrets = list[Secrets]()
+"""Those of every run that this process executes, or one that it is a fork of."""
+
+
 def made(step: Step, scope: Scope) -> None:
     """There is a new Step, or a new scope of it."""
     _scopes[step] = scope
+
+
+@contextmanager
+def masking(secrets: Secrets) -> Iterator[None]:
+    """Inside, these are masked in what programs print, also in those of no step."""
+    _secrets.append(secrets)
+    try:
+        yield
+    finally:
+        _secrets.remove(secrets)
+
+
+def known_secrets() -> Iterable[Secrets]:
+    """The secrets of the runs that this process executes, or one that it is a fork of."""
+    return [each for each in _secrets if each]
 
 
 @contextmanager
@@ -42,7 +62,8 @@ def current_step(what: str) -> Step | None:
     """The Step whose function is being called, by this thread or by one that started this one.
 
     None outside of any run, and in a fork of its process. StepMisused, which says `what` is wanted,
-    between the steps of a handler, and if it could be one of several.
+    between the steps of a handler, in its thread or in another one, and if it could be one of
+    several.
     """
     steps = [step for each in _scopes.keyrefs() if (step := each())]  # at once: threads add some
     scopes = ((step, _scopes[step]) for step in steps)
@@ -52,17 +73,23 @@ def current_step(what: str) -> Step | None:
         if scope.running is not None:
             return step
         if step in _executed:
-            raise StepMisused(
-                f"{what} was called outside of a step, where every attempt would call it again: "
-                "call it in a step's function"
-            )
+            raise _between_steps(what)
     running = [step for step, scope in here if scope.running is not None]
     if len(running) > 1:
         raise StepMisused(
             f"{what} was called in a thread that may be of one of {len(running)} runs that this "
             "process executes: call it in the thread of the step's function"
         )
+    if not running and sum(step in _executed for step, _ in here) == 1:
+        raise _between_steps(what)
     return running[0] if running else None
+
+
+def _between_steps(what: str) -> StepMisused:
+    return StepMisused(
+        f"{what} was called outside of a step, where every attempt would call it again: "
+        "call it in a step's function"
+    )
 
 
 def idempotency_key() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,7 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import Secrets
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.command import Words, command_of
-from durably_cli.steps.current import current_step
+from durably_cli.steps.current import current_step, known_secrets
 from durably_cli.steps.program import CommandResult, run
 from durably_cli.steps.stop import Stop
 from durably_cli.steps.tries import Retry, retry_of
@@ -63,7 +63,7 @@ class Shell:
         folder: Path | None = None,
     ) -> None:
         self._step, self._stop, self._secrets = step, stop, secrets
-        self.programs = Programs(folder, step.run_id if step else f"process-{os.getpid()}")
+        self.programs = Programs(folder, step.run_id if step and folder else None)
         self.results = ProgramResults(folder)
 
     def call(
@@ -89,11 +89,13 @@ class Shell:
     @property
     def has_secrets(self) -> bool:
         """Is there anything to mask?"""
-        return self._secrets is not None
+        return bool(self._known())
 
     def mask(self, text: str) -> str:
         """The text without known secrets."""
-        return self._secrets.mask(text) if self._secrets else text
+        for each in self._known():
+            text = each.mask(text)
+        return text
 
     def log(self, line: LogWritten) -> None:
         """Add a line to the run's logs."""
@@ -103,6 +105,12 @@ class Shell:
     def new_output(self, stream: str) -> tuple[int, Path] | None:
         """A new file for output: its descriptor and path; None outside of a run."""
         return self.programs.new_output(stream)
+
+    def _known(self) -> Iterable[Secrets]:
+        """The secrets of the run; of no step, those of whatever run it may come from."""
+        if self._step is None:
+            return known_secrets()
+        return () if self._secrets is None else (self._secrets,)
 
     def check(self) -> None:
         """Raise the cause of a stop of the attempt, if there is one."""

@@ -100,11 +100,13 @@ class SupervisorLost(ChildProcessError):
 class Programs:
     """Launches the programs of one run.
 
-    `folder` is the run's for them, None for programs of no run; `mark` what they are known by.
+    `folder` is the run's for them, None for programs of no run; `mark` what they are known by,
+    None if that is to be what no other process has.
     """
 
-    def __init__(self, folder: Path | None, mark: str) -> None:
-        self.folder, self.mark = folder, mark
+    def __init__(self, folder: Path | None, mark: str | None = None) -> None:
+        self.folder, self._is_of_process = folder, mark is None
+        self.mark = mark or _mark_of_process()
         self._numbers, self._outputs = count(1), count(1)
         self._lock = threading.Lock()
         self._socket: _socket.socket | None = None
@@ -219,6 +221,13 @@ class Programs:
             socket.close()
         self._before.clear()
         self._lock, self._socket = threading.Lock(), None
+        if self._is_of_process:
+            self.mark = _mark_of_process()
+
+
+def _mark_of_process() -> str:
+    """A mark that no other process has, or has had: those with it may be killed."""
+    return f"process-{os.getpid()}-{os.urandom(8).hex()}"
 
 
 _all: weakref.WeakSet[Programs] = weakref.WeakSet()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
@@ -269,3 +270,66 @@ def test_between_steps_it_is_refused_as_each_attempt_would_do_it(project: Projec
     refused = project.run("trigger", "work", expect=1)
     assert "sh was called outside of a step, where every attempt would call it again" in refused.err
     assert "x\n" not in refused.err.splitlines(keepends=True)
+
+
+UNPLACED = """
+    from concurrent.futures import ThreadPoolExecutor
+    from pydantic import SecretStr
+    from durably import sh
+
+    class Input(BaseModel):
+        token: SecretStr
+        how: str
+
+    def says() -> None:
+        os.environ["TOKEN"] = Path(os.environ["TOKEN_FILE"]).read_text()
+        sh("echo it is $TOKEN >&2")
+
+    def failed(run: object) -> None:
+        says()
+
+    @define_job(on_failure=failed)
+    def work(step: Step, payload: Input) -> None:
+        if payload.how == "on_failure":
+            raise ValueError("fails")
+        if payload.how == "thread":
+            ThreadPoolExecutor(1).submit(says).result()
+        pid = os.fork()
+        if not pid:
+            says()
+            os._exit(0)
+        os.waitpid(pid, 0)
+    """
+
+
+@pytest.mark.parametrize(("how", "code"), [("thread", 1), ("on_failure", 1), ("fork", 0)])
+def test_what_is_of_no_step_shows_no_secret(project: Project, how: str, code: int) -> None:
+    project.job("from pathlib import Path\n" + textwrap.dedent(UNPLACED))
+    file = project.root / "token"
+    file.write_text("hunter2-and-more-of-it")
+    env = project.env | {"TOKEN_FILE": str(file)}
+    args = ["trigger", "work", "--token", f"file:{file}", "--how", how]
+    done = project.run(*args, env=env, expect=code)
+    assert "hunter2" not in done.err
+    assert "it is **********\n" in done.err  # that of the thread is what on_failure prints
+    refused = "sh was called outside of a step, where every attempt would call it again"
+    assert (refused in done.err) == (how == "thread")
+
+
+def test_programs_of_no_run_are_marked_by_their_process_and_no_other_one() -> None:
+    def mark() -> str:
+        return sh("echo $DURABLY_PROGRAM").stdout.rpartition("/")[0]
+
+    assert mark() == mark()
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(theirs, mark().encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    forks = os.read(ours, 1_000).decode()
+    in_memory = [Step().sh("x", "echo $DURABLY_PROGRAM").stdout for _ in range(2)]
+    assert len({mark(), forks, *in_memory}) == 4
+    assert forks.startswith(f"process-{pid}-")
+    for fd in (ours, theirs):
+        os.close(fd)

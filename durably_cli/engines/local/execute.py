@@ -37,7 +37,7 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
 from durably_cli.journal.writer import Journal
 from durably_cli.steps.causes import steps_of
-from durably_cli.steps.current import executed
+from durably_cli.steps.current import executed, masking
 from durably_cli.steps.operation import Past
 from durably_cli.steps.step import Step, step_of_attempt
 from durably_cli.steps.stop import Stop
@@ -134,7 +134,7 @@ def execute_in_turn(
     A failure of the job ends the run and returns, and so does a cancel. Interrupted, JournalLost,
     AttemptTimedOut and KeyboardInterrupt end the attempt and pass through.
     """
-    with run.stopper:
+    with run.stopper, masking(work.secrets):
         try:
             run.stop.check()
             take_turn()
