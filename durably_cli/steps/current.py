@@ -12,6 +12,7 @@ from durably_cli.errors import StepMisused
 from durably_cli.journal.masking import Secrets
 from durably_cli.steps.scope import Scope
 from durably_cli.system.process import this
+from durably_cli.system.process_table import Owner
 
 if TYPE_CHECKING:
     from durably_cli.steps.step import Step
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 _scopes: WeakKeyDictionary[Step, Scope] = WeakKeyDictionary()
 """Every `Step` of this process, in the order in which they were made, and its scope."""
 
-_executed = set["Step"]()
-"""Those whose attempt is being executed; the others are in memory."""
+_executed: dict[Step, Owner] = {}
+"""Those whose attempt is being executed, and by which process; the others are in memory."""
 
 
 _secrets = list[Secrets]()
@@ -50,11 +51,11 @@ def known_secrets() -> Iterable[Secrets]:
 @contextmanager
 def executed(step: Step) -> Iterator[None]:
     """Inside, the attempt of this Step is executed; behind it its programs are ended."""
-    _executed.add(step)
+    _executed[step] = Owner.this()
     try:
         yield
     finally:
-        _executed.discard(step)
+        _executed.pop(step, None)
         step.end_programs()
 
 
@@ -83,6 +84,17 @@ def current_step(what: str) -> Step | None:
     if not running and sum(step in _executed for step, _ in here) == 1:
         raise _between_steps(what)
     return running[0] if running else None
+
+
+def forked_from() -> tuple[Step, Owner] | None:
+    """The Step whose attempt is executed by the process that this one is a fork of, and that one.
+
+    Of several it is the one whose thread has forked; None if nobody knows.
+    """
+    found = [(step, owner) for step, owner in list(_executed.items()) if owner.pid != this.pid]
+    if len(found) > 1:
+        found = [each for each in found if _scopes[each[0]].thread == get_ident()]
+    return found[0] if len(found) == 1 else None
 
 
 def _between_steps(what: str) -> StepMisused:

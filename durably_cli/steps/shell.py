@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,10 +13,12 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import Secrets
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.command import Words, command_of
-from durably_cli.steps.current import current_step, known_secrets
+from durably_cli.steps.current import current_step, forked_from, known_secrets
 from durably_cli.steps.program import CommandResult, run
 from durably_cli.steps.stop import Stop
 from durably_cli.steps.tries import Retry, retry_of
+from durably_cli.system.process import this
+from durably_cli.system.process_table import Owner
 from durably_cli.system.programs import Programs
 from durably_cli.values.durations import Duration
 from durably_cli.values.plain import DoesNotFit
@@ -46,7 +49,10 @@ def sh(
     """
     given = command_of(command, cwd=cwd, env=env, input=input, check=check, timeout=timeout)
     step = current_step("sh")
-    return run(given, _OUTSIDE if step is None else step.shell)
+    if step is not None:
+        return run(given, step.shell)
+    origin = forked_from()
+    return run(given, _OUTSIDE if origin is None else _of_fork(this.pid, *origin))
 
 
 class Shell:
@@ -61,9 +67,10 @@ class Shell:
         stop: Stop | None = None,
         secrets: Secrets | None = None,
         folder: Path | None = None,
+        programs: Programs | None = None,
     ) -> None:
         self._step, self._stop, self._secrets = step, stop, secrets
-        self.programs = Programs(folder, step.run_id if step and folder else None)
+        self.programs = programs or Programs(folder, step.run_id if step and folder else None)
         self.results = ProgramResults(folder)
 
     def call(
@@ -156,6 +163,12 @@ class ProgramResults:
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         """It is no type that anybody declares."""
         return {}
+
+
+@lru_cache(maxsize=1)
+def _of_fork(pid: int, step: Step, owner: Owner) -> Shell:
+    """Where programs of a fork are run, which logs nothing: they are of the run of its origin."""
+    return Shell(None, programs=Programs(step.shell.programs.folder, f"{step.run_id}/{pid}", owner))
 
 
 _FILES = ("stdout_file", "stderr_file")

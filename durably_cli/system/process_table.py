@@ -9,10 +9,42 @@ import _signal  # type: ignore[import-not-found]  # `signal` takes 5 ms to load
 import os
 
 MARK = "DURABLY_PROGRAM"
-"""The variable by which a program knows its run, and is known: `<run id>/<number>`."""
+"""The variable by which a program knows its run, and is known: `<run id>/<number>`.
+
+In a fork of the process that executes the run it is `<run id>/<pid of the fork>/<number>`.
+"""
 
 Process = tuple[int, int, int, str]
 """Its parent, process group, session and state."""
+
+
+class Owner:
+    """A process that executes runs."""
+
+    def __init__(self, pid: int, begun: bytes) -> None:
+        self.pid, self._begun = pid, begun
+
+    @classmethod
+    def this(cls) -> Owner:
+        """This process."""
+        return cls(os.getpid(), begun(os.getpid()))
+
+    def pidfd(self) -> int:
+        """A descriptor that says when it ends; -1 where the system has none.
+
+        Before Linux 5.3 there is none, and some sandboxes forbid it. ProcessLookupError if it has
+        ended, and perhaps another process has its id.
+        """
+        try:
+            fd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            raise
+        except (AttributeError, OSError):
+            return -1
+        if begun(self.pid) != self._begun:
+            os.close(fd)
+            raise ProcessLookupError
+        return fd
 
 
 def processes() -> dict[int, Process]:
@@ -47,6 +79,12 @@ def contents_of(path: str) -> bytes:
         return b""
     finally:
         os.close(fd)
+
+
+def begun(pid: int) -> bytes:
+    """When a process began, as Linux counts: with its id it is this one, and never another."""
+    fields = contents_of(f"/proc/{pid}/stat").rpartition(b")")[2].split(None, 20)
+    return fields[19] if len(fields) > 19 else b""
 
 
 def below(roots: set[int], there: dict[int, Process]) -> set[int]:

@@ -22,7 +22,7 @@ from signal import SIGPIPE, SIGXFSZ
 from typing import NamedTuple
 
 from durably_cli.system import files, locks, messages
-from durably_cli.system.process_table import MARK
+from durably_cli.system.process_table import MARK, Owner
 from durably_cli.system.signals import shielded
 
 LOCK = "supervisor"
@@ -82,17 +82,6 @@ class Channel:
         self._socket.close()
 
 
-def _pidfd_of_this() -> int:
-    """A descriptor that says when this process ends; -1 where the system has none.
-
-    Before Linux 5.3 there is none, and some sandboxes forbid it.
-    """
-    try:
-        return os.pidfd_open(os.getpid())
-    except (AttributeError, OSError):
-        return -1
-
-
 class SupervisorLost(ChildProcessError):
     """The process that supervises programs is gone, and with it what it knew of them."""
 
@@ -101,10 +90,14 @@ class Programs:
     """Launches the programs of one run.
 
     `folder` is the run's for them, None for programs of no run; `mark` what they are known by,
-    None if that is to be what no other process has.
+    None if that is to be what no other process has. `owner` is the process that executes the run,
+    if this one is a fork of it: the programs end with either.
     """
 
-    def __init__(self, folder: Path | None, mark: str | None = None) -> None:
+    def __init__(
+        self, folder: Path | None, mark: str | None = None, owner: Owner | None = None
+    ) -> None:
+        self._owner = owner
         self.folder, self._is_of_process = folder, mark is None
         self.mark = mark or _mark_of_process()
         self._numbers, self._outputs = count(1), count(1)
@@ -174,9 +167,9 @@ class Programs:
         quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)]
         python = sys.executable or ""  # which a job may have taken away
         arguments = [python, "-I", "-S", "-c", _CODE, f"supervisor of {self.mark}"]
+        owners = self._pidfds()
         lock, lock_path = self._held()
-        owner = _pidfd_of_this()
-        fds = [each for each in (owner, lock.fd if lock else -1) if each >= 0]
+        fds = [*owners, lock.fd] if lock else owners
         try:
             pid = os.posix_spawn(
                 python,
@@ -186,7 +179,7 @@ class Programs:
                 setsigmask=(),
                 setsigdef=(SIGPIPE, SIGXFSZ),
             )
-            messages.send(ours, (lock_path, owner >= 0), fds)
+            messages.send(ours, (lock_path, len(owners)), fds)
             with suppress(ChildProcessError):  # somebody waits for all children
                 os.waitpid(pid, 0)
         except BaseException:
@@ -196,9 +189,20 @@ class Programs:
             theirs.close()
             if lock is not None:
                 lock.close()
-            if owner >= 0:
-                os.close(owner)
+            for fd in owners:
+                os.close(fd)
         return ours
+
+    def _pidfds(self) -> list[int]:
+        """What says that this process has ended, or the one that executes the run."""
+        if self._owner is None:
+            found = [Owner.this().pidfd()]
+        else:
+            try:
+                found = [self._owner.pidfd(), Owner.this().pidfd()]
+            except ProcessLookupError:
+                raise SupervisorLost("the process that executed the run was ended") from None
+        return [fd for fd in found if fd >= 0]
 
     def _held(self) -> tuple[locks.Lock | None, str]:
         """A new file in the run's folder, locked, which the supervisor removes at its end."""

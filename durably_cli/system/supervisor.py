@@ -52,7 +52,7 @@ class _Program:
 class _Supervisor:
     def __init__(self, requests: _socket.socket) -> None:
         self.requests, self.is_subreaper = requests, _become_subreaper()
-        self.owner = -1
+        self.owners = list[int]()
         self.lock_path = ""
         self.programs = dict[int, _Program]()
         self.channels = dict[int, _Program]()
@@ -76,10 +76,10 @@ class _Supervisor:
         message, fds = received(self.requests) or (None, [])
         if message is None:
             return
-        self.lock_path, has_owner = message
-        if has_owner:
-            self.owner = fds[0]
-            self.poll.register(self.owner, select.POLLIN)
+        self.lock_path, owners = message
+        self.owners = fds[:owners]
+        for fd in self.owners:
+            self.poll.register(fd, select.POLLIN)
         while True:
             for fd, _ in self.poll.poll(self._patience()):
                 self._turn_to(fd)
@@ -93,9 +93,8 @@ class _Supervisor:
         """Begin to end everything."""
         if self.ending is None:
             self.ending = Ending()
-            for fd in (self.requests.fileno(), self.owner, *self.channels):
-                if fd >= 0:
-                    self.poll.unregister(fd)
+            for fd in (self.requests.fileno(), *self.owners, *self.channels):
+                self.poll.unregister(fd)
             self.channels.clear()
 
     def _patience(self) -> int | None:
@@ -110,7 +109,7 @@ class _Supervisor:
             os.read(fd, 1 << 10)
         elif self.ending is not None:
             pass
-        elif fd == self.owner:
+        elif fd in self.owners:
             self.close()
         elif fd == self.requests.fileno():
             message = received(self.requests)

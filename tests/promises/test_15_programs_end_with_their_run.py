@@ -23,7 +23,7 @@ from tests.harness.trees import (
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a whole tree is ended on Linux")
 
 JOB = f"""
-import ctypes, threading
+import ctypes, multiprocessing, threading
 from durably import sh
 
 TREE, STUBBORN = {TREE!r}, {STUBBORN_TREE!r}
@@ -40,6 +40,8 @@ def work(step: Step, payload: dict) -> str:
         step.run("forks", forks, payload["forks"])
     if payload.get("thread"):
         step.run("thread", in_a_thread)
+    if payload.get("pool"):
+        step.run("pool", in_a_pool)
     step.sh("tree", STUBBORN if payload.get("stubborn") else TREE, timeout=payload.get("timeout"))
     return "ended"
 
@@ -51,6 +53,10 @@ def forks(kind: str) -> int:
     with open(os.environ["EFFECTS"] + ".forked", "w") as file:
         file.write(str(pid))
     return pid
+
+def in_a_pool() -> None:
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        pool.apply(sh, (STUBBORN,))
 
 def in_a_thread() -> None:
     thread = threading.Thread(target=sh, args=(TREE,))
@@ -67,6 +73,7 @@ def in_a_thread() -> None:
         ("forks=Python", signal.SIGKILL),
         ("forks=C", signal.SIGKILL),
         ("thread:=true", signal.SIGINT),
+        ("pool:=true", signal.SIGKILL),
     ],
 )
 def test_whatever_they_did_to_get_out_of_sight(
@@ -81,6 +88,8 @@ def test_whatever_they_did_to_get_out_of_sight(
         process.wait(10)
         if signum == signal.SIGTERM:
             assert living(pids)  # durably is gone, and they are still being asked
+        if given.startswith("pool"):
+            assert living(pids)  # and a resume waits for them, as their own supervisor is known
         if not given.startswith("forks"):  # their child has the journal, which only C code can do
             assert project.run("resume", "@last", expect=None).code in (0, 75)
             assert project.runs()[0]["status"] == "completed"
