@@ -59,7 +59,7 @@ class _Supervisor:
         self.left = set[int]()
         """Process groups of programs that have ended and left others, where there is no tree."""
         self.ending: Ending | None = None
-        self.has_children = False
+        self.has_children = self.is_to_close = False
         self.poll = select.poll()
         self.woken, wakes = os.pipe()
         for fd in (self.woken, wakes):
@@ -67,7 +67,7 @@ class _Supervisor:
         _signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
         _signal.signal(_signal.SIGCHLD, _noted)
         for signum in _SIGNALS:
-            _signal.signal(signum, self.close)
+            _signal.signal(signum, self._note)
         for fd in (self.woken, requests.fileno()):
             self.poll.register(fd, select.POLLIN)
 
@@ -83,13 +83,19 @@ class _Supervisor:
         while True:
             for fd, _ in self.poll.poll(self._patience()):
                 self._turn_to(fd)
+            if self.is_to_close:
+                self._close()
             self._reap()
             for program in [each for each in self.programs.values() if each.ending]:
                 self._press(program)
             if self.ending and self._press_all(self.ending):
                 return
 
-    def close(self, *_: object) -> None:
+    def _note(self, *_: object) -> None:
+        """A signal says to end everything, in the middle of anything: the loop does it."""
+        self.is_to_close = True
+
+    def _close(self) -> None:
         """Begin to end everything."""
         if self.ending is None:
             self.ending = Ending()
@@ -110,11 +116,11 @@ class _Supervisor:
         elif self.ending is not None:
             pass
         elif fd in self.owners:
-            self.close()
+            self._close()
         elif fd == self.requests.fileno():
             message = received(self.requests)
             if message is None:
-                self.close()
+                self._close()
             else:
                 self._launch(*message)
         elif fd in self.channels:  # nobody waits for it any more
