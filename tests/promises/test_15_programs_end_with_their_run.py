@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -126,7 +127,8 @@ def test_when_the_supervisor_is_killed(project: Project) -> None:
         assert left_of(project.effects) == []
 
 
-def test_what_nobody_ended_is_named_and_the_run_refused(project: Project) -> None:
+@pytest.mark.parametrize("how", ["resume", "cancel"])
+def test_what_nobody_ended_is_named_and_the_run_refused(project: Project, how: str) -> None:
     project.job(JOB)
     with project.start("trigger", "work") as process:
         project.wait_for_effects(IN_TREE)
@@ -140,9 +142,30 @@ def test_what_nobody_ended_is_named_and_the_run_refused(project: Project) -> Non
     assert "still live, and would go on beside it" in refused.err
     assert any(f"pid {pid}: sleep 600" in refused.err for pid in pids)
     assert "--kill-leftovers    (ends them, and goes on)" in refused.err
+    if how == "cancel":
+        project.run("cancel", "@last")
+        assert living(pids) == []
+        return
     again = project.run("resume", "@last", "--kill-leftovers")
     assert again.out == '"again"\n'
     assert left_of(pids) == []
+
+
+def test_what_a_run_left_that_has_ended_is_ended_when_asked(project: Project) -> None:
+    project.job(JOB)
+    project.run("trigger", "work", "--timeout", "0.1s", expect=124)
+    project.run("cancel", "@last")
+    journal = project.journal()
+    folder = journal.with_suffix(".programs")
+    env = os.environ | {"DURABLY_PROGRAM": f"{journal.stem}/1"}
+    for command, code in ((["cancel"], 0), (["resume", "--kill-leftovers"], 3)):
+        folder.mkdir(mode=0o700)
+        (folder / "supervisor.dead").touch()
+        with subprocess.Popen(["sleep", "600"], env=env) as program:
+            ended = project.run(command[0], "@last", *command[1:], expect=None).code
+            program.kill()  # which does nothing to one that has ended
+        assert (program.returncode, ended) == (-signal.SIGTERM, code)
+        assert not folder.exists()
 
 
 def test_when_the_run_is_cancelled(project: Project) -> None:

@@ -13,6 +13,7 @@ from durably_cli import hints
 from durably_cli.engines.local import who
 from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.inbox import CancelRequest, Inbox
+from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import fold_reading, is_imported
 from durably_cli.errors import Busy, Conflict, Forbidden, JournalTooNew, NotFound
@@ -61,10 +62,11 @@ def cancel(store: Store, run_id: str, reason: str | None, seconds: float) -> boo
 def _cancel_held(
     store: Store, path: Path, lock: Lock, inbox: Inbox, request: CancelRequest
 ) -> bool:
-    """End the run that nobody else holds; False if it is cancelled already."""
+    """End the run that nobody else holds, and its programs; False if it is cancelled already."""
     reading = JournalReader(lock.fd, path, path.stem, doubt=missing(Blobs(path)))
     state = fold_reading(reading, path)
     if state.status is Status.CANCELLED:
+        refuse_leftovers(path, end=True, command="cancel")
         ownership.sync_held(lock)
         inbox.clear()
         return False
@@ -74,6 +76,7 @@ def _cancel_held(
         run = ids.short(path.stem)
         what = f"run {run} has {state.status}, and is not cancelled"
         raise Conflict(what, hint=hints.command("inspect", run), code="has-ended")
+    refuse_leftovers(path, end=True, command="cancel")
     journal, _ = ownership.take_over(lock, reading, path, store.temporary)
     with journal:
         journal.end_with(RunCancelled(clock.now(), request.reason, request.by))

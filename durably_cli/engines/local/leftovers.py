@@ -23,8 +23,11 @@ _PATIENCE_SECONDS = 6.0
 _SHOWN, _LONGEST = 5, 60
 
 
-def refuse_leftovers(journal: Path, *, end: bool) -> None:
-    """Return once no program of the run lives any more. Busy if one does, unless it is to `end`."""
+def refuse_leftovers(journal: Path, *, end: bool, command: str = "resume") -> None:
+    """Return once no program of the run lives any more. Busy if one does, unless it is to `end`.
+
+    The hint names the `command` that is to be typed again.
+    """
     folder = folder_of(journal)
     found = [folder / name for name in files.names(folder) if name.startswith(LOCK)]
     if not found:  # as nearly always
@@ -37,7 +40,7 @@ def refuse_leftovers(journal: Path, *, end: bool) -> None:
     if not are_ended:
         raise Busy(
             f"the programs of run {ids.short(journal.stem)} are still being ended",
-            hint=f"{hints.command('resume', ids.short(journal.stem))}    (in a few seconds)",
+            hint=f"{hints.command(command, ids.short(journal.stem))}    (in a few seconds)",
         )
     for path in found:
         path.unlink(missing_ok=True)

@@ -208,6 +208,8 @@ def _attempt(
             check_redo(redo, state, past)
         if state.is_final or (state.has_ended and not again):
             ownership.sync_held(lock)
+            if kill_leftovers:
+                refuse_leftovers(path, end=True)
             return None
         if state.status is Status.FAILED:  # before the job's modules are imported, which takes long
             Inbox(path, store.temporary).clear()  # what was asked of an attempt that has ended
