@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from durably_cli.system.ending import GRACE_SECONDS
 from durably_cli.system.process_table import (
+    SUPERVISOR_OF,
     below,
     contents_of,
     has_mark,
@@ -56,6 +57,18 @@ def end_processes_with(mark: str, *, is_whole: bool = True) -> list[Leftover]:
         asked.update(pid for pid, _ in left)
         time.sleep(_LOOKS_SECONDS)
     return left
+
+
+def supervised(mark: str) -> list[Leftover]:
+    """What is below the supervisors that live of programs with this mark, or one below it."""
+    name, there = f"{SUPERVISOR_OF}{mark}".encode(), processes()
+    roots = {pid for pid in there if _last_word(pid).partition(b"/")[0] == name}
+    found = below(roots, there) - roots
+    return [Leftover(pid, _command(pid)) for pid in sorted(found) if lives(there[pid])]
+
+
+def _last_word(pid: int) -> bytes:
+    return contents_of(f"/proc/{pid}/cmdline").rstrip(b"\0").rpartition(b"\0")[2]
 
 
 def _command(pid: int) -> str:

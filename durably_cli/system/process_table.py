@@ -18,6 +18,10 @@ Process = tuple[int, int, int, str]
 """Its parent, process group, session and state."""
 
 
+SUPERVISOR_OF = "supervisor of "
+"""How the last word of a supervisor's command line begins; the mark of its programs follows."""
+
+
 class Owner:
     """A process that executes runs."""
 

@@ -22,7 +22,7 @@ from signal import SIGPIPE, SIGXFSZ
 from typing import NamedTuple
 
 from durably_cli.system import files, locks, messages
-from durably_cli.system.process_table import MARK, Owner
+from durably_cli.system.process_table import MARK, SUPERVISOR_OF, Owner
 from durably_cli.system.signals import shielded
 
 LOCK = "supervisor"
@@ -166,7 +166,7 @@ class Programs:
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
         quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)]
         python = sys.executable or ""  # which a job may have taken away
-        arguments = [python, "-I", "-S", "-c", _CODE, f"supervisor of {self.mark}"]
+        arguments = [python, "-I", "-S", "-c", _CODE, SUPERVISOR_OF + self.mark]
         owners = self._pidfds()
         lock, lock_path = self._held()
         fds = [*owners, lock.fd] if lock else owners

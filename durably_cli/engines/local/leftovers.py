@@ -14,7 +14,7 @@ from durably_cli import hints
 from durably_cli.errors import Busy, DurablyError
 from durably_cli.journal.outputs import folder_of
 from durably_cli.system import files, ids, locks
-from durably_cli.system.leftovers import Leftover, end_processes_with, processes_with
+from durably_cli.system.leftovers import Leftover, end_processes_with, processes_with, supervised
 from durably_cli.system.programs import LOCK
 
 _PATIENCE_SECONDS = 6.0
@@ -37,6 +37,8 @@ def refuse_leftovers(journal: Path, *, end: bool, command: str = "resume") -> No
     left = end_processes_with(mark, is_whole=False) if end else processes_with(mark, is_whole=False)
     if left:
         raise _still_live(journal.stem, left, were_to_end=end)
+    if not are_ended and (left := supervised(journal.stem)):  # whose variables we may not see
+        raise _still_live(journal.stem, left, were_to_end=True)
     if not are_ended:
         raise Busy(
             f"the programs of run {ids.short(journal.stem)} are still being ended",
