@@ -31,8 +31,10 @@ TREE, STUBBORN = {TREE!r}, {STUBBORN_TREE!r}
 
 @define_job
 def work(step: Step, payload: dict) -> str:
+    if payload.get("quick"):
+        return "done"
     if payload.get("after"):
-        step.sh("leaves", "(" + TREE + ") &")
+        step.sh("leaves", "(" + (STUBBORN if payload.get("stubborn") else TREE) + ") &")
         return "done"
     if step.attempt > 1:
         return "again"
@@ -107,6 +109,24 @@ def test_when_the_run_completes(project: Project) -> None:
     project.run("trigger", "work", "-p", "after:=true")
     project.wait_for_effects(IN_TREE)
     assert left_of(project.effects) == []
+
+
+@pytest.mark.parametrize("how", ["killed", "completed"])
+def test_before_the_next_run_of_the_concurrency_key(project: Project, how: str) -> None:
+    project.job(JOB)
+    args = ["trigger", "work", "--concurrency-key", "one", "-p"]
+    if how == "completed":
+        project.run(*args, "after:=true", "-p", "stubborn:=true")
+        project.wait_for_effects(IN_TREE)
+    else:
+        with project.start(*args, "stubborn:=true") as process:
+            project.wait_for_effects(IN_TREE)
+            process.kill()
+            process.wait(10)
+    pids = project.effects
+    assert living(pids)
+    project.run(*args, "quick:=true")
+    assert living(pids) == []
 
 
 def test_when_a_program_takes_too_long(project: Project) -> None:

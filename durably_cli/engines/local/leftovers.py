@@ -50,6 +50,14 @@ def refuse_leftovers(journal: Path, *, end: bool, command: str = "resume") -> No
         os.rmdir(folder)
 
 
+def wait_for_programs(journal: Path) -> None:
+    """Wait, for some seconds, until a run that is over has no programs that are being ended."""
+    folder = folder_of(journal)
+    for name in files.names(folder):
+        if name.startswith(LOCK):
+            _is_free(folder / name)
+
+
 def _is_free(path: Path) -> bool:
     """Has the supervisor that holds this file ended, or does it so within some seconds?"""
     try:

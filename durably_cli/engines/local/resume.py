@@ -7,7 +7,6 @@ job is imported before the run is this process's to execute.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -273,6 +272,9 @@ def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:
 
 def _execute_in_turn(store: Store, owned: LiveRun, work: BoundHandler, observer: Observer) -> None:
     with turn_of(store.root, owned.state.created.concurrency_key) as turn:
-        waiting_for = observer.waits_for_key
-        wait = partial(take_turn, turn, owned.run_id, waiting_for)
+
+        def wait() -> None:
+            take_turn(turn, owned.run_id, observer.waits_for_key)
+            turn.begin(owned.run_id, store.path_of)
+
         execute_in_turn(owned, work, observer, wait)

@@ -100,8 +100,7 @@ class _Trigger:
                 return self._join(created.run)
         with run:
             self._check_still_claimed(run, created)
-            state = RunState(created)
-            owned = LiveRun(run, state, secrets=settled.secrets, unread=settled.unread)
+            owned = LiveRun(run, RunState(created), secrets=settled.secrets, unread=settled.unread)
             self._observer.owns(owned)
             turn.rename_run(created.run)
 
@@ -109,6 +108,7 @@ class _Trigger:
                 if ahead is not None:
                     self._observer.waits_for_key(ahead, turn.name)
                     turn.wait_for_key(created.run)
+                turn.begin(created.run, self._store.path_of)
 
             execute_in_turn(owned, job.work(settled.input), self._observer, wait)
         return TriggerResult(created.run, Disposition.CREATED, executed=True, own=owned.own)

@@ -4,6 +4,9 @@ A key is two locked files, `<hash>` for the run that executes and `<hash>.slot` 
 waits to. Each says which run that is. The order is slot, then key: so one run waits, and whoever
 finds the slot taken by a waiting run gets an error at once.
 
+Whoever lets go of the key says that it was after this run: the next one waits for the programs that
+are still being ended of it.
+
 Keys come from outside; they touch paths only as hashes.
 """
 
@@ -17,9 +20,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from durably_cli import hints
+from durably_cli.engines.local.leftovers import wait_for_programs
 from durably_cli.errors import Busy, DurablyError
 from durably_cli.system import files, ids, locks
 from durably_cli.system.locks import Lock
+
+_AFTER = "after "
+"""What stands before the run in the file of a key that nobody has."""
 
 _PASSING_SECONDS = 3.0
 """How long to bear with a lock whose holder says no run: it is just passing."""
@@ -37,6 +44,7 @@ class Turn:
         self._slot_path = self._folder / (_hash(key) + ".slot")
         self._slot: Lock | None = None
         self._key: Lock | None = None
+        self._last = ""
         self.name = key
 
     def take_slot(self) -> str | None:
@@ -71,12 +79,23 @@ class Turn:
         if self._key is not None:
             self._say(self._key_path, self._key, run_id)
 
+    def begin(self, run_id: str, path_of: Callable[[str], Path]) -> None:
+        """With the key: this run executes now, once the one before it has no programs any more.
+
+        They are waited for some seconds; `path_of` says where a run's journal is.
+        """
+        if self._last not in ("", run_id):
+            wait_for_programs(path_of(self._last))
+        self._last = run_id
+
     def release(self) -> None:
         """Let go of all that is held."""
-        for path, lock in ((self._key_path, self._key), (self._slot_path, self._slot)):
+        ended = _AFTER + self._last if self._last else ""
+        held = ((self._key_path, self._key, ended), (self._slot_path, self._slot, ""))
+        for path, lock, word in held:
             if lock is not None and lock.status():
                 with suppress(OSError):  # a word is informative; the lock is what counts
-                    self._say(path, lock, "")
+                    self._say(path, lock, word)
                 lock.close()
         self._key = self._slot = None
 
@@ -89,17 +108,18 @@ class Turn:
     def _has_key(self, run_id: str) -> None:
         if self._key is None or self._slot is None:
             raise AssertionError("the slot comes first, then the key")
+        self._last = _run_of(_word_in(self._key_path).removeprefix(_AFTER))
         self._say(self._key_path, self._key, run_id)
         self._say(self._slot_path, self._slot, "")
         self._slot.close()
         self._slot = None
 
     @staticmethod
-    def _say(path: Path, lock: Lock, run_id: str) -> None:
+    def _say(path: Path, lock: Lock, word: str) -> None:
         """Say in the locked file which run it is for. Informative: a stale word is not believed."""
         with files.with_path(path):
             os.ftruncate(lock.fd, 0)
-            os.pwrite(lock.fd, run_id.encode(), 0)
+            os.pwrite(lock.fd, word.encode(), 0)
 
     def _lock_or_holder(self, path: Path) -> tuple[Lock | None, str | None]:
         """The lock, or the run that has it: one that says no run yet is about to, or to let go."""
@@ -142,6 +162,9 @@ class NoTurn(Turn):
 
     def rename_run(self, run_id: str) -> None:
         """Nobody asks."""
+
+    def begin(self, run_id: str, path_of: Callable[[str], Path]) -> None:
+        """None was before it."""
 
     def release(self) -> None:
         """Nothing is held."""
@@ -201,9 +224,16 @@ def _open(path: Path) -> int:
 
 
 def _read(path: Path) -> str:
+    return _run_of(_word_in(path))
+
+
+def _word_in(path: Path) -> str:
     with open(files.open_existing(path), encoding="ascii", errors="replace") as file:
-        found = file.read(64)
-    return found if ids.is_id(found) else ""
+        return file.read(64)
+
+
+def _run_of(word: str) -> str:
+    return word if ids.is_id(word) else ""
 
 
 def _hash(text: str) -> str:
