@@ -90,9 +90,10 @@ class Output:
             return _text(self._head + self._tail)
         whole = ""
         if self.path is not None and self._file >= 0:
-            files.sync(self._file)
-            os.close(self._file)
-            self._file = -1
+            with files.with_path(self.path):
+                files.sync(self._file)
+                fd, self._file = self._file, -1
+                os.close(fd)
             files.sync_folder(self.path.parent)
             files.sync_folder(self.path.parent.parent)
             whole = f", all of it in {self.path}"
@@ -130,8 +131,7 @@ class Output:
         before, self._size = self._size, self._size + len(data)
         if self._size > LIMIT and before <= LIMIT and not self.is_finished:
             self._begin_file()
-        if self._file >= 0:
-            files.write_all(self._file, data)
+        self._write(data)
         room = _HALF - len(self._head)
         self._head += data[:room]
         self._tail = (self._tail + data[max(0, room) :])[-_HALF:]
@@ -142,7 +142,12 @@ class Output:
         found = self._place.new_output(self.stream)
         if found is not None:
             self._file, self.path = found
-            files.write_all(self._file, self._head + self._tail)
+            self._write(self._head + self._tail)
+
+    def _write(self, data: bytes) -> None:
+        if self.path is not None and self._file >= 0:
+            with files.with_path(self.path):
+                files.write_all(self._file, data)
 
     def _say(self, data: bytes) -> None:
         """Show and log the lines that are whole now, or are too long to wait for their end."""

@@ -138,11 +138,12 @@ class Programs:
         """A new file for what a program prints: its descriptor and path; None outside of runs."""
         if self.folder is None:
             return None
-        files.make_folder(self.folder)
         while True:
+            files.make_folder(self.folder)
             path = self.folder / f"{next(self._outputs)}.{stream}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            with suppress(FileExistsError):  # of an attempt before this one
+            # There is one of an attempt before; or a supervisor of before has removed the folder.
+            with suppress(FileExistsError, FileNotFoundError):
                 return os.open(path, flags, 0o600), path
 
     def _send(self, request: object, fds: list[int]) -> None:

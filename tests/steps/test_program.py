@@ -333,3 +333,22 @@ def test_programs_of_no_run_are_marked_by_their_process_and_no_other_one() -> No
     assert forks.startswith(f"process-{pid}-")
     for fd in (ours, theirs):
         os.close(fd)
+
+
+def test_a_file_that_takes_no_more_is_named(project: Project) -> None:
+    project.job(
+        """
+        import resource, signal
+
+        @define_job
+        def work(step: Step, payload: dict[str, int]) -> None:
+            step.sh("first", ["true"])
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+            step.sh("large", ["seq", "100000"])
+        """
+    )
+    failed = project.run("trigger", "work", expect=None)
+    assert failed.code
+    assert f"[Errno 27] File too large: '{project.data}" in failed.err
+    assert ".programs/1.stdout'" in failed.err
