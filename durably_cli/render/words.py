@@ -8,27 +8,13 @@ from datetime import UTC, datetime
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.state import NO_END
 from durably_cli.system import clock
-
-
-def visible(text: str) -> str:
-    """The text on one line, with control and invisible characters spelled out."""
-    return text if text.isprintable() else "".join(map(_spelled, text))
-
-
-def visible_lines(text: str) -> str:
-    """The same, but the lines stay lines."""
-    return "\n".join(visible(line) for line in text.split("\n"))
+from durably_cli.values.visible import visible as visible
+from durably_cli.values.visible import visible_lines as visible_lines
 
 
 def visible_json(text: str) -> str:
     """A JSON text that says the same, without the control characters that JSON lets stand."""
     return text.replace("\x7f", "\\u007f").replace("\r", " ")
-
-
-def _spelled(character: str) -> str:
-    if character.isprintable():
-        return character
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def cut_inside(text: str, width: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.steps.echo import echo
 from durably_cli.system import clock, files
 from durably_cli.values.quantities import size
+from durably_cli.values.visible import visible
 
 LIMIT = 64 * 1024
 """How many bytes of a stream come back; of more the beginning and the end do."""
@@ -167,8 +169,7 @@ class Output:
             self._log(_text(line))
 
     def _log(self, text: str) -> None:
-        """Add a line to the logs: of one that was written over, what stands there in the end."""
-        text = text.rstrip("\r").rpartition("\r")[2][:_LONGEST_LINE]
+        text = _in_the_end(text)[:_LONGEST_LINE]
         self._place.log(LogWritten("info", text, clock.now(), self._step, {}, source=self.stream))
 
 
@@ -178,4 +179,27 @@ def _text(data: bytes) -> str:
 
 def _show(text: str) -> None:
     with echo(), suppress(OSError, ValueError, AttributeError):  # nobody reads it, or it is gone
-        sys.stderr.write(text)
+        is_coloured = sys.stderr.isatty()
+        lines = (_harmless(line, is_coloured=is_coloured) for line in text.split("\n"))
+        sys.stderr.write("\n".join(lines))
+
+
+def _harmless(line: str, *, is_coloured: bool) -> str:
+    """The line as it stands there in the end, with what would steer a terminal spelled out.
+
+    Tabs stay, and colours if it `is_coloured`.
+    """
+    line = _in_the_end(line)
+    if line.isprintable():
+        return line
+    stays = _COLOUR_OR_TAB if is_coloured else _TAB
+    pieces = re.split(stays, line)
+    return "".join(each if n % 2 else visible(each) for n, each in enumerate(pieces))
+
+
+def _in_the_end(line: str) -> str:
+    """Of a line that was written over, what stands there then."""
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
+_TAB, _COLOUR_OR_TAB = r"(\t)", r"(\t|\x1b\[[0-9;:]*m)"

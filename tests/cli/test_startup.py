@@ -78,7 +78,7 @@ journal journal.blobs journal.carried journal.codec journal.events journal.fast_
 journal.large journal.layout journal.lenient journal.ownership journal.reader journal.registry
 journal.state
 journal.step_state journal.tail journal.writer
-values values.strict_json
+values values.strict_json values.visible
 system system.clock system.files system.folders system.garbage system.ids system.locks
 system.other_threads system.process system.signals
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -352,3 +353,26 @@ def test_a_file_that_takes_no_more_is_named(project: Project) -> None:
     assert failed.code
     assert f"[Errno 27] File too large: '{project.data}" in failed.err
     assert ".programs/1.stdout'" in failed.err
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "shown"),
+    [
+        (Terminal, "\x1b[1;31mred\x1b[0m\t\\x1b]0;title\\x07 \\x1b[2J\n100%\n\\u202e\n"),
+        (io.StringIO, "\\x1b[1;31mred\\x1b[0m\t\\x1b]0;title\\x07 \\x1b[2J\n100%\n\\u202e\n"),
+    ],
+)
+def test_nothing_of_it_steers_a_terminal_but_its_colours(
+    monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], shown: str
+) -> None:
+    printed = "\x1b[1;31mred\x1b[0m\t\x1b]0;title\x07 \x1b[2J\n10%\r100%\r\n\u202e\n"
+    monkeypatch.setattr(sys, "stderr", stream())
+    assert sh(["cat"], input=printed).stdout == printed
+    assert sys.stderr.getvalue() == shown  # type: ignore[attr-defined]
