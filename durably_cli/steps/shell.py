@@ -12,6 +12,7 @@ from durably_cli.errors import StepMisused
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import Secrets
 from durably_cli.steps.call import FunctionCall
+from durably_cli.steps.capture import CHARACTERS, Budget
 from durably_cli.steps.command import Words, command_of
 from durably_cli.steps.current import current_step, forked_from, known_secrets
 from durably_cli.steps.program import CommandResult, run
@@ -72,6 +73,7 @@ class Shell:
         self._step, self._stop, self._secrets = step, stop, secrets
         self.programs = programs or Programs(folder, step.run_id if step and folder else None)
         self.results = ProgramResults(folder)
+        self._budget, self._is_full = Budget(CHARACTERS), False
 
     def call(
         self,
@@ -105,9 +107,13 @@ class Shell:
         return text
 
     def log(self, line: LogWritten) -> None:
-        """Add a line to the run's logs."""
-        if self._step is not None:
-            self._step.emit(line)
+        """Add a line to the run's logs, up to the bound of an attempt."""
+        if self._step is None or self._is_full:
+            return
+        if not self._budget.takes(len(line.message)):
+            self._is_full = True
+            line = line._replace(message="programs print more than the logs of an attempt take")
+        self._step.emit(line)
 
     def new_output(self, stream: str) -> tuple[int, Path] | None:
         """A new file for output: its descriptor and path; None outside of a run."""

@@ -376,3 +376,13 @@ def test_nothing_of_it_steers_a_terminal_but_its_colours(
     monkeypatch.setattr(sys, "stderr", stream())
     assert sh(["cat"], input=printed).stdout == printed
     assert sys.stderr.getvalue() == shown  # type: ignore[attr-defined]
+
+
+def test_the_logs_of_an_attempt_take_so_many_lines_of_all_programs() -> None:
+    log = MemoryLog()
+    step = Step({}, log.append)
+    for n in range(12):
+        step.sh(f"{n}", "seq 900")
+    messages = [each.message for each in log.events if isinstance(each, LogWritten)]
+    assert len(messages) == 10_001
+    assert messages[-1] == "programs print more than the logs of an attempt take"
