@@ -23,7 +23,6 @@ _scopes: WeakKeyDictionary[Step, Scope] = WeakKeyDictionary()
 _executed: dict[Step, Owner] = {}
 """Those whose attempt is being executed, and by which process; the others are in memory."""
 
-
 _secrets = list[Secrets]()
 """Those of every run that this process executes, or one that it is a fork of."""
 
