@@ -223,6 +223,7 @@ labels = st.dictionaries(texts, texts, max_size=2)
 @example([], False, {}, None, None, {Word("x"): "1", Word("x"): "2"})
 @example([], False, {}, Word("k"), Word("k"), {Word("x"): Word("1")})
 @example([("result", "a", 10**5000), ("result", "b", 1)], True, {}, None, None, {})
+@pytest.mark.long
 def test_what_the_api_takes_a_reader_gives_back(
     program: list[Any],
     any_integers: bool,

@@ -179,6 +179,7 @@ def test_a_run_is_found_by_its_tail_without_a_look_at_others(work: Project) -> N
     assert Traced(work, "inspect", made[0][-8:]).opened[".jsonl"] == 1
 
 
+@pytest.mark.long
 def test_what_other_runs_there_are_changes_nothing_of_what_a_trigger_and_a_resume_do(
     work: Project,
 ) -> None:

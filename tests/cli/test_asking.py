@@ -70,6 +70,7 @@ def test_delete_shows_what_goes_and_asks_on_a_terminal_and_never_in_a_pipe(
     assert project.runs() == []
 
 
+@pytest.mark.long
 def test_prune_goes_by_the_end_of_a_run(project: Project) -> None:
     project.job("@define_job\ndef work(step: Step, payload: dict) -> None:\n    time.sleep(2)\n")
     project.run("trigger", "work")

@@ -425,6 +425,7 @@ def test_a_disk_that_is_full_is_in_the_document(contract: Contract, project: Pro
     assert document["error"]["code"] in ("io", "journal-lost")
 
 
+@pytest.mark.long
 def test_a_signal_is_in_the_document_with_the_run(contract: Contract, project: Project) -> None:
     project.job(JOB)
     with project.start("trigger", "work", "--until", "x", "--json") as process:

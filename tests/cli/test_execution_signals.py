@@ -160,6 +160,7 @@ def test_a_handler_that_swallows_the_interrupt_is_stopped_at_its_next_step(
     assert project.effects == ["napping", "swallowed"]
 
 
+@pytest.mark.long
 def test_signals_at_any_moment_lose_nothing(project: Project) -> None:
     project.job(FORTY_STEPS, "forty")
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) * 5:

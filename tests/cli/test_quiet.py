@@ -104,6 +104,7 @@ def test_a_signal_is_a_failure_that_says_how_to_go_on(project: Project) -> None:
     assert f"{BIN / 'durably'} -C {project.root} resume" in err
 
 
+@pytest.mark.long
 def test_what_only_has_to_be_tried_later_is_no_news(project: Project) -> None:
     project.job(
         """

@@ -108,6 +108,7 @@ def test_resumes_of_one_run_are_one_execution_and_who_lists_it_sees_it_whole(
     count(resumes)
 
 
+@pytest.mark.long
 def test_a_stopped_owner_stays_the_owner_and_goes_on(
     forty: Project, count: Callable[[int], None]
 ) -> None:

@@ -43,6 +43,7 @@ def test_a_fault_at_some_calls(bench: Bench, most: int | None, count: Count) -> 
     count(len(cases))
 
 
+@pytest.mark.long
 def test_a_signal_at_each_call_stops_the_run_which_goes_on(bench: Bench, count: Count) -> None:
     calls = bench.calls()
     for call in calls:

@@ -201,6 +201,7 @@ def peak(project: Project, *args: str) -> int:
     ("count", "size"),
     [(30, 4_000_000), pytest.param(64, 16 << 20, marks=pytest.mark.campaign)],
 )
+@pytest.mark.long
 def test_many_large_results_take_the_memory_of_a_few(large: Project, count: int, size: int) -> None:
     job = JOB.replace("return str(n) * size", "return chr(97 + n % 26) * size")
     large.job(job.replace("make, n, size) for", "make, n, size)[:9] for"), "large")

@@ -71,12 +71,12 @@ def in_a_thread() -> None:
 @pytest.mark.parametrize(
     ("given", "signum"),
     [
-        ("stubborn:=true", signal.SIGKILL),
-        ("stubborn:=true", signal.SIGTERM),
+        pytest.param("stubborn:=true", signal.SIGKILL, marks=pytest.mark.long),
+        pytest.param("stubborn:=true", signal.SIGTERM, marks=pytest.mark.long),
         ("forks=Python", signal.SIGKILL),
         ("forks=C", signal.SIGKILL),
         ("thread:=true", signal.SIGINT),
-        ("pool:=true", signal.SIGKILL),
+        pytest.param("pool:=true", signal.SIGKILL, marks=pytest.mark.long),
     ],
 )
 def test_whatever_they_did_to_get_out_of_sight(
@@ -112,6 +112,7 @@ def test_when_the_run_completes(project: Project) -> None:
 
 
 @pytest.mark.parametrize("how", ["killed", "completed"])
+@pytest.mark.long
 def test_before_the_next_run_of_the_concurrency_key(project: Project, how: str) -> None:
     project.job(JOB)
     args = ["trigger", "work", "--concurrency-key", "one", "-p"]
@@ -129,6 +130,7 @@ def test_before_the_next_run_of_the_concurrency_key(project: Project, how: str) 
     assert living(pids) == []
 
 
+@pytest.mark.long
 def test_when_a_program_takes_too_long(project: Project) -> None:
     project.job(JOB)
     failed = project.run("trigger", "work", "-p", "timeout=2s", "-p", "stubborn:=true", expect=1)
@@ -188,6 +190,7 @@ def test_what_a_run_left_that_has_ended_is_ended_when_asked(project: Project) ->
         assert not folder.exists()
 
 
+@pytest.mark.long
 def test_when_the_run_is_cancelled(project: Project) -> None:
     project.job(JOB)
     with project.start("trigger", "work", "-p", "stubborn:=true") as process:

@@ -89,7 +89,13 @@ def test_it_may_be_tried_again(tmp_path: Path) -> None:
     assert [type(each) for each in log.events].count(StepRetrying) == 2
 
 
-@pytest.mark.parametrize("command", ["trap '' TERM; sleep 60 & echo $!; wait", "sleep 60"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param("trap '' TERM; sleep 60 & echo $!; wait", marks=pytest.mark.long),
+        "sleep 60",
+    ],
+)
 def test_it_has_so_much_time(command: str) -> None:
     with pytest.raises(StepTimeout, match=r"took longer than 0\.1 s, and was ended") as caught:
         sh(f"echo $$; {command}", timeout=0.1)

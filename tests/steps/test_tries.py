@@ -225,7 +225,7 @@ def kill_when(project: Project, mark: bytes, *args: str) -> None:
 
 def test_killed_in_a_pause_the_rest_of_it_is_waited_and_no_try_is_lost(project: Project) -> None:
     project.job(JOB)
-    kill_when(project, b"step.retrying", "--pause", "1.5")
+    kill_when(project, b"step.retrying", "--pause", "0.8")
     (step,) = project.inspect()["checkpoints"]
     assert (step["status"], step["tries"]) == ("retrying", 1)
     assert "in doubt" not in project.run("list").out

@@ -244,6 +244,7 @@ def test_what_could_be_resumed_is_deleted_only_if_its_status_is_named(work: Proj
     work.run("delete", expect=2)
 
 
+@pytest.mark.long
 def test_a_held_run_is_never_removed_nor_repaired(work: Project) -> None:
     with work.start("trigger", "slow") as process:
         work.wait_for_effects()
@@ -379,6 +380,7 @@ def test_a_run_is_listed_or_gone_while_it_is_deleted(work: Project) -> None:
     assert stops >= 3
 
 
+@pytest.mark.long
 def test_a_resume_that_stands_still_while_its_run_is_deleted_executes_nothing(
     work: Project,
 ) -> None:
@@ -406,6 +408,7 @@ def test_a_resume_that_stands_still_while_its_run_is_deleted_executes_nothing(
     assert stops >= 8
 
 
+@pytest.mark.long
 def test_a_repair_that_is_killed_anywhere_loses_nothing(work: Project) -> None:
     journals: list[tuple[Path, bytes]] = []
 

@@ -58,6 +58,7 @@ def test_a_completed_run_gives_its_output_again_and_is_not_touched(stubborn: Pro
     assert (journal.read_bytes(), journal.stat().st_ino) == before
 
 
+@pytest.mark.long
 def test_a_held_run_is_busy_and_its_holder_is_named(project: Project) -> None:
     project.job(
         """

@@ -159,6 +159,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         max_size=30,
     )
 )
+@pytest.mark.long
 def test_its_answer_is_that_of_the_journals_whatever_happens_to_runs(
     story: list[tuple[str, int]],
 ) -> None:

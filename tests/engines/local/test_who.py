@@ -27,6 +27,7 @@ def forks(step: Step, payload: dict) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc says which process has a lock")
+@pytest.mark.long
 def test_a_child_of_c_code_that_holds_a_dead_owners_run_is_named(project: Project) -> None:
     project.job(FORKS)
     with project.start("trigger", "forks") as owner:
