@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import durably_cli
 from durably_cli import hints
 from durably_cli.cli.suggesting import NEVER, NEVER_OPTIONS
-from durably_cli.render.words import visible_lines
+from durably_cli.values.visible import visible_lines
 from tests.conftest import BIN, Project
 from tests.harness.pasting import hint_of, paste
 

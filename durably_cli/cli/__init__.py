@@ -17,7 +17,7 @@ from durably_cli.cli import document
 from durably_cli.cli.app import UsageError, app
 from durably_cli.cli.exits import end_as
 from durably_cli.cli.streams import ensure_open
-from durably_cli.render.words import visible_lines
+from durably_cli.values.visible import visible_lines
 
 __all__ = ["main"]
 

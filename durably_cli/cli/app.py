@@ -23,7 +23,7 @@ from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.commands import COMMANDS, GROUPS, module_of
 from durably_cli.cli.exits import end_as
-from durably_cli.render.words import visible
+from durably_cli.values.visible import visible
 from durably_cli.version import __version__
 
 

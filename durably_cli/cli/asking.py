@@ -10,7 +10,7 @@ from durably_cli import hints
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalDamaged, UsageError
 from durably_cli.render import rows
-from durably_cli.render.words import visible
+from durably_cli.values.visible import visible
 
 
 def say(text: str) -> None:

@@ -33,10 +33,10 @@ from durably_cli.project import stores
 from durably_cli.render.lines import Silent, Talk, not_read
 from durably_cli.render.next_steps import next_commands
 from durably_cli.render.rows import write_output, write_summary_json
-from durably_cli.render.words import visible
 from durably_cli.system import process, signals, terminals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
+from durably_cli.values.visible import visible
 
 
 def trigger_job(

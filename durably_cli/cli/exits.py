@@ -12,8 +12,8 @@ from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.streams import flush_all
 from durably_cli.errors import Abort, Busy, DurablyError, ErrorCode, Forbidden, JournalError
-from durably_cli.render.words import visible_lines
 from durably_cli.system import process
+from durably_cli.values.visible import visible_lines
 
 
 def end_as(act: Callable[[], int]) -> NoReturn:

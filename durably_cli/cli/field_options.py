@@ -11,8 +11,8 @@ from typer.core import TyperOption
 
 from durably_cli.cli.arguments import argument_text
 from durably_cli.engines.local.working_folder import from_project
-from durably_cli.render.words import visible
 from durably_cli.values.schema import Field, Kind
+from durably_cli.values.visible import visible
 
 
 def options_of(

@@ -10,8 +10,8 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.whose import is_perhaps_of_others, why_empty
 from durably_cli.errors import ConfigError
 from durably_cli.project.places import job_files
-from durably_cli.render.words import visible_lines
 from durably_cli.system.folders import DATA_VARIABLE
+from durably_cli.values.visible import visible_lines
 
 
 def no_runs(store: Store, project: Path, *, filtered: bool) -> str:

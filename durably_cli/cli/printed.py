@@ -26,7 +26,13 @@ from durably_cli.engines.local.execute import BoundHandler
 from durably_cli.engines.local.resume import Runnable
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalLost
-from durably_cli.journal.events import LogWritten, StepCompleted, StepFailed, StepStarted
+from durably_cli.journal.events import (
+    OF_PROGRAMS,
+    LogWritten,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+)
 from durably_cli.journal.registry import Event
 from durably_cli.steps.capture import Budget
 from durably_cli.steps.echo import is_echo
@@ -35,6 +41,7 @@ from durably_cli.system import clock
 from durably_cli.system.process import this
 from durably_cli.values.quantities import size
 from durably_cli.values.strict_json import Json
+from durably_cli.values.visible import last_written
 
 if TYPE_CHECKING:
     from durably_cli.engines.payload import ReadyInput
@@ -46,9 +53,6 @@ LONGEST_LINE, BYTES = 4_000, 1_000_000
 _STREAMS = {1: "stdout", 2: "stderr"}
 _LOGGED = "logged"
 """The source, in the file, of what is in the logs already."""
-
-OF_PROGRAMS = "output"
-"""The source of what was printed past Python's streams: by the job's programs, or by C code."""
 
 
 class _Note(NamedTuple):
@@ -275,7 +279,7 @@ class _Lines:
     def _log(self, part: _Part, step: Step) -> None:
         """Past the standard logging, which may print it, and so for ever."""
         line = part.text
-        text = line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]  # of a progress bar
+        text = last_written(line.decode("utf-8", "replace"))
         if not text.strip():
             return
         if not self._budget.takes(len(line)):

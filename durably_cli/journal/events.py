@@ -156,8 +156,11 @@ TRACEBACK = "traceback"
 """The name among the data of a log line that an exception's traceback has."""
 
 
-PRINTED = ("stdout", "stderr", "output")
-"""The sources of what was printed: `output` by a program or C code, to either stream."""
+OF_PROGRAMS = "output"
+"""The source of what was printed past Python's streams: by the job's programs, or by C code."""
+
+PRINTED = ("stdout", "stderr", OF_PROGRAMS)
+"""The sources of what was printed."""
 
 
 @event("log.written")

@@ -54,20 +54,20 @@ def shortened(event: Event, put: Put) -> Event:
     if isinstance(event, LogWritten):
         whole = _put(put, {"message": event.message, "data": event.data})
         is_small = len(to_json(event.data)) <= LIMIT // 2
-        message = _cut(event.message, whole)
+        message = cut(event.message, whole)
         if not is_small and message == event.message:
             message += f" (its data, {_place(whole)})"
         data = event.data if is_small else {}
         return event._replace(message=message, data=data, whole=whole)
     if isinstance(event, _HAS_ERROR):
         whole = _put(put, event.error._asdict())
-        error = ErrorInfo(*(_cut(text, whole) for text in event.error))
+        error = ErrorInfo(*(cut(text, whole) for text in event.error))
         if isinstance(event, StepFailed) and len(to_json(event.raised)) > LIMIT // 2:
             parts = {"class": event.raised["class"]}  # if it is carried, it comes as a StepError
             event = event._replace(raised=parts)
         return event._replace(error=error, whole=whole)
     if isinstance(event, ProgressReported) and event.message:
-        return event._replace(message=_cut(event.message))
+        return event._replace(message=cut(event.message))
     return event
 
 
@@ -119,7 +119,7 @@ def _put(put: Put, value: dict[str, Any]) -> dict[str, Any]:
     return reference
 
 
-def _cut(text: str, whole: dict[str, Any] | None = None) -> str:
+def cut(text: str, whole: dict[str, Any] | None = None) -> str:
     """The beginning and the end of a long text, and between them how long it is."""
     if len(text) <= FIRST + LAST:
         return text

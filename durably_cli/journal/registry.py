@@ -10,7 +10,7 @@ from typing import Any, Protocol, SupportsIndex, TypeVar
 
 
 class Event(Protocol):
-    """One line of a journal: any of the classes below, or one that `@event` registers elsewhere."""
+    """One line of a journal: of a class that `@event` has registered."""
 
     @property
     def at(self) -> str:

@@ -17,10 +17,11 @@ from durably_cli.journal.blobs import size_of
 from durably_cli.journal.state import Status
 from durably_cli.render.colours import LOOKS
 from durably_cli.render.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
-from durably_cli.render.words import cut_inside, local_time, outcome_text, visible
+from durably_cli.render.words import cut_inside, local_time, outcome_text
 from durably_cli.system import clock
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural, size
+from durably_cli.values.visible import visible
 
 HEAD, TAIL, SLOWEST, FAILURES = 12, 8, 5, 20
 """How many executions of a long run are shown."""

@@ -15,9 +15,10 @@ from durably_cli.errors import JobModuleError
 from durably_cli.project.job import Job
 from durably_cli.render.colours import status_text
 from durably_cli.render.tables import GAP, console_on, heading, with_room
-from durably_cli.render.words import age, visible
+from durably_cli.render.words import age
 from durably_cli.system.ids import short
 from durably_cli.values.schema import Field
+from durably_cli.values.visible import visible
 
 if TYPE_CHECKING:
     from durably_cli.render.run_types import RunSummary

@@ -23,11 +23,12 @@ from durably_cli.journal.events import (
 from durably_cli.journal.registry import Event
 from durably_cli.render.own_logging import is_shown_by_logging
 from durably_cli.render.timeline import seconds_between
-from durably_cli.render.words import listed, local_time, one_line, utc_time, visible
+from durably_cli.render.words import listed, local_time, one_line, utc_time
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
+from durably_cli.values.visible import visible
 
 if TYPE_CHECKING:
     from durably_cli.values.unread import Unread

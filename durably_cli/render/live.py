@@ -19,11 +19,11 @@ from durably_cli.journal.registry import Event
 from durably_cli.render.lines import Talk, share
 from durably_cli.render.live_line import ERASE, Facts, LiveLine
 from durably_cli.render.tables import log_text
-from durably_cli.render.words import visible
 from durably_cli.system import terminals
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
+from durably_cli.values.visible import visible
 
 _LINES = 30
 """How many steps have a line of their own; after that only slow ones do."""

@@ -24,12 +24,13 @@ from durably_cli.render.next_steps import next_step
 from durably_cli.render.record import in_doubt, reason, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.timeline import Execution, Lane, executions, lanes, seconds_between
-from durably_cli.render.words import Times, outcome_text, visible, visible_lines
+from durably_cli.render.words import Times, outcome_text
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural, size
 from durably_cli.values.strict_json import Json
+from durably_cli.values.visible import visible, visible_lines
 
 VALUE_LENGTH = 10_000
 """How many characters of a value are written; the page says where the rest is."""

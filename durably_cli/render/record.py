@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # they are for type checkers, and for `help --json`
         RepairedFields,
         RunDetails,
         RunSummary,
+        StatusOfStep,
         StepFields,
     )
 
@@ -159,10 +160,7 @@ def progress_fields(progress: ProgressReported | None) -> ProgressFields | None:
 
 
 def step_fields(step: StepState, view: RunView) -> StepFields:
-    """One step, for --json; `bytes` is the size of its result.
-
-    `tries` is how often it was tried without a result, and `next_try` when it will be again.
-    """
+    """One step, for --json."""
     return {
         "name": step.name,
         "status": step_status(step, view),
@@ -176,9 +174,7 @@ def step_fields(step: StepState, view: RunView) -> StepFields:
     }
 
 
-def step_status(
-    step: StepState, view: RunView
-) -> Literal["completed", "retrying", "failed", "running", "in doubt"]:
+def step_status(step: StepState, view: RunView) -> StatusOfStep:
     """What is known of the step."""
     if step.status is StepStatus.RETRYING:
         return "retrying"

@@ -12,10 +12,11 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import LogWritten
 from durably_cli.render.rows import log_lines
 from durably_cli.render.timeline import seconds_of
-from durably_cli.render.words import in_steps, visible, visible_lines
+from durably_cli.render.words import in_steps
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
+from durably_cli.values.visible import visible, visible_lines
 
 LOGS, PRINTED, ATTEMPTS = 10, 20, 10
 """How many log lines, lines the job printed, and attempts are shown, the last ones."""

@@ -19,8 +19,9 @@ from durably_cli.render.record import (
     step_status,
     summary,
 )
-from durably_cli.render.words import visible, visible_json
+from durably_cli.render.words import visible_json
 from durably_cli.values.strict_json import Json, to_json
+from durably_cli.values.visible import visible
 
 if TYPE_CHECKING:
     from durably_cli.render.run_types import Level, LogFields, RunSummary, StepWithResult

@@ -143,7 +143,7 @@ class UnreadableWaitedFor(RunSummary):
     exit: int
 
 
-StepStatus = Literal["completed", "retrying", "failed", "running", "in doubt"]
+StatusOfStep = Literal["completed", "retrying", "failed", "running", "in doubt"]
 
 
 class StepFields(TypedDict):
@@ -154,7 +154,7 @@ class StepFields(TypedDict):
     """
 
     name: str
-    status: StepStatus | str
+    status: StatusOfStep | str
     attempt: int
     started: Time
     ms: int | None

@@ -19,10 +19,11 @@ from durably_cli.render.next_steps import next_step
 from durably_cli.render.record import in_doubt, last_try, retrying, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.tables import heading, log_text
-from durably_cli.render.words import age, listed, local_clock, local_time, visible
+from durably_cli.render.words import age, listed, local_clock, local_time
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json
+from durably_cli.values.visible import visible
 
 LOGS, LATEST_LOGS = 20, 6
 """How many log lines of a long run are shown, the last ones; and beside what goes on."""

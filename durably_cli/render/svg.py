@@ -28,11 +28,12 @@ from durably_cli.render.timeline import (
     pick,
     seconds_between,
 )
-from durably_cli.render.words import Times, outcome_text, visible
+from durably_cli.render.words import Times, outcome_text
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
+from durably_cli.values.visible import visible
 
 HEAD, TAIL, SLOWEST, FAILURES = 30, 15, 5, 20
 """How many executions of a long run are drawn."""

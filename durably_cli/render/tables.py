@@ -14,10 +14,11 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.render.colours import status_text
 from durably_cli.render.record import summary
 from durably_cli.render.rows import labels_text
-from durably_cli.render.words import age, visible
+from durably_cli.render.words import age
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
+from durably_cli.values.visible import visible
 
 
 def console_on(out: TextIO) -> Console:

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.state import NO_END
 from durably_cli.system import clock
-from durably_cli.values.visible import visible as visible
-from durably_cli.values.visible import visible_lines as visible_lines
+from durably_cli.values.visible import visible
 
 
 def visible_json(text: str) -> str:

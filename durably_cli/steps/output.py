@@ -13,7 +13,7 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.steps.echo import echo
 from durably_cli.system import clock, files
 from durably_cli.values.quantities import size
-from durably_cli.values.visible import visible
+from durably_cli.values.visible import last_written, visible
 
 LIMIT = 64 * 1024
 """How many bytes of a stream come back; of more the beginning and the end do."""
@@ -169,7 +169,7 @@ class Output:
             self._log(_text(line))
 
     def _log(self, text: str) -> None:
-        text = _in_the_end(text)[:_LONGEST_LINE]
+        text = last_written(text)[:_LONGEST_LINE]
         self._place.log(LogWritten("info", text, clock.now(), self._step, {}, source=self.stream))
 
 
@@ -189,17 +189,12 @@ def _harmless(line: str, *, is_coloured: bool) -> str:
 
     Tabs stay, and colours if it `is_coloured`.
     """
-    line = _in_the_end(line)
+    line = last_written(line)
     if line.isprintable():
         return line
     stays = _COLOUR_OR_TAB if is_coloured else _TAB
     pieces = re.split(stays, line)
     return "".join(each if n % 2 else visible(each) for n, each in enumerate(pieces))
-
-
-def _in_the_end(line: str) -> str:
-    """Of a line that was written over, what stands there then."""
-    return line.rstrip("\r").rpartition("\r")[2]
 
 
 _TAB, _COLOUR_OR_TAB = r"(\t)", r"(\t|\x1b\[[0-9;:]*m)"

@@ -16,6 +16,7 @@ from threading import Thread
 from typing import Protocol
 
 from durably_cli.errors import Abort, StepTimeout
+from durably_cli.journal.large import LAST, cut
 from durably_cli.steps.command import CheckedCommand
 from durably_cli.steps.output import Listener, Output
 from durably_cli.system.leftovers import end_processes_with
@@ -33,8 +34,6 @@ _PATIENCE_SECONDS = 8.0
 """How long a program's end is waited for that was asked for: it takes 5 at most, or never comes."""
 
 _PIECE = 1 << 16
-_FIRST, _LAST = 4096, 2048
-"""How many characters of the beginning and the end of its output an error has."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +228,7 @@ def _failed(command: CheckedCommand, result: CommandResult) -> Exception:
 
     return _explained(
         CalledProcessError(
-            result.returncode, command.words, _short(result.stdout), _short(result.stderr)
+            result.returncode, command.words, cut(result.stdout), cut(result.stderr)
         ),
         result,
     )
@@ -242,11 +241,5 @@ def _explained(error: Exception, result: CommandResult) -> Exception:
         stream, text, file = "stdout", result.stdout, result.stdout_file
     if text.strip():
         where = f" (all of it is in {file})" if file else ""
-        error.add_note(f"the end of its {stream}{where}:\n{text.rstrip()[-_LAST:]}")
+        error.add_note(f"the end of its {stream}{where}:\n{text.rstrip()[-LAST:]}")
     return error
-
-
-def _short(text: str) -> str:
-    if len(text) <= _FIRST + _LAST:
-        return text
-    return f"{text[:_FIRST]}\n... {len(text) - _FIRST - _LAST:,} characters ...\n{text[-_LAST:]}"

@@ -17,7 +17,7 @@ from durably_cli.steps.command import Words, command_of
 from durably_cli.steps.current import current_step, forked_from, known_secrets
 from durably_cli.steps.program import CommandResult, run
 from durably_cli.steps.stop import Stop
-from durably_cli.steps.tries import Retry, retry_of
+from durably_cli.steps.tries import ONCE, Retry, retry_of
 from durably_cli.system.process import this
 from durably_cli.system.process_table import Owner
 from durably_cli.system.programs import Programs
@@ -87,7 +87,7 @@ class Shell:
             given = command_of(command, **options)
         except (TypeError, ValueError) as error:
             raise StepMisused(f"step {name!r}: {error}") from None
-        retry = None if tries == 1 else retry_of(tries, name)
+        retry = None if tries is ONCE else retry_of(tries, name)
         return FunctionCall(name, run, (given, self), self.results, None, retry)
 
     @property

@@ -28,7 +28,7 @@ from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.progress import reported
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
-from durably_cli.steps.tries import Retry, limit_of, retry_of
+from durably_cli.steps.tries import ONCE, Retry, limit_of, retry_of
 from durably_cli.values import convert, declared, plain
 from durably_cli.values.durations import Duration
 from durably_cli.values.strict_json import Json
@@ -54,7 +54,6 @@ def _ignore(_: object) -> None:
     pass
 
 
-_ONCE = 1
 _NOTHING_YET = _Called(_ignore, None, convert.converter(declared.UNDECLARED))
 
 
@@ -124,7 +123,7 @@ class Step:
         /,
         *args: *Ts,
         returns: Any = None,
-        tries: int | Retry = _ONCE,
+        tries: int | Retry = ONCE,
         timeout: Duration | None = None,
     ) -> Any:
         """Call `fn(*args)` once, and return what it returned, in this and every later attempt.
@@ -146,7 +145,7 @@ class Step:
             self._last = _Called(fn, returns, converter)
         if name in self._results:  # no operation is made
             return self._driver.replay(name, converter)
-        retry = None if tries is _ONCE else retry_of(tries, name)
+        retry = None if tries is ONCE else retry_of(tries, name)
         limit = None if timeout is None else limit_of(timeout, name)
         # As FunctionCall(...) makes it, without a call of Python code in between: saves 0.2 us.
         call = (name, fn, args, converter, self._secrets, retry, limit)
@@ -161,7 +160,7 @@ class Step:
         env: Mapping[str, str] | None = None,
         input: str | bytes | None = None,
         check: bool = True,
-        tries: int | Retry = 1,
+        tries: int | Retry = ONCE,
         timeout: Duration | None = None,
     ) -> CommandResult:
         """Run a program once, and return what came of it, in this and every later attempt.

@@ -64,6 +64,11 @@ class Retry:
 
 _MOST_BACKOFF = 1000
 
+ONCE = 1
+"""The tries of a step that has no policy. To be compared with `is`: True and 1.0 are no number of
+tries, but are equal to it.
+"""
+
 
 class RetryAfter(Exception):
     """Raised by a step's function: try it again, but not before this span of time has passed.

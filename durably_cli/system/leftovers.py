@@ -10,7 +10,7 @@ import os
 import time
 from typing import NamedTuple
 
-from durably_cli.system.ending import GRACE_SECONDS
+from durably_cli.system.ending import Ending
 from durably_cli.system.process_table import (
     SUPERVISOR_OF,
     below,
@@ -18,7 +18,6 @@ from durably_cli.system.process_table import (
     has_mark,
     lives,
     processes,
-    send_end,
 )
 
 _LOOKS_SECONDS = 0.02
@@ -45,16 +44,9 @@ def processes_with(mark: str, *, is_whole: bool = True) -> list[Leftover]:
 
 def end_processes_with(mark: str, *, is_whole: bool = True) -> list[Leftover]:
     """End them: TERM, after 5 seconds KILL. Those that cannot be ended."""
-    kill_at = time.monotonic() + GRACE_SECONDS
-    asked = set[int]()
-    while left := processes_with(mark, is_whole=is_whole):
-        late = time.monotonic() - kill_at
-        if late > 1:
-            break
-        for pid, _ in left:
-            if late >= 0 or pid not in asked:
-                send_end(pid, at_once=late >= 0)
-        asked.update(pid for pid, _ in left)
+    ending = Ending()
+    while (left := processes_with(mark, is_whole=is_whole)) and not ending.is_late:
+        ending.press({pid for pid, _ in left})
         time.sleep(_LOOKS_SECONDS)
     return left
 

@@ -13,6 +13,11 @@ def visible_lines(text: str) -> str:
     return "\n".join(visible(line) for line in text.split("\n"))
 
 
+def last_written(line: str) -> str:
+    """Of a line that was written over, as a progress bar does, what stands there in the end."""
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
 def _spelled(character: str) -> str:
     if character.isprintable():
         return character

@@ -182,10 +182,12 @@ def test_what_makes_no_sense_is_refused_where_it_is_written(
         make()
 
 
-@pytest.mark.parametrize("tries", [0, -3, "5", None, 2.0])
+@pytest.mark.parametrize("tries", [0, -3, "5", None, 2.0, 1.0, True])
 def test_a_number_of_tries_that_makes_no_sense_is_misuse(tries: Any) -> None:
     with pytest.raises(StepMisused, match=r"step 'x': .*; give a number, or Retry\(5, delay=2\)"):
         Step().run("x", int, tries=tries)
+    with pytest.raises(StepMisused, match=r"step 'x': .*; give a number, or Retry\(5, delay=2\)"):
+        Step().sh("x", ["true"], tries=tries)
 
 
 JOB = """

@@ -131,7 +131,7 @@ def _show(found: list[Setting], out: TextIO) -> None:
     from rich.text import Text  # only on a terminal
 
     from durably_cli.render.tables import console_on
-    from durably_cli.render.words import visible
+    from durably_cli.values.visible import visible
 
     console = console_on(out)
     for each in found:

@@ -27,8 +27,8 @@ from durably_cli.project import known_jobs, stores, unfound
 from durably_cli.project.discovery import AnyJob, find_job, load_all
 from durably_cli.render.record import summary
 from durably_cli.render.rows import row, write_json
-from durably_cli.render.words import visible
 from durably_cli.values.schema import Field, Kind, sample
+from durably_cli.values.visible import visible
 
 if TYPE_CHECKING:
     from durably_cli.render.part_types import BrokenModule, JobFields

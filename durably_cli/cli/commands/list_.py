@@ -25,8 +25,8 @@ from durably_cli.errors import UsageError
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
 from durably_cli.render import rows
-from durably_cli.render.words import visible
 from durably_cli.system import ids
+from durably_cli.values.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

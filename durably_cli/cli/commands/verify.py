@@ -18,9 +18,10 @@ from durably_cli.errors import JournalError, UsageError
 from durably_cli.project import stores
 from durably_cli.render.record import SCHEMA
 from durably_cli.render.rows import json_of, row
-from durably_cli.render.words import local_time, visible
+from durably_cli.render.words import local_time
 from durably_cli.system import ids
 from durably_cli.values.quantities import plural
+from durably_cli.values.visible import visible
 
 if TYPE_CHECKING:
     from durably_cli.render.part_types import FindingFields

@@ -16,7 +16,7 @@ from durably_cli.engines.local.inbox import CancelRequest, Inbox
 from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import fold_reading, is_imported
-from durably_cli.errors import Busy, Conflict, Forbidden, JournalTooNew, NotFound
+from durably_cli.errors import Busy, Conflict, Forbidden, JournalTooNew
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs
 from durably_cli.journal.events import RunCancelled
@@ -40,11 +40,7 @@ def cancel(store: Store, run_id: str, reason: str | None, seconds: float) -> boo
     deadline, is_asked = time.monotonic() + seconds, False
     while True:
         try:
-            lock = ownership.hold(path, seconds=0)
-        except FileNotFoundError:
-            raise NotFound(
-                f"there is no run {run_id} in {store.root}", hint=hints.command("list")
-            ) from None
+            lock = store.hold(run_id, seconds=0)
         except Busy:
             if inbox.cancel() is None:  # a resume of a failed run takes away what it finds
                 inbox.ask_to_cancel(request)

@@ -14,14 +14,11 @@ from durably_cli.engines.local.view import RunView, Unreadable, is_imported
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged
 from durably_cli.journal.blobs import INPUT, BlobDamaged, Blobs, is_file_name
 from durably_cli.journal.large import stored
-from durably_cli.journal.outputs import PROGRAMS
 from durably_cli.system import files, ids, locks
 from durably_cli.values.quantities import plural, size
 
 FileKind = Literal["journal", "result", "original", "key", "lock", "leftover", "foreign"]
 FileState = Literal["ok", "damaged", "unreadable", "unfinished", "leftover", "foreign"]
-_KNOWN = (".blobs", PROGRAMS, ".imported", ".source")
-"""What stands behind a run's id in the names of what is no original of its journal."""
 
 
 class Finding(NamedTuple):
@@ -78,9 +75,8 @@ def _of_run(store: Store, run_id: str, time: Time) -> Iterator[Finding]:
             yield _of_view(found, time)
             yield from _of_its_blobs(found)
             yield from _of_its_key(store, found)
-    for path in store.companions(run_id):
-        if path.suffix not in _KNOWN and INPUT not in path.name:
-            yield Finding("original", path.name, "ok", f"kept beside its journal, {_size(path)}")
+    for path in store.originals(run_id):
+        yield Finding("original", path.name, "ok", f"kept beside its journal, {_size(path)}")
 
 
 def _of_view(view: RunView, time: Time) -> Finding:

@@ -98,7 +98,5 @@ def _open(store: Store, run_id: str) -> tuple[int, bool]:
     try:
         fd = files.open_existing(store.path_of(run_id))
     except FileNotFoundError:
-        raise NotFound(
-            f"there is no run {run_id} in {store.root}", hint=hints.command("list")
-        ) from None
+        raise store.no_run(run_id) from None
     return fd, locks.is_held(fd)

@@ -19,10 +19,8 @@ from durably_cli.errors import (
     DurablyError,
     JournalDamaged,
     JournalError,
-    NotFound,
     UsageError,
 )
-from durably_cli.journal import ownership
 from durably_cli.journal.blobs import INPUT, Blobs, is_file_name
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.fold import NotARun, fold
@@ -43,12 +41,7 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
     NotFound if there is none; Busy if a process holds it; UsageError if it is of another status.
     """
     path = store.path_of(run_id)
-    try:
-        lock = ownership.hold(path, seconds=0)
-    except FileNotFoundError:
-        raise NotFound(
-            f"there is no run {run_id} in {store.root}", hint=hints.command("list")
-        ) from None
+    lock = store.hold(run_id, seconds=0)
     try:
         created, status = _look(lock, path, run_id)
         claims = Claims(store.root)

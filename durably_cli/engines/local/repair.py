@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from durably_cli import hints
 from durably_cli.engines.local import who
 from durably_cli.engines.local.store import Store
-from durably_cli.errors import JournalDamaged, JournalError, NotFound
+from durably_cli.errors import JournalDamaged, JournalError
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs
 from durably_cli.journal.events import RunRepaired, StepCompleted
@@ -40,8 +39,7 @@ def repair(store: Store, run_id: str, cut: Cut) -> str:
 
     Busy if a process holds the run; JournalError if it is no longer as it was looked at.
     """
-    path = store.path_of(run_id)
-    lock = ownership.hold(path)
+    path, lock = store.path_of(run_id), store.hold(run_id)
     try:
         reading = JournalReader(lock.fd, path, run_id, doubt=lost(Blobs(path)))
         if _cut(reading, lock.fd) != cut:
@@ -69,13 +67,7 @@ def find_cut(store: Store, run_id: str) -> Cut | None:
 
     JournalDamaged if its very first line is: then nothing would be left.
     """
-    path = store.path_of(run_id)
-    try:
-        lock = ownership.hold(path)
-    except FileNotFoundError:
-        raise NotFound(
-            f"there is no run {run_id} in {store.root}", hint=hints.command("list")
-        ) from None
+    path, lock = store.path_of(run_id), store.hold(run_id)
     try:
         return _cut(JournalReader(lock.fd, path, run_id, doubt=lost(Blobs(path))), lock.fd)
     finally:

@@ -111,7 +111,7 @@ def resume(
     UsageError if there is nothing to redo.
     """
     try:
-        lock = ownership.hold(store.path_of(run_id))
+        lock = store.hold(run_id)
     except (Busy, OSError) as error:
         with store.view(run_id) as view:
             if view.state.is_final:  # a read-only disk keeps no one from its output
@@ -169,7 +169,7 @@ def resume_held(
     while (due := due_at_once(store, attempt.run)) and tried.isdisjoint(due):
         tried |= due
         try:
-            lock = ownership.hold(path)
+            lock = store.hold(run_id)
             if attempt.run.own:
                 attempt.run.own.close()
             attempt = _attempt(store, path, lock, load, observer, again=True) or attempt

@@ -26,9 +26,11 @@ from durably_cli.journal.events import RunCreated
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.writer import Journal
 from durably_cli.system import files, ids, locks
+from durably_cli.system.locks import Lock
 
 _SUFFIX = ".jsonl"
-_COMPANION = r"\.(?:blobs|programs|input-[0-9a-f]{64}|imported|inbox|source|(?:damaged|torn)-\d+)"
+_ORIGINAL = r"(?:damaged|torn)-\d+"
+_COMPANION = rf"\.(?:blobs|programs|input-[0-9a-f]{{64}}|imported|inbox|source|{_ORIGINAL})"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _DAY_SECONDS = 86_400
 
@@ -64,9 +66,7 @@ class Store:
             try:
                 fd = files.open_existing(path)
             except FileNotFoundError:
-                raise NotFound(
-                    f"there is no run {run_id} in {self.root}", hint=hints.command("list")
-                ) from None
+                raise self.no_run(run_id) from None
             try:
                 view = RunView(fd, path, known)
                 if view.damage and not despite_damage:
@@ -80,6 +80,20 @@ class Store:
             if _still_names(path, fd):
                 return view
             os.close(fd)
+
+    def hold(self, run_id: str, *, seconds: float | None = None) -> Lock:
+        """The lock of the run, held; waited for as long as `ownership.hold` does.
+
+        NotFound if there is none; Busy if another process holds it.
+        """
+        try:
+            return ownership.hold(self.path_of(run_id), seconds=seconds)
+        except FileNotFoundError:
+            raise self.no_run(run_id) from None
+
+    def no_run(self, run_id: str) -> NotFound:
+        """The error that there is no such run."""
+        return NotFound(f"there is no run {run_id} in {self.root}", hint=hints.command("list"))
 
     def created(self, run_id: str) -> RunCreated | None:
         """What the run was made as: only its first line is read; None if that cannot be read."""
@@ -156,6 +170,12 @@ class Store:
         run_id, dot, rest = name.partition(".")
         is_ours = dot + rest == _SUFFIX or re.fullmatch(_COMPANION, dot + rest)
         return run_id if is_ours and ids.is_id(run_id) else None
+
+    def originals(self, run_id: str) -> Iterator[Path]:
+        """Copies of the journal as it was before a repair or a takeover."""
+        for path in self.companions(run_id):
+            if re.fullmatch(_ORIGINAL, path.suffix[1:]):
+                yield path
 
     def _sweep(self) -> None:
         """Remove what a crash left in `tmp` a day ago or longer."""

@@ -181,6 +181,20 @@ def test_a_request_to_a_run_that_failed_is_no_request_to_its_resume(work: Projec
     assert work.run("resume", "@last").out == "1\n"
 
 
+def test_a_request_is_no_original_of_a_journal(work: Project) -> None:
+    """Nor is anything else of what stands beside a journal."""
+    with napping(work) as process:
+        process.kill()
+    journal = work.journal()
+    Inbox(journal, journal.parents[2] / "tmp").ask_to_cancel(CancelRequest("ann", "2026-11-27"))
+    for suffix in ("blobs", "programs"):
+        journal.with_suffix(f".{suffix}").mkdir(mode=0o700)
+    kept = journal.with_suffix(".torn-1")
+    kept.write_bytes(journal.read_bytes())
+    found = json.loads(work.run("verify", "--json").out)["findings"]
+    assert [each["name"] for each in found if each["kind"] == "original"] == [kept.name]
+
+
 def test_a_signal_and_a_cancel_at_once_end_it_once(work: Project) -> None:
     with napping(work) as process:
         os.kill(process.pid, signal.SIGTERM)
