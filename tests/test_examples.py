@@ -52,7 +52,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
     return Examples(Project(tmp_path_factory.mktemp("examples")))
 
 
-@pytest.mark.parametrize("example", [*examples_of_help(), *examples_of_pages()])
+@pytest.mark.parametrize("example", dict.fromkeys([*examples_of_help(), *examples_of_pages()]))
 def test_an_example_does_what_it_says(examples: Examples, example: str) -> None:
     code, said = OTHERWISE.get(example, (0, ""))
     result = examples.run(example)

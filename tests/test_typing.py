@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
+from tests.harness.quick import some_quick
 
 SAMPLES = Path(__file__).parent / "typing_samples"
 MARKER = re.compile(r"# error(?:\[(mypy|pyright)\])?: \S")
@@ -21,7 +22,7 @@ CHECKERS = ("mypy --strict", "pyright standard", "pyright strict")
 Errors = dict[str, dict[int, list[str]]]
 
 
-@pytest.fixture(scope="module", params=CHECKERS)
+@pytest.fixture(scope="module", params=some_quick(CHECKERS, 2))
 def checker(request: pytest.FixtureRequest) -> str:
     """A checker and how strict it is."""
     return str(request.param)

@@ -50,8 +50,8 @@ class Launch(NamedTuple):
 class Channel:
     """Leads to one program: readable when that has ended."""
 
-    def __init__(self, socket: _socket.socket) -> None:
-        self._socket = socket
+    def __init__(self, socket: _socket.socket, supervisor: _socket.socket) -> None:
+        self._socket, self._supervisor = socket, supervisor
 
     def fileno(self) -> int:
         """The descriptor to wait for."""
@@ -64,6 +64,8 @@ class Channel:
         """
         found = messages.received(self._socket)
         if found is None:
+            with suppress(OSError):  # a killed one may not have closed all of its ends yet
+                self._supervisor.shutdown(_socket.SHUT_RDWR)
             raise SupervisorLost("the process that supervises the run's programs was ended")
         what, code, *where = found[0]
         if what == "failed":
@@ -116,13 +118,13 @@ class Programs:
         request = path, arguments, environment | {_MARK: os.fsencode(mark)}, folder, mark
         try:
             with self._lock:
-                self._send(request, [theirs.fileno(), *streams])
+                supervisor = self._send(request, [theirs.fileno(), *streams])
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        return Channel(ours), mark
+        return Channel(ours, supervisor), mark
 
     def close(self) -> None:
         """The run is over: what still lives of its programs is ended, after this returns."""
@@ -146,7 +148,8 @@ class Programs:
             with suppress(FileExistsError, FileNotFoundError):
                 return os.open(path, flags, 0o600), path
 
-    def _send(self, request: object, fds: list[int]) -> None:
+    def _send(self, request: object, fds: list[int]) -> _socket.socket:
+        """Send a request to the supervisor, started if there is none; the socket to it."""
         ids = os.getuid(), os.geteuid(), os.getgid(), os.getegid(), *os.getgroups()
         if self._ids != ids:  # a program is to have the rights that the job has now
             self._ids = ids
@@ -156,11 +159,12 @@ class Programs:
         if self._socket is not None:
             try:
                 messages.send(self._socket, request, fds)
-                return
+                return self._socket
             except OSError:  # it was ended
                 self._socket.close()
         self._socket = self._started()
         messages.send(self._socket, request, fds)
+        return self._socket
 
     def _started(self) -> _socket.socket:
         """The socket of a new supervisor."""

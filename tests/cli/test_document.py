@@ -467,6 +467,7 @@ def test_every_command_is_described_with_what_its_help_shows(
     assert conflict["default"] == "wait"
 
 
+@pytest.mark.long
 def test_every_run_that_was_ever_stored_is_as_help_promises(
     contract: Contract, tmp_path: Path
 ) -> None:

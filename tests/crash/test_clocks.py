@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import Project
 from tests.harness.kills import check_forty
+from tests.harness.quick import some_quick
 
 Count = Callable[[int], None]
 
@@ -154,7 +155,7 @@ EVERY += ["-40y", "+150y"]
 
 
 @pytest.mark.parametrize("some", [1, pytest.param(len(EVERY), marks=pytest.mark.campaign)])
-@pytest.mark.parametrize("name", COURSES)
+@pytest.mark.parametrize("name", some_quick(COURSES, 3))
 def test_a_run_is_completed_and_told_of_whatever_the_clock_shows(
     name: str, some: int, place: Place, count: Count
 ) -> None:
@@ -183,6 +184,7 @@ def test_a_run_is_completed_and_told_of_whatever_the_clock_shows(
     count(looked)
 
 
+@pytest.mark.long
 def test_runs_of_all_times_have_ids_of_their_own_and_are_listed_by_their_clocks(
     place: Place, count: Count
 ) -> None:

@@ -21,6 +21,7 @@ from tests.harness import forking
 from tests.harness.forking import How
 from tests.harness.payloads import PAYLOADS, SURROGATES, Page, in_full, plain, shown
 from tests.harness.places import EXIT_CODES, Home, remove, unchanged
+from tests.harness.quick import some_quick
 
 JOB = """
     @define_job
@@ -88,7 +89,9 @@ def screens(project: Project) -> Screens:
     return Screens(project)
 
 
-each_group = pytest.mark.parametrize("texts", GROUPS, ids=[texts[0][:3] for texts in GROUPS])
+each_group = pytest.mark.parametrize(
+    "texts", some_quick(GROUPS, 2), ids=[texts[0][:3] for texts in GROUPS]
+)
 
 
 def all_shown(texts: tuple[str, ...], told: str) -> None:
@@ -172,7 +175,7 @@ EVERYWHERE = [
 
 
 @pytest.mark.parametrize(
-    "most", [90, pytest.param(len(EVERYWHERE), marks=pytest.mark.campaign)], ids=["some", "all"]
+    "most", [40, pytest.param(len(EVERYWHERE), marks=pytest.mark.campaign)], ids=["some", "all"]
 )
 def test_an_argument_leads_nowhere_and_is_said_as_text(home: Home, most: int, count: Count) -> None:
     """No command imports, follows or writes what it names, nor prints it raw."""
@@ -296,7 +299,7 @@ FOLDERS = (
 
 @pytest.mark.parametrize(
     "text",
-    [*FOLDERS[:4], *(pytest.param(text, marks=pytest.mark.long) for text in FOLDERS[4:])],
+    some_quick(FOLDERS, 2),
     ids=range(len(FOLDERS)),
 )
 def test_names_of_files_and_folders_are_shown_as_text(

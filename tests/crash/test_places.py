@@ -39,6 +39,7 @@ from tests.harness.places import (
     remove,
     unchanged,
 )
+from tests.harness.quick import some_quick
 from tests.harness.strategies import lines_of
 
 Count = Callable[[int], None]
@@ -91,7 +92,7 @@ def can_be_met(place: str, hostility: str) -> bool:
 
 
 @pytest.mark.parametrize("user", ["mine", "strangers"])
-@pytest.mark.parametrize("most", [60, pytest.param(1600, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("most", [30, pytest.param(1600, marks=pytest.mark.campaign)])
 def test_whatever_stands_in_a_place_does_no_harm(
     request: pytest.FixtureRequest, user: str, most: int, count: Count
 ) -> None:
@@ -187,7 +188,7 @@ STORIES: dict[str, tuple[Event, ...]] = {
 """What no durably writes, under the right checksums."""
 
 
-@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("story", some_quick(STORIES, 3))
 def test_a_run_with_an_odd_story_hides_no_other(mine: Home, story: str, count: Count) -> None:
     mine.restore()
     created = RunCreated(FORMAT, ids.new(), "work", Json("{}"), _AT)

@@ -20,6 +20,7 @@ import pytest
 
 from tests.conftest import Project
 from tests.harness.deeds import ENDS, FILES, FORKS, HELPERS, JOB, SURROUNDINGS
+from tests.harness.quick import some_quick
 
 DEEDS = FORKS | ENDS | SURROUNDINGS | FILES
 
@@ -32,7 +33,7 @@ def doer(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.mark.parametrize("name", DEEDS)
+@pytest.mark.parametrize("name", some_quick(DEEDS, 20))
 def test_a_deed_of_a_step(name: str, doer: Project, count: Callable[[int], None]) -> None:
     project, deed = doer, DEEDS[name]
     project.effects_path.unlink(missing_ok=True)
@@ -142,7 +143,7 @@ def kill(pids: set[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", some_quick(WAYS, 4))
 def test_children_neither_take_a_run_from_its_owner_nor_hold_it_for_a_dead_one(
     project: Project, name: str, count: Callable[[int], None]
 ) -> None:

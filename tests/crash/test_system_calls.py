@@ -30,7 +30,7 @@ def is_written(bench: Bench, call: Call) -> bool:
     return call.name in WRITES and call.file.startswith(str(bench.ledger.project.data))
 
 
-@pytest.mark.parametrize("most", [3, pytest.param(None, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("most", [2, pytest.param(None, marks=pytest.mark.campaign)])
 @each_scenario
 def test_a_fault_at_some_calls(bench: Bench, most: int | None, count: Count) -> None:
     """Of every fault at every call, and every write cut short."""

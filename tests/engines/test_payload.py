@@ -16,6 +16,7 @@ from durably_cli.engines import payload
 from durably_cli.errors import ValueRefused
 from durably_cli.values import convert
 from tests.conftest import Project
+from tests.harness.quick import some_quick
 
 MODELS = """
     from pydantic import Field, computed_field, field_serializer, field_validator, model_serializer
@@ -566,7 +567,7 @@ HOOKS = """
 """
 
 
-@pytest.mark.parametrize("schema", ODD_SCHEMAS)
+@pytest.mark.parametrize("schema", some_quick(ODD_SCHEMAS, 9))
 @pytest.mark.parametrize("jobs", ["one", pytest.param("all", marks=pytest.mark.long)])
 def test_an_odd_schema_is_no_bug_of_durably_and_hides_no_other_job(
     project: Project, schema: str, jobs: str

@@ -252,7 +252,7 @@ class Bench:
 
 def _named(event: str) -> str:
     kind, _, step = event.partition(" ")
-    if kind in ("step.completed", "step.failed"):
+    if kind in ("step.completed", "step.retrying", "step.failed"):
         return f"the {'result' if kind == 'step.completed' else 'failure'} of step {step!r}"
     if kind.startswith("run.completed"):
         return "the run's output"

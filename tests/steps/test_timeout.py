@@ -105,6 +105,7 @@ def test_a_signal_is_no_time_out(project: Project) -> None:
     assert "step.failed" not in types
 
 
+@pytest.mark.long
 def test_logs_of_what_is_interrupted_are_whole(project: Project) -> None:
     """The interruption comes where it may: never in the middle of an append."""
     project.job(

@@ -273,6 +273,7 @@ def test_inspect_counts_the_tries_since_the_last_failure_of_the_run(project: Pro
     assert (step["status"], step["tries"]) == ("in doubt", 1)
 
 
+@pytest.mark.long
 def test_the_time_for_all_tries_runs_on_over_a_kill(project: Project) -> None:
     project.job(
         """
