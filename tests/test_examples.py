@@ -17,6 +17,7 @@ from durably_cli.cli.commands import COMMANDS, module_of
 from durably_cli.cli.help import TOPICS, page
 from tests.conftest import Project
 from tests.harness.examples import Examples, shell_lines
+from tests.harness.quick import some_quick
 
 OTHERWISE = {
     "durably cancel @last": (5, "and is not cancelled"),
@@ -52,7 +53,10 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
     return Examples(Project(tmp_path_factory.mktemp("examples")))
 
 
-@pytest.mark.parametrize("example", dict.fromkeys([*examples_of_help(), *examples_of_pages()]))
+EXAMPLES = dict.fromkeys((*examples_of_help(), *examples_of_pages()))
+
+
+@pytest.mark.parametrize("example", some_quick(EXAMPLES, 40))
 def test_an_example_does_what_it_says(examples: Examples, example: str) -> None:
     code, said = OTHERWISE.get(example, (0, ""))
     result = examples.run(example)

@@ -281,6 +281,7 @@ def test_init_says_how_to_run_what_it_made(odd: Project) -> None:
     assert done.out == '["1: hello Ann"]\n', (made, done)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("folder", ["it's new", "."])
 def test_init_means_what_it_made_whatever_the_variable_says(odd: Project, folder: str) -> None:
     elsewhere = odd.root.parent / "elsewhere"
@@ -291,6 +292,7 @@ def test_init_means_what_it_made_whatever_the_variable_says(odd: Project, folder
     assert done.out == '["1: hello Ann"]\n', (made, done)
 
 
+@pytest.mark.long
 def test_init_of_a_folder_that_begins_with_a_hyphen_can_be_pasted(odd: Project) -> None:
     made = odd.run("init", "--", "-new")
     done = paste(odd, f"{hint_of(made)} --times 1", odd.root)
@@ -324,6 +326,7 @@ def test_no_project_says_how_to_make_one_here(odd: Project, tmp_path: Path) -> N
     assert (folder / "jobs").is_dir()
 
 
+@pytest.mark.long
 def test_a_variable_that_one_call_has_is_in_its_hint(odd: Project) -> None:
     own = odd.root.parent / "own"
     share = f"XDG_DATA_HOME={hints.quoted(own / 'share')}"

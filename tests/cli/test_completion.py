@@ -54,6 +54,7 @@ def offered(project: Project, line: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.long
 def test_bash_is_offered_commands_jobs_runs_flags_and_topics(shop: Project) -> None:
     run = shop.runs()[0]["id"][-8:]
     for line, expected in (

@@ -126,6 +126,7 @@ def test_what_only_has_to_be_tried_later_is_no_news(project: Project) -> None:
         os.kill(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_a_lot_that_was_printed_is_cut_to_its_end(project: Project) -> None:
     project.job(
         """

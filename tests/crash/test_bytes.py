@@ -67,6 +67,7 @@ def test_a_cut_at_every_byte_keeps_every_whole_line_and_drops_the_rest_as_torn(
     count(len(sample.data))
 
 
+@pytest.mark.long
 def test_every_byte_set_to_another_is_damage_at_its_line(
     sample: Sample, bench: Bench, count: Count
 ) -> None:

@@ -100,6 +100,7 @@ def test_a_disk_that_is_full_at_any_page_of_a_run(
     count(pages)
 
 
+@pytest.mark.long
 def test_a_disk_without_inodes_at_any_number(ledger: Ledger, count: Callable[[int], None]) -> None:
     args, inodes, code = ("trigger", "ledger", "--idempotency-key", "k"), 2, 74
     while code:
@@ -173,6 +174,7 @@ def test_files_that_end_at_every_byte(
     count(len(sizes))
 
 
+@pytest.mark.long
 def test_too_few_descriptors_from_the_first_up(
     ledger: Ledger, count: Callable[[int], None]
 ) -> None:

@@ -272,6 +272,7 @@ described = define_job(described)
 """
 
 
+@pytest.mark.long
 def test_what_a_job_says_of_itself_is_shown_and_offered_as_text(
     project: Project, count: Count
 ) -> None:

@@ -92,7 +92,7 @@ def can_be_met(place: str, hostility: str) -> bool:
 
 
 @pytest.mark.parametrize("user", ["mine", "strangers"])
-@pytest.mark.parametrize("most", [30, pytest.param(1600, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("most", [20, pytest.param(1600, marks=pytest.mark.campaign)])
 def test_whatever_stands_in_a_place_does_no_harm(
     request: pytest.FixtureRequest, user: str, most: int, count: Count
 ) -> None:

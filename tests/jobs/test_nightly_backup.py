@@ -106,6 +106,7 @@ def test_a_backup_is_the_database_in_the_folder_and_on_the_server(
     assert "s3cr3t" not in shop.journal().read_text()
 
 
+@pytest.mark.long
 def test_a_busy_server_is_tried_again_when_it_says_so(shop: Project, server: Server) -> None:
     server.answers = [(503, "1"), (429, "0")]
     trigger(shop, server.url)
@@ -129,6 +130,7 @@ def test_a_server_that_refuses_is_not_tried_again_and_a_person_hears_of_it(
     assert len(server.files) == 1
 
 
+@pytest.mark.long
 def test_killed_in_a_pause_it_goes_on_and_copies_nothing_twice(
     shop: Project, server: Server
 ) -> None:

@@ -123,6 +123,7 @@ def test_what_can_be_no_such_function_or_time_is_refused() -> None:
             def work(step: object) -> None: ...
 
 
+@pytest.mark.long
 def test_an_attempt_that_takes_too_long_ends_and_can_be_resumed(project: Project) -> None:
     project.job(
         """

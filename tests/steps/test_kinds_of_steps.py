@@ -88,6 +88,7 @@ def start(project: Project, *args: str) -> Started:
     )
 
 
+@pytest.mark.long
 def test_in_a_journal_the_same_wait_goes_on_after_a_kill(project: Project) -> None:
     project.job(JOB)
     with start(project, "trigger", "napping") as process:

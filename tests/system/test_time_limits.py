@@ -75,6 +75,7 @@ def test_what_ends_in_time_gives_what_it_gives(somewhere: Any) -> None:
         somewhere(lambda: call_within(60, divmod, (7, 0)))
 
 
+@pytest.mark.long
 def test_it_is_interrupted_again_until_it_ends(somewhere: Any) -> None:
     times = list[float]()
 

@@ -245,6 +245,7 @@ def test_what_is_no_request_cancels_and_is_said(work: Project, text: str) -> Non
     work.run("verify")
 
 
+@pytest.mark.long
 def test_a_process_out_of_descriptors_looks_again(project: Project) -> None:
     project.job(
         """

@@ -365,6 +365,7 @@ def test_a_trigger_that_stands_still_while_its_work_is_done_and_deleted_does_non
     assert stops >= 20
 
 
+@pytest.mark.long
 def test_a_run_is_listed_or_gone_while_it_is_deleted(work: Project) -> None:
     def args() -> tuple[str, ...]:
         work.run("trigger", "work")

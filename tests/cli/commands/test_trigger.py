@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
+from tests.harness.quick import some_quick
 
 GREET = """
     class Greeting(BaseModel):
@@ -202,10 +203,13 @@ def test_closing_stdout_or_stderr_early_fails_no_run(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "streams",
-    [
-        *("<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full", "| head -c 0"),
-        *("2>&1 | head -c 0", "2>&1 >&- | head -c 0"),
-    ],
+    some_quick(
+        [
+            *("<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full", "| head -c 0"),
+            *("2>&1 | head -c 0", "2>&1 >&- | head -c 0"),
+        ],
+        4,
+    ),
 )
 def test_a_stream_that_nobody_reads_fails_no_run_and_never_becomes_the_journal(
     project: Project, streams: str

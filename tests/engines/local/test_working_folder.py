@@ -15,6 +15,7 @@ import pytest
 
 from durably_cli.engines.local.working_folder import from_project, inside
 from tests.conftest import Project
+from tests.harness.quick import some_quick
 from tests.harness.sample_journals import resealed
 
 WHERE = """
@@ -236,7 +237,7 @@ def test_a_run_of_before_goes_on_where_the_command_is_called(
     assert attempt["folder"] == str(elsewhere)
 
 
-@pytest.mark.parametrize("flag", ["--file", "--files"])
+@pytest.mark.parametrize("flag", some_quick(["--files", "--file"], 1))
 def test_a_path_flag_is_read_where_it_is_typed(where: Project, elsewhere: Path, flag: str) -> None:
     inner = where.root / "inner"
     inner.mkdir()
