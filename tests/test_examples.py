@@ -17,7 +17,6 @@ from durably_cli.cli.commands import COMMANDS, module_of
 from durably_cli.cli.help import TOPICS, page
 from tests.conftest import Project
 from tests.harness.examples import Examples, shell_lines
-from tests.harness.quick import some_quick
 
 OTHERWISE = {
     "durably cancel @last": (5, "and is not cancelled"),
@@ -53,10 +52,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
     return Examples(Project(tmp_path_factory.mktemp("examples")))
 
 
-EXAMPLES = dict.fromkeys((*examples_of_help(), *examples_of_pages()))
-
-
-@pytest.mark.parametrize("example", some_quick(EXAMPLES, 40))
+@pytest.mark.long
+@pytest.mark.parametrize("example", dict.fromkeys((*examples_of_help(), *examples_of_pages())))
 def test_an_example_does_what_it_says(examples: Examples, example: str) -> None:
     code, said = OTHERWISE.get(example, (0, ""))
     result = examples.run(example)
@@ -65,6 +62,7 @@ def test_an_example_does_what_it_says(examples: Examples, example: str) -> None:
     assert "Traceback" not in result.err
 
 
+@pytest.mark.long
 def test_examples_leave_nothing_behind_but_what_they_are_told_to_write(examples: Examples) -> None:
     made = {path.name for path in Path(examples.project.root).iterdir()}
     assert made <= {

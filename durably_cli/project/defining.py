@@ -83,8 +83,8 @@ def define_job(
     annotations unless given, and may be any type that pydantic reads. An attempt that takes longer
     than `timeout`, seconds, a timedelta or a text such as `1h30m`, is ended, and can be resumed.
     `on_failure(run)` is called after each attempt that has failed, once that is on disk, at most
-    once. Raises TypeError and ValueError for what cannot be a job: an async handler, another order,
-    a bad name, a type that JSON cannot give.
+    once, and for up to 60 seconds. Raises TypeError and ValueError for what cannot be a job: an
+    async handler, another order, a bad name, a type that JSON cannot give.
     """
 
     def decorate(handler: Callable[..., Any]) -> Job[Any, Any]:

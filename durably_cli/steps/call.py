@@ -15,9 +15,9 @@ from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.raised import parts_of
 from durably_cli.steps.causes import steps_of
-from durably_cli.steps.operation import Call, Past, Plan, Raised, Wait
+from durably_cli.steps.operation import Call, Past, Plan, Raised
 from durably_cli.steps.salvage import refused, salvaged
-from durably_cli.steps.tries import Retry, Tries, explain_untried
+from durably_cli.steps.tries import Retry, Tries, explain_untried, pause_of
 from durably_cli.system import clock, signals
 from durably_cli.system.process import this
 from durably_cli.system.time_limits import TookTooLong
@@ -54,7 +54,7 @@ class FunctionCall(NamedTuple):
         if retry is not None:
             tries = Tries(retry, past.begun.get(name))
             if isinstance(last, StepRetrying):
-                yield Wait(last.until)
+                yield pause_of(last)
         while True:
             started = StepStarted(name, clock.now())
             if tries is not None:
@@ -87,7 +87,7 @@ class FunctionCall(NamedTuple):
                     error, again = raised, None
                 if again is not None:
                     yield again
-                    yield Wait(again.until)
+                    yield pause_of(again)
                     continue
                 yield self._failed(ms, error, value, tries)
                 return Raised(error)

@@ -31,7 +31,7 @@ class Driver:
         past: Past,
         stop: Stop,
         replayed: Callable[[str], object],
-        wait: Callable[[str], object] | None = None,
+        wait: Callable[[str, float], object] | None = None,
     ) -> None:
         self.past = past
         self.has_executed = False
@@ -86,7 +86,7 @@ class Driver:
                     except BaseException as error:
                         answer = Raised(self._stop_or(error))
                 elif type(effect) is Wait:
-                    answer = self._wait(effect.until)
+                    answer = self._wait(*effect)
                 elif type(effect) is All:
                     try:
                         answer = self._all(effect.operations, effect.at_once)

@@ -6,7 +6,7 @@ yields effects; a driver performs each, and sends back what came of it:
 
     an event             written down; sent when it is as durable as its class says
     Call(fn, args, t)    the user's function called; its result, or Raised(its exception)
-    Wait(until)          time has passed
+    Wait(until, longest) time has passed
     All(operations, n)   each performed, n of them at a time; their results, in order, or Raised
 
 What a plan returns is the step's result, or Raised(error), which the driver raises: a generator
@@ -18,6 +18,7 @@ So a kind of step is written once, whatever drives it, and tested with a dict an
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from math import inf
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
 from durably_cli.journal.events import StepFailed
@@ -44,9 +45,13 @@ class Raised(NamedTuple):
 
 @final
 class Wait(NamedTuple):
-    """Let time pass until then: UTC, as events have it."""
+    """Let time pass until then: UTC, as events have it.
+
+    A span of time ends after `longest` seconds, though the clock was set back meanwhile.
+    """
 
     until: str
+    longest: float = inf
 
 
 @final

@@ -50,7 +50,7 @@ class _Called(NamedTuple):
     converter: plain.Converter
 
 
-def _ignore(_: object) -> None:
+def _ignore(*_: object) -> None:
     pass
 
 
@@ -243,7 +243,7 @@ class Step:
         if self._scope.refused is not None:
             raise self._scope.refused
 
-    def _connect(self, past: Past, stop: Stop, wait: Callable[[str], object] | None = None) -> None:
+    def _connect(self, past: Past, stop: Stop, wait: Callable[..., object] | None = None) -> None:
         self._results, self._reported, self._stop = past.results, past.reported, stop
         self._scope = Scope(stop, self._secrets)
         current.made(self, self._scope)

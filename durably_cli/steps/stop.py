@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from math import inf
 from threading import get_ident
 
 from durably_cli.errors import Abort
@@ -51,14 +52,15 @@ class Stop:
         if self.cause is not None:
             raise self.cause
 
-    def wait_until(self, at: str) -> None:
-        """Let time pass up to this one, in UTC; raise the cause of a stop as soon as there is one.
+    def wait_until(self, at: str, longest: float = inf) -> None:
+        """Let time pass up to this one, in UTC, or so many seconds, whichever is over first.
 
-        The wall clock is looked at again and again: a monotonic one stands still while a laptop is
+        Raises the cause of a stop as soon as there is one. Both clocks are looked at again and
+        again: the wall clock may be set back, and the other one stands still while a laptop is
         closed.
         """
-        end = clock.parse_time(at)
+        end, last = clock.parse_time(at), time.monotonic() + longest
         self.check()
-        while (left := (end - datetime.now(UTC)).total_seconds()) > 0:
+        while (left := min((end - datetime.now(UTC)).total_seconds(), last - time.monotonic())) > 0:
             time.sleep(min(left, _LOOKS_SECONDS))
             self.check()

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from durably_cli.errors import StepError, StepMisused
-from durably_cli.steps.operation import Begun
+from durably_cli.journal.events import StepRetrying
+from durably_cli.steps.operation import Begun, Wait
 from durably_cli.system import clock
 from durably_cli.values.durations import Duration, seconds_in
 from durably_cli.values.untrusted import repr_of
@@ -137,6 +138,12 @@ def pause_behind(retry: Retry, tried: int, error: BaseException) -> float:
 
         pause *= uniform(0.5, 1)
     return pause
+
+
+def pause_of(retrying: StepRetrying) -> Wait:
+    """The wait that was journalled behind a try: as long as that says, at most."""
+    longest = clock.parse_time(retrying.until) - clock.parse_time(retrying.at)
+    return Wait(retrying.until, longest.total_seconds())
 
 
 def retry_of(tries: int | Retry, name: str) -> Retry:

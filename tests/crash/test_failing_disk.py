@@ -19,29 +19,44 @@ from tests.harness.ledger import Ledger
 STEPS = 4
 
 JOB = """
-    import uuid
+    import threading, uuid
+
+    from durably_cli import Retry
 
     @define_job
     def failing(step: Step, payload: dict) -> list[str]:
         tokens = []
         moment("before the first step", payload)
         for n in range(4):
-            tokens.append(step.run(f"step-{n}", once, n, payload)[:32])
+            tokens.append(step.run(f"step-{n}", once, n, payload, tries=PAUSE)[:32])
             with open(os.environ["ACKS"], "a") as file:
                 file.write(f"{n} {tokens[-1]}\\n")
             moment(f"after step {n}", payload)
         return tokens
 
+    PAUSE = Retry(2, delay=0.3, jitter=False)
+
     def once(n: int, payload: dict) -> str:
+        moment(f"in a pause of step {n}", payload, but_once=True)
         token = uuid.uuid4().hex
         effect(f"{n} {token}")
         moment(f"in step {n}", payload)
         return token + "." * 5000  # so that no two results share a page of memory
 
-    def moment(name: str, payload: dict) -> None:
+    def moment(name: str, payload: dict, *, but_once: bool = False) -> None:
         if payload["fails"] == name and not os.path.exists("mended"):
-            with open(os.environ["FAULT"], "w") as file:
-                file.write(payload["how"])
+            if not but_once:
+                fail(payload["how"])
+            elif not paused:  # the disk fails while the pause lasts
+                paused.append(name)
+                threading.Timer(0.1, fail, (payload["how"],)).start()
+                raise ConnectionError("busy")
+
+    paused = []
+
+    def fail(how: str) -> None:
+        with open(os.environ["FAULT"], "w") as file:
+            file.write(how)
 """
 
 
@@ -59,6 +74,7 @@ MOMENTS = [
     *(Moment(f"after step {n - 1}", n, f"the result of step 'step-{n}'") for n in range(1, STEPS)),
     Moment(f"after step {STEPS - 1}", STEPS, "the run's output"),
 ]
+IN_A_PAUSE = Moment("in a pause of step 1", 1, "the result of step 'step-1'")
 
 
 def fail_at(moment: Moment, how: str, file_system: str, root: Path) -> None:
@@ -100,12 +116,19 @@ def test_a_run_whose_disk_fails_stops_and_loses_nothing(
     count(1)
 
 
+def test_a_run_whose_disk_fails_in_a_pause_stops_and_loses_nothing(
+    tmp_path: Path, count: Callable[[int], None]
+) -> None:
+    fail_at(IN_A_PAUSE, "on", "ext4", tmp_path / "run")
+    count(1)
+
+
 @pytest.mark.campaign
 @pytest.mark.parametrize("how", ["once", "on"])
 @pytest.mark.parametrize("file_system", ["ext4", "xfs", "btrfs"])
 def test_a_run_whose_disk_fails_at_each_moment_stops_and_loses_nothing(
     how: str, file_system: str, tmp_path: Path, count: Callable[[int], None]
 ) -> None:
-    for number, moment in enumerate(MOMENTS):
+    for number, moment in enumerate([*MOMENTS, IN_A_PAUSE]):
         fail_at(moment, how, file_system, tmp_path / str(number))
-    count(len(MOMENTS))
+    count(len(MOMENTS) + 1)

@@ -88,6 +88,36 @@ def test_it_never_decides_how_the_command_ends(project: Project, does: str) -> N
     assert project.effects == ["called"]
 
 
+@pytest.mark.parametrize("sleeps", ["time.sleep(600)", "swallows()"])
+def test_one_that_hangs_is_ended_and_holds_nobody_up(project: Project, sleeps: str) -> None:
+    project.job(
+        f"""
+        from durably_cli.engines.local import on_failure
+
+        on_failure.SECONDS = 0.3  # a minute is too long for a test
+
+        def swallows() -> None:
+            try:
+                time.sleep(600)
+            except BaseException:
+                effect("interrupted")
+
+        def notice(run) -> None:
+            effect("called")
+            {sleeps}
+
+        @define_job(on_failure=notice)
+        def work(step: Step, payload: dict[str, int]) -> None:
+            raise ValueError("the failure")
+        """
+    )
+    failed = project.run("trigger", "work", expect=1)
+    assert "on_failure took longer than 0.3 s, and was ended" in failed.err
+    assert "ValueError: the failure" in failed.err
+    assert project.effects[0] == "called"
+    assert project.run("cancel", "@last", expect=5).err.count("has failed, and is not cancelled")
+
+
 def test_a_secret_in_its_own_error_is_masked(project: Project) -> None:
     project.job(
         """

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from durably_cli.engines.local import who, working_folder
 from durably_cli.engines.local.inbox import Inbox
 from durably_cli.engines.local.none_returned import note_on_none
+from durably_cli.engines.local.on_failure import call_on_failure
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.recorder import Recorder
 from durably_cli.engines.local.stopper import Stopper
@@ -41,8 +42,8 @@ from durably_cli.steps.current import executed, masking
 from durably_cli.steps.operation import Past
 from durably_cli.steps.step import Step, step_of_attempt
 from durably_cli.steps.stop import Stop
-from durably_cli.system import clock, files, signals
-from durably_cli.system.process import this
+from durably_cli.system import clock, signals
+from durably_cli.system.process import ChildEnds, this
 from durably_cli.values.strict_json import Json
 from durably_cli.version import __version__
 
@@ -52,10 +53,6 @@ if TYPE_CHECKING:
 
 TIME_LIMIT = "time limit"
 """What ended an attempt that took longer than it may, as its journal says."""
-
-
-def _ignore(_: RunView) -> None:
-    pass
 
 
 class BoundHandler(NamedTuple):
@@ -70,7 +67,7 @@ class BoundHandler(NamedTuple):
     secrets: Secrets = NO_SECRETS
     unread: Sequence[Unread] = ()
     timeout: float | None = None
-    on_failure: Callable[[RunView], object] = _ignore
+    on_failure: Callable[[RunView], object] | None = None
 
 
 class Watcher(Protocol):
@@ -145,28 +142,9 @@ def execute_in_turn(
             run.journal.end_with(_cancelled(run.stop.cause))
         else:
             if isinstance(_execute(run, work, watcher), RunHasFailed):
-                _say_that_it_failed(run, work)
+                call_on_failure(run.journal.path, work.on_failure, work.secrets)
     if isinstance(run.stop.cause, Cancelled):
         run.inbox.clear()
-
-
-def _say_that_it_failed(run: LiveRun, work: BoundHandler) -> None:
-    """Call what the job has for that, once the failure is on disk; its own one is said."""
-    if work.on_failure is _ignore:
-        return
-    with RunView(files.open_existing(run.journal.path), run.journal.path) as view:
-        owner = this.pid
-        try:
-            work.on_failure(view)
-        except (Abort, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # SystemExit too: it would be the exit code of the command
-            if this.pid != owner:
-                raise ChildEnds(1) from None
-            raised = work.secrets.masked_error(describe(error))
-            sys.stderr.write(f"{raised.traceback}\ndurably: on_failure has failed itself\n")
-        if this.pid != owner:
-            raise ChildEnds(0)
 
 
 def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
@@ -260,10 +238,6 @@ def _called(work: BoundHandler, step: Step, run: LiveRun) -> Json:
     if this.pid != owner:
         raise ChildEnds(0)
     return output
-
-
-class ChildEnds(SystemExit):
-    """The end of a process that the handler forked and that came back to durably."""
 
 
 def _started(run: LiveRun, attempt: int, source: str | None) -> RunStarted:
