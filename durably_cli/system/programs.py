@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import select
 import sys
 import threading
 import weakref
@@ -27,6 +28,9 @@ from durably_cli.system.signals import shielded
 
 LOCK = "supervisor"
 """What the name of the file begins with that a supervisor holds."""
+
+_GOES_MS = 200
+"""How long a supervisor that was killed may take to be gone."""
 
 _MARK = MARK.encode()
 _ROOT = str(Path(__file__).parents[2])
@@ -64,13 +68,22 @@ class Channel:
         """
         found = messages.received(self._socket)
         if found is None:
-            with suppress(OSError):  # a killed one may not have closed all of its ends yet
-                self._supervisor.shutdown(_socket.SHUT_RDWR)
+            self._see_it_go()
             raise SupervisorLost("the process that supervises the run's programs was ended")
         what, code, *where = found[0]
         if what == "failed":
             raise OSError(code, os.strerror(code), *where)
         return int(code)
+
+    def _see_it_go(self) -> None:
+        """Wait until a killed supervisor has closed all its ends: it takes no request after that.
+
+        One that was only short of descriptors lives on, and so do its other programs.
+        """
+        with suppress(OSError, ValueError):  # ours is closed
+            hangup = select.poll()
+            hangup.register(self._supervisor, 0)
+            hangup.poll(_GOES_MS)
 
     def end(self) -> None:
         """Have the program ended, and all that it started; it is readable when they are gone."""

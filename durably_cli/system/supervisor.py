@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import _socket
+import errno
 import os
 import select
 
@@ -130,8 +131,10 @@ class _Supervisor:
     def _launch(self, request: Any, fds: list[int]) -> None:
         path, argv, environment, folder, mark = request
         if len(fds) < 4:  # no more descriptors may be open here
-            for fd in fds:
-                os.close(fd)  # its caller sees the end of the channel
+            for fd in fds[1:]:
+                os.close(fd)
+            if fds:
+                answer(_socket.socket(fileno=fds[0]), ("failed", errno.EMFILE, path))
             return
         channel = _socket.socket(fileno=fds[0])
         at = folder

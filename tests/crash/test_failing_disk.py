@@ -34,7 +34,7 @@ JOB = """
             moment(f"after step {n}", payload)
         return tokens
 
-    PAUSE = Retry(2, delay=0.3, jitter=False)
+    PAUSE = Retry(2, delay=1.5, jitter=False)
 
     def once(n: int, payload: dict) -> str:
         moment(f"in a pause of step {n}", payload, but_once=True)
@@ -49,7 +49,7 @@ JOB = """
                 fail(payload["how"])
             elif not paused:  # the disk fails while the pause lasts
                 paused.append(name)
-                threading.Timer(0.1, fail, (payload["how"],)).start()
+                threading.Timer(0.5, fail, (payload["how"],)).start()
                 raise ConnectionError("busy")
 
     paused = []

@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 
 def some_quick(cases: Iterable[Any], most: int) -> list[Any]:
     """All cases; so many of them, from the first to the last, are quick, and the others are long.
 
-    For cases that go through the same code, of which each may find a fault of its own.
+    For plain cases that go through the same code, of which each may find a fault of its own.
     """
     found = list(cases)
+    assert most > 0 and not any(isinstance(each, ParameterSet) for each in found)
     quick = {n * (len(found) - 1) // max(most - 1, 1) for n in range(most)}
     long = pytest.mark.long
     return [each if n in quick else pytest.param(each, marks=long) for n, each in enumerate(found)]

@@ -63,7 +63,11 @@ def test_its_own_failure_is_said_and_fails_nothing(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    "does", ["sys.exit(0)", "raise asyncio.CancelledError", "raise Odd", "os.fork()"]
+    "does",
+    [
+        *("sys.exit(0)", "raise asyncio.CancelledError", "raise Odd", "os.fork()"),
+        *("os.fork() or [][0]", "slow.trigger({})"),
+    ],
 )
 def test_it_never_decides_how_the_command_ends(project: Project, does: str) -> None:
     project.job(
@@ -72,6 +76,10 @@ def test_it_never_decides_how_the_command_ends(project: Project, does: str) -> N
 
         class Odd(BaseException):
             pass
+
+        @define_job(timeout=0.3)
+        def slow(step: Step, payload: dict[str, int]) -> None:
+            time.sleep(600)
 
         def notice(run) -> None:
             effect("called")
@@ -114,7 +122,7 @@ def test_one_that_hangs_is_ended_and_holds_nobody_up(project: Project, sleeps: s
     failed = project.run("trigger", "work", expect=1)
     assert "on_failure took longer than 0.3 s, and was ended" in failed.err
     assert "ValueError: the failure" in failed.err
-    assert project.effects[0] == "called"
+    assert project.effects == ["called", "interrupted"][: 1 + (sleeps == "swallows()")]
     assert project.run("cancel", "@last", expect=5).err.count("has failed, and is not cancelled")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +27,7 @@ def test_it_is_not_over_before_its_time() -> None:
 def test_one_whose_clock_was_set_back_lasts_no_longer() -> None:
     begun = time.monotonic()
     Stop().wait_until(moment(3600), 0.3)
-    assert time.monotonic() - begun >= 0.3
+    assert 0.3 <= time.monotonic() - begun < 600
 
 
 def test_one_that_is_over_does_not_wait() -> None:
@@ -35,6 +36,6 @@ def test_one_that_is_over_does_not_wait() -> None:
 
 def test_a_stop_ends_it() -> None:
     stop = Stop()
-    stop.stop(Cancelled("ann", None))
+    threading.Timer(0.2, stop.stop, (Cancelled("ann", None),)).start()
     with pytest.raises(Cancelled):
         stop.wait_until(moment(3600))

@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 from durably import Retry, RetryAfter, Step, StepError, StepMisused
 
-from durably_cli.journal.events import StepFailed, StepRetrying
+from durably_cli.journal.events import StepFailed, StepRetrying, StepStarted
+from durably_cli.steps.call import FunctionCall
+from durably_cli.steps.operation import Begun, Call, Past, Raised
 from durably_cli.steps.tries import pause_behind
 from durably_cli.system import clock
+from durably_cli.values import convert
 from tests.conftest import Project
 from tests.harness.memory_log import MemoryLog
 
@@ -81,6 +84,21 @@ def test_pauses_grow_up_to_the_longest(retry: Retry, expected: list[float]) -> N
     with pytest.raises(OSError):
         Step({}, log.append).run("x", Flaky(*(OSError() for _ in range(9))), tries=retry)
     assert pauses(log) == pytest.approx(expected, abs=0.1)
+
+
+def test_a_pause_is_asked_for_with_its_length_by_this_attempt_and_the_next() -> None:
+    call = FunctionCall(
+        "x", int, (), convert.converter(object), retry=Retry(3, delay=7, jitter=False)
+    )
+    plan = call.plan(Past(results={}, unfinished={}, failures={}, begun={}))
+    assert isinstance(next(plan), StepStarted)
+    assert isinstance(plan.send(None), Call)
+    retrying = plan.send(Raised(OSError("busy")))
+    wait = plan.send(None)
+    assert (wait.until, wait.longest) == (retrying.until, pytest.approx(7, abs=0.1))
+    begun = {"x": Begun(1, retrying.at)}
+    resumed = call.plan(Past(results={}, unfinished={"x": retrying}, failures={}, begun=begun))
+    assert next(resumed) == wait
 
 
 def test_pauses_of_a_thousand_tries_have_a_number() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -112,6 +113,26 @@ def test_after_kill_9_of_it_programs_are_found_and_there_is_another_one(shop: Sh
     assert end_processes_with(mark) == []
     assert living(pids) == []
     assert len(shop.locks()) == 2  # the one of the dead says that there may be some left
+
+
+@linux
+@pytest.mark.parametrize("free", [0, 2])
+def test_one_short_of_descriptors_loses_only_the_program_that_it_cannot_take(
+    shop: Shop, free: int
+) -> None:
+    channel, _ = shop.launch(TREE)
+    pids = shop.pids(IN_TREE)
+    (supervisor,) = supervisors_of(shop.programs.mark)
+    fds = len(os.listdir(f"/proc/{supervisor}/fd"))
+    before = resource.prlimit(int(supervisor), resource.RLIMIT_NOFILE, (fds + free, fds + 50))
+    assert before[0] > fds + free
+    with pytest.raises(OSError) if free else pytest.raises(SupervisorLost):
+        shop.launch("exit 3")[0].result()
+    resource.prlimit(int(supervisor), resource.RLIMIT_NOFILE, (fds + 50, fds + 50))
+    assert shop.launch("exit 3")[0].result() == 3
+    assert living(pids) == pids
+    assert supervisors_of(shop.programs.mark) == [supervisor]
+    channel.end()
 
 
 @linux
