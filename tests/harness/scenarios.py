@@ -146,7 +146,7 @@ SCENARIOS = {
     "fail": Scenario((), FAILING, _resume),
     "resume": Scenario((FAILING,), "resume @last", _resume),
     "retry": Scenario((), "trigger ledger -p flaky:=1", _resume, 4),
-    "program": Scenario((), "trigger ledger -p program:=1", _resume, 3),
+    "program": Scenario((), "trigger ledger -p program:=1", _resume),
     "cancel": Scenario((_killed,), "cancel @last", _cancel_again),
     "claim and create": Scenario((), KEYED, _trigger_again),
     "create for a claim": Scenario((_claim,), KEYED, _trigger_again),
