@@ -28,7 +28,6 @@ from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted, NotFound
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.masking import NO_SECRETS
-from durably_cli.journal.state import Status
 from durably_cli.project import stores
 from durably_cli.render.lines import Silent, Talk, not_read
 from durably_cli.render.next_steps import next_commands
@@ -135,8 +134,7 @@ def _execute(
                 _print_result(
                     view, result, streams.stdout, is_terminal, quiet=quiet, as_json=as_json
                 )
-            is_done = view.status is Status.COMPLETED
-            go_on = "" if is_done else hints.command("resume", short(view.run_id))
+            go_on = "" if view.state.is_final else hints.command("resume", short(view.run_id))
             outcome = outcome_of(presenter.run, view) if presenter.run else None
             code = say_outcome(view, result, outcome, talk, go_on)
             if code and (end := end_of(view)):

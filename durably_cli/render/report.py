@@ -10,6 +10,8 @@ from typing import BinaryIO
 from durably_cli import hints
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import LogWritten
+from durably_cli.journal.state import Status
+from durably_cli.render.record import reason
 from durably_cli.render.rows import log_lines
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps
@@ -35,7 +37,7 @@ def report(
     failed_before: str = "",
     not_read: Sequence[str] = (),
 ) -> str:
-    """What failed and where, what led there, and the command that goes on.
+    """What failed and where, what led there, and the command that goes on, if there is one.
 
     `mask` takes known secrets out of what the job printed; `time` makes a time of the journal one
     for the reader; `failed_before` says when, of a run that
@@ -60,10 +62,14 @@ def report(
         ("printed by the job", _last_lines(printed, mask, view.run_id)),
         (_last("attempts", ATTEMPTS, len(state.attempts)), list(_attempts(view, time))),
     )
+    if view.status is Status.CANCELLED:
+        lines.append(f"  cancelled {reason(view)}")
     for title, found in sections:
         if found:
             lines += ["", f"{title}:", *(f"  {line}" for line in found)]
-    return visible_lines("\n".join([*lines, "", f"try: {resume}"])) + "\n"
+    if resume:
+        lines += ["", f"try: {resume}"]
+    return visible_lines("\n".join(lines)) + "\n"
 
 
 def _last(what: str, shown: int, there_are: int) -> str:

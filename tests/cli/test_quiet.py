@@ -104,6 +104,27 @@ def test_a_signal_is_a_failure_that_says_how_to_go_on(project: Project) -> None:
     assert f"{BIN / 'durably'} -C {project.root} resume" in err
 
 
+def test_a_cancelled_run_says_by_whom_and_why_and_no_way_to_go_on(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def slow(step: Step, payload: dict) -> None:
+            step.run("nap", nap)
+
+        def nap() -> None:
+            effect("napping")
+            time.sleep(60)
+        """
+    )
+    with project.start("trigger", "slow", "-q") as process:
+        project.wait_for_effects()
+        project.run("cancel", "@last", "--reason", "wrong month")
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (3, "")
+    assert re.search("cancelled by .*: wrong month", err)
+    assert "resume" not in err
+
+
 @pytest.mark.long
 def test_what_only_has_to_be_tried_later_is_no_news(project: Project) -> None:
     project.job(
