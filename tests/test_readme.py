@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from durably_cli import errors
+from durably_cli.cli.commands import COMMANDS
 from durably_cli.cli.help import page
 from tests.conftest import BIN, Project
 from tests.harness.examples import README, REPOSITORY, Examples, block, blocks, shell_lines
@@ -136,6 +137,11 @@ def test_every_command_and_option_that_is_named_exists(project: Project) -> None
     options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", README)) - of_others
     for option in options:
         assert option in help_of_all + project.run("--help").out, option
+
+
+def test_every_command_is_named() -> None:
+    (table,) = re.findall(r"\| to \| commands \|\n.*?\n\n", README, re.DOTALL)
+    assert set(re.findall(r"`durably ([a-z]+)", table)) == set(COMMANDS)
 
 
 def test_every_link_leads_somewhere() -> None:

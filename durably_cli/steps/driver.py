@@ -31,14 +31,12 @@ class Driver:
         past: Past,
         stop: Stop,
         replayed: Callable[[str], object],
-        wait: Callable[[str, float], object] | None = None,
     ) -> None:
         self.past = past
         self.has_executed = False
         """Whether a step was executed; until then the handler is where it has been before."""
         self._write, self._stop, self._replayed = append, stop, replayed
         self._append: Callable[[Event], object] = self._append_first
-        self._wait = wait or stop.wait_until
 
     def perform(self, operation: Operation) -> Any:
         """What came of it, before or now."""
@@ -86,7 +84,8 @@ class Driver:
                     except BaseException as error:
                         answer = Raised(self._stop_or(error))
                 elif type(effect) is Wait:
-                    answer = self._wait(*effect)
+                    self._stop.wait_until(*effect)
+                    answer = None
                 elif type(effect) is All:
                     try:
                         answer = self._all(effect.operations, effect.at_once)

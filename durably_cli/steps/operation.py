@@ -18,7 +18,6 @@ So a kind of step is written once, whatever drives it, and tested with a dict an
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from math import inf
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
 from durably_cli.journal.events import StepFailed
@@ -47,11 +46,11 @@ class Raised(NamedTuple):
 class Wait(NamedTuple):
     """Let time pass until then: UTC, as events have it.
 
-    A span of time ends after `longest` seconds, though the clock was set back meanwhile.
+    It is over after `longest` seconds, whatever the clock shows then.
     """
 
     until: str
-    longest: float = inf
+    longest: float
 
 
 @final

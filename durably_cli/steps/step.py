@@ -27,7 +27,7 @@ from durably_cli.steps.logger import Logger
 from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.progress import reported
 from durably_cli.steps.scope import Scope
-from durably_cli.steps.stop import Stop
+from durably_cli.steps.stop import Stop, StopInMemory
 from durably_cli.steps.tries import ONCE, Retry, limit_of, retry_of
 from durably_cli.values import convert, declared, plain
 from durably_cli.values.durations import Duration
@@ -50,7 +50,7 @@ class _Called(NamedTuple):
     converter: plain.Converter
 
 
-def _ignore(*_: object) -> None:
+def _ignore(_: object) -> None:
     pass
 
 
@@ -92,7 +92,7 @@ class Step:
         self._shell: Shell | None = None
         self._programs: Path | None = None
         past = Past({} if results is None else results, {}, {}, {})
-        self._connect(past, Stop(), wait=_ignore)
+        self._connect(past, StopInMemory())
 
     @overload
     def run(
@@ -243,12 +243,12 @@ class Step:
         if self._scope.refused is not None:
             raise self._scope.refused
 
-    def _connect(self, past: Past, stop: Stop, wait: Callable[..., object] | None = None) -> None:
+    def _connect(self, past: Past, stop: Stop) -> None:
         self._results, self._reported, self._stop = past.results, past.reported, stop
         self._scope = Scope(stop, self._secrets)
         current.made(self, self._scope)
         record = self._record if self._secrets is None else self.emit
-        self._driver = Driver(record, past, stop, self._replayed, wait)
+        self._driver = Driver(record, past, stop, self._replayed)
 
     def _ask(self, operation: Operation) -> Any:
         """What comes of an operation, before or now: for the methods of this class."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from math import inf
 from threading import get_ident
 
 from durably_cli.errors import Abort
@@ -52,7 +51,7 @@ class Stop:
         if self.cause is not None:
             raise self.cause
 
-    def wait_until(self, at: str, longest: float = inf) -> None:
+    def wait_until(self, at: str, longest: float) -> None:
         """Let time pass up to this one, in UTC, or so many seconds, whichever is over first.
 
         Raises the cause of a stop as soon as there is one. Both clocks are looked at again and
@@ -64,3 +63,10 @@ class Stop:
         while (left := min((end - datetime.now(UTC)).total_seconds(), last - time.monotonic())) > 0:
             time.sleep(min(left, _LOOKS_SECONDS))
             self.check()
+
+
+class StopInMemory(Stop):
+    """The one of a `Step()` in memory, where no time passes."""
+
+    def wait_until(self, at: str, longest: float) -> None:
+        """Go on at once."""

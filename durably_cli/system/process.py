@@ -32,10 +32,6 @@ def _look_again() -> None:
 os.register_at_fork(after_in_child=_look_again)
 
 
-class ChildEnds(SystemExit):
-    """The end of a process that the code of a job forked and that came back to durably."""
-
-
 def threads_to_wait_for() -> int:
     """How many threads a job has left running that durably must wait for before it can end."""
     return sum(

@@ -9,6 +9,7 @@ from typing import Any
 
 from durably_cli.errors import Abort
 from durably_cli.system.alarms import Alarm, alarm
+from durably_cli.system.process import this
 
 _AGAIN_SECONDS, _SOON_SECONDS = 1.0, 0.02
 """When an interruption is repeated: behind one that was raised, and one that a shield held off."""
@@ -31,9 +32,10 @@ def call_within(seconds: float, fn: Callable[..., Any], args: tuple[Any, ...]) -
     """What the function returns. TookTooLong if it has not ended by itself within the time.
 
     It is interrupted then, and again each second until it ends: so no two calls overlap. What it
-    returns or raises after that does not count, for it may have swallowed the interruption.
+    returns or raises after that does not count, for it may have swallowed the interruption. A
+    process that it forks has no such limit.
     """
-    bell, running = alarm(OutOfTime()), allocate_lock()
+    bell, running, owner = alarm(OutOfTime()), allocate_lock(), this.pid
     running.acquire()
     end = time.monotonic() + seconds
     try:
@@ -47,11 +49,11 @@ def call_within(seconds: float, fn: Callable[..., Any], args: tuple[Any, ...]) -
         bell.end()  # what rang may have been raised in front of the first one
         running.release()
         is_stop = isinstance(error, (Abort, KeyboardInterrupt)) and type(error) is not OutOfTime
-        if time.monotonic() >= end and not is_stop:
+        if time.monotonic() >= end and this.pid == owner and not is_stop:
             raise TookTooLong().with_traceback(error.__traceback__) from error
         raise
     running.release()
-    if time.monotonic() >= end:
+    if time.monotonic() >= end and this.pid == owner:
         raise TookTooLong
     return value
 

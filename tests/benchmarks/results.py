@@ -33,10 +33,14 @@ def now(parts: list[Part], command: str, versions: dict[str, str]) -> Results:
 
 
 def merged(results: Results, before: Results) -> Results:
-    """The results before, with these in the place of what was measured again, or behind them."""
+    """The results before, with these in the place of what was measured again, or behind them.
+
+    They are of both days then.
+    """
     anew = {part.work: part for part in results.parts}
     parts = [anew.pop(part.work, part) for part in before.parts] + list(anew.values())
-    return results._replace(versions=before.versions | results.versions, parts=parts)
+    on = " and ".join(sorted({*before.on.split(" and "), results.on}))
+    return results._replace(on=on, versions=before.versions | results.versions, parts=parts)
 
 
 def save(results: Results, path: Path = FILE) -> None:

@@ -82,18 +82,19 @@ def test_other_errors_are_said_in_full(loud: Project) -> None:
     assert "is not JSON" in loud.run("trigger", "loud", "-q", "-i", "{", expect=65).err
 
 
-def test_a_signal_is_a_failure_that_says_how_to_go_on(project: Project) -> None:
-    project.job(
-        """
-        @define_job
-        def slow(step: Step, payload: dict) -> None:
-            step.run("nap", nap)
+SLOW = """
+    @define_job
+    def slow(step: Step, payload: dict) -> None:
+        step.run("nap", nap)
 
-        def nap() -> None:
-            effect("napping")
-            time.sleep(60)
-        """
-    )
+    def nap() -> None:
+        effect("napping")
+        time.sleep(60)
+"""
+
+
+def test_a_signal_is_a_failure_that_says_how_to_go_on(project: Project) -> None:
+    project.job(SLOW)
     with project.start("trigger", "slow", "-q") as process:
         project.wait_for_effects()
         os.kill(process.pid, signal.SIGTERM)
@@ -105,17 +106,7 @@ def test_a_signal_is_a_failure_that_says_how_to_go_on(project: Project) -> None:
 
 
 def test_a_cancelled_run_says_by_whom_and_why_and_no_way_to_go_on(project: Project) -> None:
-    project.job(
-        """
-        @define_job
-        def slow(step: Step, payload: dict) -> None:
-            step.run("nap", nap)
-
-        def nap() -> None:
-            effect("napping")
-            time.sleep(60)
-        """
-    )
+    project.job(SLOW)
     with project.start("trigger", "slow", "-q") as process:
         project.wait_for_effects()
         project.run("cancel", "@last", "--reason", "wrong month")

@@ -21,7 +21,7 @@ from tests.harness import forking
 from tests.harness.forking import How
 from tests.harness.payloads import PAYLOADS, SURROGATES, Page, in_full, plain, shown
 from tests.harness.places import EXIT_CODES, Home, remove, unchanged
-from tests.harness.quick import some_quick
+from tests.harness.quick import sizes, some_quick
 
 JOB = """
     @define_job
@@ -174,9 +174,7 @@ EVERYWHERE = [
 ]
 
 
-@pytest.mark.parametrize(
-    "most", [40, pytest.param(len(EVERYWHERE), marks=pytest.mark.campaign)], ids=["some", "all"]
-)
+@pytest.mark.parametrize("most", sizes(40, 90, len(EVERYWHERE)), ids=["some", "more", "all"])
 def test_an_argument_leads_nowhere_and_is_said_as_text(home: Home, most: int, count: Count) -> None:
     """No command imports, follows or writes what it names, nor prints it raw."""
     cases = random.sample(EVERYWHERE, most)

@@ -39,7 +39,7 @@ from tests.harness.places import (
     remove,
     unchanged,
 )
-from tests.harness.quick import some_quick
+from tests.harness.quick import sizes, some_quick
 from tests.harness.strategies import lines_of
 
 Count = Callable[[int], None]
@@ -92,7 +92,10 @@ def can_be_met(place: str, hostility: str) -> bool:
 
 
 @pytest.mark.parametrize("user", ["mine", "strangers"])
-@pytest.mark.parametrize("most", [20, pytest.param(1600, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize(
+    "most",
+    sizes(20, 60, 1600),
+)
 def test_whatever_stands_in_a_place_does_no_harm(
     request: pytest.FixtureRequest, user: str, most: int, count: Count
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.order import Order
+from tests.harness.quick import sizes
 from tests.harness.scenarios import FAULTS, KEYED, SCENARIOS, SHORT, SIGNALS, Bench
 from tests.harness.system_calls import WRITES, Call, Fault, Met, at, calls_in, fails, short
 
@@ -30,7 +31,10 @@ def is_written(bench: Bench, call: Call) -> bool:
     return call.name in WRITES and call.file.startswith(str(bench.ledger.project.data))
 
 
-@pytest.mark.parametrize("most", [2, pytest.param(None, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize(
+    "most",
+    sizes(2, 3, None),
+)
 @each_scenario
 def test_a_fault_at_some_calls(bench: Bench, most: int | None, count: Count) -> None:
     """Of every fault at every call, and every write cut short."""

@@ -19,3 +19,9 @@ def some_quick(cases: Iterable[Any], most: int) -> list[Any]:
     quick = {n * (len(found) - 1) // max(most - 1, 1) for n in range(most)}
     long = pytest.mark.long
     return [each if n in quick else pytest.param(each, marks=long) for n, each in enumerate(found)]
+
+
+def sizes(quick: int, long: int, campaign: int | None) -> list[Any]:
+    """How many cases are drawn: by the quick tests, by the long ones, and by the campaign."""
+    more = pytest.param(long, marks=pytest.mark.long)
+    return [quick, more, pytest.param(campaign, marks=pytest.mark.campaign)]

@@ -28,7 +28,7 @@ class Sleep(NamedTuple):
         else:
             until = clock.format_time(datetime.now(UTC) + timedelta(seconds=self.seconds))
             yield StepWaiting(self.name, clock.now(), until)
-        yield Wait(until)
+        yield Wait(until, self.seconds)
         yield StepCompleted(self.name, 0, Json("null"), clock.now())
 
 

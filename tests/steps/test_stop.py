@@ -38,4 +38,4 @@ def test_a_stop_ends_it() -> None:
     stop = Stop()
     threading.Timer(0.2, stop.stop, (Cancelled("ann", None),)).start()
     with pytest.raises(Cancelled):
-        stop.wait_until(moment(3600))
+        stop.wait_until(moment(3600), 3600)

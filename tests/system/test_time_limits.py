@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -73,6 +74,27 @@ def test_what_ends_in_time_gives_what_it_gives(somewhere: Any) -> None:
     assert somewhere(lambda: call_within(60, divmod, (7, 2))) == (3, 1)
     with pytest.raises(ZeroDivisionError):
         somewhere(lambda: call_within(60, divmod, (7, 0)))
+
+
+def test_a_process_that_it_forks_has_no_limit(somewhere: Any) -> None:
+    def forks() -> int:
+        child = os.fork()
+        if not child:
+            time.sleep(0.4)
+        return child
+
+    def limited() -> int:
+        code = 1
+        try:
+            child: int = call_within(0.2, forks, ())
+            code = 7
+        finally:
+            if os.getpid() != owner:
+                os._exit(code)  # so that no copy of the tests goes on
+        return child
+
+    owner = os.getpid()
+    assert os.waitstatus_to_exitcode(os.waitpid(somewhere(limited), 0)[1]) == 7
 
 
 @pytest.mark.long

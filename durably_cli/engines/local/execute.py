@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from durably_cli.engines.local import who, working_folder
+from durably_cli.engines.local.child import ChildEnds, end_of_child
 from durably_cli.engines.local.inbox import Inbox
 from durably_cli.engines.local.none_returned import note_on_none
 from durably_cli.engines.local.on_failure import call_on_failure
@@ -43,7 +44,7 @@ from durably_cli.steps.operation import Past
 from durably_cli.steps.step import Step, step_of_attempt
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
-from durably_cli.system.process import ChildEnds, this
+from durably_cli.system.process import this
 from durably_cli.values.strict_json import Json
 from durably_cli.version import __version__
 
@@ -217,8 +218,7 @@ def _cancelled(cancelled: Cancelled) -> RunCancelled:
 def _called(work: BoundHandler, step: Step, run: LiveRun) -> Json:
     """What the handler returns; after a stop, whatever it raises is that.
 
-    Of a process that it forked this is the end, with nothing written.
-    Such a child ends as one of a plain program does: by its own exit code, or a traceback and 1.
+    Of a process that it forked this is the end.
     """
     owner = this.pid
     try:
@@ -231,10 +231,7 @@ def _called(work: BoundHandler, step: Step, run: LiveRun) -> Json:
         if this.pid == owner:
             run.stop.check()
             raise
-        if issubclass(type(error), SystemExit):
-            raise ChildEnds(SystemExit.__dict__["code"].__get__(error)) from None
-        sys.stderr.write(work.secrets.masked_error(describe(error)).traceback + "\n")
-        raise ChildEnds(1) from None
+        raise end_of_child(error, work.secrets) from None
     if this.pid != owner:
         raise ChildEnds(0)
     return output
