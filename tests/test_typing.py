@@ -22,7 +22,7 @@ CHECKERS = ("mypy --strict", "pyright standard", "pyright strict")
 Errors = dict[str, dict[int, list[str]]]
 
 
-@pytest.fixture(scope="module", params=some_quick(CHECKERS, 2))
+@pytest.fixture(scope="module", params=some_quick(CHECKERS, 1))
 def checker(request: pytest.FixtureRequest) -> str:
     """A checker and how strict it is."""
     return str(request.param)

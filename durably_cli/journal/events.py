@@ -243,13 +243,17 @@ class RunInterrupted(NamedTuple):
     at: str
 
 
-@event("run.cancelled", durable=True)
+@event("run.cancelled", durable=True, of_attempt=False)
 class RunCancelled(NamedTuple):
-    """The run was given up, by whom and why; it has ended for good."""
+    """The run was given up, by whom and why; it has ended for good.
+
+    `attempt` is the one that was going on, 0 if none was.
+    """
 
     at: str
     reason: str | None = None
     by: str = ""
+    attempt: int = 0
 
 
 @event("run.repaired", durable=True, of_attempt=False)

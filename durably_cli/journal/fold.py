@@ -176,7 +176,7 @@ def _run_failed(state: RunState, event: RunHasFailed) -> None:
 @_folds(RunCancelled)
 def _run_cancelled(state: RunState, event: RunCancelled) -> None:
     state.cancelled = event
-    _end(state, Status.CANCELLED, event.at)
+    _end(state, Status.CANCELLED, event.at, is_in_attempt=event.attempt > 0)
 
 
 @_folds(RunRepaired)
@@ -190,11 +190,12 @@ def _unknown(state: RunState, event: Unknown) -> None:
     state.unknown.append(event.type)
 
 
-def _end(state: RunState, status: Status, at: str) -> None:
+def _end(state: RunState, status: Status, at: str, *, is_in_attempt: bool = True) -> None:
     state.status, state.ended = status, at
     if status is not Status.FAILED:
         _forget_failure(state)
-    _close_attempt(state, at, status)
+    if is_in_attempt:
+        _close_attempt(state, at, status)
 
 
 def _forget_failure(state: RunState) -> None:
@@ -203,4 +204,6 @@ def _forget_failure(state: RunState) -> None:
 
 def _close_attempt(state: RunState, at: str, outcome: str) -> None:
     if state.attempts:
-        state.attempts[-1].ended, state.attempts[-1].outcome = at, outcome
+        last = state.attempts[-1]
+        last.last = last.ended = at
+        last.outcome = outcome

@@ -120,7 +120,7 @@ class _Running:
                 stack.callback(self._leave, output)
                 self._poll.register(ours, select.POLLIN)
             self._all = list(self._outputs.values())
-            self._channel, self.mark = around.programs.launch(launch, theirs)
+            self._channel, self.mark = around.programs.launch(launch, theirs, self._outputs)
             stack.callback(self._channel.close)
         finally:
             for fd in theirs:
@@ -148,18 +148,18 @@ class _Running:
     def end(self) -> None:
         """Have it ended, with all that it has started, and wait for that."""
         self._channel.end()
-        only = select.poll()
-        only.register(self._channel.fileno(), select.POLLIN)
         until = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < until:
+        while self._code is None and time.monotonic() < until:
             self._around.check()
             try:
-                if only.poll(_LOOKS_MS):
-                    return
+                self._turn(_LOOKS_MS)
             except OutOfTime:  # which says so again and again
                 pass
             except (Abort, KeyboardInterrupt):
                 raise
+            except SupervisorLost:
+                end_processes_with(self.mark)
+                return
             except BaseException:  # a time limit of the user's own
                 pass
 

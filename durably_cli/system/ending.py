@@ -11,20 +11,26 @@ GRACE_SECONDS = 5.0
 
 
 class Ending:
-    """What is being ended: since when, and who was asked already."""
+    """What is being ended: since when, and who was asked already, which nobody is twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, *within: Ending) -> None:
         self._kill_at = time.monotonic() + GRACE_SECONDS
-        self._asked = set[int]()
+        self._asked: set[int] = set().union(*(each._asked for each in within))
         self._unseen = 0
 
-    def press(self, members: set[int]) -> bool:
-        """Go on with it; is nobody left? One that executes another file has no mark meanwhile."""
+    def press(self, members: dict[int, int]) -> bool:
+        """Go on with it, by process and parent; is nobody left?
+
+        A child of one that was asked, and lives, is what that tidies up with: it is not asked.
+        """
+        # One that executes another file has no mark meanwhile.
         self._unseen = 0 if members else self._unseen + 1
         at_once = time.monotonic() >= self._kill_at
-        for pid in members if at_once else members - self._asked:
-            send_end(pid, at_once=at_once)
-        self._asked |= members
+        asked = self._asked & members.keys()
+        for pid, parent in members.items():
+            if at_once or (pid not in asked and parent not in asked):
+                send_end(pid, at_once=at_once)
+                self._asked.add(pid)
         return self._unseen > 1
 
     def press_group(self, group: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from durably_cli.system.ending import Ending
@@ -16,7 +17,7 @@ from durably_cli.system.process_table import (
     below,
     contents_of,
     has_mark,
-    lives,
+    living,
     processes,
 )
 
@@ -32,31 +33,38 @@ class Leftover(NamedTuple):
 
 def processes_with(mark: str, *, is_whole: bool = True) -> list[Leftover]:
     """The processes with this mark, or one that begins so, and those that come from them."""
-    for _ in range(2):  # one that executes another file has no mark meanwhile
-        there = processes()
-        roots = {pid for pid in there if has_mark(pid, mark, is_whole=is_whole)}
-        if roots:
-            break
-        time.sleep(_LOOKS_SECONDS)
-    found = below(roots, there) - {os.getpid()}
-    return [Leftover(pid, _command(pid)) for pid in sorted(found) if lives(there[pid])]
+    return _leftovers(_found(mark, is_whole=is_whole))
 
 
 def end_processes_with(mark: str, *, is_whole: bool = True) -> list[Leftover]:
     """End them: TERM, after 5 seconds KILL. Those that cannot be ended."""
     ending = Ending()
-    while (left := processes_with(mark, is_whole=is_whole)) and not ending.is_late:
-        ending.press({pid for pid, _ in left})
+    while (left := _found(mark, is_whole=is_whole)) and not ending.is_late:
+        ending.press(left)
         time.sleep(_LOOKS_SECONDS)
-    return left
+    return _leftovers(left)
 
 
 def supervised(mark: str) -> list[Leftover]:
     """What is below the supervisors that live of programs with this mark, or one below it."""
     name, there = f"{SUPERVISOR_OF}{mark}".encode(), processes()
     roots = {pid for pid in there if _last_word(pid).partition(b"/")[0] == name}
-    found = below(roots, there) - roots
-    return [Leftover(pid, _command(pid)) for pid in sorted(found) if lives(there[pid])]
+    return _leftovers(living(below(roots, there) - roots, there))
+
+
+def _found(mark: str, *, is_whole: bool) -> dict[int, int]:
+    """The processes, and whose child each is."""
+    for _ in range(2):  # one that executes another file has no mark meanwhile
+        there = processes()
+        roots = {pid for pid in there if has_mark(pid, mark, is_whole=is_whole)}
+        if roots:
+            break
+        time.sleep(_LOOKS_SECONDS)
+    return living(below(roots, there) - {os.getpid()}, there)
+
+
+def _leftovers(pids: Iterable[int]) -> list[Leftover]:
+    return [Leftover(pid, _command(pid)) for pid in pids]
 
 
 def _last_word(pid: int) -> bytes:

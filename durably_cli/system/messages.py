@@ -18,7 +18,7 @@ _HEAD = 4
 """How many bytes say how long a message is."""
 
 _FD = 4
-_MOST_FDS = 4
+_MOST_FDS = 6
 
 _CLOSED_IN_CHILDREN = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 """Has Linux give descriptors that no program inherits."""

@@ -105,9 +105,9 @@ def below(roots: set[int], there: dict[int, Process]) -> set[int]:
     return found
 
 
-def lives(process: Process) -> bool:
-    """Is it more than what its parent has not looked at yet?"""
-    return process[3] not in "ZX"
+def living(pids: set[int], there: dict[int, Process]) -> dict[int, int]:
+    """Those of them that are more than what their parents have not looked at yet; their parents."""
+    return {pid: there[pid][0] for pid in sorted(pids) if there[pid][3] not in "ZX"}
 
 
 def has_mark(pid: int, mark: str, *, is_whole: bool = True) -> bool:

@@ -16,6 +16,7 @@ import select
 import sys
 import threading
 import weakref
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -123,15 +124,20 @@ class Programs:
         _all.add(self)
 
     @shielded
-    def launch(self, launch: Launch, streams: list[int]) -> tuple[Channel, str]:
-        """Launch a program with these three standard streams; its channel, and its mark."""
+    def launch(
+        self, launch: Launch, streams: list[int], outputs: Iterable[int] = ()
+    ) -> tuple[Channel, str]:
+        """Launch a program with these three standard streams; its channel, and its mark.
+
+        `outputs` are where what it prints is read; they stay open as long as it can print.
+        """
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
         mark = f"{self.mark}/{next(self._numbers)}"
         path, arguments, environment, folder = launch
         request = path, arguments, environment | {_MARK: os.fsencode(mark)}, folder, mark
         try:
             with self._lock:
-                supervisor = self._send(request, [theirs.fileno(), *streams])
+                supervisor = self._send(request, [theirs.fileno(), *streams, *outputs])
         except BaseException:
             ours.close()
             raise

@@ -21,14 +21,16 @@ import os
 import select
 
 from durably_cli.system.ending import Ending
+from durably_cli.system.held_output import HeldOutput
 from durably_cli.system.messages import answer, received
 from durably_cli.system.process_table import (
     Process,
     below,
     has_mark,
-    lives,
+    living,
     processes,
 )
+from durably_cli.system.subreaper import become_subreaper
 
 TYPE_CHECKING = False  # not that of typing, which takes 5 ms to load
 if TYPE_CHECKING:
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 _TICK_MS = 20
 _SLOW_TICK_MS = 500
 _SIGNALS = (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT)
-_SUBREAPER = 36
 
 
 class _Program:
@@ -52,7 +53,7 @@ class _Program:
 
 class _Supervisor:
     def __init__(self, requests: _socket.socket) -> None:
-        self.requests, self.is_subreaper = requests, _become_subreaper()
+        self.requests, self.is_subreaper = requests, become_subreaper()
         self.owners = list[int]()
         self.lock_path = ""
         self.programs = dict[int, _Program]()
@@ -62,6 +63,7 @@ class _Supervisor:
         self.ending: Ending | None = None
         self.has_children = self.is_to_close = False
         self.poll = select.poll()
+        self.output = HeldOutput(self.poll)
         self.woken, wakes = os.pipe()
         for fd in (self.woken, wakes):
             os.set_blocking(fd, False)
@@ -82,8 +84,8 @@ class _Supervisor:
         for fd in self.owners:
             self.poll.register(fd, select.POLLIN)
         while True:
-            for fd, _ in self.poll.poll(self._patience()):
-                self._turn_to(fd)
+            for fd, event in self.poll.poll(self._patience()):
+                self._turn_to(fd, event)
             if self.is_to_close:
                 self._close()
             self._reap()
@@ -99,34 +101,51 @@ class _Supervisor:
     def _close(self) -> None:
         """Begin to end everything."""
         if self.ending is None:
-            self.ending = Ending()
-            for fd in (self.requests.fileno(), *self.owners, *self.channels):
+            self.ending = Ending(*self._endings())
+            for fd in (self.requests.fileno(), *self.channels):
                 self.poll.unregister(fd)
             self.channels.clear()
 
     def _patience(self) -> int | None:
-        endings = [each.ending for each in self.programs.values() if each.ending]
-        endings += [self.ending] if self.ending else []
+        endings = self._endings() + ([self.ending] if self.ending else [])
         if not endings:
             return None
         return _SLOW_TICK_MS if all(each.is_late for each in endings) else _TICK_MS
 
-    def _turn_to(self, fd: int) -> None:
+    def _endings(self) -> list[Ending]:
+        """Those of single programs."""
+        return [each.ending for each in self.programs.values() if each.ending]
+
+    def _turn_to(self, fd: int, event: int) -> None:
         if fd == self.woken:
             os.read(fd, 1 << 10)
+        elif fd in self.owners:
+            self.poll.unregister(fd)
+            self.output.discard()
+            self._close()
+        elif fd in self.output:
+            self.output.turn_to(fd, event)
         elif self.ending is not None:
             pass
-        elif fd in self.owners:
-            self._close()
         elif fd == self.requests.fileno():
             message = received(self.requests)
             if message is None:
                 self._close()
             else:
                 self._launch(*message)
-        elif fd in self.channels:  # nobody waits for it any more
-            self.poll.unregister(fd)
-            self.channels.pop(fd).ending = Ending()
+        elif fd in self.channels:
+            self._end(fd, is_left=bool(event & select.POLLHUP))
+
+    def _end(self, fd: int, *, is_left: bool) -> None:
+        """Begin to end the program of this channel; who asked for it may have left already."""
+        program = self.channels[fd]
+        program.ending = program.ending or Ending()
+        if not is_left:
+            self.poll.modify(fd, 0)
+            return
+        self.poll.unregister(fd)
+        del self.channels[fd]
+        self.output.discard(program)
 
     def _launch(self, request: Any, fds: list[int]) -> None:
         path, argv, environment, folder, mark = request
@@ -141,15 +160,18 @@ class _Supervisor:
         try:
             os.chdir(folder)
             at = path
-            pid = _spawned(path, argv, environment, fds[1:])
+            pid = _spawned(path, argv, environment, fds[1:4])
         except OSError as error:
+            for fd in fds[4:]:
+                os.close(fd)
             answer(channel, ("failed", error.errno, at))
             return
         finally:
-            for fd in fds[1:]:
+            for fd in fds[1:4]:
                 os.close(fd)
             os.chdir("/")
         program = _Program(pid, mark, channel)
+        self.output.hold(fds[4:], program)
         self.programs[pid] = self.channels[channel.fileno()] = program
         self.poll.register(channel.fileno(), select.POLLIN)
 
@@ -194,7 +216,7 @@ class _Supervisor:
         if is_over:
             self._let_go(program)
 
-    def _members(self, program: _Program, there: dict[int, Process]) -> set[int]:
+    def _members(self, program: _Program, there: dict[int, Process]) -> dict[int, int]:
         """Who of our tree is of this program: by descent, its session or group, or its mark."""
         ours = below({os.getpid()}, there) - {os.getpid()}
         roots = {
@@ -202,7 +224,7 @@ class _Supervisor:
             for pid in ours
             if program.pid in (pid, *there[pid][1:3]) or has_mark(pid, program.mark)
         }
-        return {pid for pid in below(roots, there) if pid in ours and lives(there[pid])}
+        return living(below(roots, there) & ours, there)
 
     def _press_all(self, ending: Ending) -> bool:
         """Go on with the end of everything; is it over?"""
@@ -214,21 +236,8 @@ class _Supervisor:
         if self.has_children:
             there = processes()
             ours = below({os.getpid()}, there) - {os.getpid()}
-            ending.press({pid for pid in ours if lives(there[pid])})
+            ending.press(living(ours, there))
         return not self.has_children
-
-
-def _become_subreaper() -> bool:
-    """Be the parent of orphans of our tree. False where the system has no such thing."""
-    if not os.path.exists("/proc/self/stat"):  # none of them would be found
-        return False
-    try:
-        import _ctypes
-
-        prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
-        return not _ctypes.call_function(prctl, (_SUBREAPER, 1, 0, 0, 0))
-    except (ImportError, OSError, AttributeError):  # a Python that has no ctypes
-        return False
 
 
 def _spawned(

@@ -25,6 +25,7 @@ from tests.conftest import Project, Started, disk_ends_at
 from tests.golden.transcripts import Stage
 from tests.harness.documents import Contract
 from tests.harness.pasting import paste
+from tests.harness.quick import some_quick
 
 JOB = """
 class Input(BaseModel):
@@ -273,7 +274,7 @@ CASES = {
 """Of each command: lines in their order, what they end with, and what the document then has."""
 
 
-@pytest.mark.parametrize("command", CASES)
+@pytest.mark.parametrize("command", some_quick(CASES, 8))
 def test_every_outcome_is_as_help_promises(contract: Contract, stock: Stock, command: str) -> None:
     for line, code, name in CASES[command]:
         words = line.format(**stock.names).split()

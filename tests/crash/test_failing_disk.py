@@ -116,6 +116,7 @@ def test_a_run_whose_disk_fails_stops_and_loses_nothing(
     count(1)
 
 
+@pytest.mark.long
 def test_a_run_whose_disk_fails_in_a_pause_stops_and_loses_nothing(
     tmp_path: Path, count: Callable[[int], None]
 ) -> None:

@@ -33,7 +33,7 @@ def doer(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.mark.parametrize("name", some_quick(DEEDS, 20))
+@pytest.mark.parametrize("name", some_quick(DEEDS, 12))
 def test_a_deed_of_a_step(name: str, doer: Project, count: Callable[[int], None]) -> None:
     project, deed = doer, DEEDS[name]
     project.effects_path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.order import Order
-from tests.harness.quick import sizes
+from tests.harness.quick import sizes, some_quick
 from tests.harness.scenarios import FAULTS, KEYED, SCENARIOS, SHORT, SIGNALS, Bench
 from tests.harness.system_calls import WRITES, Call, Fault, Met, at, calls_in, fails, short
 
@@ -23,7 +23,7 @@ def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Bench:
     return Bench(tmp_path, getattr(request, "param", "create"))
 
 
-each_scenario = pytest.mark.parametrize("bench", SCENARIOS, indirect=True)
+each_scenario = pytest.mark.parametrize("bench", some_quick(SCENARIOS, 7), indirect=True)
 
 
 def is_written(bench: Bench, call: Call) -> bool:

@@ -134,7 +134,7 @@ def check_told(err: str, what: str) -> None:
     assert "durably_cli/" not in err
 
 
-@pytest.mark.parametrize("what", RAISED)
+@pytest.mark.parametrize("what", some_quick(RAISED, 3))
 @pytest.mark.parametrize("job", ["validated", "serialized", "computed"])
 def test_what_a_model_raises_is_told_and_no_run_is_made(
     models: Project, job: str, what: str

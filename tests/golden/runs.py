@@ -143,7 +143,7 @@ def _odd() -> Golden:
         StepCompleted(ODD, 0, _compact(ODD), _at(61)),
         RunInterrupted("SIGINT", _at(70)),
         RunStarted(3, 44, "box", _at(80)),
-        RunCancelled(_at(90), ODD),
+        RunCancelled(_at(90), ODD, ODD, 3),
     ]
     return _whole(3, lines_of(events, run_id(3)))
 
@@ -334,7 +334,7 @@ def _cancelled() -> Golden:
         _created(20),
         RunStarted(1, 42, "box", _at(10)),
         StepStarted("one", _at(20)),
-        RunCancelled(_at(500), "wrong month", "ann"),
+        RunCancelled(_at(500), "wrong month", "ann", 1),
     ]
     return _whole(20, lines_of(events, run_id(20)))
 

@@ -12,13 +12,14 @@ import pytest
 
 from tests.golden.stories import COMMANDS, STORIES, expectation
 from tests.golden.transcripts import Stage
+from tests.harness.quick import some_quick
 
 REWRITE = "if this is as it should be: python -m tests.golden --write"
 EXITS = {0, 1, 2, 3, 4, 5, 65, 74, 75, 77, 78, 124}
 """The exit codes that a command can be brought to without a signal, a bug or a database."""
 
 
-@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("story", some_quick(STORIES, 12))
 def test_a_story_prints_what_is_stored(story: str, tmp_path: Path) -> None:
     assert Stage(tmp_path).run(STORIES[story]) == expectation(story).read_text("utf-8"), REWRITE
 

@@ -257,6 +257,8 @@ def _named(event: str) -> str:
         return f"the {'result' if kind == 'step.completed' else 'failure'} of step {step!r}"
     if kind.startswith("run.completed"):
         return "the run's output"
+    if kind == "log.written":
+        return "a log line"
     return f"its {kind} event"
 
 

@@ -25,6 +25,18 @@ IN_TREE = 5
 """How many of it note their ids."""
 
 
+TIDY = """
+trap '
+    echo asked >> $EFFECTS
+    sleep 0.5 && yes | head -c 300000 && echo tidied >> $EFFECTS
+    exit 1
+' TERM
+echo $$ >> $EFFECTS
+while :; do sleep 0.1; done
+"""
+"""A program that tidies up when it is asked to end, and prints more than a pipe takes."""
+
+
 def living(pids: Iterable[str]) -> list[str]:
     """Those of these processes that have not ended."""
     found = []

@@ -14,6 +14,7 @@ from durably_cli.journal.blobs import LIMIT
 from tests.cli.commands.test_list import on_a_terminal
 from tests.conftest import Project, disk_ends_at
 from tests.harness.killing import killed_everywhere
+from tests.harness.quick import some_quick
 
 JOB = """
     @define_job
@@ -80,7 +81,7 @@ def test_it_is_replayed_and_shown(large: Project) -> None:
     assert "100.0 kB" in on_a_terminal(large, "inspect", "@last")
 
 
-@pytest.mark.parametrize("harm", ["unlink", "truncate", "change", "link", "swap"])
+@pytest.mark.parametrize("harm", some_quick(["unlink", "truncate", "change", "link", "swap"], 2))
 def test_one_that_is_missing_or_changed_is_damage_and_never_a_result(
     large: Project, harm: str
 ) -> None:

@@ -14,6 +14,7 @@ from tests.conftest import Project
 from tests.harness.trees import (
     IN_TREE,
     STUBBORN_TREE,
+    TIDY,
     TREE,
     end,
     left_of,
@@ -27,7 +28,7 @@ JOB = f"""
 import ctypes, multiprocessing, threading
 from durably import sh
 
-TREE, STUBBORN = {TREE!r}, {STUBBORN_TREE!r}
+TREE, STUBBORN, TIDY = {TREE!r}, {STUBBORN_TREE!r}, {TIDY!r}
 
 @define_job
 def work(step: Step, payload: dict) -> str:
@@ -41,6 +42,8 @@ def work(step: Step, payload: dict) -> str:
     if payload.get("forks"):
         step.sh("first", ["true"])
         step.run("forks", forks, payload["forks"])
+    if payload.get("tidy"):
+        step.sh("tidy", TIDY, timeout=payload.get("timeout"))
     if payload.get("thread"):
         step.run("thread", in_a_thread)
     if payload.get("pool"):
@@ -102,6 +105,22 @@ def test_whatever_they_did_to_get_out_of_sight(
     if forked.exists():
         end([forked.read_text()])
     assert not list(project.journal().parent.glob("*.programs"))
+
+
+@pytest.mark.parametrize("how", ["attempt", "step", "cancel", "kill"])
+def test_each_is_asked_once_and_may_print_what_it_likes(project: Project, how: str) -> None:
+    project.job(JOB)
+    limit = {"attempt": ["--timeout", "1s"], "step": ["-p", "timeout=1s"]}.get(how, [])
+    with project.start("trigger", "work", "-p", "tidy:=true", *limit) as process:
+        project.wait_for_effects(1)
+        if how == "cancel":
+            project.run("cancel", "@last")
+        elif how == "kill":
+            process.kill()
+        process.result()
+    pid = project.effects[0]
+    assert left_of([pid]) == []
+    assert project.effects == [pid, "asked", "tidied"]
 
 
 def test_when_the_run_completes(project: Project) -> None:

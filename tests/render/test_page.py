@@ -174,6 +174,7 @@ _OVERLAPS = """
 """
 
 
+@pytest.mark.long
 def test_a_browser_draws_the_picture_and_nothing_runs_through_a_label(project: Project) -> None:
     project.job(
         """
@@ -229,6 +230,7 @@ _COMMANDS = """
 STEP = "it's  \t<two> && \x1b[31m!"
 
 
+@pytest.mark.long
 def test_the_command_for_what_is_cut_is_pasted_from_a_browser_into_any_shell(
     tmp_path: Path,
 ) -> None:

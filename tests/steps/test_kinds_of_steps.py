@@ -106,6 +106,7 @@ def test_in_a_journal_the_same_wait_goes_on_after_a_kill(project: Project) -> No
     assert project.effects == ["before", "after"]
 
 
+@pytest.mark.long
 def test_a_durably_without_the_kind_shows_the_run_and_does_not_resume_it(project: Project) -> None:
     project.job(JOB)
     with start(project, "trigger", "napping") as process:

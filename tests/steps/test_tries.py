@@ -334,6 +334,7 @@ def test_an_older_durably_refuses_to_go_on(project: Project) -> None:
     assert types.count("step.failed") == 1
 
 
+@pytest.mark.long
 def test_secrets_in_what_is_tried_again_are_masked(project: Project) -> None:
     project.job(
         """
@@ -355,6 +356,7 @@ def test_secrets_in_what_is_tried_again_are_masked(project: Project) -> None:
     assert "s3cr3t" not in project.journal().read_text() + failed.err
 
 
+@pytest.mark.long
 def test_a_large_error_of_a_try_is_in_a_file_of_its_own(project: Project) -> None:
     project.job(
         """

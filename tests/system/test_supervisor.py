@@ -13,7 +13,7 @@ import pytest
 
 from durably_cli.system.leftovers import end_processes_with, processes_with
 from durably_cli.system.programs import Channel, Launch, Programs, SupervisorLost
-from tests.harness.trees import IN_TREE, TREE, left_of, living, supervisors_of
+from tests.harness.trees import IN_TREE, TIDY, TREE, left_of, living, supervisors_of
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a whole tree is ended on Linux")
 
@@ -28,13 +28,14 @@ class Shop:
         self.folder, self.noted = folder / "run.programs", folder / "noted"
         self.programs = Programs(self.folder, f"{folder.name}-{os.getpid()}")
 
-    def launch(self, script: str) -> tuple[Channel, str]:
-        """Run a script of the shell, quietly."""
+    def launch(self, script: str, *, output: tuple[int, int] | None = None) -> tuple[Channel, str]:
+        """Run a script of the shell, quietly, or with both ends of a pipe for its output."""
         environment = os.environb | {b"EFFECTS": os.fsencode(self.noted)}
         null = os.open(os.devnull, os.O_RDWR)
+        read, write = output or (null, null)
         try:
             launch = Launch("/bin/sh", ["sh", "-c", script], dict(environment), "/")
-            return self.programs.launch(launch, [null, null, null])
+            return self.programs.launch(launch, [null, write, write], [read])
         finally:
             os.close(null)
 
@@ -123,16 +124,29 @@ def test_one_short_of_descriptors_loses_only_the_program_that_it_cannot_take(
     channel, _ = shop.launch(TREE)
     pids = shop.pids(IN_TREE)
     (supervisor,) = supervisors_of(shop.programs.mark)
-    fds = len(os.listdir(f"/proc/{supervisor}/fd"))
-    before = resource.prlimit(int(supervisor), resource.RLIMIT_NOFILE, (fds + free, fds + 50))
-    assert before[0] > fds + free
+    used = {int(name) for name in os.listdir(f"/proc/{supervisor}/fd")}
+    limit = sorted(set(range(100)) - used)[free]  # so many below it are free
+    before = resource.prlimit(int(supervisor), resource.RLIMIT_NOFILE, (limit, 100))
+    assert before[0] > limit
     with pytest.raises(OSError) if free else pytest.raises(SupervisorLost):
         shop.launch("exit 3")[0].result()
-    resource.prlimit(int(supervisor), resource.RLIMIT_NOFILE, (fds + 50, fds + 50))
+    resource.prlimit(int(supervisor), resource.RLIMIT_NOFILE, (100, 100))
     assert shop.launch("exit 3")[0].result() == 3
     assert living(pids) == pids
     assert supervisors_of(shop.programs.mark) == [supervisor]
     channel.end()
+
+
+@linux
+def test_a_program_that_nobody_listens_to_may_print_what_it_likes(shop: Shop) -> None:
+    read, write = os.pipe()
+    channel, _ = shop.launch(TIDY, output=(read, write))
+    (pid,) = shop.pids(1)
+    for fd in (read, write):
+        os.close(fd)
+    channel.close()
+    assert left_of([pid]) == []
+    assert shop.noted.read_text().split() == [pid, "asked", "tidied"]
 
 
 @linux

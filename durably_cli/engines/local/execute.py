@@ -197,7 +197,7 @@ def _end_of(
                 raise
         raise  # after a signal the lost journal is the error, after the job's own Ctrl-C that is
     except Cancelled as cancelled:
-        return _cancelled(cancelled)
+        return _cancelled(cancelled, step.attempt)
     except AttemptTimedOut:
         record.end_with(RunInterrupted(TIME_LIMIT, clock.now()))
         raise
@@ -211,8 +211,8 @@ def _end_of(
     return RunCompleted(output, clock.now())
 
 
-def _cancelled(cancelled: Cancelled) -> RunCancelled:
-    return RunCancelled(clock.now(), cancelled.reason, cancelled.by)
+def _cancelled(cancelled: Cancelled, attempt: int = 0) -> RunCancelled:
+    return RunCancelled(clock.now(), cancelled.reason, cancelled.by, attempt)
 
 
 def _called(work: BoundHandler, step: Step, run: LiveRun) -> Json:

@@ -36,10 +36,14 @@ class Inbox:
         self._path = self._folder / _CANCEL
 
     def ask_to_cancel(self, request: CancelRequest) -> None:
-        """Leave the request there, durably, unless there is one."""
-        files.make_folder(self._folder)
+        """Leave the request there, durably, unless there is one.
+
+        It is lost if the run ends at this moment: who asks looks again.
+        """
         data = (to_json(request._asdict()) + "\n").encode("ascii")
-        files.publish(files.written(self._temporary, self._folder.name, data), self._path)
+        with suppress(FileNotFoundError):  # the folder went, with what was in it
+            files.make_folder(self._folder)
+            files.publish(files.written(self._temporary, self._folder.name, data), self._path)
 
     def cancel(self) -> CancelRequest | None:
         """The request to cancel, if there is one."""

@@ -187,6 +187,7 @@ def test_a_long_run_shows_its_head_its_tail_and_its_failures(project: Project) -
     )
 
 
+@pytest.mark.long
 def test_long_names_are_told_apart_and_no_slowest_are_named_of_equals(project: Project) -> None:
     project.job(
         """

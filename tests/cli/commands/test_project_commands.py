@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from durably_cli.cli.help import TOPICS, page, title
 from tests.cli.commands.test_list import on_a_terminal
 from tests.conftest import Project
@@ -25,6 +27,7 @@ def test_init_makes_a_project_that_works(project: Project, tmp_path: Path) -> No
     assert project.run("trigger", "hello", "--times", "0", expect=65)
 
 
+@pytest.mark.long
 def test_the_test_that_init_makes_runs_with_plain_pytest(project: Project, tmp_path: Path) -> None:
     project.run("init", "first", cwd=tmp_path)
     pytest_ = Path(sys.executable).with_name("pytest")

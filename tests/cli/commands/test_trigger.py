@@ -313,6 +313,7 @@ def test_a_line_of_step_log_is_shown_once_whatever_is_set_up(
             assert err.count(f"{level}, {name}\n") + err.count(f"{level}, {name} ") == 1, name
 
 
+@pytest.mark.long
 def test_plain_progress_stays_short_for_many_steps(project: Project) -> None:
     project.job(
         """
