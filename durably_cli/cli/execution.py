@@ -27,9 +27,8 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted, NotFound
 from durably_cli.journal.events import RunCreated
-from durably_cli.journal.masking import NO_SECRETS
 from durably_cli.project import stores
-from durably_cli.render.lines import Silent, Talk, not_read
+from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.next_steps import next_commands
 from durably_cli.render.rows import write_output, write_summary_json
 from durably_cli.system import process, signals, terminals
@@ -126,7 +125,13 @@ def _execute(
         talk = _talk(streams.stderr, quiet)
         talk.shows_sources = detached is not None
         presenter = Presenter(talk, detached, printed, timeout)
-        result = _acted(act, presenter, talk, store, streams, quiet=quiet)
+        try:
+            result = _acted(act, presenter, talk, store, streams, quiet=quiet)
+        except AttemptTimedOut:
+            if quiet and presenter.run:
+                with store.view(presenter.run.run_id) as view:
+                    streams.stderr.write(presenter.report(view, ""))
+            raise
         with result.view(store) as view:
             if detached and detached.prints_id and not as_json and not quiet:
                 _print_id(result, streams.stdout)
@@ -139,23 +144,9 @@ def _execute(
             code = say_outcome(view, result, outcome, talk, go_on)
             if code and (end := end_of(view)):
                 end.note(view.run_id)
-            if quiet and printed and code not in (0, Busy.exit_code):
-                from durably_cli.render.report import report  # only after a failure
-
-                mask = (presenter.run.secrets if presenter.run else NO_SECRETS).mask
+            if quiet and code not in (0, Busy.exit_code):
                 before = "" if result.executed else failed_before(view, talk)
-                run = presenter.run
-                unread = not_read(run.state.created.job, run.unread) if run else []
-                text = report(
-                    view,
-                    printed.spool.file,
-                    go_on,
-                    mask,
-                    talk.time,
-                    failed_before=before,
-                    not_read=unread,
-                )
-                streams.stderr.write(text)
+                streams.stderr.write(presenter.report(view, go_on, before))
             return code
 
 

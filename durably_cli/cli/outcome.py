@@ -10,6 +10,7 @@ from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
+from durably_cli.render.record import by_and_why
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps, listed
 from durably_cli.system.ids import short
@@ -39,13 +40,19 @@ def say_outcome(
             talk.say_lines(state.error.traceback)
         where = in_steps(state.causes)
         if result.executed:
-            talk.say(f"{name} failed{where}{_saved(outcome)}")
+            tried = max((state.unfinished[each].tries for each in state.causes), default=1)
+            after = f" after {tried:,} tries" if tried > 1 else ""
+            talk.say(f"{name} failed{where}{after}{_saved(outcome)}")
         else:
             talk.say(f"{name} failed before{where}, {failed_before(view, talk)}")
         talk.say(f"once that is mended, go on where it was: {resume}")
         return 1
     if view.status is Status.CANCELLED:
-        talk.say(f"{name} was cancelled")
+        said = by_and_why(state.cancelled) if state.cancelled else ""
+        talk.say(f"{name} was cancelled{' ' if said else ''}{said}")
+        if not result.executed:
+            key = ", with another idempotency key" if state.created.idempotency_key else ""
+            talk.say(f"it has ended for good; to do it after all, trigger a new run{key}")
         return 3
     if view.held:
         talk.say(f"{name} is {view.status}: another process holds it{holder(view)}")

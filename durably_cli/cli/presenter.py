@@ -13,11 +13,12 @@ from durably_cli.engines.local.resume import Runnable
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.local.working_folder import enter_for
 from durably_cli.journal.events import RunCreated
+from durably_cli.journal.masking import NO_SECRETS
 from durably_cli.journal.registry import Event
 from durably_cli.project import known_jobs
 from durably_cli.project.discovery import find_job
 from durably_cli.project.listening_job import ListeningJob
-from durably_cli.render.lines import Talk
+from durably_cli.render.lines import Talk, not_read
 from durably_cli.system import garbage, signals
 from durably_cli.values.strict_json import Json
 
@@ -69,6 +70,20 @@ class Presenter:
             self._detached.report(run_id)
             if self._detached.prints_id:
                 self._talk.hush()
+
+    def report(self, view: RunView, resume: str, failed_before: str = "") -> str:
+        """The report of a run that did not complete, for who reads nothing else of it."""
+        from durably_cli.render.report import report  # only after a failure
+
+        return report(
+            view,
+            self._printed.spool.file if self._printed else None,
+            resume,
+            (self.run.secrets if self.run else NO_SECRETS).mask,
+            self._talk.time,
+            failed_before=failed_before,
+            not_read=not_read(self.run.state.created.job, self.run.unread) if self.run else [],
+        )
 
     def enters(self, created: RunCreated, project: Path) -> None:
         """Go to the folder of a run; if it is another one than it was, that is said."""

@@ -21,6 +21,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_state import StepStatus
 from durably_cli.render.own_logging import is_shown_by_logging
 from durably_cli.render.timeline import seconds_between
 from durably_cli.render.words import listed, local_time, one_line, utc_time
@@ -51,6 +52,7 @@ class Talk:
         self._progress = -1
         self._next_said = 50
         self._failure: StepFailed | None = None
+        self._failed_tries = dict[str, int]()
 
     def owns(self, run: LiveRun) -> None:
         if self.run is not None:  # of this very call
@@ -128,20 +130,33 @@ class Talk:
             failures = plural(len(names), "failure")
             self.say(f"{failures} that the job went on after will be replayed: {listed(names)}")
             self.say(f"to execute such a step again, stop this and type: {redo}")
+        for step in run.state.unfinished.values():
+            if step.status is StepStatus.RETRYING:
+                self._failed_tries[step.name] = step.tries
+                pause = seconds_between(clock.now(), step.until or "")
+                then = f"; again in {span(pause)}" if pause else ""
+                self.say(f"step {step.name} had failed, try {step.tries} of {step.most}{then}")
         for step in run.state.in_doubt:
             self.say(f"step {step.name} was in flight when the run stopped: it may have happened")
 
     def step_completed(self, event: StepCompleted) -> None:
         done = self.completed
         if done <= _IN_FULL:
-            self.say(f"step {event.name} completed in {span(event.ms / 1000)}")
+            took = span(event.ms / 1000)
+            self.say(f"step {event.name} completed in {took}{self.in_try(event.name)}")
             if done == _IN_FULL:
                 self.say("from here on steps are counted: at 50, 100, 200, 500, ...")
         elif done == self._next_said:
             self.say(f"{done:,} steps completed")
             self._next_said = done * 5 // 2 if str(done).startswith("2") else done * 2
 
+    def in_try(self, step: str) -> str:
+        """Which try of the step this was, if it has failed before."""
+        failed = self._failed_tries.get(step, 0)
+        return f", in try {failed + 1:,}" if failed else ""
+
     def retrying(self, event: StepRetrying) -> None:
+        self._failed_tries[event.name] = event.tries
         tried = f"try {event.tries} of {event.of}"
         pause = span(seconds_between(clock.now(), event.until))
         self.say(f"step {event.name} failed, {tried}: {one_line(event.error)}; again in {pause}")

@@ -13,12 +13,14 @@ from durably_cli.journal.events import (
     ProgressReported,
     RunStarted,
     StepCompleted,
+    StepRetrying,
     StepStarted,
 )
 from durably_cli.journal.registry import Event
 from durably_cli.render.lines import Talk, share
 from durably_cli.render.live_line import ERASE, Facts, LiveLine
 from durably_cli.render.tables import log_text
+from durably_cli.render.words import local_clock
 from durably_cli.system import terminals
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
@@ -64,9 +66,18 @@ class Live(Talk):
         if self.completed <= _LINES or event.ms >= _SLOW_MS:
             took = span(event.ms / 1000)
             self._console.print(
-                Text.assemble(("✓ ", "green"), visible(event.name), (f"  {took}", "dim"))
+                Text.assemble(
+                    ("✓ ", "green"),
+                    visible(event.name),
+                    (f"  {took}{self.in_try(event.name)}", "dim"),
+                )
             )
         self._facts = self._facts._replace(step="", counts=self._counts())
+
+    def retrying(self, event: StepRetrying) -> None:
+        super().retrying(event)
+        again = local_clock(event.until)[:8]
+        self._facts = self._facts._replace(step=visible(f"{event.name}, again at {again}"))
 
     def logged(self, event: LogWritten) -> None:
         self._console.print(log_text(event))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
 from durably_cli.journal.blobs import size_of
-from durably_cli.journal.events import ErrorInfo, ProgressReported, RunRepaired
-from durably_cli.journal.state import Attempt, Status
+from durably_cli.journal.events import ErrorInfo, ProgressReported, RunCancelled, RunRepaired
+from durably_cli.journal.state import NO_END, Attempt, Status
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.timeline import seconds_between, seconds_of
-from durably_cli.render.words import listed, one_line
+from durably_cli.render.words import listed, one_line, utc_time
 from durably_cli.system import clock, ids
 
 if TYPE_CHECKING:  # they are for type checkers, and for `help --json`
+    from durably_cli.engines.local.inbox import CancelRequest
     from durably_cli.render.run_types import (
         AttemptFields,
         DamageFields,
@@ -170,14 +172,14 @@ def step_fields(step: StepState, view: RunView) -> StepFields:
         "bytes": None if step.result is None else size_of(step.result),
         "error": error_fields(step.error),
         "tries": step.tries,
-        "next_try": step.until,
+        "next_try": None if view.state.has_ended else step.until,
     }
 
 
 def step_status(step: StepState, view: RunView) -> StatusOfStep:
     """What is known of the step."""
     if step.status is StepStatus.RETRYING:
-        return "retrying"
+        return "failed" if view.state.has_ended else "retrying"
     if step.status is not StepStatus.STARTED:
         return "failed" if step.status is StepStatus.FAILED else "completed"
     is_latest = step.attempt == len(view.state.attempts)
@@ -204,24 +206,52 @@ def last_try(step: StepState) -> str:
 
 
 def reason(view: RunView) -> str | None:
-    """Why a run failed, on one line; of one that has not ended, what is in doubt or tried again."""
+    """Why a run has ended as it has, on one line; of one that has not, what it is at."""
     state = view.state
     if view.damage:
         return f"line {view.damage.line}, byte {view.damage.byte}: {view.damage.reason}"
     if state.cancelled is not None:
-        by = f"by {state.cancelled.by}" if state.cancelled.by else ""
-        return ": ".join(filter(None, (by, state.cancelled.reason))) or None
+        return by_and_why(state.cancelled) or None
     if state.error is not None:
         where = f"{listed(state.causes)}: " if state.causes else ""
         return where + one_line(state.error)
+    if view.held and (asked := _asked_to_cancel(view)):
+        return f"to be cancelled {asked}"
     if view.status is Status.PENDING and view.held and state.created.concurrency_key is not None:
         ahead, key = waits_for(view), state.created.concurrency_key
         return f"waits for {f'run {ids.short(ahead)}, which has ' if ahead else ''}the key {key!r}"
-    if view.status is Status.INTERRUPTED and state.in_doubt:
-        return "in doubt: " + ", ".join(step.name for step in state.in_doubt[-3:])
+    if view.status is Status.INTERRUPTED:
+        return ", ".join(_why_interrupted(view)) or None
     if again := retrying(view):
-        return f"{again[-1].name}: {last_try(again[-1])}"
+        return (
+            f"{again[-1].name}: {last_try(again[-1])}, again at {utc_time(again[-1].until or '')}"
+        )
     return None
+
+
+def _why_interrupted(view: RunView) -> Iterator[str]:
+    """What ended its last attempt, if that left word, and what that was at."""
+    state = view.state
+    if state.attempts and state.attempts[-1].outcome != NO_END:
+        yield state.attempts[-1].outcome
+    if state.in_doubt:
+        yield "in doubt: " + ", ".join(step.name for step in state.in_doubt[-3:])
+    elif again := retrying(view):
+        yield f"{again[-1].name}: {last_try(again[-1])}"
+
+
+def by_and_why(cancelled: RunCancelled | CancelRequest) -> str:
+    """`by ann: wrong month`; what of that is known."""
+    by = f"by {cancelled.by}" if cancelled.by else ""
+    return ": ".join(filter(None, (by, cancelled.reason)))
+
+
+def _asked_to_cancel(view: RunView) -> str | None:
+    """By whom and why its owner was asked to end it, which that has not taken up yet."""
+    from durably_cli.engines.local.inbox import Inbox  # few runs are held
+
+    asked = Inbox(view.path, view.path.parents[2]).cancel()
+    return None if asked is None else by_and_why(asked)
 
 
 def waits_for(view: RunView) -> str | None:

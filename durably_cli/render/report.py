@@ -29,7 +29,7 @@ _PRINTED_BYTES = 1 << 16
 
 def report(
     view: RunView,
-    printed: BinaryIO,
+    printed: BinaryIO | None,
     resume: str,
     mask: Callable[[str], str],
     time: Callable[[str], str],
@@ -59,7 +59,7 @@ def report(
     sections = (
         ("error", [] if state.error is None else state.error.traceback.split("\n")),
         _log_section(view, time),
-        ("printed by the job", _last_lines(printed, mask, view.run_id)),
+        ("printed by the job", _last_lines(printed, mask, view.run_id) if printed else []),
         (_last("attempts", ATTEMPTS, len(state.attempts)), list(_attempts(view, time))),
     )
     if view.status is Status.CANCELLED:

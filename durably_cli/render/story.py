@@ -75,7 +75,7 @@ def _how_far(view: RunView) -> Iterator[Fact]:
 
 def _what_happened(view: RunView) -> Iterator[Fact]:
     state, reason = view.state, summary(view)["reason"]
-    if reason:
+    if reason and not retrying(view):
         yield "damage" if view.damage else "reason", visible(reason)
     for step in in_doubt(view):
         yield "in doubt", visible(f"{step.name}: started, and left no result")

@@ -58,7 +58,7 @@ def test_a_signal_stops_the_step_and_says_how_to_go_on(sleeper: Project, name: s
     run = sleeper.runs()[0]
     assert f"durably resume {run['id'][-8:]}" in err
     assert run["status"] == "interrupted"
-    assert run["reason"] == "in doubt: second"
+    assert run["reason"] == f"{name}, in doubt: second"
     assert sleeper.inspect()["attempts"][0]["outcome"] == name
     assert sleeper.effects == ["first", "napping", "unwound"]
     assert sleeper.run("resume", "@last").out == '"done"\n'

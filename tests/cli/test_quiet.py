@@ -187,3 +187,20 @@ def test_an_option_that_takes_no_value_is_the_one_that_is_blamed(
         said = project.run("trigger", "order", *args, expect=2).err
         assert f"Option '{option.split('=')[0]}' does not take a value" in said
         assert "--item" not in said
+
+
+def test_an_attempt_that_is_over_its_time_is_reported_too(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def slow(step: Step, payload: dict) -> None:
+            print("begun")
+            step.run("nap", time.sleep, 600)
+    """
+    )
+    result = project.run("trigger", "slow", "-q", "-p", "org=x", "--timeout", "1s", expect=124)
+    run = project.runs()[0]
+    assert result.err.startswith(f"run {run['id'][-8:]} of slow interrupted\n")
+    for part in ('  input    {"org":"x"}', "  begun", "  time limit\n", f"resume {run['id'][-8:]}"):
+        assert part in result.err, part
+    assert run["reason"] == "time limit, in doubt: nap"

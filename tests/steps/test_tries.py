@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -249,7 +250,9 @@ def test_killed_in_a_pause_the_rest_of_it_is_waited_and_no_try_is_lost(project: 
     (step,) = project.inspect()["checkpoints"]
     assert (step["status"], step["tries"]) == ("retrying", 1)
     assert "in doubt" not in project.run("list").out
-    project.run("resume", "@last", expect=1)
+    again = project.run("resume", "@last", expect=1)
+    assert "step fetch had failed, try 1 of 3" in again.err
+    assert again.err.count("failed in step fetch after 3 tries") == 1
     lines = [json.loads(line) for line in project.journal().read_text().splitlines()]
     first = next(line for line in lines if line["type"] == "step.retrying")
     starts = [line["at"] for line in lines if line["type"] == "step.started"]
@@ -279,6 +282,31 @@ def test_who_resumes_a_failed_run_opens_all_tries_again(project: Project) -> Non
     assert project.effects == ["call"] * 6
     (project.root / "mended").touch()
     assert project.run("resume", "@last").out == "7\n"
+
+
+def test_a_run_in_a_pause_says_what_it_waits_for(project: Project) -> None:
+    project.job(JOB)
+    with project.start("trigger", "work", "--pause", "600") as process:
+        project.wait_for_effects(1)
+        while b"step.retrying" not in project.journal().read_bytes():
+            time.sleep(0.001)
+        (step,) = project.inspect()["checkpoints"]
+        at = f"{step['next_try'][:10]} {step['next_try'][11:19]}Z"
+        reason = f"fetch: try 1 of 3 failed (ConnectionError: call 1), again at {at}"
+        assert project.runs()[0]["reason"] == reason
+        process.terminate()
+        process.result()
+    reason = "SIGTERM, fetch: try 1 of 3 failed (ConnectionError: call 1)"
+    assert project.runs()[0]["reason"] == reason
+    project.run("cancel", "@last")
+    (step,) = project.inspect()["checkpoints"]
+    assert (step["status"], step["next_try"]) == ("failed", None)
+
+
+def test_a_step_that_comes_through_says_in_which_try(project: Project) -> None:
+    project.job(JOB.replace('if os.path.exists("mended")', "if calls == 2"))
+    done = project.run("trigger", "work")
+    assert re.search(r"^step fetch completed in .+, in try 2$", done.err, re.MULTILINE)
 
 
 def test_inspect_counts_the_tries_since_the_last_failure_of_the_run(project: Project) -> None:

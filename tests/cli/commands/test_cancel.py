@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from durably_cli.engines.local import who
 from durably_cli.engines.local.inbox import CancelRequest, Inbox
 from tests.conftest import Project, Started
 
@@ -97,7 +98,9 @@ def test_it_is_final(work: Project) -> None:
         work.run("cancel", "@last")
         process.communicate()
     assert "was cancelled before" in work.run("cancel", "@last").err
-    assert "was cancelled" in work.run("resume", "@last", expect=3).err
+    refused = work.run("resume", "@last", expect=3).err
+    assert f"was cancelled by {who.user()}\n" in refused
+    assert "trigger a new run, with another idempotency key" in refused
     work.run("trigger", "work", "--idempotency-key", "k", expect=3)
     assert work.effects.count("napping") == 1
 
@@ -107,6 +110,8 @@ def test_what_nobody_executes_is_cancelled_at_once(work: Project) -> None:
         process.kill()
     answer = json.loads(work.run("cancel", "@last", "--json").out)
     assert answer["run"]["status"] == "cancelled"
+    (attempt,) = answer["run"]["attempts"]
+    assert (attempt["outcome"], attempt["ended"]) == ("no end recorded", None)
     work.run("resume", "@last", expect=3)
     work.run("verify")
 
@@ -274,6 +279,17 @@ def test_a_process_out_of_descriptors_looks_again(project: Project) -> None:
         _, err = process.communicate()
         assert process.returncode == 3
     assert "Traceback" not in err
+
+
+def test_what_was_asked_for_is_shown_before_it_has_happened(work: Project) -> None:
+    with napping(work) as process:
+        process.send_signal(signal.SIGSTOP)
+        work.run("cancel", "@last", "--reason", "wrong month", "--timeout", "0s", expect=75)
+        reason = f"to be cancelled by {who.user()}: wrong month"
+        assert work.runs()[0]["reason"] == reason
+        process.send_signal(signal.SIGCONT)
+        process.communicate()
+    assert process.returncode == 3
 
 
 def test_who_has_cancelled_it_and_why_is_shown(work: Project) -> None:
