@@ -262,8 +262,8 @@ class JournalLost(Abort):
     code = "journal-lost"
 
 
-class Stopped(Abort):
-    """Raised in the handler's thread by another one; the attempt knows the cause."""
+class Stopped(Abort, KeyboardInterrupt):
+    """Raised in the handler's thread by another one; a Ctrl-C, which event loops pass on."""
 
     code = "interrupted"
 

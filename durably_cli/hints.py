@@ -156,9 +156,18 @@ def command_anywhere(project: str | os.PathLike[str] | None, *words: str | os.Pa
     return _joined(_current(), _program(None, None), project, words)
 
 
+_REMARK = "    ("
+"""What stands in a hint between a command and what is said of it."""
+
+
+def shown(hint: str) -> str:
+    """A hint as it is shown: what is said of a command stands below it, which can be pasted."""
+    return hint.replace(_REMARK, "\n     (")
+
+
 def commands_in(hint: str) -> list[str]:
     """The commands that stand on lines of their own in a hint, without what is said of them."""
-    return [text for line in hint.split("\n") if _is_command(text := line.partition("    (")[0])]
+    return [text for line in hint.split("\n") if _is_command(text := line.partition(_REMARK)[0])]
 
 
 def _is_command(text: str) -> bool:

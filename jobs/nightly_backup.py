@@ -41,7 +41,8 @@ def notice(run: Run[BackedUp]) -> None:
     """Tell a topic of ntfy.sh, or whatever takes a text by POST, that there is no backup."""
     url = os.environ.get("BACKUP_NOTICE_URL")
     if url and run.error:
-        text = f"backup {run.id} failed in {', '.join(run.failed_steps)}: {run.error.message}"
+        where = f" in {', '.join(run.failed_steps)}" if run.failed_steps else ""
+        text = f"backup {run.id} failed{where}: {run.error.message}"
         urlopen(Request(url, data=text.encode()), timeout=30).close()
 
 

@@ -304,7 +304,7 @@ def test_what_verify_finds_is_looked_at_by_the_hint(odd: Project) -> None:
     with odd.journal().open("ab") as file:
         file.write(b"junk\n{}\n")
     found = odd.run("verify", expect=74)
-    (look,) = re.findall(r"try: (.*) {4}\(shows what is intact\)", found.err)
+    (look,) = re.findall(r"try: (.*)\n +\(shows what is intact\)", found.err)
     assert "failing" in paste(odd, look, odd.root).out
 
 

@@ -89,7 +89,7 @@ def fail(code: ErrorCode, exit: int, message: str, hint: str | None = None) -> N
         "code": code,
         "exit": exit,
         "message": message,
-        "hint": hint,
+        "hint": None if hint is None else hints.shown(hint),
         "retryable": exit in RETRYABLE,
         "run": _answer.run,
         "next": hints.commands_in(hint or ""),

@@ -9,7 +9,7 @@ from durably_cli.cli import document
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Busy, ErrorCode
 from durably_cli.journal.state import Status
-from durably_cli.render.record import reason
+from durably_cli.render.record import for_good, reason
 from durably_cli.system.ids import short
 
 
@@ -35,9 +35,12 @@ def end_of(view: RunView) -> End | None:
     if view.status is Status.COMPLETED:
         return None
     if view.status is Status.CANCELLED:
-        return End(3, "run-cancelled", f"{name} was cancelled", None)
+        by = f" {found}" if found else ""
+        return End(3, "run-cancelled", f"{name} was cancelled{by}", for_good(view))
     if view.status is Status.FAILED:
         once = f"{go_on}    (goes on where it was, once that is mended)"
         return End(1, "run-failed", f"{name} failed{why}", once)
     message = f"{name} was interrupted, and no process goes on with it{why}"
+    if view.cancel_request():
+        go_on = hints.command("cancel", short(view.run_id))
     return End(Busy.exit_code, "interrupted", message, go_on)

@@ -30,6 +30,7 @@ from durably_cli.journal.events import RunCreated
 from durably_cli.project import stores
 from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.next_steps import next_commands
+from durably_cli.render.record import retrying
 from durably_cli.render.rows import write_output, write_summary_json
 from durably_cli.system import process, signals, terminals
 from durably_cli.system.ids import short
@@ -127,10 +128,14 @@ def _execute(
         presenter = Presenter(talk, detached, printed, timeout)
         try:
             result = _acted(act, presenter, talk, store, streams, quiet=quiet)
-        except AttemptTimedOut:
-            if quiet and presenter.run:
-                with store.view(presenter.run.run_id) as view:
-                    streams.stderr.write(presenter.report(view, ""))
+        except (AttemptTimedOut, Interrupted):
+            if presenter.run is not None:
+                # Of a journal that cannot be read the abort is said all the same.
+                with suppress(DurablyError, OSError), store.view(presenter.run.run_id) as view:
+                    if as_json:
+                        _write_document(view, streams.stdout, {})
+                    if quiet:
+                        streams.stderr.write(presenter.report(view, ""))
             raise
         with result.view(store) as view:
             if detached and detached.prints_id and not as_json and not quiet:
@@ -162,7 +167,9 @@ def _acted(
     """The run that was executed, or that another process executes; signals end it well."""
     process.end_late_threads_in_a_line(quiet=quiet)
     signals.install(
-        on_first=lambda: _warn(streams, "stopping; a second signal ends it at once", talk),
+        on_first=lambda: (
+            None if quiet else _warn(streams, "stopping; a second signal ends it at once", talk)
+        ),
         before_exit=lambda: _leave_at_once(streams, presenter, talk),
     )
     try:
@@ -192,11 +199,15 @@ def _print_result(
 ) -> None:
     with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ends
         if as_json:
-            document.suggest(*next_commands(view))
-            write_summary_json(view, document.on(out), {"disposition": str(result.disposition)})
+            _write_document(view, out, {"disposition": str(result.disposition)})
         elif not quiet:
             write_output(view, out, is_terminal=is_terminal)
         out.flush()
+
+
+def _write_document(view: RunView, out: TextIO, more: dict[str, str]) -> None:
+    document.suggest(*next_commands(view))
+    write_summary_json(view, document.on(out), more)
 
 
 def _print_id(result: TriggerResult, out: TextIO) -> None:
@@ -225,10 +236,11 @@ def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> Trig
         with store.view(run_id) as view:
             if view.state.has_ended and isinstance(abort, Interrupted):
                 return TriggerResult(run_id, Disposition.CREATED, executed=True)
-            running = [step.name for step in view.state.in_doubt][-1:]
+            running = [f" in step {step.name}" for step in view.state.in_doubt]
+            running += [f" in a pause of step {step.name}" for step in retrying(view)]
     except (DurablyError, OSError):  # its journal is gone, which is what the abort says
         raise abort from None
-    where = f" in step {running[0]}" if running else ""
+    where = running[-1] if running else ""
     if isinstance(abort, Interrupted):
         abort.what = f"run {short(run_id)} was interrupted{where}"
     elif isinstance(abort, AttemptTimedOut):

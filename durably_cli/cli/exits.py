@@ -54,7 +54,7 @@ def _fail(what: str, hint: str | None, code: int, name: ErrorCode) -> int:
     is_silent = code == Busy.exit_code and hints.is_read_elsewhere()
     lines = [f"durably: {visible_lines(what)}"]
     if hint:
-        lines.append(f"try: {visible_lines(hint)}")
+        lines.append(f"try: {visible_lines(hints.shown(hint))}")
     try:
         if not is_silent:
             print("\n".join(lines), file=sys.stderr, flush=True)

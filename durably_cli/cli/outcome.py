@@ -10,7 +10,7 @@ from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
-from durably_cli.render.record import by_and_why
+from durably_cli.render.record import by_and_why, for_good
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps, listed
 from durably_cli.system.ids import short
@@ -40,7 +40,8 @@ def say_outcome(
             talk.say_lines(state.error.traceback)
         where = in_steps(state.causes)
         if result.executed:
-            tried = max((state.unfinished[each].tries for each in state.causes), default=1)
+            steps = [state.unfinished.get(each) for each in state.causes]
+            tried = steps[0].most if len(steps) == 1 and steps[0] else 1  # of the last failure
             after = f" after {tried:,} tries" if tried > 1 else ""
             talk.say(f"{name} failed{where}{after}{_saved(outcome)}")
         else:
@@ -51,8 +52,7 @@ def say_outcome(
         said = by_and_why(state.cancelled) if state.cancelled else ""
         talk.say(f"{name} was cancelled{' ' if said else ''}{said}")
         if not result.executed:
-            key = ", with another idempotency key" if state.created.idempotency_key else ""
-            talk.say(f"it has ended for good; to do it after all, trigger a new run{key}")
+            talk.say(for_good(view))
         return 3
     if view.held:
         talk.say(f"{name} is {view.status}: another process holds it{holder(view)}")

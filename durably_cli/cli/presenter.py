@@ -49,6 +49,7 @@ class Presenter:
         if printed is not None:
             self.recorded = printed.noting(talk.recorded)
         self.waits_for_key = talk.waits_for_key
+        self.waits_for_programs = talk.waits_for_programs
         self.passes_over = talk.passes_over
         self._talk, self._detached, self._printed = talk, detached, printed
         self._timeout = timeout

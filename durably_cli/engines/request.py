@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from durably_cli.errors import UsageError
+from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.values.strict_json import Json, is_text
 from durably_cli.values.untrusted import repr_of
+
+if TYPE_CHECKING:
+    from durably_cli.journal.masking import Secrets
 
 
 class OnConflict(StrEnum):
@@ -64,6 +67,18 @@ class Request(NamedTuple):
         if self.retry_failed and once is None:
             raise UsageError("retry_failed says nothing without an idempotency_key")
         return self._replace(labels=labels, idempotency_key=once, concurrency_key=turn)
+
+    def refuse_secrets(self, secrets: Secrets) -> None:
+        """InvalidInput if a key or a label holds one: they are journalled, and shown in lists."""
+        texts = {"idempotency key": self.idempotency_key, "concurrency key": self.concurrency_key}
+        texts |= {f"label {name!r}": f"{name}={value}" for name, value in self.labels.items()}
+        for what, text in texts.items():
+            secret = secrets.held_by(text or "")
+            if secret is not None:
+                raise InvalidInput(
+                    f"the {secrets.mask(what)} holds the secret {secret}, which no journal may",
+                    hint="leave it out, or use a hash of it",
+                )
 
 
 def _plain_key(words: str, key: object) -> str | None:

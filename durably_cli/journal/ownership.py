@@ -20,6 +20,7 @@ from durably_cli.journal.events import InputStored, RunCreated, RunRepaired
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.writer import Journal, line_of
 from durably_cli.system import files, locks
+from durably_cli.system.ids import short
 from durably_cli.system.locks import Lock
 
 PATIENCE_SECONDS = 3.0
@@ -73,12 +74,13 @@ def hold(path: Path, *, forever: bool = False, seconds: float | None = None) -> 
         if locks.is_mine(fd):
             os.close(fd)
             raise Busy(
-                f"run {path.stem} is held by this very process: waiting for it would never end",
+                f"run {short(path.stem)} is held by this very process: "
+                "waiting for it would never end",
                 hint="do not trigger or resume a run from inside one of its own steps",
             )
         lock = locks.wait(fd) if forever else locks.acquire(fd, seconds=patience)
         if lock is None:
-            raise Busy(f"run {path.stem} is held by another process")
+            raise Busy(f"run {short(path.stem)} is held by another process")
         if lock.names(path):
             return lock
         lock.close()

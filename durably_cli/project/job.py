@@ -17,7 +17,7 @@ from durably_cli.engines.local import trigger, working_folder
 from durably_cli.engines.local.execute import BoundHandler, LiveRun, source_hash
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition, Request
-from durably_cli.errors import InvalidInput, ValueRefused
+from durably_cli.errors import AttemptTimedOut, InvalidInput, TimedOut, ValueRefused
 from durably_cli.journal.registry import Event
 from durably_cli.project import places, stores
 from durably_cli.project.listening_job import ListeningJob
@@ -115,7 +115,8 @@ class Job(Generic[I, O]):
         An idempotency key gives the same run every time; a concurrency key keeps runs that share
         it apart. The job runs in the working directory. A failure of the job is in the returned
         run, not raised; `retry_failed` resumes the key's run if it has failed.
-        Raises InvalidInput, Conflict, Busy and JournalError.
+        Raises InvalidInput, Conflict, Busy, JournalError, and another DurablyError if the attempt
+        takes longer than the job's `timeout`.
         """
         self._is_used = True
         project = places.find_project(start=self.source.parent)
@@ -136,7 +137,10 @@ class Job(Generic[I, O]):
             )
             store = stores.open_store(project, to_write=True)
             listens = ListeningJob(self, project, all_threads=False)
-            ended = trigger.trigger(store, request, lambda _: listens, _Unseen())
+            try:
+                ended = trigger.trigger(store, request, lambda _: listens, _Unseen())
+            except AttemptTimedOut as over:  # an ordinary failure of who calls
+                raise TimedOut(f"a run of {self.name} was ended: {over.what}") from None
             with ended.view(store) as view:
                 return Run(self, view, ended.disposition)
 
@@ -290,3 +294,4 @@ class _Unseen:
     def passes_over(self, job: str, unread: Sequence[Unread]) -> None: ...
     def waits_for_run(self, view: RunView) -> None: ...
     def waits_for_key(self, run_id: str, key: str) -> None: ...
+    def waits_for_programs(self, run_id: str) -> None: ...

@@ -21,6 +21,7 @@ from durably_cli.journal.events import (
     StepStarted,
 )
 from durably_cli.journal.registry import Event
+from durably_cli.journal.state import Status
 from durably_cli.journal.step_state import StepStatus
 from durably_cli.render.own_logging import is_shown_by_logging
 from durably_cli.render.timeline import seconds_between
@@ -66,6 +67,9 @@ class Talk:
 
     def waits_for_key(self, run_id: str, key: str) -> None:
         self.say(f"waiting for the concurrency key {key!r}, which run {short(run_id)} has")
+
+    def waits_for_programs(self, run_id: str) -> None:
+        self.say(f"waiting for programs of run {short(run_id)}, which are still being ended")
 
     def passes_over(self, job: str, unread: Sequence[Unread]) -> None:
         for line in not_read(job, unread):
@@ -130,12 +134,16 @@ class Talk:
             failures = plural(len(names), "failure")
             self.say(f"{failures} that the job went on after will be replayed: {listed(names)}")
             self.say(f"to execute such a step again, stop this and type: {redo}")
-        for step in run.state.unfinished.values():
-            if step.status is StepStatus.RETRYING:
+        has_failed = run.state.status is Status.FAILED  # and all tries are open again
+        for step in () if has_failed else run.state.unfinished.values():
+            if step.most > 1:
                 self._failed_tries[step.name] = step.tries
+            if step.status is StepStatus.RETRYING:
                 pause = seconds_between(clock.now(), step.until or "")
+                why = f": {one_line(step.error)}" if step.error else ""
                 then = f"; again in {span(pause)}" if pause else ""
-                self.say(f"step {step.name} had failed, try {step.tries} of {step.most}{then}")
+                tried = f"try {step.tries} of {step.most}"
+                self.say(f"step {step.name} had failed, {tried}{why}{then}")
         for step in run.state.in_doubt:
             self.say(f"step {step.name} was in flight when the run stopped: it may have happened")
 
@@ -152,7 +160,7 @@ class Talk:
 
     def in_try(self, step: str) -> str:
         """Which try of the step this was, if it has failed before."""
-        failed = self._failed_tries.get(step, 0)
+        failed = self._failed_tries.pop(step, 0)
         return f", in try {failed + 1:,}" if failed else ""
 
     def retrying(self, event: StepRetrying) -> None:

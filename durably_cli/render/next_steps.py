@@ -38,4 +38,6 @@ def _next_steps(view: RunView) -> list[NextStep]:
         return [NextStep("", ("wait", run)), follow, NextStep("", ("logs", run, "--follow"))]
     if view.state.is_final:
         return look
+    if view.cancel_request():
+        return [NextStep("to end it", ("cancel", run)), *look]
     return [NextStep("to go on", ("resume", run)), *look]

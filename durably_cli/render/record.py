@@ -70,7 +70,9 @@ def summary(run: RunView | Unreadable) -> RunSummary:
         "steps": state.completed_steps,
         "reason": reason(run),
         "labels": state.created.labels,
-        "steps_failed": len(state.failed_steps),
+        "steps_failed": sum(
+            step_status(step, run) == "failed" for step in state.unfinished.values()
+        ),
         "progress": progress_fields(state.progress),
     }
 
@@ -205,8 +207,11 @@ def last_try(step: StepState) -> str:
     return f"try {step.tries} of {step.most} failed{why}"
 
 
-def reason(view: RunView) -> str | None:
-    """Why a run has ended as it has, on one line; of one that has not, what it is at."""
+def reason(view: RunView, *, but_tries: bool = False) -> str | None:
+    """Why a run has ended as it has, on one line; of one that has not, what it is at.
+
+    With `but_tries` it says nothing of a step that is tried again.
+    """
     state = view.state
     if view.damage:
         return f"line {view.damage.line}, byte {view.damage.byte}: {view.damage.reason}"
@@ -215,28 +220,28 @@ def reason(view: RunView) -> str | None:
     if state.error is not None:
         where = f"{listed(state.causes)}: " if state.causes else ""
         return where + one_line(state.error)
-    if view.held and (asked := _asked_to_cancel(view)):
-        return f"to be cancelled {asked}"
+    if not state.has_ended and (asked := view.cancel_request()):
+        at = _why_interrupted(view, but_tries) if view.status is Status.INTERRUPTED else ()
+        return ", ".join((f"to be cancelled {by_and_why(asked)}", *at))
     if view.status is Status.PENDING and view.held and state.created.concurrency_key is not None:
         ahead, key = waits_for(view), state.created.concurrency_key
         return f"waits for {f'run {ids.short(ahead)}, which has ' if ahead else ''}the key {key!r}"
     if view.status is Status.INTERRUPTED:
-        return ", ".join(_why_interrupted(view)) or None
-    if again := retrying(view):
-        return (
-            f"{again[-1].name}: {last_try(again[-1])}, again at {utc_time(again[-1].until or '')}"
-        )
+        return ", ".join(_why_interrupted(view, but_tries)) or None
+    if not but_tries and (again := retrying(view)):
+        when = utc_time(again[-1].until or "")
+        return f"{again[-1].name}: {last_try(again[-1])}, again at {when}"
     return None
 
 
-def _why_interrupted(view: RunView) -> Iterator[str]:
+def _why_interrupted(view: RunView, but_tries: bool) -> Iterator[str]:
     """What ended its last attempt, if that left word, and what that was at."""
     state = view.state
     if state.attempts and state.attempts[-1].outcome != NO_END:
         yield state.attempts[-1].outcome
     if state.in_doubt:
         yield "in doubt: " + ", ".join(step.name for step in state.in_doubt[-3:])
-    elif again := retrying(view):
+    elif not but_tries and (again := retrying(view)):
         yield f"{again[-1].name}: {last_try(again[-1])}"
 
 
@@ -246,12 +251,10 @@ def by_and_why(cancelled: RunCancelled | CancelRequest) -> str:
     return ": ".join(filter(None, (by, cancelled.reason)))
 
 
-def _asked_to_cancel(view: RunView) -> str | None:
-    """By whom and why its owner was asked to end it, which that has not taken up yet."""
-    from durably_cli.engines.local.inbox import Inbox  # few runs are held
-
-    asked = Inbox(view.path, view.path.parents[2]).cancel()
-    return None if asked is None else by_and_why(asked)
+def for_good(view: RunView) -> str:
+    """What is left to do of a run that was cancelled."""
+    key = ", with another idempotency key" if view.state.created.idempotency_key else ""
+    return f"it has ended for good; to do it after all, trigger a new run{key}"
 
 
 def waits_for(view: RunView) -> str | None:

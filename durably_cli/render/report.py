@@ -11,7 +11,7 @@ from durably_cli import hints
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
-from durably_cli.render.record import reason
+from durably_cli.render.record import for_good, reason
 from durably_cli.render.rows import log_lines
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps
@@ -46,29 +46,32 @@ def report(
     state = view.state
     where = in_steps(state.causes)
     before = " before" if failed_before else ""
+    has = "was " if view.status is Status.CANCELLED else ""
     input = state.created.input
     lines = [
-        f"run {short(view.run_id)} of {state.created.job} {view.status}{before}{where}",
+        f"run {short(view.run_id)} of {state.created.job} {has}{view.status}{before}{where}",
         f"  run      {view.run_id}",
         f"  project  {state.created.project}",
         f"  input    {input if len(input) <= _INPUT else input[:_INPUT] + ' ...'}",
     ]
     lines += [f"  unread   {each}" for each in not_read]
+    if view.status is Status.CANCELLED:
+        lines.append(f"  cancelled {reason(view)}")
     if failed_before:
-        lines.append(f"  failed   {failed_before}")
+        lines.append(f"  ended    {failed_before}")
     sections = (
         ("error", [] if state.error is None else state.error.traceback.split("\n")),
         _log_section(view, time),
-        ("printed by the job", _last_lines(printed, mask, view.run_id) if printed else []),
+        ("printed by the job", _last_lines(printed, mask, view) if printed else []),
         (_last("attempts", ATTEMPTS, len(state.attempts)), list(_attempts(view, time))),
     )
-    if view.status is Status.CANCELLED:
-        lines.append(f"  cancelled {reason(view)}")
     for title, found in sections:
         if found:
             lines += ["", f"{title}:", *(f"  {line}" for line in found)]
     if resume:
         lines += ["", f"try: {resume}"]
+    elif view.status is Status.CANCELLED:
+        lines += ["", for_good(view)]
     return visible_lines("\n".join(lines)) + "\n"
 
 
@@ -99,7 +102,7 @@ def _attempts(view: RunView, time: Callable[[str], str]) -> Iterator[str]:
         yield f"{number}  {began}  {span(seconds_of(attempt))}  {attempt.outcome}"
 
 
-def _last_lines(printed: BinaryIO, mask: Callable[[str], str], run_id: str) -> list[str]:
+def _last_lines(printed: BinaryIO, mask: Callable[[str], str], view: RunView) -> list[str]:
     size = printed.seek(0, os.SEEK_END)
     printed.seek(max(0, size - _PRINTED_BYTES))
     text = printed.read().decode("utf-8", "replace")
@@ -109,6 +112,7 @@ def _last_lines(printed: BinaryIO, mask: Callable[[str], str], run_id: str) -> l
     lines = [line.rstrip("\r") for line in text.split("\n")] if text else []
     left_out = len(lines) - PRINTED
     if left_out > 0:
-        whole = hints.command("logs", short(run_id))
-        return [f"... {plural(left_out, 'line')} before: {whole}", *lines[-PRINTED:]]
+        logs = hints.command("logs", short(view.run_id))
+        where = f": {logs}" if view.state.log_lines else ""
+        return [f"... {plural(left_out, 'line')} before{where}", *lines[-PRINTED:]]
     return lines

@@ -19,7 +19,7 @@ from durably_cli.render.record import (
     step_status,
     summary,
 )
-from durably_cli.render.words import visible_json
+from durably_cli.render.words import one_line, visible_json
 from durably_cli.values.strict_json import Json, to_json
 from durably_cli.values.visible import visible
 
@@ -70,7 +70,10 @@ def write_run(view: RunView, out: TextIO) -> None:
         ms = None if step.ms is None else step.ms / 1000
         bytes_ = None if step.result is None else size_of(step.result)
         out.write(
-            row("step", step.name, step_status(step, view), step.started, ms, bytes_, step.attempt)
+            row(
+                *("step", step.name, step_status(step, view), step.started, ms, bytes_),
+                *(step.attempt, step.tries, None if step.error is None else one_line(step.error)),
+            )
         )
     for log in log_lines(view.events()):
         out.write("log\t" + _log_line(whole_log(view.path, log)))

@@ -40,7 +40,8 @@ class RunSummary(TypedDict):
     """A run in a list; what cannot be known of a damaged one is null.
 
     `seconds` is the time spent in its attempts so far, `steps` how many have completed and
-    `steps_failed` have failed, `reason` why it failed, cannot be read, or where it stopped.
+    `steps_failed` have failed, `reason` is why it failed or cannot be read, who cancelled it or has
+    asked for that, where it stopped, or what it waits for.
     """
 
     id: str

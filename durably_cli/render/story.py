@@ -16,7 +16,7 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
 from durably_cli.render.next_steps import next_step
-from durably_cli.render.record import in_doubt, last_try, retrying, summary
+from durably_cli.render.record import in_doubt, last_try, reason, retrying, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.tables import heading, log_text
 from durably_cli.render.words import age, listed, local_clock, local_time
@@ -74,9 +74,9 @@ def _how_far(view: RunView) -> Iterator[Fact]:
 
 
 def _what_happened(view: RunView) -> Iterator[Fact]:
-    state, reason = view.state, summary(view)["reason"]
-    if reason and not retrying(view):
-        yield "damage" if view.damage else "reason", visible(reason)
+    state = view.state
+    if why := reason(view, but_tries=True):
+        yield "damage" if view.damage else "reason", visible(why)
     for step in in_doubt(view):
         yield "in doubt", visible(f"{step.name}: started, and left no result")
     yield from _how_far(view)

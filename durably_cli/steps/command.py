@@ -168,4 +168,6 @@ def _found(name: str, given_path: bytes, folder: str) -> str:
         found = f"{each}/{name}" if each.startswith("/") else os.path.join(folder, each, name)
         if os.access(found, os.X_OK) and os.path.isfile(found):
             return found
-    raise FileNotFoundError(errno.ENOENT, f"there is no such program on PATH, {path}", name)
+    error = FileNotFoundError(errno.ENOENT, "there is no such program on PATH", name)
+    error.add_note(f"PATH is {path}")
+    raise error

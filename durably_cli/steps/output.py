@@ -78,6 +78,9 @@ class Output:
             while self.take():
                 pass
             self.finish()
+        with suppress(OSError, ValueError):  # who prints is not to wait for a reader
+            while os.read(self.fd, _PIECE):
+                pass
         self.close()
 
     def finish(self) -> str:

@@ -19,7 +19,6 @@ from durably_cli.errors import Abort, StepTimeout
 from durably_cli.journal.large import LAST, cut
 from durably_cli.steps.command import CheckedCommand
 from durably_cli.steps.output import Listener, Output
-from durably_cli.system.leftovers import end_processes_with
 from durably_cli.system.programs import Programs, SupervisorLost
 from durably_cli.system.time_limits import OutOfTime
 from durably_cli.values.durations import span
@@ -81,7 +80,7 @@ def run(command: CheckedCommand, around: Surroundings) -> CommandResult:
         except (Abort, KeyboardInterrupt):  # which have no time: the supervisor ends it
             raise
         except SupervisorLost:
-            end_processes_with(running.mark)
+            around.programs.end_unsupervised(running.mark)
             raise
         except BaseException:
             running.end()
@@ -98,7 +97,7 @@ def run(command: CheckedCommand, around: Surroundings) -> CommandResult:
 class _Running:
     """A program that runs, and this end of its pipes; all is closed by the stack."""
 
-    is_late = False
+    is_late = is_over = False
 
     def __init__(self, command: CheckedCommand, around: Surroundings, stack: ExitStack) -> None:
         launch = command.launch()
@@ -149,7 +148,7 @@ class _Running:
         """Have it ended, with all that it has started, and wait for that."""
         self._channel.end()
         until = time.monotonic() + _PATIENCE_SECONDS
-        while self._code is None and time.monotonic() < until:
+        while not self.is_over and time.monotonic() < until:
             self._around.check()
             try:
                 self._turn(_LOOKS_MS)
@@ -158,8 +157,7 @@ class _Running:
             except (Abort, KeyboardInterrupt):
                 raise
             except SupervisorLost:
-                end_processes_with(self.mark)
-                return
+                self._around.programs.end_unsupervised(self.mark)
             except BaseException:  # a time limit of the user's own
                 pass
 
@@ -187,6 +185,7 @@ class _Running:
             elif fd == self._stdin:
                 self._give()
             else:
+                self.is_over = True
                 self._code = self._channel.result()
         return bool(ready)
 
@@ -217,7 +216,7 @@ class _Running:
 
     def _leave(self, output: Output) -> None:
         """Close a stream; one that somebody still has is shown until nobody has it any more."""
-        if output.is_finished and output.fd in self._outputs:
+        if self._code is not None and output.fd in self._outputs:
             Thread(target=output.follow, daemon=True).start()
         else:
             output.close()

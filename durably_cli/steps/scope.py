@@ -41,16 +41,15 @@ class Scope:
             self._refuse_thread(name)
         if self._stop.cause is not None:
             raise self._stop.cause
-        if type(name) is not str and isinstance(name, str):  # an enum's, or of a class that lies
-            name = str.__str__(name)
-        if not isinstance(name, str) or not name or not (name.isascii() or is_text(name)):
-            raise _no_name(name)
+        if type(name) is not str or not name or not name.isascii():
+            name = checked_name(name)
         if self._secrets is not None:
             self._refuse_secret(name, self._secrets)
         if self.running is not None:
             raise StepMisused(
                 f"step {name!r} was started inside step {self.running!r}; steps do not nest: "
-                "call the function itself, or start it after the outer step"
+                "call the function itself, and sh(command) in place of step.sh, or start it after "
+                "the outer step"
             )
         code, offset = caller.f_code, caller.f_lasti
         place = self._last_place
@@ -91,6 +90,15 @@ class Scope:
             f"the step name {name!r} is used twice, at {places}; give each step a name of its own, "
             f"such as f{name + '-{item}'!r}"
         )
+
+
+def checked_name(name: str) -> str:
+    """The name of a step as a plain text. StepMisused if it cannot be one."""
+    if type(name) is not str and isinstance(name, str):  # an enum's, or of a class that lies
+        name = str.__str__(name)
+    if not isinstance(name, str) or not name or not (name.isascii() or is_text(name)):
+        raise _no_name(name)
+    return name
 
 
 def _no_name(given: object) -> StepMisused:

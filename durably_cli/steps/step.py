@@ -26,7 +26,7 @@ from durably_cli.steps.driver import Driver
 from durably_cli.steps.logger import Logger
 from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.progress import reported
-from durably_cli.steps.scope import Scope
+from durably_cli.steps.scope import Scope, checked_name
 from durably_cli.steps.stop import Stop, StopInMemory
 from durably_cli.steps.tries import ONCE, Retry, limit_of, retry_of
 from durably_cli.values import convert, declared, plain
@@ -189,10 +189,11 @@ class Step:
         """A text for the header of that name, of requests that this step sends.
 
         It is the same in every try and every attempt, and another one for every step and run.
+        StepMisused for what is no name.
         """
         from hashlib import sha256  # few jobs ask
 
-        return f"{self.run_id}-{sha256(name.encode()).hexdigest()[:16]}"
+        return f"{self.run_id}-{sha256(checked_name(name).encode()).hexdigest()[:16]}"
 
     @property
     def running(self) -> str | None:

@@ -56,6 +56,8 @@ class Retry:
             )
         for each in (self.delay, self.max_delay, 0 if self.max_time is None else self.max_time):
             seconds_in(each)
+        if type(self.jitter) is not bool:
+            raise TypeError(f"jitter is True or False, not {repr_of(self.jitter):.80}")
         if not _says_which(self.on):
             raise TypeError(
                 "on is an exception class, a tuple of them, or a function that is given the "

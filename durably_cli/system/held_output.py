@@ -28,12 +28,17 @@ class HeldOutput:
             self._programs[fd] = program
             self._poll.register(fd, 0)
 
-    def discard(self, program: object = None) -> None:
-        """Nobody reads any more what this program prints, or what all of them do."""
+    def discard(self, program: object) -> None:
+        """Nobody reads any more what this program prints."""
         for fd, whose in self._programs.items():
-            if program in (None, whose):
+            if whose is program:
                 os.set_blocking(fd, False)
                 self._poll.modify(fd, select.POLLIN)
+
+    def discard_all(self) -> None:
+        """Nobody reads any more what any of them prints."""
+        for program in set(self._programs.values()):
+            self.discard(program)
 
     def turn_to(self, fd: int, event: int) -> None:
         """Take what is there, or see that no more can come."""

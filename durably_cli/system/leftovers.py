@@ -47,9 +47,14 @@ def end_processes_with(mark: str, *, is_whole: bool = True) -> list[Leftover]:
 
 def supervised(mark: str) -> list[Leftover]:
     """What is below the supervisors that live of programs with this mark, or one below it."""
-    name, there = f"{SUPERVISOR_OF}{mark}".encode(), processes()
-    roots = {pid for pid in there if _last_word(pid).partition(b"/")[0] == name}
+    roots, there = {each.pid for each in supervisors(mark)}, processes()
     return _leftovers(living(below(roots, there) - roots, there))
+
+
+def supervisors(mark: str) -> list[Leftover]:
+    """The supervisors that live of programs with this mark, or one below it."""
+    name = f"{SUPERVISOR_OF}{mark}".encode()
+    return _leftovers(pid for pid in processes() if _last_word(pid).partition(b"/")[0] == name)
 
 
 def _found(mark: str, *, is_whole: bool) -> dict[int, int]:

@@ -44,7 +44,7 @@ def leave(code: int) -> NoReturn:
 
     What is registered to be done at the end is done all the same.
     """
-    if this.is_stopped and threads_to_wait_for():
+    if this.is_stopped and (threads_to_wait_for() or _children()):
         _end_children()  # which atexit would wait for, a ProcessPoolExecutor's for ever
         atexit._run_exitfuncs()
         with suppress(OSError, ValueError, AttributeError):
@@ -55,8 +55,14 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _children() -> list[Any]:
+    """The processes that a job has left running by `multiprocessing`."""
+    found: list[Any] = getattr(sys.modules.get("multiprocessing"), "active_children", list)()
+    return found
+
+
 def _end_children() -> None:
-    children: list[Any] = getattr(sys.modules.get("multiprocessing"), "active_children", list)()
+    children = _children()
     for each in children:
         each.terminate()
     for each in children:

@@ -47,7 +47,8 @@ class Owner:
             return -1
         if begun(self.pid) != self._begun:
             os.close(fd)
-            raise ProcessLookupError
+            with open(f"/proc/{self.pid}/stat", "rb"):  # it says so if no more files may be open
+                raise ProcessLookupError
         return fd
 
 

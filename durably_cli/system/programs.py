@@ -24,6 +24,7 @@ from signal import SIGPIPE, SIGXFSZ
 from typing import NamedTuple
 
 from durably_cli.system import files, locks, messages
+from durably_cli.system.leftovers import end_processes_with
 from durably_cli.system.process_table import MARK, SUPERVISOR_OF, Owner
 from durably_cli.system.signals import shielded
 
@@ -121,6 +122,7 @@ class Programs:
         self._socket: _socket.socket | None = None
         self._before = list[_socket.socket]()
         self._ids: tuple[int, ...] = ()
+        self._has_lost_some = False
         _all.add(self)
 
     @shielded
@@ -145,8 +147,18 @@ class Programs:
             theirs.close()
         return Channel(ours, supervisor), mark
 
+    def end_unsupervised(self, mark: str) -> None:
+        """End a program whose supervisor was lost, here and now.
+
+        What others have left behind, which that supervisor knew, is ended with the run.
+        """
+        self._has_lost_some = True
+        end_processes_with(mark)
+
     def close(self) -> None:
         """The run is over: what still lives of its programs is ended, after this returns."""
+        if self._has_lost_some:
+            end_processes_with(f"{self.mark}/", is_whole=False)
         with self._lock:
             sockets, self._socket = [*self._before, self._socket], None
             self._before.clear()
@@ -248,7 +260,7 @@ class Programs:
         for socket in self._before:
             socket.close()
         self._before.clear()
-        self._lock, self._socket = threading.Lock(), None
+        self._lock, self._socket, self._has_lost_some = threading.Lock(), None, False
         if self._is_of_process:
             self.mark = _mark_of_process()
 

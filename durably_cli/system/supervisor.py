@@ -102,9 +102,7 @@ class _Supervisor:
         """Begin to end everything."""
         if self.ending is None:
             self.ending = Ending(*self._endings())
-            for fd in (self.requests.fileno(), *self.channels):
-                self.poll.unregister(fd)
-            self.channels.clear()
+            self.poll.unregister(self.requests.fileno())
 
     def _patience(self) -> int | None:
         endings = self._endings() + ([self.ending] if self.ending else [])
@@ -121,25 +119,26 @@ class _Supervisor:
             os.read(fd, 1 << 10)
         elif fd in self.owners:
             self.poll.unregister(fd)
-            self.output.discard()
+            self.output.discard_all()
             self._close()
         elif fd in self.output:
             self.output.turn_to(fd, event)
-        elif self.ending is not None:
-            pass
-        elif fd == self.requests.fileno():
-            message = received(self.requests)
-            if message is None:
-                self._close()
-            else:
-                self._launch(*message)
         elif fd in self.channels:
             self._end(fd, is_left=bool(event & select.POLLHUP))
+        elif fd == self.requests.fileno() and self.ending is None:
+            message = received(self.requests)
+            if message is not None:
+                self._launch(*message)
+                return
+            if not self.owners:  # nothing else will say that nobody reads
+                self.output.discard_all()
+            self._close()
 
     def _end(self, fd: int, *, is_left: bool) -> None:
         """Begin to end the program of this channel; who asked for it may have left already."""
         program = self.channels[fd]
-        program.ending = program.ending or Ending()
+        if self.ending is None:
+            program.ending = program.ending or Ending()
         if not is_left:
             self.poll.modify(fd, 0)
             return

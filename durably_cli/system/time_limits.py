@@ -17,8 +17,11 @@ _AGAIN_SECONDS, _SOON_SECONDS = 1.0, 0.02
 # Not `threading`: what is raised inside its locks, which Python code holds, would leave them held.
 
 
-class OutOfTime(Abort):
-    """Raised inside a function that takes too long, and all that it calls, runs of jobs too."""
+class OutOfTime(Abort, KeyboardInterrupt):
+    """Raised inside a function that takes too long, and all that it calls, runs of jobs too.
+
+    It is a Ctrl-C, which event loops pass on.
+    """
 
     def __init__(self) -> None:
         super().__init__("out of time")

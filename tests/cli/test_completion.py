@@ -147,5 +147,5 @@ def test_what_no_shell_asks_is_a_usage_error(
     )
     assert done.returncode == code, done
     assert done.stderr.endswith(
-        " durably --help    (says how completion is installed)\n" * (code > 0)
+        " durably --help\n     (says how completion is installed)\n" * (code > 0)
     )

@@ -25,10 +25,10 @@ IN_TREE = 5
 """How many of it note their ids."""
 
 
-TIDY = """
+TIDY = r"""
 trap '
     echo asked >> $EFFECTS
-    sleep 0.5 && yes | head -c 300000 && echo tidied >> $EFFECTS
+    sh -c "sh -c \"sleep 0.5; exit\"; exit" && yes | head -c 300000 && echo tidied >> $EFFECTS
     exit 1
 ' TERM
 echo $$ >> $EFFECTS

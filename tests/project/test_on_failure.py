@@ -56,7 +56,7 @@ def test_its_own_failure_is_said_and_fails_nothing(project: Project) -> None:
     (project.root / "breaks").touch()
     failed = project.run("trigger", "work", expect=1)
     assert "LookupError: no mail server" in failed.err
-    assert "on_failure has failed itself" in failed.err
+    assert "has failed itself" in failed.err
     assert "ValueError: no" in failed.err
     last = json.loads(project.journal().read_text().splitlines()[-1])
     assert last["type"] == "run.failed"
@@ -92,7 +92,7 @@ def test_it_never_decides_how_the_command_ends(project: Project, does: str) -> N
     )
     failed = project.run("trigger", "work", expect=1)
     assert failed.err.count("ValueError: the failure") == 1
-    assert "durably_cli" not in failed.err
+    assert "/durably_cli/" not in failed.err
     assert project.effects == ["called"]
 
 
@@ -120,7 +120,7 @@ def test_one_that_hangs_is_ended_and_holds_nobody_up(project: Project, sleeps: s
         """
     )
     failed = project.run("trigger", "work", expect=1)
-    assert "on_failure took longer than 0.3 s, and was ended" in failed.err
+    assert "took longer than 0.3 s, and was ended" in failed.err
     assert "ValueError: the failure" in failed.err
     assert project.effects == ["called", "interrupted"][: 1 + (sleeps == "swallows()")]
     assert project.run("cancel", "@last", expect=5).err.count("has failed, and is not cancelled")
@@ -203,3 +203,95 @@ def test_what_swallows_the_end_of_its_time_has_timed_out_all_the_same(project: P
     )
     assert project.run("trigger", "work", expect=124).out == ""
     assert project.runs()[0]["status"] == "interrupted"
+
+
+def test_a_run_is_let_go_of_before_it_is_called(project: Project) -> None:
+    project.job(
+        """
+        def notice(run) -> None:
+            effect("called")
+            time.sleep(600)
+
+        @define_job(on_failure=notice)
+        def work(step: Step, payload: dict[str, int]) -> None:
+            raise ValueError("the failure")
+        """
+    )
+    with project.start("trigger", "work") as process:
+        project.wait_for_effects(line="called")
+        assert "has failed, and is not cancelled" in project.run("cancel", "@last", expect=5).err
+        project.run("wait", "@last", expect=1)
+        process.kill()
+
+
+def test_an_attempt_that_another_one_follows_at_once_is_not_one(project: Project) -> None:
+    project.job(
+        """
+        def act(name: str) -> None:
+            if not os.path.exists("mended"):
+                raise ValueError(name)
+
+        def notice(run) -> None:
+            effect("called")
+
+        @define_job(on_failure=notice)
+        def both(step: Step, payload: dict) -> None:
+            errors = []
+            for name in "ab":
+                try:
+                    step.run(name, act, name)
+                except ValueError as error:
+                    errors.append(error)
+                    if name == "b" and step.attempt == 1:
+                        os.kill(os.getpid(), 9)
+            if errors:
+                raise errors[0]
+        """,
+        "both",
+    )
+    project.run("trigger", "both", expect=-9)
+    (project.root / "mended").touch()
+    project.run("resume", "@last")
+    assert len(project.inspect()["attempts"]) == 3
+    assert project.effects == []
+
+
+def test_one_that_closes_stderr_changes_nothing(project: Project) -> None:
+    project.job(
+        """
+        def notice(run) -> None:
+            sys.stderr.close()
+            raise LookupError
+
+        @define_job(on_failure=notice)
+        def work(step: Step, payload: dict[str, int]) -> None:
+            raise ValueError("the failure")
+        """
+    )
+    project.run("trigger", "work", expect=1)
+
+
+def test_a_time_limit_of_a_run_that_a_step_triggers_is_a_failure_of_the_step(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        @define_job(timeout=0.5)
+        def inner(step: Step, payload: dict) -> None:
+            step.run("nap", time.sleep, 600)
+
+        def call_inner() -> str:
+            return inner.trigger({}).id
+
+        @define_job
+        def outer(step: Step, payload: dict) -> str:
+            try:
+                step.run("inner", call_inner)
+            except Exception as error:
+                return str(error)
+            return ""
+        """,
+        "both",
+    )
+    done = project.run("trigger", "outer")
+    assert "a run of inner was ended: its time limit of 0.5 s is over" in done.out

@@ -123,6 +123,102 @@ def test_each_is_asked_once_and_may_print_what_it_likes(project: Project, how: s
     assert project.effects == [pid, "asked", "tidied"]
 
 
+def test_who_tidies_up_may_print_what_it_likes_though_the_process_lives_on(
+    project: Project,
+) -> None:
+    project.job(
+        f"""
+        from threading import Thread
+        from durably import sh
+
+        TIDY = {TIDY!r}
+
+        def in_a_thread() -> None:
+            thread = Thread(target=sh, args=(TIDY,))
+            thread.start()
+            thread.join()
+
+        @define_job(timeout=1)
+        def inner(step: Step, payload: dict) -> None:
+            step.run("thread", in_a_thread)
+
+        if __name__ == "__main__":
+            try:
+                inner.trigger({{}})
+            except Exception as error:
+                effect(type(error).__name__)
+            time.sleep(600)
+        """
+    )
+    command = (sys.executable, "jobs/work.py")
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=project.root, env=project.env, stderr=quiet) as process:
+        project.wait_for_effects(line="tidied")
+        assert left_of([project.effects[0]]) == []
+        process.kill()
+    assert sorted(project.effects[1:]) == ["TimedOut", "asked", "tidied"]
+
+
+LEAVES_ONE_BEHIND = """
+import os, signal, time
+
+def note(word):
+    with open(os.environ["EFFECTS"], "a") as file:
+        file.write(word + chr(10))
+
+def leave_one_behind(*_):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    note("begins")
+    if os.fork():
+        time.sleep(1)
+        os._exit(0)
+    while signal.sigtimedwait([signal.SIGTERM], 3):
+        note("asked")
+    os._exit(0)
+
+signal.signal(signal.SIGTERM, leave_one_behind)
+while True:
+    time.sleep(0.05)
+"""
+
+
+def test_nobody_is_asked_twice_when_durably_dies_in_the_middle(project: Project) -> None:
+    """Not even who has been left behind since the program itself was asked."""
+    project.job(
+        f"""
+        PROGRAM = {LEAVES_ONE_BEHIND!r}
+
+        @define_job
+        def work(step: Step, payload: dict) -> None:
+            step.sh("program", [sys.executable, "-c", PROGRAM], timeout=1)
+        """
+    )
+    with project.start("trigger", "work") as process:
+        project.wait_for_effects(line="begins")
+        run = project.runs()[0]["id"]
+        process.kill()
+        process.result()
+    assert left_of(supervisors_of(run)) == []
+    assert project.effects == ["begins", "asked"]
+
+
+def test_what_a_lost_supervisor_knew_of_ends_with_the_run(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def work(step: Step, payload: dict) -> str:
+            step.sh("leaves", "sleep 600 & echo $! >> $EFFECTS")
+            try:
+                step.sh("kills", "kill -9 $PPID; sleep 600")
+            except OSError:
+                pass
+            return step.sh("next", ["echo", "fine"]).stdout
+        """
+    )
+    assert project.run("trigger", "work").out == '"fine\\n"\n'
+    assert left_of(project.effects) == []
+
+
 def test_when_the_run_completes(project: Project) -> None:
     project.job(JOB)
     project.run("trigger", "work", "-p", "after:=true")
@@ -182,7 +278,7 @@ def test_what_nobody_ended_is_named_and_the_run_refused(project: Project, how: s
     refused = project.run("resume", "@last", expect=75)
     assert "still live, and would go on beside it" in refused.err
     assert any(f"pid {pid}: sleep 600" in refused.err for pid in pids)
-    assert "--kill-leftovers    (ends them, and goes on)" in refused.err
+    assert "--kill-leftovers\n     (ends them, and goes on)" in refused.err
     if how == "cancel":
         project.run("cancel", "@last")
         assert living(pids) == []

@@ -15,6 +15,7 @@ from tests.conftest import Project
 JOB = """
     import asyncio
     import atexit
+    import multiprocessing
     import threading
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -63,6 +64,24 @@ JOB = """
             effect("asleep")
             [each.result() for each in futures]
 
+    def tasks() -> None:
+        async def busy() -> None:
+            while True:
+                time.sleep(0.01)
+                await asyncio.sleep(0)
+
+        async def main() -> None:
+            tasks = [asyncio.create_task(busy()) for _ in range(20)]
+            effect("asleep")
+            await asyncio.sleep(600)
+        asyncio.run(main())
+
+    def child() -> None:
+        child = multiprocessing.Process(target=time.sleep, args=(600,))
+        child.start()
+        effect("asleep")
+        child.join()
+
     class Dropped:
         def __del__(self) -> None:
             time.sleep(0.001)
@@ -95,6 +114,8 @@ JOB = """
                 "loop",
                 "nested",
                 "processes",
+                "tasks",
+                "child",
                 "finalizers",
             )
         ),
@@ -112,3 +133,15 @@ def test_it_ends_while_they_sleep(project: Project, how: str, signum: signal.Sig
     assert project.effects == ["asleep", "finally", "atexit"]
     last = json.loads(project.journal().read_text().splitlines()[-1])
     assert (last["type"], last["signal"]) == ("run.interrupted", signum.name)
+
+
+@pytest.mark.parametrize("how", ["tasks", "child"])
+def test_it_ends_after_a_cancel_and_at_a_time_limit_too(project: Project, how: str) -> None:
+    project.job(JOB)
+    with project.start("trigger", "work", "--how", how) as process:
+        project.wait_for_effects(line="asleep")
+        project.run("cancel", "@last")
+        _, err = process.communicate()
+        assert process.returncode == 3
+    assert "never retrieved" not in err
+    project.run("trigger", "work", "--how", how, "--timeout", "1s", expect=124)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from durably_cli.steps.operation import Begun, Call, Past, Raised
 from durably_cli.steps.tries import pause_behind
 from durably_cli.system import clock
 from durably_cli.values import convert
+from tests.cli.commands.test_list import on_a_terminal
 from tests.conftest import Project
 from tests.harness.memory_log import MemoryLog
 
@@ -189,6 +191,7 @@ def test_what_no_try_can_mend_is_not_tried_again(function: Callable[[], object])
         (lambda: Retry(3, max_delay=float("inf")), "longer than 100 years"),
         (lambda: Retry(3, max_time=float("nan")), "no number"),
         (lambda: Retry(3, backoff=0.5), "from 1 to"),
+        (lambda: Retry(3, jitter="x"), "True or False"),
         (lambda: Retry(3, on="OSError"), "an exception class"),
         (lambda: Retry(3, on=int), "an exception class"),
         (lambda: RetryAfter("tomorrow"), "reads 90s"),
@@ -301,6 +304,7 @@ def test_a_run_in_a_pause_says_what_it_waits_for(project: Project) -> None:
     project.run("cancel", "@last")
     (step,) = project.inspect()["checkpoints"]
     assert (step["status"], step["next_try"]) == ("failed", None)
+    assert project.runs()[0]["steps_failed"] == 1
 
 
 def test_a_step_that_comes_through_says_in_which_try(project: Project) -> None:
@@ -399,3 +403,20 @@ def test_a_large_error_of_a_try_is_in_a_file_of_its_own(project: Project) -> Non
     project.run("trigger", "work", expect=1)
     assert project.journal().stat().st_size < 50_000
     project.run("verify")
+
+
+def test_inspect_hides_nothing_behind_what_is_tried_again(project: Project) -> None:
+    project.job(JOB)
+    with project.start("trigger", "work", "--pause", "600") as process:
+        project.wait_for_effects(1)
+        while b"step.retrying" not in project.journal().read_bytes():
+            time.sleep(0.001)
+        process.send_signal(signal.SIGSTOP)
+        project.run("cancel", "@last", "--reason", "wrong month", "--timeout", "0s", expect=75)
+        shown = on_a_terminal(project, "inspect", "@last")
+        process.kill()
+    assert "wrong month" in shown
+    assert shown.count("try 1 of 3 failed") == 1
+    with open(project.journal(), "ab") as journal:
+        journal.write(b"damage\ndamage\n")
+    assert re.search(r"damage +line \d+", on_a_terminal(project, "inspect", "@last"))

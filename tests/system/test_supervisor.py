@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class Shop:
             text = self.noted.read_text() if self.noted.exists() else ""
             if text.count("\n") >= number:
                 return text.split()
+            time.sleep(0.01)
 
     def locks(self) -> list[Path]:
         """The files that are held."""
@@ -156,7 +158,7 @@ def test_a_stopped_program_is_ended_too(shop: Shop) -> None:
     )
     (pid,) = shop.pids(1)
     while "State:\tT" not in Path(f"/proc/{pid}/status").read_text():
-        pass
+        time.sleep(0.01)
     channel.end()
     assert channel.result() == 3
     assert shop.pids(2) == [pid, "asked"]

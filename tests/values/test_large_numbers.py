@@ -9,6 +9,7 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
+import pydantic
 import pytest
 from pydantic import BaseModel, ByteSize, Field, PositiveInt, create_model
 
@@ -23,7 +24,9 @@ class Number(IntEnum):
 
 
 TYPES: list[Any] = [
-    *(int, float, bool, str, Decimal, Fraction, complex, ByteSize, PositiveInt, Number, Any),
+    *(int, float, bool, str, Decimal, complex, ByteSize, PositiveInt, Number, Any),
+    # Before pydantic 2.14 a Fraction of 1e999999999999999999999 is computed for ever.
+    *((Fraction,) if tuple(map(int, pydantic.VERSION.split(".")[:2])) >= (2, 14) else ()),
     *(date, datetime, time, timedelta, int | str, float | int, Literal[1, 2], list[int]),
     *(set[float], dict[int, float], Annotated[float, Field(multiple_of=0.1)]),
     Annotated[Decimal, Field(max_digits=5)],

@@ -35,6 +35,7 @@ def cancel(
 
     The process that executes it is asked to, and stops within a second, unless the step it is in
     has something to put in order. A run that nobody executes ends at once. It cannot be resumed.
+    One that has completed or failed stays as it is, which is exit code 5.
 
     \b
     Examples:

@@ -62,6 +62,9 @@ def inspect(
     Its input, output, attempts, a timeline of its steps, what was in doubt at a crash, its logs and
     its error. `--events --json` ends with a line that has `error` if the journal cannot be read.
 
+    In a pipe a fact is a line of cells, its name first; behind `step` come name, status, start,
+    seconds, bytes, attempt, tries and error.
+
     \b
     Examples:
       durably inspect @last

@@ -158,7 +158,7 @@ def _say(end: End) -> None:
     """What happened, and what to type."""
     say(end.message)
     if end.hint:
-        say(f"try: {end.hint}")
+        say(f"try: {hints.shown(end.hint)}")
 
 
 def _awaited(store: Store, run_id: str, deadline: float) -> RunView | Unreadable:

@@ -36,14 +36,14 @@ def cancel(store: Store, run_id: str, reason: str | None, seconds: float) -> boo
     which it still will.
     """
     path = store.path_of(run_id)
-    request, inbox = CancelRequest(who.user(), clock.now(), reason), Inbox(path, store.temporary)
+    request, inbox = CancelRequest(who.user(), clock.now(), reason), Inbox(path)
     deadline, is_asked = time.monotonic() + seconds, False
     while True:
         try:
             lock = store.hold(run_id, seconds=0)
         except Busy:
             if inbox.cancel() is None:  # a resume of a failed run takes away what it finds
-                inbox.ask_to_cancel(request)
+                inbox.ask_to_cancel(request, store.temporary)
                 is_asked = True
             if time.monotonic() >= deadline:
                 raise _still_going(store, run_id) from None
@@ -94,8 +94,13 @@ def _check_may_end(path: Path, state: RunState) -> None:
 
 def _still_going(store: Store, run_id: str) -> Busy:
     with store.view(run_id) as view:
+        run = f"run {ids.short(run_id)}"
+        said = f"{run} is asked to end, and has not yet{holder(view)}: it ends when the function"
+        said += " that it is in lets it"
+        if view.state.has_ended:
+            said = f"{run} has {view.state.status}, and its process goes on{holder(view)}: in "
+            said += "on_failure, or it is being resumed"
         return Busy(
-            f"run {ids.short(run_id)} is asked to end, and has not yet{holder(view)}: "
-            "it ends when the function that it is in lets it",
+            said,
             hint=f"{hints.command('wait', ids.short(run_id))}    (until it has)",
         )

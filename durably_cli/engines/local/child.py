@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
@@ -16,5 +17,6 @@ def end_of_child(error: BaseException, secrets: Secrets) -> ChildEnds:
     """Its end after what it raised, as of a plain program: its exit code, or a traceback and 1."""
     if issubclass(type(error), SystemExit):
         return ChildEnds(SystemExit.__dict__["code"].__get__(error))
-    sys.stderr.write(secrets.masked_error(describe(error)).traceback + "\n")
+    with suppress(OSError, ValueError, AttributeError):  # it is gone
+        sys.stderr.write(secrets.masked_error(describe(error)).traceback + "\n")
     return ChildEnds(1)

@@ -17,12 +17,18 @@ from durably_cli.engines.local import who, working_folder
 from durably_cli.engines.local.child import ChildEnds, end_of_child
 from durably_cli.engines.local.inbox import Inbox
 from durably_cli.engines.local.none_returned import note_on_none
-from durably_cli.engines.local.on_failure import call_on_failure
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.recorder import Recorder
 from durably_cli.engines.local.stopper import Stopper
 from durably_cli.engines.local.view import RunView
-from durably_cli.errors import Abort, AttemptTimedOut, Cancelled, Interrupted, JournalLost
+from durably_cli.errors import (
+    Abort,
+    AttemptTimedOut,
+    Cancelled,
+    Interrupted,
+    JournalLost,
+    Stopped,
+)
 from durably_cli.journal.events import (
     RunCancelled,
     RunCompleted,
@@ -45,6 +51,7 @@ from durably_cli.steps.step import Step, step_of_attempt
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
 from durably_cli.system.process import this
+from durably_cli.system.time_limits import OutOfTime
 from durably_cli.values.strict_json import Json
 from durably_cli.version import __version__
 
@@ -109,9 +116,11 @@ class LiveRun:
         self.discards: tuple[str, ...] = discards
         self.dropped, self.saved_as, self.secrets = dropped, saved_as, secrets
         self.own: OwnJournal | None = None
+        self.has_failed: BoundHandler | None = None
+        """What was executed here, if that has failed."""
         self.unread = unread
         self.stop = Stop()
-        self.inbox = Inbox(journal.path, journal.temporary_folder)
+        self.inbox = Inbox(journal.path)
         self.stopper = Stopper(self.stop, self.inbox)
 
     @property
@@ -143,7 +152,7 @@ def execute_in_turn(
             run.journal.end_with(_cancelled(run.stop.cause))
         else:
             if isinstance(_execute(run, work, watcher), RunHasFailed):
-                call_on_failure(run.journal.path, work.on_failure, work.secrets)
+                run.has_failed = work
     if isinstance(run.stop.cause, Cancelled):
         run.inbox.clear()
 
@@ -166,15 +175,13 @@ def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
     run.own = OwnJournal(run.journal.path)
     try:
         with signals.stopping(stop.stop), executed(step):
-            record(_started(run, attempt, work.source))
-            run.stopper.limit(work.timeout)
-            for name in run.discards:
-                record(StepDiscarded(name, who.user(), clock.now()))
             end = _end_of(run, work, step, record)
             record.end_with(end)
             return end
-    except BaseException:
+    except BaseException as error:
         run.own.close()
+        if isinstance(error, Stopped):
+            run.stop.check()
         raise
     finally:
         record.end()
@@ -185,10 +192,13 @@ def _end_of(
 ) -> RunCompleted | RunHasFailed | RunCancelled:
     """Call the handler; the event that ends the run. What ends only the attempt passes through."""
     try:
+        _begin(run, work, step, record)
         output = _called(work, step, run)
         if run.stop.cause is not None and not isinstance(run.stop.cause, Interrupted):
             raise run.stop.cause  # which the handler has swallowed
         step.raise_refused()
+    except (OutOfTime, Stopped):  # of what this run is part of
+        raise
     except KeyboardInterrupt as interrupt:
         try:
             record.end_with(RunInterrupted(_signal_name(interrupt), clock.now()))
@@ -198,8 +208,9 @@ def _end_of(
         raise  # after a signal the lost journal is the error, after the job's own Ctrl-C that is
     except Cancelled as cancelled:
         return _cancelled(cancelled, step.attempt)
-    except AttemptTimedOut:
-        record.end_with(RunInterrupted(TIME_LIMIT, clock.now()))
+    except AttemptTimedOut as over:
+        if over is run.stop.cause:
+            record.end_with(RunInterrupted(TIME_LIMIT, clock.now()))
         raise
     except (Abort, ChildEnds):
         raise
@@ -209,6 +220,18 @@ def _end_of(
         several = causes if len(causes) > 1 else []
         return RunHasFailed(error_info, clock.now(), next(iter(causes), None), several)
     return RunCompleted(output, clock.now())
+
+
+def _begin(run: LiveRun, work: BoundHandler, step: Step, record: Recorder) -> None:
+    """The first lines of the attempt; from here on its time counts."""
+    try:
+        record(_started(run, step.attempt, work.source))
+        run.stopper.limit(work.timeout)
+        for name in run.discards:
+            record(StepDiscarded(name, who.user(), clock.now()))
+    except Stopped:
+        run.stop.check()
+        raise
 
 
 def _cancelled(cancelled: Cancelled, attempt: int = 0) -> RunCancelled:

@@ -31,19 +31,22 @@ class CancelRequest(NamedTuple):
 class Inbox:
     """The requests to the run of this journal."""
 
-    def __init__(self, journal: Path, temporary_folder: Path) -> None:
-        self._folder, self._temporary = journal.with_suffix(SUFFIX), temporary_folder
+    def __init__(self, journal: Path) -> None:
+        self._folder = journal.with_suffix(SUFFIX)
         self._path = self._folder / _CANCEL
 
-    def ask_to_cancel(self, request: CancelRequest) -> None:
+    def ask_to_cancel(self, request: CancelRequest, temporary_folder: Path) -> None:
         """Leave the request there, durably, unless there is one.
 
         It is lost if the run ends at this moment: who asks looks again.
         """
         data = (to_json(request._asdict()) + "\n").encode("ascii")
+        written = files.written(temporary_folder, self._folder.name, data)
         with suppress(FileNotFoundError):  # the folder went, with what was in it
             files.make_folder(self._folder)
-            files.publish(files.written(self._temporary, self._folder.name, data), self._path)
+            files.publish(written, self._path)
+            return
+        written.unlink(missing_ok=True)
 
     def cancel(self) -> CancelRequest | None:
         """The request to cancel, if there is one."""
@@ -62,7 +65,7 @@ class Inbox:
                 None if reason is None else printable(str(reason)),
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return CancelRequest("", "", f"the request {self._path} cannot be read")
+            return CancelRequest("somebody", "", f"the request {self._path} cannot be read")
 
     def clear(self) -> None:
         """Take all requests away: the run has ended without them."""

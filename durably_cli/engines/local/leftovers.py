@@ -7,6 +7,7 @@ leaves its file in the run's folder, and perhaps programs; those are known by th
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,25 +15,37 @@ from durably_cli import hints
 from durably_cli.errors import Busy, DurablyError
 from durably_cli.journal.outputs import folder_of
 from durably_cli.system import files, ids, locks
-from durably_cli.system.leftovers import Leftover, end_processes_with, processes_with, supervised
+from durably_cli.system.leftovers import (
+    Leftover,
+    end_processes_with,
+    processes_with,
+    supervised,
+    supervisors,
+)
 from durably_cli.system.programs import LOCK
 
 _PATIENCE_SECONDS = 6.0
 """How long a supervisor that ends programs is waited for."""
 
+_AT_ONCE_SECONDS = 0.3
+"""How long before that is said."""
+
 _SHOWN, _LONGEST = 5, 60
 
 
-def refuse_leftovers(journal: Path, *, end: bool, command: str = "resume") -> None:
+def refuse_leftovers(
+    journal: Path, *, end: bool, command: str = "resume", waits: Callable[[str], object] = str
+) -> None:
     """Return once no program of the run lives any more. Busy if one does, unless it is to `end`.
 
-    The hint names the `command` that is to be typed again.
+    The hint names the `command` that is to be typed again; `waits` is called with the run's id
+    before some seconds are waited.
     """
     folder = folder_of(journal)
     found = [folder / name for name in files.names(folder) if name.startswith(LOCK)]
     if not found:  # as nearly always
         return
-    are_ended = all(map(_is_free, found))
+    are_ended = all(_is_free(path, waits) for path in found)
     mark = f"{journal.stem}/"
     left = end_processes_with(mark, is_whole=False) if end else processes_with(mark, is_whole=False)
     if left:
@@ -40,8 +53,10 @@ def refuse_leftovers(journal: Path, *, end: bool, command: str = "resume") -> No
     if not are_ended and (left := supervised(journal.stem)):  # whose variables we may not see
         raise _still_live(journal.stem, left, were_to_end=True)
     if not are_ended:
+        by = ", ".join(str(each.pid) for each in supervisors(journal.stem))
         raise Busy(
-            f"the programs of run {ids.short(journal.stem)} are still being ended",
+            f"the programs of run {ids.short(journal.stem)} are still being ended"
+            + (f" by process {by}" if by else ""),
             hint=f"{hints.command(command, ids.short(journal.stem))}    (in a few seconds)",
         )
     for path in found:
@@ -50,23 +65,30 @@ def refuse_leftovers(journal: Path, *, end: bool, command: str = "resume") -> No
         os.rmdir(folder)
 
 
-def wait_for_programs(journal: Path) -> None:
-    """Wait, for some seconds, until a run that is over has no programs that are being ended."""
+def wait_for_programs(journal: Path, waits: Callable[[str], object]) -> None:
+    """Wait, for some seconds, until a run that is over has no programs that are being ended.
+
+    `waits` is called with the run's id first.
+    """
     folder = folder_of(journal)
     for name in files.names(folder):
         if name.startswith(LOCK):
-            _is_free(folder / name)
+            _is_free(folder / name, waits)
 
 
-def _is_free(path: Path) -> bool:
+def _is_free(path: Path, waits: Callable[[str], object]) -> bool:
     """Has the supervisor that holds this file ended, or does it so within some seconds?"""
-    try:
-        lock = locks.acquire(files.open_existing(path, os.O_RDWR), seconds=_PATIENCE_SECONDS)
-    except (FileNotFoundError, DurablyError):
-        return True
-    if lock is not None:
-        lock.close()
-    return lock is not None
+    for seconds in (_AT_ONCE_SECONDS, _PATIENCE_SECONDS):
+        try:
+            lock = locks.acquire(files.open_existing(path, os.O_RDWR), seconds=seconds)
+        except (FileNotFoundError, DurablyError):
+            return True
+        if lock is not None:
+            lock.close()
+            return True
+        if seconds == _AT_ONCE_SECONDS:
+            waits(path.parent.stem)
+    return False
 
 
 def _still_live(run_id: str, left: list[Leftover], *, were_to_end: bool) -> Busy:

@@ -17,6 +17,7 @@ from durably_cli.engines.local.execute import BoundHandler, LiveRun, Watcher, ex
 from durably_cli.engines.local.holder import heirs, holder
 from durably_cli.engines.local.inbox import Inbox
 from durably_cli.engines.local.leftovers import refuse_leftovers
+from durably_cli.engines.local.on_failure import call_on_failure
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.past import begun_of, carried_of, gather, past_of
 from durably_cli.engines.local.redo import check_redo
@@ -70,6 +71,9 @@ class Observer(Watcher, Protocol):
 
     def waits_for_key(self, run_id: str, key: str) -> None:
         """Another run, whose id this is, has the concurrency key; this one waits for its turn."""
+
+    def waits_for_programs(self, run_id: str) -> None:
+        """Programs of this run are still being ended, which is waited for some seconds."""
 
 
 Load = Callable[[RunCreated], Runnable]
@@ -135,7 +139,7 @@ def resume(
 
 def held_by(view: RunView, busy: Busy) -> Busy:
     """The error with the process in it that holds the run."""
-    look = hints.command("inspect", view.run_id)
+    look = hints.command("wait", ids.short(view.run_id))
     if left := heirs(view):
         look = f"kill {' '.join(map(str, left))}    (ends what the run has left behind)\n{look}"
     return Busy(f"{busy.what}{holder(view)}", hint=busy.hint or look)
@@ -175,6 +179,7 @@ def resume_held(
             attempt = _attempt(store, path, lock, load, observer, again=True) or attempt
         except Busy:  # another process has come meanwhile: it has failed all the same
             break
+    call_on_failure(attempt.run)
     return TriggerResult(
         run_id, disposition, executed=True, known=attempt.known, own=attempt.run.own
     )
@@ -208,16 +213,16 @@ def _attempt(
         if state.is_final or (state.has_ended and not again):
             ownership.sync_held(lock)
             if kill_leftovers:
-                refuse_leftovers(path, end=True)
+                refuse_leftovers(path, end=True, waits=observer.waits_for_programs)
             return None
         if state.status is Status.FAILED:  # before the job's modules are imported, which takes long
-            Inbox(path, store.temporary).clear()  # what was asked of an attempt that has ended
+            Inbox(path).clear()  # what was asked of an attempt that has ended
         past.failures.update(carried_of(state, past))
         past.begun.update(begun_of(state))
         for name in redo:
             past.forget(name)
         _check_may_go_on(store, path, state)
-        refuse_leftovers(path, end=kill_leftovers)
+        refuse_leftovers(path, end=kill_leftovers, waits=observer.waits_for_programs)
         work = _work(load, state.created, whole_input(path, state.created))
         run, saved_as = ownership.take_over(lock, reading, path, store.temporary)
     finally:
@@ -275,6 +280,6 @@ def _execute_in_turn(store: Store, owned: LiveRun, work: BoundHandler, observer:
 
         def wait() -> None:
             take_turn(turn, owned.run_id, observer.waits_for_key)
-            turn.begin(owned.run_id, store.path_of)
+            turn.begin(owned.run_id, store.path_of, observer.waits_for_programs)
 
         execute_in_turn(owned, work, observer, wait)

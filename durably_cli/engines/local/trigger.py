@@ -24,6 +24,7 @@ from hashlib import sha256
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.execute import LiveRun, execute_in_turn
+from durably_cli.engines.local.on_failure import call_on_failure
 from durably_cli.engines.local.resume import Observer, Runnable, TriggerResult, resume_held
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import Turn, key_taken, slot_taken, turn_of
@@ -35,7 +36,6 @@ from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFo
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import INPUT
 from durably_cli.journal.events import FORMAT, RunCreated
-from durably_cli.journal.masking import Secrets
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.writer import Journal
 from durably_cli.system import clock, ids
@@ -61,6 +61,7 @@ class _Trigger:
         self._claims = Claims(store.root)
         self._input_sha256 = canonical_sha256(request.input)
         self._canonical_sha256: str | None = None
+        self._run: LiveRun | None = None
 
     def end(self) -> TriggerResult:
         run_id = self._claimed_run()
@@ -72,9 +73,11 @@ class _Trigger:
                 self._check_never_was(run_id)
         job = self._load(None if run_id is None else self._of_before(run_id))
         settled = self._settled(job)
-        _refuse_secrets(self._request, settled.secrets)
+        self._request.refuse_secrets(settled.secrets)
         with turn_of(self._store.root, self._request.concurrency_key) as turn:
-            return self._begin(run_id or ids.new(), job, settled, turn)
+            result = self._begin(run_id or ids.new(), job, settled, turn)
+        call_on_failure(self._run)
+        return result
 
     def _settled(self, job: Runnable) -> ReadyInput:
         """The input as the job's model reads it; with a key its canonical form is known then."""
@@ -108,9 +111,10 @@ class _Trigger:
                 if ahead is not None:
                     self._observer.waits_for_key(ahead, turn.name)
                     turn.wait_for_key(created.run)
-                turn.begin(created.run, self._store.path_of)
+                turn.begin(created.run, self._store.path_of, self._observer.waits_for_programs)
 
             execute_in_turn(owned, job.work(settled.input), self._observer, wait)
+            self._run = owned
         return TriggerResult(created.run, Disposition.CREATED, executed=True, own=owned.own)
 
     def _join(self, run_id: str) -> TriggerResult:
@@ -261,19 +265,6 @@ class _Trigger:
 
     def _exists(self, run_id: str) -> bool:
         return os.path.lexists(self._store.path_of(run_id))
-
-
-def _refuse_secrets(request: Request, secrets: Secrets) -> None:
-    """InvalidInput if a key or a label holds a secret: they are journalled, and shown in lists."""
-    texts = {"idempotency key": request.idempotency_key, "concurrency key": request.concurrency_key}
-    texts |= {f"label {name!r}": f"{name}={value}" for name, value in request.labels.items()}
-    for what, text in texts.items():
-        secret = secrets.held_by(text or "")
-        if secret is not None:
-            raise InvalidInput(
-                f"the {secrets.mask(what)} holds the secret {secret}, which no journal may",
-                hint="leave it out, or use a hash of it",
-            )
 
 
 def _used(request: Request, claim: Claim, differs: str) -> Conflict:

@@ -79,13 +79,16 @@ class Turn:
         if self._key is not None:
             self._say(self._key_path, self._key, run_id)
 
-    def begin(self, run_id: str, path_of: Callable[[str], Path]) -> None:
+    def begin(
+        self, run_id: str, path_of: Callable[[str], Path], waits: Callable[[str], object]
+    ) -> None:
         """With the key: this run executes now, once the one before it has no programs any more.
 
-        They are waited for some seconds; `path_of` says where a run's journal is.
+        They are waited for some seconds, which `waits` is called to say; `path_of` says where a
+        run's journal is.
         """
         if self._last not in ("", run_id):
-            wait_for_programs(path_of(self._last))
+            wait_for_programs(path_of(self._last), waits)
         self._last = run_id
 
     def release(self) -> None:
@@ -163,7 +166,9 @@ class NoTurn(Turn):
     def rename_run(self, run_id: str) -> None:
         """Nobody asks."""
 
-    def begin(self, run_id: str, path_of: Callable[[str], Path]) -> None:
+    def begin(
+        self, run_id: str, path_of: Callable[[str], Path], waits: Callable[[str], object]
+    ) -> None:
         """None was before it."""
 
     def release(self) -> None:

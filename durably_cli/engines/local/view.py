@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from durably_cli import hints
 from durably_cli.errors import DurablyError, JournalDamaged, JournalError
@@ -19,6 +20,9 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState, Status
 from durably_cli.system import files, ids, locks
 from durably_cli.values.strict_json import Json, to_json
+
+if TYPE_CHECKING:
+    from durably_cli.engines.local.inbox import CancelRequest
 
 
 class Checkpoint(NamedTuple):
@@ -66,6 +70,16 @@ class RunView:
         if self.state.has_ended or self.held:
             return self.state.status
         return Status.INTERRUPTED
+
+    def cancel_request(self) -> CancelRequest | None:
+        """Who has asked it to end, which it has not yet; None too if that cannot be read."""
+        if self.state.has_ended or not os.path.lexists(self.path.with_suffix(".inbox")):
+            return None
+        from durably_cli.engines.local.inbox import Inbox  # few runs have one
+
+        with suppress(OSError, DurablyError):
+            return Inbox(self.path).cancel()
+        return None
 
     @property
     def torn_bytes(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 
@@ -181,7 +182,7 @@ def test_a_request_to_a_run_that_failed_is_no_request_to_its_resume(work: Projec
     work.run("trigger", "flaky", expect=1)
     journal = work.journal()
     request = CancelRequest("ann", "2026-11-27T23:00:00.000Z")
-    Inbox(journal, journal.parents[2] / "tmp").ask_to_cancel(request)
+    Inbox(journal).ask_to_cancel(request, journal.parents[2] / "tmp")
     (work.root / "mended").touch()
     assert work.run("resume", "@last").out == "1\n"
 
@@ -191,7 +192,7 @@ def test_a_request_is_no_original_of_a_journal(work: Project) -> None:
     with napping(work) as process:
         process.kill()
     journal = work.journal()
-    Inbox(journal, journal.parents[2] / "tmp").ask_to_cancel(CancelRequest("ann", "2026-11-27"))
+    Inbox(journal).ask_to_cancel(CancelRequest("ann", "2026-11-27"), journal.parents[2] / "tmp")
     for suffix in ("blobs", "programs"):
         journal.with_suffix(f".{suffix}").mkdir(mode=0o700)
     kept = journal.with_suffix(".torn-1")
@@ -310,3 +311,28 @@ def test_an_imported_run_and_one_of_a_newer_durably_are_left_alone(work: Project
     assert "read-only" in work.run("cancel", "@last", expect=77).err
     assert work.journal().read_bytes() == before
     assert not list(work.data.rglob("*.inbox"))
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_an_odd_request_hides_no_run(work: Project, kind: str) -> None:
+    with napping(work) as process:
+        process.kill()
+    inbox = work.journal().with_suffix(".inbox")
+    inbox.mkdir(mode=0o700)
+    (inbox / "cancel").symlink_to("/") if kind == "link" else (inbox / "cancel").mkdir()
+    assert work.runs()[0]["reason"] == "in doubt: nap"
+
+
+def test_a_request_whose_taker_died_is_shown_with_the_command_that_carries_it_out(
+    work: Project,
+) -> None:
+    with napping(work) as process:
+        process.send_signal(signal.SIGSTOP)
+        work.run("cancel", "@last", "--timeout", "0s", expect=75)
+        process.kill()
+    reason = f"to be cancelled by {who.user()}, in doubt: nap"
+    assert work.runs()[0]["reason"] == reason
+    waited = work.run("wait", "@last", expect=75).err
+    assert reason in waited
+    assert re.search(r"^try: .*durably cancel \w+$", waited, re.MULTILINE)
+    work.run("cancel", "@last")

@@ -74,7 +74,7 @@ def test_a_damaged_journal_is_said_with_what_is_intact_of_it(work: Project) -> N
     assert found["detail"] == (
         f"step 1 is intact; line 6 is damaged at byte {byte:,}: its checksum does not match"
     )
-    assert f"durably inspect {journal.stem[-8:]} " in work.run("verify", expect=74).err
+    assert f"durably inspect {journal.stem[-8:]}\n" in work.run("verify", expect=74).err
 
 
 def test_damaged_keys_leftovers_and_foreign_files_are_told(work: Project) -> None:

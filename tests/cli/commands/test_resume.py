@@ -485,6 +485,20 @@ def test_an_attempt_that_fails_by_what_it_replayed_is_followed_by_one_that_execu
     ]
 
 
+def test_a_step_whose_result_no_longer_fits_is_a_failure_of_the_run(project: Project) -> None:
+    job = """
+        @define_job
+        def work(step: Step, payload: dict) -> None:
+            step.run("one", lambda: 1, returns={type})
+            step.run("two", int, "x")
+    """
+    project.job(job.format(type="int"))
+    project.run("trigger", "work", expect=1)
+    project.job(job.format(type="list[str]"))
+    failed = project.run("resume", "@last", expect=1)
+    assert "no longer fits the type" in failed.err
+
+
 OF_TODAY = """
     class Owner(BaseModel):
         name: str

@@ -630,7 +630,7 @@ def test_a_failure_of_before_is_said_to_be_one_and_retried_only_if_that_is_asked
     )
     mailed = project.run(*keyed, "-q", expect=1).err
     assert "of flaky failed before in step one" in mailed
-    assert re.search(r"  failed   at 2\S+ \S+Z, after 1 attempt; nothing was executed now", mailed)
+    assert re.search(r"  ended    at 2\S+ \S+Z, after 1 attempt; nothing was executed now", mailed)
     assert len(project.effects) == 1
     assert project.run(*keyed, "--retry-failed").out == "1\n"
     assert project.run(*keyed, "--retry-failed").out == "1\n"
