@@ -38,7 +38,7 @@ def test_a_child_of_c_code_that_holds_a_dead_owners_run_is_named(project: Projec
         refused = project.run("resume", "@last", expect=75).err
         assert f"(pid {owner.pid} on " in refused
         assert f"which is gone; what it started still has the journal: pid {child})" in refused
-        assert f"try: kill {child}    " in refused
+        assert f"try: kill {child}\n" in refused
 
         os.kill(int(child), signal.SIGKILL)
     project.run("resume", "@last")
