@@ -26,6 +26,7 @@ from durably_cli.values.plain import DoesNotFit
 from durably_cli.values.strict_json import Json, parse, to_json
 
 if TYPE_CHECKING:
+    from durably_cli.steps.performer import Performer
     from durably_cli.steps.step import Step
     from durably_cli.values.unread import Unread
 
@@ -64,7 +65,7 @@ class Shell:
 
     def __init__(
         self,
-        step: Step | None,
+        step: Performer | None,
         stop: Stop | None = None,
         secrets: Secrets | None = None,
         folder: Path | None = None,

@@ -1,0 +1,116 @@
+"""What is behind a `Step`: its names, its driver, and what of it is recorded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from durably_cli.errors import Abort, JournalLost, StepMisused
+from durably_cli.journal.events import LogWritten
+from durably_cli.journal.masking import Secrets
+from durably_cli.journal.registry import Event
+from durably_cli.steps.causes import mark
+from durably_cli.steps.driver import Driver
+from durably_cli.steps.operation import Operation, Past
+from durably_cli.steps.scope import Scope
+from durably_cli.steps.stop import Stop
+
+if TYPE_CHECKING:
+    from durably_cli.steps.shell import Shell
+
+
+class Performer:
+    """Performs the operations of one attempt; every kind of step comes through here."""
+
+    run_id: str
+    """The id of the run, the same in every attempt."""
+
+    def __init__(
+        self,
+        record: Callable[[Event], object],
+        replayed: Callable[[str], object],
+        secrets: Secrets,
+    ) -> None:
+        self._record, self._replayed = record, replayed
+        self._secrets = secrets if secrets else None
+        self._shell: Shell | None = None
+        self._programs: Path | None = None
+
+    @property
+    def running(self) -> str | None:
+        """The name of the step whose function is being called."""
+        return self._scope.running
+
+    @property
+    def is_replayed(self) -> bool:
+        """Has no step been executed yet, so that the handler does what it did before?"""
+        return not self._driver.has_executed
+
+    def emit(self, event: Event, *, is_replayed: bool | None = None) -> bool:
+        """Record an event, from any thread; False if a replayed handler has reported it before."""
+        self._scope.check_process()
+        if self._secrets is not None:
+            event = self._secrets.masked(event)
+        was_replayed = self.is_replayed if is_replayed is None else is_replayed
+        if was_replayed and self._reported.take(event):
+            return False
+        try:
+            self._record(event)
+        except JournalLost as lost:
+            self._stop.stop(lost)
+            raise
+        return True
+
+    def masked(self, line: LogWritten) -> LogWritten:
+        """The line with known secrets masked."""
+        masked = line if self._secrets is None else self._secrets.masked(line)
+        return masked if isinstance(masked, LogWritten) else line
+
+    @property
+    def shell(self) -> Shell:
+        """Where its programs are run."""
+        if self._shell is None:
+            from durably_cli.steps.shell import Shell  # only jobs that run programs pay for it
+
+            self._shell = Shell(self, self._stop, self._secrets, self._programs)
+        return self._shell
+
+    def end_programs(self) -> None:
+        """The attempt is over: what lives of its programs is ended."""
+        if self._shell is not None:
+            self._shell.programs.close()
+
+    def raise_refused(self) -> None:
+        """Raise the StepMisused that was raised in another thread, where the handler saw it not."""
+        if self._scope.refused is not None:
+            raise self._scope.refused
+
+    def _perform_with(self, past: Past, stop: Stop) -> None:
+        """What the journal has, and what ends the attempt."""
+        self._results, self._reported, self._stop = past.results, past.reported, stop
+        self._scope = Scope(stop, self._secrets)
+        record = self._record if self._secrets is None else self.emit
+        self._driver = Driver(record, past, stop, self._replayed)
+
+    def _ask(self, operation: Operation) -> Any:
+        """What comes of an operation, before or now: for the methods of `Step`."""
+        if self._scope.enter(operation.name, sys._getframe(2)) is not operation.name:
+            raise StepMisused(f"the name of a step must be a plain text, not {operation.name!r}")
+        if operation.name in self._results:
+            return self._driver.replay(operation.name, operation.converter)
+        return self._carry_out(operation)
+
+    def _carry_out(self, operation: Operation) -> Any:
+        """What comes of a step that has no result, while it is the one that runs."""
+        self._scope.running = operation.name
+        try:
+            return self._driver.carry_out(operation)
+        except Abort:
+            raise
+        except BaseException as error:
+            mark(error, operation.name)
+            raise
+        finally:
+            self._scope.running = None
