@@ -5,7 +5,6 @@ import io
 import json
 import re
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -43,7 +42,9 @@ def sync_users(step: Step, payload: SyncUsersInput) -> SyncUsersOutput:
     step.log.info("fetched users", count=len(users))
     errors = []
     for done, user in enumerate(users, 1):
-        error = step.run(f"sync-{user.id}", sync_user, user, payload.database, payload.force)
+        error = step.transaction(
+            f"sync-{user.id}", payload.database, sync_user, user, payload.force
+        )
         if error:  # the step returns its outcome, so a replay sees it too
             errors.append(error)
         step.progress(done, len(users), user.name)
@@ -66,20 +67,19 @@ def read_text(source: str) -> str:
     return Path(source).read_text(encoding="utf-8")
 
 
-def sync_user(user: User, database: Path, force: bool) -> str | None:
-    """Insert or update the user: doing it twice does no harm. What is wrong with it, or None."""
+def sync_user(connection: sqlite3.Connection, user: User, force: bool) -> str | None:
+    """Insert or update the user, in a transaction. What is wrong with it, or None."""
     if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", user.email):
         return f"{user.id}: {user.email!r} is not an e-mail address"
-    with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, org_id TEXT NOT NULL,"
-            " name TEXT NOT NULL, email TEXT NOT NULL, updated_at TEXT NOT NULL)"
-        )
-        connection.execute(
-            "INSERT INTO users VALUES (:id, :org_id, :name, :email, :updated_at)"
-            " ON CONFLICT (id) DO UPDATE SET org_id = excluded.org_id, name = excluded.name,"
-            " email = excluded.email, updated_at = excluded.updated_at"
-            " WHERE :force OR excluded.updated_at > users.updated_at",
-            {**user.model_dump(), "force": force},
-        )
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, org_id TEXT NOT NULL,"
+        " name TEXT NOT NULL, email TEXT NOT NULL, updated_at TEXT NOT NULL)"
+    )
+    connection.execute(
+        "INSERT INTO users VALUES (:id, :org_id, :name, :email, :updated_at)"
+        " ON CONFLICT (id) DO UPDATE SET org_id = excluded.org_id, name = excluded.name,"
+        " email = excluded.email, updated_at = excluded.updated_at"
+        " WHERE :force OR excluded.updated_at > users.updated_at",
+        {**user.model_dump(), "force": force},
+    )
     return None

@@ -17,6 +17,7 @@ So a kind of step is written once, whatever drives it, and tested with a dict an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
@@ -77,7 +78,8 @@ class Past(NamedTuple):
 
     `results` are those that completed, and `failures` those that are carried, each taken out when
     it is handed back; `unfinished` the last event, other than a start, of each without a result;
-    `begun` their tries. `reported` is what need not be reported again.
+    `begun` their tries. `reported` is what need not be reported again, `discarded` how often what a
+    step had was not to count any more.
     """
 
     results: dict[str, Json]
@@ -85,6 +87,7 @@ class Past(NamedTuple):
     failures: dict[str, StepFailed] = {}
     begun: dict[str, Begun] = {}
     reported: Reported = Reported()
+    discarded: Counter[str] = Counter()
 
     def forget(self, name: str) -> None:
         """Nothing of this step counts any more."""
@@ -92,6 +95,7 @@ class Past(NamedTuple):
         self.unfinished.pop(name, None)
         self.failures.pop(name, None)
         self.begun.pop(name, None)
+        self.discarded[name] += 1
 
 
 class Operation(Protocol):

@@ -33,6 +33,7 @@ from durably_cli.values.strict_json import Json
 if TYPE_CHECKING:
     from durably_cli.steps.command import Words
     from durably_cli.steps.program import CommandResult
+    from durably_cli.system.databases.database import Connect
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -84,6 +85,7 @@ class Step(Performer):
         self.log = Logger(self)
         """Lines of four levels for the journal and for the standard `logging`."""
         self._last = _NOTHING_YET
+        self._rows_of = f"{run_id}-{os.urandom(8).hex()}"  # in memory each is another one
         past = Past({} if results is None else results, {}, {}, {})
         self._connect(past, StopInMemory())
 
@@ -169,6 +171,59 @@ class Step(Performer):
         result: CommandResult = self._carry_out(self.shell.call(name, command, tries, **options))
         return result
 
+    @overload
+    def transaction(
+        self,
+        name: str,
+        connect: Connect,
+        fn: Callable[[Any, *Ts], T],
+        /,
+        *args: *Ts,
+        returns: None = None,
+        tries: int | Retry = 1,
+    ) -> T: ...
+    @overload
+    def transaction(
+        self,
+        name: str,
+        connect: Connect,
+        fn: Callable[[Any, *Ts], object],
+        /,
+        *args: *Ts,
+        returns: type[T],
+        tries: int | Retry = 1,
+    ) -> T: ...
+    def transaction(
+        self,
+        name: str,
+        connect: Connect,
+        fn: Callable[[Any, *Ts], object],
+        /,
+        *args: *Ts,
+        returns: Any = None,
+        tries: int | Retry = ONCE,
+    ) -> Any:
+        """Call `fn(connection, *args)` in a transaction, exactly once, whatever is killed when.
+
+        `connect` is the path of a SQLite file, or a function that gives a new connection of
+        `sqlite3` or `psycopg`, which is closed behind. The result is a row of the table
+        `durably_steps` there, written in the same transaction. The function neither commits nor
+        rolls back: that is done when it has returned, or has raised.
+
+        Raises what `run` does; StepMisused for another connection, and for a function that ends
+        the transaction.
+        """
+        name = self._scope.enter(name, sys._getframe(1))
+        converter = converter_for(name, fn, returns)
+        if name in self._results:
+            return self._driver.replay(name, converter)
+        from durably_cli.steps.transaction import transaction  # only jobs that have some pay for it
+
+        retry = None if tries is ONCE else retry_of(tries, name)
+        row = self._rows_of, name, self._discarded[name]
+        call = transaction(row, connect, fn, args, converter, self._secrets, retry)
+        return self._carry_out(call)
+
     def progress(
         self, current: float, total: float | None = None, message: str | None = None
     ) -> None:
@@ -215,6 +270,6 @@ def step_of_attempt(
         replayed=replayed,
         secrets=secrets,
     )
-    step._programs = programs
+    step._programs, step._rows_of = programs, run_id
     step._connect(past, stop)
     return step

