@@ -10,6 +10,7 @@ from tests.conftest import Project
 from tests.crash.exactly_once import STEPS, database_of, trial
 from tests.harness.postgresql import server
 
+
 @pytest.mark.parametrize(
     ("kind", "way"),
     [
