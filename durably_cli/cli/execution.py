@@ -231,10 +231,12 @@ def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> Trig
     if run is None:
         raise abort
     run_id = run.run_id
+    if run.has_failed is not None:  # in what is done about that; others may be at it since
+        return TriggerResult(run_id, Disposition.CREATED, executed=True, own=run.own)
     abort.hint = abort.hint or hints.command("resume", short(run_id))
     try:
         with store.view(run_id) as view:
-            if view.state.has_ended and isinstance(abort, Interrupted):
+            if run.has_begun and view.state.has_ended and isinstance(abort, Interrupted):
                 return TriggerResult(run_id, Disposition.CREATED, executed=True)
             running = [f" in step {step.name}" for step in view.state.in_doubt]
             running += [f" in a pause of step {step.name}" for step in retrying(view)]

@@ -76,7 +76,8 @@ def usage_error(error: Any) -> Refusal:
     theirs = f"Try '{context.command_path} {option}' for help."
     said = text.getvalue().replace(theirs, f"Try {hints.command(*words, option)} for help.", 1)
     next_step = next_step or _next_step(error, context)
-    return Refusal(f"{said}try: {next_step}\n" if next_step else said, next_step)
+    said += f"try: {hints.shown(next_step)}\n" if next_step else ""
+    return Refusal(said, next_step)
 
 
 def _options_near(error: Any) -> list[str]:

@@ -80,7 +80,7 @@ class Performer:
     def end_programs(self) -> None:
         """The attempt is over: what lives of its programs is ended."""
         if self._shell is not None:
-            self._shell.programs.close()
+            self._shell.programs.close(is_stopped=self._stop.cause is not None)
 
     def raise_refused(self) -> None:
         """Raise the StepMisused that was raised in another thread, where the handler saw it not."""

@@ -19,6 +19,7 @@ from durably_cli.errors import Abort, StepTimeout
 from durably_cli.journal.large import LAST, cut
 from durably_cli.steps.command import CheckedCommand
 from durably_cli.steps.output import Listener, Output
+from durably_cli.system.leftovers import end_processes_with
 from durably_cli.system.programs import Programs, SupervisorLost
 from durably_cli.system.time_limits import OutOfTime
 from durably_cli.values.durations import span
@@ -80,7 +81,7 @@ def run(command: CheckedCommand, around: Surroundings) -> CommandResult:
         except (Abort, KeyboardInterrupt):  # which have no time: the supervisor ends it
             raise
         except SupervisorLost:
-            around.programs.end_unsupervised(running.mark)
+            end_processes_with(running.mark)
             raise
         except BaseException:
             running.end()
@@ -157,7 +158,7 @@ class _Running:
             except (Abort, KeyboardInterrupt):
                 raise
             except SupervisorLost:
-                self._around.programs.end_unsupervised(self.mark)
+                end_processes_with(self.mark)
             except BaseException:  # a time limit of the user's own
                 pass
 

@@ -45,6 +45,22 @@ def end_processes_with(mark: str, *, is_whole: bool = True) -> list[Leftover]:
     return _leftovers(left)
 
 
+def end_unsupervised(mark: str, *, is_asked_only: bool) -> None:
+    """End programs with this mark, or below it, that no supervisor which lives has below it.
+
+    If it `is_asked_only`, each gets TERM and none is waited for.
+    """
+    ending = Ending()
+    while not ending.is_late:
+        others = {pid for pid, _ in supervised(mark)}
+        found = _found(f"{mark}/", is_whole=False)
+        left = {pid: parent for pid, parent in found.items() if pid not in others}
+        ending.press(left)
+        if is_asked_only or not left:
+            return
+        time.sleep(_LOOKS_SECONDS)
+
+
 def supervised(mark: str) -> list[Leftover]:
     """What is below the supervisors that live of programs with this mark, or one below it."""
     roots, there = {each.pid for each in supervisors(mark)}, processes()

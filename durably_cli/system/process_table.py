@@ -47,8 +47,11 @@ class Owner:
             return -1
         if begun(self.pid) != self._begun:
             os.close(fd)
-            with open(f"/proc/{self.pid}/stat", "rb"):  # it says so if no more files may be open
-                raise ProcessLookupError
+            try:  # it says so if no more files may be open
+                open(f"/proc/{self.pid}/stat", "rb").close()
+            except FileNotFoundError:
+                pass
+            raise ProcessLookupError
         return fd
 
 

@@ -24,7 +24,7 @@ from signal import SIGPIPE, SIGXFSZ
 from typing import NamedTuple
 
 from durably_cli.system import files, locks, messages
-from durably_cli.system.leftovers import end_processes_with
+from durably_cli.system.leftovers import end_unsupervised
 from durably_cli.system.process_table import MARK, SUPERVISOR_OF, Owner
 from durably_cli.system.signals import shielded
 
@@ -147,25 +147,23 @@ class Programs:
             theirs.close()
         return Channel(ours, supervisor), mark
 
-    def end_unsupervised(self, mark: str) -> None:
-        """End a program whose supervisor was lost, here and now.
+    def close(self, *, is_stopped: bool = False) -> None:
+        """The run is over: what still lives of its programs is ended, after this returns.
 
-        What others have left behind, which that supervisor knew, is ended with the run.
+        What a supervisor knew that was killed is ended here, which takes 5 seconds at most. If the
+        run `is_stopped` it is only asked to: a resume names what has not ended by then.
         """
-        self._has_lost_some = True
-        end_processes_with(mark)
-
-    def close(self) -> None:
-        """The run is over: what still lives of its programs is ended, after this returns."""
-        if self._has_lost_some:
-            end_processes_with(f"{self.mark}/", is_whole=False)
         with self._lock:
-            sockets, self._socket = [*self._before, self._socket], None
+            sockets = [each for each in (*self._before, self._socket) if each is not None]
+            self._socket = None
             self._before.clear()
-            for socket in filter(None, sockets):
+            self._has_lost_some = self._has_lost_some or any(map(_is_dead, sockets))
+            for socket in sockets:
                 with suppress(OSError):
                     socket.shutdown(_socket.SHUT_RDWR)
                 socket.close()
+        if self._has_lost_some:
+            end_unsupervised(self.mark, is_asked_only=is_stopped)
 
     def new_output(self, stream: str) -> tuple[int, Path] | None:
         """A new file for what a program prints: its descriptor and path; None outside of runs."""
@@ -192,6 +190,7 @@ class Programs:
                 messages.send(self._socket, request, fds)
                 return self._socket
             except OSError:  # it was ended
+                self._has_lost_some = True
                 self._socket.close()
         self._socket = self._started()
         messages.send(self._socket, request, fds)
@@ -263,6 +262,13 @@ class Programs:
         self._lock, self._socket, self._has_lost_some = threading.Lock(), None, False
         if self._is_of_process:
             self.mark = _mark_of_process()
+
+
+def _is_dead(supervisor: _socket.socket) -> bool:
+    """Has the other end of this socket been closed?"""
+    hangup = select.poll()
+    hangup.register(supervisor, 0)
+    return bool(hangup.poll(0))
 
 
 def _mark_of_process() -> str:

@@ -295,3 +295,32 @@ def test_a_time_limit_of_a_run_that_a_step_triggers_is_a_failure_of_the_step(
     )
     done = project.run("trigger", "outer")
     assert "a run of inner was ended: its time limit of 0.5 s is over" in done.out
+
+
+def test_who_is_stopped_in_it_ends_as_the_attempt_did_whatever_others_make_of_the_run(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        def one() -> str:
+            if not os.path.exists("mended"):
+                raise ValueError("the failure")
+            return "fine"
+
+        def notice(run) -> None:
+            effect("called")
+            time.sleep(600)
+
+        @define_job(on_failure=notice)
+        def work(step: Step, payload: dict[str, int]) -> str:
+            return step.run("one", one)
+        """
+    )
+    with project.start("trigger", "work") as process:
+        project.wait_for_effects(line="called")
+        (project.root / "mended").touch()
+        assert project.run("resume", "@last").out == '"fine"\n'
+        process.terminate()
+        ended = process.result()
+    assert (ended.code, ended.out) == (1, "")
+    assert "ValueError: the failure" in ended.err

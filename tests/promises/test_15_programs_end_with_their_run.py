@@ -202,21 +202,60 @@ def test_nobody_is_asked_twice_when_durably_dies_in_the_middle(project: Project)
     assert project.effects == ["begins", "asked"]
 
 
-def test_what_a_lost_supervisor_knew_of_ends_with_the_run(project: Project) -> None:
+@pytest.mark.parametrize("notices", ["a program", "the next one", "nobody"])
+def test_what_a_lost_supervisor_knew_of_ends_with_the_run(project: Project, notices: str) -> None:
     project.job(
         """
+        def lose() -> None:
+            (parent,) = open("supervisor").read().split()
+            os.kill(int(parent), 9)
+            time.sleep(0.5)
+
         @define_job
         def work(step: Step, payload: dict) -> str:
-            step.sh("leaves", "sleep 600 & echo $! >> $EFFECTS")
-            try:
-                step.sh("kills", "kill -9 $PPID; sleep 600")
-            except OSError:
-                pass
+            step.sh("leaves", "sleep 600 & echo $! >> $EFFECTS; echo $PPID > supervisor")
+            if payload["notices"] == "a program":
+                try:
+                    step.sh("kills", "kill -9 $PPID; sleep 600")
+                except OSError:
+                    pass
+            else:
+                step.run("lose", lose)
+            if payload["notices"] == "nobody":
+                return "fine\\n"
             return step.sh("next", ["echo", "fine"]).stdout
         """
     )
-    assert project.run("trigger", "work").out == '"fine\\n"\n'
+    assert project.run("trigger", "work", "-p", f"notices={notices}").out == '"fine\\n"\n'
     assert left_of(project.effects) == []
+
+
+def test_beside_a_lost_supervisor_those_of_the_next_one_are_asked_once(project: Project) -> None:
+    project.job(
+        f"""
+        from durably import sh
+
+        TIDY = {TIDY!r}
+
+        def one() -> None:
+            try:
+                sh("kill -9 $PPID; sleep 600")
+            except OSError:
+                pass
+            sh(TIDY)
+
+        @define_job
+        def work(step: Step, payload: dict) -> None:
+            step.run("one", one)
+        """
+    )
+    with project.start("trigger", "work") as process:
+        project.wait_for_effects(1)
+        process.terminate()
+        process.result()
+    pid = project.effects[0]
+    assert left_of([pid]) == []
+    assert project.effects[1:] == ["asked", "tidied"]
 
 
 def test_when_the_run_completes(project: Project) -> None:

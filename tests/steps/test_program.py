@@ -18,7 +18,7 @@ import pytest
 from durably import CommandResult, Retry, Secret, Step, StepMisused, StepTimeout, sh
 
 from durably_cli.journal.events import LogWritten, StepCompleted, StepFailed, StepRetrying
-from durably_cli.system import programs
+from durably_cli.steps import program
 from tests.conftest import Project
 from tests.harness.memory_log import MemoryLog
 from tests.harness.trees import left_of
@@ -177,7 +177,7 @@ def test_a_file_that_is_no_program_is_one_too(
     (tmp_path / "text").write_text("hello")
     (tmp_path / "text").chmod(0o700)
     with pytest.raises(OSError, match="Exec format error"), monkeypatch.context() as patched:
-        patched.setattr(programs, "end_processes_with", _never)  # for none is there
+        patched.setattr(program, "end_processes_with", _never)  # for none is there
         sh([tmp_path / "text"])
 
 

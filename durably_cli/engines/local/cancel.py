@@ -98,8 +98,7 @@ def _still_going(store: Store, run_id: str) -> Busy:
         said = f"{run} is asked to end, and has not yet{holder(view)}: it ends when the function"
         said += " that it is in lets it"
         if view.state.has_ended:
-            said = f"{run} has {view.state.status}, and its process goes on{holder(view)}: in "
-            said += "on_failure, or it is being resumed"
+            said = f"{run} has {view.state.status}, and is being resumed{holder(view)}"
         return Busy(
             said,
             hint=f"{hints.command('wait', ids.short(run_id))}    (until it has)",

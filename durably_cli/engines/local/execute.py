@@ -116,6 +116,8 @@ class LiveRun:
         self.discards: tuple[str, ...] = discards
         self.dropped, self.saved_as, self.secrets = dropped, saved_as, secrets
         self.own: OwnJournal | None = None
+        self.has_begun = False
+        """Is the beginning of this process's attempt in the journal?"""
         self.has_failed: BoundHandler | None = None
         """What was executed here, if that has failed."""
         self.unread = unread
@@ -201,13 +203,14 @@ def _end_of(
         raise
     except KeyboardInterrupt as interrupt:
         try:
-            record.end_with(RunInterrupted(_signal_name(interrupt), clock.now()))
+            if run.has_begun:
+                record.end_with(RunInterrupted(_signal_name(interrupt), clock.now()))
         except JournalLost:  # a Ctrl-C in the middle of an append has closed the journal
             if isinstance(interrupt, Interrupted):
                 raise
         raise  # after a signal the lost journal is the error, after the job's own Ctrl-C that is
     except Cancelled as cancelled:
-        return _cancelled(cancelled, step.attempt)
+        return _cancelled(cancelled, step.attempt if run.has_begun else 0)
     except AttemptTimedOut as over:
         if over is run.stop.cause:
             record.end_with(RunInterrupted(TIME_LIMIT, clock.now()))
@@ -215,6 +218,8 @@ def _end_of(
     except (Abort, ChildEnds):
         raise
     except BaseException as error:  # SystemExit too: leaving is not completing
+        if not run.has_begun:
+            raise
         note_on_none(error, run.journal.path)
         error_info, causes = work.secrets.masked_error(describe(error)), steps_of(error)
         several = causes if len(causes) > 1 else []
@@ -224,8 +229,12 @@ def _end_of(
 
 def _begin(run: LiveRun, work: BoundHandler, step: Step, record: Recorder) -> None:
     """The first lines of the attempt; from here on its time counts."""
+    before = run.journal.mark
     try:
-        record(_started(run, step.attempt, work.source))
+        try:
+            record(_started(run, step.attempt, work.source))
+        finally:  # a signal is raised right behind the append
+            run.has_begun = run.journal.mark != before
         run.stopper.limit(work.timeout)
         for name in run.discards:
             record(StepDiscarded(name, who.user(), clock.now()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import BIN, Project
 
 FORKING = """
 @define_job
@@ -102,3 +102,38 @@ def test_a_lost_result_that_the_handler_swallows_ends_the_attempt_all_the_same(
     lost = project.run("resume", "@last", expect=74)
     assert "the result of step 'large' cannot be replayed" in lost.err
     assert project.runs()[0]["status"] != "completed"
+
+
+@pytest.mark.parametrize(("asks", "code"), [("TERM", 143), ("cancel", 3)])
+def test_what_ends_an_attempt_before_it_has_begun_changes_nothing_of_the_one_before(
+    project: Project, asks: str, code: int
+) -> None:
+    project.job(
+        """
+        import subprocess
+        from durably_cli.engines.local import execute
+
+        begin = execute._started
+
+        def late(run, attempt, source):
+            if attempt == 2 and os.environ["ASKS"] == "TERM":
+                os.kill(os.getpid(), 15)
+            elif attempt == 2:
+                subprocess.Popen(["durably", "cancel", run.run_id], stderr=subprocess.DEVNULL)
+                while run.stop.cause is None:
+                    time.sleep(0.01)
+            return begin(run, attempt, source)
+
+        execute._started = late
+
+        @define_job
+        def work(step: Step, payload: dict) -> None:
+            raise ValueError
+        """
+    )
+    project.env["ASKS"] = asks
+    project.env["PATH"] = f"{BIN}:{project.env['PATH']}"
+    project.run("trigger", "work", expect=1)
+    (before,) = project.inspect()["attempts"]
+    project.run("resume", "@last", expect=code)
+    assert project.inspect()["attempts"][0] == before
