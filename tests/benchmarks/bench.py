@@ -19,8 +19,10 @@ PROGRAMS = Path(programs.__file__).parent
 
 JOBS = '''\
 import random
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 
@@ -94,6 +96,40 @@ def programs(step: Step, payload: int) -> dict[str, float]:
         for kind, work in random.sample(list(zip(taken, (own, bare))), 2):
             begun = time.perf_counter()
             work()
+            taken[kind].append(time.perf_counter() - begun)
+    return {kind: median(each) for kind, each in taken.items()}
+
+
+def write(connection: sqlite3.Connection, number: int) -> int:
+    connection.execute("INSERT INTO numbers VALUES (?)", (number,))
+    return number
+
+
+def write_by_hand(database: str, number: int) -> int:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("PRAGMA synchronous=FULL")
+        return write(connection, number)
+
+
+@define_job
+def transactions(step: Step, payload: int) -> dict[str, float]:
+    """Writes in transactions of steps, and by hand in plain steps, in turns: the median seconds."""
+    numbers = iter(range(1_000_000))
+    works, taken = {}, {}
+    for kind in ("durably", "by hand in a plain step"):
+        database = f"{step.run_id}-{kind.split()[0]}.db"
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("CREATE TABLE numbers (number INTEGER)")
+        taken[kind] = []
+        if kind == "durably":
+            works[kind] = lambda name, n, at=database: step.transaction(name, at, write, n)
+        else:
+            works[kind] = lambda name, n, at=database: step.run(name, write_by_hand, at, n)
+    for _ in range(payload):
+        for kind in random.sample(list(works), 2):
+            number = next(numbers)
+            begun = time.perf_counter()
+            works[kind](f"write-{number}", number)
             taken[kind].append(time.perf_counter() - begun)
     return {kind: median(each) for kind, each in taken.items()}
 

@@ -34,6 +34,7 @@ from tests.benchmarks.measuring import (
 
 STEPS = 2_000
 PROGRAMS = 200
+TRANSACTIONS = 300
 REPLAYED = 100_000
 RESUMED = 10_000
 RUNS = 100_000
@@ -92,6 +93,14 @@ def programs(bench: Bench) -> Iterator[Part]:
     found = [json.loads(run(command, **bench.options)) for _ in range(bench.rounds)]
     each = {kind: 1000 * median(turn[kind] for turn in found) for kind in found[0]}
     yield Part("a program as a step", "ms", each, {"subprocess.run, and a plain step": 1.5})
+
+
+def transactions(bench: Bench) -> Iterator[Part]:
+    """Small writes to a SQLite file, each with the result of its step."""
+    command = bench.durably("trigger", "transactions", "-i", str(TRANSACTIONS))
+    found = [json.loads(run(command, **bench.options)) for _ in range(bench.rounds)]
+    each = {kind: 1000 * median(turn[kind] for turn in found) for kind in found[0]}
+    yield Part("a write in a transaction", "ms", each, {"by hand in a plain step": 1.3})
 
 
 def replays(bench: Bench) -> Iterator[Part]:
@@ -309,4 +318,4 @@ def _at_once(command: list[str], bench: Bench) -> BoundHandler:
     return work
 
 
-PARTS = (steps, programs, replays, resumes, starts, lists, memory, crowds)
+PARTS = (steps, programs, transactions, replays, resumes, starts, lists, memory, crowds)

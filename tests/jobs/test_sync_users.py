@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
+from tests.harness.killing import killed_everywhere
 
 JOBS = Path(__file__).parents[2] / "jobs"
 ORG = '{"org_id": "org_123"}'
@@ -101,3 +102,34 @@ def test_a_source_that_is_missing_fails_the_run_and_it_goes_on_when_it_is_there(
     assert "FileNotFoundError" in result.err
     os.link(sync.root / "jobs" / "users.json", source)
     assert json.loads(sync.run("resume", "@last").out)["synced_count"] == 9
+
+
+@pytest.mark.long
+def test_killed_anywhere_each_user_is_written_once(sync: Project) -> None:
+    """With `force`, so that a second write would write: a trigger of SQLite counts them."""
+    database = sync.root / "users.db"
+    sync.run("trigger", "sync-users", "--input", ORG)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("DELETE FROM users")
+        connection.execute("CREATE TABLE written (id TEXT)")
+        for deed in ("INSERT", "UPDATE"):
+            connection.execute(
+                f"CREATE TRIGGER on_{deed} AFTER {deed} ON users"
+                " BEGIN INSERT INTO written VALUES (new.id); END"
+            )
+    numbers = iter(range(1_000))
+
+    def args() -> tuple[str, ...]:
+        key = f"run-{next(numbers)}"
+        return "trigger", "sync-users", "-i", ORG, "-p", "force:=true", "--idempotency-key", key
+
+    def check(number: int) -> None:
+        key = f"run-{number - 1}"
+        again = ("-i", ORG, "-p", "force:=true", "--idempotency-key", key)
+        assert json.loads(sync.run("trigger", "sync-users", *again).out)["synced_count"] == 9
+        with closing(sqlite3.connect(database)) as connection, connection:
+            written = [word for (word,) in connection.execute("SELECT id FROM written")]
+            connection.execute("DELETE FROM written")
+        assert len(written) == len(set(written)) == 9
+
+    assert killed_everywhere(sync, args, check) > 50
