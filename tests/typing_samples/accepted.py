@@ -1,9 +1,11 @@
 """What users write: no checker may find an error here, and it runs."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, assert_type
 
 from durably import Job, Run, RunFailed, Step, define_job
@@ -199,6 +201,18 @@ def the_step(step: Step, payload: SyncUsersInput) -> str:
     return f"{step.run_id}, attempt {step.attempt}"
 
 
+def pay(connection: sqlite3.Connection, word: str) -> int:
+    connection.execute("CREATE TABLE IF NOT EXISTS paid (word TEXT)")
+    return connection.execute("INSERT INTO paid VALUES (?)", (word,)).rowcount
+
+
+@define_job
+def in_a_database(step: Step) -> int:
+    assert_type(step.transaction("path", "paid.db", pay, "one"), int)
+    rows = step.transaction("connection", lambda: sqlite3.connect("paid.db"), pay, "two", tries=2)
+    return rows + step.transaction("declared", Path("paid.db"), pay, "three", returns=int)
+
+
 def trigger_jobs() -> None:
     run = sync_users.trigger(SyncUsersInput(org_id="acme", force=True))
     assert_type(run, Run[SyncUsersOutput])
@@ -227,6 +241,7 @@ def trigger_jobs() -> None:
     assert_type(kinds_of_functions.trigger(Range(1, 2)).output, None)
     assert_type(results_of_declared_type.trigger(Range(1, 2)).output, None)
     assert_type(of_the_step.trigger().output + of_the_step(Step()), int)
+    assert_type(in_a_database.trigger().output, int)
     assert_type(named_of_the_step.trigger(labels={"a": "b"}).output, list[User])
     failing = the_step.trigger(SyncUsersInput(org_id="fails"))
     try:

@@ -1,5 +1,6 @@
 """What users must not write: the marked lines are errors, and no others. It never runs."""
 
+import sqlite3
 from functools import partial
 from typing import Any
 
@@ -184,6 +185,18 @@ def use_declared_results(step: Step) -> None:
     print(step.run("user", anything, returns=User).nickname)  # error: no such field
     print(step.run("lambda", lambda: anything(), returns=list[User]).name)  # error: a list
     print(number, users)
+
+
+def paid(connection: sqlite3.Connection, word: str) -> int:
+    return connection.execute("INSERT INTO paid VALUES (?)", (word,)).rowcount
+
+
+def use_transactions(step: Step) -> None:
+    step.transaction("one", "a.db", paid, 1)  # error: a str, not an int
+    step.transaction("two", "a.db", paid)  # error: an argument is missing
+    step.transaction("three", 5, paid, "x")  # error: no path, and no function
+    step.transaction("four", "a.db", paid, "x").upper()  # error: an int
+    step.transaction("five", "a.db", paid, "x", timeout=1)  # error: it takes none
 
 
 def use_step(step: Step) -> None:
