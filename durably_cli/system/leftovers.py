@@ -52,8 +52,8 @@ def end_unsupervised(mark: str, *, is_asked_only: bool) -> None:
     """
     ending = Ending()
     while not ending.is_late:
-        others = {pid for pid, _ in supervised(mark)}
         found = _found(f"{mark}/", is_whole=False)
+        others = {pid for pid, _ in supervised(mark)}  # behind that: those may start more
         left = {pid: parent for pid, parent in found.items() if pid not in others}
         ending.press(left)
         if is_asked_only or not left:
