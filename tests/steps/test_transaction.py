@@ -57,12 +57,13 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture
 def url(postgresql: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database of its own."""
+    """A schema of its own."""
     name = f"durably_{abs(hash(request.node.nodeid)):x}"
+    schema = sql.Identifier(name)
     with psycopg.connect(postgresql, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield psycopg.conninfo.make_conninfo(postgresql, dbname=name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+        yield psycopg.conninfo.make_conninfo(postgresql, options=f"-c search_path={name}")
+        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(schema))
 
 
 SQLITE: dict[str, dict[str, Any]] = {
@@ -316,7 +317,10 @@ def test_postgresql_waits_for_the_disk_whatever_was_set(url: str) -> None:
     Bank(lambda: psycopg.connect(url))
 
     def careless() -> psycopg.Connection[Any]:
-        return psycopg.connect(url, options="-c synchronous_commit=off")
+        connection = psycopg.connect(url)
+        connection.execute("SET synchronous_commit = off")
+        connection.commit()
+        return connection
 
     def how(connection: psycopg.Connection[Any]) -> str:
         found = connection.execute("SHOW synchronous_commit").fetchone()
