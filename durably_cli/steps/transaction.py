@@ -7,6 +7,7 @@ without the other. The journal comes last. A try that finds the row takes the re
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from durably_cli.errors import StepMisused, ValueRefused
@@ -109,33 +110,43 @@ class _Transaction:
         """The result of a transaction that was committed."""
         text = database.result_of(self._row)
         if text is None:
-            run, step, generation = self._row
+            run, step = map(_in_sql, self._row[:2])
             raise self._misused(
                 "it has committed something in an earlier try by itself, and left no result: look "
                 f"at what it did, undo that, and remove its row, DELETE FROM {TABLE} WHERE run = "
-                f"{run!r} AND step = {step!r} AND generation = {generation}, so that it is called"
+                f"{run} AND step = {step} AND generation = {self._row.generation}, so that it "
+                "is called"
             )
         return self._converter.load(Json(text))
 
     def _after(self, error: Exception) -> tuple[Any] | None:
-        """The result, if the transaction was committed all the same; None if nobody knows."""
+        """The result, if the transaction was committed all the same.
+
+        It is looked at as the next try would: that waits for a commit that is still under way.
+        """
         try:
             database = database_of(self._connect)
-        except Exception:
-            error.add_note("whether it was committed is not known; the next try looks")
+            try:
+                database.prepare()
+                with suppress(_IsThere), database.transaction():
+                    if database.insert(self._row):
+                        raise error
+                    raise _IsThere
+                text = database.result_of(self._row)
+            finally:
+                database.close()
+        except Exception as raised:
+            if raised is not error:
+                error.add_note("whether it was committed is not known; the next try looks")
             return None
-        try:
-            database.prepare()
-            text = database.result_of(self._row)
-        except Exception:
-            error.add_note("whether it was committed is not known; the next try looks")
-            return None
-        finally:
-            database.close()
         return None if text is None else (self._converter.load(Json(text)),)
 
     def _misused(self, what: str) -> StepMisused:
         return StepMisused(f"step {self._row.step!r}: {what}")
+
+
+def _in_sql(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 class _IsThere(Exception):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -434,3 +437,147 @@ def test_killed_and_resumed_it_has_happened_once(project: Project, at: str) -> N
     assert bank.paid() == (["ann"] if at == "journal" else [])
     assert project.run("resume", "@last").out == '"paid"\n'
     assert bank.paid() == ["ann"]
+
+
+def test_a_result_is_read_past_encodings_and_what_is_registered_for_types(
+    tmp_path: Path, url: str
+) -> None:
+    file = tmp_path / "bank.db"
+    with sqlite3.connect(file) as made:
+        made.execute("PRAGMA encoding='UTF-16le'")
+        made.execute("CREATE TABLE paid (word TEXT)")
+
+    class Upper(psycopg.adapt.Loader):
+        def load(self, data: Any) -> str:
+            return bytes(data).decode().upper()
+
+    def odd(**given: Any) -> Connect:
+        def connect() -> Any:
+            connection = psycopg.connect(url, **given)
+            connection.adapters.register_loader("text", Upper)
+            return connection
+
+        return connect
+
+    def as_bytes() -> Any:
+        connection = sqlite3.connect(file)
+        connection.text_factory = bytes
+        return connection
+
+    Bank(lambda: psycopg.connect(url))
+    ways: list[Any] = [file, as_bytes, odd(), odd(client_encoding="LATIN1")]
+    for connect in ways:
+        step = Step()
+        for each in (step, in_another_attempt(step)):
+            assert each.transaction("price", connect, lambda connection: "5 € 😀") == "5 € 😀"
+
+
+def test_a_commit_that_is_still_under_way_is_waited_for(url: str) -> None:
+    """Its connection is lost, and the server commits a second later."""
+    bank = Bank(lambda: psycopg.connect(url))
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql"
+            " AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END'"
+        )
+        connection.execute(
+            "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON paid DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION slow()"
+        )
+
+    def cut(fd: int) -> None:
+        time.sleep(0.5)
+        with socket.socket(fileno=os.dup(fd)) as ours:
+            ours.shutdown(socket.SHUT_RDWR)
+
+    def pay_and_be_cut_off(connection: psycopg.Connection[Any]) -> str:
+        threading.Thread(target=cut, args=(connection.fileno(),)).start()
+        return pay(connection, "ann")
+
+    step = Step()
+    assert step.transaction("pay", lambda: psycopg.connect(url), pay_and_be_cut_off) == "paid ann"
+    assert bank.paid() == ["ann"]
+
+
+def test_who_has_the_whole_file_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "bank.db"
+    bank = Bank(lambda: sqlite3.connect(file))
+    is_held = threading.Event()
+
+    def hold() -> None:
+        with sqlite3.connect(file, isolation_level=None) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            is_held.set()
+            time.sleep(0.5)
+            connection.execute("COMMIT")
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    is_held.wait()
+    assert Step().transaction("pay", file, pay, "ann") == "paid ann"
+    holder.join()
+    assert bank.paid() == ["ann"]
+
+
+@pytest.mark.parametrize("mode", ["OFF", "MEMORY"])
+def test_without_a_journal_in_a_file_it_gets_one(tmp_path: Path, mode: str) -> None:
+    file = tmp_path / "bank.db"
+    Bank(lambda: sqlite3.connect(file))
+
+    def careless() -> sqlite3.Connection:
+        connection = sqlite3.connect(file)
+        connection.execute(f"PRAGMA journal_mode={mode}")
+        return connection
+
+    def how(connection: sqlite3.Connection) -> str:
+        return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+
+    assert Step().transaction("how", careless, how) == "delete"
+
+
+@pytest.mark.parametrize("given", [":memory:", "", lambda: sqlite3.connect(":memory:")])
+def test_a_database_that_is_gone_with_its_connection_is_refused(given: Any) -> None:
+    with pytest.raises(StepMisused, match="a database without a file"):
+        Step().transaction("pay", given, pay, "ann")
+
+
+def test_a_rollback_by_psycopgs_own_exception_is_refused(url: str) -> None:
+    bank = Bank(lambda: psycopg.connect(url))
+
+    def rolls_back_in_silence(connection: Any) -> None:
+        pay(connection, "lost")
+        raise psycopg.Rollback
+
+    with pytest.raises(StepMisused, match="has ended the transaction"):
+        Step().transaction("pay", lambda: psycopg.connect(url), rolls_back_in_silence)
+    assert bank.paid() == []
+
+
+def test_a_search_path_of_the_function_is_its_own(url: str) -> None:
+    bank = Bank(lambda: psycopg.connect(url))
+
+    def of_a_tenant(connection: Any) -> str:
+        pay(connection, "ann")
+        connection.execute("SET LOCAL search_path TO nowhere")
+        return "done"
+
+    step = Step()
+    for each in (step, in_another_attempt(step)):
+        found = each.transaction("pay", lambda: psycopg.connect(url), of_a_tenant)
+        assert found == "done"
+    assert bank.paid() == ["ann"]
+
+
+def test_a_cursor_that_is_left_open_is_said_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "bank.db"
+    bank = Bank(lambda: sqlite3.connect(file))
+    left = []
+
+    def leaves_a_cursor(connection: sqlite3.Connection) -> None:
+        left.append(connection.execute("INSERT INTO paid VALUES ('a'), ('b') RETURNING word"))
+
+    with pytest.raises(sqlite3.OperationalError) as info:
+        Step().transaction("pay", file, leaves_a_cursor)
+    assert "the function has left a cursor or a blob open: close it" in info.value.__notes__
+    left.clear()
+    assert bank.paid() == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 Connect: TypeAlias = "str | os.PathLike[str] | Callable[[], Any]"
@@ -76,6 +76,8 @@ def database_of(connect: Connect) -> Database:
         if kind is not None and isinstance(connection, kind):
             return _database(module, connection)
     kind = type(connection)
+    with suppress(Exception):
+        connection.close()
     raise UnknownConnection(
         f"a connection of sqlite3 or psycopg is needed, not {kind.__module__}.{kind.__qualname__}"
     )

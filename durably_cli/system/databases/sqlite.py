@@ -34,15 +34,21 @@ class Sqlite:
         """A new connection to this file, which is made if it is not there."""
         name = os.fspath(path)
         with _about(name):
-            # Other writers are waited for here and not in C, where no Ctrl-C would end it.
             return cls(sqlite3.connect(name, timeout=_LOOKS_SECONDS), name)
 
     def prepare(self) -> None:
         """Have it write durably, and make the table if it is not there."""
         with _about(self._path):
             self._take_over()
+            if not self._value("SELECT file FROM pragma_database_list WHERE name = 'main'"):
+                raise UnknownConnection("what is in a database without a file would be lost")
+            if self._value("PRAGMA journal_mode") in (
+                "off",
+                "memory",
+            ):  # after a kill half is there
+                self._patiently("PRAGMA journal_mode=DELETE")
             if self._value("PRAGMA synchronous") not in (_FULL, _EXTRA):
-                self._cursor().execute("PRAGMA synchronous=FULL")
+                self._patiently("PRAGMA synchronous=FULL")
             query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
             if self._value(query, (TABLE,)) is None:
                 self._patiently(
@@ -80,8 +86,12 @@ class Sqlite:
 
     def result_of(self, row: StepRow) -> str | None:
         """The result that the row has; None if it has none, or is not there."""
-        found = self._value(f"SELECT CAST(result AS BLOB) FROM {TABLE} WHERE {_THIS}", row)
-        return None if found is None else bytes(found).decode()
+        usual, self.connection.text_factory = self.connection.text_factory, str
+        try:
+            found = self._value(f"SELECT result FROM {TABLE} WHERE {_THIS}", row)
+        finally:
+            self.connection.text_factory = usual
+        return None if found is None else str(found)
 
     def write(self, row: StepRow, result: str, at: str) -> None:
         """Write the row's result. NotItsOwn if it is not there any more."""
@@ -103,7 +113,9 @@ class Sqlite:
         """
         if sys.version_info >= (3, 12):
             mode: Any = self.connection.autocommit
-            if mode is False:  # in which one is always open: there is nothing in it yet
+            if mode is False:  # in which one is always open
+                if self.connection.total_changes:
+                    raise _has_one()
                 self.connection.rollback()
                 self.connection.autocommit = True
             elif self.connection.in_transaction:
@@ -112,6 +124,8 @@ class Sqlite:
         elif self.connection.in_transaction:
             raise _has_one()
         self.connection.isolation_level = "IMMEDIATE"
+        # Others are waited for here and not in C, where no Ctrl-C would end it.
+        self._cursor().execute(f"PRAGMA busy_timeout={int(1000 * _LOOKS_SECONDS)}")
 
     def _authorize(self, action: int, what: str | None, *_: object) -> int:
         if action == sqlite3.SQLITE_TRANSACTION and what in _ENDS:
@@ -119,15 +133,17 @@ class Sqlite:
             return sqlite3.SQLITE_DENY
         return sqlite3.SQLITE_OK
 
-    def _patiently(self, statement: str) -> None:
-        """Execute it, once no other writer is in its way any more."""
+    def _patiently(self, statement: str, values: tuple[object, ...] = ()) -> Any:
+        """Execute it, once nobody else is in its way any more; its first row."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
-                self._cursor().execute(statement)
-                return
+                return self._cursor().execute(statement, values).fetchone()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != _BUSY or time.monotonic() > deadline:
+                    raise
+                if "SQL statements in progress" in str(error):
+                    error.add_note("the function has left a cursor or a blob open: close it")
                     raise
             time.sleep(_LOOKS_SECONDS)
 
@@ -135,7 +151,7 @@ class Sqlite:
         return self._cursor().execute(statement, values).rowcount
 
     def _value(self, statement: str, values: tuple[object, ...] = ()) -> Any:
-        found = self._cursor().execute(statement, values).fetchone()
+        found = self._patiently(statement, values)
         return None if found is None else found[0]
 
     def _cursor(self) -> sqlite3.Cursor:
