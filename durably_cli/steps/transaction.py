@@ -78,12 +78,12 @@ class _Transaction:
         try:
             with database.transaction():
                 if not database.insert(self._row):
-                    raise _IsThere
+                    raise _RollBack
                 text, back = self._called(database, args)
                 database.write(self._row, text, clock.now())
                 is_written = True
             return back
-        except _IsThere:
+        except _RollBack:
             return self._found(database)
         except NotItsOwn as error:
             raise self._misused(
@@ -128,16 +128,14 @@ class _Transaction:
             database = database_of(self._connect)
             try:
                 database.prepare()
-                with suppress(_IsThere), database.transaction():
-                    if database.insert(self._row):
-                        raise error
-                    raise _IsThere
-                text = database.result_of(self._row)
+                with suppress(_RollBack), database.transaction():
+                    is_there = not database.insert(self._row)
+                    raise _RollBack
+                text = database.result_of(self._row) if is_there else None
             finally:
                 database.close()
-        except Exception as raised:
-            if raised is not error:
-                error.add_note("whether it was committed is not known; the next try looks")
+        except Exception:
+            error.add_note("whether it was committed is not known; the next try looks")
             return None
         return None if text is None else (self._converter.load(Json(text)),)
 
@@ -149,5 +147,5 @@ def _in_sql(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-class _IsThere(Exception):
-    """The row is there already: rolls back, for there is nothing to do."""
+class _RollBack(Exception):
+    """Ends a transaction in which there is nothing to do."""

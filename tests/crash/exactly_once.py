@@ -28,9 +28,10 @@ JOB = """
         way: str
         database: str
         number: int
+        steps: int
 
     def connect(database: str):
-        if database.startswith("host="):
+        if "dbname=" in database:
             import psycopg
 
             return psycopg.connect(database)
@@ -49,7 +50,7 @@ JOB = """
 
     @define_job
     def work(step: Step, payload: Input) -> None:
-        for n in range(3):
+        for n in range(payload.steps):
             word = f"{payload.number}-{n}"
             if payload.way == "plain":
                 step.run(f"pay-{n}", pay_and_commit, payload.database, word)
@@ -74,9 +75,9 @@ def trial(project: Project, way: str, database: str, connect: Callable[[], Any])
     project.job(JOB)
     kills, is_killed = 0, True
     while is_killed:
-        args = ("trigger", "work", "--way", way, "--database", database, "--number", str(kills))
-        key = f"{kills}"
-        args = (*args, "--idempotency-key", key)
+        number = str(kills)
+        args = ("trigger", "work", "--way", way, "--database", database, "--number", number)
+        args = (*args, "--steps", str(STEPS), "--idempotency-key", number)
         result = project.start(*args, signal_at=(signal.SIGKILL, kills + 1)).result()
         is_killed = result.code == -signal.SIGKILL
         kills += is_killed
@@ -116,8 +117,9 @@ def database_of(kind: str, way: str, project: Project, url: str) -> tuple[str, C
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS bank_{way}")  # of a trial before
         connection.execute(f"CREATE DATABASE bank_{way}")
-    own = url.replace("dbname=postgres", f"dbname=bank_{way}")
+    own = psycopg.conninfo.make_conninfo(url, dbname=f"bank_{way}")
     return own, lambda: psycopg.connect(own)
 
 

@@ -34,7 +34,11 @@ _SHOWN, _LONGEST = 5, 60
 
 
 def refuse_leftovers(
-    journal: Path, *, end: bool, command: str = "resume", waits: Callable[[str], object] = str
+    journal: Path,
+    *,
+    end: bool,
+    command: str = "resume",
+    waits: Callable[[str], object] = lambda run_id: None,
 ) -> None:
     """Return once no program of the run lives any more. Busy if one does, unless it is to `end`.
 

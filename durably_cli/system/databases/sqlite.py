@@ -18,6 +18,9 @@ _PATIENCE_SECONDS = 30.0
 _LOOKS_SECONDS = 0.05
 _BUSY, _FULL, _EXTRA = 5, 2, 3
 _THIS = "run = ? AND step = ? AND generation = ?"
+_IN_NO_FILE = ("off", "memory")
+"""Journals with which a kill may leave the half of a transaction."""
+
 _ENDS = ("BEGIN", "COMMIT", "ROLLBACK")
 
 
@@ -42,10 +45,7 @@ class Sqlite:
             self._take_over()
             if not self._value("SELECT file FROM pragma_database_list WHERE name = 'main'"):
                 raise UnknownConnection("what is in a database without a file would be lost")
-            if self._value("PRAGMA journal_mode") in (
-                "off",
-                "memory",
-            ):  # after a kill half is there
+            if self._value("PRAGMA journal_mode") in _IN_NO_FILE:
                 self._patiently("PRAGMA journal_mode=DELETE")
             if self._value("PRAGMA synchronous") not in (_FULL, _EXTRA):
                 self._patiently("PRAGMA synchronous=FULL")
@@ -166,8 +166,9 @@ def _about(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if path:
-            error.add_note(f"the database is {path}")
+        note = f"the database is {path}"
+        if path and note not in getattr(error, "__notes__", ()):  # it may pass here twice
+            error.add_note(note)
         raise
 
 
