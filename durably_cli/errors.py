@@ -26,14 +26,14 @@ Abort (BaseException)            ends the attempt; `except Exception` must not s
 ├── JournalLost            74    the journal cannot be appended to
 ├── Stopped                      raised in the handler's thread by another one
 ├── Cancelled               3    somebody wants the run to end for good
+├── StepInDoubt             1    nobody knows whether a step has happened: a person decides
 ├── AttemptTimedOut       124    its time limit
 └── Interrupted       128 + n    INT, TERM or HUP
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Literal
 
 from durably_cli import hints
@@ -46,6 +46,7 @@ ErrorCode = Literal[
     "no-such-topic",
     "key-conflict",
     "has-ended",
+    "has-not-ended",
     "invalid-input",
     "busy",
     "timed-out",
@@ -88,16 +89,6 @@ class DurablyError(Exception):
         self.hint = hint
         self.code = code or self.code
         self.run = run
-
-
-@contextmanager
-def errors_about(run_id: str) -> Iterator[None]:
-    """Inside, errors are about this run, unless they say of which they are."""
-    try:
-        yield
-    except DurablyError as error:
-        error.run = error.run or run_id
-        raise
 
 
 class UsageError(DurablyError):
@@ -280,6 +271,13 @@ class Cancelled(Abort):
     def __init__(self, by: str, reason: str | None = None) -> None:
         super().__init__("cancelled")
         self.by, self.reason = by, reason
+
+
+class StepInDoubt(Abort):
+    """A step may have happened and is not to happen twice: the run fails until somebody decides."""
+
+    exit_code = 1
+    code = "run-failed"
 
 
 class AttemptTimedOut(Abort):

@@ -8,13 +8,17 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durably_cli import hints
 from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.system.files import refuse_without_folder
 from durably_cli.values import strict_json
+from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json, is_text, to_json
+
+if TYPE_CHECKING:
+    from durably_cli.engines.local.decisions import Decisions
 
 _FIELD = r"(?s)([^=:]+)(:?=)(.*)"
 
@@ -29,12 +33,18 @@ def read_input(
     InvalidInput for what is not JSON, with the place.
     """
     value = {} if given is None else _parse(*_text_of(given))
+    return laid_over(laid_over_by(Json(to_json(value)), fields), flags or {})
+
+
+def laid_over_by(input: Json, fields: Sequence[str]) -> Json:
+    """The input with the fields of `-p` laid over it. UsageError if it is no object."""
+    value = json.loads(input) if fields else None
     for field in fields:
         name, item = _field(field)
         if not isinstance(value, dict):
             raise UsageError(f"-p {field!r} sets a field, and the input is no JSON object")
         value[name] = item
-    return laid_over(Json(to_json(value)), flags or {})
+    return Json(to_json(value)) if fields else input
 
 
 def laid_over(input: Json, flags: Mapping[str, Any]) -> Json:
@@ -122,6 +132,23 @@ def _field(given: str) -> tuple[str, Any]:
         )
     name, sign, text = found.groups()
     return argument_text(name), _parse(text, f"-p {name}") if sign == ":=" else argument_text(text)
+
+
+def read_decisions(
+    redo: Sequence[str], done: Sequence[str], results: Sequence[str], *, only: bool
+) -> Decisions:
+    """What somebody says of steps. UsageError for what makes no sense, InvalidInput for no JSON."""
+    from durably_cli.engines.local.decisions import Decisions  # few commands are given any
+
+    if results and len(results) != len(done):
+        what = f"{plural(len(results), '--result')} for {plural(len(done), 'step')} that was --done"
+        raise UsageError(f"{what}: give one for each, in the same order, or none")
+    if only and not redo:
+        raise UsageError("--only says nothing without --redo")
+    found = [Json(to_json(_parse(*_text_of(text)))) for text in results]
+    steps = map(argument_text, done)
+    given = dict(zip(steps, found or [Json("null")] * len(done), strict=True))
+    return Decisions(list(map(argument_text, redo)), given, only)
 
 
 _AGO = r"(\d+\s*[smhdw])(?:\s+ago)?"

@@ -9,6 +9,7 @@ from durably_cli.cli import document
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Busy, ErrorCode
 from durably_cli.journal.state import Status
+from durably_cli.render.next_steps import how_to_go_on
 from durably_cli.render.record import for_good, reason
 from durably_cli.system.ids import short
 
@@ -30,7 +31,7 @@ class End(NamedTuple):
 
 def end_of(view: RunView) -> End | None:
     """How a run ended that no process executes; None if it completed."""
-    name, go_on = f"run {short(view.run_id)}", hints.command("resume", short(view.run_id))
+    name, go_on = f"run {short(view.run_id)}", how_to_go_on(view)
     why = f": {found}" if (found := reason(view)) else ""
     if view.status is Status.COMPLETED:
         return None
@@ -38,7 +39,7 @@ def end_of(view: RunView) -> End | None:
         by = f" {found}" if found else ""
         return End(3, "run-cancelled", f"{name} was cancelled{by}", for_good(view))
     if view.status is Status.FAILED:
-        once = f"{go_on}    (goes on where it was, once that is mended)"
+        once = how_to_go_on(view, "goes on where it was, once that is mended")
         return End(1, "run-failed", f"{name} failed{why}", once)
     message = f"{name} was interrupted, and no process goes on with it{why}"
     if view.cancel_request():

@@ -17,10 +17,13 @@ from durably_cli.cli.outcome import failed_before, say_outcome
 from durably_cli.cli.presenter import Detached, Presenter
 from durably_cli.cli.printed import streams_to_log
 from durably_cli.cli.streams import Streams
-from durably_cli.engines.local.execute import LiveRun
+from durably_cli.engines.local.attempt import Runnable
+from durably_cli.engines.local.decisions import Decisions
+from durably_cli.engines.local.fork import ForkRequest, fork
+from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.outcome import outcome_of
-from durably_cli.engines.local.resume import Runnable, TriggerResult, resume
+from durably_cli.engines.local.resume import TriggerResult, resume
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import trigger
 from durably_cli.engines.local.view import RunView
@@ -29,7 +32,7 @@ from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Inter
 from durably_cli.journal.events import RunCreated
 from durably_cli.project import stores
 from durably_cli.render.lines import Silent, Talk
-from durably_cli.render.next_steps import next_commands
+from durably_cli.render.next_steps import how_to_go_on, next_commands
 from durably_cli.render.record import retrying
 from durably_cli.render.rows import write_output, write_summary_json
 from durably_cli.system import process, signals, terminals
@@ -70,14 +73,14 @@ def _say(text: str) -> None:
 def resume_run(
     project: Path,
     run: str,
-    redo: list[str],
+    decisions: Decisions,
     *,
     quiet: bool,
     as_json: bool,
     kill_leftovers: bool = False,
     timeout: float | None = None,
 ) -> int:
-    """Execute a run that is there from where it was left, and steps to `redo`; the exit code.
+    """Execute a run that is there from where it was left, as was decided; the exit code.
 
     With `kill_leftovers`, programs of it that still live are ended first.
     """
@@ -90,7 +93,37 @@ def resume_run(
             presenter.enters(created, project)
             return _job_of(run_id, project, created.job, presenter)
 
-        return resume(store, run_id, load, presenter, redo, kill_leftovers=kill_leftovers)
+        return resume(store, run_id, load, presenter, decisions, kill_leftovers=kill_leftovers)
+
+    return _execute(store, act, timeout, quiet=quiet, as_json=as_json)
+
+
+def fork_run(
+    project: Path,
+    run: str,
+    asked: ForkRequest,
+    *,
+    quiet: bool,
+    as_json: bool,
+    timeout: float | None = None,
+) -> int:
+    """Make a run of what another one has, and execute it; the exit code."""
+    store = stores.open_store(project, to_write=True)
+    origin = find_run(store, run)
+    document.about(origin)
+
+    def act(presenter: Presenter) -> TriggerResult:
+        found: Runnable | None = None
+
+        def load(created: RunCreated) -> Runnable:
+            nonlocal found
+            os.chdir(project)
+            found = found or _job_of(created.run, project, created.job, presenter)
+            return found
+
+        made = fork(store, origin, asked, load)
+        result = resume(store, made.run_id, load, presenter, made.decisions)
+        return result._replace(disposition=Disposition.FORKED)
 
     return _execute(store, act, timeout, quiet=quiet, as_json=as_json)
 
@@ -144,7 +177,7 @@ def _execute(
                 _print_result(
                     view, result, streams.stdout, is_terminal, quiet=quiet, as_json=as_json
                 )
-            go_on = "" if view.state.is_final else hints.command("resume", short(view.run_id))
+            go_on = "" if view.state.is_final else how_to_go_on(view)
             outcome = outcome_of(presenter.run, view) if presenter.run else None
             code = say_outcome(view, result, outcome, talk, go_on)
             if code and (end := end_of(view)):

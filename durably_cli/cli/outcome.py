@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from durably_cli import hints
 from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.outcome import Outcome
 from durably_cli.engines.local.resume import TriggerResult
@@ -10,6 +11,7 @@ from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.lines import Talk
+from durably_cli.render.next_steps import how_to_decide
 from durably_cli.render.record import by_and_why, for_good
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps, listed
@@ -46,7 +48,10 @@ def say_outcome(
             talk.say(f"{name} failed{where}{after}{_saved(outcome)}")
         else:
             talk.say(f"{name} failed before{where}, {failed_before(view, talk)}")
-        talk.say(f"once that is mended, go on where it was: {resume}")
+        for each in how_to_decide(view):
+            talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
+        if not state.undecided:
+            talk.say(f"once that is mended, go on where it was: {resume}")
         return 1
     if view.status is Status.CANCELLED:
         said = by_and_why(state.cancelled) if state.cancelled else ""

@@ -68,3 +68,19 @@ FreeKeys = Annotated[
         "done again.",
     ),
 ]
+
+Redo = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="STEP",
+        help="Execute a step again, and what came after it if that gives something else; 'fit*' is "
+        "a pattern. May be repeated.",
+    ),
+]
+Only = Annotated[
+    bool, typer.Option("--only", help="With --redo: leave what came after those steps.")
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Show what would be replayed and what executed, no more."),
+]

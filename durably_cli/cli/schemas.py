@@ -17,7 +17,8 @@ Schema = dict[str, Any]
 
 _DOCUMENTS: dict[str, tuple[type, ...]] = {
     "trigger": (types.RunAnswer,),
-    "resume": (types.RunAnswer,),
+    "resume": (types.RunAnswer, types.PlanAnswer),
+    "fork": (types.RunAnswer, types.PlanAnswer),
     "cancel": (types.RunAnswer,),
     "wait": (types.RunEndAnswer, types.RunEndsAnswer),
     "list": (types.ListAnswer,),

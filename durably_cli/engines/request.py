@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from durably_cli.errors import InvalidInput, UsageError
+from durably_cli.errors import DurablyError, InvalidInput, UsageError
 from durably_cli.values.strict_json import Json, is_text
 from durably_cli.values.untrusted import repr_of
 
@@ -28,6 +29,7 @@ class Disposition(StrEnum):
     CREATED = "created"
     IDEMPOTENT = "idempotent"
     COALESCED = "coalesced"
+    FORKED = "forked"
 
 
 class Request(NamedTuple):
@@ -123,3 +125,13 @@ def _plain(value: object) -> str | None:
 
 def _shown(value: object) -> str:
     return repr_of(value)
+
+
+@contextmanager
+def errors_about(run_id: str) -> Iterator[None]:
+    """Inside, errors are about this run, unless they say of which they are."""
+    try:
+        yield
+    except DurablyError as error:
+        error.run = error.run or run_id
+        raise

@@ -63,6 +63,18 @@ class Blobs:
         reference = {"$blob": path.name, "bytes": len(input), "preview": preview(input)}
         return Json(to_json(reference))
 
+    def share(self, reference: Json, origin: Blobs) -> Json:
+        """Make a large value of another run one of this run's, too; the reference to it here.
+
+        Its file is linked, which is durable once the folder is synced. BlobDamaged if it is gone.
+        """
+        origin.look(reference)
+        there = origin.path_of(reference)
+        files.make_folder(self.folder)
+        files.link_or_copy(there, self.folder / there.name[-64:])
+        found = _parsed(reference)
+        return Json(to_json({**found, "$blob": f"{self.folder.name}/{there.name[-64:]}"}))
+
     def get(self, result: Json) -> Json:
         """The result behind a reference, checked; any other as it is. BlobDamaged if it is gone."""
         if not is_blob_reference(result):

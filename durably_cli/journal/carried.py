@@ -8,7 +8,8 @@ Rule 1. A failure is carried if another step was begun behind it in the same att
 Rule 2. When the run has failed, the steps that its exception came from are executed again.
 Rule 3. If it came from no step, all of them are, but those during whose handling a step was begun
         that has completed: what stands in for them has happened.
-Rule 4. A step that is begun again is no longer carried, nor one that a person discards.
+Rule 4. A step that is begun again is no longer carried, nor one that is discarded.
+Rule 5. A run that stops at a step in doubt was cut short there: it did not fail by any other step.
 
 A failure of durably 0.1, which did not journal what was raised, is never carried.
 """
@@ -74,11 +75,18 @@ class Failures:
         self._carried |= self._lived_on_after()
         self._failed = {}
 
-    def run_failed(self, steps: Iterable[str]) -> None:
-        """The run has failed with an exception that came from these steps."""
+    def carry_all(self) -> None:
+        """The failures so far are of another run, which has ended: all of these are carried."""
+        self._carried |= dict.fromkeys(self._failed)
+        self._failed = {}
+
+    def run_failed(self, steps: Iterable[str], *, is_in_doubt: bool = False) -> None:
+        """The run has failed with an exception that came from these steps; is it their doubt?"""
         known = self._carried | self._failed
         self.causes = [step for step in steps if step in known]
         self.next_attempt()
+        if is_in_doubt:
+            return
         if self.causes:
             for step in self.causes:
                 self.discarded(step)

@@ -63,6 +63,18 @@ class InputStored(NamedTuple):
     at: str
 
 
+@event("run.forked", durable=True, of_attempt=False)
+class RunForked(NamedTuple):
+    """The lines before this one are of another run, `origin`; somebody wanted one made of them.
+
+    The failures among them are replayed.
+    """
+
+    origin: str
+    by: str
+    at: str
+
+
 @event("run.started", of_attempt=False)
 class RunStarted(NamedTuple):
     """A process began an attempt, all its locks held.
@@ -88,12 +100,26 @@ class StepStarted(NamedTuple):
     """The function of a step is about to be called.
 
     `during` are the steps whose failures the handler was handling then. The first start behind a
-    failure is synced: whether that is carried depends on it.
+    failure is synced: whether that is carried depends on it. `code` says which function it is, and
+    what it does; without one it is that of the start before it in this attempt.
     """
 
     name: str
     at: str
     during: list[str] = []
+    code: str = ""
+
+
+@event("step.entered", durable=True)
+class StepEntered(NamedTuple):
+    """The function of a step is about to be called that is not to be called twice unasked.
+
+    `in_doubt` is what a resume does if no result follows: `stop`, or `look`.
+    """
+
+    name: str
+    in_doubt: str
+    at: str
 
 
 @event("step.completed", durable=True)
@@ -145,10 +171,45 @@ class StepRetrying(NamedTuple):
 
 @event("step.discarded", durable=True)
 class StepDiscarded(NamedTuple):
-    """Somebody wants a step executed again, whatever came of it before."""
+    """Somebody wants a step executed again, whatever came of it before.
+
+    If it had a result, `sha256` is that of it, and `ms` how long it took: another one outdates what
+    came after it, unless `only` this step is to be executed again. `why` says so where nobody
+    asked: a file is not what it was.
+    """
 
     name: str
     by: str
+    at: str
+    sha256: str = ""
+    ms: int = 0
+    only: bool = False
+    why: str = ""
+
+
+@event("step.outdated")
+class StepOutdated(NamedTuple):
+    """What a step gave counts no more: `because` is the step before it that gave something else.
+
+    It is on disk before the result of that one is.
+    """
+
+    name: str
+    because: str
+    at: str
+    ms: int = 0
+
+
+@event("step.marked-done", durable=True)
+class StepMarkedDone(NamedTuple):
+    """Somebody says that a step was done, and what it gave: it is not called, but has this result.
+
+    A step.completed follows once the handler asks for it, and the result fits its type.
+    """
+
+    name: str
+    by: str
+    result: Json
     at: str
 
 

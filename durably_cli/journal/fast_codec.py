@@ -22,7 +22,7 @@ from durably_cli.values.strict_json import SCAN, has_lone_surrogate, to_json
 
 _PLAIN_STEP = re.compile(
     r'\{"seq":(\d+),"type":"step\.'
-    r'(?:started","name":"([ !#-\[\]-~]+)"'
+    r'(?:started","name":"([ !#-\[\]-~]+)"(?:,"code":"([ !#-\[\]-~]+)")?'
     r'|completed","name":"([ !#-\[\]-~]+)","ms":(0|[1-9]\d{0,17}),"result":((?!\{"\$).+))'
     r',"at":"((\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z)"'
     r',"crc":"([0-9a-f]{8})"\}\n',
@@ -36,8 +36,8 @@ def started(seq: int, event: StepStarted, previous: int) -> Line:
 
     As for a result, the step has looked at each part of it, so that every reader takes it.
     """
-    name, at, during = event
-    if during:
+    name, at, during, code = event
+    if during or code:
         return encode(seq, event, previous)
     return sealed(
         f'{{"seq":{seq},"type":"step.started","name":{_quoted(name)},"at":"{at}"', previous
@@ -68,7 +68,7 @@ def decode_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Even
         found.append(match.groups())
     if not found:
         return [], previous
-    numbers, starts, names, ms, results, ats, days, shown = zip(*found, strict=True)
+    numbers, starts, codes, names, ms, results, ats, days, shown = zip(*found, strict=True)
     last = previous
     crcs = [last := crc32(data[:-END_BYTES], last) for data in lines[: len(found)]]
     fit = min(
@@ -78,10 +78,12 @@ def decode_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Even
     written = [result for result in results[:fit] if result is not None]
     if not all(map(_is_day, set(days[:fit]))) or not _are_written_so(written):
         return _one_by_one(lines[:fit], seq, previous)
-    columns = starts[:fit], names[:fit], ms[:fit], results[:fit], ats[:fit]
+    columns = starts[:fit], codes[:fit], names[:fit], ms[:fit], results[:fit], ats[:fit]
     events: list[Event] = [
-        StepStarted(start, at) if start else StepCompleted(name, int(took), result, at)
-        for start, name, took, result, at in zip(*columns, strict=True)
+        (StepStarted(start, at, [], code) if code else StepStarted(start, at))
+        if start
+        else StepCompleted(name, int(took), result, at)
+        for start, code, name, took, result, at in zip(*columns, strict=True)
     ]
     return events, crcs[fit - 1] if fit else previous
 

@@ -13,13 +13,17 @@ from durably_cli.journal.events import (
     RunCompleted,
     RunCompletedLarge,
     RunCreated,
+    RunForked,
     RunHasFailed,
     RunInterrupted,
     RunRepaired,
     RunStarted,
     StepCompleted,
     StepDiscarded,
+    StepEntered,
     StepFailed,
+    StepMarkedDone,
+    StepOutdated,
     StepRetrying,
     StepStarted,
     Unknown,
@@ -80,6 +84,12 @@ def _step_started(state: RunState, event: StepStarted) -> None:
         state.failures.started(event)
 
 
+@_folds(StepEntered)
+def _step_entered(state: RunState, event: StepEntered) -> None:
+    start = state.unfinished.get(event.name) or _never_started(event)
+    state.unfinished[event.name] = start._replace(when_in_doubt=event.in_doubt)
+
+
 @_folds(StepCompleted)
 def _step_completed(state: RunState, event: StepCompleted) -> None:
     state.unfinished.pop(event.name, None)
@@ -112,15 +122,29 @@ def _step_retrying(state: RunState, event: StepRetrying) -> None:
     )
 
 
-def _never_started(event: StepFailed | StepRetrying) -> StepState:
+def _never_started(event: StepEntered | StepFailed | StepRetrying | StepMarkedDone) -> StepState:
     """Of a step whose start is not in the journal."""
     return StepState(event.name, StepStatus.STARTED, 0, event.at)
 
 
+@_folds(StepMarkedDone)
+def _step_marked_done(state: RunState, event: StepMarkedDone) -> None:
+    start = state.unfinished.get(event.name) or _never_started(event)
+    state.unfinished[event.name] = start._replace(status=StepStatus.MARKED_DONE)
+    if state.failures is not None:
+        state.failures.discarded(event.name)
+
+
 @_folds(StepDiscarded)
-def _step_discarded(state: RunState, event: StepDiscarded) -> None:
-    if event.name in state.unfinished:
-        state.unfinished[event.name] = state.unfinished[event.name]._replace(tries=0)
+@_folds(StepOutdated)
+def _step_discarded(state: RunState, event: StepDiscarded | StepOutdated) -> None:
+    last = state.unfinished.get(event.name)
+    if last is None and (isinstance(event, StepOutdated) or event.sha256):  # it had a result
+        state.discarded[event.name] += 1
+        state.completed_steps -= 1
+        state.completed_ms -= event.ms
+    last = last or StepState(event.name, StepStatus.DISCARDED, 0, event.at, ms=event.ms)
+    state.unfinished[event.name] = last._replace(status=StepStatus.DISCARDED, tries=0)
     if state.failures is not None:
         state.failures.discarded(event.name)
 
@@ -133,6 +157,13 @@ def _log_written(state: RunState, event: LogWritten) -> None:
 @_folds(ProgressReported)
 def _progress_reported(state: RunState, event: ProgressReported) -> None:
     state.progress = event
+
+
+@_folds(RunForked)
+def _run_forked(state: RunState, event: RunForked) -> None:
+    state.origin, state.from_origin = event.origin, state.completed_steps
+    if state.failures is not None:
+        state.failures.carry_all()
 
 
 @_folds(RunStarted)
@@ -169,7 +200,8 @@ def _run_failed(state: RunState, event: RunHasFailed) -> None:
     state.error = event.error
     state.causes = event.steps or ([] if event.step is None else [event.step])
     if state.failures is not None:
-        state.failures.run_failed(state.causes)
+        is_in_doubt = any(map(state.is_in_doubt, state.causes))
+        state.failures.run_failed(state.causes, is_in_doubt=is_in_doubt)
     _end(state, Status.FAILED, event.at)
 
 

@@ -22,6 +22,7 @@ from durably_cli.journal.events import (
     RunHasFailed,
     StepCompleted,
     StepFailed,
+    StepMarkedDone,
     StepRetrying,
 )
 from durably_cli.journal.registry import Event
@@ -51,6 +52,8 @@ def shortened(event: Event, put: Put) -> Event:
     """What stands in the journal in place of an event whose line would be too large."""
     if isinstance(event, RunCompleted):
         return RunCompletedLarge(put(event.output), event.at)
+    if isinstance(event, StepMarkedDone):
+        return event._replace(result=put(event.result))
     if isinstance(event, LogWritten):
         whole = _put(put, {"message": event.message, "data": event.data})
         is_small = len(to_json(event.data)) <= LIMIT // 2
@@ -73,7 +76,7 @@ def shortened(event: Event, put: Put) -> Event:
 
 def stored(event: Event) -> Stored | None:
     """What this event has in a file of its own; None if all of it is in its line."""
-    if isinstance(event, StepCompleted):
+    if isinstance(event, (StepCompleted, StepMarkedDone)):
         if is_blob_reference(event.result):
             return Stored(f"the result of step {event.name}", event.result, is_needed=True)
     elif isinstance(event, RunCreated):

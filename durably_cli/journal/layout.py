@@ -19,6 +19,7 @@ class FieldKind(NamedTuple):
 
 
 _KINDS = {
+    bool: FieldKind((bool,), to_json),
     int: FieldKind((int,), int.__repr__),
     str: FieldKind((str,), encode_basestring_ascii),
     str | None: FieldKind((str, type(None)), encode_basestring_ascii),

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from durably_cli.errors import Busy
@@ -18,7 +19,8 @@ from durably_cli.journal import codec
 from durably_cli.journal.blobs import LIMIT, Blobs
 from durably_cli.journal.events import InputStored, RunCreated, RunRepaired
 from durably_cli.journal.reader import JournalReader
-from durably_cli.journal.writer import Journal, line_of
+from durably_cli.journal.registry import Event
+from durably_cli.journal.writer import Journal, line_of, line_of_any
 from durably_cli.system import files, locks
 from durably_cli.system.ids import short
 from durably_cli.system.locks import Lock
@@ -29,11 +31,17 @@ PATIENCE_SECONDS = 3.0
 _COPY_BYTES = 1 << 20
 
 
-def create_journal(path: Path, temporary_folder: Path, event: RunCreated) -> Journal | None:
+def create_journal(
+    path: Path,
+    temporary_folder: Path,
+    event: RunCreated,
+    prepare: Callable[[], Iterable[Event]] = tuple,
+) -> Journal | None:
     """The journal of a new run, durable and held; None if the name is taken.
 
-    A large input is in a file of its own before the journal has its name; the lock on the journal
-    keeps others from removing it as a leftover.
+    A large input is in a file of its own before the journal has its name, and so is what `prepare`
+    puts beside it, which gives the events that follow; the lock on the journal keeps others from
+    removing such files as leftovers.
     """
     seed = codec.seed(event.run)
     data, crc = line_of(0, event, seed)
@@ -50,6 +58,11 @@ def create_journal(path: Path, temporary_folder: Path, event: RunCreated) -> Jou
                 head, crc = line_of(0, event, seed)
                 tail, crc = line_of(1, InputStored(event.at), crc)
                 data = head + tail
+            lines = [data]
+            for seq, each in enumerate(prepare(), 1 + is_large):
+                line, crc = line_of_any(seq, each, crc)
+                lines.append(line)
+            data = b"".join(lines)
             files.write_all(fd, data)
             files.sync(fd)
         is_new = files.publish(temporary, path)
@@ -60,7 +73,9 @@ def create_journal(path: Path, temporary_folder: Path, event: RunCreated) -> Jou
     if not is_new:
         lock.close()
         return None
-    return Journal(lock, path, temporary_folder, lines=1 + is_large, crc=crc, end=len(data))
+    return Journal(
+        lock, path, temporary_folder, lines=len(lines) + is_large, crc=crc, end=len(data)
+    )
 
 
 def hold(path: Path, *, forever: bool = False, seconds: float | None = None) -> Lock:

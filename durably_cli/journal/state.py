@@ -7,6 +7,7 @@ events folds in the memory of a small one. `step_state` walks the events again f
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from enum import StrEnum
 
 from durably_cli.journal.carried import Failures
@@ -39,6 +40,10 @@ NO_END = "no end recorded"
 """What came of an attempt that was killed, or crashed with its machine."""
 
 
+_NEITHER = (StepStatus.MARKED_DONE, StepStatus.DISCARDED)
+"""A run that fails by such a step has stopped at it."""
+
+
 class Attempt:
     """One process's try: when it last left word, and `ended`, unless that was not its end."""
 
@@ -60,9 +65,15 @@ class RunState:
     def __init__(self, created: RunCreated) -> None:
         self.created = created
         self.has_large_output = False
+        self.origin: str | None = None
+        """The run of which this one is a fork."""
+        self.from_origin = 0
+        """How many results it has from there."""
         self.status = Status.PENDING
         self.attempts: list[Attempt] = []
         self.unfinished: dict[str, StepState] = {}
+        self.discarded = Counter[str]()
+        """How many results of a step count no more."""
         self.failures: Failures | None = None
         self.completed_steps = 0
         self.completed_ms = 0
@@ -81,7 +92,7 @@ class RunState:
         copied = copy.copy(self)
         copied.attempts = [copy.copy(attempt) for attempt in self.attempts]
         copied.unfinished = {**self.unfinished}
-        copied.failures = copy.deepcopy(self.failures)
+        copied.failures, copied.discarded = copy.deepcopy(self.failures), self.discarded.copy()
         copied.repaired, copied.unknown = [*self.repaired], [*self.unknown]
         return copied
 
@@ -104,6 +115,18 @@ class RunState:
     def in_doubt(self) -> list[StepState]:
         """Steps that were started and have no result: their effect may or may not have happened."""
         return [step for step in self.unfinished.values() if step.status is StepStatus.STARTED]
+
+    def is_in_doubt(self, name: str) -> bool:
+        """Is this one of those, or is its last word neither a result nor a failure?"""
+        step = self.unfinished.get(name)
+        return step is not None and step.status in (StepStatus.STARTED, *_NEITHER)
+
+    @property
+    def undecided(self) -> list[StepState]:
+        """Steps that wait for somebody to decide, or for a decision that fits."""
+        found = [self.unfinished[name] for name in self.causes if name in self.unfinished]
+        badly = [step for step in found if step.status in _NEITHER]
+        return [*badly, *(step for step in self.in_doubt if step.when_in_doubt == "stop")]
 
     @property
     def carried(self) -> list[str]:

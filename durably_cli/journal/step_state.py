@@ -21,13 +21,17 @@ from durably_cli.values.strict_json import Json
 class StepStatus(StrEnum):
     """Where a step stands; STARTED, when its process is gone, means in doubt.
 
-    RETRYING is one that has failed, and will be tried again after a pause.
+    RETRYING is one that has failed, and will be tried again after a pause; DISCARDED one of which
+    nothing counts any more, so that it is executed again; MARKED_DONE one that somebody says was
+    done.
     """
 
     STARTED = "started"
     COMPLETED = "completed"
     RETRYING = "retrying"
     FAILED = "failed"
+    DISCARDED = "discarded"
+    MARKED_DONE = "marked done"
 
 
 class StepState(NamedTuple):
@@ -35,7 +39,8 @@ class StepState(NamedTuple):
 
     `ms` is None while it has no result; `result` is None unless it completed. `tries` counts those
     since the run was made or had last failed, of `most`, `since` is when the first of them began,
-    and `until` when the next one will.
+    and `until` when the next one will. `when_in_doubt` is what a resume does with one that is: call
+    it again, stop, or look.
     """
 
     name: str
@@ -49,16 +54,21 @@ class StepState(NamedTuple):
     result: Json | None = None
     error: ErrorInfo | None = None
     until: str | None = None
+    when_in_doubt: str = "again"
 
 
 def step_states(
-    events: Iterable[Event], unfinished: Mapping[str, StepState]
+    events: Iterable[Event],
+    unfinished: Mapping[str, StepState],
+    discarded: Mapping[str, int] = {},
 ) -> Iterator[StepState]:
     """Every step's last word, in the order of their last starts.
 
-    `unfinished` is what `fold` said of the same events.
+    `unfinished` is what `fold` said of the same events, and `discarded` how many results of which
+    step count no more.
     """
     attempt, starts, tries, given = 0, dict[str, str](), Counter[str](), set[str]()
+    passed = Counter[str]()
     for event in events:
         if isinstance(event, RunStarted):
             attempt += 1
@@ -74,6 +84,13 @@ def step_states(
             started = starts.pop(event.name, event.at)
             tried, done = tries.pop(event.name, 1), StepStatus.COMPLETED
             step = StepState(event.name, done, attempt, started, tried, started)
+            if discarded and passed[event.name] < discarded.get(event.name, 0):
+                passed[event.name] += 1
+                last = unfinished.get(event.name)
+                is_last = passed[event.name] == discarded[event.name]
+                if is_last and last is not None and not last.attempt:  # nothing came behind it
+                    yield step._replace(status=StepStatus.DISCARDED, ms=event.ms)
+                continue
             yield step._replace(ms=event.ms, result=event.result)
         elif isinstance(event, RunHasFailed):
             tries.clear()

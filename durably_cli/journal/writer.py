@@ -60,6 +60,8 @@ class Journal:
         self._unsynced = deque[int]()
         """Where the lines begin that must be on disk and are not yet known to be."""
         self._writing, self._syncing = threading.Lock(), threading.Lock()
+        self._code = ""
+        """That of the last step that was started here."""
         self._failure: OSError | None = None
         self._is_cut_back: bool | None = None
         self._has_ended = self._is_behind_failure = False
@@ -131,6 +133,9 @@ class Journal:
             if status is None or status.st_size != self._end or not status.st_nlink:
                 raise self._no_longer_owned(status)
             if isinstance(event, StepStarted):
+                if event.code == self._code:  # as in a loop: the line says nothing of it
+                    event = StepStarted(event.name, event.at, event.during)
+                self._code = event.code or self._code
                 data, crc = fast_codec.started(self._lines, event, self._crc)
             elif isinstance(event, StepCompleted):
                 if belongs_in_a_file(event.result):
@@ -246,6 +251,15 @@ def line_of(seq: int, event: Event, previous: int) -> codec.Line:
             raise bad.__context__ from None
         raise
     return line
+
+
+def line_of_any(seq: int, event: Event, previous: int) -> codec.Line:
+    """The same of one that may be of a step, which is fast."""
+    if isinstance(event, StepStarted):
+        return fast_codec.started(seq, event, previous)
+    if isinstance(event, StepCompleted):
+        return fast_codec.completed(seq, event, previous)
+    return line_of(seq, event, previous)
 
 
 def _what(event: Event) -> str:

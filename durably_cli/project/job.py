@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from durably_cli import hints
 from durably_cli.engines import payload
 from durably_cli.engines.local import trigger, working_folder
-from durably_cli.engines.local.execute import BoundHandler, LiveRun, source_hash
+from durably_cli.engines.local.execute import source_hash
+from durably_cli.engines.local.live_run import BoundHandler, LiveRun
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import AttemptTimedOut, InvalidInput, TimedOut, ValueRefused

@@ -22,6 +22,7 @@ from durably_cli.render.part_types import (
     JobFields,
     MadeProject,
     OptionFields,
+    PlanFields,
     RepairFields,
     SettingFields,
 )
@@ -59,6 +60,12 @@ class Answer(TypedDict):
     schema: Literal[1]
     next: list[str]
     error: NotRequired[Failure]
+
+
+class PlanAnswer(Answer):
+    """What `--dry-run` answers."""
+
+    plan: PlanFields
 
 
 class RunAnswer(Answer):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from durably_cli import hints
-from durably_cli.engines.local.execute import LiveRun
 from durably_cli.engines.local.holder import holder
+from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import (
     PRINTED,
@@ -16,7 +16,10 @@ from durably_cli.journal.events import (
     RunHasFailed,
     RunStarted,
     StepCompleted,
+    StepDiscarded,
     StepFailed,
+    StepMarkedDone,
+    StepOutdated,
     StepRetrying,
     StepStarted,
 )
@@ -54,6 +57,7 @@ class Talk:
         self._next_said = 50
         self._failure: StepFailed | None = None
         self._failed_tries = dict[str, int]()
+        self._outdated = 0
 
     def owns(self, run: LiveRun) -> None:
         if self.run is not None:  # of this very call
@@ -90,6 +94,13 @@ class Talk:
         if isinstance(event, StepCompleted):
             self.completed += 1
             self.step_completed(event)
+            if self._outdated:
+                again, self._outdated = plural(self._outdated, "step"), 0
+                self.say(f"step {event.name} gives another result: {again} after it count no more")
+        elif isinstance(event, StepOutdated):
+            self._outdated += 1
+        elif isinstance(event, StepDiscarded) and event.why:
+            self.say(f"step {event.name} is executed again: {event.why}")
         elif isinstance(event, StepFailed):
             self._failure = event  # which the end of the run may say, with its traceback
         elif isinstance(event, StepRetrying):
@@ -128,6 +139,9 @@ class Talk:
             before, now = last.folder or usual, event.folder or usual
             if before != now and before:
                 self.say(f"the last attempt ran in {before}, this one runs in {now}")
+        elif run.state.origin:
+            there = plural(run.state.from_origin, "result")
+            self.say(f"a fork of run {short(run.state.origin)}, with {there} of it")
         if run.carried:
             names = [name for name in run.state.carried if name in run.carried]
             redo = hints.command("resume", short(run.run_id), "--redo", names[0])
@@ -144,8 +158,14 @@ class Talk:
                 then = f"; again in {span(pause)}" if pause else ""
                 tried = f"try {step.tries} of {step.most}"
                 self.say(f"step {step.name} had failed, {tried}{why}{then}")
-        for step in run.state.in_doubt:
-            self.say(f"step {step.name} was in flight when the run stopped: it may have happened")
+        redone = [each.name for each in run.decisions if isinstance(each, StepDiscarded)]
+        done = [each.name for each in run.decisions if isinstance(each, StepMarkedDone)]
+        for what, names in (("executed again", redone), ("done, as you say", done)):
+            if names:
+                self.say(f"{what}: {listed(names)}")
+        for name in (step.name for step in run.state.in_doubt):
+            if name not in redone and name not in done:
+                self.say(f"step {name} was in flight when the run stopped: it may have happened")
 
     def step_completed(self, event: StepCompleted) -> None:
         done = self.completed

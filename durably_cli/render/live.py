@@ -7,7 +7,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from durably_cli.engines.local.execute import LiveRun
+from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.journal.events import (
     LogWritten,
     ProgressReported,

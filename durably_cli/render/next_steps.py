@@ -17,9 +17,27 @@ class NextStep(NamedTuple):
     words: tuple[str, ...]
 
 
-def next_step(view: RunView) -> NextStep | None:
-    """The one for people, who look at the run already; None if there is nothing left to do."""
-    return next((each for each in _next_steps(view) if each.purpose), None)
+def next_steps(view: RunView) -> list[NextStep]:
+    """Those for people, who look at the run already; none if there is nothing left to do."""
+    return [each for each in _next_steps(view) if each.purpose]
+
+
+def how_to_decide(view: RunView) -> list[NextStep]:
+    """What to type of a step that nobody but a person can decide; nothing if there is none."""
+    run = short(view.run_id)
+    return [
+        NextStep(purpose, ("resume", run, option, step.name))
+        for step in view.state.undecided[:1]
+        for purpose, option in (("if it was done", "--done"), ("if it was not", "--redo"))
+    ]
+
+
+def how_to_go_on(view: RunView, why: str = "") -> str:
+    """The commands of those, as a hint; of other runs the one that resumes it, and `why`."""
+    if view.held or not view.state.undecided:
+        return hints.command("resume", short(view.run_id)) + (f"    ({why})" if why else "")
+    steps = how_to_decide(view)
+    return "\n".join(f"{hints.command(*each.words)}    ({each.purpose})" for each in steps)
 
 
 def next_commands(view: RunView) -> list[str]:
@@ -40,4 +58,4 @@ def _next_steps(view: RunView) -> list[NextStep]:
         return look
     if view.cancel_request():
         return [NextStep("to end it", ("cancel", run)), *look]
-    return [NextStep("to go on", ("resume", run)), *look]
+    return [*(how_to_decide(view) or [NextStep("to go on", ("resume", run))]), *look]

@@ -20,7 +20,7 @@ from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
 from durably_cli.render.axis import round_times
-from durably_cli.render.next_steps import next_step
+from durably_cli.render.next_steps import next_steps
 from durably_cli.render.record import in_doubt, reason, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.timeline import Execution, Lane, executions, lanes, seconds_between
@@ -76,10 +76,8 @@ def _head(view: RunView, project: Path) -> Iterator[str]:
         "concurrency key": created.concurrency_key,
         "project": created.project,
     }
-    found = next_step(view)
-    if found is not None:
-        command = hints.command_anywhere(project, *found.words)
-        yield _copied(found.purpose, command)
+    for each in next_steps(view):
+        yield _copied(each.purpose, hints.command_anywhere(project, *each.words))
     for name, value in facts.items():
         if value:
             yield f"<dt>{name}</dt><dd>{_text(value)}</dd>\n"

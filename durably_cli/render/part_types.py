@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from durably_cli.engines.local.check import FileKind, FileState
+from durably_cli.engines.local.plan import Code, What
 from durably_cli.render.run_types import DamageFields, RunSummary, TypedDict
 
 
@@ -139,3 +140,25 @@ class CommandFields(TypedDict):
     options: list[OptionFields]
     document: dict[str, Any] | None
     line: dict[str, Any] | None
+
+
+class PlannedStepFields(TypedDict):
+    """A step, and what becomes of it: `perhaps` is executed if one before it gives another result.
+
+    `ms` is how long it took, `code` what became of its function since.
+    """
+
+    name: str
+    plan: What | str
+    ms: int | None
+    code: Code | str
+    why: str | None
+
+
+class PlanFields(TypedDict):
+    """What a resume or a fork of a run would do; `saved_ms` is what replayed steps took."""
+
+    run: str
+    replayed: int
+    saved_ms: int
+    steps: list[PlannedStepFields]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from durably_cli.engines.local.forks import forks_of
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
 from durably_cli.journal.blobs import size_of
@@ -34,7 +35,7 @@ SCHEMA = 1
 
 COLUMNS = (
     *("id", "job", "status", "created", "ended", "seconds", "steps", "reason", "labels"),
-    "steps_failed",
+    *("steps_failed", "origin"),
 )
 """The columns of a run in a pipe: fixed, and only ever appended to."""
 
@@ -43,7 +44,8 @@ def summary(run: RunView | Unreadable) -> RunSummary:
     """The columns of a run by name; None where there is nothing to say.
 
     `seconds` is the time spent in its attempts so far; `steps` how many have completed and
-    `steps_failed` have failed; `reason` why it failed, cannot be read, or where it stopped.
+    `steps_failed` have failed; `reason` why it failed, cannot be read, or where it stopped;
+    `origin` the run that it is a fork of.
     """
     if isinstance(run, Unreadable):
         return {
@@ -57,6 +59,7 @@ def summary(run: RunView | Unreadable) -> RunSummary:
             "reason": run.error.what,
             "labels": {},
             "steps_failed": None,
+            "origin": None,
             "progress": None,
         }
     state = run.state
@@ -73,6 +76,7 @@ def summary(run: RunView | Unreadable) -> RunSummary:
         "steps_failed": sum(
             step_status(step, run) == "failed" for step in state.unfinished.values()
         ),
+        "origin": state.origin,
         "progress": progress_fields(state.progress),
     }
 
@@ -89,6 +93,8 @@ def details(view: RunView) -> RunDetails:
         "causes": state.causes,
         "carried": [] if state.is_final else state.carried,
         "in_doubt": [step.name for step in in_doubt(view)],
+        "undecided": [] if view.held else [step.name for step in state.undecided],
+        "forks": forks_of(view.path),
         "idempotency_key": created.idempotency_key,
         "concurrency_key": created.concurrency_key,
         "waits_for": waits_for(view),
@@ -178,12 +184,20 @@ def step_fields(step: StepState, view: RunView) -> StepFields:
     }
 
 
+_STATUSES: dict[StepStatus, StatusOfStep] = {
+    StepStatus.COMPLETED: "completed",
+    StepStatus.FAILED: "failed",
+    StepStatus.DISCARDED: "discarded",
+    StepStatus.MARKED_DONE: "marked done",
+}
+
+
 def step_status(step: StepState, view: RunView) -> StatusOfStep:
     """What is known of the step."""
     if step.status is StepStatus.RETRYING:
         return "failed" if view.state.has_ended else "retrying"
     if step.status is not StepStatus.STARTED:
-        return "failed" if step.status is StepStatus.FAILED else "completed"
+        return _STATUSES[step.status]
     is_latest = step.attempt == len(view.state.attempts)
     return "running" if view.held and is_latest and not view.state.has_ended else "in doubt"
 

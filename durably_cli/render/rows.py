@@ -131,7 +131,7 @@ def write_log_json(log: LogWritten, out: TextIO) -> None:
 
 def all_steps(view: RunView) -> Iterator[StepState]:
     """Every step's last word."""
-    return step_states(view.events(), view.state.unfinished)
+    return step_states(view.events(), view.state.unfinished, view.state.discarded)
 
 
 def log_lines(events: Iterable[Event]) -> Iterator[LogWritten]:

@@ -41,7 +41,7 @@ class RunSummary(TypedDict):
 
     `seconds` is the time spent in its attempts so far, `steps` how many have completed and
     `steps_failed` have failed, `reason` is why it failed or cannot be read, who cancelled it or has
-    asked for that, where it stopped, or what it waits for.
+    asked for that, where it stopped, or what it waits for; it is a fork of `origin`.
     """
 
     id: str
@@ -54,6 +54,7 @@ class RunSummary(TypedDict):
     reason: str | None
     labels: dict[str, str]
     steps_failed: int | None
+    origin: str | None
     progress: ProgressFields | None
 
 
@@ -97,7 +98,8 @@ class RepairedFields(TypedDict):
 
 class RunDetails(RunSummary):
     """A run. `causes` are the steps that its error came from, `carried` those whose failures the
-    next attempt replays, `in_doubt` those of which nobody can say whether their effect happened.
+    next attempt replays, `in_doubt` those of which nobody can say whether their effect happened,
+    `undecided` those at which a resume stops until somebody does; `forks` are made of this run.
     """
 
     input: Any
@@ -107,6 +109,8 @@ class RunDetails(RunSummary):
     causes: list[str]
     carried: list[str]
     in_doubt: list[str]
+    undecided: list[str]
+    forks: list[str]
     idempotency_key: str | None
     concurrency_key: str | None
     waits_for: str | None
@@ -144,7 +148,9 @@ class UnreadableWaitedFor(RunSummary):
     exit: int
 
 
-StatusOfStep = Literal["completed", "retrying", "failed", "running", "in doubt"]
+StatusOfStep = Literal[
+    "completed", "retrying", "failed", "running", "in doubt", "discarded", "marked done"
+]
 
 
 class StepFields(TypedDict):

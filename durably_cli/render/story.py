@@ -12,14 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from durably_cli import hints
+from durably_cli.engines.local.forks import forks_of
 from durably_cli.engines.local.view import RunView
 from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
-from durably_cli.render.next_steps import next_step
+from durably_cli.render.next_steps import next_steps
 from durably_cli.render.record import in_doubt, last_try, reason, retrying, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.tables import heading, log_text
 from durably_cli.render.words import age, listed, local_clock, local_time
+from durably_cli.system.ids import short
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json
@@ -98,6 +100,11 @@ def _what_happened(view: RunView) -> Iterator[Fact]:
 def _rest(view: RunView) -> Iterator[Fact]:
     created = view.state.created
     yield "created", f"{local_time(created.at)}, {age(created.at)} ago"
+    if view.state.origin:
+        here = plural(view.state.from_origin, "result")
+        yield "fork of", f"{view.state.origin}, of which it has {here}"
+    if forks := forks_of(view.path):
+        yield "forks", ", ".join(map(short, forks))
     if created.labels:
         yield "labels", visible(labels_text(created.labels))
     for name, key in (
@@ -122,9 +129,8 @@ def _show_facts(facts: Iterator[Fact], console: Console) -> None:
 
 
 def _show_next(view: RunView, console: Console) -> None:
-    found = next_step(view)
-    if found is not None:
-        _show_in_one_piece(found.purpose, hints.command(*found.words), console)
+    for each in next_steps(view):
+        _show_in_one_piece(each.purpose, hints.command(*each.words), console)
 
 
 def _show_in_one_piece(name: str, text: str, console: Console) -> None:

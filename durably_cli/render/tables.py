@@ -58,7 +58,8 @@ def _cells(run: RunView | Unreadable) -> list[Text]:
     row = summary(run)
     took, failures = row["seconds"], row["steps_failed"]
     failed = f"{plural(failures, 'step')} failed" if failures else ""
-    notes = [row["reason"] or failed, labels_text(row["labels"])]
+    fork = f"fork of {short(row['origin'])}" if row["origin"] else ""
+    notes = [row["reason"] or failed, fork, labels_text(row["labels"])]
     return [
         Text(short(run.run_id), style="bold"),
         _text(row["job"] or "", on_one_line=True),

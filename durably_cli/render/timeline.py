@@ -79,14 +79,14 @@ def executions(
     begun: StepStarted | None = None
     for event in events:
         if isinstance(event, StepStarted):
-            if begun:
+            if begun and number:
                 yield _left_open(begun, lanes[number - 1], "in doubt")
             begun = event
         elif isinstance(event, (StepCompleted, StepFailed, StepRetrying)) and number:
             yield _ended(event, begun, lanes[number - 1])
             begun = None
         elif isinstance(event, RunStarted):
-            if begun:
+            if begun and number:
                 yield _left_open(begun, lanes[number - 1], "in doubt")
             begun = None
             number += 1

@@ -101,6 +101,8 @@ class Driver:
         except StopIteration as end:
             outcome = end.value
         if type(outcome) is Raised:
+            if isinstance(outcome.error, Abort):
+                self._stop.stop(outcome.error)
             raise outcome.error
         return outcome
 

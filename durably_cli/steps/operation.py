@@ -18,10 +18,10 @@ So a kind of step is written once, whatever drives it, and tested with a dict an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Set
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
-from durably_cli.journal.events import StepFailed
+from durably_cli.journal.events import StepDiscarded, StepFailed
 from durably_cli.journal.registry import Event
 from durably_cli.steps.reported import Reported
 from durably_cli.values.plain import Converter
@@ -73,29 +73,44 @@ class Begun(NamedTuple):
     since: str
 
 
+class Later(NamedTuple):
+    """A step that began after another one had completed, and how long it took."""
+
+    name: str
+    ms: int
+
+
+def _nothing_later(_: str) -> list[Later]:
+    return []
+
+
 class Past(NamedTuple):
     """What the journal has of a run's steps, by their names.
 
     `results` are those that completed, and `failures` those that are carried, each taken out when
     it is handed back; `unfinished` the last event, other than a start, of each without a result;
-    `begun` their tries. `reported` is what need not be reported again, `discarded` how often what a
-    step had was not to count any more.
+    `begun` their tries; `in_doubt` those that were begun and have no end. `reported` is what need
+    not be reported again, `discarded` how many results of a step count no more, and `redone` those
+    of which another result outdates what came `later`.
     """
 
     results: dict[str, Json]
     unfinished: dict[str, Event]
     failures: dict[str, StepFailed] = {}
     begun: dict[str, Begun] = {}
+    in_doubt: Set[str] = frozenset()
     reported: Reported = Reported()
     discarded: Counter[str] = Counter()
+    redone: dict[str, StepDiscarded] = {}
+    later: Callable[[str], Iterable[Later]] = _nothing_later
 
     def forget(self, name: str) -> None:
         """Nothing of this step counts any more."""
-        self.results.pop(name, None)
+        if self.results.pop(name, None) is not None:
+            self.discarded[name] += 1
         self.unfinished.pop(name, None)
         self.failures.pop(name, None)
         self.begun.pop(name, None)
-        self.discarded[name] += 1
 
 
 class Operation(Protocol):

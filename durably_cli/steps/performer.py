@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from durably_cli.errors import Abort, JournalLost, StepMisused
+from durably_cli.errors import Abort, JournalLost, StepInDoubt, StepMisused
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.registry import Event
@@ -108,7 +108,9 @@ class Performer:
         self._scope.running = operation.name
         try:
             return self._driver.carry_out(operation)
-        except Abort:
+        except Abort as stopped:
+            if isinstance(stopped, StepInDoubt):
+                mark(stopped, operation.name)
             raise
         except BaseException as error:
             mark(error, operation.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from durably_cli.errors import StepMisused
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import Secrets
+from durably_cli.steps import doubt
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.capture import CHARACTERS, Budget
 from durably_cli.steps.command import Words, command_of
 from durably_cli.steps.current import current_step, forked_from, known_secrets
+from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.program import CommandResult, run
 from durably_cli.steps.stop import Stop
 from durably_cli.steps.tries import ONCE, Retry, retry_of
@@ -81,6 +83,7 @@ class Shell:
         name: str,
         command: Words,
         tries: int | Retry,
+        in_doubt: WhenInDoubt,
         **options: Any,
     ) -> FunctionCall:
         """The step that runs this command. StepMisused for what makes no sense."""
@@ -89,7 +92,10 @@ class Shell:
         except (TypeError, ValueError) as error:
             raise StepMisused(f"step {name!r}: {error}") from None
         retry = None if tries is ONCE else retry_of(tries, name)
-        return FunctionCall(name, run, (given, self), self.results, None, retry)
+        looks = doubt.checked(in_doubt, name, retry)
+        if callable(looks):
+            looks = _of_command(looks, command)
+        return FunctionCall(name, run, (given, self), self.results, None, retry, in_doubt=looks)
 
     @property
     def running(self) -> str | None:
@@ -130,6 +136,11 @@ class Shell:
         """Raise the cause of a stop of the attempt, if there is one."""
         if self._stop is not None:
             self._stop.check()
+
+
+def _of_command(looks: Callable[..., object], command: Words) -> Callable[..., object]:
+    """The function that looks, given the command as it was written."""
+    return lambda *_: looks(command)
 
 
 class ProgramResults:

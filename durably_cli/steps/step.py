@@ -13,12 +13,13 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, TypeVarTuple, overload
 
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.registry import Event
-from durably_cli.steps import current
+from durably_cli.steps import current, doubt
 from durably_cli.steps.call import FunctionCall, converter_for
+from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.logger import Logger
 from durably_cli.steps.operation import Past
 from durably_cli.steps.performer import Performer
@@ -40,18 +41,19 @@ Ts = TypeVarTuple("Ts")
 
 
 class _Called(NamedTuple):
-    """What a step calls, the type given as `returns`, and the converter for both."""
+    """What a step calls, the type given as `returns`, the converter for both, and the code."""
 
     fn: Callable[..., object]
     returns: object
     converter: plain.Converter
+    code: str
 
 
 def _ignore(_: object) -> None:
     pass
 
 
-_NOTHING_YET = _Called(_ignore, None, convert.converter(declared.UNDECLARED))
+_NOTHING_YET = _Called(_ignore, None, convert.converter(declared.UNDECLARED), "")
 
 
 class Step(Performer):
@@ -86,7 +88,7 @@ class Step(Performer):
         """Lines of four levels for the journal and for the standard `logging`."""
         self._last = _NOTHING_YET
         self._rows_of = f"{run_id}-{os.urandom(8).hex()}"  # in memory each is another one
-        past = Past({} if results is None else results, {}, {}, {})
+        past = Past({} if results is None else results, {}, redone={})
         self._connect(past, StopInMemory())
 
     @overload
@@ -99,6 +101,7 @@ class Step(Performer):
         returns: None = None,
         tries: int | Retry = 1,
         timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[*Ts], object] = "again",
     ) -> T: ...
     @overload
     def run(
@@ -110,6 +113,7 @@ class Step(Performer):
         returns: type[T],
         tries: int | Retry = 1,
         timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[*Ts], object] = "again",
     ) -> T: ...
     def run(
         self,
@@ -120,6 +124,7 @@ class Step(Performer):
         returns: Any = None,
         tries: int | Retry = ONCE,
         timeout: Duration | None = None,
+        in_doubt: WhenInDoubt = doubt.AGAIN,
     ) -> Any:
         """Call `fn(*args)` once, and return what it returned, in this and every later attempt.
 
@@ -128,22 +133,26 @@ class Step(Performer):
         step passes through, and the step runs again on resume. A name is used once per execution.
         With `tries`, a number or a `Retry`, a function that raises is called again, after a pause.
         `timeout` is the time for each call: seconds, a timedelta or a text such as `90s`; one that
-        takes longer fails with StepTimeout.
+        takes longer fails with StepTimeout. `in_doubt` says what a resume does if the call was cut
+        short: `again` calls it once more; `stop` fails until a person decides; a function is called
+        with the same arguments to look, and returns the result or raises NotDone.
 
         Raises StepMisused for a reused name, a nested or an async step and a second thread;
         ValueRefused for a result that would come back different.
         """
         name = self._scope.enter(name, sys._getframe(1))
-        last_fn, last_returns, converter = self._last
+        last_fn, last_returns, converter, code = self._last
         if fn is not last_fn or returns is not last_returns:  # it seldom is, in a loop
-            converter = converter_for(name, fn, returns)
-            self._last = _Called(fn, returns, converter)
+            converter, code = converter_for(name, fn, returns), self._code_of(fn)
+            self._last = _Called(fn, returns, converter, code)
         if name in self._results:  # no operation is made
             return self._driver.replay(name, converter)
         retry = None if tries is ONCE else retry_of(tries, name)
         limit = None if timeout is None else limit_of(timeout, name)
+        if in_doubt is not doubt.AGAIN:
+            in_doubt = doubt.checked(in_doubt, name, retry)
         # As FunctionCall(...) makes it, without a call of Python code in between: saves 0.2 us.
-        call = (name, fn, args, converter, self._secrets, retry, limit)
+        call = (name, fn, args, converter, self._secrets, retry, limit, in_doubt, code)
         return self._carry_out(tuple.__new__(FunctionCall, call))
 
     def sh(
@@ -157,18 +166,21 @@ class Step(Performer):
         check: bool = True,
         tries: int | Retry = ONCE,
         timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[Any], CommandResult] = "again",
     ) -> CommandResult:
         """Run a program once, and return what came of it, in this and every later attempt.
 
         A list is executed as it is, a text by /bin/sh; the other arguments are those of `sh`.
-        `timeout` is the time of each try. Known secrets are masked in what it prints. Raises what
-        `sh` does, and StepMisused for what makes no sense.
+        `timeout` is the time of each try. `in_doubt` is as for `run`: a function that looks is
+        called with the command. Known secrets are masked in what it prints. Raises what `sh` does,
+        and StepMisused for what makes no sense.
         """
         name = self._scope.enter(name, sys._getframe(1))
         if name in self._results:
             return self._driver.replay(name, self.shell.results)  # type: ignore[no-any-return]
         options = {"cwd": cwd, "env": env, "input": input, "check": check, "timeout": timeout}
-        result: CommandResult = self._carry_out(self.shell.call(name, command, tries, **options))
+        call = self.shell.call(name, command, tries, in_doubt, **options)
+        result: CommandResult = self._carry_out(call)
         return result
 
     @overload
@@ -236,12 +248,17 @@ class Step(Performer):
     def idempotency_key(self, name: str) -> str:
         """A text for the header of that name, of requests that this step sends.
 
-        It is the same in every try and every attempt, and another one for every step and run.
-        StepMisused for what is no name.
+        It is the same in every try and every attempt, and another one for every step and run, and
+        once a result of the step was discarded. StepMisused for what is no name.
         """
         from hashlib import sha256  # few jobs ask
 
-        return f"{self.run_id}-{sha256(checked_name(name).encode()).hexdigest()[:16]}"
+        key = f"{self.run_id}-{sha256(checked_name(name).encode()).hexdigest()[:16]}"
+        discarded = self._discarded[name]
+        return f"{key}-{discarded}" if discarded else key
+
+    def _code_of(self, fn: Callable[..., object]) -> str:
+        return ""
 
     def _connect(self, past: Past, stop: Stop) -> None:
         self._perform_with(past, stop)

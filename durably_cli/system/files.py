@@ -203,6 +203,24 @@ def publish(temporary: Path, target: Path) -> bool:
     return True
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file another name, or where that cannot be, a copy of it there, which is synced.
+
+    A name that is taken is left as it is. Neither is durable before the folder is synced.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+        return
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
+            raise
+    with open(open_existing(source), "rb") as file:
+        copied = written(target.parent, target.name, file.read())
+    os.rename(copied, target)
+
+
 def names(folder: Path) -> list[str]:
     """The names in a folder; none if it does not exist."""
     try:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pydantic
 
-from durably_cli.engines.local.execute import BoundHandler, LiveRun
+from durably_cli.engines.local.decisions import Decisions
+from durably_cli.engines.local.live_run import BoundHandler, LiveRun
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import trigger
@@ -76,7 +77,8 @@ class Trial:
         """Try the run again, as a person does; False if it was killed."""
         [run_id] = self._store.run_ids()
         return self._in_a_child(
-            kill_after, lambda job: resume(self._store, run_id, lambda _: job, job, redo)
+            kill_after,
+            lambda job: resume(self._store, run_id, lambda _: job, job, Decisions(redo)),
         )
 
     def view(self) -> RunView:

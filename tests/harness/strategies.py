@@ -15,12 +15,16 @@ from durably_cli.journal.events import (
     RunCompleted,
     RunCompletedLarge,
     RunCreated,
+    RunForked,
     RunHasFailed,
     RunInterrupted,
     RunStarted,
     StepCompleted,
     StepDiscarded,
+    StepEntered,
     StepFailed,
+    StepMarkedDone,
+    StepOutdated,
     StepRetrying,
     StepStarted,
 )
@@ -58,6 +62,9 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     **dict.fromkeys(("labels", "versions"), labels),
     **dict.fromkeys(("raised", "refused", "whole", "data"), objects),
     **dict.fromkeys(("during", "steps"), some_names),
+    **dict.fromkeys(("code", "because", "why", "sha256", "origin"), texts),
+    "in_doubt": st.sampled_from(["stop", "look"]),
+    "only": st.booleans(),
     "format": st.just(FORMAT),
     "run": st.just(RUN),
     "name": names,
@@ -84,7 +91,8 @@ later = st.one_of(
         for kind in (
             *(RunStarted, StepStarted, StepCompleted, StepFailed, StepRetrying, StepDiscarded),
             *(ProgressReported, RunCompleted, RunCompletedLarge, InputStored),
-            *(RunHasFailed, RunInterrupted, RunCancelled),
+            *(RunHasFailed, RunInterrupted, RunCancelled, RunForked),
+            *(StepEntered, StepOutdated, StepMarkedDone),
         )
     ),
 )

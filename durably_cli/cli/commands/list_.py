@@ -64,7 +64,7 @@ def list_(
     """List runs, newest first.
 
     In a pipe a run is a line of tab-separated cells: id, job, status, created, ended, seconds,
-    steps, reason, labels, steps_failed.
+    steps, reason, labels, steps_failed, origin.
 
     \b
     Examples:

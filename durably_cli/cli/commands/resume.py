@@ -7,21 +7,27 @@ from typing import Annotated
 import typer
 
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.arguments import read_limit
-from durably_cli.cli.parameters import AsJson, OneRun, Quiet, Timeout
+from durably_cli.cli.arguments import read_decisions, read_limit
+from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Timeout
 
 
 @as_command()
 def resume(
     context: typer.Context,
     run: OneRun,
-    redo: Annotated[
+    redo: Redo = None,
+    only: Only = False,
+    done: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="STEP",
-            help="Execute a failed step again whose failure would be replayed. May be repeated.",
+            metavar="STEP", help="A step was done, whatever the journal says. May be repeated."
         ),
     ] = None,
+    result: Annotated[
+        list[str] | None,
+        typer.Option(metavar="JSON", help="What that step gave; null by default."),
+    ] = None,
+    dry_run: DryRun = False,
     kill_leftovers: Annotated[
         bool,
         typer.Option(
@@ -36,22 +42,31 @@ def resume(
     """Go on with a run where it was, after a failure or a crash.
 
     Finished steps are replayed, the rest is executed. The output of a run that has completed is
-    printed again. `durably help steps` says which failures are replayed.
+    printed again. `durably help again` says how to have finished steps executed again, and what to
+    do about a step that may have happened.
 
     \b
     Examples:
       durably resume 3f2a9c1d
       durably resume @failed
       durably resume key:sync-users/2026-11-24
-      durably resume @failed --redo card
+      durably resume @failed --dry-run
+      durably resume @failed --redo fetch
+      durably resume @failed --redo 'fit*' --only
+      durably resume @failed --done charge --result '{"id": "ch_123"}'
     """
+    decisions = read_decisions(redo or [], done or [], result or [], only=only)
+    seconds = None if timeout is None else read_limit(timeout, "--timeout")
+    if dry_run:
+        from durably_cli.cli.planning import show_plan  # rarely asked for
+
+        return show_plan(project_of(context), run, decisions, as_json=as_json)
     from durably_cli.cli.execution import resume_run  # not for --help, nor for completion
 
-    seconds = None if timeout is None else read_limit(timeout, "--timeout")
     return resume_run(
         project_of(context),
         run,
-        redo or [],
+        decisions,
         kill_leftovers=kill_leftovers,
         timeout=seconds,
         quiet=quiet,

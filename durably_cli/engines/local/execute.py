@@ -10,23 +10,21 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable
 
 from durably_cli.engines.local import who, working_folder
 from durably_cli.engines.local.child import ChildEnds, end_of_child
-from durably_cli.engines.local.inbox import Inbox
+from durably_cli.engines.local.live_run import BoundHandler, LiveRun, Watcher
 from durably_cli.engines.local.none_returned import note_on_none
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.recorder import Recorder
-from durably_cli.engines.local.stopper import Stopper
-from durably_cli.engines.local.view import RunView
 from durably_cli.errors import (
     Abort,
     AttemptTimedOut,
     Cancelled,
     Interrupted,
     JournalLost,
+    StepInDoubt,
     Stopped,
 )
 from durably_cli.journal.events import (
@@ -35,104 +33,21 @@ from durably_cli.journal.events import (
     RunHasFailed,
     RunInterrupted,
     RunStarted,
-    StepDiscarded,
 )
 from durably_cli.journal.failures import describe
-from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.outputs import folder_of
-from durably_cli.journal.raised import is_exact
 from durably_cli.journal.registry import Event
-from durably_cli.journal.state import RunState
-from durably_cli.journal.writer import Journal
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.current import executed, masking
-from durably_cli.steps.operation import Past
 from durably_cli.steps.step import Step, step_of_attempt
-from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, signals
 from durably_cli.system.process import this
 from durably_cli.system.time_limits import OutOfTime
 from durably_cli.values.strict_json import Json
 from durably_cli.version import __version__
 
-if TYPE_CHECKING:
-    from durably_cli.values.unread import Unread
-
-
 TIME_LIMIT = "time limit"
 """What ended an attempt that took longer than it may, as its journal says."""
-
-
-class BoundHandler(NamedTuple):
-    """What to execute: a handler with its input bound, the sha256 of its code, known secrets.
-
-    `unread` are fields of the input that the job's model passes over, `timeout` the seconds that an
-    attempt may take, and `on_failure` is called when one has failed.
-    """
-
-    call: Callable[[Step], Json]
-    source: str | None
-    secrets: Secrets = NO_SECRETS
-    unread: Sequence[Unread] = ()
-    timeout: float | None = None
-    on_failure: Callable[[RunView], object] | None = None
-
-
-class Watcher(Protocol):
-    """Sees a run execute, to show it; it must not raise."""
-
-    def recorded(self, event: Event, /) -> None:
-        """An event was added to the journal."""
-
-    def replayed(self, name: str) -> None:
-        """A step's journalled result was handed back."""
-
-
-class LiveRun:
-    """A run this process owns: its journal, what that held, and what it had of the steps.
-
-    `dropped` is the size of the torn tail that was left behind, `saved_as` the file that still has
-    it, `secrets` what is to be masked in all that is shown of it, `discards` which steps are to be
-    executed again, `own` the journal to be read once it was executed, `unread` the fields of the
-    input that the job's model passes over.
-    """
-
-    def __init__(
-        self,
-        journal: Journal,
-        state: RunState,
-        past: Past | None = None,
-        dropped: int = 0,
-        saved_as: str | None = None,
-        secrets: Secrets = NO_SECRETS,
-        discards: tuple[str, ...] = (),
-        unread: Sequence[Unread] = (),
-    ) -> None:
-        self.journal, self.state = journal, state
-        self.past = past or Past({}, {})
-        self.replayable = len(self.past.results)
-        self.carried = {name: is_exact(each) for name, each in self.past.failures.items()}
-        """The steps whose failures are carried, and whether the same exception is raised again."""
-        self.discards: tuple[str, ...] = discards
-        self.dropped, self.saved_as, self.secrets = dropped, saved_as, secrets
-        self.own: OwnJournal | None = None
-        self.has_begun = False
-        """Is the beginning of this process's attempt in the journal?"""
-        self.has_failed: BoundHandler | None = None
-        """What was executed here, if that has failed."""
-        self.unread = unread
-        self.stop = Stop()
-        self.inbox = Inbox(journal.path)
-        self.stopper = Stopper(self.stop, self.inbox)
-
-    @property
-    def is_stopped(self) -> bool:
-        """Was it stopped from outside, so that nothing of it is to go on?"""
-        return self.stop.cause is not None
-
-    @property
-    def run_id(self) -> str:
-        return self.state.created.run
 
 
 def execute_in_turn(
@@ -211,6 +126,8 @@ def _end_of(
         raise  # after a signal the lost journal is the error, after the job's own Ctrl-C that is
     except Cancelled as cancelled:
         return _cancelled(cancelled, step.attempt if run.has_begun else 0)
+    except StepInDoubt as error:
+        return _failed(error, work, run)
     except AttemptTimedOut as over:
         if over is run.stop.cause:
             record.end_with(RunInterrupted(TIME_LIMIT, clock.now()))
@@ -220,11 +137,15 @@ def _end_of(
     except BaseException as error:  # SystemExit too: leaving is not completing
         if not run.has_begun:
             raise
-        note_on_none(error, run.journal.path)
-        error_info, causes = work.secrets.masked_error(describe(error)), steps_of(error)
-        several = causes if len(causes) > 1 else []
-        return RunHasFailed(error_info, clock.now(), next(iter(causes), None), several)
+        return _failed(error, work, run)
     return RunCompleted(output, clock.now())
+
+
+def _failed(error: BaseException, work: BoundHandler, run: LiveRun) -> RunHasFailed:
+    note_on_none(error, run.journal.path)
+    error_info, causes = work.secrets.masked_error(describe(error)), steps_of(error)
+    several = causes if len(causes) > 1 else []
+    return RunHasFailed(error_info, clock.now(), next(iter(causes), None), several)
 
 
 def _begin(run: LiveRun, work: BoundHandler, step: Step, record: Recorder) -> None:
@@ -236,8 +157,8 @@ def _begin(run: LiveRun, work: BoundHandler, step: Step, record: Recorder) -> No
         finally:  # a signal is raised right behind the append
             run.has_begun = run.journal.mark != before
         run.stopper.limit(work.timeout)
-        for name in run.discards:
-            record(StepDiscarded(name, who.user(), clock.now()))
+        for event in run.decisions:
+            record(event._replace(at=clock.now()))
     except Stopped:
         run.stop.check()
         raise

@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 
 from durably_cli.engines.local.child import ChildEnds, end_of_child
-from durably_cli.engines.local.execute import LiveRun
+from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Abort, Interrupted, Stopped
 from durably_cli.journal.failures import describe

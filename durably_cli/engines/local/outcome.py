@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from durably_cli.engines.local.execute import LiveRun
+from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.view import RunView
-from durably_cli.journal.events import StepCompleted
+from durably_cli.journal.events import (
+    RunForked,
+    RunStarted,
+    StepCompleted,
+    StepDiscarded,
+    StepOutdated,
+)
+from durably_cli.journal.registry import Event
 
 
 class Outcome(NamedTuple):
@@ -26,15 +34,30 @@ class Outcome(NamedTuple):
 
 def outcome_of(run: LiveRun, view: RunView) -> Outcome:
     """What came of the attempt at this run, whose journal stands now as the view has it."""
-    unused = run.past.results
-    saved_ms = run.state.completed_ms
-    if unused:
-        events = (event for event in view.events() if isinstance(event, StepCompleted))
-        saved_ms -= sum(event.ms for event in events if event.name in unused)
+    unused, before, now = run.past.results, run.state, view.state
+    discarded = now.discarded.total() - before.discarded.total()
+    outdated = discarded - (before.completed_steps - run.replayable)
+    saved_ms = before.completed_ms
+    if unused or discarded:
+        saved_ms -= _not_saved(view.events(), unused)
     return Outcome(
-        completed=view.state.completed_steps - run.state.completed_steps,
-        replayed=run.replayable - len(unused),
+        completed=now.completed_steps - before.completed_steps + discarded,
+        replayed=run.replayable - outdated - len(unused),
         unused=list(unused),
-        failed=len(view.state.failed_steps),
+        failed=len(now.failed_steps),
         saved_ms=saved_ms,
     )
+
+
+def _not_saved(events: Iterable[Event], unused: Collection[str]) -> int:
+    """How long the steps had taken that were not asked for, or discarded in the last attempt."""
+    took, discarded = dict[str, int](), 0
+    for event in events:
+        if isinstance(event, StepCompleted):
+            if event.name in unused:
+                took[event.name] = event.ms
+        elif isinstance(event, (StepDiscarded, StepOutdated)):
+            discarded += event.ms
+        elif isinstance(event, (RunStarted, RunForked)):
+            discarded = 0
+    return sum(took.values()) + discarded

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from durably_cli import hints
+from durably_cli.engines.local.order import Order
 from durably_cli.engines.local.view import whole_log
 from durably_cli.errors import JournalLost
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
@@ -15,7 +16,10 @@ from durably_cli.journal.events import (
     ProgressReported,
     StepCompleted,
     StepDiscarded,
+    StepEntered,
     StepFailed,
+    StepMarkedDone,
+    StepOutdated,
     StepStarted,
 )
 from durably_cli.journal.registry import TYPES, Event
@@ -47,13 +51,26 @@ class Results(dict[str, Json]):
 
 def past_of(journal: Path) -> Past:
     """What is there to gather into, for the journal at this path."""
-    return Past(Results(journal), {}, {}, {}, Reported(), Counter())
+    return Past(
+        results=Results(journal),
+        unfinished={},
+        in_doubt=set(),
+        reported=Reported(),
+        discarded=Counter(),
+        redone={},
+        later=Order(journal).later,
+    )
 
 
 def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
     """The failures that are carried."""
     failures = ((name, past.unfinished.get(name)) for name in state.carried)
     return {name: event for name, event in failures if isinstance(event, StepFailed)}
+
+
+def in_doubt_of(state: RunState) -> set[str]:
+    """The steps that were begun and have no end."""
+    return {step.name for step in state.in_doubt}
 
 
 def begun_of(state: RunState) -> dict[str, Begun]:
@@ -65,19 +82,32 @@ def begun_of(state: RunState) -> dict[str, Begun]:
     }
 
 
+def take(event: Event, past: Past) -> None:
+    """What an event says of a step that has no result, or none any more."""
+    name = str(event[0])  # it is the first field of all of them
+    if isinstance(event, (StepDiscarded, StepOutdated)):
+        if isinstance(event, StepDiscarded) and name in past.results:
+            past.redone[name] = event
+        past.forget(name)
+    past.unfinished[name] = event
+
+
 def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event]:
     """Pass the events of the journal on, and gather what they say of steps, and reports."""
-    results, unfinished = past.results, past.unfinished
-    of_steps = {cls for name, cls in TYPES.items() if name.startswith("step.")} - {StepStarted}
+    results, unfinished, redone = past.results, past.unfinished, past.redone
+    of_steps = {cls for name, cls in TYPES.items() if name.startswith("step.")}
+    of_steps -= {StepStarted, StepEntered}
     for event in events:
         if isinstance(event, StepCompleted):
             results[event.name] = event.result
             if unfinished:
                 unfinished.pop(event.name, None)
+            if redone:
+                redone.pop(event.name, None)
         elif type(event) in of_steps:
-            if isinstance(event, StepDiscarded):
-                past.discarded[event.name] += 1
-            unfinished[str(event[0])] = event  # its name is the first field of all of them
+            if isinstance(event, StepMarkedDone) and is_blob_reference(event.result):
+                event = event._replace(result=Blobs(journal).get(event.result))
+            take(event, past)
         elif type(event) is LogWritten:
             past.reported.add(whole_log(journal, event))
         elif type(event) is ProgressReported:

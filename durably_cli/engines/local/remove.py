@@ -21,7 +21,7 @@ from durably_cli.errors import (
     JournalError,
     UsageError,
 )
-from durably_cli.journal.blobs import INPUT, Blobs, is_file_name
+from durably_cli.journal.blobs import Blobs, is_file_name
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.fold import NotARun, fold
 from durably_cli.journal.large import missing
@@ -91,7 +91,7 @@ def _without_journal(store: Store) -> Iterator[tuple[str, Path]]:
             run_id = store.owner_of(name)
             if run_id is None or os.path.lexists(folder / f"{run_id}.jsonl"):
                 continue
-            if INPUT in name and _is_being_made(store, run_id):
+            if _is_being_made(store, run_id):
                 continue
             if not _is_held(marker_of(store.path_of(run_id))):
                 yield run_id, folder / name
@@ -104,9 +104,13 @@ def _is_being_made(store: Store, run_id: str) -> bool:
     return any(_is_held(store.temporary / name) for name in unnamed) or os.path.lexists(journal)
 
 
+_OURS = {".blobs": is_file_name, PROGRAMS: is_of_programs, ".forks": ids.is_id}
+"""Which names durably gives to files in a folder beside a journal."""
+
+
 def holds_only_foreign(path: Path) -> bool:
     """Is this a folder whose own files are gone, left for what others have put there?"""
-    is_ours = {".blobs": is_file_name, PROGRAMS: is_of_programs}.get(path.suffix)
+    is_ours = _OURS.get(path.suffix)
     inside = files.names(path) if is_ours and path.is_dir() else []
     return bool(inside) and is_ours is not None and not any(map(is_ours, inside))
 
@@ -163,7 +167,7 @@ def _removed(path: Path) -> int:
         size = path.lstat().st_size
         path.unlink(missing_ok=True)
         return size
-    is_ours = is_of_programs if path.suffix == PROGRAMS else is_file_name
+    is_ours = _OURS.get(path.suffix, is_file_name)
     freed = sum(_removed(path / name) for name in files.names(path) if is_ours(name))
     try:
         path.rmdir()

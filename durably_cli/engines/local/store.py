@@ -30,7 +30,7 @@ from durably_cli.system.locks import Lock
 
 _SUFFIX = ".jsonl"
 _ORIGINAL = r"(?:damaged|torn)-\d+"
-_COMPANION = rf"\.(?:blobs|programs|input-[0-9a-f]{{64}}|imported|inbox|source|{_ORIGINAL})"
+_COMPANION = rf"\.(?:blobs|programs|forks|input-[0-9a-f]{{64}}|imported|inbox|source|{_ORIGINAL})"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _DAY_SECONDS = 86_400
 

@@ -22,17 +22,19 @@ from contextlib import suppress
 from hashlib import sha256
 
 from durably_cli import hints
+from durably_cli.engines.local.attempt import Observer, Runnable
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.execute import LiveRun, execute_in_turn
+from durably_cli.engines.local.execute import execute_in_turn
+from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.on_failure import call_on_failure
-from durably_cli.engines.local.resume import Observer, Runnable, TriggerResult, resume_held
+from durably_cli.engines.local.resume import TriggerResult, resume_held
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import Turn, key_taken, slot_taken, turn_of
 from durably_cli.engines.local.view import whole_input
 from durably_cli.engines.local.who import host
 from durably_cli.engines.payload import ReadyInput
-from durably_cli.engines.request import Disposition, OnConflict, Request
-from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound, errors_about
+from durably_cli.engines.request import Disposition, OnConflict, Request, errors_about
+from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import INPUT
 from durably_cli.journal.events import FORMAT, RunCreated

@@ -1,0 +1,67 @@
+"""`durably fork`: a new run that starts with what another one has."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.arguments import laid_over_by, read_decisions, read_limit
+from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Timeout
+
+
+@as_command()
+def fork(
+    context: typer.Context,
+    run: OneRun,
+    redo: Redo = None,
+    only: Only = False,
+    redo_failed: Annotated[
+        bool, typer.Option("--redo-failed", help="Execute all failed steps again.")
+    ] = False,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p",
+            "--param",
+            metavar="KEY=TEXT|KEY:=JSON",
+            help="One field of the input, laid over that of the run. May be repeated.",
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    timeout: Timeout = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> int:
+    """Make a new run that starts with the results of one that has ended.
+
+    That one stays as it is. Its finished steps are replayed, and so are failures which the job
+    lived on after; the rest is executed. The new run has no idempotency key.
+
+    With another input, steps that have used the old one are replayed as well: name them with
+    --redo.
+
+    \b
+    Examples:
+      durably fork @last --redo render
+      durably fork 3f2a9c1d --redo-failed
+      durably fork 3f2a9c1d -p month=2026-10 --redo 'fetch*'
+      durably fork @last --redo render --dry-run
+    """
+    decisions = read_decisions(redo or [], [], [], only=only)
+    seconds = None if timeout is None else read_limit(timeout, "--timeout")
+    project, fields = project_of(context), field or []
+    if dry_run:
+        from durably_cli.cli.planning import show_plan  # rarely asked for
+
+        return show_plan(
+            project, run, decisions, redo_failed=redo_failed, as_json=as_json, is_fork=True
+        )
+    from durably_cli.cli.execution import fork_run  # not for --help, nor for completion
+    from durably_cli.engines.local.fork import ForkRequest
+
+    asked = ForkRequest(
+        str(project), lambda input: laid_over_by(input, fields), decisions, redo_failed
+    )
+    return fork_run(project, run, asked, timeout=seconds, quiet=quiet, as_json=as_json)

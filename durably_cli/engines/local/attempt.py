@@ -1,0 +1,199 @@
+"""One attempt at a run whose journal is locked: what is there is read, the rest is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from durably_cli import hints
+from durably_cli.engines.local.claims import Claims
+from durably_cli.engines.local.decisions import NO_DECISIONS, Decision, Decisions, decided
+from durably_cli.engines.local.execute import execute_in_turn
+from durably_cli.engines.local.inbox import Inbox
+from durably_cli.engines.local.leftovers import refuse_leftovers
+from durably_cli.engines.local.live_run import BoundHandler, LiveRun, Watcher
+from durably_cli.engines.local.order import Order
+from durably_cli.engines.local.past import (
+    begun_of,
+    carried_of,
+    gather,
+    in_doubt_of,
+    past_of,
+    take,
+)
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.turns import take_turn, turn_of
+from durably_cli.engines.local.view import (
+    Checkpoint,
+    RunView,
+    fold_reading,
+    is_imported,
+    whole_input,
+)
+from durably_cli.engines.payload import ReadyInput
+from durably_cli.errors import (
+    Forbidden,
+    InvalidInput,
+    JournalTooNew,
+    NotFound,
+    ValueRefused,
+)
+from durably_cli.journal import ownership
+from durably_cli.journal.blobs import Blobs, is_blob_reference
+from durably_cli.journal.events import RunCreated, StepMarkedDone
+from durably_cli.journal.large import missing
+from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.state import RunState, Status
+from durably_cli.system import ids
+from durably_cli.system.locks import Lock
+from durably_cli.values.strict_json import Json
+
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
+
+
+class Runnable(Protocol):
+    """What is needed of a job to execute it."""
+
+    def settle(self, given: Json, *, is_compared: bool) -> ReadyInput:
+        """The input to make the run with, or to compare. InvalidInput if the model rejects it."""
+
+    def work(self, input: Json) -> BoundHandler:
+        """The handler with this input bound. InvalidInput if the job's model rejects it."""
+
+
+class Observer(Watcher, Protocol):
+    """Sees, besides the execution, what it takes to get there."""
+
+    def owns(self, run: LiveRun) -> None:
+        """This process owns the run from now on."""
+
+    def passes_over(self, job: str, unread: Sequence[Unread]) -> None:
+        """The job passes over these fields of an input that another run has as an equal one."""
+
+    def waits_for_run(self, view: RunView) -> None:
+        """Another process executes the run; this one waits for its end."""
+
+    def waits_for_key(self, run_id: str, key: str) -> None:
+        """Another run, whose id this is, has the concurrency key; this one waits for its turn."""
+
+    def waits_for_programs(self, run_id: str) -> None:
+        """Programs of this run are still being ended, which is waited for some seconds."""
+
+
+Load = Callable[[RunCreated], Runnable]
+"""Gives the job of a run."""
+
+
+class Attempted(NamedTuple):
+    """An attempt that is over; `known` is what need not be read again of its journal."""
+
+    run: LiveRun
+    known: Checkpoint | None
+
+
+def attempted(
+    store: Store,
+    path: Path,
+    lock: Lock,
+    load: Load,
+    observer: Observer,
+    *,
+    again: bool,
+    decisions: Decisions = NO_DECISIONS,
+    kill_leftovers: bool = False,
+) -> Attempted | None:
+    """Execute the run whose journal is locked; None if it has ended."""
+    try:
+        reading = JournalReader(lock.fd, path, path.stem, doubt=missing(Blobs(path)))
+        past = past_of(path)
+        state = fold_reading(gather(reading, past, path), path)
+        events = decided(decisions, state, past, Order(path))
+        if state.is_final or (state.has_ended and not again):
+            ownership.sync_held(lock)
+            if kill_leftovers:
+                refuse_leftovers(path, end=True, waits=observer.waits_for_programs)
+            return None
+        if state.status is Status.FAILED:  # before the job's modules are imported, which takes long
+            Inbox(path).clear()  # what was asked of an attempt that has ended
+        past.failures.update(carried_of(state, past))
+        past.begun.update(begun_of(state))
+        undecided = in_doubt_of(state) - {event.name for event in events}
+        past = past._replace(in_doubt=undecided)
+        for event in events:
+            take(event, past)
+        _check_may_go_on(store, path, state)
+        refuse_leftovers(path, end=kill_leftovers, waits=observer.waits_for_programs)
+        work = _work(load, state.created, whole_input(path, state.created))
+        _refuse_secrets(events, work)
+        run, saved_as = ownership.take_over(lock, reading, path, store.temporary)
+    finally:
+        lock.close()
+    # Of results in files of their own each is looked for in the end.
+    have_files = any(map(is_blob_reference, past.results.values()))
+    known = None if have_files else Checkpoint(state, run.mark)
+    with run:
+        dropped = reading.torn.size if reading.torn else 0
+        owned = LiveRun(run, state, past, dropped, saved_as, work.secrets, events, work.unread)
+        observer.owns(owned)
+        _execute_in_turn(store, owned, work, observer)
+    return Attempted(owned, known)
+
+
+def _work(load: Load, created: RunCreated, input: Json) -> BoundHandler:
+    """What to execute. InvalidInput, which names the run, if the job's model rejects its input."""
+    try:
+        return load(created).work(input)
+    except InvalidInput as error:
+        run = ids.short(created.run)
+        what = f"run {run} cannot go on: {error.what}"
+        if error.missing:
+            what += (
+                f"\nthe run was made without {', '.join(error.missing)}: what is "
+                "required since then needs a default in the model, for the runs of before"
+            )
+        hint = hints.command("resume", run) + "    (once that is mended)"
+        raise InvalidInput(what, hint=hint, missing=error.missing) from None
+
+
+def _refuse_secrets(decisions: Sequence[Decision], work: BoundHandler) -> None:
+    """InvalidInput if a result that somebody gives holds a secret."""
+    for event in decisions:
+        if isinstance(event, StepMarkedDone):
+            try:
+                work.secrets.refuse(event.result)
+            except ValueRefused as refused:
+                what = f"the result for step {event.name} is refused: {refused.reason}"
+                raise InvalidInput(what) from None
+
+
+def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:
+    """Forbidden, NotFound or JournalTooNew if nobody is to execute this run."""
+    run_id = path.stem
+    if is_imported(path):
+        raise Forbidden(
+            f"run {ids.short(run_id)} was imported, and is read-only",
+            hint=f"{hints.command('import', 'FILE', '--adopt')}    "
+            "(makes it one of this project's own)",
+        )
+    if Claims(store.root).is_buried(state.created):
+        raise NotFound(
+            f"run {ids.short(run_id)} is deleted: its removal was cut short",
+            hint=f"{hints.command('verify', ids.short(run_id))}    (shows what is left of it)",
+        )
+    if state.unknown:
+        raise JournalTooNew(
+            f"{path} has events that this durably does not know: {', '.join(state.unknown)}",
+            hint="upgrade durably",
+        )
+
+
+def _execute_in_turn(store: Store, owned: LiveRun, work: BoundHandler, observer: Observer) -> None:
+    with turn_of(store.root, owned.state.created.concurrency_key) as turn:
+
+        def wait() -> None:
+            take_turn(turn, owned.run_id, observer.waits_for_key)
+            turn.begin(owned.run_id, store.path_of, observer.waits_for_programs)
+
+        execute_in_turn(owned, work, observer, wait)

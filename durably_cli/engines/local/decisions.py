@@ -1,0 +1,108 @@
+"""What somebody who resumes a run says of its steps: which are executed again, which were done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from durably_cli import hints
+from durably_cli.engines.local import who
+from durably_cli.engines.local.order import Order
+from durably_cli.errors import NotFound, UsageError
+from durably_cli.journal.events import StepDiscarded, StepMarkedDone
+from durably_cli.journal.state import RunState
+from durably_cli.steps.operation import Past
+from durably_cli.steps.redo import digest
+from durably_cli.system import clock
+from durably_cli.system.ids import short
+from durably_cli.values.strict_json import Json
+
+Decision: TypeAlias = StepDiscarded | StepMarkedDone
+"""What is journalled of it."""
+
+
+class Decisions(NamedTuple):
+    """The steps to `redo`, by names or patterns, and those that were `done`, with their results.
+
+    What came after a redone step is executed again if that gives another result, unless `only`.
+    """
+
+    redo: Sequence[str] = ()
+    done: Mapping[str, Json] = {}
+    only: bool = False
+
+
+NO_DECISIONS = Decisions()
+
+
+def decided(asked: Decisions, state: RunState, past: Past, order: Order) -> list[Decision]:
+    """The events of these decisions, which nobody has journalled yet.
+
+    UsageError or NotFound for what cannot be decided.
+    """
+    if not (asked.redo or asked.done):
+        return []
+    run = short(state.created.run)
+    if state.is_final:
+        what = f"run {run} is {state.status}, which is final: no step of it is executed again"
+        again = hints.command("fork", run, *_options(asked))
+        hint = f"{again}    (makes a new run of what it has)" if asked.redo else None
+        raise UsageError(what, hint=hint)
+    by, found = who.user(), dict[str, Decision]()
+    for name in redone(asked.redo, state, past):
+        found[name] = _discarded(name, by, past, order, only=asked.only)
+    for name, result in asked.done.items():
+        if name in found:
+            raise UsageError(f"step {name} is to be redone, and was done: say one of both")
+        if name in past.results:
+            again = hints.command("resume", run, "--redo", name)
+            what = f"step {name} of run {run} has completed, and has a result"
+            raise UsageError(what, hint=f"{again}    (executes it again)")
+        if name not in state.unfinished:
+            raise no_step(name, state, past)
+        found[name] = StepMarkedDone(name, by, result, clock.now())
+    return list(found.values())
+
+
+def redone(asked: Iterable[str], state: RunState, past: Past) -> Iterator[str]:
+    """The names of the steps that somebody wants to be redone. NotFound if there are none."""
+    for text in asked:
+        if text in past.results or text in state.unfinished:
+            yield text
+            continue
+        pattern = re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
+        known = (*past.results, *state.unfinished) if "*" in text else ()
+        fitting = [name for name in known if pattern.fullmatch(name)]
+        if not fitting:
+            raise no_step(text, state, past)
+        yield from fitting
+
+
+def _options(asked: Decisions) -> list[str]:
+    words = [word for name in asked.redo for word in ("--redo", name)]
+    return [*words, "--only"] if asked.only else words
+
+
+def _discarded(name: str, by: str, past: Past, order: Order, *, only: bool) -> StepDiscarded:
+    at = clock.now()
+    if name not in past.results:
+        return StepDiscarded(name, by, at)
+    ms = order.milliseconds(name)
+    return StepDiscarded(name, by, at, digest(past.results[name]), ms, only)
+
+
+def no_step(name: str, state: RunState, past: Past) -> NotFound:
+    """The error that the run has no such step, with those that are near."""
+    import difflib  # only after a mistake
+
+    run = short(state.created.run)
+    known = [*past.results, *state.unfinished]
+    near = difflib.get_close_matches(name, known, n=3)
+    near = near or [step.name for step in state.failed_steps[-3:]]
+    maybe = f"; it has {', '.join(near)}" if near else ""
+    return NotFound(
+        f"run {run} has no step {name!r}{maybe}",
+        hint=hints.command("inspect", run),
+        code="no-such-step",
+    )

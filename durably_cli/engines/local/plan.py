@@ -1,0 +1,157 @@
+"""What a resume would do with each step of a run, as far as its journal tells. Nothing is executed.
+
+Which steps the handler asks for, and whether a redone one gives something else, only shows then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+from durably_cli.engines.local.decisions import Decisions, redone
+from durably_cli.engines.local.past import gather, past_of
+from durably_cli.engines.local.view import RunView
+from durably_cli.journal.events import RunStarted, StepCompleted, StepStarted
+from durably_cli.journal.registry import Event
+from durably_cli.journal.state import Status
+from durably_cli.journal.step_state import StepState, StepStatus, step_states
+from durably_cli.steps.operation import Past
+
+What = Literal["replay", "run", "perhaps", "in doubt", "stop"]
+"""What becomes of a step; `perhaps` it is executed: if one before it gives another result."""
+
+Code = Literal["same", "changed", "gone", "unknown"]
+"""What became of the function of a step since it was called."""
+
+CodeNow = Callable[[str, str], Code]
+"""Says that of a `code` as a start has it, which was written by this version of Python."""
+
+
+class PlannedStep(NamedTuple):
+    """A step and what becomes of it; `ms` is how long it took, if it has a result."""
+
+    name: str
+    what: What
+    ms: int | None
+    code: Code
+    why: str
+
+
+class Plan(NamedTuple):
+    """What would become of each step, in the order of their last starts."""
+
+    steps: list[PlannedStep]
+
+    @property
+    def saved_ms(self) -> int:
+        """How long the steps took that are replayed, come what may."""
+        return sum(step.ms or 0 for step in self.steps if step.what == "replay")
+
+    def count(self, what: What) -> int:
+        """How many steps become that."""
+        return sum(step.what == what for step in self.steps)
+
+
+def plan_of(
+    view: RunView, asked: Decisions, code_now: CodeNow, *, redo_failed: bool = False
+) -> Plan:
+    """What a resume of this run, or a fork, with these decisions would do with each step.
+
+    UsageError or NotFound for decisions that cannot be made.
+    """
+    past, places = past_of(view.path), _Places()
+    events = places.noting(gather(view.events(), past, view.path))
+    found = list(step_states(events, view.state.unfinished, view.state.discarded))
+    redo = set(redone(asked.redo, view.state, past))
+    carried = set() if redo_failed else _carried(view)
+    plan, behind = list[PlannedStep](), _Behind(places, past, redo, asked)
+    for step in found:
+        what, why = _of_step(step, view, past, asked, redo, carried, behind)
+        code = _code_of(step, places, code_now)
+        plan.append(PlannedStep(step.name, what, step.ms, code, why))
+    return Plan(plan)
+
+
+def _carried(view: RunView) -> set[str]:
+    """The failures that are replayed; of a run that has completed, in a fork, all."""
+    if view.state.status is Status.COMPLETED:
+        return {step.name for step in view.state.failed_steps}
+    return set(view.state.carried)
+
+
+def _of_step(
+    step: StepState,
+    view: RunView,
+    past: Past,
+    asked: Decisions,
+    redo: set[str],
+    carried: set[str],
+    behind: _Behind,
+) -> tuple[What, str]:
+    name = step.name
+    if name in asked.done:
+        return "replay", "done, as you say"
+    if name in redo:
+        return "run", "as you say"
+    if step.status is StepStatus.COMPLETED:
+        before = behind.first_before(name)
+        return (
+            ("replay", "") if before is None else ("perhaps", f"if {before} gives another result")
+        )
+    if step.status is StepStatus.MARKED_DONE:
+        return "replay", "done, as somebody said"
+    if step.status is StepStatus.DISCARDED:
+        return "run", "its result counts no more"
+    if step.status is StepStatus.RETRYING:
+        return "run", f"try {step.tries + 1} of {step.most}"
+    if step.status is StepStatus.FAILED:
+        return ("replay", "as the failure it was") if name in carried else ("run", "it failed")
+    if step.when_in_doubt == "stop":
+        return "stop", "in doubt: say --done or --redo"
+    looks = "in doubt, and looked for" if step.when_in_doubt == "look" else "called again"
+    return "in doubt", looks
+
+
+class _Places:
+    """Where steps began and completed first, and the code of each last start."""
+
+    def __init__(self) -> None:
+        self.began, self.completed = dict[str, int](), dict[str, int]()
+        self.codes = dict[str, tuple[str, str]]()
+        self._code, self._python = "", ""
+
+    def noting(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Pass the events on."""
+        for place, event in enumerate(events):
+            if isinstance(event, StepStarted):
+                self._code = event.code or self._code
+                self.began.setdefault(event.name, place)
+                self.codes[event.name] = self._code, self._python
+            elif isinstance(event, StepCompleted):
+                self.completed.setdefault(event.name, place)
+            elif isinstance(event, RunStarted):
+                self._code, self._python = "", event.versions.get("python", "")
+            yield event
+
+
+class _Behind:
+    """Which steps began after a step had completed that is executed again."""
+
+    def __init__(self, places: _Places, past: Past, redo: set[str], asked: Decisions) -> None:
+        new = () if asked.only else (name for name in redo if name in past.results)
+        pending = (name for name, event in past.redone.items() if not event.only)
+        known = [name for name in (*new, *pending) if name in places.completed]
+        self._first: str | None = min(known, key=places.completed.__getitem__, default=None)
+        self._began = places.began
+        self._completed = places.completed.get(self._first or "", -1)
+
+    def first_before(self, name: str) -> str | None:
+        """The first redone step that had completed when this one began."""
+        if self._first is None or self._began.get(name, -1) <= self._completed:
+            return None
+        return self._first
+
+
+def _code_of(step: StepState, places: _Places, code_now: CodeNow) -> Code:
+    code, python = places.codes.get(step.name, ("", ""))
+    return code_now(code, python) if code else "unknown"

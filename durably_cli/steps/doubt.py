@@ -1,0 +1,97 @@
+"""A step in doubt: it was begun and left no result, so it may have happened, or not.
+
+By default a resume calls it again. A step may say otherwise: `stop`, and a person decides, or a
+function that looks whether it has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+from durably_cli.errors import StepInDoubt, StepMisused
+from durably_cli.journal.events import StepMarkedDone, StepOutdated
+from durably_cli.journal.masking import Secrets
+from durably_cli.steps.operation import Raised
+from durably_cli.steps.tries import Retry
+from durably_cli.values import convert, plain
+from durably_cli.values.strict_json import Json
+from durably_cli.values.untrusted import repr_of
+
+WhenInDoubt: TypeAlias = Literal["again", "stop"] | Callable[..., object]
+"""What a resume does with a step in doubt: call it again, stop, or call this function to look."""
+
+AGAIN: Literal["again"] = "again"
+STOP: Literal["stop"] = "stop"
+LOOK = "look"
+
+
+class NotDone(Exception):
+    """Raised by a function that looks whether a step in doubt has happened: it has not."""
+
+
+def checked(in_doubt: WhenInDoubt, name: str, retry: Retry | None) -> WhenInDoubt:
+    """What a step was given as `in_doubt`. StepMisused for what makes no sense."""
+    if callable(in_doubt):
+        return in_doubt
+    if in_doubt not in (AGAIN, STOP):
+        raise StepMisused(
+            f"step {name!r}: in_doubt is 'again', 'stop', or a function that looks, not "
+            f"{repr_of(in_doubt):.80}"
+        )
+    if in_doubt == STOP and retry is not None and retry.tries > 1:
+        raise StepMisused(
+            f"step {name!r}: in_doubt='stop' and several tries exclude each other: a try that "
+            "failed may have happened, too; give it one, or a function that looks"
+        )
+    return in_doubt
+
+
+def word_for(in_doubt: WhenInDoubt) -> str:
+    """How a journal says it."""
+    return LOOK if callable(in_doubt) else in_doubt
+
+
+def stops_at(name: str) -> Raised:
+    """The end of an attempt that comes to a step that nobody has decided."""
+    return Raised(
+        StepInDoubt(
+            f"step {name!r} was in flight when the run stopped: it may have happened, and is not "
+            "called again unless somebody says so"
+        )
+    )
+
+
+def stops_behind(outdated: StepOutdated) -> Raised:
+    """The end of an attempt that comes to a step which was done with what counts no more."""
+    return Raised(
+        StepInDoubt(
+            f"step {outdated.name!r} was done, and step {outdated.because!r} before it gives "
+            "another result now: it is not called again unless somebody says so"
+        )
+    )
+
+
+def could_not_look(name: str, error: BaseException) -> Raised:
+    """The end of an attempt in which the function that looks has failed."""
+    said = f"step {name!r} may have happened, and what looks for that has failed: "
+    stopped = StepInDoubt(f"{said}{type(error).__name__}: {error}")
+    stopped.__cause__ = error
+    return Raised(stopped)
+
+
+def given(
+    marked: StepMarkedDone, converter: plain.Converter, secrets: Secrets | None
+) -> tuple[Json, Any, int] | Raised:
+    """The result that somebody has given: its JSON, and that read.
+
+    The end of the attempt if it does not fit: another one can be given.
+    """
+    try:
+        text, back = convert.round_trip(converter, converter.load(marked.result))
+        if secrets is not None:
+            secrets.refuse(text)
+    except Exception as error:  # validators are the user's own code
+        said = f"the result that {marked.by} has given for step {marked.name!r} does not fit: "
+        return Raised(StepInDoubt(f"{said}{error}"))
+    return text, back, 0
