@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from durably_cli.steps.shell import sh
     from durably_cli.steps.step import Step
     from durably_cli.steps.tries import Retry, RetryAfter
+    from durably_cli.values.file import File
     from durably_cli.values.secret import Secret
 
 __all__ = [
     "CommandResult",
     "DurablyError",
+    "File",
     "Job",
     "Retry",
     "RetryAfter",
@@ -50,6 +52,7 @@ __all__ = [
 
 _HOMES = {
     "CommandResult": "steps.program",
+    "File": "values.file",
     "Job": "project.job",
     "Run": "project.job",
     "define_job": "project.defining",

@@ -54,7 +54,12 @@ def test_every_marked_line_is_an_error_and_no_other(checker: str, errors: Errors
 def test_what_users_write_runs(project: Project) -> None:
     job = shutil.copy(SAMPLES / "accepted.py", project.root / "jobs")
     done = subprocess.run(
-        (sys.executable, job), env=project.env, capture_output=True, text=True, timeout=60
+        (sys.executable, job),
+        cwd=project.root,  # it writes files
+        env=project.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("sync-users only-input only-the-output\n")

@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any
 
 from durably_cli.values.annotations import type_hints_of, written_in
+from durably_cli.values.file import File, traits_of
 from durably_cli.values.own_output import jsonable, key_of, model_fields
 from durably_cli.values.secret_sources import is_secret_reference
 from durably_cli.values.strict_json import Json
@@ -94,6 +95,8 @@ def _text_of(value: Any) -> Any:
     """What has no parts, and is no plain JSON."""
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, File):
+        return traits_of(value)
     if isinstance(value, datetime) and value.tzinfo is not None:
         return jsonable(value - _EPOCH)
     if isinstance(value, Decimal) and value.is_finite():

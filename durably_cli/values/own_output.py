@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from durably_cli.errors import ValueRefused
 from durably_cli.values.differences import difference
+from durably_cli.values.file import File, form_of
 from durably_cli.values.marked import marked
 from durably_cli.values.plain import PLAIN, Converter
 from durably_cli.values.strict_json import Json
@@ -115,10 +116,14 @@ def _parts(value: Any, secret: str | None = None) -> Any:
         if secret is None:
             raise ValueError("a secret has no JSON")
         return secret
-    if isinstance(value, (list, tuple, set, frozenset, deque)):
+    if isinstance(value, (list, tuple, deque)):
         return [_parts(each, secret) for each in value]
+    if isinstance(value, (set, frozenset)):
+        return in_order([_parts(each, secret) for each in value])
     if isinstance(value, dict):
         return {key_of(key): _parts(each, secret) for key, each in value.items()}
+    if isinstance(value, File):
+        return form_of(value)
     fields = list(_fields(value))
     if not fields:
         return marked(value) or jsonable(value)
@@ -128,6 +133,14 @@ def _parts(value: Any, secret: str | None = None) -> Any:
     for name, ways in fields:
         _lay(found, ways[0], _parts(getattr(value, name), secret))
     return found | _parts(getattr(value, "__pydantic_extra__", None) or {}, secret)
+
+
+def in_order(items: list[Any]) -> list[Any]:
+    """The JSON of a set's items, sorted."""
+    try:
+        return sorted(items)
+    except TypeError:  # of several types, or objects
+        return sorted(items, key=repr)
 
 
 def key_of(key: Any) -> str:

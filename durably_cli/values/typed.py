@@ -7,11 +7,13 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from durably_cli.errors import ValueRefused
+from durably_cli.values.file import refusal_in
 from durably_cli.values.json_schemas import OddSchema
 from durably_cli.values.marked import has_marks, unmarked
 from durably_cli.values.plain import PLAIN, CodeIsEndless, DoesNotFit
 from durably_cli.values.quantities import with_article
 from durably_cli.values.secret_sources import path_of
+from durably_cli.values.set_order import has_sets, with_sorted_sets
 from durably_cli.values.strict_json import (
     Json,
     is_too_deep,
@@ -47,6 +49,8 @@ class Typed:
                 "typing_extensions.TypedDict or plain JSON types"
             ) from None
 
+        self._has_sets = has_sets(self._adapter.core_schema)
+
     def dump(self, value: Any) -> Json:
         from pydantic_core import PydanticSerializationError
 
@@ -54,11 +58,15 @@ class Typed:
             plain = self._adapter.dump_python(value, mode="json", by_alias=True, warnings="error")
         except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
             raised = raised_by_the_user(error)
+            if raised is None and (refused := self._refused_file(value)):
+                raise refused from None
             if raised is None and str(error).startswith(_IN_A_FUNCTION):
                 raise CodeIsEndless("$", str(error)) from None
             if raised is None:
                 raise ValueRefused("$", self._why_not(value, error)) from None
         else:
+            if self._has_sets:
+                plain = with_sorted_sets(value, plain)
             return PLAIN.dump(plain)
         raise raised
 
@@ -136,6 +144,9 @@ class Typed:
         """Why None is refused, which is what a function without a `return` gives."""
         declared = _type_name(self._annotation)
         return f"it is None, and its declared type is {declared}; is a `return` missing?"
+
+    def _refused_file(self, value: Any) -> ValueRefused | None:
+        return refusal_in(lambda: self._adapter.dump_python(value, mode="json", warnings=False))
 
     def _why_not(self, value: Any, error: Exception) -> str:
         declared = self._annotation

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, assert_type
 
-from durably import Job, Run, RunFailed, Step, define_job
+from durably import File, Job, Run, RunFailed, Step, define_job
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
@@ -213,6 +213,32 @@ def in_a_database(step: Step) -> int:
     return rows + step.transaction("declared", Path("paid.db"), pay, "three", returns=int)
 
 
+class Export(BaseModel):
+    table: File
+    others: list[File] = []
+
+
+def export(name: str) -> File:
+    Path(name).write_text("a,b")
+    return File(Path(name), changed="fail")
+
+
+def export_all(names: list[str]) -> Export:
+    return Export(table=export(names[0]), others=[export(name) for name in names])
+
+
+@define_job
+def of_files(step: Step) -> File:
+    file = step.run("one", export, "one.csv")
+    assert_type(file, File)
+    with open(file) as opened:
+        assert_type(opened.read(), str)
+    assert_type((file.path, file.size, file.sha256, file.mtime), tuple[Path, int, str, int | None])
+    assert_type(file.is_unchanged(), bool)
+    assert_type(step.run("declared", lambda: File("one.csv"), returns=File), File)
+    return step.run("all", export_all, ["one.csv", "two.csv"]).others[0]
+
+
 def trigger_jobs() -> None:
     run = sync_users.trigger(SyncUsersInput(org_id="acme", force=True))
     assert_type(run, Run[SyncUsersOutput])
@@ -242,6 +268,7 @@ def trigger_jobs() -> None:
     assert_type(results_of_declared_type.trigger(Range(1, 2)).output, None)
     assert_type(of_the_step.trigger().output + of_the_step(Step()), int)
     assert_type(in_a_database.trigger().output, int)
+    assert_type(of_files.trigger().output.size, int)
     assert_type(named_of_the_step.trigger(labels={"a": "b"}).output, list[User])
     failing = the_step.trigger(SyncUsersInput(org_id="fails"))
     try:

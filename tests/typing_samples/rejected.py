@@ -4,7 +4,7 @@ import sqlite3
 from functools import partial
 from typing import Any
 
-from durably import Job, Step, define_job
+from durably import File, Job, Step, define_job
 from pydantic import BaseModel
 
 
@@ -197,6 +197,15 @@ def use_transactions(step: Step) -> None:
     step.transaction("three", 5, paid, "x")  # error: no path, and no function
     step.transaction("four", "a.db", paid, "x").upper()  # error: an int
     step.transaction("five", "a.db", paid, "x", timeout=1)  # error: it takes none
+
+
+def use_files(step: Step) -> None:
+    file = step.run("file", lambda: File("out.csv"))
+    File("out.csv", changed="never")  # error: no such word
+    File(5)  # error: no path
+    file.size = 5  # error: nobody changes it
+    file.path.upper()  # error: a path
+    print(file + "x")  # error: no text
 
 
 def use_step(step: Step) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from durably_cli import (
         CommandResult,
         DurablyError,
+        File,
         Job,
         Retry,
         RetryAfter,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CommandResult",
     "DurablyError",
+    "File",
     "Job",
     "Retry",
     "RetryAfter",
