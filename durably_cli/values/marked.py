@@ -5,6 +5,9 @@ Bytes that are no UTF-8 are `{"$base64": "/w=="}`. A moment with a zone of `zone
 it; a `time` is `{"$time": ...}`. They are written only where the plain form would not come back,
 and read only where the type does not read the JSON as it is, so every journal of before means what
 it did. An older durably refuses to replay such a result, which does not fit the type.
+
+A `File` (`values/file.py`) is read by its type. Its object counts as a mark, so that it is written
+where an old pydantic does not, as in a NamedTuple.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 _MARKED = r"([^\[\]]+)(?:\[([^\[\]_][^\[\]]*)\])?(?:\[_fold=(1)\])?"
-_MARK = r'\{"\$(base64|datetime|time)":'
+_MARK = r'\{"\$(base64|datetime|time|file)":'
 
 
 def marked(value: Any) -> Any:
