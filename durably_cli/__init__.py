@@ -17,11 +17,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from durably_cli.errors import DurablyError, RunFailed, StepError, StepMisused, ValueRefused
+    from durably_cli.errors import (
+        DurablyError,
+        FileChanged,
+        RunFailed,
+        StepError,
+        StepMisused,
+        ValueRefused,
+    )
     from durably_cli.project.defining import define_job
     from durably_cli.project.job import Job
     from durably_cli.project.run import Run
     from durably_cli.steps.current import idempotency_key
+    from durably_cli.steps.doubt import NotDone
     from durably_cli.steps.program import CommandResult
     from durably_cli.steps.shell import sh
     from durably_cli.steps.step import Step
@@ -33,7 +41,9 @@ __all__ = [
     "CommandResult",
     "DurablyError",
     "File",
+    "FileChanged",
     "Job",
+    "NotDone",
     "Retry",
     "RetryAfter",
     "Run",
@@ -54,6 +64,7 @@ _HOMES = {
     "CommandResult": "steps.program",
     "File": "values.file",
     "Job": "project.job",
+    "NotDone": "steps.doubt",
     "Run": "project.job",
     "define_job": "project.defining",
     "idempotency_key": "steps.current",

@@ -16,6 +16,7 @@ DurablyError                     shown as "what happened" and "what to type next
 └── RunFailed               1    asked for the output of a run that has none
 
 StepError                        a step was used wrongly; fails the run like any exception
+├── FileChanged                  a file that a result vouches for is not what it was
 ├── StepMisused                  reused name, nested, async, from another thread
 │   └── RunEnded                 ... by a thread that is still there when the handler has ended
 └── ValueRefused                 a value that JSON would not give back equal
@@ -139,17 +140,14 @@ class JournalDamaged(JournalError):
     code = "journal-damaged"
 
     def __init__(self, path: str, line: int, byte: int, reason: str) -> None:
-        run = path.removesuffix(".jsonl")[-8:]
+        look = hints.command("inspect", path.removesuffix(".jsonl")[-8:])
+        look += "    (shows what is intact before it; nothing was changed)"
         if line == 1:
-            care = hints.command("help", "care")
-            hint = (
+            look = (
                 "put an intact copy of it back, one named .damaged-1 or .torn-1 beside it perhaps"
-                f"\n{care}    (says what else can be done)"
             )
-        else:
-            look = hints.command("inspect", run)
-            hint = f"{look}    (shows what is intact before it; nothing was changed)"
-        super().__init__(f"{path} is damaged at line {line}, byte {byte}: {reason}", hint=hint)
+            look += f"\n{hints.command('help', 'care')}    (says what else can be done)"
+        super().__init__(f"{path} is damaged at line {line}, byte {byte}: {reason}", hint=look)
         self.line, self.byte, self.reason = line, byte, reason
 
 
@@ -206,6 +204,10 @@ class RunFailed(DurablyError):
 
 class StepError(Exception):
     """A step was used in a way that durably cannot make durable."""
+
+
+class FileChanged(StepError):
+    """A file that a result vouches for is gone or changed, and is not to be made again."""
 
 
 class StepTimeout(TimeoutError):

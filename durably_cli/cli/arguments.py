@@ -14,7 +14,6 @@ from durably_cli import hints
 from durably_cli.errors import InvalidInput, UsageError
 from durably_cli.system.files import refuse_without_folder
 from durably_cli.values import strict_json
-from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json, is_text, to_json
 
 if TYPE_CHECKING:
@@ -139,6 +138,7 @@ def read_decisions(
 ) -> Decisions:
     """What somebody says of steps. UsageError for what makes no sense, InvalidInput for no JSON."""
     from durably_cli.engines.local.decisions import Decisions  # few commands are given any
+    from durably_cli.values.quantities import plural
 
     if results and len(results) != len(done):
         what = f"{plural(len(results), '--result')} for {plural(len(done), 'step')} that was --done"

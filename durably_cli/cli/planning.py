@@ -8,13 +8,16 @@ from pathlib import Path
 from durably_cli.cli import document
 from durably_cli.engines.local.decisions import Decisions
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.plan import Code, plan_of
+from durably_cli.engines.local.plan import CompareCode, plan_of
 from durably_cli.engines.local.resume import held_by
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Busy
 from durably_cli.project import stores
 from durably_cli.render import plans
 from durably_cli.render.next_steps import next_commands
+from durably_cli.steps import code_now
+from durably_cli.steps.bytecode import COMPILER
+from durably_cli.steps.code_now import Verdict
 from durably_cli.system.ids import short
 
 
@@ -33,7 +36,7 @@ def show_plan(
     document.about(run_id)
     with store.view(run_id) as view:
         _check(view, is_fork=is_fork)
-        plan = plan_of(view, decisions, _unknown, redo_failed=redo_failed)
+        plan = plan_of(view, decisions, _compared_in(project), redo_failed=redo_failed)
         if as_json:
             document.suggest(*next_commands(view))
             plans.write_plan_json(plan, run_id, document.on(sys.stdout))
@@ -47,8 +50,17 @@ def show_plan(
     return 0
 
 
-def _unknown(_: str, __: str) -> Code:
-    return "unknown"
+def _compared_in(project: Path) -> CompareCode:
+    """Compares functions with what the sources of the project make of them now."""
+    sources = code_now.CodeNow(project)
+
+    def compared(code: str, python: str) -> Verdict:
+        compiler = f"cpython-{''.join(python.split('.')[:2])}"
+        if compiler != COMPILER or "-O" in python:
+            return Verdict.UNKNOWN  # other versions make other code of the same
+        return sources.compare(code).verdict
+
+    return compared
 
 
 def _check(view: RunView, *, is_fork: bool) -> None:

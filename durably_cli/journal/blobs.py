@@ -22,7 +22,7 @@ from typing import Any
 
 from durably_cli.errors import Forbidden
 from durably_cli.system import files
-from durably_cli.values.strict_json import Json, to_json
+from durably_cli.values.strict_json import FILE_MARK, Json, to_json
 
 LIMIT = 64 * 1024
 """How many bytes of JSON a result may have to stand in the journal itself."""
@@ -53,7 +53,9 @@ class Blobs:
         name = _sha256(result)
         files.make_folder(self.folder)
         _write(result, self.folder / name, temporary_folder)
-        reference = {"$blob": f"{self.folder.name}/{name}", "bytes": len(result)}
+        reference: dict[str, Any] = {"$blob": f"{self.folder.name}/{name}", "bytes": len(result)}
+        if FILE_MARK in result:
+            reference["files"] = True
         return Json(to_json({**reference, "preview": preview(result)}))
 
     def put_input(self, input: Json, temporary_folder: Path) -> Json:
@@ -147,6 +149,11 @@ def is_file_name(name: str) -> bool:
 def is_blob_reference(result: Json) -> bool:
     """Does this stand for a result in a file of its own?"""
     return result.startswith(_MARK)
+
+
+def names_files(result: Json) -> bool:
+    """May there be files of the user's named in what is behind a reference?"""
+    return is_blob_reference(result) and '"files":true' in result
 
 
 def belongs_in_a_file(result: Json) -> bool:

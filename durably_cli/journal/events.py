@@ -19,6 +19,9 @@ from durably_cli.values.strict_json import Json
 
 FORMAT = 1
 
+NO_CODE = "-"
+"""What a start has of a function that is none of the project's; so an attempt begins."""
+
 
 class ErrorInfo(NamedTuple):
     """An exception: its type's name, its message, its traceback without durably's own frames."""
@@ -101,7 +104,7 @@ class StepStarted(NamedTuple):
 
     `during` are the steps whose failures the handler was handling then. The first start behind a
     failure is synced: whether that is carried depends on it. `code` says which function it is, and
-    what it does; without one it is that of the start before it in this attempt.
+    what it does, or NO_CODE; without one it is that of the start before it in this attempt.
     """
 
     name: str

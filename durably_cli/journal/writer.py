@@ -23,6 +23,7 @@ from durably_cli.errors import JournalLost, RunEnded
 from durably_cli.journal import codec, fast_codec
 from durably_cli.journal.blobs import LIMIT, Blobs, belongs_in_a_file
 from durably_cli.journal.events import (
+    NO_CODE,
     LogWritten,
     RunCompleted,
     RunCompletedLarge,
@@ -60,7 +61,7 @@ class Journal:
         self._unsynced = deque[int]()
         """Where the lines begin that must be on disk and are not yet known to be."""
         self._writing, self._syncing = threading.Lock(), threading.Lock()
-        self._code = ""
+        self._code = NO_CODE
         """That of the last step that was started here."""
         self._failure: OSError | None = None
         self._is_cut_back: bool | None = None

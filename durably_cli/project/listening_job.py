@@ -22,7 +22,7 @@ class ListeningJob:
     """
 
     def __init__(self, job: Runnable, project: Path, *, all_threads: bool) -> None:
-        self._job, self._all_threads = job, all_threads
+        self._job, self._all_threads, self._project = job, all_threads, str(project)
         self._level = captured_level(project)
 
     def settle(self, given: Json, *, is_compared: bool) -> ReadyInput:
@@ -31,7 +31,8 @@ class ListeningJob:
 
     def work(self, input: Json) -> BoundHandler:
         """The handler with this input bound."""
-        bound, level, all_threads = self._job.work(input), self._level, self._all_threads
+        bound = self._job.work(input)._replace(project=self._project)
+        level, all_threads = self._level, self._all_threads
         if level is None:
             return bound
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from durably_cli.engines.local.check import FileKind, FileState
-from durably_cli.engines.local.plan import Code, What
+from durably_cli.engines.local.plan import What
 from durably_cli.render.run_types import DamageFields, RunSummary, TypedDict
+from durably_cli.steps.code_now import Verdict
 
 
 class JobFields(TypedDict):
@@ -151,7 +152,7 @@ class PlannedStepFields(TypedDict):
     name: str
     plan: What | str
     ms: int | None
-    code: Code | str
+    code: Verdict | str
     why: str | None
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from durably_cli.engines.local.files_of_run import files_of
 from durably_cli.engines.local.forks import forks_of
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
@@ -181,6 +182,10 @@ def step_fields(step: StepState, view: RunView) -> StepFields:
         "error": error_fields(step.error),
         "tries": step.tries,
         "next_try": None if view.state.has_ended else step.until,
+        "files": [
+            {"path": each.path, "bytes": each.size, "sha256": each.sha256, "change": each.change}
+            for each in files_of(step, view)
+        ],
     }
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO, cast
 
+from durably_cli.engines.local.files_of_run import files_of
 from durably_cli.engines.local.view import RunView, Unreadable, whole_log
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import LogWritten
@@ -75,6 +76,9 @@ def write_run(view: RunView, out: TextIO) -> None:
                 *(step.attempt, step.tries, None if step.error is None else one_line(step.error)),
             )
         )
+    for step in all_steps(view):
+        for file in files_of(step, view):
+            out.write(row("file", step.name, *file))
     for log in log_lines(view.events()):
         out.write("log\t" + _log_line(whole_log(view.path, log)))
 

@@ -153,8 +153,19 @@ StatusOfStep = Literal[
 ]
 
 
+class FileFields(TypedDict):
+    """A file that a step's result vouches for; `change` says what became of it since, if that is
+    something.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+    change: str | None
+
+
 class StepFields(TypedDict):
-    """A step's last word; `bytes` is the size of its result.
+    """A step's last word; `bytes` is the size of its result, `files` are those that it vouches for.
 
     `tries` says how often it was tried, in this run or since that had last failed; `next_try` when
     it will be again.
@@ -169,6 +180,7 @@ class StepFields(TypedDict):
     error: ErrorFields | None
     tries: int
     next_try: Time | None
+    files: list[FileFields]
 
 
 class StepWithResult(StepFields):

@@ -12,23 +12,27 @@ from rich.table import Table
 from rich.text import Text
 
 from durably_cli import hints
+from durably_cli.engines.local.files_of_run import files_of
 from durably_cli.engines.local.forks import forks_of
 from durably_cli.engines.local.view import RunView
 from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
 from durably_cli.render.next_steps import next_steps
 from durably_cli.render.record import in_doubt, last_try, reason, retrying, summary
-from durably_cli.render.rows import labels_text, log_lines, pretty_json
+from durably_cli.render.rows import all_steps, labels_text, log_lines, pretty_json
 from durably_cli.render.tables import heading, log_text
 from durably_cli.render.words import age, listed, local_clock, local_time
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
-from durably_cli.values.quantities import plural
+from durably_cli.values.quantities import plural, size
 from durably_cli.values.strict_json import Json
 from durably_cli.values.visible import visible
 
 LOGS, LATEST_LOGS = 20, 6
 """How many log lines of a long run are shown, the last ones; and beside what goes on."""
+
+FILES = 50
+"""How many files that results vouch for are shown, the last ones."""
 
 _JSON_LINES = 30
 _JSON_LINE = 60
@@ -45,6 +49,7 @@ def show_run(view: RunView, console: Console, *, every_step: bool = False) -> No
     _show_next(view, console)
     _show_error(view, console)
     _show_steps(view, console, every_step=every_step)
+    _show_files(view, console)
     _show_logs(view, console)
     heading(console, "details")
     _show_facts(_rest(view), console)
@@ -153,6 +158,17 @@ def _show_steps(view: RunView, console: Console, *, every_step: bool = False) ->
     title = plural(total, "step") + (f", {failed:,} failed" if failed else "")
     heading(console, title + (f", in {attempts:,} attempts" if attempts > 1 else ""))
     show_timeline(view, console, every_step=every_step)
+
+
+def _show_files(view: RunView, console: Console) -> None:
+    found = [(step, file) for step in all_steps(view) for file in files_of(step, view)]
+    if not found:
+        return
+    heading(console, plural(len(found), "file"))
+    for step, file in found[-FILES:]:
+        became = (file.change, "yellow") if file.change else ("as it was", "dim")
+        facts = f"{visible(file.path)}  {size(file.size)}  "
+        console.print(Text.assemble("  ", facts, became, (f"  of {visible(step.name)}", "dim")))
 
 
 def _show_logs(view: RunView, console: Console, most: int = LOGS) -> None:

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from durably_cli.errors import Abort, StepMisused, StepTimeout, ValueRefused
 from durably_cli.journal.events import (
+    NO_CODE,
     StepCompleted,
     StepEntered,
     StepFailed,
     StepMarkedDone,
-    StepOutdated,
     StepRetrying,
     StepStarted,
 )
@@ -35,7 +35,7 @@ from durably_cli.system.process import this
 from durably_cli.system.time_limits import TookTooLong
 from durably_cli.values import convert, declared, plain
 from durably_cli.values.durations import span
-from durably_cli.values.strict_json import Json
+from durably_cli.values.strict_json import FILE_MARK, Json
 
 Result = tuple[Json, Any, int]
 """A step's result as JSON, the same read, and how many milliseconds it took."""
@@ -56,7 +56,7 @@ class FunctionCall(NamedTuple):
     retry: Retry | None = None
     timeout: float | None = None
     in_doubt: WhenInDoubt = doubt.AGAIN
-    code: str = ""
+    code: str = NO_CODE
 
     def plan(self, past: Past) -> Plan:
         """Started, called, and completed or failed; or completed with what is there already.
@@ -100,6 +100,8 @@ class FunctionCall(NamedTuple):
                     text, back = convert.round_trip(converter, value)
                     if secrets is not None:
                         secrets.refuse(text)
+                    if converter is not plain.PLAIN and FILE_MARK in text:
+                        vouch(text)
                 except ValueRefused as error:
                     raise self._refused(error, value) from None
             except (Abort, KeyboardInterrupt):  # the step stays in doubt
@@ -137,8 +139,8 @@ class FunctionCall(NamedTuple):
             return found
         if isinstance(last, StepMarkedDone):
             return doubt.given(last, self.converter, self.secrets)
-        if isinstance(last, StepOutdated) and in_doubt == doubt.STOP:
-            return doubt.stops_behind(last)
+        if in_doubt == doubt.STOP and (why := doubt.discarded_unasked(last)):
+            return doubt.stops_behind(name, why)
         if name not in past.in_doubt or in_doubt == doubt.AGAIN:
             return None
         if not callable(in_doubt):
@@ -150,6 +152,7 @@ class FunctionCall(NamedTuple):
             text, back = convert.round_trip(self.converter, value)
             if self.secrets is not None:
                 self.secrets.refuse(text)
+            vouch(text)
         except NotDone:
             return None
         except (Abort, KeyboardInterrupt):
@@ -193,6 +196,15 @@ class FunctionCall(NamedTuple):
             return async_refused(self.name)
         what = f"the result of step {self.name!r}{_place_of(self.fn)}"
         return ValueRefused(error.path, error.reason, what=what)
+
+
+def vouch(result: Json) -> None:
+    """Return once the files that a result names are on disk. ValueRefused if one cannot be."""
+    if FILE_MARK in result:
+        from durably_cli.steps.vouched import sync_files  # few results name any
+        from durably_cli.values.named_files import files_named_in
+
+        sync_files(files_named_in(result))
 
 
 def converter_for(name: str, fn: Callable[..., object], returns: object) -> plain.Converter:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from durably_cli.errors import StepInDoubt, StepMisused
-from durably_cli.journal.events import StepMarkedDone, StepOutdated
+from durably_cli.journal.events import StepDiscarded, StepMarkedDone, StepOutdated
 from durably_cli.journal.masking import Secrets
+from durably_cli.journal.registry import Event
 from durably_cli.steps.operation import Raised
 from durably_cli.steps.tries import Retry
 from durably_cli.values import convert, plain
@@ -62,14 +63,17 @@ def stops_at(name: str) -> Raised:
     )
 
 
-def stops_behind(outdated: StepOutdated) -> Raised:
+def discarded_unasked(last: Event | None) -> str | None:
+    """Why a result counts no more, if nobody has asked for that."""
+    if isinstance(last, StepOutdated):
+        return f"step {last.because!r} before it gives another result now"
+    return last.why or None if isinstance(last, StepDiscarded) else None
+
+
+def stops_behind(name: str, why: str) -> Raised:
     """The end of an attempt that comes to a step which was done with what counts no more."""
-    return Raised(
-        StepInDoubt(
-            f"step {outdated.name!r} was done, and step {outdated.because!r} before it gives "
-            "another result now: it is not called again unless somebody says so"
-        )
-    )
+    said = f"step {name!r} was done, and {why}"
+    return Raised(StepInDoubt(f"{said}: it is not called again unless somebody says so"))
 
 
 def could_not_look(name: str, error: BaseException) -> Raised:

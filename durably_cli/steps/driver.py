@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from durably_cli.errors import Abort, JournalLost, StepMisused
+from durably_cli.errors import Abort, FileChanged, JournalLost, StepMisused
 from durably_cli.journal.raised import raised_again
 from durably_cli.journal.registry import Event
 from durably_cli.steps.causes import mark
@@ -14,7 +14,11 @@ from durably_cli.steps.operation import All, Call, Operation, Past, Raised, Wait
 from durably_cli.steps.stop import Stop
 from durably_cli.system import signals
 from durably_cli.system.time_limits import call_within
-from durably_cli.values.plain import Converter, DoesNotFit
+from durably_cli.values.plain import PLAIN, Converter, DoesNotFit
+from durably_cli.values.strict_json import FILE_MARK, Json
+
+NOT_REPLAYED = object()
+"""In place of a result that counts no more."""
 
 
 class Driver:
@@ -41,14 +45,20 @@ class Driver:
     def perform(self, operation: Operation) -> Any:
         """What came of it, before or now."""
         if operation.name in self.past.results:
-            return self.replay(operation.name, operation.converter)
+            value = self.replay(operation.name, operation.converter)
+            if value is not NOT_REPLAYED:
+                return value
         return self.carry_out(operation)
 
     def replay(self, name: str, converter: Converter) -> Any:
-        """The journalled result of a step. StepMisused if it no longer fits the declared type."""
+        """The journalled result of a step; NOT_REPLAYED if a file that it names is another one now.
+
+        StepMisused if it no longer fits the declared type.
+        """
         results = self.past.results
         try:
-            value: object = converter.load(results[name])
+            text = results[name]
+            value: object = converter.load(text)
         except DoesNotFit as error:
             misused = StepMisused(
                 f"the journalled result of step {name!r} no longer fits the type it is declared "
@@ -59,9 +69,34 @@ class Driver:
         except JournalLost as lost:  # the file of a large result
             self._stop.stop(lost)
             raise
+        if converter is not PLAIN and FILE_MARK in text and self._is_outdated(name, text):
+            return NOT_REPLAYED
         del results[name]
         self._replayed(name)
         return value
+
+    def _is_outdated(self, name: str, result: Json) -> bool:
+        """Is a file of a result not what it was? Then the step is to be executed again."""
+        from durably_cli.steps.vouched import discarded_for_files  # few results have any
+
+        try:
+            event = discarded_for_files(name, result, self.past)
+        except FileChanged as error:
+            mark(error, name)
+            raise
+        if event is None:
+            return False
+        self._recorded(event)
+        self.past.forget(name)
+        self.past.unfinished[name] = self.past.redone[name] = event
+        return True
+
+    def _recorded(self, event: Event) -> object:
+        try:
+            return self._append(event)
+        except JournalLost as lost:
+            self._stop.stop(lost)
+            raise
 
     def _carried(self, name: str) -> BaseException:
         """The exception of a failure that the handler before this one lived on after."""
@@ -92,11 +127,7 @@ class Driver:
                     except BaseException as error:
                         answer = Raised(error)
                 else:
-                    try:
-                        answer = self._append(effect)
-                    except JournalLost as lost:
-                        self._stop.stop(lost)
-                        raise
+                    answer = self._recorded(effect)
                 effect = plan.send(answer)
         except StopIteration as end:
             outcome = end.value

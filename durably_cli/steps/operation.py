@@ -80,8 +80,24 @@ class Later(NamedTuple):
     ms: int
 
 
-def _nothing_later(_: str) -> list[Later]:
-    return []
+class Order(Protocol):
+    """In which order the steps of a run came."""
+
+    def later(self, name: str) -> Iterable[Later]:
+        """The steps that began after this one had completed."""
+
+    def milliseconds(self, name: str) -> int:
+        """How long a step took that has completed."""
+
+
+class _NoOrder:
+    """That of a run that has no journal."""
+
+    def later(self, name: str) -> Iterable[Later]:
+        return ()
+
+    def milliseconds(self, name: str) -> int:
+        return 0
 
 
 class Past(NamedTuple):
@@ -91,7 +107,7 @@ class Past(NamedTuple):
     it is handed back; `unfinished` the last event, other than a start, of each without a result;
     `begun` their tries; `in_doubt` those that were begun and have no end. `reported` is what need
     not be reported again, `discarded` how many results of a step count no more, and `redone` those
-    of which another result outdates what came `later`.
+    of which another result outdates what came later, by the `order` in which they came.
     """
 
     results: dict[str, Json]
@@ -102,7 +118,7 @@ class Past(NamedTuple):
     reported: Reported = Reported()
     discarded: Counter[str] = Counter()
     redone: dict[str, StepDiscarded] = {}
-    later: Callable[[str], Iterable[Later]] = _nothing_later
+    order: Order = _NoOrder()
 
     def forget(self, name: str) -> None:
         """Nothing of this step counts any more."""

@@ -12,7 +12,7 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.registry import Event
 from durably_cli.steps.causes import mark
-from durably_cli.steps.driver import Driver
+from durably_cli.steps.driver import NOT_REPLAYED, Driver
 from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
@@ -100,7 +100,9 @@ class Performer:
         if self._scope.enter(operation.name, sys._getframe(2)) is not operation.name:
             raise StepMisused(f"the name of a step must be a plain text, not {operation.name!r}")
         if operation.name in self._results:
-            return self._driver.replay(operation.name, operation.converter)
+            value = self._driver.replay(operation.name, operation.converter)
+            if value is not NOT_REPLAYED:
+                return value
         return self._carry_out(operation)
 
     def _carry_out(self, operation: Operation) -> Any:

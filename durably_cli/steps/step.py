@@ -12,14 +12,15 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, TypeVarTuple, overload
 
+from durably_cli.journal.events import NO_CODE
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.registry import Event
 from durably_cli.steps import current, doubt
 from durably_cli.steps.call import FunctionCall, converter_for
 from durably_cli.steps.doubt import WhenInDoubt
+from durably_cli.steps.driver import NOT_REPLAYED
 from durably_cli.steps.logger import Logger
 from durably_cli.steps.operation import Past
 from durably_cli.steps.performer import Performer
@@ -53,7 +54,7 @@ def _ignore(_: object) -> None:
     pass
 
 
-_NOTHING_YET = _Called(_ignore, None, convert.converter(declared.UNDECLARED), "")
+_NOTHING_YET = _Called(_ignore, None, convert.converter(declared.UNDECLARED), NO_CODE)
 
 
 class Step(Performer):
@@ -87,6 +88,7 @@ class Step(Performer):
         self.log = Logger(self)
         """Lines of four levels for the journal and for the standard `logging`."""
         self._last = _NOTHING_YET
+        self._project = ""
         self._rows_of = f"{run_id}-{os.urandom(8).hex()}"  # in memory each is another one
         past = Past({} if results is None else results, {}, redone={})
         self._connect(past, StopInMemory())
@@ -146,7 +148,9 @@ class Step(Performer):
             converter, code = converter_for(name, fn, returns), self._code_of(fn)
             self._last = _Called(fn, returns, converter, code)
         if name in self._results:  # no operation is made
-            return self._driver.replay(name, converter)
+            value = self._driver.replay(name, converter)
+            if value is not NOT_REPLAYED:
+                return value
         retry = None if tries is ONCE else retry_of(tries, name)
         limit = None if timeout is None else limit_of(timeout, name)
         if in_doubt is not doubt.AGAIN:
@@ -228,13 +232,15 @@ class Step(Performer):
         name = self._scope.enter(name, sys._getframe(1))
         converter = converter_for(name, fn, returns)
         if name in self._results:
-            return self._driver.replay(name, converter)
+            value = self._driver.replay(name, converter)
+            if value is not NOT_REPLAYED:
+                return value
         from durably_cli.steps.transaction import transaction  # only jobs that have some pay for it
 
         retry = None if tries is ONCE else retry_of(tries, name)
         row = self._rows_of, name, self._discarded[name]
         call = transaction(row, connect, fn, args, converter, self._secrets, retry)
-        return self._carry_out(call)
+        return self._carry_out(call._replace(code=self._code_of(fn)))
 
     def progress(
         self, current: float, total: float | None = None, message: str | None = None
@@ -258,35 +264,13 @@ class Step(Performer):
         return f"{key}-{discarded}" if discarded else key
 
     def _code_of(self, fn: Callable[..., object]) -> str:
-        return ""
+        """Which function it is, for a journal; nothing of one in memory."""
+        if not self._project:
+            return NO_CODE
+        from durably_cli.steps.code import code_of  # not in memory
+
+        return code_of(fn, self._project) or NO_CODE
 
     def _connect(self, past: Past, stop: Stop) -> None:
         self._perform_with(past, stop)
         current.made(self, self._scope)
-
-
-def step_of_attempt(
-    past: Past,
-    stop: Stop,
-    record: Callable[[Event], object],
-    *,
-    run_id: str,
-    attempt: int,
-    created_at: datetime,
-    replayed: Callable[[str], object],
-    secrets: Secrets,
-    programs: Path | None = None,
-) -> Step:
-    """The step of an attempt: what its journal has is handed back; `programs` is their folder."""
-    step = Step(
-        None,
-        record,
-        run_id=run_id,
-        attempt=attempt,
-        created_at=created_at,
-        replayed=replayed,
-        secrets=secrets,
-    )
-    step._programs, step._rows_of = programs, run_id
-    step._connect(past, stop)
-    return step

@@ -12,7 +12,7 @@ from typing import Any
 
 from durably_cli.errors import StepMisused, ValueRefused
 from durably_cli.journal.masking import Secrets
-from durably_cli.steps.call import FunctionCall
+from durably_cli.steps.call import FunctionCall, vouch
 from durably_cli.steps.tries import Retry
 from durably_cli.system import clock
 from durably_cli.system.databases.database import (
@@ -101,6 +101,7 @@ class _Transaction:
             text, back = convert.round_trip(self._converter, value)
             if self._secrets is not None:
                 self._secrets.refuse(text)
+            vouch(text)
         except ValueRefused as error:
             what = f"the result of step {self._row.step!r}"
             raise ValueRefused(error.path, error.reason, what=what) from None

@@ -1,4 +1,7 @@
-"""The files that a step's result vouches for: on disk before the step is acknowledged."""
+"""The files that a step's result vouches for.
+
+They are on disk before the step is acknowledged, and looked at when its result is replayed.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,32 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from durably_cli.errors import ValueRefused
+from durably_cli.errors import FileChanged, ValueRefused
+from durably_cli.journal.events import StepDiscarded
+from durably_cli.steps.operation import Past
+from durably_cli.system import clock
 from durably_cli.system.files import sync, sync_folder
-from durably_cli.values.file import File
-from durably_cli.values.strict_json import printable
+from durably_cli.values.file import File, change_of
+from durably_cli.values.named_files import files_named_in, result_sha256
+from durably_cli.values.strict_json import Json, printable
+
+
+def discarded_for_files(name: str, result: Json, past: Past) -> StepDiscarded | None:
+    """What is journalled of a result, one of whose files is gone or changed; None if none is.
+
+    FileChanged if that is to fail.
+    """
+    for file in files_named_in(result):
+        why = change_of(file)
+        if why is not None and file.changed == "fail":
+            raise FileChanged(
+                f"step {name!r} vouches for a file that is not what it was: {why}; put it back, "
+                f"or resume with --redo {name}"
+            )
+        if why is not None:
+            ms = past.order.milliseconds(name)
+            return StepDiscarded(name, "", clock.now(), result_sha256(result), ms, why=why)
+    return None
 
 
 def sync_files(files: Iterable[File]) -> None:

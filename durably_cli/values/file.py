@@ -116,13 +116,13 @@ class File:
         return {"title": "File", "anyOf": [path, _schema(())]}
 
 
-def change_of(file: File) -> str | None:
+def change_of(file: File, folder: str = "") -> str | None:
     """What became of a file since it was looked at, in words; None if the same is in it.
 
-    One that was never looked at is looked at.
+    One that was never looked at is looked at. Its path leads on from the folder.
     """
     if file._seen is not None:
-        return change_since(file._path, file._seen)
+        return change_since(Path(folder) / file._path, file._seen)
     try:
         file._looked_at()
     except ValueRefused as refused:

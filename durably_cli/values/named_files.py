@@ -6,14 +6,12 @@ import json
 from typing import Any
 
 from durably_cli.values.file import File, is_form, of_form
-from durably_cli.values.strict_json import Json
-
-_MARK = '"$file"'
+from durably_cli.values.strict_json import FILE_MARK, Json
 
 
 def files_named_in(text: Json) -> list[File]:
     """The files that a result vouches for, each once, as they were seen then."""
-    if _MARK not in text:  # most have none, and are not parsed
+    if FILE_MARK not in text:  # most have none, and are not parsed
         return []
     found = dict[File, None]()
 
@@ -30,7 +28,7 @@ def result_sha256(text: Json) -> str:
     """One digest for all results that are equal: by what is in files, not when it was written."""
     from hashlib import sha256  # loads OpenSSL, which few commands need
 
-    hook = _without_mtime if _MARK in text else None
+    hook = _without_mtime if FILE_MARK in text else None
     plain = json.dumps(json.loads(text, object_hook=hook), sort_keys=True)
     return sha256(plain.encode("ascii")).hexdigest()
 

@@ -27,6 +27,10 @@ _DIGITS = "0123456789"
 _ESCAPE = r"\\(?:u([0-9a-f]{4})|.)"
 
 
+FILE_MARK = '"$file"'
+"""What stands in the JSON of a result that names files: see `values.file`."""
+
+
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of these names and values. ValueError if a name is given twice."""
     fields = dict(pairs)

@@ -27,11 +27,14 @@ for found in jq.compile(program).input_text(text):
 _FRAGILE = """
     @define_job
     def fragile(step: Step, payload: dict) -> None:
+        step.run("fetch", int)
+        step.run("fit-1", int)
         step.run("card", fail_at_first, step.attempt)
 
-    def fail_at_first(attempt: int) -> None:
+    def fail_at_first(attempt: int) -> dict[str, str]:
         if attempt == 1:
             raise RuntimeError("the first time")
+        return {}
 """
 
 

@@ -9,7 +9,7 @@ GROUPS = {
     "Run": {
         "trigger": "Run a job: its fields are flags, its output is JSON.",
         "resume": "Go on with a run where it was, after a failure or a crash.",
-        "fork": "Make a new run of what one has that has ended.",
+        "fork": "Make a new run that starts with the results of one that has ended.",
         "cancel": "End a run for good, and what it started.",
         "wait": "Wait until runs have ended, and end as they did.",
     },

@@ -44,10 +44,10 @@ def fork(
 
     \b
     Examples:
-      durably fork @last --redo render
+      durably fork @last --redo fetch-users
+      durably fork @last --redo fetch-users --dry-run
       durably fork 3f2a9c1d --redo-failed
-      durably fork 3f2a9c1d -p month=2026-10 --redo 'fetch*'
-      durably fork @last --redo render --dry-run
+      durably fork 3f2a9c1d -p org_id=org_123 --redo 'fetch*'
     """
     decisions = read_decisions(redo or [], [], [], only=only)
     seconds = None if timeout is None else read_limit(timeout, "--timeout")

@@ -63,7 +63,8 @@ def inspect(
     its error. `--events --json` ends with a line that has `error` if the journal cannot be read.
 
     In a pipe a fact is a line of cells, its name first; behind `step` come name, status, start,
-    seconds, bytes, attempt, tries and error.
+    seconds, bytes, attempt, tries and error; behind `file` step, path, bytes, sha256 and what
+    became of it.
 
     \b
     Examples:

@@ -53,7 +53,7 @@ def resume(
       durably resume @failed --dry-run
       durably resume @failed --redo fetch
       durably resume @failed --redo 'fit*' --only
-      durably resume @failed --done charge --result '{"id": "ch_123"}'
+      durably resume @failed --done card --result '{"id": "ch_123"}'
     """
     decisions = read_decisions(redo or [], done or [], result or [], only=only)
     seconds = None if timeout is None else read_limit(timeout, "--timeout")

@@ -13,7 +13,6 @@ from durably_cli.engines.local.execute import execute_in_turn
 from durably_cli.engines.local.inbox import Inbox
 from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.live_run import BoundHandler, LiveRun, Watcher
-from durably_cli.engines.local.order import Order
 from durably_cli.engines.local.past import (
     begun_of,
     carried_of,
@@ -109,7 +108,7 @@ def attempted(
         reading = JournalReader(lock.fd, path, path.stem, doubt=missing(Blobs(path)))
         past = past_of(path)
         state = fold_reading(gather(reading, past, path), path)
-        events = decided(decisions, state, past, Order(path))
+        events = decided(decisions, state, past)
         if state.is_final or (state.has_ended and not again):
             ownership.sync_held(lock)
             if kill_leftovers:

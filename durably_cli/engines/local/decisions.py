@@ -8,12 +8,10 @@ from typing import NamedTuple, TypeAlias
 
 from durably_cli import hints
 from durably_cli.engines.local import who
-from durably_cli.engines.local.order import Order
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.journal.events import StepDiscarded, StepMarkedDone
 from durably_cli.journal.state import RunState
 from durably_cli.steps.operation import Past
-from durably_cli.steps.redo import digest
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import Json
@@ -36,7 +34,7 @@ class Decisions(NamedTuple):
 NO_DECISIONS = Decisions()
 
 
-def decided(asked: Decisions, state: RunState, past: Past, order: Order) -> list[Decision]:
+def decided(asked: Decisions, state: RunState, past: Past) -> list[Decision]:
     """The events of these decisions, which nobody has journalled yet.
 
     UsageError or NotFound for what cannot be decided.
@@ -51,7 +49,7 @@ def decided(asked: Decisions, state: RunState, past: Past, order: Order) -> list
         raise UsageError(what, hint=hint)
     by, found = who.user(), dict[str, Decision]()
     for name in redone(asked.redo, state, past):
-        found[name] = _discarded(name, by, past, order, only=asked.only)
+        found[name] = _discarded(name, by, past, only=asked.only)
     for name, result in asked.done.items():
         if name in found:
             raise UsageError(f"step {name} is to be redone, and was done: say one of both")
@@ -84,12 +82,14 @@ def _options(asked: Decisions) -> list[str]:
     return [*words, "--only"] if asked.only else words
 
 
-def _discarded(name: str, by: str, past: Past, order: Order, *, only: bool) -> StepDiscarded:
+def _discarded(name: str, by: str, past: Past, *, only: bool) -> StepDiscarded:
     at = clock.now()
     if name not in past.results:
         return StepDiscarded(name, by, at)
-    ms = order.milliseconds(name)
-    return StepDiscarded(name, by, at, digest(past.results[name]), ms, only)
+    from durably_cli.values.named_files import result_sha256  # few steps are executed again
+
+    ms = past.order.milliseconds(name)
+    return StepDiscarded(name, by, at, result_sha256(past.results[name]), ms, only)
 
 
 def no_step(name: str, state: RunState, past: Past) -> NotFound:

@@ -39,7 +39,8 @@ from durably_cli.journal.outputs import folder_of
 from durably_cli.journal.registry import Event
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.current import executed, masking
-from durably_cli.steps.step import Step, step_of_attempt
+from durably_cli.steps.step import Step
+from durably_cli.steps.step_of_attempt import step_of_attempt
 from durably_cli.system import clock, signals
 from durably_cli.system.process import this
 from durably_cli.system.time_limits import OutOfTime
@@ -88,6 +89,7 @@ def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
         replayed=watcher.replayed,
         secrets=work.secrets,
         programs=folder_of(run.journal.path),
+        project=work.project,
     )
     run.own = OwnJournal(run.journal.path)
     try:
@@ -197,12 +199,17 @@ def _started(run: LiveRun, attempt: int, source: str | None) -> RunStarted:
         pid=os.getpid(),
         host=who.host(),
         at=clock.now(),
-        versions={"durably": __version__, "python": sys.version.split()[0]},
+        versions={"durably": __version__, "python": _python()},
         source=source,
         dropped=run.dropped,
         kept=run.saved_as,
         folder="" if folder == run.state.created.folder else folder,
     )
+
+
+def _python() -> str:
+    """Which Python it is; one that leaves out asserts makes other code of the same functions."""
+    return sys.version.split()[0] + (" -O" if sys.flags.optimize else "")
 
 
 def source_hash(source: bytes) -> str:

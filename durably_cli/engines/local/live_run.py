@@ -28,7 +28,8 @@ class BoundHandler(NamedTuple):
     """What to execute: a handler with its input bound, the sha256 of its code, known secrets.
 
     `unread` are fields of the input that the job's model passes over, `timeout` the seconds that an
-    attempt may take, and `on_failure` is called when one has failed.
+    attempt may take, and `on_failure` is called when one has failed. `project` is the folder of the
+    project that the code is of.
     """
 
     call: Callable[[Step], Json]
@@ -37,6 +38,7 @@ class BoundHandler(NamedTuple):
     unread: Sequence[Unread] = ()
     timeout: float | None = None
     on_failure: Callable[[RunView], object] | None = None
+    project: str = ""
 
 
 class Watcher(Protocol):

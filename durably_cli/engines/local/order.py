@@ -18,7 +18,7 @@ from durably_cli.steps.operation import Later
 from durably_cli.system import files
 
 
-class Order:
+class JournalOrder:
     """The order of the steps in the journal at this path. JournalLost if it cannot be read."""
 
     def __init__(self, journal: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from durably_cli import hints
-from durably_cli.engines.local.order import Order
+from durably_cli.engines.local.order import JournalOrder
 from durably_cli.engines.local.view import whole_log
 from durably_cli.errors import JournalLost
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
@@ -58,7 +58,7 @@ def past_of(journal: Path) -> Past:
         reported=Reported(),
         discarded=Counter(),
         redone={},
-        later=Order(journal).later,
+        order=JournalOrder(journal),
     )
 
 

@@ -9,22 +9,21 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from durably_cli.engines.local.decisions import Decisions, redone
+from durably_cli.engines.local.files_of_run import files_of
 from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.view import RunView
-from durably_cli.journal.events import RunStarted, StepCompleted, StepStarted
+from durably_cli.journal.events import NO_CODE, RunStarted, StepCompleted, StepStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_state import StepState, StepStatus, step_states
+from durably_cli.steps.code_now import Verdict
 from durably_cli.steps.operation import Past
 
 What = Literal["replay", "run", "perhaps", "in doubt", "stop"]
 """What becomes of a step; `perhaps` it is executed: if one before it gives another result."""
 
-Code = Literal["same", "changed", "gone", "unknown"]
-"""What became of the function of a step since it was called."""
-
-CodeNow = Callable[[str, str], Code]
-"""Says that of a `code` as a start has it, which was written by this version of Python."""
+CompareCode = Callable[[str, str], Verdict]
+"""Says what became of a function, of its `code` in a start, written by this version of Python."""
 
 
 class PlannedStep(NamedTuple):
@@ -33,7 +32,7 @@ class PlannedStep(NamedTuple):
     name: str
     what: What
     ms: int | None
-    code: Code
+    code: Verdict
     why: str
 
 
@@ -53,7 +52,7 @@ class Plan(NamedTuple):
 
 
 def plan_of(
-    view: RunView, asked: Decisions, code_now: CodeNow, *, redo_failed: bool = False
+    view: RunView, asked: Decisions, compare: CompareCode, *, redo_failed: bool = False
 ) -> Plan:
     """What a resume of this run, or a fork, with these decisions would do with each step.
 
@@ -67,7 +66,7 @@ def plan_of(
     plan, behind = list[PlannedStep](), _Behind(places, past, redo, asked)
     for step in found:
         what, why = _of_step(step, view, past, asked, redo, carried, behind)
-        code = _code_of(step, places, code_now)
+        code = _code_of(step, places, compare)
         plan.append(PlannedStep(step.name, what, step.ms, code, why))
     return Plan(plan)
 
@@ -94,10 +93,12 @@ def _of_step(
     if name in redo:
         return "run", "as you say"
     if step.status is StepStatus.COMPLETED:
-        before = behind.first_before(name)
-        return (
-            ("replay", "") if before is None else ("perhaps", f"if {before} gives another result")
-        )
+        changed = next((file.change for file in files_of(step, view) if file.change), None)
+        if changed is not None:
+            return "run", changed
+        if (before := behind.first_before(name)) is not None:
+            return "perhaps", f"if {before} gives another result"
+        return "replay", ""
     if step.status is StepStatus.MARKED_DONE:
         return "replay", "done, as somebody said"
     if step.status is StepStatus.DISCARDED:
@@ -152,6 +153,6 @@ class _Behind:
         return self._first
 
 
-def _code_of(step: StepState, places: _Places, code_now: CodeNow) -> Code:
+def _code_of(step: StepState, places: _Places, compare: CompareCode) -> Verdict:
     code, python = places.codes.get(step.name, ("", ""))
-    return code_now(code, python) if code else "unknown"
+    return Verdict.UNKNOWN if code in ("", NO_CODE) else compare(code, python)

@@ -1,0 +1,42 @@
+"""The files that the results of a run vouch for, and what became of them since."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from durably_cli.engines.local.view import RunView
+from durably_cli.journal.blobs import BlobDamaged, Blobs, names_files
+from durably_cli.journal.step_state import StepState
+from durably_cli.values.strict_json import FILE_MARK
+
+
+class FileNow(NamedTuple):
+    """A file as a step saw it, and what became of it; None if the same is in it.
+
+    `path` is as the step gave it, and leads on from the folder that the run was in.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    change: str | None
+
+
+def files_of(step: StepState, view: RunView) -> list[FileNow]:
+    """The files of a step's result; none if that is lost."""
+    result = step.result
+    if result is None or not (FILE_MARK in result or names_files(result)):  # as nearly always
+        return []
+    from durably_cli.values.file import change_of  # few results name a file
+    from durably_cli.values.named_files import files_named_in
+
+    try:
+        whole = Blobs(view.path).get(result)
+    except BlobDamaged:
+        return []
+    attempts, created = view.state.attempts, view.state.created
+    folder = (attempts[-1].started.folder if attempts else "") or created.folder
+    return [
+        FileNow(str(file.path), file.size, file.sha256, change_of(file, folder))
+        for file in files_named_in(whole)
+    ]

@@ -1,0 +1,44 @@
+"""The `Step` of an attempt: one that hands back what a journal has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from durably_cli.journal.masking import Secrets
+from durably_cli.journal.registry import Event
+from durably_cli.steps.operation import Past
+from durably_cli.steps.step import Step
+from durably_cli.steps.stop import Stop
+
+
+def step_of_attempt(
+    past: Past,
+    stop: Stop,
+    record: Callable[[Event], object],
+    *,
+    run_id: str,
+    attempt: int,
+    created_at: datetime,
+    replayed: Callable[[str], object],
+    secrets: Secrets,
+    programs: Path | None = None,
+    project: str = "",
+) -> Step:
+    """The step of an attempt: what its journal has is handed back.
+
+    `programs` is their folder, and `project` that of the project whose functions are called.
+    """
+    step = Step(
+        None,
+        record,
+        run_id=run_id,
+        attempt=attempt,
+        created_at=created_at,
+        replayed=replayed,
+        secrets=secrets,
+    )
+    step._programs, step._rows_of, step._project = programs, run_id, project
+    step._connect(past, stop)
+    return step
