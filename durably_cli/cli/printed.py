@@ -26,14 +26,9 @@ from durably_cli.engines.local.attempt import Runnable
 from durably_cli.engines.local.live_run import BoundHandler
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalLost
-from durably_cli.journal.events import (
-    OF_PROGRAMS,
-    LogWritten,
-    StepCompleted,
-    StepFailed,
-    StepStarted,
-)
+from durably_cli.journal.events import OF_PROGRAMS, LogWritten
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
 from durably_cli.steps.capture import Budget
 from durably_cli.steps.echo import is_echo
 from durably_cli.steps.step import Step

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from durably_cli.journal.events import StepFailed, StepStarted
+from durably_cli.journal.step_events import StepFailed, StepStarted
 
 
 class Failures:

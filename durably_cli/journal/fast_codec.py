@@ -16,8 +16,8 @@ from zlib import crc32
 
 from durably_cli.journal.blobs import is_blob_reference
 from durably_cli.journal.codec import END_BYTES, BadLine, Line, decode, encode, is_time, sealed
-from durably_cli.journal.events import StepCompleted, StepStarted
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.values.strict_json import SCAN, has_lone_surrogate, to_json
 
 _PLAIN_STEP = re.compile(

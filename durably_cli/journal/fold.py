@@ -18,6 +18,11 @@ from durably_cli.journal.events import (
     RunInterrupted,
     RunRepaired,
     RunStarted,
+    Unknown,
+)
+from durably_cli.journal.registry import OF_NO_ATTEMPT, Event
+from durably_cli.journal.state import Attempt, RunState, Status
+from durably_cli.journal.step_events import (
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -26,10 +31,7 @@ from durably_cli.journal.events import (
     StepOutdated,
     StepRetrying,
     StepStarted,
-    Unknown,
 )
-from durably_cli.journal.registry import OF_NO_ATTEMPT, Event
-from durably_cli.journal.state import Attempt, RunState, Status
 from durably_cli.journal.step_state import StepState, StepStatus
 
 

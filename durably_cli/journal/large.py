@@ -20,12 +20,14 @@ from durably_cli.journal.events import (
     RunCompletedLarge,
     RunCreated,
     RunHasFailed,
+)
+from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import (
     StepCompleted,
     StepFailed,
     StepMarkedDone,
     StepRetrying,
 )
-from durably_cli.journal.registry import Event
 from durably_cli.values.strict_json import Json, to_json
 
 FIRST, LAST = 4096, 2048

@@ -12,15 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from durably_cli.errors import ValueRefused
-from durably_cli.journal.events import (
-    ErrorInfo,
-    LogWritten,
-    ProgressReported,
-    StepFailed,
-    StepRetrying,
-)
+from durably_cli.journal.events import ErrorInfo, LogWritten, ProgressReported
 from durably_cli.journal.registry import Event
 from durably_cli.journal.secret_forms import encoded_forms_of, forms_of
+from durably_cli.journal.step_events import StepFailed, StepRetrying
 from durably_cli.values.strict_json import Json, to_json
 
 MASK = "**********"

@@ -15,7 +15,7 @@ from typing import Any
 
 from durably_cli.errors import Abort, StepError
 from durably_cli.journal.blobs import LIMIT
-from durably_cli.journal.events import StepFailed
+from durably_cli.journal.step_events import StepFailed
 from durably_cli.values import convert
 from durably_cli.values.plain import PLAIN
 from durably_cli.values.untrusted import class_path, safely, text_of, variables_of

@@ -7,14 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from durably_cli.journal.events import (
-    ErrorInfo,
-    RunHasFailed,
-    RunStarted,
-    StepCompleted,
-    StepStarted,
-)
+from durably_cli.journal.events import ErrorInfo, RunHasFailed, RunStarted
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.values.strict_json import Json
 
 

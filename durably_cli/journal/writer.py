@@ -22,19 +22,17 @@ from pathlib import Path
 from durably_cli.errors import JournalLost, RunEnded
 from durably_cli.journal import codec, fast_codec
 from durably_cli.journal.blobs import LIMIT, Blobs, belongs_in_a_file
-from durably_cli.journal.events import (
+from durably_cli.journal.events import LogWritten, RunCompleted, RunCompletedLarge
+from durably_cli.journal.large import shortened
+from durably_cli.journal.reader import Position
+from durably_cli.journal.registry import DURABLE, Event
+from durably_cli.journal.step_events import (
     NO_CODE,
-    LogWritten,
-    RunCompleted,
-    RunCompletedLarge,
     StepCompleted,
     StepFailed,
     StepRetrying,
     StepStarted,
 )
-from durably_cli.journal.large import shortened
-from durably_cli.journal.reader import Position
-from durably_cli.journal.registry import DURABLE, Event
 from durably_cli.system import files
 from durably_cli.system.ids import short
 from durably_cli.system.locks import Lock

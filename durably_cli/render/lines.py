@@ -15,6 +15,10 @@ from durably_cli.journal.events import (
     ProgressReported,
     RunHasFailed,
     RunStarted,
+)
+from durably_cli.journal.registry import Event
+from durably_cli.journal.state import Status
+from durably_cli.journal.step_events import (
     StepCompleted,
     StepDiscarded,
     StepFailed,
@@ -23,8 +27,6 @@ from durably_cli.journal.events import (
     StepRetrying,
     StepStarted,
 )
-from durably_cli.journal.registry import Event
-from durably_cli.journal.state import Status
 from durably_cli.journal.step_state import StepStatus
 from durably_cli.render.own_logging import is_shown_by_logging
 from durably_cli.render.timeline import seconds_between

@@ -8,15 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from durably_cli.engines.local.live_run import LiveRun
-from durably_cli.journal.events import (
-    LogWritten,
-    ProgressReported,
-    RunStarted,
-    StepCompleted,
-    StepRetrying,
-    StepStarted,
-)
+from durably_cli.journal.events import LogWritten, ProgressReported, RunStarted
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepRetrying, StepStarted
 from durably_cli.render.lines import Talk, share
 from durably_cli.render.live_line import ERASE, Facts, LiveLine
 from durably_cli.render.tables import log_text

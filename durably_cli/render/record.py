@@ -11,7 +11,12 @@ from durably_cli.engines.local.forks import forks_of
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
 from durably_cli.journal.blobs import size_of
-from durably_cli.journal.events import ErrorInfo, ProgressReported, RunCancelled, RunRepaired
+from durably_cli.journal.events import (
+    ErrorInfo,
+    ProgressReported,
+    RunCancelled,
+    RunRepaired,
+)
 from durably_cli.journal.state import NO_END, Attempt, Status
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.timeline import seconds_between, seconds_of

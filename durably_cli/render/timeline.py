@@ -11,16 +11,15 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from durably_cli.journal.events import (
-    ErrorInfo,
-    RunStarted,
+from durably_cli.journal.events import ErrorInfo, RunStarted
+from durably_cli.journal.registry import Event
+from durably_cli.journal.state import Attempt
+from durably_cli.journal.step_events import (
     StepCompleted,
     StepFailed,
     StepRetrying,
     StepStarted,
 )
-from durably_cli.journal.registry import Event
-from durably_cli.journal.state import Attempt
 from durably_cli.system import clock
 from durably_cli.values.strict_json import Json
 

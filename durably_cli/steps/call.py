@@ -10,7 +10,11 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from durably_cli.errors import Abort, StepMisused, StepTimeout, ValueRefused
-from durably_cli.journal.events import (
+from durably_cli.journal.failures import describe
+from durably_cli.journal.masking import Secrets
+from durably_cli.journal.raised import parts_of
+from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import (
     NO_CODE,
     StepCompleted,
     StepEntered,
@@ -19,10 +23,6 @@ from durably_cli.journal.events import (
     StepRetrying,
     StepStarted,
 )
-from durably_cli.journal.failures import describe
-from durably_cli.journal.masking import Secrets
-from durably_cli.journal.raised import parts_of
-from durably_cli.journal.registry import Event
 from durably_cli.steps import doubt
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.doubt import NotDone, WhenInDoubt

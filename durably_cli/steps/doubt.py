@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from durably_cli.errors import StepInDoubt, StepMisused
-from durably_cli.journal.events import StepDiscarded, StepMarkedDone, StepOutdated
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone, StepOutdated
 from durably_cli.steps.operation import Raised
 from durably_cli.steps.tries import Retry
 from durably_cli.values import convert, plain

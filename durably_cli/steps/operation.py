@@ -21,8 +21,8 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Set
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
-from durably_cli.journal.events import StepDiscarded, StepFailed
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepDiscarded, StepFailed
 from durably_cli.steps.reported import Reported
 from durably_cli.values.plain import Converter
 from durably_cli.values.strict_json import Json

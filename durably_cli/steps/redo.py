@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from durably_cli.journal.events import StepOutdated
+from durably_cli.journal.step_events import StepOutdated
 from durably_cli.steps.operation import Past
 from durably_cli.system import clock
 from durably_cli.values.strict_json import Json

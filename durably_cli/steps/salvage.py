@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from durably_cli.journal.blobs import LIMIT
-from durably_cli.journal.events import StepFailed
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepFailed
 from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json, parse, to_json
 from durably_cli.values.untrusted import safely

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, TypeVarTuple, overload
 
-from durably_cli.journal.events import NO_CODE
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import NO_CODE
 from durably_cli.steps import current, doubt
 from durably_cli.steps.call import FunctionCall, converter_for
 from durably_cli.steps.doubt import WhenInDoubt

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from durably_cli.errors import StepError, StepMisused
-from durably_cli.journal.events import StepRetrying
+from durably_cli.journal.step_events import StepRetrying
 from durably_cli.steps.operation import Begun, Wait
 from durably_cli.system import clock
 from durably_cli.values.durations import Duration, seconds_in

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from durably_cli.errors import FileChanged, ValueRefused
-from durably_cli.journal.events import StepDiscarded
+from durably_cli.journal.step_events import StepDiscarded
 from durably_cli.steps.operation import Past
 from durably_cli.system import clock
 from durably_cli.system.files import sync, sync_folder

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gc
 
-_RARELY = 50_000
+_RARELY = 100_000
 """After how many new objects to look for garbage; Python's way is after 700, or 2,000."""
 
 _USUAL = gc.get_threshold()

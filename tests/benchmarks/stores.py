@@ -16,10 +16,9 @@ from durably_cli.journal.events import (
     RunCreated,
     RunHasFailed,
     RunStarted,
-    StepCompleted,
-    StepStarted,
 )
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.system import clock, ids
 from durably_cli.values.strict_json import Json, to_json
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from durably_cli.engines.local.store import Store
-from durably_cli.journal.events import LogWritten, StepCompleted, StepStarted
+from durably_cli.journal.events import LogWritten
 from durably_cli.journal.registry import TYPES, Event
+from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project

@@ -22,9 +22,9 @@ from durably_cli.journal.events import (
     RunCreated,
     RunHasFailed,
     RunStarted,
-    StepCompleted,
 )
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json
 from tests.harness.forking import TriggerResult

@@ -40,13 +40,11 @@ from durably_cli.journal.events import (
     RunCreated,
     RunHasFailed,
     RunStarted,
-    StepCompleted,
-    StepFailed,
-    StepStarted,
 )
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
+from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json
 from tests.harness.modelled import SECTOR, Run

@@ -24,13 +24,15 @@ from durably_cli.journal.events import (
     RunInterrupted,
     RunRepaired,
     RunStarted,
+)
+from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import (
     StepCompleted,
     StepDiscarded,
     StepFailed,
     StepRetrying,
     StepStarted,
 )
-from durably_cli.journal.registry import Event
 from durably_cli.values.strict_json import Json
 from tests.harness import sample_journals
 from tests.harness.sample_journals import resealed

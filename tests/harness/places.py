@@ -13,7 +13,12 @@ from pathlib import Path
 
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.store import Store
-from durably_cli.journal.events import FORMAT, RunCompleted, RunCreated, RunStarted
+from durably_cli.journal.events import (
+    FORMAT,
+    RunCompleted,
+    RunCreated,
+    RunStarted,
+)
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project
 from tests.harness import forking

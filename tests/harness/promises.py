@@ -14,8 +14,9 @@ from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import Blobs
-from durably_cli.journal.events import RunHasFailed, StepCompleted
+from durably_cli.journal.events import RunHasFailed
 from durably_cli.journal.state import Status
+from durably_cli.journal.step_events import StepCompleted
 from tests.conftest import Project
 
 JOB = """

@@ -27,6 +27,10 @@ from durably_cli.journal.events import (
     RunInterrupted,
     RunRepaired,
     RunStarted,
+)
+from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import (
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -36,8 +40,6 @@ from durably_cli.journal.events import (
     StepRetrying,
     StepStarted,
 )
-from durably_cli.journal.reader import JournalReader
-from durably_cli.journal.registry import Event
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN, lines_of
 

@@ -19,6 +19,9 @@ from durably_cli.journal.events import (
     RunHasFailed,
     RunInterrupted,
     RunStarted,
+)
+from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import (
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -28,7 +31,6 @@ from durably_cli.journal.events import (
     StepRetrying,
     StepStarted,
 )
-from durably_cli.journal.registry import Event
 from durably_cli.values.strict_json import Json, to_json
 
 RUN = "01a20bae-97e3-79c3-be7b-f5a07273e515"

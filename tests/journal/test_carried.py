@@ -10,13 +10,11 @@ from durably_cli.journal.events import (
     RunCreated,
     RunHasFailed,
     RunStarted,
-    StepCompleted,
-    StepFailed,
-    StepStarted,
 )
 from durably_cli.journal.fold import fold
 from durably_cli.journal.raised import raised_again
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
 from durably_cli.values.strict_json import Json
 from tests.harness.sample_journals import AT, ERROR
 from tests.harness.strategies import RUN

@@ -16,12 +16,11 @@ from durably_cli.journal.events import (
     LogWritten,
     ProgressReported,
     RunCreated,
-    StepCompleted,
-    StepStarted,
     Unknown,
 )
 from durably_cli.journal.lenient import any_integers
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN, journals, lines_of
 

@@ -9,8 +9,8 @@ from hypothesis import given
 
 from durably_cli.journal import codec, fast_codec
 from durably_cli.journal.blobs import is_blob_reference
-from durably_cli.journal.events import StepCompleted, StepStarted
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.values.strict_json import Json, to_json
 from tests.harness.strategies import RUN, journals, lines_of
 

@@ -18,14 +18,16 @@ from durably_cli.journal.events import (
     RunHasFailed,
     RunInterrupted,
     RunStarted,
+)
+from durably_cli.journal.fold import NotARun, fold
+from durably_cli.journal.registry import Event
+from durably_cli.journal.state import RunState
+from durably_cli.journal.step_events import (
     StepCompleted,
     StepFailed,
     StepRetrying,
     StepStarted,
 )
-from durably_cli.journal.fold import NotARun, fold
-from durably_cli.journal.registry import Event
-from durably_cli.journal.state import RunState
 from durably_cli.journal.step_state import StepStatus, step_states
 from durably_cli.values.strict_json import Json
 from tests.harness.sample_journals import COMPLETED

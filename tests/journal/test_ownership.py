@@ -15,8 +15,9 @@ import pytest
 
 from durably_cli.errors import Busy, Forbidden, JournalLost
 from durably_cli.journal import ownership
-from durably_cli.journal.events import FORMAT, LogWritten, RunCreated, StepCompleted, StepStarted
+from durably_cli.journal.events import FORMAT, LogWritten, RunCreated
 from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.journal.writer import Journal
 from durably_cli.system import files, locks
 from durably_cli.values.strict_json import Json

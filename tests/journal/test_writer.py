@@ -19,12 +19,10 @@ from durably_cli.journal.events import (
     LogWritten,
     RunCompleted,
     RunCreated,
-    StepCompleted,
-    StepFailed,
-    StepStarted,
 )
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
 from durably_cli.journal.writer import Journal
 from durably_cli.system import files
 from durably_cli.values.strict_json import Json

@@ -11,12 +11,10 @@ from durably_cli.journal.events import (
     RunCreated,
     RunInterrupted,
     RunStarted,
-    StepCompleted,
-    StepFailed,
-    StepStarted,
 )
 from durably_cli.journal.fold import fold
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
 from durably_cli.render.timeline import Execution, Gap, executions, lanes, pick
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN

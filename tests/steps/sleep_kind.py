@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from durably_cli.journal.events import StepCompleted
+from durably_cli.journal.step_events import StepCompleted
 from durably_cli.steps.operation import Past, Plan, Wait
 from durably_cli.steps.step import Step
 from durably_cli.system import clock

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from durably_cli.errors import Interrupted
-from durably_cli.journal.events import StepCompleted, StepStarted
 from durably_cli.journal.registry import TYPES
+from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.driver import Driver
 from durably_cli.steps.operation import All, Operation, Past, Plan

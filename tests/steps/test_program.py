@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from durably import CommandResult, Retry, Secret, Step, StepMisused, StepTimeout, sh
 
-from durably_cli.journal.events import LogWritten, StepCompleted, StepFailed, StepRetrying
+from durably_cli.journal.events import LogWritten
+from durably_cli.journal.step_events import StepCompleted, StepFailed, StepRetrying
 from durably_cli.steps import program
 from tests.conftest import Project
 from tests.harness.memory_log import MemoryLog

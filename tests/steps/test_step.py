@@ -17,14 +17,9 @@ from pydantic import BaseModel
 from durably_cli import Step, StepMisused, ValueRefused
 from durably_cli.errors import Interrupted, JournalLost
 from durably_cli.journal import codec
-from durably_cli.journal.events import (
-    LogWritten,
-    ProgressReported,
-    StepCompleted,
-    StepFailed,
-    StepStarted,
-)
+from durably_cli.journal.events import LogWritten, ProgressReported
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
 from durably_cli.render.lines import share
 from durably_cli.steps.causes import steps_of
 from durably_cli.values.strict_json import Json, to_json

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from durably import Retry, Step, StepMisused, StepTimeout
 
-from durably_cli.journal.events import StepFailed, StepRetrying
+from durably_cli.journal.step_events import StepFailed, StepRetrying
 from tests.conftest import Project
 from tests.harness.memory_log import MemoryLog
 

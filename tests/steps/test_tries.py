@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from durably import Retry, RetryAfter, Step, StepError, StepMisused
 
-from durably_cli.journal.events import StepFailed, StepRetrying, StepStarted
+from durably_cli.journal.step_events import StepFailed, StepRetrying, StepStarted
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.operation import Begun, Call, Past, Raised
 from durably_cli.steps.tries import pause_behind

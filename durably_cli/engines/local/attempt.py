@@ -40,10 +40,11 @@ from durably_cli.errors import (
 )
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs, is_blob_reference
-from durably_cli.journal.events import RunCreated, StepMarkedDone
+from durably_cli.journal.events import RunCreated
 from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.state import RunState, Status
+from durably_cli.journal.step_events import StepMarkedDone
 from durably_cli.system import ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
-from durably_cli.journal.events import (
-    RunStarted,
+from durably_cli.journal.events import RunStarted
+from durably_cli.journal.outputs import folder_of, outputs_of
+from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.registry import Event
+from durably_cli.journal.state import RunState, Status
+from durably_cli.journal.step_events import (
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -16,10 +20,6 @@ from durably_cli.journal.events import (
     StepOutdated,
     StepStarted,
 )
-from durably_cli.journal.outputs import folder_of, outputs_of
-from durably_cli.journal.reader import JournalReader
-from durably_cli.journal.registry import Event
-from durably_cli.journal.state import RunState, Status
 from durably_cli.system import files
 from durably_cli.values.strict_json import Json, to_json
 

@@ -9,8 +9,8 @@ from typing import NamedTuple, TypeAlias
 from durably_cli import hints
 from durably_cli.engines.local import who
 from durably_cli.errors import NotFound, UsageError
-from durably_cli.journal.events import StepDiscarded, StepMarkedDone
 from durably_cli.journal.state import RunState
+from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
 from durably_cli.steps.operation import Past
 from durably_cli.system import clock
 from durably_cli.system.ids import short

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import ValueRefused
-from durably_cli.journal.events import StepCompleted
+from durably_cli.journal.step_events import StepCompleted
 from durably_cli.system import files
 
 _NAMED = 3

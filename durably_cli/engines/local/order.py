@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from durably_cli.errors import DurablyError, JournalLost
-from durably_cli.journal.events import StepCompleted, StepFailed, StepStarted
 from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
 from durably_cli.steps.operation import Later
 from durably_cli.system import files
 

@@ -7,14 +7,9 @@ from typing import NamedTuple
 
 from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.view import RunView
-from durably_cli.journal.events import (
-    RunForked,
-    RunStarted,
-    StepCompleted,
-    StepDiscarded,
-    StepOutdated,
-)
+from durably_cli.journal.events import RunForked, RunStarted
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted, StepDiscarded, StepOutdated
 
 
 class Outcome(NamedTuple):

@@ -11,9 +11,10 @@ from durably_cli.engines.local.order import JournalOrder
 from durably_cli.engines.local.view import whole_log
 from durably_cli.errors import JournalLost
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
-from durably_cli.journal.events import (
-    LogWritten,
-    ProgressReported,
+from durably_cli.journal.events import LogWritten, ProgressReported
+from durably_cli.journal.registry import TYPES, Event
+from durably_cli.journal.state import RunState, Status
+from durably_cli.journal.step_events import (
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -22,8 +23,6 @@ from durably_cli.journal.events import (
     StepOutdated,
     StepStarted,
 )
-from durably_cli.journal.registry import TYPES, Event
-from durably_cli.journal.state import RunState, Status
 from durably_cli.steps.operation import Begun, Past
 from durably_cli.steps.reported import Reported
 from durably_cli.values.strict_json import Json

@@ -12,9 +12,10 @@ from durably_cli.engines.local.decisions import Decisions, redone
 from durably_cli.engines.local.files_of_run import files_of
 from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.view import RunView
-from durably_cli.journal.events import NO_CODE, RunStarted, StepCompleted, StepStarted
+from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
+from durably_cli.journal.step_events import NO_CODE, StepCompleted, StepStarted
 from durably_cli.journal.step_state import StepState, StepStatus, step_states
 from durably_cli.steps.code_now import Verdict
 from durably_cli.steps.operation import Past

@@ -15,9 +15,10 @@ from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalDamaged, JournalError
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs
-from durably_cli.journal.events import RunRepaired, StepCompleted
+from durably_cli.journal.events import RunRepaired
 from durably_cli.journal.large import lost
 from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.step_events import StepCompleted
 from durably_cli.system import clock
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.view import fold_reading
-from durably_cli.journal.events import StepStarted
 from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.step_events import StepStarted
 from durably_cli.steps.step import Step
 
 

@@ -24,8 +24,9 @@ from durably_cli.engines.local.view import is_imported, marker_of
 from durably_cli.errors import Conflict, InvalidInput, JournalError
 from durably_cli.journal import codec
 from durably_cli.journal.blobs import Blobs
-from durably_cli.journal.events import FORMAT, RunCreated, StepCompleted
+from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCompleted
 from durably_cli.values.strict_json import Json
 
 RUN = "01a21df2-6135-7776-9c08-615b983b9fba"

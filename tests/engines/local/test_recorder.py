@@ -12,8 +12,9 @@ import pytest
 
 from durably_cli.engines.local.recorder import Recorder
 from durably_cli.errors import RunEnded, StepMisused
-from durably_cli.journal.events import LogWritten, RunCompleted, StepStarted
+from durably_cli.journal.events import LogWritten, RunCompleted
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepStarted
 from durably_cli.values.strict_json import Json
 from tests.harness.memory_log import MemoryLog
 from tests.harness.sample_journals import AT

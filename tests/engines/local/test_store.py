@@ -15,7 +15,12 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import Checkpoint, RunView, Unreadable
 from durably_cli.errors import JournalError, NotFound
 from durably_cli.journal import ownership, writer
-from durably_cli.journal.events import FORMAT, RunCompletedLarge, RunCreated, RunStarted
+from durably_cli.journal.events import (
+    FORMAT,
+    RunCompletedLarge,
+    RunCreated,
+    RunStarted,
+)
 from durably_cli.journal.fold import fold
 from durably_cli.journal.reader import JournalReader, Position
 from durably_cli.journal.registry import Event

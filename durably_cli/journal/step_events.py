@@ -1,0 +1,133 @@
+"""What can stand in a journal of a step: see `events`.
+
+The first field of each is the step's name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from durably_cli.journal.events import ErrorInfo
+from durably_cli.journal.registry import event
+from durably_cli.values.strict_json import Json
+
+NO_CODE = "-"
+"""What a start has of a function that is none of the project's; so an attempt begins."""
+
+
+@event("step.started")
+class StepStarted(NamedTuple):
+    """The function of a step is about to be called.
+
+    `during` are the steps whose failures the handler was handling then. The first start behind a
+    failure is synced: whether that is carried depends on it. `code` says which function it is, and
+    what it does, or NO_CODE; without one it is that of the start before it in this attempt.
+    """
+
+    name: str
+    at: str
+    during: list[str] = []
+    code: str = ""
+
+
+@event("step.entered", durable=True)
+class StepEntered(NamedTuple):
+    """The function of a step is about to be called that is not to be called twice unasked.
+
+    `in_doubt` is what a resume does if no result follows: `stop`, or `look`.
+    """
+
+    name: str
+    in_doubt: str
+    at: str
+
+
+@event("step.completed", durable=True)
+class StepCompleted(NamedTuple):
+    """A step is acknowledged: its result is on disk."""
+
+    name: str
+    ms: int
+    result: Json
+    at: str
+
+
+@event("step.failed", durable=True)
+class StepFailed(NamedTuple):
+    """A step raised; `raised` is what makes the exception again, if the failure is carried.
+
+    If the error was shortened, `whole` is the reference to the file that has all of it. `refused`
+    is the result that was refused, and what refused it, if that is why the step failed; `tries`
+    says how often it was tried.
+    """
+
+    name: str
+    ms: int
+    error: ErrorInfo
+    at: str
+    raised: dict[str, Any] = {}
+    whole: dict[str, Any] = {}
+    refused: dict[str, Any] = {}
+    tries: int = 1
+
+
+@event("step.retrying", durable=True)
+class StepRetrying(NamedTuple):
+    """A try of a step failed, and the next one begins at `until`, not before.
+
+    It was number `tries` of at most `of`, and took `ms`. A final failure is a step.failed. If the
+    error was shortened, `whole` is the reference to the file that has all of it.
+    """
+
+    name: str
+    tries: int
+    of: int
+    ms: int
+    error: ErrorInfo
+    until: str
+    at: str
+    whole: dict[str, Any] = {}
+
+
+@event("step.discarded", durable=True)
+class StepDiscarded(NamedTuple):
+    """Somebody wants a step executed again, whatever came of it before.
+
+    If it had a result, `sha256` is that of it, and `ms` how long it took: another one outdates what
+    came after it, unless `only` this step is to be executed again. `why` says so where nobody
+    asked: a file is not what it was.
+    """
+
+    name: str
+    by: str
+    at: str
+    sha256: str = ""
+    ms: int = 0
+    only: bool = False
+    why: str = ""
+
+
+@event("step.outdated")
+class StepOutdated(NamedTuple):
+    """What a step gave counts no more: `because` is the step before it that gave something else.
+
+    It is on disk before the result of that one is.
+    """
+
+    name: str
+    because: str
+    at: str
+    ms: int = 0
+
+
+@event("step.marked-done", durable=True)
+class StepMarkedDone(NamedTuple):
+    """Somebody says that a step was done, and what it gave: it is not called, but has this result.
+
+    A step.completed follows once the handler asks for it, and the result fits its type.
+    """
+
+    name: str
+    by: str
+    result: Json
+    at: str

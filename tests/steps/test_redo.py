@@ -1,0 +1,263 @@
+"""Finished steps that are executed again, and what came after them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import Project
+
+CHAIN = """
+def number() -> int:
+    effect("fetch")
+    return int(open("n").read())
+
+def double(n: int) -> int:
+    effect(f"double {n}")
+    return 2 * n
+
+def show(n: int) -> int:
+    effect(f"show {n}")
+    if os.path.exists("fail in show"):
+        raise OSError("in show")
+    return n
+
+@define_job
+def chain(step: Step) -> int:
+    step.run("before", effect, "before")
+    n = step.run("fetch", number)
+    m = step.run("double", double, n)
+    step.run("show", show, m)
+    if not os.path.exists("mended"):
+        raise ValueError("not mended")
+    return m
+"""
+DONE = ["before", "fetch", "double 3", "show 6"]
+
+
+@pytest.fixture
+def chain(project: Project) -> Project:
+    """A run whose steps have all completed, and which has failed."""
+    project.job(CHAIN, "chain")
+    (project.root / "n").write_text("3")
+    project.run("trigger", "chain", expect=1)
+    assert project.effects == DONE
+    return project
+
+
+def counts(project: Project) -> tuple[int, list[tuple[str, str]]]:
+    run = project.inspect()
+    return run["steps"], [(step["name"], step["status"]) for step in run["checkpoints"]]
+
+
+def test_another_result_has_what_came_after_executed_again(chain: Project) -> None:
+    (chain.root / "n").write_text("5")
+    again = chain.run("resume", "@last", "--redo", "fetch", expect=1)
+    assert chain.effects == [*DONE, "fetch", "double 5", "show 10"]
+    assert "step fetch gives another result: 2 steps after it count no more" in again.err
+    steps, states = counts(chain)
+    assert (steps, {state for _, state in states}) == (4, {"completed"})
+    (chain.root / "mended").touch()
+    done = chain.run("resume", "@last")
+    assert done.out == "10\n"
+    assert "0 steps run, 4 steps replayed" in done.err
+
+
+def test_an_equal_result_leaves_what_came_after(chain: Project) -> None:
+    again = chain.run("resume", "@last", "--redo", "fetch", expect=1)
+    assert chain.effects == [*DONE, "fetch"]
+    assert "failed, 3 steps replayed" in again.err
+
+
+def test_only_leaves_what_came_after_whatever_it_gives(chain: Project) -> None:
+    (chain.root / "n").write_text("5")
+    chain.run("resume", "@last", "--redo", "fetch", "--only", expect=1)
+    assert chain.effects == [*DONE, "fetch"]
+
+
+def test_what_came_before_is_never_executed_again(chain: Project) -> None:
+    chain.run("resume", "@last", "--redo", "double", "--redo", "show", expect=1)
+    assert chain.effects == [*DONE, "double 3", "show 6"]
+
+
+def test_to_be_executed_again_does_not_move_a_step_behind_others(chain: Project) -> None:
+    chain.run("resume", "@last", "--redo", "before", expect=1)
+    (chain.root / "n").write_text("5")
+    chain.run("resume", "@last", "--redo", "fetch", expect=1)
+    assert chain.effects.count("before") == 2
+
+
+def test_a_pattern_is_all_that_fits(chain: Project) -> None:
+    chain.run("resume", "@last", "--redo", "*e*", "--only", expect=1)
+    assert chain.effects == [*DONE, "before", "fetch", "double 3"]
+    refused = chain.run("resume", "@last", "--redo", "x*", expect=4).err
+    assert "has no step 'x*'" in refused
+
+
+def test_names_are_taken_as_they_are(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def odd(step: Step) -> None:
+            for name in ("fit[a]", "fit[b]", "fit*"):
+                step.run(name, effect, name)
+            raise ValueError
+        """,
+        "odd",
+    )
+    project.run("trigger", "odd", expect=1)
+    project.run("resume", "@last", "--redo", "fit*", expect=1)
+    assert project.effects[3:] == ["fit*"], "a step of that very name"
+    project.run("resume", "@last", "--redo", "fit[*]", "--only", expect=1)
+    assert project.effects[4:] == ["fit[a]", "fit[b]"]
+
+
+def test_what_came_after_stays_to_be_executed_though_every_attempt_is_cut_short(
+    chain: Project,
+) -> None:
+    (chain.root / "n").write_text("5")
+    (chain.root / "fail in show").touch()
+    chain.run("resume", "@last", "--redo", "fetch", expect=1)
+    assert chain.effects == [*DONE, "fetch", "double 5", "show 10"]
+    (chain.root / "fail in show").unlink()
+    chain.run("resume", "@last", expect=1)
+    assert chain.effects == [*DONE, "fetch", "double 5", "show 10", "show 10"]
+
+
+def test_a_redone_step_that_fails_still_outdates_what_came_after_once_it_gives_another_result(
+    chain: Project,
+) -> None:
+    (chain.root / "n").write_text("none")
+    chain.run("resume", "@last", "--redo", "fetch", expect=1)
+    assert counts(chain)[0] == 3
+    (chain.root / "n").write_text("5")
+    chain.run("resume", "@last", expect=1)
+    assert chain.effects == [*DONE, "fetch", "fetch", "double 5", "show 10"]
+
+
+KEYS = """
+from durably_cli import idempotency_key
+
+def send(fail: bool) -> str:
+    effect(idempotency_key())
+    if fail:
+        raise OSError
+    return "sent"
+
+@define_job
+def keys(step: Step) -> None:
+    step.run("send", send, step.attempt == 1)
+    raise ValueError
+"""
+
+
+def test_only_a_discarded_result_gives_a_new_idempotency_key(project: Project) -> None:
+    project.job(KEYS, "keys")
+    project.run("trigger", "keys", expect=1)
+    project.run("resume", "@last", "--redo", "send", expect=1)
+    first, second = project.effects
+    assert first == second, "the first try had failed"
+    project.run("resume", "@last", "--redo", "send", expect=1)
+    project.run("resume", "@last", "--redo", "send", expect=1)
+    assert project.effects[2:] == [f"{first}-1", f"{first}-2"]
+
+
+def test_a_redone_transaction_is_one_more_and_a_failed_one_is_not(project: Project) -> None:
+    project.job(
+        """
+        def book(connection) -> int:
+            connection.execute("CREATE TABLE IF NOT EXISTS books (n)")
+            connection.execute("INSERT INTO books VALUES (1)")
+            return connection.execute("SELECT COUNT(*) FROM books").fetchone()[0]
+
+        @define_job
+        def books(step: Step) -> int:
+            n = step.transaction("book", "books.db", book)
+            if not os.path.exists("mended"):
+                raise ValueError
+            return n
+        """,
+        "books",
+    )
+    project.run("trigger", "books", expect=1)
+    project.run("resume", "@last", expect=1)
+    project.run("resume", "@last", "--redo", "book", expect=1)
+    (project.root / "mended").touch()
+    assert project.run("resume", "@last").out == "2\n"
+
+
+STOPS = CHAIN.replace('step.run("show", show, m)', 'step.run("show", show, m, in_doubt="stop")')
+
+
+def test_a_step_that_stops_in_doubt_is_not_called_for_what_one_before_it_gives(
+    project: Project,
+) -> None:
+    project.job(STOPS, "chain")
+    (project.root / "n").write_text("3")
+    project.run("trigger", "chain", expect=1)
+    (project.root / "n").write_text("5")
+    for words in (["--redo", "fetch"], []):
+        stopped = project.run("resume", "@last", *words, expect=1)
+        assert (
+            "step 'show' was done, and step 'fetch' before it gives another result" in stopped.err
+        )
+        assert "--redo show" in stopped.err
+        assert project.inspect()["undecided"] == ["show"]
+    assert project.effects == [*DONE, "fetch", "double 5"]
+    (project.root / "mended").touch()
+    project.run("resume", "@last", "--redo", "show")
+    assert project.effects[-1] == "show 10"
+
+
+def test_who_and_when_and_what_stand_in_the_journal(chain: Project) -> None:
+    (chain.root / "n").write_text("5")
+    chain.run("resume", "@last", "--redo", "fetch", expect=1)
+    lines = chain.run("inspect", "@last", "--events").out.splitlines()
+    found: dict[str, list[dict[str, Any]]] = {}
+    for event in map(json.loads, lines):
+        found.setdefault(event["type"], []).append(event)
+    (discarded,) = found["step.discarded"]
+    assert discarded["name"] == "fetch"
+    assert discarded["by"]
+    assert len(discarded["sha256"]) == 64
+    outdated = found["step.outdated"]
+    assert [(each["name"], each["because"]) for each in outdated] == [
+        ("double", "fetch"),
+        ("show", "fetch"),
+    ]
+    completed = [each for each in found["step.completed"] if each["name"] == "fetch"]
+    assert all(each["seq"] < completed[1]["seq"] for each in outdated), "before the new result"
+
+
+def test_a_completed_run_is_final_and_can_be_forked(chain: Project) -> None:
+    (chain.root / "mended").touch()
+    chain.run("resume", "@last")
+    refused = chain.run("resume", "@last", "--redo", "fetch", "--only", expect=2).err
+    assert "is completed, which is final" in refused
+    assert "fork" in refused
+    assert "--redo fetch --only" in refused
+
+
+def test_order_of_names_and_of_sets_makes_no_other_result(project: Project) -> None:
+    project.job(
+        """
+        def found() -> dict[str, set[str]]:
+            names = ["a", "b"] if not os.path.exists("again") else ["b", "a"]
+            return {name: {"x", "y", "z", "w"} for name in names}
+
+        @define_job
+        def unordered(step: Step) -> None:
+            step.run("found", found)
+            step.run("after", effect, "after")
+            raise ValueError
+        """,
+        "unordered",
+    )
+    project.run("trigger", "unordered", expect=1)
+    (project.root / "again").touch()
+    for seed in ("1", "2"):
+        project.env["PYTHONHASHSEED"] = seed
+        project.run("resume", "@last", "--redo", "found", expect=1)
+    assert project.effects == ["after"]
