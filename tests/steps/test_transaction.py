@@ -313,7 +313,7 @@ def test_sqlite_writes_durably_whatever_was_set(tmp_path: Path) -> None:
     def how(connection: sqlite3.Connection) -> int:
         return int(connection.execute("PRAGMA synchronous").fetchone()[0])
 
-    assert Step().transaction("how", careless, how) == 2
+    assert Step().transaction("how", careless, how) == 3
 
 
 def test_postgresql_waits_for_the_disk_whatever_was_set(url: str) -> None:

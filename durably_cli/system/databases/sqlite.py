@@ -16,7 +16,7 @@ _PATIENCE_SECONDS = 30.0
 """How long another writer is waited for."""
 
 _LOOKS_SECONDS = 0.05
-_BUSY, _FULL, _EXTRA = 5, 2, 3
+_BUSY = 5
 _THIS = "run = ? AND step = ? AND generation = ?"
 _IN_NO_FILE = ("off", "memory")
 """Journals with which a kill may leave the half of a transaction."""
@@ -47,8 +47,9 @@ class Sqlite:
                 raise UnknownConnection("what is in a database without a file would be lost")
             if self._value("PRAGMA journal_mode") in _IN_NO_FILE:
                 self._patiently("PRAGMA journal_mode=DELETE")
-            if self._value("PRAGMA synchronous") not in (_FULL, _EXTRA):
-                self._patiently("PRAGMA synchronous=FULL")
+            # FULL does not sync the folder from which a commit removes the rollback journal: with
+            # that back after a power cut, SQLite would undo what durably's journal has.
+            self._patiently("PRAGMA synchronous=EXTRA")
             query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
             if self._value(query, (TABLE,)) is None:
                 self._patiently(
@@ -56,6 +57,9 @@ class Sqlite:
                     " generation INTEGER NOT NULL, result TEXT, at TEXT,"
                     " PRIMARY KEY (run, step, generation))"
                 )
+                # Who made the file with synchronous=OFF has not synced its first page, without
+                # which SQLite does not look at the WAL. This does; without a WAL it is nothing.
+                self._patiently("PRAGMA wal_checkpoint")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
