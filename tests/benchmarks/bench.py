@@ -107,7 +107,7 @@ def write(connection: sqlite3.Connection, number: int) -> int:
 
 def write_by_hand(database: str, number: int) -> int:
     with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA synchronous=EXTRA")
         return write(connection, number)
 
 

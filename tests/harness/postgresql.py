@@ -17,32 +17,60 @@ URL_VARIABLE = "DURABLY_TEST_POSTGRESQL"
 """Names a server to use, in which tests may make databases."""
 
 
+class Server:
+    """A server of our own."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.url = f"host={folder} user=durably dbname=postgres"
+        self._folder, self._programs, self._data = folder, programs, folder / "data"
+        self._run = partial(
+            subprocess.run, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        if os.getuid() == 0:  # as which it does not run
+            user = _another_user()
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            ids = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()}
+            self._run = partial(self._run, cwd=folder, **ids)
+        self._call("initdb", "-A", "trust", "-U", "durably", "--no-sync")
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        options = f"-c listen_addresses= -c unix_socket_directories={self._folder}"
+        self._call("pg_ctl", "-o", options, "-l", str(self._folder / "log"), "-w", "start")
+
+    def stop(self) -> None:
+        """End it as a crash does: what it has not written is lost."""
+        self._call("pg_ctl", "-m", "immediate", "-w", "stop")
+
+    def _call(self, program: str, *args: str) -> None:
+        self._run((self._programs / program, "-D", self._data, *args))
+
+
 @contextmanager
 def server() -> Iterator[str | None]:
     """The connection string of a server; None where there is none."""
     if URL_VARIABLE in os.environ:
         yield os.environ[URL_VARIABLE]
         return
+    with own_server() as found:
+        yield found.url if found else None
+
+
+@contextmanager
+def own_server() -> Iterator[Server | None]:
+    """A server that may be stopped and started; None where its programs are not installed."""
     programs = _programs()
     if programs is None:
         yield None
         return
     folder = Path(mkdtemp(prefix="durably-pg-"))  # short: the path of a socket has 100 characters
-    run = partial(subprocess.run, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if os.getuid() == 0:  # as which it does not run
-        user = _another_user()
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        run = partial(run, user=user.pw_uid, group=user.pw_gid, extra_groups=(), cwd=folder)
-    data = folder / "data"
-    options = f"-c listen_addresses= -c unix_socket_directories={folder}"
-    pg_ctl = programs / "pg_ctl"
     try:
-        run((programs / "initdb", "-D", data, "-A", "trust", "-U", "durably", "--no-sync"))
-        run((pg_ctl, "-D", data, "-o", options, "-l", folder / "log", "-w", "start"))
+        found = Server(folder, programs)
+        found.start()
         try:
-            yield f"host={folder} user=durably dbname=postgres"
+            yield found
         finally:
-            run((pg_ctl, "-D", data, "-m", "immediate", "-w", "stop"))
+            found.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
