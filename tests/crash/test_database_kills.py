@@ -20,7 +20,7 @@ from tests.harness.tracing import SystemCall, Traced, skip_without_strace
 Count = Callable[[int], None]
 Look = Callable[[], list[str]]
 
-FILES, SOCKETS = "%desc,%file", "%desc,%network"
+FILES, SOCKETS = "%desc,%file", "%network,poll,write,fdatasync"
 TALKS = ("connect", "sendto", "recvfrom", "fdatasync")
 """The calls behind which a server may crash: of its client, and the sync of the journal."""
 
