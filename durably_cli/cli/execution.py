@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import TextIO
 
 from durably_cli import hints
@@ -17,131 +16,23 @@ from durably_cli.cli.outcome import failed_before, say_outcome
 from durably_cli.cli.presenter import Detached, Presenter
 from durably_cli.cli.printed import streams_to_log
 from durably_cli.cli.streams import Streams
-from durably_cli.engines.local.attempt import Runnable
-from durably_cli.engines.local.decisions import Decisions
-from durably_cli.engines.local.fork import ForkRequest, fork
 from durably_cli.engines.local.live_run import LiveRun
-from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.outcome import outcome_of
-from durably_cli.engines.local.resume import TriggerResult, resume
+from durably_cli.engines.local.resume import TriggerResult
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.trigger import trigger
 from durably_cli.engines.local.view import RunView
-from durably_cli.engines.request import Disposition, Request
-from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted, NotFound
-from durably_cli.journal.events import RunCreated
-from durably_cli.project import stores
+from durably_cli.engines.request import Disposition
+from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted
 from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.next_steps import how_to_go_on, next_commands
-from durably_cli.render.record import retrying
 from durably_cli.render.rows import write_output, write_summary_json
+from durably_cli.render.step_record import retrying
 from durably_cli.system import process, signals, terminals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
-from durably_cli.values.visible import visible
 
 
-def trigger_job(
-    project: Path,
-    request: Request,
-    *,
-    quiet: bool,
-    as_json: bool,
-    timeout: float | None = None,
-    detached: Detached | None = None,
-) -> int:
-    """Make a run as the request says, and execute it; the exit code."""
-    store = stores.open_store(project, to_write=True, say=None if quiet else _say)
-
-    def act(presenter: Presenter) -> TriggerResult:
-        def load(created: RunCreated | None) -> Runnable:
-            if created is None:
-                os.chdir(project)
-            else:
-                presenter.enters(created, project)
-            return presenter.loads(project, request.job)
-
-        return trigger(store, request, load, presenter)
-
-    return _execute(store, act, timeout, quiet=quiet, as_json=as_json, detached=detached)
-
-
-def _say(text: str) -> None:
-    print(visible(text), file=sys.stderr)
-
-
-def resume_run(
-    project: Path,
-    run: str,
-    decisions: Decisions,
-    *,
-    quiet: bool,
-    as_json: bool,
-    kill_leftovers: bool = False,
-    timeout: float | None = None,
-) -> int:
-    """Execute a run that is there from where it was left, as was decided; the exit code.
-
-    With `kill_leftovers`, programs of it that still live are ended first.
-    """
-    store = stores.open_store(project)
-    run_id = find_run(store, run)
-    document.about(run_id)
-
-    def act(presenter: Presenter) -> TriggerResult:
-        def load(created: RunCreated) -> Runnable:
-            presenter.enters(created, project)
-            return _job_of(run_id, project, created.job, presenter)
-
-        return resume(store, run_id, load, presenter, decisions, kill_leftovers=kill_leftovers)
-
-    return _execute(store, act, timeout, quiet=quiet, as_json=as_json)
-
-
-def fork_run(
-    project: Path,
-    run: str,
-    asked: ForkRequest,
-    *,
-    quiet: bool,
-    as_json: bool,
-    timeout: float | None = None,
-) -> int:
-    """Make a run of what another one has, and execute it; the exit code."""
-    store = stores.open_store(project, to_write=True)
-    origin = find_run(store, run)
-    document.about(origin)
-
-    def act(presenter: Presenter) -> TriggerResult:
-        found: Runnable | None = None
-
-        def load(created: RunCreated) -> Runnable:
-            nonlocal found
-            os.chdir(project)
-            found = found or _job_of(created.run, project, created.job, presenter)
-            return found
-
-        made = fork(store, origin, asked, load)
-        result = resume(store, made.run_id, load, presenter, made.decisions)
-        return result._replace(disposition=Disposition.FORKED)
-
-    return _execute(store, act, timeout, quiet=quiet, as_json=as_json)
-
-
-def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> Runnable:
-    try:
-        return presenter.loads(project, name)
-    except NotFound as error:
-        raise NotFound(
-            f"run {short(run_id)} is of the job {name}, which this project no longer has\n"
-            f"{error.what}",
-            hint="give a renamed job its old name back, @define_job(name=...), and bring a job "
-            "that a script defines into jobs/",
-            code="no-such-job",
-        ) from None
-
-
-def _execute(
+def execute(
     store: Store,
     act: Callable[[Presenter], TriggerResult],
     timeout: float | None,

@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 
 from durably_cli.cli import document
-from durably_cli.engines.local.decisions import Decisions
+from durably_cli.engines.local.attempt import check_may_go_on
+from durably_cli.engines.local.decisions import Decisions, refuse_final
+from durably_cli.engines.local.fork import check_may_fork
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.plan import CompareCode, plan_of
 from durably_cli.engines.local.resume import held_by
+from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Busy
 from durably_cli.project import stores
@@ -35,16 +38,19 @@ def show_plan(
     run_id = find_run(store, run)
     document.about(run_id)
     with store.view(run_id) as view:
-        _check(view, is_fork=is_fork)
+        _check(store, view, decisions, is_fork=is_fork)
         plan = plan_of(view, decisions, _compared_in(project), redo_failed=redo_failed)
         if as_json:
             document.suggest(*next_commands(view))
             plans.write_plan_json(plan, run_id, document.on(sys.stdout))
         elif sys.stdout.isatty():
-            plans.show_plan(plan, sys.stdout)
+            plans.draw_plan(plan, sys.stdout)
         else:
             plans.write_plan(plan, sys.stdout)
         sys.stdout.flush()
+        if view.state.is_final and not is_fork:
+            print(f"run {short(run_id)} has ended, and no step is asked for", file=sys.stderr)
+            return 0
         for line in plans.say_plan(plan):
             print(line, file=sys.stderr)
     return 0
@@ -63,6 +69,13 @@ def _compared_in(project: Path) -> CompareCode:
     return compared
 
 
-def _check(view: RunView, *, is_fork: bool) -> None:
+def _check(store: Store, view: RunView, decisions: Decisions, *, is_fork: bool) -> None:
+    """What makes the real command fail does so here."""
     if view.held:
         raise held_by(view, Busy(f"run {short(view.run_id)} is held by another process"))
+    if is_fork:
+        check_may_fork(view.path, view.state)
+        return
+    refuse_final(decisions, view.state)
+    if not view.state.is_final:
+        check_may_go_on(store, view.path, view.state)

@@ -9,14 +9,15 @@ Rule 2. When the run has failed, the steps that its exception came from are exec
 Rule 3. If it came from no step, all of them are, but those during whose handling a step was begun
         that has completed: what stands in for them has happened.
 Rule 4. A step that is begun again is no longer carried, nor one that is discarded.
-Rule 5. A run that stops at a step in doubt was cut short there: it did not fail by any other step.
+Rule 5. A run that has stopped at a step which did not fail was cut short there: nobody knows if
+        the step has happened, or its result cannot be replayed.
 
 A failure of durably 0.1, which did not journal what was raised, is never carried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from durably_cli.journal.step_events import StepFailed, StepStarted
 
@@ -80,17 +81,14 @@ class Failures:
         self._carried |= dict.fromkeys(self._failed)
         self._failed = {}
 
-    def run_failed(self, steps: Iterable[str], *, is_in_doubt: bool = False) -> None:
-        """The run has failed with an exception that came from these steps; is it their doubt?"""
+    def run_failed(self, steps: Collection[str]) -> None:
+        """The run has failed with an exception that came from these steps."""
         known = self._carried | self._failed
         self.causes = [step for step in steps if step in known]
         self.next_attempt()
-        if is_in_doubt:
-            return
-        if self.causes:
-            for step in self.causes:
-                self.discarded(step)
-        else:
+        for step in self.causes:
+            self.discarded(step)
+        if not steps:
             self._carried = {step: None for step in self._carried if step in self._handled}
 
     def _lived_on_after(self) -> dict[str, None]:

@@ -88,8 +88,8 @@ def _step_started(state: RunState, event: StepStarted) -> None:
 
 @_folds(StepEntered)
 def _step_entered(state: RunState, event: StepEntered) -> None:
-    start = state.unfinished.get(event.name) or _never_started(event)
-    state.unfinished[event.name] = start._replace(when_in_doubt=event.in_doubt)
+    if (started := state.unfinished.get(event.name)) is not None:
+        state.unfinished[event.name] = started._replace(when_in_doubt=event.in_doubt)
 
 
 @_folds(StepCompleted)
@@ -124,7 +124,7 @@ def _step_retrying(state: RunState, event: StepRetrying) -> None:
     )
 
 
-def _never_started(event: StepEntered | StepFailed | StepRetrying | StepMarkedDone) -> StepState:
+def _never_started(event: StepFailed | StepRetrying | StepMarkedDone) -> StepState:
     """Of a step whose start is not in the journal."""
     return StepState(event.name, StepStatus.STARTED, 0, event.at)
 
@@ -133,6 +133,7 @@ def _never_started(event: StepEntered | StepFailed | StepRetrying | StepMarkedDo
 def _step_marked_done(state: RunState, event: StepMarkedDone) -> None:
     start = state.unfinished.get(event.name) or _never_started(event)
     state.unfinished[event.name] = start._replace(status=StepStatus.MARKED_DONE)
+    state.decisions.append(event)
     if state.failures is not None:
         state.failures.discarded(event.name)
 
@@ -140,6 +141,8 @@ def _step_marked_done(state: RunState, event: StepMarkedDone) -> None:
 @_folds(StepDiscarded)
 @_folds(StepOutdated)
 def _step_discarded(state: RunState, event: StepDiscarded | StepOutdated) -> None:
+    if isinstance(event, StepDiscarded) and event.by:
+        state.decisions.append(event)
     last = state.unfinished.get(event.name)
     if last is None and (isinstance(event, StepOutdated) or event.sha256):  # it had a result
         state.discarded[event.name] += 1
@@ -202,8 +205,7 @@ def _run_failed(state: RunState, event: RunHasFailed) -> None:
     state.error = event.error
     state.causes = event.steps or ([] if event.step is None else [event.step])
     if state.failures is not None:
-        is_in_doubt = any(map(state.is_in_doubt, state.causes))
-        state.failures.run_failed(state.causes, is_in_doubt=is_in_doubt)
+        state.failures.run_failed(state.causes)
     _end(state, Status.FAILED, event.at)
 
 

@@ -19,6 +19,7 @@ from durably_cli.journal.events import (
     RunRepaired,
     RunStarted,
 )
+from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.values.strict_json import Json
 
@@ -74,6 +75,8 @@ class RunState:
         self.unfinished: dict[str, StepState] = {}
         self.discarded = Counter[str]()
         """How many results of a step count no more."""
+        self.decisions: list[StepDiscarded | StepMarkedDone] = []
+        """What people have decided of its steps."""
         self.failures: Failures | None = None
         self.completed_steps = 0
         self.completed_ms = 0
@@ -94,6 +97,7 @@ class RunState:
         copied.unfinished = {**self.unfinished}
         copied.failures, copied.discarded = copy.deepcopy(self.failures), self.discarded.copy()
         copied.repaired, copied.unknown = [*self.repaired], [*self.unknown]
+        copied.decisions = [*self.decisions]
         return copied
 
     @property
@@ -115,11 +119,6 @@ class RunState:
     def in_doubt(self) -> list[StepState]:
         """Steps that were started and have no result: their effect may or may not have happened."""
         return [step for step in self.unfinished.values() if step.status is StepStatus.STARTED]
-
-    def is_in_doubt(self, name: str) -> bool:
-        """Is this one of those, or is its last word neither a result nor a failure?"""
-        step = self.unfinished.get(name)
-        return step is not None and step.status in (StepStatus.STARTED, *_NEITHER)
 
     @property
     def undecided(self) -> list[StepState]:

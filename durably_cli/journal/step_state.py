@@ -84,7 +84,7 @@ def step_states(
                 last = unfinished.get(event.name)
                 is_last = passed[event.name] == discarded[event.name]
                 if is_last and last is not None and not last.attempt:  # nothing came behind it
-                    yield step._replace(status=StepStatus.DISCARDED, ms=event.ms)
+                    yield step._replace(status=last.status, ms=event.ms)
                 continue
             yield step._replace(ms=event.ms, result=event.result)
         elif isinstance(event, RunHasFailed):

@@ -14,7 +14,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.errors import ConfigError, Forbidden
 from durably_cli.project import naming, project_file
 from durably_cli.project.places import is_another_project, is_found_from_here, is_project
-from durably_cli.system import files
+from durably_cli.system import file_systems, files
 from durably_cli.system.folders import DATA_VARIABLE, data_folder
 
 _LONGEST, _CUT = 246, 200
@@ -187,7 +187,7 @@ def refuse_network(folder: Path) -> None:
     Whoever only looks asks locks too: whether a run was interrupted.
     """
     there = next(each for each in (folder, *folder.parents) if each.exists())
-    if kind := files.network_file_system(there):
+    if kind := file_systems.network_file_system(there):
         raise ConfigError(
             f"{folder} is on a network file system ({kind}), where locks cannot be trusted",
             hint=f"set {DATA_VARIABLE} to a folder on a local disk (cp -a brings runs along)",

@@ -21,8 +21,9 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
 from durably_cli.render.axis import round_times
 from durably_cli.render.next_steps import next_steps
-from durably_cli.render.record import in_doubt, reason, summary
+from durably_cli.render.record import reason, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
+from durably_cli.render.step_record import in_doubt
 from durably_cli.render.timeline import Execution, Lane, executions, lanes, seconds_between
 from durably_cli.render.words import Times, outcome_text
 from durably_cli.system import clock

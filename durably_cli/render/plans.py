@@ -25,7 +25,7 @@ def write_plan(plan: Plan, out: TextIO) -> None:
         out.write(row(step.name, step.what, seconds, step.code, step.why))
 
 
-def show_plan(plan: Plan, out: TextIO) -> None:
+def draw_plan(plan: Plan, out: TextIO) -> None:
     """The same as a table on a terminal."""
     from rich.table import Table  # only a terminal needs it
     from rich.text import Text

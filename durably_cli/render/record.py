@@ -6,19 +6,17 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from durably_cli.engines.local.files_of_run import files_of
 from durably_cli.engines.local.forks import forks_of
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
-from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import (
-    ErrorInfo,
     ProgressReported,
     RunCancelled,
     RunRepaired,
 )
 from durably_cli.journal.state import NO_END, Attempt, Status
-from durably_cli.journal.step_state import StepState, StepStatus
+from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
+from durably_cli.render.step_record import error_fields, in_doubt, last_try, retrying, step_status
 from durably_cli.render.timeline import seconds_between, seconds_of
 from durably_cli.render.words import listed, one_line, utc_time
 from durably_cli.system import clock, ids
@@ -28,13 +26,12 @@ if TYPE_CHECKING:  # they are for type checkers, and for `help --json`
     from durably_cli.render.run_types import (
         AttemptFields,
         DamageFields,
-        ErrorFields,
+        Decided,
+        DecisionFields,
         ProgressFields,
         RepairedFields,
         RunDetails,
         RunSummary,
-        StatusOfStep,
-        StepFields,
     )
 
 SCHEMA = 1
@@ -100,6 +97,7 @@ def details(view: RunView) -> RunDetails:
         "carried": [] if state.is_final else state.carried,
         "in_doubt": [step.name for step in in_doubt(view)],
         "undecided": [] if view.held else [step.name for step in state.undecided],
+        "decisions": [decision_fields(event) for event in state.decisions],
         "forks": forks_of(view.path),
         "idempotency_key": created.idempotency_key,
         "concurrency_key": created.concurrency_key,
@@ -134,11 +132,10 @@ def attempt_fields(number: int, attempt: Attempt) -> AttemptFields:
     }
 
 
-def error_fields(error: ErrorInfo | None) -> ErrorFields | None:
-    """An exception, for --json."""
-    if error is None:
-        return None
-    return {"type": error.type, "message": error.message, "traceback": error.traceback}
+def decision_fields(event: StepDiscarded | StepMarkedDone) -> DecisionFields:
+    """What somebody has decided of a step, for --json."""
+    decision: Decided = "redo" if isinstance(event, StepDiscarded) else "done"
+    return {"step": event.name, "decision": decision, "by": event.by, "at": event.at}
 
 
 def repaired_fields(event: RunRepaired) -> RepairedFields:
@@ -173,62 +170,6 @@ def progress_fields(progress: ProgressReported | None) -> ProgressFields | None:
         "message": progress.message,
         "at": progress.at,
     }
-
-
-def step_fields(step: StepState, view: RunView) -> StepFields:
-    """One step, for --json."""
-    return {
-        "name": step.name,
-        "status": step_status(step, view),
-        "attempt": step.attempt,
-        "started": step.started,
-        "ms": step.ms,
-        "bytes": None if step.result is None else size_of(step.result),
-        "error": error_fields(step.error),
-        "tries": step.tries,
-        "next_try": None if view.state.has_ended else step.until,
-        "files": [
-            {"path": each.path, "bytes": each.size, "sha256": each.sha256, "change": each.change}
-            for each in files_of(step, view)
-        ],
-    }
-
-
-_STATUSES: dict[StepStatus, StatusOfStep] = {
-    StepStatus.COMPLETED: "completed",
-    StepStatus.FAILED: "failed",
-    StepStatus.DISCARDED: "discarded",
-    StepStatus.MARKED_DONE: "marked done",
-}
-
-
-def step_status(step: StepState, view: RunView) -> StatusOfStep:
-    """What is known of the step."""
-    if step.status is StepStatus.RETRYING:
-        return "failed" if view.state.has_ended else "retrying"
-    if step.status is not StepStatus.STARTED:
-        return _STATUSES[step.status]
-    is_latest = step.attempt == len(view.state.attempts)
-    return "running" if view.held and is_latest and not view.state.has_ended else "in doubt"
-
-
-def in_doubt(view: RunView) -> list[StepState]:
-    """The steps of which nobody can say whether their effect happened."""
-    return [step for step in view.state.in_doubt if step_status(step, view) == "in doubt"]
-
-
-def retrying(view: RunView) -> list[StepState]:
-    """The steps that have failed, and are tried again after a pause."""
-    if view.state.has_ended:
-        return []
-    steps = view.state.unfinished.values()
-    return [step for step in steps if step.status is StepStatus.RETRYING]
-
-
-def last_try(step: StepState) -> str:
-    """What came of the last try of such a step."""
-    why = f" ({one_line(step.error)})" if step.error else ""
-    return f"try {step.tries} of {step.most} failed{why}"
 
 
 def reason(view: RunView, *, but_tries: bool = False) -> str | None:

@@ -69,7 +69,8 @@ def report(
         if found:
             lines += ["", f"{title}:", *(f"  {line}" for line in found)]
     if resume:
-        lines += ["", *(f"try: {each}" for each in hints.shown(resume).split("\n"))]
+        shown = hints.shown(resume).split("\n")
+        lines += ["", *(each if each.startswith(" ") else f"try: {each}" for each in shown)]
     elif view.status is Status.CANCELLED:
         lines += ["", for_good(view)]
     return visible_lines("\n".join(lines)) + "\n"

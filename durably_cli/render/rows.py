@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO, cast
 
-from durably_cli.engines.local.files_of_run import files_of
+from durably_cli.engines.local.files_of_run import vouched_files
 from durably_cli.engines.local.view import RunView, Unreadable, whole_log
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import LogWritten
@@ -16,10 +16,9 @@ from durably_cli.render.record import (
     COLUMNS,
     SCHEMA,
     details,
-    step_fields,
-    step_status,
     summary,
 )
+from durably_cli.render.step_record import step_fields, step_status
 from durably_cli.render.words import one_line, visible_json
 from durably_cli.values.strict_json import Json, to_json
 from durably_cli.values.visible import visible
@@ -57,6 +56,9 @@ def write_run(view: RunView, out: TextIO) -> None:
         if name == "attempts":
             for attempt in fields["attempts"]:
                 out.write(row("attempt", *attempt.values()))
+        elif name == "decisions":
+            for decision in fields["decisions"]:
+                out.write(row("decision", *decision.values()))
         elif name == "error":
             if error is not None:
                 out.write(row("error", f"{error['type']}: {error['message']}"))
@@ -67,6 +69,7 @@ def write_run(view: RunView, out: TextIO) -> None:
             out.write(row(name, json_of(value)))
         elif value not in (None, [], 0) or name == "steps":
             out.write(row(name, value))
+    files = list[str]()
     for step in all_steps(view):
         ms = None if step.ms is None else step.ms / 1000
         bytes_ = None if step.result is None else size_of(step.result)
@@ -76,9 +79,8 @@ def write_run(view: RunView, out: TextIO) -> None:
                 *(step.attempt, step.tries, None if step.error is None else one_line(step.error)),
             )
         )
-    for step in all_steps(view):
-        for file in files_of(step, view):
-            out.write(row("file", step.name, *file))
+        files += (row("file", step.name, *file) for file in vouched_files(step, view))
+    out.writelines(files)
     for log in log_lines(view.events()):
         out.write("log\t" + _log_line(whole_log(view.path, log)))
 

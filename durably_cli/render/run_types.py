@@ -96,6 +96,18 @@ class RepairedFields(TypedDict):
     at: Time
 
 
+Decided = Literal["redo", "done"]
+
+
+class DecisionFields(TypedDict):
+    """What somebody has decided of a step: to have it executed again, or that it was done."""
+
+    step: str
+    decision: Decided | str
+    by: str
+    at: Time
+
+
 class RunDetails(RunSummary):
     """A run. `causes` are the steps that its error came from, `carried` those whose failures the
     next attempt replays, `in_doubt` those of which nobody can say whether their effect happened,
@@ -110,6 +122,7 @@ class RunDetails(RunSummary):
     carried: list[str]
     in_doubt: list[str]
     undecided: list[str]
+    decisions: list[DecisionFields]
     forks: list[str]
     idempotency_key: str | None
     concurrency_key: str | None

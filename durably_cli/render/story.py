@@ -12,14 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from durably_cli import hints
-from durably_cli.engines.local.files_of_run import files_of
+from durably_cli.engines.local.files_of_run import vouched_files
 from durably_cli.engines.local.forks import forks_of
 from durably_cli.engines.local.view import RunView
+from durably_cli.journal.step_events import StepDiscarded
 from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
 from durably_cli.render.next_steps import next_steps
-from durably_cli.render.record import in_doubt, last_try, reason, retrying, summary
+from durably_cli.render.record import reason, summary
 from durably_cli.render.rows import all_steps, labels_text, log_lines, pretty_json
+from durably_cli.render.step_record import in_doubt, last_try, retrying
 from durably_cli.render.tables import heading, log_text
 from durably_cli.render.words import age, listed, local_clock, local_time
 from durably_cli.system.ids import short
@@ -30,6 +32,9 @@ from durably_cli.values.visible import visible
 
 LOGS, LATEST_LOGS = 20, 6
 """How many log lines of a long run are shown, the last ones; and beside what goes on."""
+
+DECISIONS = 10
+"""How many decisions about steps are shown, the last ones."""
 
 FILES = 50
 """How many files that results vouch for are shown, the last ones."""
@@ -92,6 +97,11 @@ def _what_happened(view: RunView) -> Iterator[Fact]:
         yield "retrying", visible(f"{step.name}: {last_try(step)}; the next one at {when}")
     if state.output is not None:
         yield "output", _json(state.output)
+    for decided in state.decisions[-DECISIONS:]:
+        redo = isinstance(decided, StepDiscarded)
+        what = "to be executed again" if redo else "was done"
+        said = f"{decided.name}: {what}, says {decided.by} at {local_time(decided.at)}"
+        yield "decided", visible(said)
     for repair in state.repaired:
         what = f"{plural(repair.lines, 'line')} from line {repair.line} on cut off"
         yield "repaired", visible(f"{local_time(repair.at)} by {repair.by}: {what}; {repair.kept}")
@@ -161,7 +171,7 @@ def _show_steps(view: RunView, console: Console, *, every_step: bool = False) ->
 
 
 def _show_files(view: RunView, console: Console) -> None:
-    found = [(step, file) for step in all_steps(view) for file in files_of(step, view)]
+    found = [(step, file) for step in all_steps(view) for file in vouched_files(step, view)]
     if not found:
         return
     heading(console, plural(len(found), "file"))

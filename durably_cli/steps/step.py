@@ -50,6 +50,10 @@ class _Called(NamedTuple):
     code: str
 
 
+def _no_code(_: object) -> str:
+    return NO_CODE
+
+
 def _ignore(_: object) -> None:
     pass
 
@@ -88,7 +92,7 @@ class Step(Performer):
         self.log = Logger(self)
         """Lines of four levels for the journal and for the standard `logging`."""
         self._last = _NOTHING_YET
-        self._project = ""
+        self._code_of: Callable[[Callable[..., object]], str] = _no_code
         self._rows_of = f"{run_id}-{os.urandom(8).hex()}"  # in memory each is another one
         past = Past({} if results is None else results, {}, redone={})
         self._connect(past, StopInMemory())
@@ -262,14 +266,6 @@ class Step(Performer):
         key = f"{self.run_id}-{sha256(checked_name(name).encode()).hexdigest()[:16]}"
         discarded = self._discarded[name]
         return f"{key}-{discarded}" if discarded else key
-
-    def _code_of(self, fn: Callable[..., object]) -> str:
-        """Which function it is, for a journal; nothing of one in memory."""
-        if not self._project:
-            return NO_CODE
-        from durably_cli.steps.code import code_of  # not in memory
-
-        return code_of(fn, self._project) or NO_CODE
 
     def _connect(self, past: Past, stop: Stop) -> None:
         self._perform_with(past, stop)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import NO_CODE
+from durably_cli.steps.code import code_of
 from durably_cli.steps.operation import Past
 from durably_cli.steps.step import Step
 from durably_cli.steps.stop import Stop
@@ -39,6 +41,8 @@ def step_of_attempt(
         replayed=replayed,
         secrets=secrets,
     )
-    step._programs, step._rows_of, step._project = programs, run_id, project
+    step._programs, step._rows_of = programs, run_id
+    if project:
+        step._code_of = lambda fn: code_of(fn, project) or NO_CODE
     step._connect(past, stop)
     return step

@@ -129,6 +129,31 @@ def resumes(bench: Bench) -> Iterator[Part]:
     )
 
 
+def again(bench: Bench) -> Iterator[Part]:
+    """The plan of a resume, and a fork that replays all, beside an inspect of the same run."""
+    killed, ended = _killed_behind(bench, RESUMED).stem, _ended_behind(bench, RESUMED).stem
+    works = {
+        "plan": process(bench.durably("resume", killed, "--dry-run"), **bench.options),
+        "inspect": process(bench.durably("inspect", killed), **bench.options),
+        "fork": process(bench.durably("fork", ended, "-q"), **bench.options),
+        "inspect of an ended one": process(bench.durably("inspect", ended), **bench.options),
+    }
+    found = in_turns(works, bench.rounds)
+    steps, looked = f"{RESUMED:,} finished steps", "inspect of it"
+    for name, ours, beside in (
+        (f"the plan of a resume of {steps}", "plan", "inspect"),
+        (f"fork of {steps}, all replayed", "fork", "inspect of an ended one"),
+    ):
+        yield Part(name, "s", {OURS: found[ours], looked: found[beside]}, {looked: 1.2})
+
+
+def _ended_behind(bench: Bench, number: int) -> Path:
+    """The journal of a run that has completed behind so many steps."""
+    at, run_id = clock.now(), stores.id_made_at(datetime.now(UTC))
+    events = stores.story(run_id, "steps", at, given=str(number), steps=number)
+    return stores.write(bench.runs, run_id, iter(events))
+
+
 def _killed_behind(bench: Bench, number: int, size: int = 0) -> Path:
     """The journal of a run that was killed behind so many steps; `size` is that of a result."""
     at, run_id = clock.now(), stores.id_made_at(datetime.now(UTC))
@@ -318,4 +343,4 @@ def _at_once(command: list[str], bench: Bench) -> BoundHandler:
     return work
 
 
-PARTS = (steps, programs, transactions, replays, resumes, starts, lists, memory, crowds)
+PARTS = (steps, programs, transactions, replays, resumes, again, starts, lists, memory, crowds)

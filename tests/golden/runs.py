@@ -20,6 +20,7 @@ from durably_cli.journal.events import (
     RunCompleted,
     RunCompletedLarge,
     RunCreated,
+    RunForked,
     RunHasFailed,
     RunInterrupted,
     RunRepaired,
@@ -29,7 +30,10 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import (
     StepCompleted,
     StepDiscarded,
+    StepEntered,
     StepFailed,
+    StepMarkedDone,
+    StepOutdated,
     StepRetrying,
     StepStarted,
 )
@@ -341,6 +345,35 @@ def _cancelled() -> Golden:
     return _whole(20, lines_of(events, run_id(20)))
 
 
+def _forked() -> Golden:
+    """A fork of the first one, with a step in doubt that stops, and what was decided of others."""
+    code = "jobs/work.py:one:1a2b3c4d"
+    again = StepDiscarded("one", "ann", _at(51), "5" * 64, 3, True)
+    changed = StepDiscarded("two", "", _at(52), "6" * 64, 1204, why="out.csv is gone")
+    named = {"$file": "out.csv", "size": 2, "mtime": None, "sha256": "7" * 64}
+    events: list[Event] = [
+        _created(21, project="/srv/app", folder="/srv/app"),
+        StepStarted("one", _at(20), [], code),
+        StepCompleted("one", 3, _compact({"of": [named]}), _at(23)),
+        StepStarted("two", _at(30)),
+        StepCompleted("two", 1204, _compact(named), _at(1234)),
+        StepStarted("three", _at(1240), [], "-"),
+        StepCompleted("three", 2, Json("3"), _at(1242)),
+        RunForked(run_id(1), "ann", _at(1250)),
+        RunStarted(1, 42, "box", _at(1260)),
+        again,
+        changed,
+        StepStarted("one", _at(1270), [], code),
+        StepOutdated("three", "one", _at(1280), 2),
+        StepOutdated("four", "one", _at(1280)),
+        StepCompleted("one", 3, Json("1"), _at(1281)),
+        StepStarted("pay", _at(1300), [], "-"),
+        StepEntered("pay", "stop", _at(1300)),
+        StepMarkedDone("two", "ann", Json("2"), _at(1310)),
+    ]
+    return _whole(21, lines_of(events, run_id(21)))
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -351,6 +384,7 @@ RUNS = {
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
+        _forked,
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

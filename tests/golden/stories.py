@@ -40,7 +40,19 @@ def _a_file_is_no_bundle(stage: Stage) -> None:
 
 
 COMMANDS = (
-    *("cancel", "delete", "export", "help", "import", "info", "init", "inspect", "jobs", "list"),
+    *(
+        "cancel",
+        "delete",
+        "export",
+        "fork",
+        "help",
+        "import",
+        "info",
+        "init",
+        "inspect",
+        "jobs",
+        "list",
+    ),
     *("logs", "prune", "repair", "resume", "trigger", "verify", "wait"),
 )
 
@@ -127,6 +139,19 @@ STORIES: dict[str, Sequence[str | Act]] = {
         "durably cancel 0013",
         "durably resume 0013",
         "durably cancel 0011",
+    ),
+    "again": (
+        "durably resume 0006 --dry-run",
+        "durably resume 0006 --redo one --dry-run --json",
+        "durably resume 0015 --dry-run",
+        "durably resume 0015 --redo nothing",
+        "durably resume 0001 --redo one --only",
+        "durably fork 0001 --dry-run",
+        "durably fork 0001 --redo one --json",
+        "durably fork 0006",
+        "durably fork 000a",
+        "durably inspect 0001",
+        "durably list -n 2",
     ),
     "resume": (
         "durably resume 0001",

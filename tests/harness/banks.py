@@ -11,7 +11,7 @@ from pathlib import Path
 
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
-from durably_cli.journal.events import StepCompleted
+from durably_cli.journal.step_events import StepCompleted
 from tests.conftest import Project
 from tests.harness.places import remove
 

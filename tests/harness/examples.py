@@ -58,6 +58,7 @@ class Examples:
         keyed = ("trigger", "sync-users", "--org-id", "org_123", "--idempotency-key")
         for key in ("2026-11-24", "today"):
             project.run(*keyed, key)
+        project.run("trigger", "order")
 
     def run(self, example: str) -> Result:
         """Run one, with a run that failed at hand for @failed, and one that did not for @last."""

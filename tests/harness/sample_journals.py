@@ -108,8 +108,8 @@ UNFINISHED = Sample(
     "unfinished",
     [
         created(concurrency_key="c"),
-        StepStarted("zero", AT, [], "jobs/a.py:f:12345678"),
         StepCompleted("one", 3, Json("1"), AT),
+        StepStarted("zero", AT, [], "jobs/a.py:f:12345678"),
         StepOutdated("one", "zero", AT, 3),
         RunForked(RUN, "me", AT),
         RunStarted(1, 42, "host", AT, dropped=7, kept=f"{RUN}.torn-1"),

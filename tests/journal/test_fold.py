@@ -24,7 +24,10 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_events import (
     StepCompleted,
+    StepDiscarded,
     StepFailed,
+    StepMarkedDone,
+    StepOutdated,
     StepRetrying,
     StepStarted,
 )
@@ -32,6 +35,11 @@ from durably_cli.journal.step_state import StepStatus, step_states
 from durably_cli.values.strict_json import Json
 from tests.harness.sample_journals import COMPLETED
 from tests.harness.strategies import RUN, journals
+
+_OF_A_STEP = (
+    *(StepStarted, StepCompleted, StepFailed, StepRetrying),
+    *(StepDiscarded, StepOutdated, StepMarkedDone),
+)
 
 
 def model(events: list[Event]) -> dict[str, Any]:
@@ -45,8 +53,14 @@ def model(events: list[Event]) -> dict[str, Any]:
     word |= {RunHasFailed: "failed", RunCancelled: "cancelled"}
     status = "pending" if last is None else word.get(type(last), "running")
     last_word: dict[str, Event] = {}
+    discarded = list[StepDiscarded | StepOutdated]()
     for event in events:
-        if isinstance(event, StepStarted | StepCompleted | StepFailed | StepRetrying):
+        is_outdated = isinstance(event, StepOutdated)
+        if (is_outdated or (isinstance(event, StepDiscarded) and event.sha256)) and isinstance(
+            last_word.get(event.name), StepCompleted | None
+        ):
+            discarded.append(event)
+        if isinstance(event, _OF_A_STEP):
             last_word.pop(event.name, None)
             last_word[event.name] = event
     completed = [event for event in events if isinstance(event, StepCompleted)]
@@ -54,8 +68,8 @@ def model(events: list[Event]) -> dict[str, Any]:
         "status": status,
         "ended": last.at if isinstance(last, ends[:-1]) else None,
         "attempts": len(starts),
-        "completed": len(completed),
-        "completed_ms": sum(event.ms for event in completed),
+        "completed": len(completed) - len(discarded),
+        "completed_ms": sum(event.ms for event in completed) - sum(event.ms for event in discarded),
         "in_doubt": {name for name, event in last_word.items() if isinstance(event, StepStarted)},
         "failed": {name for name, event in last_word.items() if isinstance(event, StepFailed)},
         "retrying": {

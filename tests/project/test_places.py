@@ -15,7 +15,7 @@ from durably_cli import hints
 from durably_cli.errors import Busy, ConfigError, Forbidden
 from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.project import adoption, places, stores
-from durably_cli.system import files, folders
+from durably_cli.system import file_systems, files, folders
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project
 from tests.harness.pasting import hint_of, paste
@@ -311,7 +311,7 @@ def test_every_command_refuses_a_network_file_system(
 
 
 def test_a_local_file_system_is_told_from_a_network_one(tmp_path: Path) -> None:
-    assert files.network_file_system(tmp_path) is None
+    assert file_systems.network_file_system(tmp_path) is None
 
 
 @pytest.mark.parametrize("variable", ["XDG_DATA_HOME", "XDG_CACHE_HOME"])

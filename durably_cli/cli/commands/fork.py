@@ -58,7 +58,7 @@ def fork(
         return show_plan(
             project, run, decisions, redo_failed=redo_failed, as_json=as_json, is_fork=True
         )
-    from durably_cli.cli.execution import fork_run  # not for --help, nor for completion
+    from durably_cli.cli.coming_to_runs import fork_run  # not for --help, nor for completion
     from durably_cli.engines.local.fork import ForkRequest
 
     asked = ForkRequest(

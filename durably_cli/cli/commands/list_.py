@@ -83,6 +83,9 @@ def list_(
     return run_list(project_of(context), filters, count, watch=watch, as_json=as_json)
 
 
+_FEW = 3
+"""For how many runs that nobody has decided it is said what to type."""
+
 SCREENFUL = 20
 """How many runs are listed unless a number is given."""
 
@@ -125,7 +128,8 @@ def run_list(
     fitting = _fitting(store, filters)
     limit = SCREENFUL if count is None else min(count, sys.maxsize)
     unmet = set(filters.jobs)
-    runs = _meeting(islice(fitting, limit or None), unmet)
+    undecided = list[tuple[str, str]]()
+    runs = _meeting(islice(fitting, limit or None), unmet, undecided)
     out = sys.stdout
     if as_json:
         rows.write_list_json(_leading_to_the_newest(runs), document.on(out))
@@ -137,6 +141,10 @@ def run_list(
         _say(no_runs(store, project, filtered=any(filters)))
     for job in sorted(unmet):
         _say_if_unknown(job, store, project)
+    for run, step in undecided[:_FEW]:
+        _say(visible(f"run {run} stops at step {step} until somebody decides:"))
+        for each in ("--done", "--redo"):
+            _say(f"  {hints.command('resume', run, each, step)}")
     if count is None and next(fitting, None):
         out.flush()
         _say(f"these are the newest {SCREENFUL}; for all of them add -n 0")
@@ -167,12 +175,17 @@ def _candidates(store: Store, filters: Filters) -> Iterator[str]:
 
 
 def _meeting(
-    runs: Iterator[RunView | Unreadable], jobs: set[str]
+    runs: Iterator[RunView | Unreadable], jobs: set[str], undecided: list[tuple[str, str]]
 ) -> Iterator[RunView | Unreadable]:
-    """The same runs; a job that one of them is of is taken out of the jobs."""
+    """The same runs; a job that one of them is of is taken out of the jobs.
+
+    Those that stop at a step are noted, with that.
+    """
     for run in runs:
         if isinstance(run, RunView):
             jobs.discard(run.state.created.job)
+            if not run.held and run.state.undecided:
+                undecided.append((ids.short(run.run_id), run.state.undecided[0].name))
         yield run
 
 

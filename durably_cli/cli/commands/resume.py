@@ -61,7 +61,7 @@ def resume(
         from durably_cli.cli.planning import show_plan  # rarely asked for
 
         return show_plan(project_of(context), run, decisions, as_json=as_json)
-    from durably_cli.cli.execution import resume_run  # not for --help, nor for completion
+    from durably_cli.cli.coming_to_runs import resume_run  # not for --help, nor for completion
 
     return resume_run(
         project_of(context),

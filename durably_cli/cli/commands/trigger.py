@@ -137,7 +137,7 @@ def trigger(
         raise UsageError("--detach and --detach-after exclude each other")
     limit = None if timeout is None else read_limit(timeout, "--timeout")
     seconds = None if detach_after is None else read_span(detach_after, "--detach-after")
-    from durably_cli.cli.execution import trigger_job  # not for --help, nor for completion
+    from durably_cli.cli.coming_to_runs import trigger_job  # not for --help, nor for completion
     from durably_cli.cli.presenter import Detached
 
     report = None

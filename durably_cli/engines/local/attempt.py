@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -43,8 +43,11 @@ from durably_cli.journal.blobs import Blobs, is_blob_reference
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.step_events import StepMarkedDone
+from durably_cli.journal.writer import Journal
+from durably_cli.steps.operation import Past
 from durably_cli.system import ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json
@@ -117,25 +120,54 @@ def attempted(
             return None
         if state.status is Status.FAILED:  # before the job's modules are imported, which takes long
             Inbox(path).clear()  # what was asked of an attempt that has ended
-        past.failures.update(carried_of(state, past))
-        past.begun.update(begun_of(state))
-        undecided = in_doubt_of(state) - {event.name for event in events}
-        past = past._replace(in_doubt=undecided)
-        for event in events:
-            take(event, past)
-        _check_may_go_on(store, path, state)
+        past = _to_go_on_with(state, past, events)
+        check_may_go_on(store, path, state)
         refuse_leftovers(path, end=kill_leftovers, waits=observer.waits_for_programs)
         work = _work(load, state.created, whole_input(path, state.created))
         _refuse_secrets(events, work)
         run, saved_as = ownership.take_over(lock, reading, path, store.temporary)
     finally:
         lock.close()
+    dropped = reading.torn.size if reading.torn else 0
+    owned = LiveRun(run, state, past, dropped, saved_as, work.secrets, events, work.unread)
+    return _executed(store, owned, work, observer)
+
+
+def first_attempted(
+    store: Store,
+    journal: Journal,
+    events: Iterable[Event],
+    work: BoundHandler,
+    observer: Observer,
+    decisions: Decisions,
+) -> Attempted:
+    """Execute a run that was made of these events, which are all that its journal has."""
+    path = journal.path
+    past = past_of(path)
+    state = fold_reading(gather(events, past, path), path)
+    decided_now = decided(decisions, state, past)
+    past = _to_go_on_with(state, past, decided_now)
+    owned = LiveRun(
+        journal, state, past, secrets=work.secrets, decisions=decided_now, unread=work.unread
+    )
+    return _executed(store, owned, work, observer)
+
+
+def _to_go_on_with(state: RunState, past: Past, decisions: Iterable[Decision]) -> Past:
+    """What the next attempt finds, with these decisions taken."""
+    past.failures.update(carried_of(state, past))
+    past.begun.update(begun_of(state))
+    past = past._replace(in_doubt=in_doubt_of(state) - {event.name for event in decisions})
+    for event in decisions:
+        take(event, past)
+    return past
+
+
+def _executed(store: Store, owned: LiveRun, work: BoundHandler, observer: Observer) -> Attempted:
     # Of results in files of their own each is looked for in the end.
-    have_files = any(map(is_blob_reference, past.results.values()))
-    known = None if have_files else Checkpoint(state, run.mark)
-    with run:
-        dropped = reading.torn.size if reading.torn else 0
-        owned = LiveRun(run, state, past, dropped, saved_as, work.secrets, events, work.unread)
+    have_files = any(map(is_blob_reference, owned.past.results.values()))
+    known = None if have_files else Checkpoint(owned.state, owned.journal.mark)
+    with owned.journal:
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return Attempted(owned, known)
@@ -168,7 +200,7 @@ def _refuse_secrets(decisions: Sequence[Decision], work: BoundHandler) -> None:
                 raise InvalidInput(what) from None
 
 
-def _check_may_go_on(store: Store, path: Path, state: RunState) -> None:
+def check_may_go_on(store: Store, path: Path, state: RunState) -> None:
     """Forbidden, NotFound or JournalTooNew if nobody is to execute this run."""
     run_id = path.stem
     if is_imported(path):

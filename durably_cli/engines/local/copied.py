@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Collection, Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.outputs import folder_of, outputs_of
-from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.step_events import (
+    NO_CODE,
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -23,97 +25,111 @@ from durably_cli.journal.step_events import (
 from durably_cli.system import files
 from durably_cli.values.strict_json import Json, to_json
 
-
-def steps(fd: int, path: Path, state: RunState, *, failures: bool) -> list[Event]:
-    """The events of steps that a fork of this run begins with.
-
-    Those of results, with pending decisions, of steps in doubt, and of `failures` that the job
-    lived on after, if these are wanted: all of a run that has completed.
-    """
-    found = _Steps()
-    for place, event in enumerate(JournalReader(fd, path, path.stem)):
-        found.add(place, event)
-    carried = set[str]()
-    if failures:
-        is_completed = state.status is Status.COMPLETED
-        failed = [step.name for step in state.failed_steps]
-        carried = set(failed if is_completed else state.carried)
-    return found.wanted(carried, {step.name for step in state.in_doubt})
-
-
 _DISCARDS = (StepDiscarded, StepOutdated)
-_OF_STEPS = (StepEntered, StepFailed, StepMarkedDone, *_DISCARDS)
+_OTHERS = (StepEntered, StepFailed, StepMarkedDone, *_DISCARDS)
 
 
-class _Steps:
+class Steps:
     """The last events of each step, and where its first start and its first result stood."""
 
     def __init__(self) -> None:
         self._began, self._ended = dict[str, int](), dict[str, int]()
-        self._events: dict[str, dict[type[Event], Event]] = {}
-        self._code = ""
+        self._starts, self._codes = dict[str, StepStarted](), dict[str, str]()
+        self._results = dict[str, StepCompleted]()
+        self._others: dict[str, dict[type[Event], Event]] = {}
+        """What else stands behind a step's last result, or of one that has none."""
 
-    def add(self, place: int, event: Event) -> None:
-        """Take up an event of the journal."""
-        if isinstance(event, RunStarted):
-            self._code = ""
-        elif isinstance(event, StepStarted):
-            self._code = event.code or self._code
-            self._began.setdefault(event.name, place)
-            had = self._events.setdefault(event.name, {})
-            had[StepStarted] = event._replace(code=self._code)
-            had.pop(StepEntered, None)
-        elif isinstance(event, StepCompleted):
-            self._ended.setdefault(event.name, place)
-            had = self._events.setdefault(event.name, {})
-            self._events[event.name] = {
-                StepStarted: had.get(StepStarted, StepStarted(event.name, event.at)),
-                StepCompleted: event,
-            }
-        elif isinstance(event, _OF_STEPS):
-            had = self._events.setdefault(event.name, {})
-            if StepCompleted in had or not isinstance(event, _DISCARDS):
-                had[type(event)] = event
+    def noting(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Pass the events of the journal on, and note what they say of steps."""
+        code = NO_CODE
+        for place, event in enumerate(events):
+            kind = type(event)
+            if isinstance(event, StepStarted):
+                name, code = event.name, event.code or code
+                self._began.setdefault(name, place)
+                self._starts[name], self._codes[name] = event, code
+                if name in self._others:
+                    self._others[name].pop(StepEntered, None)
+            elif isinstance(event, StepCompleted):
+                self._ended.setdefault(event.name, place)
+                self._results[event.name] = event
+                self._others.pop(event.name, None)
+            elif isinstance(event, _OTHERS):
+                if event.name in self._results or not isinstance(event, _DISCARDS):
+                    self._others.setdefault(event.name, {})[kind] = event
+            elif isinstance(event, RunStarted):
+                code = NO_CODE
+            yield event
 
-    def wanted(self, carried: set[str], in_doubt: set[str]) -> list[Event]:
-        """The events to begin with, in the order in which the steps first came."""
+    @property
+    def names(self) -> Collection[str]:
+        """Those of all steps that were begun, or have a result."""
+        return dict.fromkeys((*self._began, *self._ended))
+
+    def of_a_fork(self, state: RunState, *, failures: bool) -> list[Event]:
+        """The events that a fork of this run begins with, in the order in which steps first came.
+
+        Those of results, with pending decisions, of steps in doubt, and of `failures` that the job
+        lived on after, if these are wanted: all of a run that has completed.
+        """
+        carried = set[str]()
+        if failures:
+            is_completed = state.status is Status.COMPLETED
+            failed = [step.name for step in state.failed_steps]
+            carried = set(failed if is_completed else state.carried)
         found = list[tuple[int, Event]]()
-        for name, had in self._events.items():
-            began, kinds = self._began.get(name, 0), list[type[Event]]()
-            if StepCompleted in had:
-                kinds = [StepCompleted, *_DISCARDS]
-            elif name in carried:
-                kinds = [StepFailed]
-            elif name in in_doubt:
-                kinds = [StepEntered]
-            elif StepMarkedDone not in had:
-                continue
-            if StepStarted in had and (kinds or name in in_doubt):
-                found.append((began, had[StepStarted]))
-            ended = self._ended.get(name, began)
-            found += [(ended, had[kind]) for kind in (*kinds, StepMarkedDone) if kind in had]
-            if StepCompleted in had and name in in_doubt:
-                found += [(ended, had[kind]) for kind in (StepStarted, StepEntered) if kind in had]
-        found.sort(key=lambda each: each[0])
-        return list(_without_repeated_codes(event for _, event in found))
+        for name, result in self._results.items():
+            if name in self._starts:
+                found.append((self._began[name], self._starts[name]))
+            found.append((self._ended[name], result))
+        for name, had in self._others.items():
+            found += self._of_no_result(name, had, carried)
+        for step in state.in_doubt:
+            found += self._in_doubt(step.name)
+        found.sort(key=itemgetter(0))
+        return list(self._with_codes(event for _, event in found))
 
+    def _of_no_result(
+        self, name: str, had: dict[type[Event], Event], carried: set[str]
+    ) -> Iterator[tuple[int, Event]]:
+        """What was decided of a step, or its failure."""
+        place = self._ended.get(name, self._began.get(name, 0))
+        if name in self._results:
+            yield from ((place, had[kind]) for kind in _DISCARDS if kind in had)
+        elif name in carried and StepFailed in had:
+            if name in self._starts:
+                yield self._began[name], self._starts[name]
+            yield place, had[StepFailed]
+        if StepMarkedDone in had:
+            yield place, had[StepMarkedDone]
 
-def _without_repeated_codes(events: Iterable[Event]) -> Iterator[Event]:
-    """The same as lines have them: a start says its code where the one before it had another."""
-    code = ""
-    for event in events:
-        if isinstance(event, StepStarted):
-            is_as_before, code = event.code == code, event.code
-            event = event._replace(code="" if is_as_before else code)
-        yield event
+    def _in_doubt(self, name: str) -> Iterator[tuple[int, Event]]:
+        place = self._ended.get(name, self._began[name])
+        yield place, self._starts[name]
+        entered = self._others.get(name, {}).get(StepEntered)
+        if entered is not None:
+            yield place, entered
+
+    def _with_codes(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The same as lines have them: a start says its code if the one before had another."""
+        before = NO_CODE
+        for event in events:
+            if isinstance(event, StepStarted):
+                code = self._codes[event.name]
+                said = "" if code == before else code
+                before = code
+                if event.code != said:
+                    event = event._replace(code=said)
+            yield event
 
 
 def linked(origin: Path, path: Path, events: Iterable[Event]) -> Iterator[Event]:
     """The same events for the journal at this path, with what they name as files of that run."""
     there, here = Blobs(origin), Blobs(path)
     for event in events:
-        if isinstance(event, (StepCompleted, StepMarkedDone)) and is_blob_reference(event.result):
-            event = event._replace(result=here.share(event.result, there))
+        if isinstance(event, (StepCompleted, StepMarkedDone)):
+            if is_blob_reference(event.result):
+                event = event._replace(result=here.share(event.result, there))
         elif isinstance(event, StepFailed) and event.whole:
             event = event._replace(whole=_shared(event.whole, here, there))
         yield event
@@ -129,8 +145,6 @@ def linked(origin: Path, path: Path, events: Iterable[Event]) -> Iterator[Event]
 
 def _shared(whole: dict[str, object], here: Blobs, there: Blobs) -> dict[str, object]:
     """The reference to all of an error; none if its file is lost, which is no reason to stop."""
-    import json  # few errors are so long
-
     try:
         found: dict[str, object] = json.loads(here.share(Json(to_json(whole)), there))
     except (BlobDamaged, OSError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from durably_cli import hints
@@ -41,14 +41,10 @@ def decided(asked: Decisions, state: RunState, past: Past) -> list[Decision]:
     """
     if not (asked.redo or asked.done):
         return []
+    refuse_final(asked, state)
     run = short(state.created.run)
-    if state.is_final:
-        what = f"run {run} is {state.status}, which is final: no step of it is executed again"
-        again = hints.command("fork", run, *_options(asked))
-        hint = f"{again}    (makes a new run of what it has)" if asked.redo else None
-        raise UsageError(what, hint=hint)
     by, found = who.user(), dict[str, Decision]()
-    for name in redone(asked.redo, state, past):
+    for name in redone(asked.redo, names_of(state, past), state):
         found[name] = _discarded(name, by, past, only=asked.only)
     for name, result in asked.done.items():
         if name in found:
@@ -58,23 +54,37 @@ def decided(asked: Decisions, state: RunState, past: Past) -> list[Decision]:
             what = f"step {name} of run {run} has completed, and has a result"
             raise UsageError(what, hint=f"{again}    (executes it again)")
         if name not in state.unfinished:
-            raise no_step(name, state, past)
+            raise no_step(name, names_of(state, past), state)
         found[name] = StepMarkedDone(name, by, result, clock.now())
     return list(found.values())
 
 
-def redone(asked: Iterable[str], state: RunState, past: Past) -> Iterator[str]:
-    """The names of the steps that somebody wants to be redone. NotFound if there are none."""
+def refuse_final(asked: Decisions, state: RunState) -> None:
+    """UsageError if something is decided of a run that has ended for good."""
+    if state.is_final and (asked.redo or asked.done):
+        run = short(state.created.run)
+        what = f"run {run} is {state.status}, which is final: no step of it is executed again"
+        again = hints.command("fork", run, *_options(asked))
+        hint = f"{again}    (makes a new run of what it has)" if asked.redo else None
+        raise UsageError(what, hint=hint)
+
+
+def redone(asked: Iterable[str], known: Collection[str], state: RunState) -> Iterator[str]:
+    """The names of the known steps that somebody wants to be redone. NotFound if there are none."""
     for text in asked:
-        if text in past.results or text in state.unfinished:
+        if text in known:
             yield text
             continue
         pattern = re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
-        known = (*past.results, *state.unfinished) if "*" in text else ()
-        fitting = [name for name in known if pattern.fullmatch(name)]
+        fitting = [name for name in known if "*" in text and pattern.fullmatch(name)]
         if not fitting:
-            raise no_step(text, state, past)
+            raise no_step(text, known, state)
         yield from fitting
+
+
+def names_of(state: RunState, past: Past) -> dict[str, None]:
+    """Those of all steps of which there is anything."""
+    return dict.fromkeys((*past.results, *state.unfinished))
 
 
 def _options(asked: Decisions) -> list[str]:
@@ -92,12 +102,11 @@ def _discarded(name: str, by: str, past: Past, *, only: bool) -> StepDiscarded:
     return StepDiscarded(name, by, at, result_sha256(past.results[name]), ms, only)
 
 
-def no_step(name: str, state: RunState, past: Past) -> NotFound:
+def no_step(name: str, known: Iterable[str], state: RunState) -> NotFound:
     """The error that the run has no such step, with those that are near."""
     import difflib  # only after a mistake
 
     run = short(state.created.run)
-    known = [*past.results, *state.unfinished]
     near = difflib.get_close_matches(name, known, n=3)
     near = near or [step.name for step in state.failed_steps[-3:]]
     maybe = f"; it has {', '.join(near)}" if near else ""

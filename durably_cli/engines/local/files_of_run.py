@@ -22,7 +22,7 @@ class FileNow(NamedTuple):
     change: str | None
 
 
-def files_of(step: StepState, view: RunView) -> list[FileNow]:
+def vouched_files(step: StepState, view: RunView) -> list[FileNow]:
     """The files of a step's result; none if that is lost."""
     result = step.result
     if result is None or not (FILE_MARK in result or names_files(result)):  # as nearly always

@@ -8,19 +8,21 @@ run is that was left behind.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from durably_cli import hints
 from durably_cli.engines.local import copied, who
-from durably_cli.engines.local.attempt import Runnable
+from durably_cli.engines.local.attempt import Load, Observer, first_attempted
 from durably_cli.engines.local.decisions import Decisions, redone
 from durably_cli.engines.local.forks import folder_of_forks
-from durably_cli.engines.local.past import gather, past_of
-from durably_cli.engines.local.resume import held_by
+from durably_cli.engines.local.leftovers import refuse_leftovers
+from durably_cli.engines.local.live_run import BoundHandler
+from durably_cli.engines.local.resume import TriggerResult, followed_up, held_by
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import fold_reading, whole_input
+from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy, Conflict, JournalTooNew
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs
@@ -29,7 +31,9 @@ from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
+from durably_cli.journal.writer import Journal
 from durably_cli.system import clock, files, ids
+from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json, printable
 
 
@@ -45,51 +49,59 @@ class ForkRequest(NamedTuple):
     redo_failed: bool = False
 
 
-Load = Callable[[RunCreated], Runnable]
+class _Made(NamedTuple):
+    """A fork that was made and is held, the events that it was made of, and what to execute."""
 
-
-class Forked(NamedTuple):
-    """The run that was made, and what remains to be decided of its steps."""
-
-    run_id: str
+    journal: Journal
+    events: list[Event]
+    work: BoundHandler
     decisions: Decisions
 
 
-def fork(store: Store, origin: str, asked: ForkRequest, load: Load) -> Forked:
-    """Make a run of what this one has.
+def fork(
+    store: Store, origin: str, asked: ForkRequest, load: Load, observer: Observer
+) -> TriggerResult:
+    """Make a run of what this one has, and execute it.
 
     Busy if a process holds it, Conflict if it has not ended, NotFound for a step that it has not,
     InvalidInput from the job's model: nothing is made then.
     """
-    path = store.path_of(origin)
     try:
         lock = store.hold(origin, seconds=0)
     except Busy as busy:
         with store.view(origin) as view:
             raise held_by(view, busy) from None
     try:
-        reading = JournalReader(lock.fd, path, origin, doubt=missing(Blobs(path)))
-        past = past_of(path)
-        state = fold_reading(gather(reading, past, path), path)
-        _check_may_fork(path, state)
-        redo = list(redone(asked.decisions.redo, state, past))
-        input = whole_input(path, state.created)
-        wanted = asked.lay_over(input)
-        job = load(state.created)
-        if wanted != input:
-            input = job.settle(wanted, is_compared=False).input
-        else:
-            job.work(input)  # which refuses what the model rejects
-        created = _created(state.created, input, asked.project)
-        kept = copied.steps(lock.fd, path, state, failures=not asked.redo_failed)
-        there = {event[0] for event in kept}
-        _make(store, path, created, [*kept, RunForked(origin, who.user(), clock.now())])
+        refuse_leftovers(store.path_of(origin), end=False, waits=observer.waits_for_programs)
+        made = _made(store, lock, store.path_of(origin), asked, load)
     finally:
         lock.close()
-    return Forked(created.run, asked.decisions._replace(redo=[n for n in redo if n in there]))
+    attempt = first_attempted(store, made.journal, made.events, made.work, observer, made.decisions)
+    return followed_up(store, attempt, load, observer, Disposition.FORKED)
 
 
-def _check_may_fork(path: Path, state: RunState) -> None:
+def _made(store: Store, lock: Lock, path: Path, asked: ForkRequest, load: Load) -> _Made:
+    steps = copied.Steps()
+    reading = JournalReader(lock.fd, path, path.stem, doubt=missing(Blobs(path)))
+    state = fold_reading(steps.noting(reading), path)
+    check_may_fork(path, state)
+    redo = list(redone(asked.decisions.redo, steps.names, state))
+    input = whole_input(path, state.created)
+    wanted = asked.lay_over(input)
+    job = load(state.created)
+    if wanted != input:
+        input = job.settle(wanted, is_compared=False).input
+    work = job.work(input)
+    created = _created(state.created, input, asked.project)
+    events = steps.of_a_fork(state, failures=not asked.redo_failed)
+    there = {event[0] for event in events}
+    decisions = asked.decisions._replace(redo=[name for name in redo if name in there])
+    events.append(RunForked(path.stem, who.user(), clock.now()))
+    return _make(store, path, created, events, work, decisions)
+
+
+def check_may_fork(path: Path, state: RunState) -> None:
+    """Conflict if this run has not ended, JournalTooNew if nobody here can read all of it."""
     run = ids.short(path.stem)
     if state.unknown:
         raise JournalTooNew(
@@ -121,18 +133,28 @@ def _created(origin: RunCreated, input: Json, project: str) -> RunCreated:
     )
 
 
-def _make(store: Store, origin: Path, created: RunCreated, events: Sequence[Event]) -> None:
+def _make(
+    store: Store,
+    origin: Path,
+    created: RunCreated,
+    events: list[Event],
+    work: BoundHandler,
+    decisions: Decisions,
+) -> _Made:
     path = store.path_of(created.run)
     files.make_folder(path.parent)
+    written: list[Event] = [created]
 
     def prepare() -> Iterator[Event]:
-        yield from copied.linked(origin, path, events)
+        for event in copied.linked(origin, path, events):
+            written.append(event)
+            yield event
         _note(store, origin, created.run)
 
     journal = ownership.create_journal(path, store.temporary, created, prepare)
     if journal is None:
         raise AssertionError(f"{path} is new, and is there")
-    journal.close()
+    return _Made(journal, written, work, decisions)
 
 
 def _note(store: Store, origin: Path, run_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from durably_cli.system import files, ids
@@ -17,8 +18,12 @@ def folder_of_forks(journal: Path) -> Path:
 
 
 def forks_of(journal: Path) -> list[str]:
-    """The runs that were made of this journal's run, and are there still, oldest first."""
-    days = journal.parents[1]
-    names = files.names(folder_of_forks(journal))
+    """The runs that were made of this journal's run, and are there still, oldest first.
+
+    None if that cannot be looked at, as by a job that has given up its user.
+    """
+    days, names = journal.parents[1], list[str]()
+    with suppress(OSError):
+        names = files.names(folder_of_forks(journal))
     found = sorted(name for name in names if ids.is_id(name))
     return [run for run in found if os.path.lexists(days / ids.day(run) / f"{run}.jsonl")]

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
-from durably_cli.engines.local.decisions import Decisions, redone
-from durably_cli.engines.local.files_of_run import files_of
+from durably_cli.engines.local.decisions import Decisions, names_of, redone
+from durably_cli.engines.local.files_of_run import vouched_files
 from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import RunStarted
@@ -62,7 +62,7 @@ def plan_of(
     past, places = past_of(view.path), _Places()
     events = places.noting(gather(view.events(), past, view.path))
     found = list(step_states(events, view.state.unfinished, view.state.discarded))
-    redo = set(redone(asked.redo, view.state, past))
+    redo = set(redone(asked.redo, names_of(view.state, past), view.state) if asked.redo else ())
     carried = set() if redo_failed else _carried(view)
     plan, behind = list[PlannedStep](), _Behind(places, past, redo, asked)
     for step in found:
@@ -94,7 +94,7 @@ def _of_step(
     if name in redo:
         return "run", "as you say"
     if step.status is StepStatus.COMPLETED:
-        changed = next((file.change for file in files_of(step, view) if file.change), None)
+        changed = next((file.change for file in vouched_files(step, view) if file.change), None)
         if changed is not None:
             return "run", changed
         if (before := behind.first_before(name)) is not None:

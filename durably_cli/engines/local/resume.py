@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from durably_cli import hints
 from durably_cli.engines.local.again import due_at_once
-from durably_cli.engines.local.attempt import Load, Observer, attempted
+from durably_cli.engines.local.attempt import Attempted, Load, Observer, attempted
 from durably_cli.engines.local.decisions import NO_DECISIONS, Decisions
 from durably_cli.engines.local.holder import heirs, holder
 from durably_cli.engines.local.on_failure import call_on_failure
@@ -124,6 +124,15 @@ def resume_held(
     )
     if attempt is None:
         return TriggerResult(run_id, disposition, executed=False)
+    return followed_up(store, attempt, load, observer, disposition)
+
+
+def followed_up(
+    store: Store, attempt: Attempted, load: Load, observer: Observer, disposition: Disposition
+) -> TriggerResult:
+    """What came of an attempt, and of the one that follows at once if it has tried nothing new."""
+    run_id = attempt.run.run_id
+    path = store.path_of(run_id)
     tried = set[str]()
     while (due := due_at_once(store, attempt.run)) and tried.isdisjoint(due):
         tried |= due

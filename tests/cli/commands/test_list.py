@@ -74,9 +74,9 @@ def test_in_a_pipe_a_run_is_a_line_of_tab_separated_cells_without_a_header(three
         ["bad", "failed"],
         ["good", "completed"],
     ]
-    assert all(len(row) == 10 for row in cells)
-    run, _, _, created, ended, seconds, steps, reason, labels, steps_failed = cells[1]
-    assert steps_failed == "1"
+    assert all(len(row) == 11 for row in cells)
+    run, _, _, created, ended, seconds, steps, reason, labels, steps_failed, origin = cells[1]
+    assert (steps_failed, origin) == ("1", "")
     assert re.fullmatch(r"[0-9a-f-]{36}", run)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", created)
     assert created <= ended
@@ -167,7 +167,8 @@ def test_took_is_the_time_in_attempts_and_not_between_them(project: Project) -> 
 from durably_cli.journal import events
 from durably_cli.system import ids
 from durably_cli.project import places, stores
-from durably_cli.journal.events import (RunCreated, RunStarted, StepStarted, RunCompleted)
+from durably_cli.journal.events import (RunCreated, RunStarted, RunCompleted)
+from durably_cli.journal.step_events import StepStarted
 from durably_cli.values.strict_json import Json
 store = stores.open_store(places.find_project(), to_write=True)
 run = ids.new()

@@ -416,15 +416,12 @@ def test_redo_executes_a_failed_step_and_says_who_asked_for_it(project: Project)
     assert (discarded["name"], bool(discarded["by"])) == ("card", True)
 
 
-@pytest.mark.parametrize(
-    ("step", "code", "why"),
-    [("invoice", 2, "has completed"), ("cord", 4, "has no step 'cord'; card failed")],
-)
-def test_only_a_failed_step_is_redone(project: Project, step: str, code: int, why: str) -> None:
+def test_only_what_is_there_is_redone(project: Project) -> None:
     project.job(FALLBACK, "pay")
     project.run("trigger", "pay", expect=-9)
     before = project.journal().read_bytes()
-    assert why in project.run("resume", "@last", "--redo", step, expect=code).err
+    refused = project.run("resume", "@last", "--redo", "cord", expect=4)
+    assert "has no step 'cord'; it has card" in refused.err
     assert project.journal().read_bytes() == before
 
 

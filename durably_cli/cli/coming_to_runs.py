@@ -1,0 +1,126 @@
+"""How trigger, resume and fork come to the run that they execute."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from durably_cli.cli import document
+from durably_cli.cli.execution import execute
+from durably_cli.cli.presenter import Detached, Presenter
+from durably_cli.engines.local.attempt import Runnable
+from durably_cli.engines.local.decisions import Decisions
+from durably_cli.engines.local.lookup import find_run
+from durably_cli.engines.local.resume import TriggerResult, resume
+from durably_cli.engines.local.trigger import trigger
+from durably_cli.engines.request import Request
+from durably_cli.errors import NotFound
+from durably_cli.journal.events import RunCreated
+from durably_cli.project import stores
+from durably_cli.system.ids import short
+from durably_cli.values.visible import visible
+
+if TYPE_CHECKING:
+    from durably_cli.engines.local.fork import ForkRequest
+
+
+def trigger_job(
+    project: Path,
+    request: Request,
+    *,
+    quiet: bool,
+    as_json: bool,
+    timeout: float | None = None,
+    detached: Detached | None = None,
+) -> int:
+    """Make a run as the request says, and execute it; the exit code."""
+    store = stores.open_store(project, to_write=True, say=None if quiet else _say)
+
+    def act(presenter: Presenter) -> TriggerResult:
+        def load(created: RunCreated | None) -> Runnable:
+            if created is None:
+                os.chdir(project)
+            else:
+                presenter.enters(created, project)
+            return presenter.loads(project, request.job)
+
+        return trigger(store, request, load, presenter)
+
+    return execute(store, act, timeout, quiet=quiet, as_json=as_json, detached=detached)
+
+
+def _say(text: str) -> None:
+    print(visible(text), file=sys.stderr)
+
+
+def resume_run(
+    project: Path,
+    run: str,
+    decisions: Decisions,
+    *,
+    quiet: bool,
+    as_json: bool,
+    kill_leftovers: bool = False,
+    timeout: float | None = None,
+) -> int:
+    """Execute a run that is there from where it was left, as was decided; the exit code.
+
+    With `kill_leftovers`, programs of it that still live are ended first.
+    """
+    store = stores.open_store(project)
+    run_id = find_run(store, run)
+    document.about(run_id)
+
+    def act(presenter: Presenter) -> TriggerResult:
+        def load(created: RunCreated) -> Runnable:
+            presenter.enters(created, project)
+            return _job_of(run_id, project, created.job, presenter)
+
+        return resume(store, run_id, load, presenter, decisions, kill_leftovers=kill_leftovers)
+
+    return execute(store, act, timeout, quiet=quiet, as_json=as_json)
+
+
+def fork_run(
+    project: Path,
+    run: str,
+    asked: ForkRequest,
+    *,
+    quiet: bool,
+    as_json: bool,
+    timeout: float | None = None,
+) -> int:
+    """Make a run of what another one has, and execute it; the exit code."""
+    from durably_cli.engines.local.fork import fork  # not for trigger and resume
+
+    store = stores.open_store(project, to_write=True)
+    origin = find_run(store, run)
+    document.about(origin)
+
+    def act(presenter: Presenter) -> TriggerResult:
+        found: Runnable | None = None
+
+        def load(created: RunCreated) -> Runnable:
+            nonlocal found
+            os.chdir(project)
+            found = found or _job_of(created.run, project, created.job, presenter)
+            return found
+
+        return fork(store, origin, asked, load, presenter)
+
+    return execute(store, act, timeout, quiet=quiet, as_json=as_json)
+
+
+def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> Runnable:
+    try:
+        return presenter.loads(project, name)
+    except NotFound as error:
+        raise NotFound(
+            f"run {short(run_id)} is of the job {name}, which this project no longer has\n"
+            f"{error.what}",
+            hint="give a renamed job its old name back, @define_job(name=...), and bring a job "
+            "that a script defines into jobs/",
+            code="no-such-job",
+        ) from None

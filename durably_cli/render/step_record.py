@@ -1,0 +1,84 @@
+"""What is shown of a step of a run wherever one is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from durably_cli.engines.local.files_of_run import vouched_files
+from durably_cli.engines.local.view import RunView
+from durably_cli.journal.blobs import size_of
+from durably_cli.journal.events import (
+    ErrorInfo,
+)
+from durably_cli.journal.step_state import StepState, StepStatus
+from durably_cli.render.words import one_line
+
+if TYPE_CHECKING:  # they are for type checkers, and for `help --json`
+    from durably_cli.render.run_types import (
+        ErrorFields,
+        StatusOfStep,
+        StepFields,
+    )
+
+
+def step_fields(step: StepState, view: RunView) -> StepFields:
+    """One step, for --json."""
+    return {
+        "name": step.name,
+        "status": step_status(step, view),
+        "attempt": step.attempt,
+        "started": step.started,
+        "ms": step.ms,
+        "bytes": None if step.result is None else size_of(step.result),
+        "error": error_fields(step.error),
+        "tries": step.tries,
+        "next_try": None if view.state.has_ended else step.until,
+        "files": [
+            {"path": each.path, "bytes": each.size, "sha256": each.sha256, "change": each.change}
+            for each in vouched_files(step, view)
+        ],
+    }
+
+
+_STATUSES: dict[StepStatus, StatusOfStep] = {
+    StepStatus.COMPLETED: "completed",
+    StepStatus.FAILED: "failed",
+    StepStatus.DISCARDED: "discarded",
+    StepStatus.MARKED_DONE: "marked done",
+}
+
+
+def step_status(step: StepState, view: RunView) -> StatusOfStep:
+    """What is known of the step."""
+    if step.status is StepStatus.RETRYING:
+        return "failed" if view.state.has_ended else "retrying"
+    if step.status is not StepStatus.STARTED:
+        return _STATUSES[step.status]
+    is_latest = step.attempt == len(view.state.attempts)
+    return "running" if view.held and is_latest and not view.state.has_ended else "in doubt"
+
+
+def in_doubt(view: RunView) -> list[StepState]:
+    """The steps of which nobody can say whether their effect happened."""
+    return [step for step in view.state.in_doubt if step_status(step, view) == "in doubt"]
+
+
+def retrying(view: RunView) -> list[StepState]:
+    """The steps that have failed, and are tried again after a pause."""
+    if view.state.has_ended:
+        return []
+    steps = view.state.unfinished.values()
+    return [step for step in steps if step.status is StepStatus.RETRYING]
+
+
+def last_try(step: StepState) -> str:
+    """What came of the last try of such a step."""
+    why = f" ({one_line(step.error)})" if step.error else ""
+    return f"try {step.tries} of {step.most} failed{why}"
+
+
+def error_fields(error: ErrorInfo | None) -> ErrorFields | None:
+    """An exception, for --json."""
+    if error is None:
+        return None
+    return {"type": error.type, "message": error.message, "traceback": error.traceback}
