@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING
 from durably_cli.engines.local.forks import forks_of
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
-from durably_cli.journal.events import (
-    ProgressReported,
-    RunCancelled,
-    RunRepaired,
-)
+from durably_cli.journal.events import ProgressReported, RunCancelled, RunRepaired
 from durably_cli.journal.state import NO_END, Attempt, Status
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
 from durably_cli.render.step_record import error_fields, in_doubt, last_try, retrying, step_status

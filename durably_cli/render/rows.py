@@ -79,7 +79,7 @@ def write_run(view: RunView, out: TextIO) -> None:
                 *(step.attempt, step.tries, None if step.error is None else one_line(step.error)),
             )
         )
-        files += (row("file", step.name, *file) for file in vouched_files(step, view))
+        files += (row("file", step.name, *file[:4]) for file in vouched_files(step, view))
     out.writelines(files)
     for log in log_lines(view.events()):
         out.write("log\t" + _log_line(whole_log(view.path, log)))

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from durably_cli.engines.local.files_of_run import vouched_files
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import size_of
-from durably_cli.journal.events import (
-    ErrorInfo,
-)
+from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.words import one_line
 

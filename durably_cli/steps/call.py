@@ -138,7 +138,7 @@ class FunctionCall(NamedTuple):
         if found := salvaged(last, self.converter):
             return found
         if isinstance(last, StepMarkedDone):
-            return doubt.given(last, self.converter, self.secrets)
+            return doubt.given(last, self.converter, self.secrets, vouch)
         if in_doubt == doubt.STOP and (why := doubt.discarded_unasked(last)):
             return doubt.stops_behind(name, why)
         if name not in past.in_doubt or in_doubt == doubt.AGAIN:

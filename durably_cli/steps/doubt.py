@@ -85,9 +85,12 @@ def could_not_look(name: str, error: BaseException) -> Raised:
 
 
 def given(
-    marked: StepMarkedDone, converter: plain.Converter, secrets: Secrets | None
+    marked: StepMarkedDone,
+    converter: plain.Converter,
+    secrets: Secrets | None,
+    vouch: Callable[[Json], object],
 ) -> tuple[Json, Any, int] | Raised:
-    """The result that somebody has given: its JSON, and that read.
+    """The result that somebody has given: its JSON, and that read; its files are vouched for.
 
     The end of the attempt if it does not fit: another one can be given.
     """
@@ -95,6 +98,7 @@ def given(
         text, back = convert.round_trip(converter, converter.load(marked.result))
         if secrets is not None:
             secrets.refuse(text)
+        vouch(text)
     except Exception as error:  # validators are the user's own code
         said = f"the result that {marked.by} has given for step {marked.name!r} does not fit: "
         return Raised(StepInDoubt(f"{said}{error}"))

@@ -1,7 +1,9 @@
 """A step that is executed again: whether what came after it still counts.
 
 It does if the new result is equal to the old one. If not, all that began after the step had
-completed may have used the old one: none of that is replayed.
+completed may have used the old one: none of that is replayed. What came last is said first: an
+attempt that is cut short in between leaves no step that has used what counts no more, and the next
+one may give the old result again.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ def outdated(past: Past, name: str, result: Json) -> Iterator[StepOutdated]:
 
     if result_sha256(result) == before.sha256:
         return
-    for later in past.order.later(name):
+    for later in reversed(list(past.order.later(name))):
         if later.name in past.results or later.name in past.failures:
             event = StepOutdated(later.name, name, clock.now(), later.ms)
             past.forget(later.name)

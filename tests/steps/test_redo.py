@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from durably_cli.__main__ import main
 from tests.conftest import Project
+from tests.harness import forking
+from tests.harness.forking import How
+from tests.harness.system_calls import Call, Fault, signals, watch
 
 CHAIN = """
 def number() -> int:
@@ -224,9 +231,9 @@ def test_who_and_when_and_what_stand_in_the_journal(chain: Project) -> None:
     assert len(discarded["sha256"]) == 64
     outdated = found["step.outdated"]
     assert [(each["name"], each["because"]) for each in outdated] == [
-        ("double", "fetch"),
         ("show", "fetch"),
-    ]
+        ("double", "fetch"),
+    ], "the last one first"
     completed = [each for each in found["step.completed"] if each["name"] == "fetch"]
     assert all(each["seq"] < completed[1]["seq"] for each in outdated), "before the new result"
 
@@ -261,3 +268,87 @@ def test_order_of_names_and_of_sets_makes_no_other_result(project: Project) -> N
         project.env["PYTHONHASHSEED"] = seed
         project.run("resume", "@last", "--redo", "found", expect=1)
     assert project.effects == ["after"]
+
+
+TOKENS = """
+import uuid
+
+def fetch() -> int:
+    effect("fetch")
+    return int(open("n").read())
+
+def first(n: int) -> str:
+    return uuid.uuid4().hex
+
+def second(token: str) -> str:
+    return effect(f"second {token}")
+
+@define_job
+def tokens(step: Step) -> list[str]:
+    n = step.run("fetch", fetch)
+    token = step.run("first", first, n)
+    seen = step.run("second", second, token)
+    if not os.path.exists("mended"):
+        raise ValueError("not mended")
+    return [seen, f"second {token}"]
+"""
+
+
+@pytest.mark.parametrize("outdated", [1, 2])
+def test_cut_short_while_it_is_said_what_counts_no_more_nothing_of_the_old_is_mixed_in(
+    project: Project, tmp_path: Path, outdated: int
+) -> None:
+    """Then the next attempt gives the old result again, so that nothing more counts no more."""
+    project.job(TOKENS, "tokens")
+    (project.root / "n").write_text("3")
+    project.run("trigger", "tokens", expect=1)
+    (project.root / "n").write_text("5")
+    said = list[str]()
+
+    def is_that_one(call: Call) -> bool:
+        said.extend([call.event] * call.event.startswith("step.outdated"))
+        return len(said) == outdated
+
+    def act() -> None:
+        sys.argv = ["durably", "resume", "@last", "--redo", "fetch"]
+        watch(tmp_path / "calls", Fault("dies", is_that_one, signals(signal.SIGKILL)))
+        main()
+
+    assert forking.call(How(project.root, project.env), act).code == -signal.SIGKILL
+    (project.root / "n").write_text("3")
+    (project.root / "mended").touch()
+    seen, token = json.loads(project.run("resume", "@last").out)
+    assert seen == token
+
+
+def test_a_fork_replays_the_failure_of_a_redone_step_that_the_job_lived_on_after(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        def primary() -> int:
+            effect("primary")
+            if os.path.exists("broken"):
+                raise OSError("broken")
+            return 1
+
+        @define_job
+        def either(step: Step) -> int:
+            try:
+                n = step.run("primary", primary)
+            except OSError:
+                n = step.run("fallback", lambda: len(effect("fallback")))
+            if not os.path.exists("broken"):
+                raise ValueError("not yet")
+            return n
+        """,
+        "either",
+    )
+    project.run("trigger", "either", expect=1)
+    (project.root / "broken").touch()
+    project.run("resume", "@last", "--redo", "primary")
+    assert project.effects == ["primary", "primary", "fallback"]
+    project.run("fork", "@last")
+    assert project.effects == ["primary", "primary", "fallback"], "it never does both"
+    project.run("fork", "@last", "--redo-failed")
+    assert project.effects[3:] == ["primary"], "the fallback has its result"

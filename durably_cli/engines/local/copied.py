@@ -96,9 +96,9 @@ class Steps:
         place = self._ended.get(name, self._began.get(name, 0))
         if name in self._results:
             yield from ((place, had[kind]) for kind in _DISCARDS if kind in had)
-        elif name in carried and StepFailed in had:
-            if name in self._starts:
-                yield self._began[name], self._starts[name]
+        elif name in carried and name in self._starts:
+            yield self._began[name], self._starts[name]
+        if name in carried and StepFailed in had:
             yield place, had[StepFailed]
         if StepMarkedDone in had:
             yield place, had[StepMarkedDone]

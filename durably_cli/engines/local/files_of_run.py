@@ -13,13 +13,15 @@ from durably_cli.values.strict_json import FILE_MARK
 class FileNow(NamedTuple):
     """A file as a step saw it, and what became of it; None if the same is in it.
 
-    `path` is as the step gave it, and leads on from the folder that the run was in.
+    `path` is as the step gave it, and leads on from the folder that the run was in. `is_to_fail`
+    says that the run fails if it is another one, in place of executing the step again.
     """
 
     path: str
     size: int
     sha256: str
     change: str | None
+    is_to_fail: bool = False
 
 
 def vouched_files(step: StepState, view: RunView) -> list[FileNow]:
@@ -37,6 +39,9 @@ def vouched_files(step: StepState, view: RunView) -> list[FileNow]:
     attempts, created = view.state.attempts, view.state.created
     folder = (attempts[-1].started.folder if attempts else "") or created.folder
     return [
-        FileNow(str(file.path), file.size, file.sha256, change_of(file, folder))
+        FileNow(
+            *(str(file.path), file.size, file.sha256, change_of(file, folder)),
+            is_to_fail=file.changed == "fail",
+        )
         for file in files_named_in(whole)
     ]

@@ -5,19 +5,25 @@ Which steps the handler asks for, and whether a redone one gives something else,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from durably_cli.engines.local.decisions import Decisions, names_of, redone
-from durably_cli.engines.local.files_of_run import vouched_files
+from durably_cli.engines.local.files_of_run import FileNow, vouched_files
 from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
-from durably_cli.journal.step_events import NO_CODE, StepCompleted, StepStarted
+from durably_cli.journal.step_events import (
+    NO_CODE,
+    StepCompleted,
+    StepEntered,
+    StepStarted,
+)
 from durably_cli.journal.step_state import StepState, StepStatus, step_states
 from durably_cli.steps.code_now import Verdict
+from durably_cli.steps.doubt import STOP, discarded_unasked
 from durably_cli.steps.operation import Past
 
 What = Literal["replay", "run", "perhaps", "in doubt", "stop"]
@@ -62,11 +68,18 @@ def plan_of(
     past, places = past_of(view.path), _Places()
     events = places.noting(gather(view.events(), past, view.path))
     found = list(step_states(events, view.state.unfinished, view.state.discarded))
-    redo = set(redone(asked.redo, names_of(view.state, past), view.state) if asked.redo else ())
+    redo = (
+        set(redone(asked.redo, names_of(view.state, past), view.state))
+        if asked.redo
+        else set[str]()
+    )
     carried = set() if redo_failed else _carried(view)
-    plan, behind = list[PlannedStep](), _Behind(places, past, redo, asked)
+    changed = {step.name: file for step in found if (file := _changed_file(step, view))}
+    plan, behind = list[PlannedStep](), _Behind(places, past, redo, asked, changed)
     for step in found:
-        what, why = _of_step(step, view, past, asked, redo, carried, behind)
+        what, why = _of_step(step, asked, redo, carried, changed, behind)
+        if step.name in places.stopping - redo:
+            what, why = _if_it_stops(step, what, why, past)
         code = _code_of(step, places, compare)
         plan.append(PlannedStep(step.name, what, step.ms, code, why))
     return Plan(plan)
@@ -79,13 +92,19 @@ def _carried(view: RunView) -> set[str]:
     return set(view.state.carried)
 
 
+def _changed_file(step: StepState, view: RunView) -> FileNow | None:
+    """The first file of a step's result that is not what it was."""
+    if step.status is not StepStatus.COMPLETED:
+        return None
+    return next((file for file in vouched_files(step, view) if file.change), None)
+
+
 def _of_step(
     step: StepState,
-    view: RunView,
-    past: Past,
     asked: Decisions,
     redo: set[str],
     carried: set[str],
+    changed: Mapping[str, FileNow],
     behind: _Behind,
 ) -> tuple[What, str]:
     name = step.name
@@ -94,9 +113,8 @@ def _of_step(
     if name in redo:
         return "run", "as you say"
     if step.status is StepStatus.COMPLETED:
-        changed = next((file.change for file in vouched_files(step, view) if file.change), None)
-        if changed is not None:
-            return "run", changed
+        if (file := changed.get(name)) is not None:
+            return "stop" if file.is_to_fail else "run", file.change or ""
         if (before := behind.first_before(name)) is not None:
             return "perhaps", f"if {before} gives another result"
         return "replay", ""
@@ -108,16 +126,27 @@ def _of_step(
         return "run", f"try {step.tries + 1} of {step.most}"
     if step.status is StepStatus.FAILED:
         return ("replay", "as the failure it was") if name in carried else ("run", "it failed")
-    if step.when_in_doubt == "stop":
+    if step.when_in_doubt == STOP:
         return "stop", "in doubt: say --done or --redo"
     looks = "in doubt, and looked for" if step.when_in_doubt == "look" else "called again"
     return "in doubt", looks
 
 
+def _if_it_stops(step: StepState, what: What, why: str, past: Past) -> tuple[What, str]:
+    """The same of a step that is not called again unless somebody asks for it."""
+    if what == "perhaps":
+        return what, f"{why}, and then it stops"
+    unasked = step.status is StepStatus.COMPLETED or discarded_unasked(
+        past.unfinished.get(step.name)
+    )
+    return ("stop", why) if what == "run" and unasked else (what, why)
+
+
 class _Places:
-    """Where steps began and completed first, and the code of each last start."""
+    """Where steps began and completed first, the code of each last start, and which ones stop."""
 
     def __init__(self) -> None:
+        self.stopping = set[str]()
         self.began, self.completed = dict[str, int](), dict[str, int]()
         self.codes = dict[str, tuple[str, str]]()
         self._code, self._python = "", ""
@@ -129,6 +158,9 @@ class _Places:
                 self._code = event.code or self._code
                 self.began.setdefault(event.name, place)
                 self.codes[event.name] = self._code, self._python
+                self.stopping.discard(event.name)
+            elif isinstance(event, StepEntered) and event.in_doubt == STOP:
+                self.stopping.add(event.name)
             elif isinstance(event, StepCompleted):
                 self.completed.setdefault(event.name, place)
             elif isinstance(event, RunStarted):
@@ -139,10 +171,18 @@ class _Places:
 class _Behind:
     """Which steps began after a step had completed that is executed again."""
 
-    def __init__(self, places: _Places, past: Past, redo: set[str], asked: Decisions) -> None:
+    def __init__(
+        self,
+        places: _Places,
+        past: Past,
+        redo: set[str],
+        asked: Decisions,
+        changed: Mapping[str, FileNow],
+    ) -> None:
         new = () if asked.only else (name for name in redo if name in past.results)
         pending = (name for name, event in past.redone.items() if not event.only)
-        known = [name for name in (*new, *pending) if name in places.completed]
+        lost = (name for name, file in changed.items() if not file.is_to_fail)
+        known = [name for name in (*new, *pending, *lost) if name in places.completed]
         self._first: str | None = min(known, key=places.completed.__getitem__, default=None)
         self._began = places.began
         self._completed = places.completed.get(self._first or "", -1)
