@@ -124,8 +124,16 @@ class RunState:
     def undecided(self) -> list[StepState]:
         """Steps that wait for somebody to decide, or for a decision that fits."""
         found = [self.unfinished[name] for name in self.causes if name in self.unfinished]
-        badly = [step for step in found if step.status in _NEITHER]
+        badly = [step for step in found if step.status in _NEITHER or self._stopped_at(step)]
         return [*badly, *(step for step in self.in_doubt if step.when_in_doubt == "stop")]
+
+    def _stopped_at(self, step: StepState) -> bool:
+        """Has the run failed by this doubt, though no event says so: it came with a new release?
+
+        Or the process was killed between the start of the step and that event.
+        """
+        is_begun = step.status is StepStatus.STARTED and step.when_in_doubt == "again"
+        return is_begun and self.status is Status.FAILED
 
     @property
     def carried(self) -> list[str]:

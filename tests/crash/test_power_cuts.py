@@ -26,6 +26,7 @@ def work(promises: Promises) -> None:
     keep("resume", "@failed")
     mended.unlink()
     keep("trigger", "power", *large, code=-9, key="killed")
+    keep("trigger", "vouching", code=-9)
     keep("trigger", "power", "-p", "dies:=1", code=-9)
     mended.touch()
     keep("resume", "@last")
@@ -43,7 +44,7 @@ def cut_the_power(tmp_path: Path, name: str, wanted: int) -> int:
         promises = Promises(tmp_path, disk.log)
         copy(disk.image, base)
         with disk.mounted() as mount:
-            promises.project.env["DURABLY_DATA_DIR"] = str(mount / "data")
+            promises.stand_on(mount)
             work(promises)
         ends = [end.end for end in (*promises.ends, *promises.deleted)]
         possible = PowerCuts(base, disk.log, file_system, seed)
@@ -52,7 +53,7 @@ def cut_the_power(tmp_path: Path, name: str, wanted: int) -> int:
                 try:
                     promises.check(mount / "data", cut.log_size)
                     if cuts % RESUMED_EVERY == 0:
-                        promises.go_on(mount / "data", cut.log_size)
+                        promises.go_on(mount, cut.log_size)
                 except AssertionError as error:
                     raise AssertionError(f"seed {seed}, {cut.what}: {error}") from error
     return cuts

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import again
 from tests.harness.order import Order
 from tests.harness.quick import sizes, some_quick
 from tests.harness.scenarios import FAULTS, KEYED, SCENARIOS, SHORT, SIGNALS, Bench
@@ -106,3 +107,17 @@ def test_a_result_neither_synced_nor_cut_off_is_not_said_to_be_unsaved(
         assert "the result of step 'step-1' was not saved" not in result.err, result
         bench.recover()
     count(1)
+
+
+@pytest.mark.parametrize("most", sizes(1, 12, None))
+@pytest.mark.parametrize("name", again.SCENARIOS)
+def test_killed_at_some_calls_nothing_is_done_again_that_nobody_wants(
+    name: str, most: int | None, tmp_path: Path, count: Count
+) -> None:
+    """Of steps in doubt, of redone ones and their cascades, of forks and of Files."""
+    bench = again.Bench(tmp_path, name)
+    calls = bench.calls()
+    drawn = calls if most is None else random.sample(calls, most)
+    for call in drawn:
+        bench.kill_at(call)
+    count(len(drawn))

@@ -10,6 +10,7 @@ from typing import Any
 import pydantic
 
 from durably_cli.engines.local.decisions import Decisions
+from durably_cli.engines.local.fork import ForkRequest, fork
 from durably_cli.engines.local.live_run import BoundHandler, LiveRun
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store
@@ -20,6 +21,7 @@ from durably_cli.engines.request import Request
 from durably_cli.journal.masking import NO_SECRETS
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
+from durably_cli.journal.step_events import StepCompleted
 from durably_cli.steps.step import Step
 from durably_cli.values.strict_json import Json
 
@@ -33,6 +35,9 @@ class World:
     """What the handler's steps act on: they fail until it is mended, and leave a line otherwise."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.happened: Callable[[], object] = lambda: None
+        """Called behind each effect, before the step has returned."""
         self._effects, self._mended = folder / "effects", folder / "mended"
 
     @property
@@ -46,6 +51,7 @@ class World:
         """Have an effect."""
         with self._effects.open("a") as file:
             file.write(f"{name}\n")
+        self.happened()
         return name
 
     def fail(self, name: str) -> str:
@@ -60,10 +66,13 @@ class World:
 
 
 class Trial:
-    """One run of a handler, in a store of its own."""
+    """One run of a handler, in a store of its own.
 
-    def __init__(self, handler: Handler, folder: Path) -> None:
-        self._handler, self._store = handler, Store(folder)
+    Its process is killed behind events; behind effects as well if those count.
+    """
+
+    def __init__(self, handler: Handler, folder: Path, *, effects_count: bool = False) -> None:
+        self._handler, self._store, self._effects_count = handler, Store(folder), effects_count
         self.world = World(folder)
 
     def begin(self, kill_after: int = 0) -> bool:
@@ -75,16 +84,35 @@ class Trial:
 
     def resume(self, kill_after: int = 0, redo: tuple[str, ...] = ()) -> bool:
         """Try the run again, as a person does; False if it was killed."""
-        [run_id] = self._store.run_ids()
+        run_id = self._run_id
         return self._in_a_child(
             kill_after,
             lambda job: resume(self._store, run_id, lambda _: job, job, Decisions(redo)),
         )
 
+    def fork(self, redo: tuple[str, ...] = ()) -> bool:
+        """Make a run of this one, which has ended, and try it; from then on it is the run."""
+
+        def act(job: Any) -> None:
+            asked = ForkRequest("/project", lambda input: input, Decisions(redo))
+            forked = fork(self._store, self._run_id, asked, lambda _: job)
+            resume(self._store, forked.run_id, lambda _: job, job, forked.decisions)
+
+        return self._in_a_child(0, act)
+
+    @property
+    def completed(self) -> list[str]:
+        """The steps that were acknowledged, in order."""
+        with self.view() as view:
+            return [event.name for event in view.events() if isinstance(event, StepCompleted)]
+
     def view(self) -> RunView:
         """The run as its journal stands now."""
-        [run_id] = self._store.run_ids()
-        return self._store.view(run_id)
+        return self._store.view(self._run_id)
+
+    @property
+    def _run_id(self) -> str:
+        return max(self._store.run_ids())
 
     @property
     def status(self) -> Status:
@@ -96,7 +124,10 @@ class Trial:
         if child == 0:
             code = 70
             try:
-                act(_Job(self._handler, self.world, kill_after))
+                job = _Job(self._handler, self.world, kill_after)
+                if self._effects_count:
+                    self.world.happened = job.count
+                act(job)
                 code = 0
             finally:
                 os._exit(code)
@@ -122,6 +153,10 @@ class _Job:
         return BoundHandler(call, None)
 
     def recorded(self, event: Event) -> None:
+        self.count()
+
+    def count(self) -> None:
+        """One more, behind which the process may be killed."""
         self._left -= 1
         if self._left == 0:
             os._exit(KILLED)

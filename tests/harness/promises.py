@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
@@ -19,9 +20,14 @@ from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import StepCompleted
 from tests.conftest import Project
 
+BEGUN = "begun"
+"""In place of the token of a step that was called, and must not be called again unasked."""
+
 JOB = """
     import signal
     import uuid
+
+    from durably_cli import File
 
     class Input(BaseModel):
         steps: int = 3
@@ -48,6 +54,27 @@ JOB = """
         if n == payload.dies and not mended:
             os.kill(os.getpid(), signal.SIGKILL)
         return token * 2500 if n == payload.large else token
+
+    @define_job
+    def vouching(step: Step) -> dict[str, str | list[str]]:
+        made = step.run("step-file", write, f"{step.run_id}/file")
+        acknowledge(f"{step.run_id}/file {made.sha256[:32]}")
+        step.run("pay", pay, f"{step.run_id}/pay", in_doubt="stop")
+        return {"run": step.run_id, "tokens": []}
+
+    def write(name: str) -> File:
+        path = os.path.join("disk", name.partition("/")[0])
+        with open(path, "w") as file:
+            file.write(uuid.uuid4().hex * 300)
+        made = File(path)
+        effect(f"{name} {made.sha256[:32]}")
+        return File(path)
+
+    def pay(name: str) -> None:
+        effect(f"{name} begun")
+        acknowledge(f"{name} begun")
+        if not os.path.exists("mended"):
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def acknowledge(line: str) -> None:
         size = os.stat(os.environ["WRITE_LOG"]).st_size
@@ -81,6 +108,13 @@ class Promises:
         self._acknowledged: list[list[str]] = []
         self._made: set[str] = set()
 
+    def stand_on(self, disk: Path) -> None:
+        """From now on the data, and the files of the job, are on the disk that is mounted there."""
+        link = self.project.root / "disk"
+        link.unlink(missing_ok=True)
+        link.symlink_to(disk)
+        self.project.env["DURABLY_DATA_DIR"] = str(disk / "data")
+
     def keep(self, *args: str, code: int = 0, key: str | None = None) -> None:
         """Run a command, under this key if given, and remember what it promised by its end."""
         begin, keyed = self._size(), ("--idempotency-key", key) if key else ()
@@ -99,7 +133,16 @@ class Promises:
 
     def acknowledged(self, log_size: int) -> dict[str, str]:
         """The tokens of the steps that were acknowledged when the log was so long."""
-        return {step: token for step, token, size in self._acknowledged if int(size) <= log_size}
+        found = {step: token for step, token, size in self._acknowledged if int(size) <= log_size}
+        return {step: token for step, token in found.items() if token != BEGUN}
+
+    def begun(self, log_size: int) -> set[str]:
+        """The runs whose step that stops had been called when the log was so long."""
+        return {
+            step.partition("/")[0]
+            for step, token, size in self._acknowledged
+            if token == BEGUN and int(size) <= log_size
+        }
 
     def check(self, data: Path, log_size: int) -> None:
         """AssertionError if the readers find less in this data than was promised by then."""
@@ -112,6 +155,11 @@ class Promises:
             if run not in going:
                 assert run in found, f"run {run} is lost"
                 assert found[run].tokens.get(f"step-{n}") == token, f"{step} is lost"
+            if n == "file":
+                content = (data.parent / run).read_bytes()
+                assert sha256(content).hexdigest()[:32] == token, f"{step}: another file"
+        for run in self.begun(log_size):
+            assert found[run].undecided == {"pay"}, "called, and may be called again"
         ends = [end for end in self.ends if end.end <= log_size]
         for end in ends:
             if end.run not in going:
@@ -126,26 +174,32 @@ class Promises:
         assert {end.run for end in ends if end.key} <= claims.keys(), "a claim is lost"
         assert all(claims[run].deleted for run in gone), "a tombstone is lost"
 
-    def go_on(self, data: Path, log_size: int) -> None:
-        """Over the data that is left, take up every run, and trigger with a key again."""
+    def go_on(self, disk: Path, log_size: int) -> None:
+        """On the disk that is left, take up every run, and trigger with a key again."""
+        self.stand_on(disk)
         project, acknowledged = self.project, self.acknowledged(log_size)
-        env = project.env | {"DURABLY_DATA_DIR": str(data)}
         before, outputs = len(project.effects), list[str]()
-        runs = json.loads(project.run("list", "-n", "0", "--json", env=env).out)["runs"]
+        runs = json.loads(project.run("list", "-n", "0", "--json").out)["runs"]
         for run in runs:
-            result = project.run("resume", run["id"], env=env, expect=None)
+            result = project.run("resume", run["id"], expect=None)
             if "is deleted: its removal was cut short" not in result.err:
+                if run["id"] in self.begun(log_size):
+                    assert result.code == 1, result
+                    assert "--done pay" in result.err, result
+                    continue
                 assert result.code == 0, result
                 outputs.append(result.out)
         begin = ("trigger", "power", "-p", "steps:=4", "--idempotency-key", "first")
-        once, again = (project.run(*begin, env=env).out for _ in range(2))
+        once, again = (project.run(*begin).out for _ in range(2))
         assert once == again
         for output in map(json.loads, (*outputs, once)):
             for n, token in enumerate(output["tokens"]):
                 assert acknowledged.get(f"{output['run']}/{n}", token) == token
         executed = {line.split()[0] for line in project.effects[before:]}
         assert not executed & acknowledged.keys(), "acknowledged, and executed again"
-        project.run("verify", env=env)
+        again = executed & {f"{run}/pay" for run in self.begun(log_size)}
+        assert not again, f"called again unasked: {again}"
+        project.run("verify")
 
     def _size(self) -> int:
         return self._log.stat().st_size
@@ -159,6 +213,11 @@ class Promises:
         return found
 
 
+def _token_of(result: Any) -> str:
+    """That of a result: of a file it is what is in it."""
+    return str(result["sha256"] if isinstance(result, dict) else result)[:32]
+
+
 class Found:
     """What the readers find of one run."""
 
@@ -167,11 +226,12 @@ class Found:
         blobs, events = Blobs(view.path), list(view.events())
         self.status, self.key = view.status, view.state.created.idempotency_key
         self.output = view.state.output
+        self.undecided = {step.name for step in view.state.undecided}
         self.failed = any(isinstance(event, RunHasFailed) for event in events)
         self.tokens = {
-            event.name: json.loads(blobs.get(event.result))[:32]
+            event.name: _token_of(json.loads(blobs.get(event.result)))
             for event in events
-            if isinstance(event, StepCompleted)
+            if isinstance(event, StepCompleted) and event.name != "pay"
         }
 
     def check(self, end: End) -> None:

@@ -178,7 +178,7 @@ class Bench:
         self._books = dict(self.ledger.made), dict(self.ledger.acknowledged)
         self._copy.mkdir()
         for part in self._parts:
-            _copy(part, self._copy / part.name)
+            copy(part, self._copy / part.name)
         self.calls()  # leaves compiled modules behind: from now on the calls are always the same
 
     @contextmanager
@@ -186,7 +186,7 @@ class Bench:
         """The ledger as it was before the command."""
         for part in (*self._parts, self.ledger.project.root / "mended"):
             remove(part)
-            _copy(self._copy / part.name, part)
+            copy(self._copy / part.name, part)
         made, acknowledged = self._books
         self.ledger.made = {n: set(tokens) for n, tokens in made.items()}
         self.ledger.acknowledged = dict(acknowledged)
@@ -262,7 +262,8 @@ def _named(event: str) -> str:
     return f"its {kind} event"
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
+    """Copy what is there, if anything is."""
     if source.is_dir():
         shutil.copytree(source, target)
     elif source.exists():

@@ -1,10 +1,16 @@
-"""A step is called at most once more than its tries were interrupted in flight."""
+"""A step is called at most once more than its tries were interrupted; one that stops, once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from durably_cli import NotDone, Step
+from durably_cli.journal.state import Status
 from tests.conftest import Project
+from tests.harness.attempts import Trial, World
 
 JOB = """
 @define_job
@@ -28,3 +34,79 @@ def test_however_often_it_is_killed(project: Project, kills: int) -> None:
         words = ("resume", "@last")
     project.run(*words, env=project.env | {"SECONDS": "0"})
     assert project.effects == ["called"] * (kills + 1)
+
+
+def stops(step: Step, world: World) -> None:
+    step.run("number", lambda: world.do(f"number-{len(world.effects)}"))
+    step.run("pay", world.do, "pay", in_doubt="stop")
+    step.run("after", world.do, "after")
+    raise ValueError("so that it can be resumed")
+
+
+def looks(step: Step, world: World) -> None:
+    def look(name: str) -> str:
+        if name not in world.effects:
+            raise NotDone
+        return name
+
+    step.run("number", world.do, "number")
+    step.run("pay", world.do, "pay", in_doubt=look)
+    step.run("after", world.do, "after")
+
+
+def pays_twice(world: World) -> bool:
+    return world.effects.count("pay") > 1
+
+
+def kills_of(folder: Path) -> Iterator[int]:
+    """Behind which events and effects of a first attempt it can be killed; the last is its end."""
+    for number in range(1, 100):
+        yield number
+        if Trial(stops, folder / f"to {number}", effects_count=True).begin(number):
+            return
+
+
+FOLLOW_UPS = ("resume", "redo", "fork")
+
+
+@pytest.mark.parametrize("follow_up", FOLLOW_UPS)
+def test_one_that_stops_is_never_called_again_unasked_wherever_it_is_killed(
+    tmp_path: Path, follow_up: str
+) -> None:
+    """With every follow-up: another result of the step before it, and a fork, ask for nothing."""
+    for number in kills_of(tmp_path):
+        trial = Trial(stops, tmp_path / str(number), effects_count=True)
+        trial.begin(number)
+        if follow_up == "fork":
+            trial.resume()  # to an end, behind which there can be a fork
+        for _ in range(2):
+            redo = ("number",) if "number" in trial.completed and follow_up != "resume" else ()
+            trial.fork(redo) if follow_up == "fork" else trial.resume(redo=redo)
+            assert not pays_twice(trial.world), number
+
+
+def test_one_that_stops_is_called_again_when_somebody_says_so(tmp_path: Path) -> None:
+    trial = Trial(stops, tmp_path)
+    trial.begin()
+    trial.resume(redo=("pay",))
+    assert pays_twice(trial.world)
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_what_a_function_looks_for_happens_once_wherever_it_is_killed(
+    tmp_path: Path, kills: int
+) -> None:
+    """If it says the truth; killed twice, it is in the first attempt and in the second one."""
+    for first in range(1, 100):
+        for second in range(100 if kills == 2 else 1):
+            trial = Trial(looks, tmp_path / f"{first} {second}", effects_count=True)
+            is_whole = trial.begin(first)
+            is_resumed = is_whole or trial.resume(second)
+            if not is_resumed:
+                trial.resume()
+            assert trial.world.effects.count("pay") == 1, (first, second)
+            assert trial.status is Status.COMPLETED
+            if second and is_resumed:
+                break
+        if is_whole:
+            return

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 
 import pytest
 
 from durably_cli import Step, StepMisused
+from durably_cli.__main__ import main
 from tests.conftest import Project
+from tests.harness import forking
+from tests.harness.forking import How
+from tests.harness.system_calls import calls_in, watch
 
 PAY = """
 import signal
@@ -100,6 +105,17 @@ def test_what_to_type_is_said_everywhere_and_works_as_it_is_pasted(pay: Project)
     assert pay.effects == ["charged 300"] * 2
 
 
+@pytest.mark.parametrize("pay", ["'again'"], indirect=True)
+def test_one_that_stops_only_since_it_was_begun_can_be_decided_as_well(pay: Project) -> None:
+    job = pay.root / "jobs" / "pay.py"
+    job.write_text(job.read_text().replace("in_doubt='again'", "in_doubt='stop'"))
+    failed = pay.run("resume", "@last", expect=1)
+    assert "--done charge" in failed.err
+    assert pay.inspect()["undecided"] == ["charge"]
+    assert pay.run("resume", "@last", "--done", "charge", "--result", '"it"').out == '"it"\n'
+    assert pay.effects == ["charged 300"]
+
+
 @pytest.mark.parametrize("pay", ["'stop'"], indirect=True)
 def test_a_person_says_that_it_was_done_and_what_it_gave(pay: Project) -> None:
     done = pay.run("resume", "@last", "--done", "charge", "--result", '"receipt 7"')
@@ -189,6 +205,24 @@ def test_its_begin_is_on_disk_before_the_function_is_called(project: Project, ho
     last = events(project)[-1]
     word = "stop" if "stop" in how else "look"
     assert (last["type"], last["name"], last["in_doubt"]) == ("step.entered", "charge", word)
+
+
+@pytest.mark.parametrize("how", ["'stop'", "look"])
+def test_no_power_cut_forgets_that_it_was_begun(project: Project, how: str) -> None:
+    project.job(PAY.replace("HOW", how), "pay")
+    log = project.root / "calls"
+
+    def act() -> None:
+        sys.argv = ["durably", "trigger", "pay"]
+        watch(log)
+        main()
+
+    forking.call(How(project.root, project.env), act)
+    calls = calls_in(log)
+    began = next(call.number for call in calls if call.event == "step.entered charge")
+    called = next(call.number for call in calls if call.data.startswith("charged"))
+    journal = calls[began - 1].file
+    assert (journal, "fdatasync") in [(call.file, call.name) for call in calls[began:called]]
 
 
 @pytest.mark.parametrize(
