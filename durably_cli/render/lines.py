@@ -160,8 +160,11 @@ class Talk:
                 then = f"; again in {span(pause)}" if pause else ""
                 tried = f"try {step.tries} of {step.most}"
                 self.say(f"step {step.name} had failed, {tried}{why}{then}")
-        redone = [each.name for each in run.decisions if isinstance(each, StepDiscarded)]
-        done = [each.name for each in run.decisions if isinstance(each, StepMarkedDone)]
+        decided = list(run.decisions)
+        if run.state.origin and not run.state.attempts:
+            decided += run.state.decisions
+        redone = [each.name for each in decided if isinstance(each, StepDiscarded)]
+        done = [each.name for each in decided if isinstance(each, StepMarkedDone)]
         for what, names in (("executed again", redone), ("done, as you say", done)):
             if names:
                 self.say(f"{what}: {listed(names)}")

@@ -95,8 +95,7 @@ class Trial:
 
         def act(job: Any) -> None:
             asked = ForkRequest("/project", lambda input: input, Decisions(redo))
-            forked = fork(self._store, self._run_id, asked, lambda _: job)
-            resume(self._store, forked.run_id, lambda _: job, job, forked.decisions)
+            fork(self._store, self._run_id, asked, lambda _: job, job)
 
         return self._in_a_child(0, act)
 

@@ -139,17 +139,13 @@ def first_attempted(
     events: Iterable[Event],
     work: BoundHandler,
     observer: Observer,
-    decisions: Decisions,
 ) -> Attempted:
     """Execute a run that was made of these events, which are all that its journal has."""
     path = journal.path
     past = past_of(path)
     state = fold_reading(gather(events, past, path), path)
-    decided_now = decided(decisions, state, past)
-    past = _to_go_on_with(state, past, decided_now)
-    owned = LiveRun(
-        journal, state, past, secrets=work.secrets, decisions=decided_now, unread=work.unread
-    )
+    past = _to_go_on_with(state, past, ())
+    owned = LiveRun(journal, state, past, secrets=work.secrets, unread=work.unread)
     return _executed(store, owned, work, observer)
 
 

@@ -26,7 +26,7 @@ from durably_cli.system import files
 from durably_cli.values.strict_json import Json, to_json
 
 _DISCARDS = (StepDiscarded, StepOutdated)
-_OTHERS = (StepEntered, StepFailed, StepMarkedDone, *_DISCARDS)
+_OTHERS = (StepFailed, StepMarkedDone, *_DISCARDS)
 
 
 class Steps:
@@ -35,6 +35,8 @@ class Steps:
     def __init__(self) -> None:
         self._began, self._ended = dict[str, int](), dict[str, int]()
         self._starts, self._codes = dict[str, StepStarted](), dict[str, str]()
+        self._entered = dict[str, StepEntered]()
+        """Of steps whose last start has one."""
         self._results = dict[str, StepCompleted]()
         self._others: dict[str, dict[type[Event], Event]] = {}
         """What else stands behind a step's last result, or of one that has none."""
@@ -48,8 +50,8 @@ class Steps:
                 name, code = event.name, event.code or code
                 self._began.setdefault(name, place)
                 self._starts[name], self._codes[name] = event, code
-                if name in self._others:
-                    self._others[name].pop(StepEntered, None)
+                if self._entered:
+                    self._entered.pop(name, None)
             elif isinstance(event, StepCompleted):
                 self._ended.setdefault(event.name, place)
                 self._results[event.name] = event
@@ -57,6 +59,8 @@ class Steps:
             elif isinstance(event, _OTHERS):
                 if event.name in self._results or not isinstance(event, _DISCARDS):
                     self._others.setdefault(event.name, {})[kind] = event
+            elif isinstance(event, StepEntered):
+                self._entered[event.name] = event
             elif isinstance(event, RunStarted):
                 code = NO_CODE
             yield event
@@ -65,6 +69,12 @@ class Steps:
     def names(self) -> Collection[str]:
         """Those of all steps that were begun, or have a result."""
         return dict.fromkeys((*self._began, *self._ended))
+
+    def result_of(self, name: str) -> StepCompleted | None:
+        """A step's result, if it has one that counts."""
+        if self._others.get(name, {}).keys() & set(_DISCARDS):
+            return None
+        return self._results.get(name)
 
     def of_a_fork(self, state: RunState, *, failures: bool) -> list[Event]:
         """The events that a fork of this run begins with, in the order in which steps first came.
@@ -81,6 +91,8 @@ class Steps:
         for name, result in self._results.items():
             if name in self._starts:
                 found.append((self._began[name], self._starts[name]))
+            if name in self._entered:
+                found.append((self._began[name], self._entered[name]))
             found.append((self._ended[name], result))
         for name, had in self._others.items():
             found += self._of_no_result(name, had, carried)
@@ -106,9 +118,8 @@ class Steps:
     def _in_doubt(self, name: str) -> Iterator[tuple[int, Event]]:
         place = self._ended.get(name, self._began[name])
         yield place, self._starts[name]
-        entered = self._others.get(name, {}).get(StepEntered)
-        if entered is not None:
-            yield place, entered
+        if name in self._entered:
+            yield place, self._entered[name]
 
     def _with_codes(self, events: Iterable[Event]) -> Iterator[Event]:
         """The same as lines have them: a start says its code if the one before had another."""

@@ -45,7 +45,11 @@ def decided(asked: Decisions, state: RunState, past: Past) -> list[Decision]:
     run = short(state.created.run)
     by, found = who.user(), dict[str, Decision]()
     for name in redone(asked.redo, names_of(state, past), state):
-        found[name] = _discarded(name, by, past, only=asked.only)
+        has_result = name in past.results
+        result, ms = (
+            (past.results[name], past.order.milliseconds(name)) if has_result else (None, 0)
+        )
+        found[name] = discarded(name, by, result, ms, only=asked.only)
     for name, result in asked.done.items():
         if name in found:
             raise UsageError(f"step {name} is to be redone, and was done: say one of both")
@@ -92,14 +96,13 @@ def _options(asked: Decisions) -> list[str]:
     return [*words, "--only"] if asked.only else words
 
 
-def _discarded(name: str, by: str, past: Past, *, only: bool) -> StepDiscarded:
-    at = clock.now()
-    if name not in past.results:
-        return StepDiscarded(name, by, at)
+def discarded(name: str, by: str, result: Json | None, ms: int, *, only: bool) -> StepDiscarded:
+    """The event that somebody wants a step executed again, whose result is this."""
+    if result is None:
+        return StepDiscarded(name, by, clock.now())
     from durably_cli.values.named_files import result_sha256  # few steps are executed again
 
-    ms = past.order.milliseconds(name)
-    return StepDiscarded(name, by, at, result_sha256(past.results[name]), ms, only)
+    return StepDiscarded(name, by, clock.now(), result_sha256(result), ms, only)
 
 
 def no_step(name: str, known: Iterable[str], state: RunState) -> NotFound:

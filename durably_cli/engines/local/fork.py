@@ -15,7 +15,7 @@ from typing import NamedTuple
 from durably_cli import hints
 from durably_cli.engines.local import copied, who
 from durably_cli.engines.local.attempt import Load, Observer, first_attempted
-from durably_cli.engines.local.decisions import Decisions, redone
+from durably_cli.engines.local.decisions import Decisions, discarded, redone
 from durably_cli.engines.local.forks import folder_of_forks
 from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.live_run import BoundHandler
@@ -55,7 +55,6 @@ class _Made(NamedTuple):
     journal: Journal
     events: list[Event]
     work: BoundHandler
-    decisions: Decisions
 
 
 def fork(
@@ -76,7 +75,7 @@ def fork(
         made = _made(store, lock, store.path_of(origin), asked, load)
     finally:
         lock.close()
-    attempt = first_attempted(store, made.journal, made.events, made.work, observer, made.decisions)
+    attempt = first_attempted(store, made.journal, made.events, made.work, observer)
     return followed_up(store, attempt, load, observer, Disposition.FORKED)
 
 
@@ -93,11 +92,14 @@ def _made(store: Store, lock: Lock, path: Path, asked: ForkRequest, load: Load) 
         input = job.settle(wanted, is_compared=False).input
     work = job.work(input)
     created = _created(state.created, input, asked.project)
-    events = steps.of_a_fork(state, failures=not asked.redo_failed)
+    events, by = steps.of_a_fork(state, failures=not asked.redo_failed), who.user()
     there = {event[0] for event in events}
-    decisions = asked.decisions._replace(redo=[name for name in redo if name in there])
-    events.append(RunForked(path.stem, who.user(), clock.now()))
-    return _make(store, path, created, events, work, decisions)
+    events.append(RunForked(path.stem, by, clock.now()))
+    for name in filter(there.__contains__, dict.fromkeys(redo)):
+        done, only = steps.result_of(name), asked.decisions.only
+        result, ms = (Blobs(path).get(done.result), done.ms) if done else (None, 0)
+        events.append(discarded(name, by, result, ms, only=only))
+    return _make(store, path, created, events, work)
 
 
 def check_may_fork(path: Path, state: RunState) -> None:
@@ -139,7 +141,6 @@ def _make(
     created: RunCreated,
     events: list[Event],
     work: BoundHandler,
-    decisions: Decisions,
 ) -> _Made:
     path = store.path_of(created.run)
     files.make_folder(path.parent)
@@ -154,7 +155,7 @@ def _make(
     journal = ownership.create_journal(path, store.temporary, created, prepare)
     if journal is None:
         raise AssertionError(f"{path} is new, and is there")
-    return _Made(journal, written, work, decisions)
+    return _Made(journal, written, work)
 
 
 def _note(store: Store, origin: Path, run_id: str) -> None:
