@@ -39,7 +39,8 @@ def show_plan(
     document.about(run_id)
     with store.view(run_id) as view:
         _check(store, view, decisions, is_fork=is_fork)
-        plan = plan_of(view, decisions, _compared_in(project), redo_failed=redo_failed)
+        code = _compared_in(project)
+        plan = plan_of(view, decisions, code, is_fork=is_fork, redo_failed=redo_failed)
         if as_json:
             document.suggest(*next_commands(view))
             plans.write_plan_json(plan, run_id, document.on(sys.stdout))
@@ -73,6 +74,8 @@ def _check(store: Store, view: RunView, decisions: Decisions, *, is_fork: bool) 
     """What makes the real command fail does so here."""
     if view.held:
         raise held_by(view, Busy(f"run {short(view.run_id)} is held by another process"))
+    if view.damage:
+        raise view.damage
     if is_fork:
         check_may_fork(view.path, view.state)
         return

@@ -299,7 +299,7 @@ def test_every_command_refuses_a_network_file_system(
     project = make_project(tmp_path / "app")
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     kinds = frozenset(line.partition(" - ")[2].split(" ")[0] for line in mounts)
-    monkeypatch.setattr(files, "_NETWORK", kinds)  # as if all there is were of the network
+    monkeypatch.setattr(file_systems, "_NETWORK", kinds)  # as if all there is were of the network
     for act in (
         lambda: stores.open_store(project, to_write=True),
         lambda: stores.open_store(project),

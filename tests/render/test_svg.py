@@ -24,6 +24,7 @@ from durably_cli.system import ids
 from durably_cli.project import stores
 from durably_cli.project import places
 from durably_cli.journal.events import *
+from durably_cli.journal.step_events import *
 store = stores.open_store(places.find_project(), to_write=True)
 at = "2026-11-24T10:00:{{:06.3f}}Z".format
 with store.create(RunCreated(1, ids.new(), "made", Json("{{}}"), at(0))) as journal:

@@ -537,11 +537,11 @@ def test_a_dry_run_says_that_one_that_is_to_fail_stops(files: Project) -> None:
 @pytest.mark.parametrize("files", [STOPS], indirect=True)
 def test_a_dry_run_says_what_is_not_called_unasked(files: Project) -> None:
     given, path = planned(files, "--redo", "before"), files.root / "out"
-    assert given["write"] == ("perhaps", "if before gives another result, and then it stops")
+    assert given["write"] == ("perhaps", "it stops here if before gives another result")
     path.unlink()
     assert planned(files)["write"] == ("stop", f"{path} is gone")
     again(files)
-    assert planned(files)["write"] == ("stop", "its result counts no more")
+    assert planned(files)["write"] == ("stop", "its result counts no more: say --redo or --done")
     assert planned(files, "--redo", "write")["write"] == ("run", "as you say")
 
 

@@ -38,27 +38,31 @@ class Steps:
         self._entered = dict[str, StepEntered]()
         """Of steps whose last start has one."""
         self._results = dict[str, StepCompleted]()
-        self._others: dict[str, dict[type[Event], Event]] = {}
-        """What else stands behind a step's last result, or of one that has none."""
+        self._behind = dict[str, list[Event]]()
+        """What stands behind a step's last result, if it has one: whether that counts, and then the
+        last word.
+        """
 
     def noting(self, events: Iterable[Event]) -> Iterator[Event]:
         """Pass the events of the journal on, and note what they say of steps."""
         code = NO_CODE
         for place, event in enumerate(events):
-            kind = type(event)
             if isinstance(event, StepStarted):
                 name, code = event.name, event.code or code
                 self._began.setdefault(name, place)
                 self._starts[name], self._codes[name] = event, code
                 if self._entered:
                     self._entered.pop(name, None)
+                if name in self._behind:
+                    self._behind[name] = self._discards_of(name)
             elif isinstance(event, StepCompleted):
                 self._ended.setdefault(event.name, place)
                 self._results[event.name] = event
-                self._others.pop(event.name, None)
+                self._behind.pop(event.name, None)
             elif isinstance(event, _OTHERS):
+                self._behind[event.name] = self._discards_of(event.name)
                 if event.name in self._results or not isinstance(event, _DISCARDS):
-                    self._others.setdefault(event.name, {})[kind] = event
+                    self._behind[event.name].append(event)
             elif isinstance(event, StepEntered):
                 self._entered[event.name] = event
             elif isinstance(event, RunStarted):
@@ -72,9 +76,10 @@ class Steps:
 
     def result_of(self, name: str) -> StepCompleted | None:
         """A step's result, if it has one that counts."""
-        if self._others.get(name, {}).keys() & set(_DISCARDS):
-            return None
-        return self._results.get(name)
+        return None if self._discards_of(name) else self._results.get(name)
+
+    def _discards_of(self, name: str) -> list[Event]:
+        return [each for each in self._behind.get(name, ()) if isinstance(each, _DISCARDS)]
 
     def of_a_fork(self, state: RunState, *, failures: bool) -> list[Event]:
         """The events that a fork of this run begins with, in the order in which steps first came.
@@ -94,26 +99,21 @@ class Steps:
             if name in self._entered:
                 found.append((self._began[name], self._entered[name]))
             found.append((self._ended[name], result))
-        for name, had in self._others.items():
-            found += self._of_no_result(name, had, carried)
+        for name in self._behind:
+            found += self._of_no_result(name, is_carried=name in carried)
         for step in state.in_doubt:
             found += self._in_doubt(step.name)
         found.sort(key=itemgetter(0))
         return list(self._with_codes(event for _, event in found))
 
-    def _of_no_result(
-        self, name: str, had: dict[type[Event], Event], carried: set[str]
-    ) -> Iterator[tuple[int, Event]]:
+    def _of_no_result(self, name: str, *, is_carried: bool) -> Iterator[tuple[int, Event]]:
         """What was decided of a step, or its failure."""
         place = self._ended.get(name, self._began.get(name, 0))
-        if name in self._results:
-            yield from ((place, had[kind]) for kind in _DISCARDS if kind in had)
-        elif name in carried and name in self._starts:
+        if is_carried and name not in self._results and name in self._starts:
             yield self._began[name], self._starts[name]
-        if name in carried and StepFailed in had:
-            yield place, had[StepFailed]
-        if StepMarkedDone in had:
-            yield place, had[StepMarkedDone]
+        for event in self._behind[name]:
+            if is_carried or not isinstance(event, StepFailed):
+                yield place, event
 
     def _in_doubt(self, name: str) -> Iterator[tuple[int, Event]]:
         place = self._ended.get(name, self._began[name])

@@ -5,10 +5,10 @@ Which steps the handler asks for, and whether a redone one gives something else,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from durably_cli.engines.local.decisions import Decisions, names_of, redone
+from durably_cli.engines.local.decisions import Decisions, decided, names_of, redone
 from durably_cli.engines.local.files_of_run import FileNow, vouched_files
 from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.view import RunView
@@ -18,12 +18,13 @@ from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import (
     NO_CODE,
     StepCompleted,
+    StepDiscarded,
     StepEntered,
     StepStarted,
 )
 from durably_cli.journal.step_state import StepState, StepStatus, step_states
 from durably_cli.steps.code_now import Verdict
-from durably_cli.steps.doubt import STOP, discarded_unasked
+from durably_cli.steps.doubt import LOOK, STOP, discarded_unasked
 from durably_cli.steps.operation import Past
 
 What = Literal["replay", "run", "perhaps", "in doubt", "stop"]
@@ -59,7 +60,12 @@ class Plan(NamedTuple):
 
 
 def plan_of(
-    view: RunView, asked: Decisions, compare: CompareCode, *, redo_failed: bool = False
+    view: RunView,
+    asked: Decisions,
+    compare: CompareCode,
+    *,
+    is_fork: bool = False,
+    redo_failed: bool = False,
 ) -> Plan:
     """What a resume of this run, or a fork, with these decisions would do with each step.
 
@@ -68,20 +74,18 @@ def plan_of(
     past, places = past_of(view.path), _Places()
     events = places.noting(gather(view.events(), past, view.path))
     found = list(step_states(events, view.state.unfinished, view.state.discarded))
-    redo = (
-        set(redone(asked.redo, names_of(view.state, past), view.state))
-        if asked.redo
-        else set[str]()
-    )
+    if is_fork:
+        redo = set(redone(asked.redo, names_of(view.state, past), view.state))
+    else:
+        decisions = decided(asked, view.state, past)
+        redo = {event.name for event in decisions if isinstance(event, StepDiscarded)}
     carried = set() if redo_failed else _carried(view)
-    changed = {step.name: file for step in found if (file := _changed_file(step, view))}
-    plan, behind = list[PlannedStep](), _Behind(places, past, redo, asked, changed)
+    changed = dict(_changed(found, view, {*redo, *asked.done}))
+    now = _Now(places, past, redo, asked, changed, carried, has_ended=view.state.has_ended)
+    plan = list[PlannedStep]()
     for step in found:
-        what, why = _of_step(step, asked, redo, carried, changed, behind)
-        if step.name in places.stopping - redo:
-            what, why = _if_it_stops(step, what, why, past)
-        code = _code_of(step, places, compare)
-        plan.append(PlannedStep(step.name, what, step.ms, code, why))
+        what, why = now.becomes(step)
+        plan.append(PlannedStep(step.name, what, step.ms, _code_of(step, places, compare), why))
     return Plan(plan)
 
 
@@ -92,63 +96,24 @@ def _carried(view: RunView) -> set[str]:
     return set(view.state.carried)
 
 
-def _changed_file(step: StepState, view: RunView) -> FileNow | None:
-    """The first file of a step's result that is not what it was."""
-    if step.status is not StepStatus.COMPLETED:
-        return None
-    return next((file for file in vouched_files(step, view) if file.change), None)
-
-
-def _of_step(
-    step: StepState,
-    asked: Decisions,
-    redo: set[str],
-    carried: set[str],
-    changed: Mapping[str, FileNow],
-    behind: _Behind,
-) -> tuple[What, str]:
-    name = step.name
-    if name in asked.done:
-        return "replay", "done, as you say"
-    if name in redo:
-        return "run", "as you say"
-    if step.status is StepStatus.COMPLETED:
-        if (file := changed.get(name)) is not None:
-            return "stop" if file.is_to_fail else "run", file.change or ""
-        if (before := behind.first_before(name)) is not None:
-            return "perhaps", f"if {before} gives another result"
-        return "replay", ""
-    if step.status is StepStatus.MARKED_DONE:
-        return "replay", "done, as somebody said"
-    if step.status is StepStatus.DISCARDED:
-        return "run", "its result counts no more"
-    if step.status is StepStatus.RETRYING:
-        return "run", f"try {step.tries + 1} of {step.most}"
-    if step.status is StepStatus.FAILED:
-        return ("replay", "as the failure it was") if name in carried else ("run", "it failed")
-    if step.when_in_doubt == STOP:
-        return "stop", "in doubt: say --done or --redo"
-    looks = "in doubt, and looked for" if step.when_in_doubt == "look" else "called again"
-    return "in doubt", looks
-
-
-def _if_it_stops(step: StepState, what: What, why: str, past: Past) -> tuple[What, str]:
-    """The same of a step that is not called again unless somebody asks for it."""
-    if what == "perhaps":
-        return what, f"{why}, and then it stops"
-    unasked = step.status is StepStatus.COMPLETED or discarded_unasked(
-        past.unfinished.get(step.name)
-    )
-    return ("stop", why) if what == "run" and unasked else (what, why)
+def _changed(
+    steps: Iterable[StepState], view: RunView, decided: set[str]
+) -> Iterator[tuple[str, FileNow]]:
+    """The steps that vouch for a file which is not what it was, and the first such file."""
+    for step in steps:
+        if step.name not in decided and step.status is StepStatus.COMPLETED:
+            file = next((file for file in vouched_files(step, view) if file.change), None)
+            if file is not None:
+                yield step.name, file
 
 
 class _Places:
-    """Where steps began and completed first, the code of each last start, and which ones stop."""
+    """Where steps began and completed first, the code of each last start, and which stop."""
 
     def __init__(self) -> None:
-        self.stopping = set[str]()
         self.began, self.completed = dict[str, int](), dict[str, int]()
         self.codes = dict[str, tuple[str, str]]()
+        self.stop = set[str]()
         self._code, self._python = "", ""
 
     def noting(self, events: Iterator[Event]) -> Iterator[Event]:
@@ -158,9 +123,9 @@ class _Places:
                 self._code = event.code or self._code
                 self.began.setdefault(event.name, place)
                 self.codes[event.name] = self._code, self._python
-                self.stopping.discard(event.name)
+                self.stop.discard(event.name)
             elif isinstance(event, StepEntered) and event.in_doubt == STOP:
-                self.stopping.add(event.name)
+                self.stop.add(event.name)
             elif isinstance(event, StepCompleted):
                 self.completed.setdefault(event.name, place)
             elif isinstance(event, RunStarted):
@@ -168,8 +133,8 @@ class _Places:
             yield event
 
 
-class _Behind:
-    """Which steps began after a step had completed that is executed again."""
+class _Now:
+    """What is known of the steps now: who wants which executed again, and what has changed."""
 
     def __init__(
         self,
@@ -178,20 +143,57 @@ class _Behind:
         redo: set[str],
         asked: Decisions,
         changed: Mapping[str, FileNow],
+        carried: set[str],
+        *,
+        has_ended: bool,
     ) -> None:
+        self._redo, self._done, self._changed, self._carried = redo, asked.done, changed, carried
+        self._past, self._places, self._has_ended = past, places, has_ended
         new = () if asked.only else (name for name in redo if name in past.results)
         pending = (name for name, event in past.redone.items() if not event.only)
-        lost = (name for name, file in changed.items() if not file.is_to_fail)
-        known = [name for name in (*new, *pending, *lost) if name in places.completed]
+        files = (name for name in changed if not self._stops_for_file(name))
+        known = [name for name in (*new, *pending, *files) if name in places.completed]
         self._first: str | None = min(known, key=places.completed.__getitem__, default=None)
-        self._began = places.began
-        self._completed = places.completed.get(self._first or "", -1)
 
-    def first_before(self, name: str) -> str | None:
-        """The first redone step that had completed when this one began."""
-        if self._first is None or self._began.get(name, -1) <= self._completed:
-            return None
-        return self._first
+    def becomes(self, step: StepState) -> tuple[What, str]:
+        """What becomes of a step, and why."""
+        name = step.name
+        if name in self._done:
+            return "replay", "done, as you say"
+        if name in self._redo:
+            return "run", "as you say"
+        if step.status is StepStatus.COMPLETED:
+            return self._completed(name)
+        if step.status is StepStatus.MARKED_DONE:
+            return "replay", "done, as somebody said"
+        if step.status is StepStatus.DISCARDED:
+            if name in self._places.stop and discarded_unasked(self._past.unfinished.get(name)):
+                return "stop", "its result counts no more: say --redo or --done"
+            return "run", "its result counts no more"
+        if step.status is StepStatus.FAILED or (
+            step.status is StepStatus.RETRYING and self._has_ended
+        ):
+            is_carried = name in self._carried
+            return ("replay", "as the failure it was") if is_carried else ("run", "it failed")
+        if step.status is StepStatus.RETRYING:
+            return "run", f"try {step.tries + 1} of {step.most}"
+        if step.when_in_doubt == STOP:
+            return "stop", "in doubt: say --done or --redo"
+        return "in doubt", "looked for" if step.when_in_doubt == LOOK else "called again"
+
+    def _completed(self, name: str) -> tuple[What, str]:
+        if name in self._changed:
+            change = self._changed[name].change or ""
+            return ("stop" if self._stops_for_file(name) else "run"), change
+        first = self._first
+        if first is None or self._places.began.get(name, -1) <= self._places.completed[first]:
+            return "replay", ""
+        stops = "it stops here " if name in self._places.stop else ""
+        return "perhaps", f"{stops}if {first} gives another result"
+
+    def _stops_for_file(self, name: str) -> bool:
+        """Is the run to end there, and not to execute the step again?"""
+        return self._changed[name].is_to_fail or name in self._places.stop
 
 
 def _code_of(step: StepState, places: _Places, compare: CompareCode) -> Verdict:
