@@ -24,7 +24,7 @@ def help_(
 ) -> int:
     """Explain a topic, such as jobs, steps, testing or deploying.
 
-    Topics: jobs, steps, input, testing, deploying, cron, environment, modules,
+    Topics: jobs, steps, again, input, testing, deploying, cron, environment, modules,
     exit-codes, journal, care, durability, performance, agents.
     With --json and no topic: every command, its arguments and options.
 
