@@ -37,13 +37,15 @@ class Sqlite:
         """A new connection to this file, which is made if it is not there."""
         name = os.fspath(path)
         with _about(name):
+            # Others are waited for here and not in C, where no Ctrl-C would end it.
             return cls(sqlite3.connect(name, timeout=_LOOKS_SECONDS), name)
 
     def prepare(self) -> None:
         """Have it write durably, and make the table if it is not there."""
         with _about(self._path):
             self._take_over()
-            if not self._value("SELECT file FROM pragma_database_list WHERE name = 'main'"):
+            _, _, file = self._patiently("PRAGMA database_list")  # the first one is the main one
+            if not file:
                 raise UnknownConnection("what is in a database without a file would be lost")
             if self._value("PRAGMA journal_mode") in _IN_NO_FILE:
                 self._patiently("PRAGMA journal_mode=DELETE")
@@ -128,8 +130,8 @@ class Sqlite:
         elif self.connection.in_transaction:
             raise _has_one()
         self.connection.isolation_level = "IMMEDIATE"
-        # Others are waited for here and not in C, where no Ctrl-C would end it.
-        self._cursor().execute(f"PRAGMA busy_timeout={int(1000 * _LOOKS_SECONDS)}")
+        if not self._path:  # the user's: others are waited for here, and not in C
+            self._cursor().execute(f"PRAGMA busy_timeout={int(1000 * _LOOKS_SECONDS)}")
 
     def _authorize(self, action: int, what: str | None, *_: object) -> int:
         if action == sqlite3.SQLITE_TRANSACTION and what in _ENDS:
