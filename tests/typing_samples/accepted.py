@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, assert_type
 
-from durably import File, Job, Run, RunFailed, Step, define_job
+from durably import File, FileChanged, Job, NotDone, Run, RunFailed, Step, define_job
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
@@ -303,3 +303,25 @@ if __name__ == "__main__":
     trigger_jobs()
     call_jobs()
     print(*names_of([sync_users, only_input, only_output]))
+
+
+def charge(cents: int) -> str:
+    return f"paid {cents}"
+
+
+def find_charge(cents: int) -> str:
+    if cents > 100:
+        raise NotDone
+    return f"found {cents}"
+
+
+@define_job
+def doubts(step: Step) -> str:
+    asked = step.run("asked", charge, 1, in_doubt="stop")
+    again = step.run("again", charge, 2, in_doubt="again")
+    assert_type(step.run("looked", charge, 3, in_doubt=find_charge, tries=2), str)
+    assert_type(step.run("declared", lambda: "x", returns=str, in_doubt=lambda: "y"), str)
+    try:
+        return step.sh("dump", "true", in_doubt="stop").stdout + asked + again
+    except FileChanged as changed:
+        return str(changed)

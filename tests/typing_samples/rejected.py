@@ -217,3 +217,15 @@ def use_step(step: Step) -> None:
     print(step.run_id + 1)  # error: a str
     step.attempt.upper()  # error: an int
     step.sleep(1)  # error: no such method
+
+
+def find(cents: int) -> int:
+    return cents
+
+
+def use_in_doubt(step: Step) -> None:
+    step.run("one", find, 1, in_doubt="perhaps")  # error: no way to deal with doubt
+    step.run("two", find, 1, in_doubt=lambda: 1)  # error: it takes the step's arguments
+    step.run("three", find, 1, in_doubt=True)  # error: no way either
+    step.sh("four", "true", in_doubt=lambda: 1)  # error: it takes the command
+    step.transaction("five", "a.db", find, 1, in_doubt="stop")  # error: there is no doubt
