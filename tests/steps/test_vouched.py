@@ -339,6 +339,7 @@ def test_a_renamed_project_has_its_files_where_it_is_now(project: Project, tmp_p
     (project.root / "given").write_text("abc")
     project.run("trigger", "files", expect=1)
     project.root = project.root.rename(tmp_path / "renamed")
+    assert project.inspect()["checkpoints"][1]["files"][0]["change"] is None
     assert again(project)[0] == []
     assert project.inspect()["checkpoints"][1]["files"][0]["change"] is None
 

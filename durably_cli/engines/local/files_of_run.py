@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from durably_cli import hints
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import BlobDamaged, Blobs, names_files
+from durably_cli.journal.state import RunState
 from durably_cli.journal.step_state import StepState
 from durably_cli.values.strict_json import FILE_MARK
 
@@ -36,8 +38,7 @@ def vouched_files(step: StepState, view: RunView) -> list[FileNow]:
         whole = Blobs(view.path).get(result)
     except BlobDamaged:
         return []
-    attempts, created = view.state.attempts, view.state.created
-    folder = (attempts[-1].started.folder if attempts else "") or created.folder
+    folder = _folder_of(view.state)
     return [
         FileNow(
             *(str(file.path), file.size, file.sha256, change_of(file, folder)),
@@ -45,3 +46,10 @@ def vouched_files(step: StepState, view: RunView) -> list[FileNow]:
         )
         for file in files_named_in(whole)
     ]
+
+
+def _folder_of(state: RunState) -> str:
+    """Where the run was last, or goes on: its project may be elsewhere now."""
+    created = state.created
+    was = (state.attempts[-1].started.folder if state.attempts else "") or created.folder
+    return (hints.project() or was) if was == created.project else was
