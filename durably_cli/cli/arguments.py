@@ -56,8 +56,8 @@ def laid_over(input: Json, flags: Mapping[str, Any]) -> Json:
     return Json(to_json({**value, **flags}))
 
 
-def _text_of(given: str) -> tuple[str, str]:
-    """The JSON text that `--input` names, and the name to call it by in errors."""
+def _text_of(given: str, option: str = "--input") -> tuple[str, str]:
+    """The JSON text that an option names, and the name to call it by in errors."""
     if given == "-":
         return _decoded(read_stdin(), "stdin"), "stdin"
     if given.startswith("@"):
@@ -66,8 +66,8 @@ def _text_of(given: str) -> tuple[str, str]:
                 return _decoded(file.read(), given[1:]), given[1:]
         except OSError as error:
             refuse_without_folder(error)
-            raise UsageError(f"--input {given}: {error.strerror}") from None
-    return given, "--input"
+            raise UsageError(f"{option} {given}: {error.strerror}") from None
+    return given, option
 
 
 def read_stdin() -> bytes:
@@ -145,7 +145,9 @@ def read_decisions(
         raise UsageError(f"{what}: give one for each, in the same order, or none")
     if only and not redo:
         raise UsageError("--only says nothing without --redo")
-    found = [Json(to_json(_parse(*_text_of(text)))) for text in results]
+    if twice := [step for step in done if done.count(step) > 1]:
+        raise UsageError(f"step {twice[0]} was --done twice: say once what it gave")
+    found = [Json(to_json(_parse(*_text_of(text, "--result")))) for text in results]
     steps = map(argument_text, done)
     given = dict(zip(steps, found or [Json("null")] * len(done), strict=True))
     return Decisions(list(map(argument_text, redo)), given, only)

@@ -1,4 +1,4 @@
-"""How trigger, resume and fork come to the run that they execute."""
+"""How trigger, resume and fork come to a run to execute."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def fork_run(
 
         def load(created: RunCreated) -> Runnable:
             nonlocal found
-            os.chdir(project)
+            presenter.enters(created, project)
             found = found or _job_of(created.run, project, created.job, presenter)
             return found
 

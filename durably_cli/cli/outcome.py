@@ -50,7 +50,7 @@ def say_outcome(
             talk.say(f"{name} failed before{where}, {failed_before(view, talk)}")
         for each in how_to_decide(view):
             talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
-        if not state.undecided:
+        if not how_to_decide(view):
             talk.say(f"once that is mended, go on where it was: {resume}")
         return 1
     if view.status is Status.CANCELLED:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from durably_cli import retyping
 from durably_cli.cli import document
 from durably_cli.engines.local.attempt import check_may_go_on
 from durably_cli.engines.local.decisions import Decisions, refuse_final
 from durably_cli.engines.local.fork import check_may_fork
+from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.plan import CompareCode, plan_of
+from durably_cli.engines.local.plan import plan_of
 from durably_cli.engines.local.resume import held_by
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
@@ -19,8 +21,6 @@ from durably_cli.project import stores
 from durably_cli.render import plans
 from durably_cli.render.next_steps import next_commands
 from durably_cli.steps import code_now
-from durably_cli.steps.bytecode import COMPILER
-from durably_cli.steps.code_now import Verdict
 from durably_cli.system.ids import short
 
 
@@ -39,10 +39,11 @@ def show_plan(
     document.about(run_id)
     with store.view(run_id) as view:
         _check(store, view, decisions, is_fork=is_fork)
-        code = _compared_in(project)
-        plan = plan_of(view, decisions, code, is_fork=is_fork, redo_failed=redo_failed)
+        compare = code_now.CodeNow(project).compare
+        plan = plan_of(view, decisions, compare, is_fork=is_fork, redo_failed=redo_failed)
         if as_json:
-            document.suggest(*next_commands(view))
+            planned = retyping.with_word("--dry-run")
+            document.suggest(*([planned] if planned else []), *next_commands(view))
             plans.write_plan_json(plan, run_id, document.on(sys.stdout))
         elif sys.stdout.isatty():
             plans.draw_plan(plan, sys.stdout)
@@ -57,25 +58,13 @@ def show_plan(
     return 0
 
 
-def _compared_in(project: Path) -> CompareCode:
-    """Compares functions with what the sources of the project make of them now."""
-    sources = code_now.CodeNow(project)
-
-    def compared(code: str, python: str) -> Verdict:
-        compiler = f"cpython-{''.join(python.split('.')[:2])}"
-        if compiler != COMPILER or "-O" in python:
-            return Verdict.UNKNOWN  # other versions make other code of the same
-        return sources.compare(code).verdict
-
-    return compared
-
-
 def _check(store: Store, view: RunView, decisions: Decisions, *, is_fork: bool) -> None:
-    """What makes the real command fail does so here."""
+    """What makes the real command fail does so here, but for what only the job knows."""
     if view.held:
         raise held_by(view, Busy(f"run {short(view.run_id)} is held by another process"))
     if view.damage:
         raise view.damage
+    refuse_leftovers(view.path, end=False)
     if is_fork:
         check_may_fork(view.path, view.state)
         return

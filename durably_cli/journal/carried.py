@@ -17,7 +17,7 @@ A failure of durably 0.1, which did not journal what was raised, is never carrie
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from durably_cli.journal.step_events import StepFailed, StepStarted
 
@@ -81,10 +81,11 @@ class Failures:
         self._carried |= dict.fromkeys(self._failed)
         self._failed = {}
 
-    def run_failed(self, steps: Collection[str]) -> None:
-        """The run has failed with an exception that came from these steps."""
+    def run_failed(self, steps: Sequence[str]) -> None:
+        """The run has failed with an exception that came from these steps, the first one itself."""
         known = self._carried | self._failed
-        self.causes = [step for step in steps if step in known]
+        has_failed = not steps or steps[0] in known
+        self.causes = [step for step in steps if step in known] if has_failed else []
         self.next_attempt()
         for step in self.causes:
             self.discarded(step)

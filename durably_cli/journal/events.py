@@ -67,12 +67,14 @@ class InputStored(NamedTuple):
 class RunForked(NamedTuple):
     """The lines before this one are of another run, `origin`; somebody wanted one made of them.
 
-    The failures among them are replayed.
+    The failures among them are replayed. Of steps in doubt `keys` has the run whose keys they have,
+    in databases and requests, and how many results of them count no more there.
     """
 
     origin: str
     by: str
     at: str
+    keys: dict[str, Any] = {}
 
 
 @event("run.started", of_attempt=False)

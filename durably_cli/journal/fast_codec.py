@@ -37,10 +37,11 @@ def started(seq: int, event: StepStarted, previous: int) -> Line:
     As for a result, the step has looked at each part of it, so that every reader takes it.
     """
     name, at, during, code = event
-    if during or code:
+    if during:
         return encode(seq, event, previous)
+    said = f',"code":{_quoted(code)}' if code else ""
     return sealed(
-        f'{{"seq":{seq},"type":"step.started","name":{_quoted(name)},"at":"{at}"', previous
+        f'{{"seq":{seq},"type":"step.started","name":{_quoted(name)}{said},"at":"{at}"', previous
     )
 
 

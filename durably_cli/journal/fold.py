@@ -89,7 +89,9 @@ def _step_started(state: RunState, event: StepStarted) -> None:
 @_folds(StepEntered)
 def _step_entered(state: RunState, event: StepEntered) -> None:
     if (started := state.unfinished.get(event.name)) is not None:
-        state.unfinished[event.name] = started._replace(when_in_doubt=event.in_doubt)
+        state.unfinished[event.name] = started._replace(
+            when_in_doubt=event.in_doubt, gives=event.gives
+        )
 
 
 @_folds(StepCompleted)

@@ -54,8 +54,6 @@ def shortened(event: Event, put: Put) -> Event:
     """What stands in the journal in place of an event whose line would be too large."""
     if isinstance(event, RunCompleted):
         return RunCompletedLarge(put(event.output), event.at)
-    if isinstance(event, StepMarkedDone):
-        return event._replace(result=put(event.result))
     if isinstance(event, LogWritten):
         whole = _put(put, {"message": event.message, "data": event.data})
         is_small = len(to_json(event.data)) <= LIMIT // 2

@@ -37,6 +37,9 @@ class Status(StrEnum):
     UNREADABLE = "unreadable"
 
 
+REFUSED = "ValueRefused"
+"""The type of the error of a step that has returned what no journal may hold."""
+
 NO_END = "no end recorded"
 """What came of an attempt that was killed, or crashed with its machine."""
 
@@ -132,8 +135,12 @@ class RunState:
 
         Or the process was killed between the start of the step and that event.
         """
-        is_begun = step.status is StepStatus.STARTED and step.when_in_doubt == "again"
-        return is_begun and self.status is Status.FAILED
+        if self.status is not Status.FAILED:
+            return False
+        if step.status is StepStatus.FAILED:  # it has returned, and what it gave is refused
+            refused = step.error is not None and step.error.type == REFUSED
+            return refused and step.when_in_doubt == "stop"
+        return step.status is StepStatus.STARTED and step.when_in_doubt == "again"
 
     @property
     def carried(self) -> list[str]:

@@ -34,12 +34,13 @@ class StepStarted(NamedTuple):
 class StepEntered(NamedTuple):
     """The function of a step is about to be called that is not to be called twice unasked.
 
-    `in_doubt` is what a resume does if no result follows: `stop`, or `look`.
+    `in_doubt` is what a resume does if no result follows: `stop`, or `look`; it `gives` something.
     """
 
     name: str
     in_doubt: str
     at: str
+    gives: bool = False
 
 
 @event("step.completed", durable=True)

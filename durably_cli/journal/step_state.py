@@ -35,7 +35,7 @@ class StepState(NamedTuple):
     `ms` is None while it has no result; `result` is None unless it completed. `tries` counts those
     since the run was made or had last failed, of `most`, `since` is when the first of them began,
     and `until` when the next one will. `when_in_doubt` is what a resume does with one that is: call
-    it again, stop, or look.
+    it again, stop, or look; if it `gives` something, null is no result of it.
     """
 
     name: str
@@ -50,6 +50,7 @@ class StepState(NamedTuple):
     error: ErrorInfo | None = None
     until: str | None = None
     when_in_doubt: str = "again"
+    gives: bool = False
 
 
 def step_states(
@@ -83,7 +84,7 @@ def step_states(
                 passed[event.name] += 1
                 last = unfinished.get(event.name)
                 is_last = passed[event.name] == discarded[event.name]
-                if is_last and last is not None and not last.attempt:  # nothing came behind it
+                if is_last and last is not None and not last.since:  # it was not begun behind that
                     yield step._replace(status=last.status, ms=event.ms)
                 continue
             yield step._replace(ms=event.ms, result=event.result)

@@ -18,6 +18,7 @@ import os
 import threading
 from collections import deque
 from pathlib import Path
+from typing import TypeVar
 
 from durably_cli.errors import JournalLost, RunEnded
 from durably_cli.journal import codec, fast_codec
@@ -30,6 +31,7 @@ from durably_cli.journal.step_events import (
     NO_CODE,
     StepCompleted,
     StepFailed,
+    StepMarkedDone,
     StepRetrying,
     StepStarted,
 )
@@ -38,6 +40,9 @@ from durably_cli.system.ids import short
 from durably_cli.system.locks import Lock
 from durably_cli.system.signals import shielded
 from durably_cli.values.strict_json import Json
+
+R = TypeVar("R", StepCompleted, StepMarkedDone)
+"""An event that has a result."""
 
 
 class Journal:
@@ -141,6 +146,8 @@ class Journal:
                     event = self._in_a_file(event)
                 data, crc = fast_codec.completed(self._lines, event, self._crc)
             else:
+                if isinstance(event, StepMarkedDone) and belongs_in_a_file(event.result):
+                    event = self._in_a_file(event)
                 data, crc = line_of(self._lines, event, self._crc)
                 if len(data) > LIMIT:
                     event = self._shortened(event)
@@ -205,7 +212,7 @@ class Journal:
         with self._syncing:
             self._lock.close()
 
-    def _in_a_file(self, event: StepCompleted) -> StepCompleted:
+    def _in_a_file(self, event: R) -> R:
         return event._replace(result=self._put(event.result, event))
 
     def _shortened(self, event: Event) -> Event:

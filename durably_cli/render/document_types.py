@@ -69,7 +69,7 @@ class PlanAnswer(Answer):
 
 
 class RunAnswer(Answer):
-    """Of trigger and resume."""
+    """Of trigger, resume, fork and cancel."""
 
     run: RunGivenBack
 

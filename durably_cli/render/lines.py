@@ -97,8 +97,11 @@ class Talk:
             self.completed += 1
             self.step_completed(event)
             if self._outdated:
-                again, self._outdated = plural(self._outdated, "step"), 0
-                self.say(f"step {event.name} gives another result: {again} after it count no more")
+                again, count = plural(self._outdated, "step"), "count" + "s" * (self._outdated == 1)
+                self._outdated = 0
+                self.say(
+                    f"step {event.name} gives another result: {again} after it {count} no more"
+                )
         elif isinstance(event, StepOutdated):
             self._outdated += 1
         elif isinstance(event, StepDiscarded) and event.why:
@@ -160,16 +163,16 @@ class Talk:
                 then = f"; again in {span(pause)}" if pause else ""
                 tried = f"try {step.tries} of {step.most}"
                 self.say(f"step {step.name} had failed, {tried}{why}{then}")
-        decided = list(run.decisions)
+        decided: list[Event] = list(run.decisions)
         if run.state.origin and not run.state.attempts:
-            decided += run.state.decisions
-        redone = [each.name for each in decided if isinstance(each, StepDiscarded)]
+            decided += run.past.unfinished.values()
+        redone = [each.name for each in decided if isinstance(each, StepDiscarded) and each.by]
         done = [each.name for each in decided if isinstance(each, StepMarkedDone)]
         for what, names in (("executed again", redone), ("done, as you say", done)):
             if names:
                 self.say(f"{what}: {listed(names)}")
         for name in (step.name for step in run.state.in_doubt):
-            if name not in redone and name not in done:
+            if name in run.past.in_doubt:
                 self.say(f"step {name} was in flight when the run stopped: it may have happened")
 
     def step_completed(self, event: StepCompleted) -> None:

@@ -23,20 +23,29 @@ def next_steps(view: RunView) -> list[NextStep]:
 
 
 def how_to_decide(view: RunView) -> list[NextStep]:
-    """What to type of a step that nobody but a person can decide; nothing if there is none."""
-    run = short(view.run_id)
-    return [
-        NextStep(purpose, ("resume", run, option, step.name))
-        for step in view.state.undecided[:1]
-        for purpose, option in (("if it was done", "--done"), ("if it was not", "--redo"))
-    ]
+    """What to type of a step that nobody but a person can decide; nothing if there is none.
+
+    Of one whose result cannot be replayed, to mend that is the other way.
+    """
+    run, state = short(view.run_id), view.state
+    for step in state.undecided[:1]:
+        result = ("--result", "JSON") if step.gives else ()
+        done = f"if it was done{', and JSON is what it gave' if step.gives else ''}"
+        return [
+            NextStep(done, ("resume", run, "--done", step.name, *result)),
+            NextStep("if it was not", ("resume", run, "--redo", step.name)),
+        ]
+    if state.causes and state.causes[0] not in state.unfinished:
+        again = NextStep("to execute it again", ("resume", run, "--redo", state.causes[0]))
+        return [NextStep("once that is mended", ("resume", run)), again]
+    return []
 
 
 def how_to_go_on(view: RunView, why: str = "") -> str:
     """The commands of those, as a hint; of other runs the one that resumes it, and `why`."""
-    if view.held or not view.state.undecided:
+    steps = [] if view.held else how_to_decide(view)
+    if not steps:
         return hints.command("resume", short(view.run_id)) + (f"    ({why})" if why else "")
-    steps = how_to_decide(view)
     return "\n".join(f"{hints.command(*each.words)}    ({each.purpose})" for each in steps)
 
 

@@ -24,10 +24,11 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.steps import doubt
+from durably_cli.steps.accepted import accepted
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.doubt import NotDone, WhenInDoubt
 from durably_cli.steps.operation import Call, Effect, Past, Plan, Raised
-from durably_cli.steps.redo import outdated
+from durably_cli.steps.redo import outdated, owe
 from durably_cli.steps.salvage import refused, salvaged
 from durably_cli.steps.tries import Retry, Tries, explain_untried, pause_of
 from durably_cli.system import clock, signals
@@ -35,7 +36,7 @@ from durably_cli.system.process import this
 from durably_cli.system.time_limits import TookTooLong
 from durably_cli.values import convert, declared, plain
 from durably_cli.values.durations import span
-from durably_cli.values.strict_json import FILE_MARK, Json
+from durably_cli.values.strict_json import Json
 
 Result = tuple[Json, Any, int]
 """A step's result as JSON, the same read, and how many milliseconds it took."""
@@ -87,7 +88,8 @@ class FunctionCall(NamedTuple):
                 tries.begin(started.at)
             yield started
             if in_doubt is not doubt.AGAIN:
-                yield StepEntered(name, doubt.word_for(in_doubt), clock.now())
+                gives = not doubt.takes_null(converter)
+                yield StepEntered(name, doubt.word_for(in_doubt), clock.now(), gives)
             owner = this.pid
             begun = perf_counter()
             value = yield tuple.__new__(Call, (fn, args, timeout))  # see Step.run
@@ -97,11 +99,7 @@ class FunctionCall(NamedTuple):
                         raise self._timed_out(value.error) from None
                     raise value.error
                 try:
-                    text, back = convert.round_trip(converter, value)
-                    if secrets is not None:
-                        secrets.refuse(text)
-                    if converter is not plain.PLAIN and FILE_MARK in text:
-                        vouch(text)
+                    text, back = accepted(value, converter, secrets)
                 except ValueRefused as error:
                     raise self._refused(error, value) from None
             except (Abort, KeyboardInterrupt):  # the step stays in doubt
@@ -119,7 +117,11 @@ class FunctionCall(NamedTuple):
                     yield again
                     yield pause_of(again)
                     continue
+                if past.redone:
+                    owe(past, name)
                 yield self._failed(ms, error, value, tries)
+                if in_doubt == doubt.STOP and type(value) is not Raised:  # it has returned
+                    return doubt.was_refused(name, describe(error).message)
                 return Raised(error)
             ms = _ms_since(begun)
             if past.redone:
@@ -138,9 +140,11 @@ class FunctionCall(NamedTuple):
         if found := salvaged(last, self.converter):
             return found
         if isinstance(last, StepMarkedDone):
-            return doubt.given(last, self.converter, self.secrets, vouch)
+            return doubt.given(last, self.converter, self.secrets)
         if in_doubt == doubt.STOP and (why := doubt.discarded_unasked(last)):
-            return doubt.stops_behind(name, why)
+            return Raised(doubt.stopped_behind(name, why))
+        if in_doubt == doubt.STOP and (why := doubt.refused_before(last)):
+            return doubt.was_refused(name, why)
         if name not in past.in_doubt or in_doubt == doubt.AGAIN:
             return None
         if not callable(in_doubt):
@@ -148,11 +152,10 @@ class FunctionCall(NamedTuple):
         value = yield Call(in_doubt, self.args, self.timeout)
         try:
             if type(value) is Raised:
+                if isinstance(value.error, TookTooLong):
+                    raise self._timed_out(value.error) from None
                 raise value.error
-            text, back = convert.round_trip(self.converter, value)
-            if self.secrets is not None:
-                self.secrets.refuse(text)
-            vouch(text)
+            text, back = accepted(value, self.converter, self.secrets)
         except NotDone:
             return None
         except (Abort, KeyboardInterrupt):
@@ -196,15 +199,6 @@ class FunctionCall(NamedTuple):
             return async_refused(self.name)
         what = f"the result of step {self.name!r}{_place_of(self.fn)}"
         return ValueRefused(error.path, error.reason, what=what)
-
-
-def vouch(result: Json) -> None:
-    """Return once the files that a result names are on disk. ValueRefused if one cannot be."""
-    if FILE_MARK in result:
-        from durably_cli.steps.vouched import sync_files  # few results name any
-        from durably_cli.values.named_files import files_named_in
-
-        sync_files(files_named_in(result))
 
 
 def converter_for(name: str, fn: Callable[..., object], returns: object) -> plain.Converter:

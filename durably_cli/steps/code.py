@@ -11,7 +11,7 @@ import os
 from functools import partial
 from types import CodeType, FunctionType, MethodType, WrapperDescriptorType
 
-from durably_cli.steps.bytecode import fingerprint
+from durably_cli.steps.bytecode import COMPILER, fingerprint
 
 _DEEPEST = 100
 """How many wrappers are looked behind: what answers any name has no last one."""
@@ -26,7 +26,7 @@ _STANDARD_LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
 
 
 def code_of(fn: object, folder: str) -> str:
-    """`jobs/sync_users.py:fetch_users:1a2b3c4d`, of a function written in the project's folder.
+    """`jobs/sync_users.py:fetch_users:1a2b3c4d.cpython-311`, of a function of the project.
 
     Empty for all else: builtins, classes, libraries, those in a virtual environment there too.
     """
@@ -79,7 +79,7 @@ def _text(code: CodeType, folder: str) -> str:
     if "/site-packages/" in f"/{file}" or "/dist-packages/" in f"/{file}":
         return ""
     try:
-        text = f"{file}:{code.co_qualname}:{fingerprint(code)}"
+        text = f"{file}:{code.co_qualname}:{fingerprint(code)}.{COMPILER}"
         text.encode()  # JSON has no text for a name that is not UTF-8
     except Exception:  # of bytecode that no compiler made
         return ""

@@ -1,7 +1,7 @@
 """What the project's sources make of a function now, held against what a step has called.
 
-The file is compiled, and nothing of it is executed or imported. Hashes compare only where
-`bytecode.COMPILER` is the same.
+The file is compiled, and nothing of it is executed or imported. Hashes compare only where the same
+Python made them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import CodeType
 from typing import NamedTuple
 
 from durably_cli.errors import Forbidden
-from durably_cli.steps.bytecode import fingerprint
+from durably_cli.steps.bytecode import COMPILER, fingerprint
 from durably_cli.system import files
 
 _LARGEST = 10_000_000
@@ -57,9 +57,13 @@ class CodeNow:
         return self._said[code]
 
     def _compared(self, code: str) -> Comparison:
-        file, _, name = code.rpartition(":")[0].rpartition(":")
+        where, _, hashed = code.rpartition(":")
+        file, _, name = where.rpartition(":")
+        digest, _, compiler = hashed.partition(".")
         if not file or not name:
             return _unknown("the journal names no function of the project")
+        if compiler != COMPILER:
+            return _unknown("another Python compiled it then")
         if file not in self._files:
             self._files[file] = self._read(file)
         found = self._files[file]
@@ -68,7 +72,7 @@ class CodeNow:
         if name not in found:
             return Comparison(Verdict.GONE)
         try:
-            is_same = code.rpartition(":")[2] in map(fingerprint, found[name])
+            is_same = digest in map(fingerprint, found[name])
         except (RecursionError, ValueError):
             return _unknown("it is nested too deeply")
         return Comparison(Verdict.SAME if is_same else Verdict.CHANGED)

@@ -10,14 +10,17 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from durably_cli.errors import StepInDoubt, StepMisused
+from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.registry import Event
-from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone, StepOutdated
+from durably_cli.journal.state import REFUSED
+from durably_cli.journal.step_events import StepDiscarded, StepFailed, StepMarkedDone, StepOutdated
+from durably_cli.steps.accepted import accepted
 from durably_cli.steps.operation import Raised
 from durably_cli.steps.tries import Retry
-from durably_cli.values import convert, plain
+from durably_cli.values import plain
 from durably_cli.values.strict_json import Json
-from durably_cli.values.untrusted import repr_of
+from durably_cli.values.untrusted import repr_of, safely
 
 WhenInDoubt: TypeAlias = Literal["again", "stop"] | Callable[..., object]
 """What a resume does with a step in doubt: call it again, stop, or call this function to look."""
@@ -63,6 +66,11 @@ def stops_at(name: str) -> Raised:
     )
 
 
+def takes_null(converter: plain.Converter) -> bool:
+    """Is null a result of the step, as of a function that returns nothing?"""
+    return safely(lambda given: (converter.load(given),), Json("null")) is not None
+
+
 def discarded_unasked(last: Event | None) -> str | None:
     """Why a result counts no more, if nobody has asked for that."""
     if isinstance(last, StepOutdated):
@@ -70,36 +78,50 @@ def discarded_unasked(last: Event | None) -> str | None:
     return last.why or None if isinstance(last, StepDiscarded) else None
 
 
-def stops_behind(name: str, why: str) -> Raised:
+def refused_before(last: Event | None) -> str | None:
+    """Why a result was refused, if the step had returned one."""
+    is_refusal = isinstance(last, StepFailed) and last.error.type == REFUSED
+    return last.error.message if is_refusal and isinstance(last, StepFailed) else None
+
+
+def stopped_behind(name: str, why: str) -> StepInDoubt:
     """The end of an attempt that comes to a step which was done with what counts no more."""
     said = f"step {name!r} was done, and {why}"
-    return Raised(StepInDoubt(f"{said}: it is not called again unless somebody says so"))
+    return StepInDoubt(f"{said}: it is not called again unless somebody says so")
 
 
 def could_not_look(name: str, error: BaseException) -> Raised:
     """The end of an attempt in which the function that looks has failed."""
     said = f"step {name!r} may have happened, and what looks for that has failed: "
-    stopped = StepInDoubt(f"{said}{type(error).__name__}: {error}")
+    stopped = StepInDoubt(said + _in_words(error))
     stopped.__cause__ = error
     return Raised(stopped)
 
 
+def was_refused(name: str, why: str) -> Raised:
+    """The end of an attempt in which such a step has returned what no journal may hold."""
+    said = f"step {name!r} has returned, so it has happened, but its result is refused: {why}"
+    return Raised(StepInDoubt(f"{said}; it is not called again unless somebody says so"))
+
+
+def _in_words(error: BaseException) -> str:
+    """What it says, whatever its own `__str__` does."""
+    found = describe(error)
+    return f"{found.type}: {found.message}"
+
+
 def given(
-    marked: StepMarkedDone,
-    converter: plain.Converter,
-    secrets: Secrets | None,
-    vouch: Callable[[Json], object],
+    marked: StepMarkedDone, converter: plain.Converter, secrets: Secrets | None
 ) -> tuple[Json, Any, int] | Raised:
     """The result that somebody has given: its JSON, and that read; its files are vouched for.
 
     The end of the attempt if it does not fit: another one can be given.
     """
+    said = f"the result that {marked.by} has given for step {marked.name!r} "
+    if not marked.result:
+        return Raised(StepInDoubt(said + "was in a file that is damaged: give it again"))
     try:
-        text, back = convert.round_trip(converter, converter.load(marked.result))
-        if secrets is not None:
-            secrets.refuse(text)
-        vouch(text)
+        text, back = accepted(converter.load(marked.result), converter, secrets)
     except Exception as error:  # validators are the user's own code
-        said = f"the result that {marked.by} has given for step {marked.name!r} does not fit: "
-        return Raised(StepInDoubt(f"{said}{error}"))
+        return Raised(StepInDoubt(f"{said}does not fit: {describe(error).message}"))
     return text, back, 0

@@ -9,12 +9,14 @@ from typing import Any
 from durably_cli.errors import Abort, FileChanged, JournalLost, StepMisused
 from durably_cli.journal.raised import raised_again
 from durably_cli.journal.registry import Event
+from durably_cli.steps import doubt
 from durably_cli.steps.causes import mark
 from durably_cli.steps.operation import All, Call, Operation, Past, Raised, Wait
 from durably_cli.steps.stop import Stop
 from durably_cli.system import signals
 from durably_cli.system.time_limits import call_within
-from durably_cli.values.plain import PLAIN, Converter, DoesNotFit
+from durably_cli.values.convert import vouches
+from durably_cli.values.plain import Converter, DoesNotFit
 from durably_cli.values.strict_json import FILE_MARK, Json
 
 NOT_REPLAYED = object()
@@ -50,10 +52,11 @@ class Driver:
                 return value
         return self.carry_out(operation)
 
-    def replay(self, name: str, converter: Converter) -> Any:
+    def replay(self, name: str, converter: Converter, *, stops: bool = False) -> Any:
         """The journalled result of a step; NOT_REPLAYED if a file that it names is another one now.
 
-        StepMisused if it no longer fits the declared type.
+        StepMisused if it no longer fits the declared type. A step that `stops` in doubt ends the
+        attempt for such a file.
         """
         results = self.past.results
         try:
@@ -62,20 +65,24 @@ class Driver:
         except DoesNotFit as error:
             misused = StepMisused(
                 f"the journalled result of step {name!r} no longer fits the type it is declared "
-                f"with ({error}); restore the type, or give the step a new name to run it again"
+                f"with ({error}); restore the type, or have the step executed again"
             )
             mark(misused, name)
             raise misused from None
         except JournalLost as lost:  # the file of a large result
             self._stop.stop(lost)
             raise
-        if converter is not PLAIN and FILE_MARK in text and self._is_outdated(name, text):
+        if (
+            FILE_MARK in text
+            and vouches(converter)
+            and self._has_changed_files(name, text, stops=stops)
+        ):
             return NOT_REPLAYED
         del results[name]
         self._replayed(name)
         return value
 
-    def _is_outdated(self, name: str, result: Json) -> bool:
+    def _has_changed_files(self, name: str, result: Json, *, stops: bool) -> bool:
         """Is a file of a result not what it was? Then the step is to be executed again."""
         from durably_cli.steps.vouched import discarded_for_files  # few results have any
 
@@ -86,6 +93,11 @@ class Driver:
             raise
         if event is None:
             return False
+        if stops:
+            stopped = doubt.stopped_behind(name, event.why)
+            mark(stopped, name)
+            self._stop.stop(stopped)
+            raise stopped
         self._recorded(event)
         self.past.forget(name)
         self.past.unfinished[name] = self.past.redone[name] = event
@@ -106,6 +118,8 @@ class Driver:
 
     def carry_out(self, operation: Operation) -> Any:
         """What comes now of one that has no result: its carried failure, or what its plan gives."""
+        while self.past.owed:
+            self._recorded(self.past.owed.pop(0))
         if operation.name in self.past.failures:
             raise self._carried(operation.name)
         plan = operation.plan(self.past)

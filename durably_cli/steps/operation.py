@@ -18,11 +18,11 @@ So a kind of step is written once, whatever drives it, and tested with a dict an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Set
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
 from durably_cli.journal.registry import Event
-from durably_cli.journal.step_events import StepDiscarded, StepFailed
+from durably_cli.journal.step_events import StepDiscarded, StepFailed, StepOutdated
 from durably_cli.steps.reported import Reported
 from durably_cli.values.plain import Converter
 from durably_cli.values.strict_json import Json
@@ -105,28 +105,58 @@ class Past(NamedTuple):
 
     `results` are those that completed, and `failures` those that are carried, each taken out when
     it is handed back; `unfinished` the last event, other than a start, of each without a result;
-    `begun` their tries; `in_doubt` those that were begun and have no end. `reported` is what need
-    not be reported again, `discarded` how many results of a step count no more, and `redone` those
-    of which another result outdates what came later, by the `order` in which they came.
+    `begun` their tries; `in_doubt` those that were begun and have no end, and what their last start
+    said of that. `reported` is what need not be reported again, `discarded` how many results of a
+    step count no more, and `keys` the run whose keys a step has that was in doubt in the origin of
+    a fork. Another result of those in `redone` outdates what came later, by the `order` in which
+    they came; what is `owed` of that is to be written before another step.
     """
 
     results: dict[str, Json]
     unfinished: dict[str, Event]
-    failures: dict[str, StepFailed] = {}
-    begun: dict[str, Begun] = {}
-    in_doubt: Set[str] = frozenset()
-    reported: Reported = Reported()
-    discarded: Counter[str] = Counter()
-    redone: dict[str, StepDiscarded] = {}
-    order: Order = _NoOrder()
+    failures: dict[str, StepFailed]
+    begun: dict[str, Begun]
+    in_doubt: dict[str, str]
+    reported: Reported
+    discarded: Counter[str]
+    keys: dict[str, str]
+    redone: dict[str, StepDiscarded]
+    owed: list[StepOutdated]
+    order: Order
+
+    def outdate(self, event: StepOutdated) -> None:
+        """What this step has given counts no more; that may be a row, and not yet a result."""
+        if event.name not in self.results:
+            self.discarded[event.name] += 1
+        self.forget(event.name)
+        self.in_doubt.pop(event.name, None)
+        self.unfinished[event.name] = event
 
     def forget(self, name: str) -> None:
         """Nothing of this step counts any more."""
         if self.results.pop(name, None) is not None:
             self.discarded[name] += 1
+            self.keys.pop(name, None)
         self.unfinished.pop(name, None)
         self.failures.pop(name, None)
         self.begun.pop(name, None)
+
+
+def fresh_past(results: dict[str, Json]) -> Past:
+    """One of these results, and nothing else."""
+    return Past(
+        results=results,
+        unfinished={},
+        failures={},
+        begun={},
+        in_doubt={},
+        reported=Reported(),
+        discarded=Counter(),
+        keys={},
+        redone={},
+        owed=[],
+        order=_NoOrder(),
+    )
 
 
 class Operation(Protocol):

@@ -90,7 +90,7 @@ class Performer:
     def _perform_with(self, past: Past, stop: Stop) -> None:
         """What the journal has, and what ends the attempt."""
         self._results, self._reported, self._stop = past.results, past.reported, stop
-        self._discarded = past.discarded
+        self._discarded, self._keys = past.discarded, past.keys
         self._scope = Scope(stop, self._secrets)
         record = self._record if self._secrets is None else self.emit
         self._driver = Driver(record, past, stop, self._replayed)

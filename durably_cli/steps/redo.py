@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from durably_cli.journal.step_events import StepOutdated
+from durably_cli.journal.step_events import StepFailed, StepOutdated
 from durably_cli.steps.operation import Past
 from durably_cli.system import clock
 from durably_cli.values.strict_json import Json
@@ -23,11 +23,31 @@ def outdated(past: Past, name: str, result: Json) -> Iterator[StepOutdated]:
         return
     from durably_cli.values.named_files import result_sha256  # few steps are executed again
 
-    if result_sha256(result) == before.sha256:
-        return
-    for later in reversed(list(past.order.later(name))):
-        if later.name in past.results or later.name in past.failures:
+    if result_sha256(result) != before.sha256:
+        yield from _later(past, name)
+
+
+def owe(past: Past, name: str) -> None:
+    """A redone step has failed: if the job lives on, what came after it counts no more.
+
+    It is written once the job asks for another step; else nothing has come of the failure.
+    """
+    before = past.redone.get(name)
+    if before is not None and not before.only:
+        past.owed.extend(_later(past, name))
+
+
+def _later(past: Past, name: str) -> Iterator[StepOutdated]:
+    for later in past.order.later(name):
+        if _has_something(past, later.name):
             event = StepOutdated(later.name, name, clock.now(), later.ms)
-            past.forget(later.name)
-            past.unfinished[later.name] = event
+            past.outdate(event)
             yield event
+
+
+def _has_something(past: Past, name: str) -> bool:
+    """Has this step a result, or what comes near one, that may be of what counts no more?"""
+    last = past.unfinished.get(name)
+    was_refused = isinstance(last, StepFailed) and bool(last.refused)
+    is_in_doubt = past.in_doubt.get(name) == "again"  # a transaction may have its result
+    return name in past.results or name in past.failures or was_refused or is_in_doubt

@@ -22,7 +22,7 @@ from durably_cli.steps.call import FunctionCall, converter_for
 from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.driver import NOT_REPLAYED
 from durably_cli.steps.logger import Logger
-from durably_cli.steps.operation import Past
+from durably_cli.steps.operation import Past, fresh_past
 from durably_cli.steps.performer import Performer
 from durably_cli.steps.progress import reported
 from durably_cli.steps.scope import checked_name
@@ -94,8 +94,7 @@ class Step(Performer):
         self._last = _NOTHING_YET
         self._code_of: Callable[[Callable[..., object]], str] = _no_code
         self._rows_of = f"{run_id}-{os.urandom(8).hex()}"  # in memory each is another one
-        past = Past({} if results is None else results, {}, redone={})
-        self._connect(past, StopInMemory())
+        self._connect(fresh_past({} if results is None else results), StopInMemory())
 
     @overload
     def run(
@@ -152,7 +151,7 @@ class Step(Performer):
             converter, code = converter_for(name, fn, returns), self._code_of(fn)
             self._last = _Called(fn, returns, converter, code)
         if name in self._results:  # no operation is made
-            value = self._driver.replay(name, converter)
+            value = self._driver.replay(name, converter, stops=in_doubt == doubt.STOP)
             if value is not NOT_REPLAYED:
                 return value
         retry = None if tries is ONCE else retry_of(tries, name)
@@ -242,7 +241,7 @@ class Step(Performer):
         from durably_cli.steps.transaction import transaction  # only jobs that have some pay for it
 
         retry = None if tries is ONCE else retry_of(tries, name)
-        row = self._rows_of, name, self._discarded[name]
+        row = self._keys.get(name, self._rows_of), name, self._discarded[name]
         call = transaction(row, connect, fn, args, converter, self._secrets, retry)
         return self._carry_out(call._replace(code=self._code_of(fn)))
 
@@ -263,7 +262,8 @@ class Step(Performer):
         """
         from hashlib import sha256  # few jobs ask
 
-        key = f"{self.run_id}-{sha256(checked_name(name).encode()).hexdigest()[:16]}"
+        run = self._keys.get(checked_name(name), self.run_id)
+        key = f"{run}-{sha256(checked_name(name).encode()).hexdigest()[:16]}"
         discarded = self._discarded[name]
         return f"{key}-{discarded}" if discarded else key
 

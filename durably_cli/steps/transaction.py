@@ -12,7 +12,8 @@ from typing import Any
 
 from durably_cli.errors import StepMisused, ValueRefused
 from durably_cli.journal.masking import Secrets
-from durably_cli.steps.call import FunctionCall, vouch
+from durably_cli.steps.accepted import accepted
+from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.tries import Retry
 from durably_cli.system import clock
 from durably_cli.system.databases.database import (
@@ -24,7 +25,7 @@ from durably_cli.system.databases.database import (
     UnknownConnection,
     database_of,
 )
-from durably_cli.values import convert, plain
+from durably_cli.values import plain
 from durably_cli.values.strict_json import Json
 
 
@@ -98,10 +99,7 @@ class _Transaction:
     def _called(self, database: Database, args: tuple[Any, ...]) -> tuple[Json, Any]:
         value = self._fn(database.connection, *args)
         try:
-            text, back = convert.round_trip(self._converter, value)
-            if self._secrets is not None:
-                self._secrets.refuse(text)
-            vouch(text)
+            text, back = accepted(value, self._converter, self._secrets)
         except ValueRefused as error:
             what = f"the result of step {self._row.step!r}"
             raise ValueRefused(error.path, error.reason, what=what) from None

@@ -29,8 +29,8 @@ def discarded_for_files(name: str, result: Json, past: Past) -> StepDiscarded | 
         why = change_of(file)
         if why is not None and file.changed == "fail":
             raise FileChanged(
-                f"step {name!r} vouches for a file that is not what it was: {why}; put it back, "
-                f"or resume with --redo {name}"
+                f"step {name!r} vouches for a file that is not what it was: {why}; put it back, or "
+                "have the step executed again"
             )
         if why is not None:
             ms = past.order.milliseconds(name)

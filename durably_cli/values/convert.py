@@ -136,6 +136,11 @@ def converter(annotation: Any) -> Converter:
         return Typed(annotation)
 
 
+def vouches(converter: Converter) -> bool:
+    """Does the type name files? Else what looks like one in a result is data."""
+    return isinstance(converter, Typed) and converter.names_files
+
+
 _ATOMS = frozenset((int, bool, type(None)))
 """Types of which JSON gives back every value that it takes."""
 

@@ -15,6 +15,7 @@ from durably_cli.values.quantities import with_article
 from durably_cli.values.secret_sources import path_of
 from durably_cli.values.set_order import has_sets, with_sorted_sets
 from durably_cli.values.strict_json import (
+    FILE_MARK,
     Json,
     is_too_deep,
     to_json,
@@ -119,6 +120,12 @@ class Typed:
         except PydanticInvalidForJsonSchema:
             return {}
         return _as_json(schema)
+
+    @functools.cached_property
+    def names_files(self) -> bool:
+        """Is there a File in it?"""
+        schema = safely(lambda typed: to_json(typed.schema("serialization")), self)
+        return schema is not None and FILE_MARK in schema
 
     def _problems(self, error: ValidationError) -> list[tuple[str, str]]:
         return [

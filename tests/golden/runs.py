@@ -359,7 +359,7 @@ def _forked() -> Golden:
         StepCompleted("two", 1204, _compact(named), _at(1234)),
         StepStarted("three", _at(1240), [], "-"),
         StepCompleted("three", 2, Json("3"), _at(1242)),
-        RunForked(run_id(1), "ann", _at(1250)),
+        RunForked(run_id(1), "ann", _at(1250), {"pay": [run_id(1), 0]}),
         RunStarted(1, 42, "box", _at(1260)),
         again,
         changed,
@@ -374,6 +374,18 @@ def _forked() -> Golden:
     return _whole(21, lines_of(events, run_id(21)))
 
 
+def _forked_again() -> Golden:
+    """A fork of that, of which nothing was left but a step that is looked for."""
+    events: list[Event] = [
+        _created(22, project="/srv/app", folder="/srv/app"),
+        RunForked(run_id(21), "ann", _at(10)),
+        RunStarted(1, 42, "box", _at(20)),
+        StepStarted("pay", _at(30)),
+        StepEntered("pay", "look", _at(30), True),
+    ]
+    return _whole(22, lines_of(events, run_id(22)))
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -384,7 +396,7 @@ RUNS = {
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
-        _forked,
+        *(_forked, _forked_again),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from pathlib import Path
 
 import pytest
 
-from durably_cli import Step, StepMisused
+from durably_cli import File, Step, StepMisused
 from durably_cli.__main__ import main
+from durably_cli.values.strict_json import Json
 from tests.conftest import Project
 from tests.harness import forking
 from tests.harness.forking import How
@@ -316,3 +318,161 @@ def test_a_step_that_has_completed_is_not_marked_as_done(project: Project) -> No
     refused = project.run("resume", "@last", "--done", "one", expect=2).err
     assert "has completed, and has a result" in refused
     assert "--redo one" in refused
+
+
+STANDS_IN = """
+def card() -> str:
+    effect("card")
+    if not os.path.exists("mended"):
+        raise OSError("declined")
+    return "card"
+
+def invoice() -> str:
+    effect("invoice")
+    if os.path.exists("kill"):
+        os.unlink("kill")
+        os.kill(os.getpid(), 9)
+    return "invoice"
+
+@define_job
+def pay(step: Step) -> str:
+    try:
+        return step.run("card", card)
+    except OSError:
+        return step.run("invoice", invoice, in_doubt="stop")
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--done", "invoice", "--result", '"by hand"']])
+def test_a_failure_that_it_stands_in_for_stays_carried(project: Project, words: list[str]) -> None:
+    project.job(STANDS_IN, "pay")
+    (project.root / "kill").touch()
+    project.run("trigger", "pay", expect=-9)
+    (project.root / "mended").touch()
+    for _ in range(2):
+        project.run("resume", "@last", expect=1)
+        run = project.inspect()
+        assert (run["causes"], run["carried"]) == (["invoice"], ["card"])
+    project.run("resume", "@last", *words, expect=0 if words else 1)
+    assert project.effects == ["card", "invoice"], "never both"
+
+
+def test_one_that_has_returned_what_is_refused_is_not_called_again_unasked(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        def charge() -> dict[str, object]:
+            effect("charged")
+            return {"set": {1}, "open": object()}
+
+        @define_job
+        def pay(step: Step) -> object:
+            try:
+                return step.run("charge", charge, in_doubt="stop")
+            except Exception:
+                return step.run("refund", effect, "refund")
+        """,
+        "pay",
+    )
+    said = "step 'charge' has returned, so it has happened, but its result is refused"
+    for _ in range(2):
+        assert (
+            said
+            in project.run(
+                "trigger" if not project.effects else "resume",
+                "pay" if not project.effects else "@last",
+                expect=1,
+            ).err
+        )
+        assert project.inspect()["undecided"] == ["charge"]
+    assert project.effects == ["charged"]
+    done = project.run("resume", "@last", "--done", "charge", "--result", '{"id": 1}')
+    assert done.out == '{"id":1}\n'
+
+
+@pytest.mark.parametrize("pay", ["look"], indirect=True)
+def test_a_look_whose_error_cannot_be_said_ends_the_attempt_as_well(pay: Project) -> None:
+    path = pay.root / "jobs" / "pay.py"
+    bad = "class Bad(Exception):\n    def __str__(self):\n        raise RuntimeError\n\n"
+    text = path.read_text().replace('raise OSError("no network")', "raise Bad")
+    path.write_text(text.replace("def charge", bad + "def charge", 1))
+    (pay.root / "cannot look").touch()
+    assert "what looks for that has failed: Bad" in pay.run("resume", "@last", expect=1).err
+    assert pay.effects == ["charged 300", "looked 300"]
+
+
+@pytest.mark.parametrize("pay", ["look"], indirect=True)
+def test_a_look_that_takes_too_long_says_so(pay: Project) -> None:
+    path = pay.root / "jobs" / "pay.py"
+    text = path.read_text().replace("in_doubt=look", 'in_doubt=look, timeout="0.2s"')
+    path.write_text(text.replace('raise OSError("no network")', "time.sleep(60)"))
+    (pay.root / "cannot look").touch()
+    assert "took longer than 0.2 s" in pay.run("resume", "@last", expect=1).err
+
+
+@pytest.mark.parametrize("pay", ["'stop'"], indirect=True)
+@pytest.mark.parametrize(
+    "result", ['{"$blob": "x"}', json.dumps("y" * 100_000)], ids=["like", "large"]
+)
+def test_a_given_result_may_be_large_or_look_like_a_reference(pay: Project, result: str) -> None:
+    path = pay.root / "jobs" / "pay.py"
+    path.write_text(path.read_text().replace(") -> str:", ") -> object:"))
+    done = pay.run("resume", "@last", "--done", "charge", "--result", result)
+    assert json.loads(done.out) == json.loads(result)
+    assert pay.effects == ["charged 300"]
+
+
+@pytest.mark.parametrize("pay", ["'stop'"], indirect=True)
+def test_a_given_result_that_is_damaged_can_be_given_again(pay: Project) -> None:
+    path = pay.root / "jobs" / "pay.py"
+    text = path.read_text()
+    path.write_text(
+        text.replace(
+            "    try:", "    if os.path.exists('fail'):\n        raise ValueError\n    try:"
+        )
+    )
+    (pay.root / "fail").touch()
+    words = "--done", "charge", "--result", json.dumps("y" * 100_000)
+    pay.run("resume", "@last", *words, expect=1)
+    (blob,) = pay.journal().with_suffix(".blobs").iterdir()
+    blob.write_bytes(blob.read_bytes().replace(b"y", b"z", 1))
+    (pay.root / "fail").unlink()
+    assert "was in a file that is damaged" in pay.run("resume", "@last", expect=1).err
+    pay.run("resume", "@last", *words)
+
+
+def test_one_that_somebody_did_by_hand_is_not_a_failure_any_more_in_that_very_attempt(
+    project: Project,
+) -> None:
+    project.job(
+        """
+        def primary() -> int:
+            raise OSError("down")
+
+        @define_job
+        def either(step: Step) -> int:
+            try:
+                n = step.run("primary", primary)
+            except OSError:
+                n = step.run("fallback", int)
+            if not os.path.exists("mended"):
+                raise ValueError
+            return n
+        """,
+        "either",
+    )
+    project.run("trigger", "either", expect=1)
+    (project.root / "mended").touch()
+    assert project.inspect()["carried"] == ["primary"]
+    assert project.run("resume", "@last", "--done", "primary", "--result", "5").out == "5\n"
+
+
+def test_steps_in_memory_have_nothing_in_common(tmp_path: Path) -> None:
+    before = Step().idempotency_key("x")[len("in-memory") :]
+    path = tmp_path / "out"
+    path.write_text("a")
+    text = json.dumps({"$file": str(path), "size": 9, "sha256": "0" * 64})
+    step = Step(results={"x": Json(text)})
+    assert step.run("x", File, path, returns=File) == File(path)
+    assert Step().idempotency_key("x")[len("in-memory") :] == before

@@ -19,7 +19,7 @@ from durably_cli.journal.registry import TYPES
 from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.driver import Driver
-from durably_cli.steps.operation import All, Operation, Past, Plan
+from durably_cli.steps.operation import All, Operation, Past, Plan, fresh_past
 from durably_cli.steps.stop import Stop
 from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json
@@ -71,7 +71,7 @@ def test_its_result_is_handed_back_without_a_wait() -> None:
 def test_one_that_was_begun_before_goes_on() -> None:
     log = MemoryLog()
     waiting = StepWaiting("nap", "2026-11-23T03:00:00.000Z", "2026-11-23T04:00:00.000Z")
-    past = Past({}, {"nap": waiting})
+    past = fresh_past({})._replace(unfinished={"nap": waiting})
     Driver(log.append, past, Stop(), lambda name: None).perform(Sleep("nap", 3600))
     assert [type(event) for event in log.events] == [StepCompleted]
 
@@ -143,14 +143,14 @@ def perform(parts: list[Operation], at_once: int, past: Past, log: MemoryLog) ->
 
 def test_operations_side_by_side_give_their_results_in_order() -> None:
     both = threading.Barrier(4)  # which would wait for ever if they were not side by side
-    assert perform(calls(8, lambda n: (both.wait(60), n)[1]), 4, Past({}, {}), MemoryLog()) == [
+    assert perform(calls(8, lambda n: (both.wait(60), n)[1]), 4, fresh_past({}), MemoryLog()) == [
         *range(8)
     ]
 
 
 def test_what_is_done_is_not_done_again_side_by_side() -> None:
     done = list[int]()
-    past = Past({f"part {n}": Json(str(n)) for n in range(5)}, {})
+    past = fresh_past({f"part {n}": Json(str(n)) for n in range(5)})
     assert perform(calls(8, lambda n: done.append(n) or n), 2, past, MemoryLog()) == [*range(8)]
     assert sorted(done) == [5, 6, 7]
 
@@ -169,7 +169,7 @@ def test_after_a_failure_no_other_one_is_begun_and_what_was_in_flight_is_acknowl
         return n
 
     with pytest.raises(ValueError, match="no"):
-        perform(calls(50, act), 2, Past({}, {}), log)
+        perform(calls(50, act), 2, fresh_past({}), log)
     assert StepStarted in map(type, log.events)
     completed = {event.name for event in log.events if isinstance(event, StepCompleted)}
     started = {event.name for event in log.events if isinstance(event, StepStarted)}
@@ -188,7 +188,7 @@ def test_no_thread_is_begun_for_which_there_is_no_operation(
             super().start()
 
     monkeypatch.setattr(threading, "Thread", Counted)
-    assert perform(calls(3, lambda n: n), 50, Past({}, {}), MemoryLog()) == [0, 1, 2]
+    assert perform(calls(3, lambda n: n), 50, fresh_past({}), MemoryLog()) == [0, 1, 2]
     assert len(begun) <= 3
 
 
@@ -206,7 +206,7 @@ def test_a_ctrl_c_of_python_itself_lets_what_is_side_by_side_be_acknowledged() -
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            perform(calls(50, act), 2, Past({}, {}), log)
+            perform(calls(50, act), 2, fresh_past({}), log)
     finally:
         signal.signal(signal.SIGINT, before)
     completed = {event.name for event in log.events if isinstance(event, StepCompleted)}
@@ -218,7 +218,7 @@ def test_a_ctrl_c_of_python_itself_lets_what_is_side_by_side_be_acknowledged() -
 def test_a_stop_ends_a_wait_and_every_step_after_it() -> None:
     stop, log = Stop(), MemoryLog()
     stop.stop(Interrupted(15))
-    driver = Driver(log.append, Past({}, {}), stop, lambda name: None)
+    driver = Driver(log.append, fresh_past({}), stop, lambda name: None)
     with pytest.raises(Interrupted):
         driver.perform(Sleep("nap", 3600))
     with pytest.raises(Interrupted):

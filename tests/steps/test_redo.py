@@ -351,4 +351,152 @@ def test_a_fork_replays_the_failure_of_a_redone_step_that_the_job_lived_on_after
     project.run("fork", "@last")
     assert project.effects == ["primary", "primary", "fallback"], "it never does both"
     project.run("fork", "@last", "--redo-failed")
-    assert project.effects[3:] == ["primary"], "the fallback has its result"
+    assert project.effects[3:] == ["primary", "fallback"], "it came after what is redone"
+
+
+FALLS_BACK = """
+def a() -> int:
+    effect("a")
+    if os.path.exists("broken"):
+        raise OSError("broken")
+    return 7
+
+@define_job
+def falls_back(step: Step) -> list[int]:
+    try:
+        x = step.run("a", a)
+    except OSError:
+        x = step.run("fallback", lambda: 2)
+    y = step.run("b", lambda: 100 * x)
+    if not os.path.exists("mended"):
+        raise ValueError
+    return [x, y]
+"""
+
+
+def test_a_redone_step_that_fails_and_is_caught_outdates_what_came_after(project: Project) -> None:
+    project.job(FALLS_BACK, "falls_back")
+    project.run("trigger", "falls-back", expect=1)
+    for name in ("broken", "mended"):
+        (project.root / name).touch()
+    assert project.run("resume", "@last", "--redo", "a").out == "[2,200]\n"
+
+
+def test_a_redone_step_that_fails_and_ends_the_run_outdates_nothing_yet(chain: Project) -> None:
+    (chain.root / "n").write_text("none")
+    chain.run("resume", "@last", "--redo", "fetch", expect=1)
+    assert counts(chain)[0] == 3
+    (chain.root / "n").write_text("3")
+    chain.run("resume", "@last", expect=1)
+    assert chain.effects == [*DONE, "fetch", "fetch"]
+
+
+def test_a_later_word_on_what_came_after_is_the_one(chain: Project) -> None:
+    (chain.root / "n").write_text("none")
+    chain.run("resume", "@last", "--redo", "fetch", "--only", expect=1)
+    (chain.root / "n").write_text("5")
+    chain.run("resume", "@last", "--redo", "fetch", expect=1)
+    assert chain.effects[-2:] == ["double 5", "show 10"]
+
+
+def test_a_start_that_failed_before_what_it_now_uses_was_there_does_not_count(
+    project: Project,
+) -> None:
+    text = """
+        def x(y: int) -> int:
+            if not os.path.exists("y"):
+                raise OSError
+            return 10 * y
+
+        @define_job
+        def grown(step: Step) -> list[int]:
+            y = 0
+            x_ = step.run("x", x, y)
+            if not os.path.exists("mended"):
+                raise ValueError
+            return [y, x_]
+    """
+    project.job(text, "grown")
+    project.run("trigger", "grown", expect=1)
+    project.job(text.replace("y = 0", 'y = step.run("y", lambda: int(open("y").read()))'), "grown")
+    (project.root / "y").write_text("1")
+    project.run("resume", "@last", expect=1)
+    (project.root / "y").write_text("2")
+    (project.root / "mended").touch()
+    assert project.run("resume", "@last", "--redo", "y").out == "[2,20]\n"
+
+
+def test_a_transaction_in_doubt_that_came_after_is_another_one(project: Project) -> None:
+    project.job(
+        """
+        def book(connection, n: int) -> int:
+            connection.execute("CREATE TABLE IF NOT EXISTS books (n)")
+            connection.execute("INSERT INTO books VALUES (?)", (n,))
+            return n
+
+        class Dies(sqlite3.Connection):
+            def close(self) -> None:
+                super().close()
+                if os.path.exists("kill"):
+                    os.kill(os.getpid(), 9)
+
+        @define_job
+        def books(step: Step) -> list[int]:
+            n = step.run("n", lambda: int(open("n").read()))
+            connect = lambda: sqlite3.connect("books.db", factory=Dies)
+            return [n, step.transaction("book", connect, book, n)]
+        """.replace("def book", "import sqlite3\n\n        def book", 1),
+        "books",
+    )
+    (project.root / "n").write_text("1")
+    (project.root / "kill").touch()
+    project.run("trigger", "books", expect=-9)
+    (project.root / "kill").unlink()
+    (project.root / "n").write_text("9")
+    assert project.run("resume", "@last", "--redo", "n").out == "[9,9]\n"
+
+
+def test_a_pattern_of_many_stars_takes_no_time(chain: Project) -> None:
+    refused = chain.run("resume", "@last", "--redo", "*a" * 40 + "*b", expect=4).err
+    assert "has no step" in refused
+
+
+def test_many_steps_are_redone_in_a_time_that_grows_as_they_do(project: Project) -> None:
+    """Each is named as a later one once: in how many lines, is counted."""
+    project.job(
+        """
+        @define_job
+        def many(step: Step) -> None:
+            for n in range(200):
+                step.run(f"s{n}", lambda: step.attempt)
+            raise ValueError
+        """,
+        "many",
+    )
+    project.run("trigger", "many", expect=1)
+    project.run("resume", "@last", "--redo", "*", expect=1)
+    found = project.run("inspect", "@last", "--events").out
+    assert found.count('"step.discarded"') == 200
+    assert found.count('"step.outdated"') == 0
+    assert project.inspect()["steps"] == 200
+
+
+@pytest.mark.parametrize("command", ["resume", "fork"])
+def test_a_result_that_is_damaged_can_be_redone(project: Project, command: str) -> None:
+    project.job(
+        """
+        @define_job
+        def big(step: Step) -> int:
+            n = len(step.run("big", lambda: "x" * 100_000))
+            if step.attempt == 1 and not os.path.exists("complete"):
+                raise ValueError
+            return n
+        """,
+        "big",
+    )
+    if command == "fork":
+        (project.root / "complete").touch()
+    project.run("trigger", "big", expect=int(command == "resume"))
+    (blob,) = project.journal().with_suffix(".blobs").iterdir()
+    blob.write_bytes(blob.read_bytes().replace(b"x", b"y", 1))
+    assert project.run(command, "@last", "--redo", "big").out == "100000\n"

@@ -16,7 +16,7 @@ from durably import Retry, RetryAfter, Step, StepError, StepMisused
 
 from durably_cli.journal.step_events import StepFailed, StepRetrying, StepStarted
 from durably_cli.steps.call import FunctionCall
-from durably_cli.steps.operation import Begun, Call, Past, Raised
+from durably_cli.steps.operation import Begun, Call, Raised, fresh_past
 from durably_cli.steps.tries import pause_behind
 from durably_cli.system import clock
 from durably_cli.values import convert
@@ -93,14 +93,14 @@ def test_a_pause_is_asked_for_with_its_length_by_this_attempt_and_the_next() -> 
     call = FunctionCall(
         "x", int, (), convert.converter(object), retry=Retry(3, delay=7, jitter=False)
     )
-    plan = call.plan(Past(results={}, unfinished={}, failures={}, begun={}))
+    plan = call.plan(fresh_past({}))
     assert isinstance(next(plan), StepStarted)
     assert isinstance(plan.send(None), Call)
     retrying = plan.send(Raised(OSError("busy")))
     wait = plan.send(None)
     assert (wait.until, wait.longest) == (retrying.until, pytest.approx(7, abs=0.1))
     begun = {"x": Begun(1, retrying.at)}
-    resumed = call.plan(Past(results={}, unfinished={"x": retrying}, failures={}, begun=begun))
+    resumed = call.plan(fresh_past({})._replace(unfinished={"x": retrying}, begun=begun))
     assert next(resumed) == wait
 
 

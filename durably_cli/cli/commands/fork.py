@@ -9,6 +9,7 @@ import typer
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import laid_over_by, read_decisions, read_limit
 from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Timeout
+from durably_cli.values.strict_json import Json
 
 
 @as_command()
@@ -55,6 +56,7 @@ def fork(
     if dry_run:
         from durably_cli.cli.planning import show_plan  # rarely asked for
 
+        laid_over_by(Json("{}"), fields)  # which refuses what is no field
         return show_plan(
             project, run, decisions, redo_failed=redo_failed, as_json=as_json, is_fork=True
         )

@@ -153,8 +153,9 @@ def _to_go_on_with(state: RunState, past: Past, decisions: Iterable[Decision]) -
     """What the next attempt finds, with these decisions taken."""
     past.failures.update(carried_of(state, past))
     past.begun.update(begun_of(state))
-    past = past._replace(in_doubt=in_doubt_of(state) - {event.name for event in decisions})
+    past.in_doubt.update(in_doubt_of(state))
     for event in decisions:
+        past.in_doubt.pop(event.name, None)
         take(event, past)
     return past
 

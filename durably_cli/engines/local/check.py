@@ -55,9 +55,7 @@ def of_all(store: Store, time: Time) -> Iterator[Finding]:
     for name in sorted(files.names(store.temporary)):
         yield Finding("leftover", f"tmp/{name}", "leftover", "of a crash; swept when a day old")
     for path in remove.orphans(store):
-        detail = (
-            "of a deletion or an import that was cut short; the next delete or prune removes it"
-        )
+        detail = "of a removal, a fork or an import that was cut short; the next delete removes it"
         yield Finding("leftover", _name(store, path), "leftover", detail)
     yield from _foreign(store)
 

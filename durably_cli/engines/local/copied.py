@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
 
+from durably_cli.engines.local.order import Places
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
-from durably_cli.journal.events import RunStarted
+from durably_cli.journal.events import RunForked, RunStarted
 from durably_cli.journal.outputs import folder_of, outputs_of
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState, Status
@@ -29,15 +31,18 @@ _DISCARDS = (StepDiscarded, StepOutdated)
 _OTHERS = (StepFailed, StepMarkedDone, *_DISCARDS)
 
 
-class Steps:
-    """The last events of each step, and where its first start and its first result stood."""
+class StepsOfOrigin:
+    """The last events of each step of a run, and in which order the steps came."""
 
     def __init__(self) -> None:
-        self._began, self._ended = dict[str, int](), dict[str, int]()
+        self._places = Places()
+        self._keys = dict[str, tuple[str, int]]()
+        """Of steps that were in doubt when this run was forked itself: the run, and the number."""
+        self._discards = Counter[str]()
         self._starts, self._codes = dict[str, StepStarted](), dict[str, str]()
         self._entered = dict[str, StepEntered]()
         """Of steps whose last start has one."""
-        self._results = dict[str, StepCompleted]()
+        self._results = dict[str, tuple[StepStarted | None, StepCompleted]]()
         self._behind = dict[str, list[Event]]()
         """What stands behind a step's last result, if it has one: whether that counts, and then the
         last word.
@@ -47,19 +52,24 @@ class Steps:
         """Pass the events of the journal on, and note what they say of steps."""
         code = NO_CODE
         for place, event in enumerate(events):
+            self._places.note(place, event)
             if isinstance(event, StepStarted):
                 name, code = event.name, event.code or code
-                self._began.setdefault(name, place)
                 self._starts[name], self._codes[name] = event, code
                 if self._entered:
                     self._entered.pop(name, None)
                 if name in self._behind:
                     self._behind[name] = self._discards_of(name)
             elif isinstance(event, StepCompleted):
-                self._ended.setdefault(event.name, place)
-                self._results[event.name] = event
+                self._results[event.name] = self._starts.get(event.name), event
                 self._behind.pop(event.name, None)
             elif isinstance(event, _OTHERS):
+                is_more = event.name in self._results and not self._discards_of(event.name)
+                if isinstance(event, StepOutdated) or (
+                    isinstance(event, StepDiscarded) and is_more
+                ):
+                    self._discards[event.name] += 1
+                    self._keys.pop(event.name, None) if is_more else None
                 self._behind[event.name] = self._discards_of(event.name)
                 if event.name in self._results or not isinstance(event, _DISCARDS):
                     self._behind[event.name].append(event)
@@ -67,16 +77,37 @@ class Steps:
                 self._entered[event.name] = event
             elif isinstance(event, RunStarted):
                 code = NO_CODE
+            elif isinstance(event, RunForked):
+                for name, (run, number) in event.keys.items():
+                    self._keys[name], self._discards[name] = (str(run), int(number)), int(number)
             yield event
 
     @property
     def names(self) -> Collection[str]:
         """Those of all steps that were begun, or have a result."""
-        return dict.fromkeys((*self._began, *self._ended))
+        return dict.fromkeys((*self._places.began, *self._places.completed))
 
     def result_of(self, name: str) -> StepCompleted | None:
         """A step's result, if it has one that counts."""
-        return None if self._discards_of(name) else self._results.get(name)
+        if name not in self._results or self._discards_of(name):
+            return None
+        return self._results[name][1]
+
+    def keys_of(self, state: RunState) -> dict[str, list[str | int]]:
+        """The keys of steps in doubt: in databases and requests they are still those of before."""
+        run = state.created.run
+        return {
+            step.name: [self._keys.get(step.name, (run,))[0], self._discards[step.name]]
+            for step in state.in_doubt
+        }
+
+    def _count(self, event: StepDiscarded | StepOutdated) -> None:
+        """One more result, or what may be one in a database, counts no more."""
+        has_result = self.result_of(event.name) is not None
+        if has_result or isinstance(event, StepOutdated):
+            self._discards[event.name] += 1
+        if has_result:
+            self._keys.pop(event.name, None)
 
     def _discards_of(self, name: str) -> list[Event]:
         return [each for each in self._behind.get(name, ()) if isinstance(each, _DISCARDS)]
@@ -93,12 +124,13 @@ class Steps:
             failed = [step.name for step in state.failed_steps]
             carried = set(failed if is_completed else state.carried)
         found = list[tuple[int, Event]]()
-        for name, result in self._results.items():
-            if name in self._starts:
-                found.append((self._began[name], self._starts[name]))
-            if name in self._entered:
-                found.append((self._began[name], self._entered[name]))
-            found.append((self._ended[name], result))
+        began, completed = self._places.began, self._places.completed
+        for name, (start, result) in self._results.items():
+            if start is not None:
+                found.append((began[name], start))
+                if name in self._entered and start is self._starts[name]:
+                    found.append((began[name], self._entered[name]))
+            found.append((completed[name], result))
         for name in self._behind:
             found += self._of_no_result(name, is_carried=name in carried)
         for step in state.in_doubt:
@@ -108,18 +140,22 @@ class Steps:
 
     def _of_no_result(self, name: str, *, is_carried: bool) -> Iterator[tuple[int, Event]]:
         """What was decided of a step, or its failure."""
-        place = self._ended.get(name, self._began.get(name, 0))
+        place = self._place_of(name)
         if is_carried and name not in self._results and name in self._starts:
-            yield self._began[name], self._starts[name]
+            yield self._places.began[name], self._starts[name]
         for event in self._behind[name]:
             if is_carried or not isinstance(event, StepFailed):
                 yield place, event
 
     def _in_doubt(self, name: str) -> Iterator[tuple[int, Event]]:
-        place = self._ended.get(name, self._began[name])
+        place = self._place_of(name)
         yield place, self._starts[name]
         if name in self._entered:
             yield place, self._entered[name]
+
+    def _place_of(self, name: str) -> int:
+        """Where a step without a result stands: where it had one, else where it began."""
+        return self._places.completed.get(name, self._places.began.get(name, 0))
 
     def _with_codes(self, events: Iterable[Event]) -> Iterator[Event]:
         """The same as lines have them: a start says its code if the one before had another."""

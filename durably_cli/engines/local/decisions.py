@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from durably_cli import hints
 from durably_cli.engines.local import who
-from durably_cli.errors import NotFound, UsageError
+from durably_cli.errors import JournalLost, NotFound, UsageError
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
 from durably_cli.steps.operation import Past
@@ -43,47 +43,62 @@ def decided(asked: Decisions, state: RunState, past: Past) -> list[Decision]:
         return []
     refuse_final(asked, state)
     run = short(state.created.run)
-    by, found = who.user(), dict[str, Decision]()
-    for name in redone(asked.redo, names_of(state, past), state):
-        has_result = name in past.results
-        result, ms = (
-            (past.results[name], past.order.milliseconds(name)) if has_result else (None, 0)
-        )
-        found[name] = discarded(name, by, result, ms, only=asked.only)
+    by, found = who.user(), dict[str, list[Decision]]()
+    for name in steps_named(asked.redo, names_of(state, past), state):
+        result = _result_of(name, past)
+        ms = 0 if result is None else past.order.milliseconds(name)
+        found[name] = [discarded(name, by, result, ms, only=asked.only)]
     for name, result in asked.done.items():
         if name in found:
             raise UsageError(f"step {name} is to be redone, and was done: say one of both")
-        if name in past.results:
+        if name in past.results and name not in state.causes:
             again = hints.command("resume", run, "--redo", name)
             what = f"step {name} of run {run} has completed, and has a result"
             raise UsageError(what, hint=f"{again}    (executes it again)")
-        if name not in state.unfinished:
+        if name not in past.results and name not in state.unfinished:
             raise no_step(name, names_of(state, past), state)
-        found[name] = StepMarkedDone(name, by, result, clock.now())
-    return list(found.values())
+        found[name] = [StepMarkedDone(name, by, result, clock.now())]
+        if name in past.results:  # the run has stopped at it: a file of its result is another one
+            before, ms = _result_of(name, past), past.order.milliseconds(name)
+            found[name].insert(0, discarded(name, by, before, ms, only=False))
+    return list(chain.from_iterable(found.values()))
 
 
 def refuse_final(asked: Decisions, state: RunState) -> None:
     """UsageError if something is decided of a run that has ended for good."""
     if state.is_final and (asked.redo or asked.done):
         run = short(state.created.run)
-        what = f"run {run} is {state.status}, which is final: no step of it is executed again"
+        what = f"run {run} is {state.status}, which is final: nothing of its steps changes any more"
         again = hints.command("fork", run, *_options(asked))
-        hint = f"{again}    (makes a new run of what it has)" if asked.redo else None
+        hint = f"{again}    (makes a new run of what it has)"
         raise UsageError(what, hint=hint)
 
 
-def redone(asked: Iterable[str], known: Collection[str], state: RunState) -> Iterator[str]:
+def steps_named(asked: Iterable[str], known: Collection[str], state: RunState) -> Iterator[str]:
     """The names of the known steps that somebody wants to be redone. NotFound if there are none."""
     for text in asked:
         if text in known:
             yield text
             continue
-        pattern = re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
-        fitting = [name for name in known if "*" in text and pattern.fullmatch(name)]
+        fitting = [name for name in known if "*" in text and _fits(text, name)]
         if not fitting:
             raise no_step(text, known, state)
         yield from fitting
+
+
+def _fits(pattern: str, name: str) -> bool:
+    """Does this name fit the pattern, of which each `*` stands for any text?"""
+    first, *between, last = pattern.split("*")
+    end = len(name) - len(last)
+    if not name.startswith(first) or not name.endswith(last) or end < len(first):
+        return False
+    place = len(first)
+    for text in between:  # the first place that fits leaves the most to the others
+        found = name.find(text, place, end)
+        if found < 0:
+            return False
+        place = found + len(text)
+    return True
 
 
 def names_of(state: RunState, past: Past) -> dict[str, None]:
@@ -96,13 +111,27 @@ def _options(asked: Decisions) -> list[str]:
     return [*words, "--only"] if asked.only else words
 
 
+def _result_of(name: str, past: Past) -> Json | None:
+    """A step's result, if it has one; empty if it is in a file that is damaged."""
+    if name not in past.results:
+        return None
+    try:
+        return past.results[name]
+    except JournalLost:
+        return Json("")
+
+
 def discarded(name: str, by: str, result: Json | None, ms: int, *, only: bool) -> StepDiscarded:
-    """The event that somebody wants a step executed again, whose result is this."""
+    """The event that somebody wants a step executed again, whose result is this.
+
+    None can be equal to one that is empty.
+    """
     if result is None:
         return StepDiscarded(name, by, clock.now())
     from durably_cli.values.named_files import result_sha256  # few steps are executed again
 
-    return StepDiscarded(name, by, clock.now(), result_sha256(result), ms, only)
+    digest = result_sha256(result) if result else "lost"
+    return StepDiscarded(name, by, clock.now(), digest, ms, only)
 
 
 def no_step(name: str, known: Iterable[str], state: RunState) -> NotFound:

@@ -22,6 +22,7 @@ from durably_cli.errors import (
     Abort,
     AttemptTimedOut,
     Cancelled,
+    FileChanged,
     Interrupted,
     JournalLost,
     StepInDoubt,
@@ -146,6 +147,8 @@ def _end_of(
 def _failed(error: BaseException, work: BoundHandler, run: LiveRun) -> RunHasFailed:
     note_on_none(error, run.journal.path)
     error_info, causes = work.secrets.masked_error(describe(error)), steps_of(error)
+    if isinstance(error, (StepInDoubt, FileChanged)):  # whatever was handled when it was raised
+        causes = causes[:1]
     several = causes if len(causes) > 1 else []
     return RunHasFailed(error_info, clock.now(), next(iter(causes), None), several)
 
@@ -159,8 +162,7 @@ def _begin(run: LiveRun, work: BoundHandler, step: Step, record: Recorder) -> No
         finally:  # a signal is raised right behind the append
             run.has_begun = run.journal.mark != before
         run.stopper.limit(work.timeout)
-        for event in run.decisions:
-            record(event._replace(at=clock.now()))
+        record.all(event._replace(at=clock.now()) for event in run.decisions)
     except Stopped:
         run.stop.check()
         raise
@@ -199,17 +201,12 @@ def _started(run: LiveRun, attempt: int, source: str | None) -> RunStarted:
         pid=os.getpid(),
         host=who.host(),
         at=clock.now(),
-        versions={"durably": __version__, "python": _python()},
+        versions={"durably": __version__, "python": sys.version.split()[0]},
         source=source,
         dropped=run.dropped,
         kept=run.saved_as,
         folder="" if folder == run.state.created.folder else folder,
     )
-
-
-def _python() -> str:
-    """Which Python it is; one that leaves out asserts makes other code of the same functions."""
-    return sys.version.split()[0] + (" -O" if sys.flags.optimize else "")
 
 
 def source_hash(source: bytes) -> str:

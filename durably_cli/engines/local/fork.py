@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from durably_cli import hints
 from durably_cli.engines.local import copied, who
 from durably_cli.engines.local.attempt import Load, Observer, first_attempted
-from durably_cli.engines.local.decisions import Decisions, discarded, redone
+from durably_cli.engines.local.decisions import Decisions, discarded, steps_named
 from durably_cli.engines.local.forks import folder_of_forks
 from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.live_run import BoundHandler
@@ -25,7 +25,7 @@ from durably_cli.engines.local.view import fold_reading, whole_input
 from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy, Conflict, JournalTooNew
 from durably_cli.journal import ownership
-from durably_cli.journal.blobs import Blobs
+from durably_cli.journal.blobs import BlobDamaged, Blobs
 from durably_cli.journal.events import FORMAT, RunCreated, RunForked
 from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
@@ -35,6 +35,9 @@ from durably_cli.journal.writer import Journal
 from durably_cli.system import clock, files, ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json, printable
+
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
 
 
 class ForkRequest(NamedTuple):
@@ -80,26 +83,37 @@ def fork(
 
 
 def _made(store: Store, lock: Lock, path: Path, asked: ForkRequest, load: Load) -> _Made:
-    steps = copied.Steps()
+    steps = copied.StepsOfOrigin()
     reading = JournalReader(lock.fd, path, path.stem, doubt=missing(Blobs(path)))
     state = fold_reading(steps.noting(reading), path)
     check_may_fork(path, state)
-    redo = list(redone(asked.decisions.redo, steps.names, state))
+    redo = list(steps_named(asked.decisions.redo, steps.names, state))
     input = whole_input(path, state.created)
     wanted = asked.lay_over(input)
     job = load(state.created)
+    unread: list[Unread] = []
     if wanted != input:
-        input = job.settle(wanted, is_compared=False).input
+        settled = job.settle(wanted, is_compared=False)
+        input, unread = settled.input, list(settled.unread)
     work = job.work(input)
+    work = work._replace(unread=[*unread, *work.unread])
     created = _created(state.created, input, asked.project)
     events, by = steps.of_a_fork(state, failures=not asked.redo_failed), who.user()
     there = {event[0] for event in events}
-    events.append(RunForked(path.stem, by, clock.now()))
+    events.append(RunForked(path.stem, by, clock.now(), steps.keys_of(state)))
     for name in filter(there.__contains__, dict.fromkeys(redo)):
         done, only = steps.result_of(name), asked.decisions.only
-        result, ms = (Blobs(path).get(done.result), done.ms) if done else (None, 0)
+        result, ms = (_whole(done.result, path), done.ms) if done else (None, 0)
         events.append(discarded(name, by, result, ms, only=only))
     return _make(store, path, created, events, work)
+
+
+def _whole(result: Json, path: Path) -> Json:
+    """A result; empty if it is in a file that is damaged, which is what a redo may mend."""
+    try:
+        return Blobs(path).get(result)
+    except BlobDamaged:
+        return Json("")
 
 
 def check_may_fork(path: Path, state: RunState) -> None:
@@ -131,7 +145,7 @@ def _created(origin: RunCreated, input: Json, project: str) -> RunCreated:
         project=printable(project),
         pid=os.getpid(),
         host=who.host(),
-        folder=printable(project),
+        folder=printable(project) if origin.folder in ("", origin.project) else origin.folder,
     )
 
 

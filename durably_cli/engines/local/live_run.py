@@ -15,7 +15,7 @@ from durably_cli.journal.raised import is_exact
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
 from durably_cli.journal.writer import Journal
-from durably_cli.steps.operation import Past
+from durably_cli.steps.operation import Past, fresh_past
 from durably_cli.steps.step import Step
 from durably_cli.steps.stop import Stop
 from durably_cli.values.strict_json import Json
@@ -72,7 +72,7 @@ class LiveRun:
         unread: Sequence[Unread] = (),
     ) -> None:
         self.journal, self.state = journal, state
-        self.past = past or Past({}, {})
+        self.past = past or fresh_past({})
         self.replayable = len(self.past.results)
         self.carried = {name: is_exact(each) for name, each in self.past.failures.items()}
         """The steps whose failures are carried, and whether the same exception is raised again."""

@@ -1,21 +1,46 @@
 """In which order the steps of a run came: which of them began after another one had completed.
 
-It is read off the journal when somebody asks, which is seldom. The first start and the first result
-of a step count: to be executed again does not move it.
+It is read off the journal when somebody asks, which is seldom. What led to the first result of
+a step counts: to be executed again does not move it.
 """
 
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 
 from durably_cli.errors import DurablyError, JournalLost
 from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
 from durably_cli.steps.operation import Later
 from durably_cli.system import files
+
+
+class Places:
+    """Where each step began and completed first, and how many milliseconds it took last.
+
+    It began with the start that led to its first result: what failed before that used nothing.
+    """
+
+    def __init__(self) -> None:
+        self.began, self.completed = dict[str, int](), dict[str, int]()
+        self.took = dict[str, int]()
+
+    def note(self, place: int, event: Event) -> None:
+        """Take up the event at this place of the journal."""
+        if isinstance(event, StepStarted):
+            if event.name not in self.completed:
+                self.began[event.name] = place
+        elif isinstance(event, StepCompleted):
+            self.completed.setdefault(event.name, place)
+            self.took[event.name] = event.ms
+        elif isinstance(event, StepFailed):
+            self.took[event.name] = event.ms
 
 
 class JournalOrder:
@@ -23,37 +48,44 @@ class JournalOrder:
 
     def __init__(self, journal: Path) -> None:
         self._path = journal
+        self._named: int | None = None
+        """From which place on every step was named as a later one."""
 
     def later(self, name: str) -> Iterator[Later]:
-        """The steps that began after this one had completed, and how long each took."""
-        began, completed, took = self._places
-        behind = completed.get(name)
-        if behind is not None:
-            for each, start in began.items():
-                if start > behind:
-                    yield Later(each, took.get(each, 0))
+        """The steps that began after this one had completed, the last one first.
+
+        Each is named once: what is executed again by then is no older than this.
+        """
+        behind = self._places.completed.get(name)
+        if behind is None:
+            return
+        begin = bisect_right(self._starts, behind, key=itemgetter(0))
+        end = len(self._starts)
+        if self._named is not None:
+            end = bisect_right(self._starts, self._named, key=itemgetter(0))
+        for _, each in reversed(self._starts[begin:end]):
+            yield Later(each, self._places.took.get(each, 0))
+        self._named = behind if self._named is None else min(behind, self._named)
 
     def milliseconds(self, name: str) -> int:
         """How long a step took that has completed."""
-        return self._places[2].get(name, 0)
+        return self._places.took.get(name, 0)
 
     @cached_property
-    def _places(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
-        """By step: where it began, where it completed, and how many milliseconds it took."""
-        began, completed, took = dict[str, int](), dict[str, int](), dict[str, int]()
+    def _starts(self) -> list[tuple[int, str]]:
+        """Where the steps began, in order."""
+        return sorted((place, name) for name, place in self._places.began.items())
+
+    @cached_property
+    def _places(self) -> Places:
+        places = Places()
         try:
             fd = files.open_existing(self._path)
             try:
                 for place, event in enumerate(JournalReader(fd, self._path, self._path.stem)):
-                    if isinstance(event, StepStarted):
-                        began.setdefault(event.name, place)
-                    elif isinstance(event, StepCompleted):
-                        completed.setdefault(event.name, place)
-                        took[event.name] = event.ms
-                    elif isinstance(event, StepFailed):
-                        took[event.name] = event.ms
+                    places.note(place, event)
             finally:
                 os.close(fd)
         except (DurablyError, OSError) as error:
             raise JournalLost(f"the order of the steps cannot be read: {error}") from error
-        return began, completed, took
+        return places

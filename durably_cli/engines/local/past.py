@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from durably_cli.engines.local.order import JournalOrder
 from durably_cli.engines.local.view import whole_log
 from durably_cli.errors import JournalLost
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
-from durably_cli.journal.events import LogWritten, ProgressReported
+from durably_cli.journal.events import LogWritten, ProgressReported, RunForked
 from durably_cli.journal.registry import TYPES, Event
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.step_events import (
@@ -23,8 +22,7 @@ from durably_cli.journal.step_events import (
     StepOutdated,
     StepStarted,
 )
-from durably_cli.steps.operation import Begun, Past
-from durably_cli.steps.reported import Reported
+from durably_cli.steps.operation import Begun, Past, fresh_past
 from durably_cli.values.strict_json import Json
 
 
@@ -50,15 +48,7 @@ class Results(dict[str, Json]):
 
 def past_of(journal: Path) -> Past:
     """What is there to gather into, for the journal at this path."""
-    return Past(
-        results=Results(journal),
-        unfinished={},
-        in_doubt=set(),
-        reported=Reported(),
-        discarded=Counter(),
-        redone={},
-        order=JournalOrder(journal),
-    )
+    return fresh_past(Results(journal))._replace(order=JournalOrder(journal))
 
 
 def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
@@ -67,9 +57,9 @@ def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
     return {name: event for name, event in failures if isinstance(event, StepFailed)}
 
 
-def in_doubt_of(state: RunState) -> set[str]:
-    """The steps that were begun and have no end."""
-    return {step.name for step in state.in_doubt}
+def in_doubt_of(state: RunState) -> dict[str, str]:
+    """The steps that were begun and have no end, and what the last start of each said of that."""
+    return {step.name: step.when_in_doubt for step in state.in_doubt}
 
 
 def begun_of(state: RunState) -> dict[str, Begun]:
@@ -81,13 +71,27 @@ def begun_of(state: RunState) -> dict[str, Begun]:
     }
 
 
+def _whole(given: Json, journal: Path) -> Json:
+    """A result that somebody has given; empty if it was in a file that is damaged."""
+    try:
+        return Blobs(journal).get(given)
+    except BlobDamaged:
+        return Json("")
+
+
 def take(event: Event, past: Past) -> None:
     """What an event says of a step that has no result, or none any more."""
     name = str(event[0])  # it is the first field of all of them
-    if isinstance(event, (StepDiscarded, StepOutdated)):
-        if isinstance(event, StepDiscarded) and name in past.results:
+    if isinstance(event, StepDiscarded):
+        if name in past.results:
             past.redone[name] = event
+        elif name in past.redone and event.by:  # its last word on what came after
+            past.redone[name] = past.redone[name]._replace(only=event.only)
         past.forget(name)
+    elif isinstance(event, StepOutdated):
+        past.outdate(event)
+    elif isinstance(event, StepMarkedDone):
+        past.failures.pop(name, None)
     past.unfinished[name] = event
 
 
@@ -104,9 +108,12 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
             if redone:
                 redone.pop(event.name, None)
         elif type(event) in of_steps:
-            if isinstance(event, StepMarkedDone) and is_blob_reference(event.result):
-                event = event._replace(result=Blobs(journal).get(event.result))
+            if isinstance(event, StepMarkedDone):
+                event = event._replace(result=_whole(event.result, journal))
             take(event, past)
+        elif type(event) is RunForked:
+            for name, (run, discarded) in event.keys.items():
+                past.keys[name], past.discarded[name] = str(run), int(discarded)
         elif type(event) is LogWritten:
             past.reported.add(whole_log(journal, event))
         elif type(event) is ProgressReported:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from durably_cli.engines.local.decisions import Decisions, decided, names_of, redone
+from durably_cli.engines.local.decisions import Decisions, decided, names_of, steps_named
 from durably_cli.engines.local.files_of_run import FileNow, vouched_files
+from durably_cli.engines.local.order import Places
 from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import RunStarted
@@ -17,21 +18,20 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import (
     NO_CODE,
-    StepCompleted,
     StepDiscarded,
     StepEntered,
     StepStarted,
 )
 from durably_cli.journal.step_state import StepState, StepStatus, step_states
-from durably_cli.steps.code_now import Verdict
+from durably_cli.steps.code_now import Comparison, Verdict
 from durably_cli.steps.doubt import LOOK, STOP, discarded_unasked
 from durably_cli.steps.operation import Past
 
 What = Literal["replay", "run", "perhaps", "in doubt", "stop"]
 """What becomes of a step; `perhaps` it is executed: if one before it gives another result."""
 
-CompareCode = Callable[[str, str], Verdict]
-"""Says what became of a function, of its `code` in a start, written by this version of Python."""
+CompareCode = Callable[[str], Comparison]
+"""Says what became of a function, of its `code` in a start."""
 
 
 class PlannedStep(NamedTuple):
@@ -71,21 +71,24 @@ def plan_of(
 
     UsageError or NotFound for decisions that cannot be made.
     """
-    past, places = past_of(view.path), _Places()
-    events = places.noting(gather(view.events(), past, view.path))
+    past, codes = past_of(view.path), _Codes()
+    events = codes.noting(gather(view.events(), past, view.path))
     found = list(step_states(events, view.state.unfinished, view.state.discarded))
     if is_fork:
-        redo = set(redone(asked.redo, names_of(view.state, past), view.state))
+        redo = set(steps_named(asked.redo, names_of(view.state, past), view.state))
     else:
         decisions = decided(asked, view.state, past)
         redo = {event.name for event in decisions if isinstance(event, StepDiscarded)}
     carried = set() if redo_failed else _carried(view)
     changed = dict(_changed(found, view, {*redo, *asked.done}))
-    now = _Now(places, past, redo, asked, changed, carried, has_ended=view.state.has_ended)
+    now = _Now(codes, past, redo, asked, changed, carried, has_ended=view.state.has_ended)
     plan = list[PlannedStep]()
     for step in found:
         what, why = now.becomes(step)
-        plan.append(PlannedStep(step.name, what, step.ms, _code_of(step, places, compare), why))
+        code = codes.codes.get(step.name, NO_CODE)
+        became = Comparison(Verdict.UNKNOWN) if code == NO_CODE else compare(code)
+        why = "; ".join(filter(None, (why, became.reason and f"its code: {became.reason}")))
+        plan.append(PlannedStep(step.name, what, step.ms, became.verdict, why))
     return Plan(plan)
 
 
@@ -107,29 +110,26 @@ def _changed(
                 yield step.name, file
 
 
-class _Places:
-    """Where steps began and completed first, the code of each last start, and which stop."""
+class _Codes:
+    """The code of each last start, which steps stop, and in which order they came."""
 
     def __init__(self) -> None:
-        self.began, self.completed = dict[str, int](), dict[str, int]()
-        self.codes = dict[str, tuple[str, str]]()
-        self.stop = set[str]()
-        self._code, self._python = "", ""
+        self.places = Places()
+        self.codes, self.stop = dict[str, str](), set[str]()
 
     def noting(self, events: Iterator[Event]) -> Iterator[Event]:
         """Pass the events on."""
+        code = NO_CODE
         for place, event in enumerate(events):
+            self.places.note(place, event)
             if isinstance(event, StepStarted):
-                self._code = event.code or self._code
-                self.began.setdefault(event.name, place)
-                self.codes[event.name] = self._code, self._python
+                code = event.code or code
+                self.codes[event.name] = code
                 self.stop.discard(event.name)
             elif isinstance(event, StepEntered) and event.in_doubt == STOP:
                 self.stop.add(event.name)
-            elif isinstance(event, StepCompleted):
-                self.completed.setdefault(event.name, place)
             elif isinstance(event, RunStarted):
-                self._code, self._python = "", event.versions.get("python", "")
+                code = NO_CODE
             yield event
 
 
@@ -138,7 +138,7 @@ class _Now:
 
     def __init__(
         self,
-        places: _Places,
+        codes: _Codes,
         past: Past,
         redo: set[str],
         asked: Decisions,
@@ -148,12 +148,13 @@ class _Now:
         has_ended: bool,
     ) -> None:
         self._redo, self._done, self._changed, self._carried = redo, asked.done, changed, carried
-        self._past, self._places, self._has_ended = past, places, has_ended
+        self._past, self._has_ended = past, has_ended
+        self._places, self._stop = codes.places, codes.stop
         new = () if asked.only else (name for name in redo if name in past.results)
         pending = (name for name, event in past.redone.items() if not event.only)
         files = (name for name in changed if not self._stops_for_file(name))
-        known = [name for name in (*new, *pending, *files) if name in places.completed]
-        self._first: str | None = min(known, key=places.completed.__getitem__, default=None)
+        known = [name for name in (*new, *pending, *files) if name in self._places.completed]
+        self._first: str | None = min(known, key=self._places.completed.__getitem__, default=None)
 
     def becomes(self, step: StepState) -> tuple[What, str]:
         """What becomes of a step, and why."""
@@ -167,14 +168,17 @@ class _Now:
         if step.status is StepStatus.MARKED_DONE:
             return "replay", "done, as somebody said"
         if step.status is StepStatus.DISCARDED:
-            if name in self._places.stop and discarded_unasked(self._past.unfinished.get(name)):
+            if name in self._stop and discarded_unasked(self._past.unfinished.get(name)):
                 return "stop", "its result counts no more: say --redo or --done"
             return "run", "its result counts no more"
         if step.status is StepStatus.FAILED or (
             step.status is StepStatus.RETRYING and self._has_ended
         ):
-            is_carried = name in self._carried
-            return ("replay", "as the failure it was") if is_carried else ("run", "it failed")
+            if name not in self._carried:
+                return "run", "it failed"
+            if (first := self._first_before(name)) is not None:
+                return "perhaps", f"if {first} gives another result"
+            return "replay", "as the failure it was"
         if step.status is StepStatus.RETRYING:
             return "run", f"try {step.tries + 1} of {step.most}"
         if step.when_in_doubt == STOP:
@@ -185,17 +189,19 @@ class _Now:
         if name in self._changed:
             change = self._changed[name].change or ""
             return ("stop" if self._stops_for_file(name) else "run"), change
+        first = self._first_before(name)
+        if first is None:
+            return "replay", ""
+        stops = "it stops here " if name in self._stop else ""
+        return "perhaps", f"{stops}if {first} gives another result"
+
+    def _first_before(self, name: str) -> str | None:
+        """The first redone step that had completed when this one began."""
         first = self._first
         if first is None or self._places.began.get(name, -1) <= self._places.completed[first]:
-            return "replay", ""
-        stops = "it stops here " if name in self._places.stop else ""
-        return "perhaps", f"{stops}if {first} gives another result"
+            return None
+        return first
 
     def _stops_for_file(self, name: str) -> bool:
         """Is the run to end there, and not to execute the step again?"""
-        return self._changed[name].is_to_fail or name in self._places.stop
-
-
-def _code_of(step: StepState, places: _Places, compare: CompareCode) -> Verdict:
-    code, python = places.codes.get(step.name, ("", ""))
-    return Verdict.UNKNOWN if code in ("", NO_CODE) else compare(code, python)
+        return self._changed[name].is_to_fail or name in self._stop

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock, get_ident
 
 from durably_cli.errors import RunEnded, StepMisused
@@ -55,6 +55,16 @@ class Recorder:
                 raise
         finally:
             self._is_reporting = False
+
+    def all(self, events: Iterable[Event]) -> None:
+        """Record these events, of the handler's thread, with one sync."""
+        found = list(events)
+        with self._gate:
+            for event in found[:-1]:
+                self._log.write(event)
+                self._recorded(event)
+        for event in found[-1:]:
+            self(event)
 
     def end_with(self, event: Event) -> None:
         """Record the event that ends the attempt: nothing comes behind it."""

@@ -669,3 +669,61 @@ def test_a_line_says_where_its_first_lines_are_from_and_that_it_is_no_attempt(
     begin = ["step.started", "step.completed"] * 4
     assert types[:10] == ["run.created", *begin, "run.forked"]
     assert types[10:12] == ["step.discarded", "run.started"]
+
+
+BOOKS = """
+import sqlite3
+from durably_cli import idempotency_key
+
+class Dies(sqlite3.Connection):
+    def close(self) -> None:
+        super().close()
+        if os.path.exists("kill"):
+            os.kill(os.getpid(), 9)
+
+def book(connection) -> int:
+    connection.execute("CREATE TABLE IF NOT EXISTS books (n)")
+    connection.execute("INSERT INTO books VALUES (1)")
+    return connection.execute("SELECT COUNT(*) FROM books").fetchone()[0]
+
+def send() -> str:
+    effect(idempotency_key())
+    if os.path.exists("kill in send"):
+        os.kill(os.getpid(), 9)
+    return "sent"
+
+@define_job
+def books(step: Step) -> int:
+    step.run("send", send)
+    return step.transaction("book", lambda: sqlite3.connect("books.db", factory=Dies), book)
+"""
+
+
+def test_a_transaction_in_doubt_has_happened_once_in_forks_of_forks_too(project: Project) -> None:
+    project.job(BOOKS, "books")
+    (project.root / "kill").touch()
+    project.run("trigger", "books", expect=-9)
+    project.run("cancel", "@last")
+    for _ in range(2):
+        project.run("fork", "@last", expect=-9)  # which finds the row, and is killed behind it
+        project.run("cancel", "@last")
+    (project.root / "kill").unlink()
+    assert project.run("fork", "@last").out == "1\n"
+
+
+def test_a_request_in_doubt_has_the_key_that_it_had(project: Project) -> None:
+    project.job(BOOKS, "books")
+    (project.root / "kill in send").touch()
+    project.run("trigger", "books", expect=-9)
+    project.run("cancel", "@last")
+    (project.root / "kill in send").unlink()
+    project.run("fork", "@last")
+    project.run("fork", "@last", "--redo", "send")
+    first, again, redone = project.effects
+    assert first == again
+    assert redone != first
+
+
+def test_a_field_that_the_job_has_not_is_said(done: Project) -> None:
+    assert "has no field 'itme'" in done.run("fork", "@last", "-p", "itme=milk").err
+    assert "is no field" in done.run("fork", "@last", "-p", "milk", "--dry-run", expect=2).err
