@@ -39,15 +39,7 @@ while :; do sleep 0.1; done
 
 def living(pids: Iterable[str]) -> list[str]:
     """Those of these processes that have not ended."""
-    found = []
-    for pid in pids:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        if state not in "ZX":
-            found.append(pid)
-    return found
+    return [pid for pid in pids if (stat := _stat(pid)) and stat[0] not in "ZX"]
 
 
 def left_of(pids: Iterable[str]) -> list[str]:
@@ -65,12 +57,16 @@ def end(pids: Iterable[str]) -> None:
 
 
 def supervisors_of(run_id: str) -> list[str]:
-    """The processes that supervise the programs of a run."""
-    return [
+    """The processes that supervise the programs of a run.
+
+    A program that one of them has just made looks like it until it is executed, and is none.
+    """
+    found = [
         entry.name
         for entry in Path("/proc").iterdir()
         if entry.name.isdecimal() and _has_word(entry, f"supervisor of {run_id}".encode())
     ]
+    return [pid for pid in found if (stat := _stat(pid)) and stat[1] not in found]
 
 
 def _has_word(process: Path, word: bytes) -> bool:
@@ -78,3 +74,11 @@ def _has_word(process: Path, word: bytes) -> bool:
         return word in (process / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
+
+
+def _stat(pid: str) -> list[str]:
+    """The state of a process, its parent, and so on; nothing if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
