@@ -10,12 +10,17 @@ from durably_cli import hints
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalDamaged, UsageError
 from durably_cli.render import rows
-from durably_cli.values.visible import visible
+from durably_cli.values.visible import visible, visible_lines
 
 
 def say(text: str) -> None:
     """A line of talk, whatever names of the user's are in it."""
     print(visible(text), file=sys.stderr)
+
+
+def say_hint(hint: str) -> None:
+    """What to type, a command a line."""
+    print(f"try: {visible_lines(hints.shown(hint))}", file=sys.stderr)
 
 
 def confirm(question: str, *, yes: bool) -> bool:

@@ -125,7 +125,9 @@ class RunState:
 
     @property
     def undecided(self) -> list[StepState]:
-        """Steps that wait for somebody to decide, or for a decision that fits."""
+        """Steps that wait for somebody to decide, or for one that fits; none of a final run."""
+        if self.is_final:
+            return []
         found = [self.unfinished[name] for name in self.causes if name in self.unfinished]
         badly = [step for step in found if step.status in _NEITHER or self._stopped_at(step)]
         return [*badly, *(step for step in self.in_doubt if step.when_in_doubt == "stop")]

@@ -119,6 +119,25 @@ def test_one_that_stops_only_since_it_was_begun_can_be_decided_as_well(pay: Proj
 
 
 @pytest.mark.parametrize("pay", ["'stop'"], indirect=True)
+def test_who_waits_for_it_is_told_both_commands_each_in_a_line_of_its_own(pay: Project) -> None:
+    pay.run("resume", "@last", expect=1)
+    said = pay.run("wait", "@last", expect=1).err
+    assert "\\n" not in said
+    command = next(line for line in said.split("\n") if "--redo" in line)
+    words = shlex.split(command)
+    assert pay.run(*words[words.index("resume") :]).out == '"receipt 300"\n'
+
+
+@pytest.mark.parametrize("pay", ["'stop'"], indirect=True)
+def test_nobody_is_asked_about_a_step_of_a_run_that_was_cancelled(pay: Project) -> None:
+    pay.run("cancel", "@last")
+    assert pay.inspect()["undecided"] == []
+    for command in ("list", "inspect @last", "inspect @last --json", "list --json"):
+        told = pay.run(*command.split())
+        assert "--redo" not in told.out + told.err, command
+
+
+@pytest.mark.parametrize("pay", ["'stop'"], indirect=True)
 def test_a_person_says_that_it_was_done_and_what_it_gave(pay: Project) -> None:
     done = pay.run("resume", "@last", "--done", "charge", "--result", '"receipt 7"')
     assert done.out == '"receipt 7"\n'

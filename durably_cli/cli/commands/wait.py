@@ -16,7 +16,7 @@ from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_span
-from durably_cli.cli.asking import say
+from durably_cli.cli.asking import say, say_hint
 from durably_cli.cli.ends import End, end_of
 from durably_cli.cli.parameters import AsJson, SomeRuns
 from durably_cli.engines.local.follow import at_its_end
@@ -158,7 +158,7 @@ def _say(end: End) -> None:
     """What happened, and what to type."""
     say(end.message)
     if end.hint:
-        say(f"try: {hints.shown(end.hint)}")
+        say_hint(end.hint)
 
 
 def _awaited(store: Store, run_id: str, deadline: float) -> RunView | Unreadable:
