@@ -155,6 +155,7 @@ def test_a_result_that_does_not_fit_is_refused_and_another_one_can_be_given(pay:
         assert "has given for step 'charge' does not fit" in bad.err
         assert "--done charge" in bad.err
         assert pay.inspect()["undecided"] == ["charge"]
+        assert "refused" in pay.run("resume", "@last", "--dry-run").out
     assert pay.run("resume", "@last", expect=1).err.count("does not fit")
     pay.run("resume", "@last", "--done", "charge", "--result", "{", expect=65)
     assert pay.run("resume", "@last", "--done", "charge", "--result", '"ok"').out == '"ok"\n'

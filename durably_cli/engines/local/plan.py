@@ -15,7 +15,7 @@ from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
-from durably_cli.journal.state import Status
+from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.step_events import (
     NO_CODE,
     StepDiscarded,
@@ -81,7 +81,7 @@ def plan_of(
         redo = {event.name for event in decisions if isinstance(event, StepDiscarded)}
     carried = set() if redo_failed else _carried(view)
     changed = dict(_changed(found, view, {*redo, *asked.done}))
-    now = _Now(codes, past, redo, asked, changed, carried, has_ended=view.state.has_ended)
+    now = _Now(codes, past, redo, asked, changed, carried, state=view.state)
     plan = list[PlannedStep]()
     for step in found:
         what, why = now.becomes(step)
@@ -145,10 +145,11 @@ class _Now:
         changed: Mapping[str, FileNow],
         carried: set[str],
         *,
-        has_ended: bool,
+        state: RunState,
     ) -> None:
+        self._undecided = {step.name for step in state.undecided}
         self._redo, self._done, self._changed, self._carried = redo, asked.done, changed, carried
-        self._past, self._has_ended = past, has_ended
+        self._past, self._has_ended = past, state.has_ended
         self._places, self._stop = codes.places, codes.stop
         new = () if asked.only else (name for name in redo if name in past.results)
         pending = (name for name, event in past.redone.items() if not event.only)
@@ -166,6 +167,8 @@ class _Now:
         if step.status is StepStatus.COMPLETED:
             return self._completed(name)
         if step.status is StepStatus.MARKED_DONE:
+            if name in self._undecided:
+                return "stop", "its result was refused: say --done or --redo"
             return "replay", "done, as somebody said"
         if step.status is StepStatus.DISCARDED:
             if name in self._stop and discarded_unasked(self._past.unfinished.get(name)):
