@@ -125,7 +125,7 @@ class RunState:
 
     @property
     def undecided(self) -> list[StepState]:
-        """Steps that wait for somebody to decide, or for one that fits; none of a final run."""
+        """Steps that wait for a decision, or for a decision that fits; none of a final run."""
         if self.is_final:
             return []
         found = [self.unfinished[name] for name in self.causes if name in self.unfinished]
