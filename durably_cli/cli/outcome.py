@@ -48,9 +48,10 @@ def say_outcome(
             talk.say(f"{name} failed{where}{after}{_saved(outcome)}")
         else:
             talk.say(f"{name} failed before{where}, {failed_before(view, talk)}")
-        for each in how_to_decide(view):
+        ways = how_to_decide(view)
+        for each in ways:
             talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
-        if not how_to_decide(view):
+        if not ways:
             talk.say(f"once that is mended, go on where it was: {resume}")
         return 1
     if view.status is Status.CANCELLED:

@@ -124,6 +124,11 @@ class RunState:
         return [step for step in self.unfinished.values() if step.status is StepStatus.STARTED]
 
     @property
+    def may_have_happened(self) -> list[StepState]:
+        """Those in doubt, and those that stop and have returned what was refused."""
+        return [*self.in_doubt, *filter(_was_refused, self.unfinished.values())]
+
+    @property
     def undecided(self) -> list[StepState]:
         """Steps that wait for a decision, or for a decision that fits; none of a final run."""
         if self.is_final:
@@ -139,9 +144,8 @@ class RunState:
         """
         if self.status is not Status.FAILED:
             return False
-        if step.status is StepStatus.FAILED:  # it has returned, and what it gave is refused
-            refused = step.error is not None and step.error.type == REFUSED
-            return refused and step.when_in_doubt == "stop"
+        if step.status is StepStatus.FAILED:
+            return _was_refused(step)
         return step.status is StepStatus.STARTED and step.when_in_doubt == "again"
 
     @property
@@ -153,3 +157,12 @@ class RunState:
     def failed_steps(self) -> list[StepState]:
         """Steps whose last word is a failure."""
         return [step for step in self.unfinished.values() if step.status is StepStatus.FAILED]
+
+
+def _was_refused(step: StepState) -> bool:
+    """Has this step returned, which is not to be called again unasked, and what it gave is refused?
+
+    A failure of it that was raised is another matter: then it has not returned.
+    """
+    refused = step.error is not None and step.error.type == REFUSED
+    return step.status is StepStatus.FAILED and refused and step.when_in_doubt == "stop"

@@ -263,7 +263,7 @@ class Step(Performer):
         from hashlib import sha256  # few jobs ask
 
         run = self._keys.get(checked_name(name), self.run_id)
-        key = f"{run}-{sha256(checked_name(name).encode()).hexdigest()[:16]}"
+        key = f"{run}-{sha256(name.encode()).hexdigest()[:16]}"
         discarded = self._discarded[name]
         return f"{key}-{discarded}" if discarded else key
 

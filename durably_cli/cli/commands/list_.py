@@ -31,6 +31,8 @@ from durably_cli.values.visible import visible
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from durably_cli.render.next_steps import NextStep
+
 
 @as_command("list")
 def list_(
@@ -86,6 +88,15 @@ def list_(
 _FEW = 3
 """For how many runs that nobody has decided it is said what to type."""
 
+
+class Undecided(NamedTuple):
+    """A run that stops at a step until somebody decides, and what to type."""
+
+    run: str
+    step: str
+    ways: list[NextStep]
+
+
 SCREENFUL = 20
 """How many runs are listed unless a number is given."""
 
@@ -128,7 +139,7 @@ def run_list(
     fitting = _fitting(store, filters)
     limit = SCREENFUL if count is None else min(count, sys.maxsize)
     unmet = set(filters.jobs)
-    undecided = list[tuple[str, str]]()
+    undecided = list[Undecided]()
     runs = _meeting(islice(fitting, limit or None), unmet, undecided)
     out = sys.stdout
     if as_json:
@@ -141,10 +152,10 @@ def run_list(
         _say(no_runs(store, project, filtered=any(filters)))
     for job in sorted(unmet):
         _say_if_unknown(job, store, project)
-    for run, step in undecided[:_FEW]:
+    for run, step, ways in undecided:
         _say(visible(f"run {run} stops at step {step} until somebody decides:"))
-        for each in ("--done", "--redo"):
-            _say(f"  {hints.command('resume', run, each, step)}")
+        for each in ways:
+            _say(visible(f"{each.purpose}: {hints.command(*each.words)}"))
     if count is None and next(fitting, None):
         out.flush()
         _say(f"these are the newest {SCREENFUL}; for all of them add -n 0")
@@ -175,17 +186,20 @@ def _candidates(store: Store, filters: Filters) -> Iterator[str]:
 
 
 def _meeting(
-    runs: Iterator[RunView | Unreadable], jobs: set[str], undecided: list[tuple[str, str]]
+    runs: Iterator[RunView | Unreadable], jobs: set[str], undecided: list[Undecided]
 ) -> Iterator[RunView | Unreadable]:
     """The same runs; a job that one of them is of is taken out of the jobs.
 
-    Those that stop at a step are noted, with that.
+    The first few that stop at a step are noted, with that.
     """
     for run in runs:
         if isinstance(run, RunView):
             jobs.discard(run.state.created.job)
-            if not run.held and run.state.undecided:
-                undecided.append((ids.short(run.run_id), run.state.undecided[0].name))
+            if not run.held and len(undecided) < _FEW and (steps := run.state.undecided):
+                from durably_cli.render.next_steps import how_to_decide  # seldom needed
+
+                ways = how_to_decide(run)
+                undecided.append(Undecided(ids.short(run.run_id), steps[0].name, ways))
         yield run
 
 

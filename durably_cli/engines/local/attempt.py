@@ -211,6 +211,11 @@ def check_may_go_on(store: Store, path: Path, state: RunState) -> None:
             f"run {ids.short(run_id)} is deleted: its removal was cut short",
             hint=f"{hints.command('verify', ids.short(run_id))}    (shows what is left of it)",
         )
+    refuse_unknown(path, state)
+
+
+def refuse_unknown(path: Path, state: RunState) -> None:
+    """JournalTooNew if this journal says what this durably does not know."""
     if state.unknown:
         raise JournalTooNew(
             f"{path} has events that this durably does not know: {', '.join(state.unknown)}",

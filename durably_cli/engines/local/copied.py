@@ -64,12 +64,8 @@ class StepsOfOrigin:
                 self._results[event.name] = self._starts.get(event.name), event
                 self._behind.pop(event.name, None)
             elif isinstance(event, _OTHERS):
-                is_more = event.name in self._results and not self._discards_of(event.name)
-                if isinstance(event, StepOutdated) or (
-                    isinstance(event, StepDiscarded) and is_more
-                ):
-                    self._discards[event.name] += 1
-                    self._keys.pop(event.name, None) if is_more else None
+                if isinstance(event, _DISCARDS):
+                    self._count(event)
                 self._behind[event.name] = self._discards_of(event.name)
                 if event.name in self._results or not isinstance(event, _DISCARDS):
                     self._behind[event.name].append(event)
@@ -94,11 +90,11 @@ class StepsOfOrigin:
         return self._results[name][1]
 
     def keys_of(self, state: RunState) -> dict[str, list[str | int]]:
-        """The keys of steps in doubt: in databases and requests they are still those of before."""
+        """Of steps that may have happened: what their requests and rows were made with before."""
         run = state.created.run
         return {
             step.name: [self._keys.get(step.name, (run,))[0], self._discards[step.name]]
-            for step in state.in_doubt
+            for step in state.may_have_happened
         }
 
     def _count(self, event: StepDiscarded | StepOutdated) -> None:
@@ -115,8 +111,8 @@ class StepsOfOrigin:
     def of_a_fork(self, state: RunState, *, failures: bool) -> list[Event]:
         """The events that a fork of this run begins with, in the order in which steps first came.
 
-        Those of results, with pending decisions, of steps in doubt, and of `failures` that the job
-        lived on after, if these are wanted: all of a run that has completed.
+        Those of results, with pending decisions, of steps that may have happened, and of `failures`
+        that the job lived on after, if these are wanted: all of a run that has completed.
         """
         carried = set[str]()
         if failures:
@@ -133,21 +129,23 @@ class StepsOfOrigin:
             found.append((completed[name], result))
         for name in self._behind:
             found += self._of_no_result(name, is_carried=name in carried)
-        for step in state.in_doubt:
-            found += self._in_doubt(step.name)
+        for step in state.may_have_happened:
+            found += self._begin_of(step.name)
         found.sort(key=itemgetter(0))
         return list(self._with_codes(event for _, event in found))
 
     def _of_no_result(self, name: str, *, is_carried: bool) -> Iterator[tuple[int, Event]]:
         """What was decided of a step, or its failure."""
         place = self._place_of(name)
-        if is_carried and name not in self._results and name in self._starts:
-            yield self._places.began[name], self._starts[name]
+        was_marked = any(isinstance(each, StepMarkedDone) for each in self._behind[name])
+        if (is_carried or was_marked) and name not in self._results and name in self._starts:
+            yield from self._begin_of(name)
         for event in self._behind[name]:
             if is_carried or not isinstance(event, StepFailed):
                 yield place, event
 
-    def _in_doubt(self, name: str) -> Iterator[tuple[int, Event]]:
+    def _begin_of(self, name: str) -> Iterator[tuple[int, Event]]:
+        """Its last start, and what that says of a doubt."""
         place = self._place_of(name)
         yield place, self._starts[name]
         if name in self._entered:

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from durably_cli import hints
 from durably_cli.engines.local import copied, who
-from durably_cli.engines.local.attempt import Load, Observer, first_attempted
+from durably_cli.engines.local.attempt import Load, Observer, first_attempted, refuse_unknown
 from durably_cli.engines.local.decisions import Decisions, discarded, steps_named
 from durably_cli.engines.local.forks import folder_of_forks
 from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.live_run import BoundHandler
+from durably_cli.engines.local.past import whole_or_empty
 from durably_cli.engines.local.resume import TriggerResult, followed_up, held_by
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import fold_reading, whole_input
 from durably_cli.engines.request import Disposition
-from durably_cli.errors import Busy, Conflict, JournalTooNew
+from durably_cli.errors import Busy, Conflict
 from durably_cli.journal import ownership
-from durably_cli.journal.blobs import BlobDamaged, Blobs
+from durably_cli.journal.blobs import Blobs
 from durably_cli.journal.events import FORMAT, RunCreated, RunForked
 from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
@@ -103,27 +104,15 @@ def _made(store: Store, lock: Lock, path: Path, asked: ForkRequest, load: Load) 
     events.append(RunForked(path.stem, by, clock.now(), steps.keys_of(state)))
     for name in filter(there.__contains__, dict.fromkeys(redo)):
         done, only = steps.result_of(name), asked.decisions.only
-        result, ms = (_whole(done.result, path), done.ms) if done else (None, 0)
+        result, ms = (whole_or_empty(done.result, path), done.ms) if done else (None, 0)
         events.append(discarded(name, by, result, ms, only=only))
     return _make(store, path, created, events, work)
-
-
-def _whole(result: Json, path: Path) -> Json:
-    """A result; empty if it is in a file that is damaged, which is what a redo may mend."""
-    try:
-        return Blobs(path).get(result)
-    except BlobDamaged:
-        return Json("")
 
 
 def check_may_fork(path: Path, state: RunState) -> None:
     """Conflict if this run has not ended, JournalTooNew if nobody here can read all of it."""
     run = ids.short(path.stem)
-    if state.unknown:
-        raise JournalTooNew(
-            f"{path} has events that this durably does not know: {', '.join(state.unknown)}",
-            hint="upgrade durably",
-        )
+    refuse_unknown(path, state)
     if not state.has_ended:
         raise Conflict(
             f"run {run} has not ended, and only what has can be forked",

@@ -71,10 +71,10 @@ def begun_of(state: RunState) -> dict[str, Begun]:
     }
 
 
-def _whole(given: Json, journal: Path) -> Json:
-    """A result that somebody has given; empty if it was in a file that is damaged."""
+def whole_or_empty(result: Json, journal: Path) -> Json:
+    """A result; empty if it is in a file that is damaged, which a redo or another --done mends."""
     try:
-        return Blobs(journal).get(given)
+        return Blobs(journal).get(result)
     except BlobDamaged:
         return Json("")
 
@@ -109,7 +109,7 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
                 redone.pop(event.name, None)
         elif type(event) in of_steps:
             if isinstance(event, StepMarkedDone):
-                event = event._replace(result=_whole(event.result, journal))
+                event = event._replace(result=whole_or_empty(event.result, journal))
             take(event, past)
         elif type(event) is RunForked:
             for name, (run, discarded) in event.keys.items():

@@ -133,6 +133,10 @@ class _Codes:
             yield event
 
 
+_WITH_RESULT = (StepStatus.FAILED, StepStatus.MARKED_DONE)
+"""A step that somebody is to decide has given something, or somebody has given that."""
+
+
 class _Now:
     """What is known of the steps now: who wants which executed again, and what has changed."""
 
@@ -147,7 +151,8 @@ class _Now:
         *,
         state: RunState,
     ) -> None:
-        self._undecided = {step.name for step in state.undecided}
+        undecided = {step.name: step for step in (*state.may_have_happened, *state.undecided)}
+        self._refused = {name for name, step in undecided.items() if step.status in _WITH_RESULT}
         self._redo, self._done, self._changed, self._carried = redo, asked.done, changed, carried
         self._past, self._has_ended = past, state.has_ended
         self._places, self._stop = codes.places, codes.stop
@@ -166,9 +171,9 @@ class _Now:
             return "run", "as you say"
         if step.status is StepStatus.COMPLETED:
             return self._completed(name)
+        if name in self._refused:
+            return "stop", "its result was refused: say --done or --redo"
         if step.status is StepStatus.MARKED_DONE:
-            if name in self._undecided:
-                return "stop", "its result was refused: say --done or --redo"
             return "replay", "done, as somebody said"
         if step.status is StepStatus.DISCARDED:
             if name in self._stop and discarded_unasked(self._past.unfinished.get(name)):

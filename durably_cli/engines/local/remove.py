@@ -13,6 +13,7 @@ from pathlib import Path
 
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claim, Claims
+from durably_cli.engines.local.forks import SUFFIX as FORKS
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import is_imported, marker_of
 from durably_cli.errors import (
@@ -104,7 +105,7 @@ def _is_being_made(store: Store, run_id: str) -> bool:
     return any(_is_held(store.temporary / name) for name in unnamed) or os.path.lexists(journal)
 
 
-_OURS = {".blobs": is_file_name, PROGRAMS: is_of_programs, ".forks": ids.is_id}
+_OURS = {".blobs": is_file_name, PROGRAMS: is_of_programs, FORKS: ids.is_id}
 """Which names durably gives to files in a folder beside a journal."""
 
 

@@ -16,14 +16,9 @@ from durably_cli.engines.local.holder import heirs, holder
 from durably_cli.engines.local.on_failure import call_on_failure
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import (
-    Checkpoint,
-    RunView,
-)
+from durably_cli.engines.local.view import Checkpoint, RunView
 from durably_cli.engines.request import Disposition
-from durably_cli.errors import (
-    Busy,
-)
+from durably_cli.errors import Busy
 from durably_cli.system import ids
 from durably_cli.system.locks import Lock
 
