@@ -524,6 +524,49 @@ def test_what_somebody_said_before_another_word_of_it_is_not_taken(project: Proj
     assert project.effects == ["charged"] * 3
 
 
+REFUSED = """
+def charge() -> object:
+    effect("charged")
+    return object()
+
+@define_job
+def pay(step: Step) -> None:
+    step.run("charge", charge, in_doubt="stop")
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--redo-failed"]])
+@pytest.mark.parametrize("command", ["resume", "fork"])
+def test_a_step_that_has_returned_what_was_refused_is_not_called_again_unasked(
+    project: Project, command: str, words: list[str]
+) -> None:
+    project.job(REFUSED, "pay")
+    project.run("trigger", "pay", expect=1)
+    words = words if command == "fork" else []
+    for _ in range(2):
+        (row,) = rows_of(project, command, "@last", *words)
+        assert row[1] == "stop"
+        project.run(command, "@last", *words, expect=1)
+        assert project.effects == ["charged"]
+        assert project.inspect()["undecided"] == ["charge"]
+    assert project.run("resume", "@last", "--done", "charge").out == "null\n"
+    assert project.effects == ["charged"]
+
+
+def test_what_was_said_and_does_not_fit_is_asked_for_in_the_fork_as_before(
+    project: Project,
+) -> None:
+    project.job(DOUBT.replace("HOW", "'stop'"), "pay")
+    (project.root / "n").write_text("1")
+    (project.root / "kill").touch()
+    project.run("trigger", "pay", expect=-9)
+    (project.root / "kill").unlink()
+    project.run("resume", "@last", "--done", "charge", "--result", "7", expect=1)
+    for told in (project.run("fork", "@last", expect=1), project.run("list", "-n", "1")):
+        assert "--done charge --result JSON" in told.err
+        assert "if it was not" in told.err
+
+
 def test_a_step_that_stops_with_a_result_that_counts_no_more_stops_the_fork_too(
     project: Project,
 ) -> None:
