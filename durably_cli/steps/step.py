@@ -148,8 +148,7 @@ class Step(Performer):
         name = self._scope.enter(name, sys._getframe(1))
         last_fn, last_returns, converter, code = self._last
         if fn is not last_fn or returns is not last_returns:  # it seldom is, in a loop
-            converter, code = converter_for(name, fn, returns), self._code_of(fn)
-            self._last = _Called(fn, returns, converter, code)
+            converter, code = self._look_at(name, fn, returns)
         if name in self._results:  # no operation is made
             value = self._driver.replay(name, converter, stops=in_doubt == doubt.STOP)
             if value is not NOT_REPLAYED:
@@ -233,7 +232,9 @@ class Step(Performer):
         the transaction.
         """
         name = self._scope.enter(name, sys._getframe(1))
-        converter = converter_for(name, fn, returns)
+        last_fn, last_returns, converter, code = self._last
+        if fn is not last_fn or returns is not last_returns:
+            converter, code = self._look_at(name, fn, returns)
         if name in self._results:
             value = self._driver.replay(name, converter)
             if value is not NOT_REPLAYED:
@@ -242,8 +243,8 @@ class Step(Performer):
 
         retry = None if tries is ONCE else retry_of(tries, name)
         row = self._keys.get(name, self._rows_of), name, self._discarded[name]
-        call = transaction(row, connect, fn, args, converter, self._secrets, retry)
-        return self._carry_out(call._replace(code=self._code_of(fn)))
+        call = transaction(row, connect, fn, args, converter, self._secrets, retry, code)
+        return self._carry_out(call)
 
     def progress(
         self, current: float, total: float | None = None, message: str | None = None
@@ -266,6 +267,14 @@ class Step(Performer):
         key = f"{run}-{sha256(name.encode()).hexdigest()[:16]}"
         discarded = self._discarded[name]
         return f"{key}-{discarded}" if discarded else key
+
+    def _look_at(
+        self, name: str, fn: Callable[..., object], returns: Any
+    ) -> tuple[plain.Converter, str]:
+        """The converter of a function's results, and which code it is; kept for the next step."""
+        converter, code = converter_for(name, fn, returns), self._code_of(fn)
+        self._last = _Called(fn, returns, converter, code)
+        return converter, code
 
     def _connect(self, past: Past, stop: Stop) -> None:
         self._perform_with(past, stop)

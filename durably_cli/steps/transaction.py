@@ -37,10 +37,11 @@ def transaction(
     converter: plain.Converter,
     secrets: Secrets | None,
     retry: Retry | None,
+    code: str,
 ) -> FunctionCall:
     """The step that calls this function in a transaction."""
     act = _Transaction(StepRow(*row), connect, fn, converter, secrets)
-    return FunctionCall(row[1], act, args, converter, secrets, retry)
+    return FunctionCall(row[1], act, args, converter, secrets, retry, code=code)
 
 
 class _Transaction:

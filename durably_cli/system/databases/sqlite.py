@@ -41,33 +41,23 @@ class Sqlite:
             return cls(sqlite3.connect(name, timeout=_LOOKS_SECONDS), name)
 
     def prepare(self) -> None:
-        """Have it write durably, and make the table if it is not there."""
+        """Have it write durably."""
         with _about(self._path):
             self._take_over()
             _, _, file = self._patiently("PRAGMA database_list")  # the first one is the main one
             if not file:
                 raise UnknownConnection("what is in a database without a file would be lost")
-            if self._value("PRAGMA journal_mode") in _IN_NO_FILE:
+            if not self._path and self._value("PRAGMA journal_mode") in _IN_NO_FILE:
                 self._patiently("PRAGMA journal_mode=DELETE")
             # FULL does not sync the folder from which a commit removes the rollback journal: with
             # that back after a power cut, SQLite would undo what durably's journal has.
             self._patiently("PRAGMA synchronous=EXTRA")
-            query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-            if self._value(query, (TABLE,)) is None:
-                self._patiently(
-                    f"CREATE TABLE IF NOT EXISTS {TABLE} (run TEXT NOT NULL, step TEXT NOT NULL,"
-                    " generation INTEGER NOT NULL, result TEXT, at TEXT,"
-                    " PRIMARY KEY (run, step, generation))"
-                )
-                # Who made the file with synchronous=OFF has not synced its first page, without
-                # which SQLite does not look at the WAL. This does; without a WAL it is nothing.
-                self._patiently("PRAGMA wal_checkpoint")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Inside is one transaction: committed at the end, rolled back after an exception."""
         with _about(self._path):
-            self._patiently("BEGIN IMMEDIATE")
+            self._begin()
             try:
                 self.connection.set_authorizer(self._authorize)
                 try:
@@ -132,6 +122,22 @@ class Sqlite:
         self.connection.isolation_level = "IMMEDIATE"
         if not self._path:  # the user's: others are waited for here, and not in C
             self._cursor().execute(f"PRAGMA busy_timeout={int(1000 * _LOOKS_SECONDS)}")
+
+    def _begin(self) -> None:
+        """Begin the transaction; before it the table is made if it is not there."""
+        self._patiently("BEGIN IMMEDIATE")
+        if self._patiently(f"PRAGMA table_info({TABLE})") is not None:
+            return
+        self._patiently("ROLLBACK")
+        self._patiently(
+            f"CREATE TABLE IF NOT EXISTS {TABLE} (run TEXT NOT NULL, step TEXT NOT NULL,"
+            " generation INTEGER NOT NULL, result TEXT, at TEXT,"
+            " PRIMARY KEY (run, step, generation)) WITHOUT ROWID"
+        )
+        # Who made the file with synchronous=OFF has not synced its first page, without which
+        # SQLite does not look at the WAL. This does; without a WAL it is nothing.
+        self._patiently("PRAGMA wal_checkpoint")
+        self._patiently("BEGIN IMMEDIATE")
 
     def _authorize(self, action: int, what: str | None, *_: object) -> int:
         if action == sqlite3.SQLITE_TRANSACTION and what in _ENDS:
