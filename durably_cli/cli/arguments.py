@@ -141,12 +141,13 @@ def read_decisions(
     from durably_cli.values.quantities import plural
 
     if results and len(results) != len(done):
-        what = f"{plural(len(results), '--result')} for {plural(len(done), 'step')} that was --done"
-        raise UsageError(f"{what}: give one for each, in the same order, or none")
+        often, result = plural(len(done), "time"), plural(len(results), "time")
+        counts = f"--done is given {often}, and --result {result}"
+        raise UsageError(f"{counts}: give a --result for each --done, in the same order, or none")
     if only and not redo:
         raise UsageError("--only says nothing without --redo")
     if twice := [step for step in done if done.count(step) > 1]:
-        raise UsageError(f"step {twice[0]} was --done twice: say once what it gave")
+        raise UsageError(f"--done {hints.quoted(twice[0])} is given twice: say once what it gave")
     found = [Json(to_json(_parse(*_text_of(text, "--result")))) for text in results]
     steps = map(argument_text, done)
     given = dict(zip(steps, found or [Json("null")] * len(done), strict=True))

@@ -37,7 +37,8 @@ def end_of(view: RunView) -> End | None:
         return None
     if view.status is Status.CANCELLED:
         by = f" {found}" if found else ""
-        return End(3, "run-cancelled", f"{name} was cancelled{by}", for_good(view))
+        said = f"{name} was cancelled{by}; {for_good(view)}"
+        return End(3, "run-cancelled", said, None)
     if view.status is Status.FAILED:
         once = how_to_go_on(view, "goes on where it was, once that is mended")
         return End(1, "run-failed", f"{name} failed{why}", once)

@@ -162,7 +162,7 @@ def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> Trig
         with store.view(run_id) as view:
             if run.has_begun and view.state.has_ended and isinstance(abort, Interrupted):
                 return TriggerResult(run_id, Disposition.CREATED, executed=True)
-            running = [f" in step {step.name}" for step in view.state.in_doubt]
+            running = [f" in step {step.name}" for step in view.state.cut_short]
             running += [f" in a pause of step {step.name}" for step in retrying(view)]
     except (DurablyError, OSError):  # its journal is gone, which is what the abort says
         raise abort from None

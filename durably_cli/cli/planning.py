@@ -51,7 +51,9 @@ def show_plan(
             plans.write_plan(plan, sys.stdout)
         sys.stdout.flush()
         if view.state.is_final and not is_fork:
-            print(f"run {short(run_id)} has ended, and no step is asked for", file=sys.stderr)
+            then = "its output is printed" if view.state.output is not None else "nothing is done"
+            said = f"run {short(run_id)} is {view.state.status}: no step is executed, and {then}"
+            print(said, file=sys.stderr)
             return 0
         for line in plans.say_plan(plan):
             print(line, file=sys.stderr)

@@ -36,8 +36,8 @@ def started(seq: int, event: StepStarted, previous: int) -> Line:
 
     As for a result, the step has looked at each part of it, so that every reader takes it.
     """
-    name, at, during, code = event
-    if during:
+    name, at, during, code, in_doubt = event
+    if during or in_doubt:
         return encode(seq, event, previous)
     said = f',"code":{_quoted(code)}' if code else ""
     return sealed(

@@ -81,6 +81,8 @@ def _step_started(state: RunState, event: StepStarted) -> None:
     step = StepState(event.name, StepStatus.STARTED, len(state.attempts), event.at, 1, event.at)
     if (last := state.unfinished.get(event.name)) is not None and last.tries:
         step = step._replace(tries=last.tries + 1, since=last.since, most=last.most)
+    if event.in_doubt:
+        step = step._replace(when_in_doubt=event.in_doubt)
     state.unfinished[event.name] = step
     if state.failures is not None:
         state.failures.started(event)
@@ -150,6 +152,11 @@ def _step_discarded(state: RunState, event: StepDiscarded | StepOutdated) -> Non
         state.discarded[event.name] += 1
         state.completed_steps -= 1
         state.completed_ms -= event.ms
+        if state.attempts:
+            state.attempts[-1].before -= 1
+            state.attempts[-1].ms_before -= event.ms
+        elif state.origin:
+            state.from_origin -= 1
     last = last or StepState(event.name, StepStatus.DISCARDED, 0, event.at, ms=event.ms)
     state.unfinished[event.name] = last._replace(status=StepStatus.DISCARDED, tries=0)
     if state.failures is not None:
@@ -175,7 +182,7 @@ def _run_forked(state: RunState, event: RunForked) -> None:
 
 @_folds(RunStarted)
 def _run_started(state: RunState, event: RunStarted) -> None:
-    state.attempts.append(Attempt(event))
+    state.attempts.append(Attempt(event, state.completed_steps, state.completed_ms))
     if state.status is Status.FAILED:  # somebody has mended something: all tries are open again
         state.unfinished = {name: step._replace(tries=0) for name, step in state.unfinished.items()}
     state.status = Status.RUNNING

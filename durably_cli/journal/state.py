@@ -49,12 +49,16 @@ _NEITHER = (StepStatus.MARKED_DONE, StepStatus.DISCARDED)
 
 
 class Attempt:
-    """One process's try: when it last left word, and `ended`, unless that was not its end."""
+    """One process's try: when it last left word, and `ended`, unless that was not its end.
 
-    __slots__ = ("ended", "last", "outcome", "started")
+    So many steps had a result `before` it that it has not discarded, which took so many
+    milliseconds, `ms_before`.
+    """
 
-    def __init__(self, started: RunStarted) -> None:
-        self.started = started
+    __slots__ = ("before", "ended", "last", "ms_before", "outcome", "started")
+
+    def __init__(self, started: RunStarted, before: int, ms_before: int) -> None:
+        self.started, self.before, self.ms_before = started, before, ms_before
         self.last = started.at
         self.ended: str | None = None
         self.outcome = NO_END
@@ -119,14 +123,19 @@ class RunState:
             self.attempts[-1].outcome = why
 
     @property
-    def in_doubt(self) -> list[StepState]:
-        """Steps that were started and have no result: their effect may or may not have happened."""
+    def cut_short(self) -> list[StepState]:
+        """Steps that were started and have no result."""
         return [step for step in self.unfinished.values() if step.status is StepStatus.STARTED]
 
     @property
+    def in_doubt(self) -> list[StepState]:
+        """Those whose effect may or may not have happened: of a transaction its database knows."""
+        return [step for step in self.cut_short if step.when_in_doubt != "database"]
+
+    @property
     def may_have_happened(self) -> list[StepState]:
-        """Those in doubt, and those that stop and have returned what was refused."""
-        return [*self.in_doubt, *filter(_was_refused, self.unfinished.values())]
+        """Those cut short, and those that stop and have returned what was refused."""
+        return [*self.cut_short, *filter(_was_refused, self.unfinished.values())]
 
     @property
     def undecided(self) -> list[StepState]:

@@ -22,12 +22,14 @@ class StepStarted(NamedTuple):
     `during` are the steps whose failures the handler was handling then. The first start behind a
     failure is synced: whether that is carried depends on it. `code` says which function it is, and
     what it does, or NO_CODE; without one it is that of the start before it in this attempt.
+    `in_doubt` is `database` of a transaction, which is never in doubt: its database knows.
     """
 
     name: str
     at: str
     during: list[str] = []
     code: str = ""
+    in_doubt: str = ""
 
 
 @event("step.entered", durable=True)

@@ -34,8 +34,9 @@ class StepState(NamedTuple):
 
     `ms` is None while it has no result; `result` is None unless it completed. `tries` counts those
     since the run was made or had last failed, of `most`, `since` is when the first of them began,
-    and `until` when the next one will. `when_in_doubt` is what a resume does with one that is: call
-    it again, stop, or look; if it `gives` something, null is no result of it.
+    and `until` when the next one will. `when_in_doubt` is what a resume does with one that was cut
+    short: call it again, stop, look, or ask its database; if it `gives` something, null is no
+    result of it.
     """
 
     name: str

@@ -138,7 +138,7 @@ class Journal:
                 raise self._no_longer_owned(status)
             if isinstance(event, StepStarted):
                 if event.code == self._code:  # as in a loop: the line says nothing of it
-                    event = StepStarted(event.name, event.at, event.during)
+                    event = StepStarted(event.name, event.at, event.during, "", event.in_doubt)
                 self._code = event.code or self._code
                 data, crc = fast_codec.started(self._lines, event, self._crc)
             elif isinstance(event, StepCompleted):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -16,7 +15,15 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.state import Status
 from durably_cli.render.colours import LOOKS
-from durably_cli.render.timeline import Execution, Gap, Lane, counted, executions, lanes, pick
+from durably_cli.render.timeline import (
+    LEFT_OPEN,
+    Execution,
+    Gap,
+    Lane,
+    executions,
+    lanes,
+    pick,
+)
 from durably_cli.render.words import cut_inside, local_time, outcome_text
 from durably_cli.system import clock
 from durably_cli.values.durations import span
@@ -34,7 +41,7 @@ _NOTICEABLE, _LONGER = 0.1, 1.2
 _SIGN, _GAP = 1, 2
 _SHORTEST_NAME, _SHORTEST_BAR, _SHORTEST_NOTE = len("100 steps done before"), 8, 9
 _PAUSE = "┄"
-_BARS = {"in doubt": "╌", "running": "━"}
+_BARS = {**dict.fromkeys(LEFT_OPEN, "╌"), "running": "━"}
 
 
 def show_timeline(view: RunView, console: Console, *, every_step: bool = False) -> None:
@@ -43,16 +50,15 @@ def show_timeline(view: RunView, console: Console, *, every_step: bool = False) 
     found = lanes(view.state.attempts, clock.now() if is_running else None)
     if not found:
         return
-    done: Counter[int] = Counter()
     picked = pick(
-        counted(executions(view.events(), found, is_running=is_running), done),
+        executions(view.events(), found, is_running=is_running),
         head=sys.maxsize if every_step else HEAD,
         tail=TAIL,
         slowest=SLOWEST,
         failures=FAILURES,
     )
     drawing = _Drawing(view, found, picked, console.width, every_attempt=every_step)
-    console.print(drawing.table(done, is_running=is_running))
+    console.print(drawing.table(is_running=is_running))
     bars = [each for each in picked if isinstance(each, Execution)]
     for line in _failures(bars, view):
         console.print(line, soft_wrap=True)
@@ -79,7 +85,7 @@ def _slowest(bars: list[Execution], width: int) -> Iterator[Text]:
     A line ends between two of them, never in the middle of a number.
     """
     by_length = sorted(bars, key=lambda each: -each.seconds)
-    slow = by_length[:SLOWEST]
+    slow = list({each.name: each for each in reversed(by_length)}.values())[-1 : -SLOWEST - 1 : -1]
     if len(bars) <= SLOWEST or slow[0].seconds < _NOTICEABLE:
         return
     if slow[0].seconds < _LONGER * by_length[len(bars) // 2].seconds:
@@ -131,7 +137,7 @@ class _Drawing:
         note = max(0, min(note, room - bar - name))
         return max(1, min(name, room - bar - note)), bar, note
 
-    def table(self, done: Counter[int], *, is_running: bool) -> Table:
+    def table(self, *, is_running: bool) -> Table:
         """All rows: of each attempt a heading, what was done before it, then its executions."""
         table = Table.grid(padding=(0, _GAP, 0, 0))
         table.add_column(width=_SIGN)
@@ -146,8 +152,7 @@ class _Drawing:
             is_last = lane.number == len(self._lanes)
             if len(self._lanes) > 1 or lane.attempt.outcome != "completed":
                 table.add_row(*self._heading(lane, is_running=is_running and is_last))
-            before = sum(done[number] for number in range(1, lane.number))
-            if before:
+            if before := lane.attempt.before:
                 table.add_row(
                     Text("↺", "dim"), Text(f"{plural(before, 'step')} done before", "dim")
                 )
@@ -156,11 +161,11 @@ class _Drawing:
         return table
 
     def _is_shown(self, attempt: int) -> bool:
-        """The last attempts are, and those that left a step in doubt."""
+        """The last attempts are, and those that were cut short in a step."""
         if self._every_attempt or attempt > len(self._lanes) - ATTEMPTS:
             return True
         rows = self._picked.get(attempt, ())
-        return any(isinstance(row, Execution) and row.status == "in doubt" for row in rows)
+        return any(isinstance(row, Execution) and row.status in LEFT_OPEN for row in rows)
 
     def _heading(self, lane: Lane, *, is_running: bool) -> list[Text]:
         started = lane.attempt.started
@@ -190,7 +195,7 @@ class _Drawing:
         if row.pause:
             end = sum(self._place(row.start, row.seconds + row.pause))
             bar.append(_PAUSE * (end - left - length), "dim")
-        took = Text(span(row.seconds) if row.status != "in doubt" else "", "")
+        took = Text(span(row.seconds) if row.status not in LEFT_OPEN else "", "")
         name = cut_inside(visible(row.name), self._name_width)
         return [Text(sign, colour), Text(name), bar, took, _note(row)]
 

@@ -16,6 +16,7 @@ LOOKS = {
     "pending": ("cyan", "○"),
     "interrupted": ("yellow", "◐"),
     "in doubt": ("yellow", "?"),
+    "cut short": ("yellow", "◐"),
     "cancelled": ("dim", "-"),
 }
 

@@ -60,6 +60,7 @@ class Talk:
         self._failure: StepFailed | None = None
         self._failed_tries = dict[str, int]()
         self._outdated = 0
+        self._looked_for = set[str]()
 
     def owns(self, run: LiveRun) -> None:
         if self.run is not None:  # of this very call
@@ -92,16 +93,19 @@ class Talk:
         if self._failure is not None:
             self._say_failure(event)
         if type(event) is StepStarted:  # worth no line of its own, and every second event
+            if self._looked_for and event.name in self._looked_for:
+                self._looked_for.discard(event.name)
+                self.say(f"step {event.name} had not happened, says its function that looks")
             return
         if isinstance(event, StepCompleted):
+            if event.name in self._looked_for:
+                self._looked_for.discard(event.name)
+                self.say(f"step {event.name} had happened, says its function that looks")
             self.completed += 1
             self.step_completed(event)
             if self._outdated:
-                again, count = plural(self._outdated, "step"), "count" + "s" * (self._outdated == 1)
-                self._outdated = 0
-                self.say(
-                    f"step {event.name} gives another result: {again} after it {count} no more"
-                )
+                lost, self._outdated = plural(self._outdated, "result"), 0
+                self.say(f"step {event.name} gives another result, which discards {lost} after it")
         elif isinstance(event, StepOutdated):
             self._outdated += 1
         elif isinstance(event, StepDiscarded) and event.why:
@@ -149,7 +153,10 @@ class Talk:
             self.say(f"a fork of run {short(run.state.origin)}, with {there} of it")
         if run.carried:
             names = [name for name in run.state.carried if name in run.carried]
-            redo = hints.command("resume", short(run.run_id), "--redo", names[0])
+            again = ("resume", run.run_id)
+            if run.state.origin and not run.state.attempts:  # this very command makes it
+                again = ("fork", run.state.origin)
+            redo = hints.command(again[0], short(again[1]), "--redo", names[0])
             failures = plural(len(names), "failure")
             self.say(f"{failures} that the job went on after will be replayed: {listed(names)}")
             self.say(f"to execute such a step again, stop this and type: {redo}")
@@ -168,12 +175,16 @@ class Talk:
             decided += run.past.unfinished.values()
         redone = [each.name for each in decided if isinstance(each, StepDiscarded) and each.by]
         done = [each.name for each in decided if isinstance(each, StepMarkedDone)]
-        for what, names in (("executed again", redone), ("done, as you say", done)):
+        for what, names in (("executed again", redone), ("marked as done", done)):
             if names:
                 self.say(f"{what}: {listed(names)}")
-        for name in (step.name for step in run.state.in_doubt):
-            if name in run.past.in_doubt:
-                self.say(f"step {name} was in flight when the run stopped: it may have happened")
+        for step in run.state.cut_short:
+            if step.name in run.past.in_doubt:
+                knows = step.when_in_doubt == "database"
+                then = "its database knows whether it was done" if knows else "it may have happened"
+                self.say(f"step {step.name} was in flight when the run stopped: {then}")
+                if step.when_in_doubt == "look":
+                    self._looked_for.add(step.name)
 
     def step_completed(self, event: StepCompleted) -> None:
         done = self.completed

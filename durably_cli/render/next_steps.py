@@ -6,8 +6,14 @@ from typing import NamedTuple
 
 from durably_cli import hints
 from durably_cli.engines.local.view import RunView
+from durably_cli.journal.blobs import is_blob_reference
 from durably_cli.journal.state import Status
+from durably_cli.journal.step_events import StepCompleted
+from durably_cli.journal.step_state import StepStatus
 from durably_cli.system.ids import short
+
+_SHORT = 200
+"""How many characters of a result are handed out to be typed again."""
 
 
 class NextStep(NamedTuple):
@@ -29,16 +35,36 @@ def how_to_decide(view: RunView) -> list[NextStep]:
     """
     run, state = short(view.run_id), view.state
     for step in state.undecided[:1]:
+        again = ("resume", run, "--redo", step.name)
+        if step.status is StepStatus.DISCARDED:
+            before = ("--done", step.name, "--result", _gave_before(view, step.name))
+            return [
+                NextStep("to let its result stand", ("resume", run, *before)),
+                NextStep("to execute it again", again),
+            ]
         result = ("--result", "JSON") if step.gives else ()
         done = f"if it was done{', and JSON is what it gave' if step.gives else ''}"
         return [
             NextStep(done, ("resume", run, "--done", step.name, *result)),
-            NextStep("if it was not", ("resume", run, "--redo", step.name)),
+            NextStep("if it was not", again),
         ]
     if state.causes and state.causes[0] not in state.unfinished:
-        again = NextStep("to execute it again", ("resume", run, "--redo", state.causes[0]))
-        return [NextStep("once that is mended", ("resume", run)), again]
+        again = ("resume", run, "--redo", state.causes[0])
+        return [
+            NextStep("once that is mended", ("resume", run)),
+            NextStep("to execute it again", again),
+        ]
     return []
+
+
+def _gave_before(view: RunView, name: str) -> str:
+    """The last result of a step, which was discarded, as it can be typed."""
+    given = "JSON"
+    for event in view.events():
+        if isinstance(event, StepCompleted) and event.name == name:
+            is_short = len(event.result) <= _SHORT and not is_blob_reference(event.result)
+            given = event.result if is_short else "JSON"
+    return given
 
 
 def how_to_go_on(view: RunView, why: str = "") -> str:

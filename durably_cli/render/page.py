@@ -24,7 +24,14 @@ from durably_cli.render.next_steps import next_steps
 from durably_cli.render.record import reason, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.step_record import in_doubt
-from durably_cli.render.timeline import Execution, Lane, executions, lanes, seconds_between
+from durably_cli.render.timeline import (
+    LEFT_OPEN,
+    Execution,
+    Lane,
+    executions,
+    lanes,
+    seconds_between,
+)
 from durably_cli.render.words import Times, outcome_text
 from durably_cli.system import clock
 from durably_cli.system.ids import short
@@ -40,7 +47,7 @@ Command = Callable[..., str]
 """Makes the command that looks at the run, with these options, wherever it is pasted."""
 
 _FOLDER = Path(__file__).parent
-_KINDS = ("completed", "failed", "in doubt", "running", "debug", "info", "warn", "error")
+_KINDS = ("completed", "failed", *LEFT_OPEN, "running", "debug", "info", "warn", "error")
 
 
 def write_page(view: RunView, project: Path, out: TextIO) -> None:
@@ -121,15 +128,14 @@ def _steps(view: RunView, command: Command) -> Iterator[str]:
     total = max(found[-1].start + found[-1].seconds, 0.001) if found else 1.0
     yield from _axis(total)
     times = Times(view.state.created.at)
-    number = done = 0
+    number = 0
     for each in executions(view.events(), found, is_running=is_running):
         while number < each.attempt:
-            yield _attempt(found, number, done, times, is_running=is_running)
+            yield _attempt(found, number, times, is_running=is_running)
             number += 1
-        done += each.status == "completed"
         yield _step(each, command, total)
     for left in range(number, len(found)):
-        yield _attempt(found, left, done, times, is_running=is_running)
+        yield _attempt(found, left, times, is_running=is_running)
     yield "</tbody>\n</table>\n"
 
 
@@ -145,7 +151,7 @@ def _axis(total: float) -> Iterator[str]:
     yield "<tbody>\n"
 
 
-def _attempt(found: list[Lane], index: int, done: int, times: Times, *, is_running: bool) -> str:
+def _attempt(found: list[Lane], index: int, times: Times, *, is_running: bool) -> str:
     lane, attempt = found[index], found[index].attempt
     is_running = is_running and lane.number == len(found)
     facts = [times.whole(attempt.started.at)]
@@ -153,8 +159,8 @@ def _attempt(found: list[Lane], index: int, done: int, times: Times, *, is_runni
         gap = seconds_between(found[index - 1].attempt.last, attempt.started.at)
         facts.append(f'<span class="number">{span(gap)} later</span>')
     facts.append(_text("running" if is_running else outcome_text(attempt.outcome)))
-    if done:
-        facts.append(f"{plural(done, 'step')} done before")
+    if attempt.before:
+        facts.append(f"{plural(attempt.before, 'step')} done before")
     if attempt.started.dropped:
         facts.append(f"dropped {plural(attempt.started.dropped, 'torn byte')}")
     return (
@@ -165,7 +171,7 @@ def _attempt(found: list[Lane], index: int, done: int, times: Times, *, is_runni
 
 
 def _step(each: Execution, command: Command, total: float) -> str:
-    look = "doubt" if each.status == "in doubt" else each.status
+    look = "doubt" if each.status in LEFT_OPEN else each.status
     left, width = min(100 * each.start / total, 99.5), 100 * each.seconds / total
     took = span(each.seconds) if each.status in ("completed", "failed") else each.status
     pause = ""

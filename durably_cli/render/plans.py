@@ -75,13 +75,16 @@ def _fields(step: PlannedStep) -> PlannedStepFields:
 def say_plan(plan: Plan) -> Iterator[str]:
     """How many steps become what, and what that saves."""
     replayed, executed = plan.count("replay"), plan.count("run") + plan.count("in doubt")
-    said = [f"{plural(replayed, 'step')} replayed, which saves {span(plan.saved_ms / 1000)}"]
+    said = list[str]()
+    if replayed:
+        saves = span(plan.saved_ms / 1000)
+        said.append(f"{plural(replayed, 'step')} replayed, which saves {saves}")
     if executed:
-        said.append(f"{executed:,} executed")
+        said.append(f"{plural(executed, 'step')} executed")
     if perhaps := plan.count("perhaps"):
         said.append(f"{perhaps:,} perhaps")
-    yield ", ".join(said) + "; and what the job asks for behind them"
+    yield ", ".join([*said, "and whatever else the job asks for"])
     if changed := sum(step.code in ("changed", "gone") for step in plan.steps):
-        yield f"the code of {plural(changed, 'step')} is another one than it was"
+        yield f"the code of {plural(changed, 'step')} has changed"
     if plan.count("stop"):
-        yield "it stops at what nobody has decided"
+        yield "it stops at a step that nobody has decided"

@@ -60,6 +60,7 @@ def summary(run: RunView | Unreadable) -> RunSummary:
             "steps_failed": None,
             "origin": None,
             "progress": None,
+            "undecided": [],
         }
     state = run.state
     return {
@@ -77,6 +78,7 @@ def summary(run: RunView | Unreadable) -> RunSummary:
         ),
         "origin": state.origin,
         "progress": progress_fields(state.progress),
+        "undecided": [] if run.held else [step.name for step in state.undecided],
     }
 
 
@@ -92,8 +94,7 @@ def details(view: RunView) -> RunDetails:
         "causes": state.causes,
         "carried": [] if state.is_final else state.carried,
         "in_doubt": [step.name for step in in_doubt(view)],
-        "undecided": [] if view.held else [step.name for step in state.undecided],
-        "decisions": [decision_fields(event) for event in state.decisions],
+        "decisions": [decision_fields(event, view) for event in state.decisions],
         "forks": forks_of(view.path),
         "idempotency_key": created.idempotency_key,
         "concurrency_key": created.concurrency_key,
@@ -128,10 +129,22 @@ def attempt_fields(number: int, attempt: Attempt) -> AttemptFields:
     }
 
 
-def decision_fields(event: StepDiscarded | StepMarkedDone) -> DecisionFields:
+def decision_fields(event: StepDiscarded | StepMarkedDone, view: RunView) -> DecisionFields:
     """What somebody has decided of a step, for --json."""
     decision: Decided = "redo" if isinstance(event, StepDiscarded) else "done"
-    return {"step": event.name, "decision": decision, "by": event.by, "at": event.at}
+    result = None
+    if isinstance(event, StepMarkedDone):
+        from durably_cli.engines.local.past import whole_or_empty  # few runs have any
+
+        result = json.loads(whole_or_empty(event.result, view.path) or "null")
+    fields: DecisionFields = {
+        "step": event.name,
+        "decision": decision,
+        "by": event.by,
+        "at": event.at,
+        "result": result,
+    }
+    return fields
 
 
 def repaired_fields(event: RunRepaired) -> RepairedFields:
@@ -202,6 +215,8 @@ def _why_interrupted(view: RunView, but_tries: bool) -> Iterator[str]:
         yield state.attempts[-1].outcome
     if state.in_doubt:
         yield "in doubt: " + ", ".join(step.name for step in state.in_doubt[-3:])
+    elif state.cut_short:
+        yield "cut short: " + ", ".join(step.name for step in state.cut_short[-3:])
     elif not but_tries and (again := retrying(view)):
         yield f"{again[-1].name}: {last_try(again[-1])}"
 

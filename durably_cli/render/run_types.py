@@ -41,7 +41,8 @@ class RunSummary(TypedDict):
 
     `seconds` is the time spent in its attempts so far, `steps` how many have completed and
     `steps_failed` have failed, `reason` is why it failed or cannot be read, who cancelled it or has
-    asked for that, where it stopped, or what it waits for; it is a fork of `origin`.
+    asked for that, where it stopped, or what it waits for; it is a fork of `origin`. `undecided`
+    are the steps at which a resume stops until somebody decides.
     """
 
     id: str
@@ -56,6 +57,7 @@ class RunSummary(TypedDict):
     steps_failed: int | None
     origin: str | None
     progress: ProgressFields | None
+    undecided: list[str]
 
 
 class AttemptFields(TypedDict):
@@ -100,18 +102,22 @@ Decided = Literal["redo", "done"]
 
 
 class DecisionFields(TypedDict):
-    """What somebody has decided of a step: to have it executed again, or that it was done."""
+    """What somebody has decided of a step: to have it executed again, or that it was done.
+
+    `result` is what it gave then; null for the others, and if the file of a large one is damaged.
+    """
 
     step: str
     decision: Decided | str
     by: str
     at: Time
+    result: Any
 
 
 class RunDetails(RunSummary):
     """A run. `causes` are the steps that its error came from, `carried` those whose failures the
-    next attempt replays, `in_doubt` those of which nobody can say whether their effect happened,
-    `undecided` those at which a resume stops until somebody does; `forks` are made of this run.
+    next attempt replays, `in_doubt` those of which nobody can say whether their effect happened;
+    `forks` are made of this run.
     """
 
     input: Any
@@ -121,7 +127,6 @@ class RunDetails(RunSummary):
     causes: list[str]
     carried: list[str]
     in_doubt: list[str]
-    undecided: list[str]
     decisions: list[DecisionFields]
     forks: list[str]
     idempotency_key: str | None
@@ -162,7 +167,14 @@ class UnreadableWaitedFor(RunSummary):
 
 
 StatusOfStep = Literal[
-    "completed", "retrying", "failed", "running", "in doubt", "discarded", "marked done"
+    "completed",
+    "retrying",
+    "failed",
+    "running",
+    "in doubt",
+    "cut short",
+    "discarded",
+    "marked done",
 ]
 
 

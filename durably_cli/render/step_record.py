@@ -53,12 +53,19 @@ def step_status(step: StepState, view: RunView) -> StatusOfStep:
     if step.status is not StepStatus.STARTED:
         return _STATUSES[step.status]
     is_latest = step.attempt == len(view.state.attempts)
-    return "running" if view.held and is_latest and not view.state.has_ended else "in doubt"
+    if view.held and is_latest and not view.state.has_ended:
+        return "running"
+    return "cut short" if step.when_in_doubt == "database" else "in doubt"
 
 
 def in_doubt(view: RunView) -> list[StepState]:
     """The steps of which nobody can say whether their effect happened."""
     return [step for step in view.state.in_doubt if step_status(step, view) == "in doubt"]
+
+
+def cut_short(view: RunView) -> list[StepState]:
+    """The transactions that were begun and have no end: their databases know."""
+    return [step for step in view.state.cut_short if step_status(step, view) == "cut short"]
 
 
 def retrying(view: RunView) -> list[StepState]:

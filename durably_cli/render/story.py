@@ -21,7 +21,7 @@ from durably_cli.render.colours import status_text
 from durably_cli.render.next_steps import next_steps
 from durably_cli.render.record import reason, summary
 from durably_cli.render.rows import all_steps, labels_text, log_lines, pretty_json
-from durably_cli.render.step_record import in_doubt, last_try, retrying
+from durably_cli.render.step_record import cut_short, in_doubt, last_try, retrying
 from durably_cli.render.tables import heading, log_text
 from durably_cli.render.words import age, listed, local_clock, local_time
 from durably_cli.system.ids import short
@@ -91,6 +91,9 @@ def _what_happened(view: RunView) -> Iterator[Fact]:
         yield "damage" if view.damage else "reason", visible(why)
     for step in in_doubt(view):
         yield "in doubt", visible(f"{step.name}: started, and left no result")
+    for step in cut_short(view):
+        said = f"{step.name}: its database knows whether it was done; the next attempt looks"
+        yield "cut short", visible(said)
     yield from _how_far(view)
     for step in retrying(view):
         when = local_time(step.until or step.started)

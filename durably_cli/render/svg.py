@@ -7,7 +7,6 @@ right, and only bars and lines between them: no line runs through a label.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import TextIO
@@ -19,10 +18,10 @@ from durably_cli.journal.state import Status
 from durably_cli.render.axis import round_times
 from durably_cli.render.record import summary
 from durably_cli.render.timeline import (
+    LEFT_OPEN,
     Execution,
     Gap,
     Lane,
-    counted,
     executions,
     lanes,
     pick,
@@ -67,16 +66,14 @@ def write_svg(view: RunView, out: TextIO) -> None:
     """The run as it is now, as an SVG document."""
     is_running = view.status is Status.RUNNING
     found = lanes(view.state.attempts, clock.now() if is_running else None)
-    done: Counter[int] = Counter()
-    saved: Counter[int] = Counter()
     picked = pick(
-        _timed(counted(executions(view.events(), found, is_running=is_running), done), saved),
+        executions(view.events(), found, is_running=is_running),
         head=HEAD,
         tail=TAIL,
         slowest=SLOWEST,
         failures=FAILURES,
     )
-    drawing = _Drawing(found, done, saved, Times(view.state.created.at))
+    drawing = _Drawing(found, Times(view.state.created.at))
     body = [line for lane in found for line in drawing.lane(lane, picked, is_running=is_running)]
     height = drawing.y + 32
     columns = summary(view)
@@ -97,23 +94,12 @@ def write_svg(view: RunView, out: TextIO) -> None:
     out.write("</svg>\n")
 
 
-def _timed(found: Iterator[Execution], milliseconds: Counter[int]) -> Iterator[Execution]:
-    """Pass them on, and add up the milliseconds of those that completed, by attempt."""
-    for each in found:
-        if each.status == "completed":
-            milliseconds[each.attempt] += round(each.seconds * 1000)
-        yield each
-
-
 class _Drawing:
     """Where the next row goes, and the scale of the axis."""
 
-    def __init__(
-        self, found: list[Lane], done: Counter[int], saved: Counter[int], times_of_day: Times
-    ) -> None:
+    def __init__(self, found: list[Lane], times_of_day: Times) -> None:
         self.y = _TOP
-        self.done, self.saved, self.times_of_day = done, saved, times_of_day
-        self.lanes = found
+        self.lanes, self.times_of_day = found, times_of_day
         self.total = max(found[-1].start + found[-1].seconds, 0.001) if found else 1.0
 
     def x(self, seconds: float) -> float:
@@ -132,7 +118,7 @@ class _Drawing:
         is_last = lane.number == len(self.lanes)
         is_killed = lane.attempt.ended is None and not (is_running and is_last)
         yield from self._heading(lane, is_running=is_running and is_last, is_killed=is_killed)
-        before = sum(self.done[number] for number in range(1, lane.number))
+        before = lane.attempt.before
         top, height = self.y, (len(rows) + bool(before)) * _ROW
         if height:
             left, right = self.x(lane.start), self.x(lane.start + lane.seconds)
@@ -171,7 +157,7 @@ class _Drawing:
 
     def _before(self, lane: Lane, before: int, *, is_under_way: bool) -> Iterator[str]:
         """What this attempt needed not do again, as wide as what that saved."""
-        saved = sum(self.saved[number] for number in range(1, lane.number)) / 1000
+        saved = lane.attempt.ms_before / 1000
         right = self.x(lane.start)
         left = max(_LEFT, right - saved / self.total * _BARS)
         text = f"{plural(before, 'step')} done before"
@@ -186,9 +172,9 @@ class _Drawing:
         yield from self._named(f"… {row.left_out:,} more …", "dim")
 
     def _bar(self, row: Execution) -> Iterator[str]:
-        look = "doubt" if row.status == "in doubt" else row.status
+        look = "doubt" if row.status in LEFT_OPEN else row.status
         left, right = self.x(row.start), self.x(row.start + row.seconds)
-        took = row.status if row.status in ("in doubt", "running") else span(row.seconds)
+        took = row.status if row.status in (*LEFT_OPEN, "running") else span(row.seconds)
         error = f", {row.error.type}: {row.error.message}" if row.error else ""
         said = row.status if took == row.status else f"{row.status}, {took}"
         title = f"<title>{_shown(f'{row.name}: {said}{error}')}</title>"

@@ -7,7 +7,7 @@ time between them, in which nothing was done, is left out. Pure; all is read off
 from __future__ import annotations
 
 import heapq
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -36,8 +36,8 @@ class Lane(NamedTuple):
 class Execution(NamedTuple):
     """One call of a step's function, from `start` for `seconds` on the axis.
 
-    `status` is completed, failed, in doubt or running; `result` the JSON of a completed one;
-    `pause` how long the attempt then waited to try again, in seconds.
+    `status` is completed, failed, running, or one of LEFT_OPEN; `result` the JSON of one that
+    completed; `pause` how long the attempt then waited to try again, in seconds.
     """
 
     attempt: int
@@ -49,6 +49,10 @@ class Execution(NamedTuple):
     result: Json | None = None
     error: ErrorInfo | None = None
     pause: float = 0.0
+
+
+LEFT_OPEN = ("in doubt", "cut short")
+"""What has no end: a call whose process was killed, and that of a transaction."""
 
 
 class Gap(NamedTuple):
@@ -79,25 +83,18 @@ def executions(
     for event in events:
         if isinstance(event, StepStarted):
             if begun and number:
-                yield _left_open(begun, lanes[number - 1], "in doubt")
+                yield _left_open(begun, lanes[number - 1])
             begun = event
         elif isinstance(event, (StepCompleted, StepFailed, StepRetrying)) and number:
             yield _ended(event, begun, lanes[number - 1])
             begun = None
         elif isinstance(event, RunStarted):
             if begun and number:
-                yield _left_open(begun, lanes[number - 1], "in doubt")
+                yield _left_open(begun, lanes[number - 1])
             begun = None
             number += 1
     if begun and number:
-        yield _left_open(begun, lanes[number - 1], "running" if is_running else "in doubt")
-
-
-def counted(found: Iterable[Execution], completed: Counter[int]) -> Iterator[Execution]:
-    """Pass them on, and count those of each attempt that completed."""
-    for each in found:
-        completed[each.attempt] += each.status == "completed"
-        yield each
+        yield _left_open(begun, lanes[number - 1], "running" if is_running else "")
 
 
 def pick(
@@ -106,7 +103,7 @@ def pick(
     """The first and the last ones, the slowest, and those that did not complete.
 
     In order, with the number of those that were left out in their places. It keeps no more than
-    it shows, however many there are; one that was in doubt is always shown.
+    it shows, however many there are; one that was left open is always shown.
     """
     picked: dict[int, Execution] = {}
     slow: list[tuple[float, int]] = []
@@ -116,7 +113,7 @@ def pick(
     for index, each in enumerate(found):
         bounds = per_attempt.setdefault(each.attempt, [index, index])
         bounds[1] = index + 1
-        if index < head or each.status == "in doubt":
+        if index < head or each.status in LEFT_OPEN:
             picked[index] = each
         elif each.status != "completed" and failures:
             failures -= 1
@@ -156,7 +153,8 @@ def _ended(
     return failed
 
 
-def _left_open(begun: StepStarted, lane: Lane, status: str) -> Execution:
+def _left_open(begun: StepStarted, lane: Lane, status: str = "") -> Execution:
+    status = status or LEFT_OPEN[begun.in_doubt == "database"]
     start = lane.start + seconds_between(lane.attempt.started.at, begun.at)
     seconds = max(0.0, lane.start + lane.seconds - start)
     return Execution(lane.number, begun.name, status, start, seconds, begun.at)

@@ -84,10 +84,12 @@ class FunctionCall(NamedTuple):
         while True:
             during = [] if handled is None else steps_of(handled)
             started = StepStarted(name, clock.now(), during, code)
+            if in_doubt is doubt.DATABASE:
+                started = started._replace(in_doubt=doubt.DATABASE)
             if tries is not None:
                 tries.begin(started.at)
             yield started
-            if in_doubt is not doubt.AGAIN:
+            if in_doubt is not doubt.AGAIN and in_doubt is not doubt.DATABASE:
                 gives = not doubt.takes_null(converter)
                 yield StepEntered(name, doubt.word_for(in_doubt), clock.now(), gives)
             owner = this.pid
@@ -145,7 +147,7 @@ class FunctionCall(NamedTuple):
             return Raised(doubt.stopped_behind(name, why))
         if in_doubt == doubt.STOP and (why := doubt.refused_before(last)):
             return doubt.was_refused(name, why)
-        if name not in past.in_doubt or in_doubt == doubt.AGAIN:
+        if name not in past.in_doubt or in_doubt in (doubt.AGAIN, doubt.DATABASE):
             return None
         if not callable(in_doubt):
             return doubt.stops_at(name)

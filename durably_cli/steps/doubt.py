@@ -22,12 +22,16 @@ from durably_cli.values import plain
 from durably_cli.values.strict_json import Json
 from durably_cli.values.untrusted import repr_of, safely
 
-WhenInDoubt: TypeAlias = Literal["again", "stop"] | Callable[..., object]
-"""What a resume does with a step in doubt: call it again, stop, or call this function to look."""
+WhenInDoubt: TypeAlias = Literal["again", "stop", "database"] | Callable[..., object]
+"""What a resume does with a step that was cut short: call it again, stop, or call this function to
+look. That of a transaction does look, in its database.
+"""
 
 AGAIN: Literal["again"] = "again"
 STOP: Literal["stop"] = "stop"
 LOOK = "look"
+DATABASE: Literal["database"] = "database"
+"""Of a transaction: the next try finds its result there, or none."""
 
 
 class NotDone(Exception):

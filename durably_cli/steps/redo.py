@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from durably_cli.journal.step_events import StepFailed, StepOutdated
+from durably_cli.steps.doubt import DATABASE
 from durably_cli.steps.operation import Past
 from durably_cli.system import clock
 from durably_cli.values.strict_json import Json
@@ -49,5 +50,5 @@ def _has_something(past: Past, name: str) -> bool:
     """Has this step a result, or what comes near one, that may be of what counts no more?"""
     last = past.unfinished.get(name)
     was_refused = isinstance(last, StepFailed) and bool(last.refused)
-    is_in_doubt = past.in_doubt.get(name) == "again"  # a transaction may have its result
-    return name in past.results or name in past.failures or was_refused or is_in_doubt
+    has_row = past.in_doubt.get(name) == DATABASE  # perhaps
+    return name in past.results or name in past.failures or was_refused or has_row

@@ -14,6 +14,7 @@ from durably_cli.errors import StepMisused, ValueRefused
 from durably_cli.journal.masking import Secrets
 from durably_cli.steps.accepted import accepted
 from durably_cli.steps.call import FunctionCall
+from durably_cli.steps.doubt import DATABASE
 from durably_cli.steps.tries import Retry
 from durably_cli.system import clock
 from durably_cli.system.databases.database import (
@@ -41,7 +42,7 @@ def transaction(
 ) -> FunctionCall:
     """The step that calls this function in a transaction."""
     act = _Transaction(StepRow(*row), connect, fn, converter, secrets)
-    return FunctionCall(row[1], act, args, converter, secrets, retry, code=code)
+    return FunctionCall(row[1], act, args, converter, secrets, retry, None, DATABASE, code)
 
 
 class _Transaction:

@@ -25,7 +25,8 @@ class DoesNotFit(ValueError):
     """A JSON text that the declared type rejects: a (path, problem) for every field."""
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{path}: {problem}" for path, problem in problems))
+        found = (problem if path == "$" else f"{path}: {problem}" for path, problem in problems)
+        super().__init__("; ".join(found))
         self.problems = problems
 
 

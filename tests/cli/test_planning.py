@@ -146,9 +146,9 @@ def test_a_step_in_doubt_says_what_a_resume_does_with_it(
     project.run("trigger", "planned", expect=-9)
     assert what(project)["last"] == row
     decided = what(project, "resume", "@last", "--done", "last", "--result", "1")
-    assert decided["last"] == "replay: done, as you say"
+    assert decided["last"] == "replay: marked as done"
     said = project.run("resume", "@last", "--dry-run").err
-    assert ("it stops at what nobody has decided" in said) is (how == "'stop'")
+    assert ("it stops at a step that nobody has decided" in said) is (how == "'stop'")
     again = what(project, "resume", "@last", "--redo", "last")
     assert again["last"] == "run: as you say"
 
@@ -170,8 +170,9 @@ def test_a_plan_is_what_then_happens(failed: Project) -> None:
     (failed.root / "n").write_text("2")
     failed.run("resume", "@last", "--redo", "fetch", expect=1)
     again = what(failed)
-    assert again["stops"] == "stop: its result counts no more: say --redo or --done"
-    assert {again[name] for name in STEPS[4:]} == {"run: its result counts no more"}
+    assert list(rows(failed)) == STEPS, "as they came first, whatever was redone"
+    assert again["stops"] == "stop: its result was discarded: say --done or --redo"
+    assert {again[name] for name in STEPS[4:]} == {"run: its result was discarded"}
     failed.run("resume", "@last", "--redo", "stops", expect=1)
     failed.run("resume", "@last", expect=1)
     assert what(failed) == CARRIED
@@ -227,7 +228,7 @@ def test_what_became_of_the_code_is_read_off_the_sources(failed: Project) -> Non
         "elsewhere": "changed",
     }
     said = failed.run("resume", "@last", "--dry-run").err
-    assert "the code of 4 steps is another one than it was" in said
+    assert "the code of 4 steps has changed" in said
     path.write_text("def broken(")
     assert rows(failed)["double"][2] == "unknown"
     assert rows(failed)["elsewhere"][2] == "changed"
@@ -281,7 +282,7 @@ def test_steps_in_the_document_are_as_in_the_rows(failed: Project) -> None:
     assert plan["saved_ms"] == sum(step["ms"] for step in replayed)
     said = failed.run(*words, "--dry-run").err
     assert "4 steps replayed, which saves " in said
-    assert "1 executed, 5 perhaps" in said
+    assert "1 step executed, 5 perhaps" in said
 
 
 def test_what_a_plan_saves_is_the_time_of_what_is_replayed_for_sure(project: Project) -> None:
@@ -322,10 +323,10 @@ def test_a_terminal_has_a_table(failed: Project) -> None:
     "case",
     some_quick(
         [
-            (["--redo", "fetsh"], 4, "has no step 'fetsh'; it has fetch"),
-            (["--done", "lost"], 4, "has no step 'lost'; it has last"),
+            (["--redo", "fetsh"], 4, "has begun no step 'fetsh'; did you mean fetch?"),
+            (["--done", "lost"], 4, "has begun no step 'lost'; did you mean last?"),
             (["--done", "fetch"], 2, "has completed, and has a result"),
-            (["--done", "last", "--redo", "last"], 2, "is to be redone, and was done"),
+            (["--done", "last", "--redo", "last"], 2, "is given with --redo and with --done"),
             (["--done", "last", "--result", "{"], 65, "is not JSON"),
         ],
         3,

@@ -386,6 +386,16 @@ def _forked_again() -> Golden:
     return _whole(22, lines_of(events, run_id(22)))
 
 
+def _in_a_transaction() -> Golden:
+    """A process that was killed in a transaction: it is in no doubt, its database knows."""
+    events: list[Event] = [
+        _created(23),
+        RunStarted(1, 42, "box", _at(20)),
+        StepStarted("row", _at(30), [], "-", "database"),
+    ]
+    return _whole(23, lines_of(events, run_id(23)))
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -396,7 +406,7 @@ RUNS = {
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
-        *(_forked, _forked_again),
+        *(_forked, _forked_again, _in_a_transaction),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

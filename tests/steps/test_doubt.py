@@ -141,7 +141,7 @@ def test_nobody_is_asked_about_a_step_of_a_run_that_was_cancelled(pay: Project) 
 def test_a_person_says_that_it_was_done_and_what_it_gave(pay: Project) -> None:
     done = pay.run("resume", "@last", "--done", "charge", "--result", '"receipt 7"')
     assert done.out == '"receipt 7"\n'
-    assert "done, as you say: charge" in done.err
+    assert "marked as done: charge" in done.err
     assert pay.effects == ["charged 300"]
     (marked,) = (each for each in events(pay) if each["type"] == "step.marked-done")
     assert (marked["name"], marked["result"], bool(marked["by"])) == ("charge", "receipt 7", True)
@@ -189,7 +189,10 @@ def test_a_function_looks_and_is_believed(
     pay: Project, there: str, out: str, effects: list[str]
 ) -> None:
     (pay.root / there).touch()
-    assert pay.run("resume", "@last").out == out
+    resumed = pay.run("resume", "@last")
+    assert resumed.out == out
+    said = "had happened" if there == "found" else "had not happened"
+    assert f"step charge {said}, says its function that looks" in resumed.err
     assert pay.effects == effects
 
 
@@ -292,11 +295,11 @@ def test_stop_and_several_tries_exclude_each_other() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
-        (["--done", "charg"], 4, "no step 'charg'; it has charge"),
-        (["--redo", "chrge"], 4, "no step 'chrge'; it has charge"),
-        (["--done", "charge", "--redo", "charge"], 2, "is to be redone, and was done"),
-        (["--done", "charge", "--result", "1", "--result", "2"], 2, "2 --results for 1 step"),
-        (["--result", "1"], 2, "1 --result for 0 steps"),
+        (["--done", "charg"], 4, "no step 'charg'; did you mean charge?"),
+        (["--redo", "chrge"], 4, "no step 'chrge'; did you mean charge?"),
+        (["--done", "charge", "--redo", "charge"], 2, "is given with --redo and with --done"),
+        (["--done", "charge", "--result", "1", "--result", "2"], 2, "--result 2 times"),
+        (["--result", "1"], 2, "--result 1 time"),
         (["--only"], 2, "--only says nothing without --redo"),
     ],
 )

@@ -435,7 +435,14 @@ def test_killed_and_resumed_it_has_happened_once(project: Project, at: str) -> N
     project.job(KILLED)
     project.run("trigger", "work", "--at", at, "--database", str(file), expect=-9)
     assert bank.paid() == (["ann"] if at == "journal" else [])
-    assert project.run("resume", "@last").out == '"paid"\n'
+    run = project.runs()[0]
+    assert (run["reason"], project.inspect()["in_doubt"]) == ("cut short: pay", [])
+    knows = "its database knows whether it was done"
+    planned = project.run("resume", "@last", "--dry-run").out.split("\t")
+    assert (planned[1], planned[4]) == ("run", f"cut short: {knows}\n")
+    resumed = project.run("resume", "@last")
+    assert knows in resumed.err
+    assert resumed.out == '"paid"\n'
     assert bank.paid() == ["ann"]
 
 

@@ -8,6 +8,7 @@ import typer
 
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import laid_over_by, read_decisions, read_limit
+from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Timeout
 from durably_cli.values.strict_json import Json
 
@@ -53,6 +54,8 @@ def fork(
     decisions = read_decisions(redo or [], [], [], only=only)
     seconds = None if timeout is None else read_limit(timeout, "--timeout")
     project, fields = project_of(context), field or []
+    if fields and not (redo or quiet):
+        say("results that the old input has led to are replayed: --redo STEP makes such a one anew")
     if dry_run:
         from durably_cli.cli.planning import show_plan  # rarely asked for
 

@@ -50,7 +50,9 @@ def decided(asked: Decisions, state: RunState, past: Past) -> list[Decision]:
         found[name] = [discarded(name, by, result, ms, only=asked.only)]
     for name, result in asked.done.items():
         if name in found:
-            raise UsageError(f"step {name} is to be redone, and was done: say one of both")
+            raise UsageError(
+                f"step {name} is given with --redo and with --done: choose one of them"
+            )
         if name in past.results and name not in state.causes:
             again = hints.command("resume", run, "--redo", name)
             what = f"step {name} of run {run} has completed, and has a result"
@@ -140,10 +142,12 @@ def no_step(name: str, known: Iterable[str], state: RunState) -> NotFound:
 
     run = short(state.created.run)
     near = difflib.get_close_matches(name, known, n=3)
-    near = near or [step.name for step in state.failed_steps[-3:]]
-    maybe = f"; it has {', '.join(near)}" if near else ""
+    maybe = f"; did you mean {' or '.join(near)}?" if near else ""
+    what = f"run {run} has begun no step {name!r}"
+    if "*" in name:
+        what = f"run {run} has begun no step that {name!r} fits"
     return NotFound(
-        f"run {run} has no step {name!r}{maybe}",
+        what + maybe,
         hint=hints.command("inspect", run),
         code="no-such-step",
     )

@@ -115,7 +115,7 @@ def check_may_fork(path: Path, state: RunState) -> None:
     refuse_unknown(path, state)
     if not state.has_ended:
         raise Conflict(
-            f"run {run} has not ended, and only what has can be forked",
+            f"run {run} has not ended: only a run that has ended can be forked",
             hint=f"{hints.command('resume', run)}    (goes on with it)\n"
             f"{hints.command('cancel', run)}    (ends it for good)",
             code="has-not-ended",

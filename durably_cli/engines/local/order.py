@@ -31,6 +31,10 @@ class Places:
         self.began, self.completed = dict[str, int](), dict[str, int]()
         self.took = dict[str, int]()
 
+    def place_of(self, name: str) -> int:
+        """Where a step stands in the job."""
+        return self.began.get(name, self.completed.get(name, 0))
+
     def note(self, place: int, event: Event) -> None:
         """Take up the event at this place of the journal."""
         if isinstance(event, StepStarted):

@@ -9,15 +9,22 @@ from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import RunForked, RunStarted
 from durably_cli.journal.registry import Event
-from durably_cli.journal.step_events import StepCompleted, StepDiscarded, StepOutdated
+from durably_cli.journal.state import RunState
+from durably_cli.journal.step_events import (
+    StepCompleted,
+    StepDiscarded,
+    StepMarkedDone,
+    StepOutdated,
+)
+from durably_cli.journal.step_state import StepStatus
 
 
 class Outcome(NamedTuple):
     """What came of one attempt's steps.
 
-    So many were `completed` in it, and so many `replayed`; `unused` are those whose result was not
-    asked for again, `failed` how many of the run have failed. The replayed ones had taken
-    `saved_ms` when they ran.
+    So many were `completed` in it, but for those that somebody had marked as done, so many have
+    `failed`, and so many were `replayed`, which had taken `saved_ms` when they ran; `unused` are
+    those whose result was not asked for again.
     """
 
     completed: int
@@ -36,12 +43,20 @@ def outcome_of(run: LiveRun, view: RunView) -> Outcome:
     if unused or discarded:
         saved_ms -= _not_saved(view.events(), unused)
     return Outcome(
-        completed=now.completed_steps - before.completed_steps + discarded,
+        completed=now.completed_steps - before.completed_steps + discarded - _given(run, now),
         replayed=run.replayable - outdated - len(unused),
         unused=list(unused),
-        failed=len(now.failed_steps),
+        failed=sum(step.attempt == len(now.attempts) for step in now.failed_steps),
         saved_ms=saved_ms,
     )
+
+
+def _given(run: LiveRun, now: RunState) -> int:
+    """How many results were not made by a step, but given by somebody."""
+    steps = run.state.unfinished.values()
+    marked = {step.name for step in steps if step.status is StepStatus.MARKED_DONE}
+    marked |= {each.name for each in run.decisions if isinstance(each, StepMarkedDone)}
+    return sum(name not in now.unfinished for name in marked)
 
 
 def _not_saved(events: Iterable[Event], unused: Collection[str]) -> int:

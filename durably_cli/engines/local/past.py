@@ -59,7 +59,7 @@ def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
 
 def in_doubt_of(state: RunState) -> dict[str, str]:
     """The steps that were begun and have no end, and what the last start of each said of that."""
-    return {step.name: step.when_in_doubt for step in state.in_doubt}
+    return {step.name: step.when_in_doubt for step in state.cut_short}
 
 
 def begun_of(state: RunState) -> dict[str, Begun]:

@@ -24,7 +24,7 @@ from durably_cli.journal.step_events import (
 )
 from durably_cli.journal.step_state import StepState, StepStatus, step_states
 from durably_cli.steps.code_now import Comparison, Verdict
-from durably_cli.steps.doubt import LOOK, STOP, discarded_unasked
+from durably_cli.steps.doubt import DATABASE, LOOK, STOP, discarded_unasked
 from durably_cli.steps.operation import Past
 
 What = Literal["replay", "run", "perhaps", "in doubt", "stop"]
@@ -45,7 +45,7 @@ class PlannedStep(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What would become of each step, in the order of their last starts."""
+    """What would become of each step, in the order in which they came first."""
 
     steps: list[PlannedStep]
 
@@ -81,7 +81,8 @@ def plan_of(
         redo = {event.name for event in decisions if isinstance(event, StepDiscarded)}
     carried = set() if redo_failed else _carried(view)
     changed = dict(_changed(found, view, {*redo, *asked.done}))
-    now = _Now(codes, past, redo, asked, changed, carried, state=view.state)
+    now = _Now(codes, past, redo, asked, changed, carried, state=view.state, is_fork=is_fork)
+    found.sort(key=lambda step: codes.places.place_of(step.name))
     plan = list[PlannedStep]()
     for step in found:
         what, why = now.becomes(step)
@@ -150,8 +151,10 @@ class _Now:
         carried: set[str],
         *,
         state: RunState,
+        is_fork: bool,
     ) -> None:
         undecided = {step.name: step for step in (*state.may_have_happened, *state.undecided)}
+        self._say = "--redo, or --done to a resume of the fork" if is_fork else "--done or --redo"
         self._refused = {name for name, step in undecided.items() if step.status in _WITH_RESULT}
         self._redo, self._done, self._changed, self._carried = redo, asked.done, changed, carried
         self._past, self._has_ended = past, state.has_ended
@@ -166,19 +169,19 @@ class _Now:
         """What becomes of a step, and why."""
         name = step.name
         if name in self._done:
-            return "replay", "done, as you say"
+            return "replay", "marked as done"
         if name in self._redo:
             return "run", "as you say"
         if step.status is StepStatus.COMPLETED:
             return self._completed(name)
         if name in self._refused:
-            return "stop", "its result was refused: say --done or --redo"
+            return "stop", f"its result was refused: say {self._say}"
         if step.status is StepStatus.MARKED_DONE:
-            return "replay", "done, as somebody said"
+            return "replay", "marked as done before"
         if step.status is StepStatus.DISCARDED:
             if name in self._stop and discarded_unasked(self._past.unfinished.get(name)):
-                return "stop", "its result counts no more: say --redo or --done"
-            return "run", "its result counts no more"
+                return "stop", f"its result was discarded: say {self._say}"
+            return "run", "its result was discarded"
         if step.status is StepStatus.FAILED or (
             step.status is StepStatus.RETRYING and self._has_ended
         ):
@@ -190,7 +193,9 @@ class _Now:
         if step.status is StepStatus.RETRYING:
             return "run", f"try {step.tries + 1} of {step.most}"
         if step.when_in_doubt == STOP:
-            return "stop", "in doubt: say --done or --redo"
+            return "stop", f"in doubt: say {self._say}"
+        if step.when_in_doubt == DATABASE:
+            return "run", "cut short: its database knows whether it was done"
         return "in doubt", "looked for" if step.when_in_doubt == LOOK else "called again"
 
     def _completed(self, name: str) -> tuple[What, str]:

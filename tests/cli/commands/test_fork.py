@@ -121,7 +121,7 @@ def test_a_redone_step_takes_what_came_after_along_if_it_gives_something_else(
     (done.root / "n").write_text("5")
     other = done.run("fork", first["id"], "--redo", "fetch")
     assert done.effects == [*DONE, "fetch", "fetch", "double 5", "show 10"]
-    assert "step fetch gives another result: 2 steps after it count no more" in other.err
+    assert "step fetch gives another result, which discards 2 results after it" in other.err
     assert "3 steps run, 1 step replayed" in other.err
     assert other.out == '"10 tea"\n'
     done.run("fork", first["id"], "--redo", "fetch", "--only")
@@ -204,8 +204,8 @@ def test_another_input_changes_no_step_that_is_not_named(
         [
             (["@last", "-p", "size=large"], 65, "size"),
             (["@last", "-p", "nothing"], 2, "is no field"),
-            (["@last", "--redo", "fetsh"], 4, "has no step 'fetsh'; it has fetch"),
-            (["@last", "--redo", "x*"], 4, "has no step 'x*'"),
+            (["@last", "--redo", "fetsh"], 4, "has begun no step 'fetsh'; did you mean fetch?"),
+            (["@last", "--redo", "x*"], 4, "has begun no step that 'x*' fits"),
             (["@last", "--only"], 2, "--only says nothing without --redo"),
             (["@last", "--timeout", "soon"], 2, "--timeout"),
             (["ffff"], 4, "ffff"),
@@ -501,7 +501,7 @@ def test_what_somebody_said_was_done_is_so_in_the_fork(project: Project) -> None
     (project.root / "fail before").touch()
     project.run("resume", "@last", "--done", "charge", "--result", '"by hand"', expect=1)
     (project.root / "fail before").unlink()
-    assert rows_of(project, "fork", "@last")[1][1::3] == ["replay", "done, as somebody said"]
+    assert rows_of(project, "fork", "@last")[1][1::3] == ["replay", "marked as done before"]
     assert project.run("fork", "@last").out == '"by hand"\n'
     assert project.effects == ["charged"]
 
@@ -635,9 +635,11 @@ def test_it_is_shown_as_one_wherever_a_run_is(done: Project) -> None:
     assert f"\norigin\t{origin}\n" in done.run("inspect", "@last").out
     with TerminalWith(done, *DURABLY, "list") as terminal:
         assert f"fork of {origin[-8:]}" in terminal.read()
-    for words, said in (("@last", "of which it has 4 results"), (origin, run["id"][-8:])):
+    for words, said in (("@last", "of which it has 3 results"), (origin, run["id"][-8:])):
         with TerminalWith(done, *DURABLY, "inspect", words, columns=120) as terminal:
-            assert said in terminal.read()
+            shown = terminal.read()
+            assert said in shown
+            assert ("step done before" in shown) == (words == "@last")
     assert done.run("wait", "@last").out == '"10 tea"\n'
 
 
