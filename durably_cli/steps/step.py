@@ -271,7 +271,7 @@ class Step(Performer):
     def _look_at(
         self, name: str, fn: Callable[..., object], returns: Any
     ) -> tuple[plain.Converter, str]:
-        """The converter of a function's results, and which code it is: the next step may have the same."""
+        """The converter of a function's results, and its code: the next step may have the same."""
         converter, code = converter_for(name, fn, returns), self._code_of(fn)
         self._last = _Called(fn, returns, converter, code)
         return converter, code
