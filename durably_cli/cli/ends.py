@@ -37,7 +37,7 @@ def end_of(view: RunView) -> End | None:
         return None
     if view.status is Status.CANCELLED:
         by = f" {found}" if found else ""
-        said = f"{name} was cancelled{by}; {for_good(view)}"
+        said = f"{name} was cancelled{by}\n{for_good(view)}"
         return End(3, "run-cancelled", said, None)
     if view.status is Status.FAILED:
         once = how_to_go_on(view, "goes on where it was, once that is mended")

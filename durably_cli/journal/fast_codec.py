@@ -23,6 +23,7 @@ from durably_cli.values.strict_json import SCAN, has_lone_surrogate, to_json
 _PLAIN_STEP = re.compile(
     r'\{"seq":(\d+),"type":"step\.'
     r'(?:started","name":"([ !#-\[\]-~]+)"(?:,"code":"([ !#-\[\]-~]+)")?'
+    r'(?:,"in_doubt":"(database)")?'
     r'|completed","name":"([ !#-\[\]-~]+)","ms":(0|[1-9]\d{0,17}),"result":((?!\{"\$).+))'
     r',"at":"((\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z)"'
     r',"crc":"([0-9a-f]{8})"\}\n',
@@ -37,9 +38,11 @@ def started(seq: int, event: StepStarted, previous: int) -> Line:
     As for a result, the step has looked at each part of it, so that every reader takes it.
     """
     name, at, during, code, in_doubt = event
-    if during or in_doubt:
+    if during:
         return encode(seq, event, previous)
     said = f',"code":{_quoted(code)}' if code else ""
+    if in_doubt:
+        said += f',"in_doubt":{_quoted(in_doubt)}'
     return sealed(
         f'{{"seq":{seq},"type":"step.started","name":{_quoted(name)}{said},"at":"{at}"', previous
     )
@@ -69,7 +72,7 @@ def decode_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Even
         found.append(match.groups())
     if not found:
         return [], previous
-    numbers, starts, codes, names, ms, results, ats, days, shown = zip(*found, strict=True)
+    numbers, starts, codes, doubts, names, ms, results, ats, days, shown = zip(*found, strict=True)
     last = previous
     crcs = [last := crc32(data[:-END_BYTES], last) for data in lines[: len(found)]]
     fit = min(
@@ -79,12 +82,19 @@ def decode_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Even
     written = [result for result in results[:fit] if result is not None]
     if not all(map(_is_day, set(days[:fit]))) or not _are_written_so(written):
         return _one_by_one(lines[:fit], seq, previous)
-    columns = starts[:fit], codes[:fit], names[:fit], ms[:fit], results[:fit], ats[:fit]
+    columns = (
+        *(starts[:fit], codes[:fit], doubts[:fit], names[:fit], ms[:fit], results[:fit]),
+        ats[:fit],
+    )
     events: list[Event] = [
-        (StepStarted(start, at, [], code) if code else StepStarted(start, at))
+        (
+            StepStarted(start, at, [], code or "", doubt or "")
+            if code or doubt
+            else StepStarted(start, at)
+        )
         if start
         else StepCompleted(name, int(took), result, at)
-        for start, code, name, took, result, at in zip(*columns, strict=True)
+        for start, code, doubt, name, took, result, at in zip(*columns, strict=True)
     ]
     return events, crcs[fit - 1] if fit else previous
 

@@ -155,7 +155,7 @@ class RunState:
             return False
         if step.status is StepStatus.FAILED:
             return _was_refused(step)
-        return step.status is StepStatus.STARTED and step.when_in_doubt == "again"
+        return step.status is StepStatus.STARTED and step.when_in_doubt in ("again", "database")
 
     @property
     def carried(self) -> list[str]:

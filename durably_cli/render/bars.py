@@ -85,7 +85,10 @@ def _slowest(bars: list[Execution], width: int) -> Iterator[Text]:
     A line ends between two of them, never in the middle of a number.
     """
     by_length = sorted(bars, key=lambda each: -each.seconds)
-    slow = list({each.name: each for each in reversed(by_length)}.values())[-1 : -SLOWEST - 1 : -1]
+    longest = dict[str, Execution]()
+    for each in by_length:
+        longest.setdefault(each.name, each)
+    slow = list(longest.values())[:SLOWEST]
     if len(bars) <= SLOWEST or slow[0].seconds < _NOTICEABLE:
         return
     if slow[0].seconds < _LONGER * by_length[len(bars) // 2].seconds:

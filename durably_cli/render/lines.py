@@ -95,17 +95,18 @@ class Talk:
         if type(event) is StepStarted:  # worth no line of its own, and every second event
             if self._looked_for and event.name in self._looked_for:
                 self._looked_for.discard(event.name)
-                self.say(f"step {event.name} had not happened, says its function that looks")
+                self.say(f"step {event.name} is called again")
             return
         if isinstance(event, StepCompleted):
             if event.name in self._looked_for:
                 self._looked_for.discard(event.name)
-                self.say(f"step {event.name} had happened, says its function that looks")
+                self.say(f"step {event.name} had happened: what looks for it has found a result")
             self.completed += 1
             self.step_completed(event)
             if self._outdated:
-                lost, self._outdated = plural(self._outdated, "result"), 0
-                self.say(f"step {event.name} gives another result, which discards {lost} after it")
+                later, self._outdated = plural(self._outdated, "step"), 0
+                again = f"step {event.name} gives another result"
+                self.say(f"{again}: what {later} after it gave is discarded")
         elif isinstance(event, StepOutdated):
             self._outdated += 1
         elif isinstance(event, StepDiscarded) and event.why:
@@ -153,10 +154,10 @@ class Talk:
             self.say(f"a fork of run {short(run.state.origin)}, with {there} of it")
         if run.carried:
             names = [name for name in run.state.carried if name in run.carried]
-            again = ("resume", run.run_id)
+            again: tuple[str, ...] = ("resume", short(run.run_id))
             if run.state.origin and not run.state.attempts:  # this very command makes it
-                again = ("fork", run.state.origin)
-            redo = hints.command(again[0], short(again[1]), "--redo", names[0])
+                again = ("fork", *(hints.words_typed()[1:] or [short(run.state.origin)]))
+            redo = hints.command(*again, "--redo", names[0])
             failures = plural(len(names), "failure")
             self.say(f"{failures} that the job went on after will be replayed: {listed(names)}")
             self.say(f"to execute such a step again, stop this and type: {redo}")

@@ -23,7 +23,7 @@ from durably_cli.render.axis import round_times
 from durably_cli.render.next_steps import next_steps
 from durably_cli.render.record import reason, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
-from durably_cli.render.step_record import in_doubt
+from durably_cli.render.step_record import cut_short, in_doubt
 from durably_cli.render.timeline import (
     LEFT_OPEN,
     Execution,
@@ -74,6 +74,7 @@ def _head(view: RunView, project: Path) -> Iterator[str]:
     facts = {
         "reason": reason(view),
         "in doubt": ", ".join(step.name for step in in_doubt(view)),
+        "cut short": ", ".join(step.name for step in cut_short(view)),
         "took": "" if columns["seconds"] is None else span(columns["seconds"]),
         "attempts": f"{len(view.state.attempts):,}",
         "steps": f"{columns['steps']:,} completed",
@@ -186,7 +187,8 @@ def _step(each: Execution, command: Command, total: float) -> str:
         inside = _value(each.result, command, "--step", each.name)
         result = size(size_of(each.result))
     else:
-        inside, result = "<p>It was started, and left no result.</p>", ""
+        knows = " Its database knows whether it was done." if each.status == "cut short" else ""
+        inside, result = f"<p>It was started, and left no result.{knows}</p>", ""
     return (
         f'<tr data-kind="{each.status}"><td><details><summary>{_text(each.name)}</summary>{inside}'
         f'</details></td><td class="track"><i class="{look}" title="{each.status}" '

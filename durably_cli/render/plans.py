@@ -83,8 +83,10 @@ def say_plan(plan: Plan) -> Iterator[str]:
         said.append(f"{plural(executed, 'step')} executed")
     if perhaps := plan.count("perhaps"):
         said.append(f"{perhaps:,} perhaps")
-    yield ", ".join([*said, "and whatever else the job asks for"])
+    stops = [step.name for step in plan.steps if step.what == "stop"]
+    if said:
+        yield ", ".join(said) + ("" if stops else ", and whatever else the job asks for")
     if changed := sum(step.code in ("changed", "gone") for step in plan.steps):
         yield f"the code of {plural(changed, 'step')} has changed"
-    if plan.count("stop"):
-        yield "it stops at a step that nobody has decided"
+    if stops:
+        yield f"it stops at step {stops[0]}"

@@ -92,8 +92,8 @@ def _what_happened(view: RunView) -> Iterator[Fact]:
     for step in in_doubt(view):
         yield "in doubt", visible(f"{step.name}: started, and left no result")
     for step in cut_short(view):
-        said = f"{step.name}: its database knows whether it was done; the next attempt looks"
-        yield "cut short", visible(said)
+        then = "" if state.is_final else "; the next attempt looks"
+        yield "cut short", visible(f"{step.name}: its database knows whether it was done{then}")
     yield from _how_far(view)
     for step in retrying(view):
         when = local_time(step.until or step.started)

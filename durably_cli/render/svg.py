@@ -163,7 +163,7 @@ class _Drawing:
         text = f"{plural(before, 'step')} done before"
         yield from self._named(f"↺ {text}", "replayed")
         title = f"<title>{text}, in {span(saved)}</title>"
-        yield self._rect("replayed", left, right - left, title)
+        yield self._rect("replayed", left, max(right - left, 2), title)
         if is_under_way:
             yield self._took(f"saved {span(saved)}", "replayed strong")
         self.y += _ROW

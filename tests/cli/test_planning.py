@@ -148,7 +148,7 @@ def test_a_step_in_doubt_says_what_a_resume_does_with_it(
     decided = what(project, "resume", "@last", "--done", "last", "--result", "1")
     assert decided["last"] == "replay: marked as done"
     said = project.run("resume", "@last", "--dry-run").err
-    assert ("it stops at a step that nobody has decided" in said) is (how == "'stop'")
+    assert ("it stops at step last" in said) is (how == "'stop'")
     again = what(project, "resume", "@last", "--redo", "last")
     assert again["last"] == "run: as you say"
 
@@ -192,6 +192,41 @@ def test_a_file_that_is_not_what_it_was_has_its_step_executed_again(
     failed.run("resume", "@last", expect=1)
     assert what(failed) == CARRIED
     assert failed.effects == ["double"], "which wrote the same again"
+
+
+def test_a_step_stands_where_it_came_first_and_what_stops_is_named(project: Project) -> None:
+    project.job(
+        """
+        def fails() -> None:
+            raise OSError
+
+        @define_job
+        def order(step: Step) -> None:
+            try:
+                step.run("b", fails)
+            except OSError:
+                pass
+            step.run("c", int, in_doubt="stop")
+            raise ValueError
+        """,
+        "order",
+    )
+    project.run("trigger", "order", expect=1)
+    project.run("resume", "@last", "--redo", "b", expect=1)
+    assert list(rows(project)) == ["b", "c"]
+
+
+def test_a_run_that_only_stops_says_where(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def one(step: Step) -> None:
+            step.run("pay", lambda: os.kill(os.getpid(), 9), in_doubt="stop")
+        """,
+        "one",
+    )
+    project.run("trigger", "one", expect=-9)
+    assert project.run("resume", "@last", "--dry-run").err == "it stops at step pay\n"
 
 
 def test_a_file_that_must_not_change_stops_the_run(project: Project) -> None:

@@ -191,8 +191,8 @@ def test_a_function_looks_and_is_believed(
     (pay.root / there).touch()
     resumed = pay.run("resume", "@last")
     assert resumed.out == out
-    said = "had happened" if there == "found" else "had not happened"
-    assert f"step charge {said}, says its function that looks" in resumed.err
+    said = "had happened: what looks for it has found a result"
+    assert f"step charge {said if there == 'found' else 'is called again'}" in resumed.err
     assert pay.effects == effects
 
 

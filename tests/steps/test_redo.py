@@ -64,7 +64,7 @@ def test_another_result_has_what_came_after_executed_again(chain: Project) -> No
     (chain.root / "n").write_text("5")
     again = chain.run("resume", "@last", "--redo", "fetch", expect=1)
     assert chain.effects == [*DONE, "fetch", "double 5", "show 10"]
-    assert "step fetch gives another result, which discards 2 results after it" in again.err
+    assert "step fetch gives another result: what 2 steps after it gave is discarded" in again.err
     steps, states = counts(chain)
     assert (steps, {state for _, state in states}) == (4, {"completed"})
     (chain.root / "mended").touch()

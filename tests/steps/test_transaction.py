@@ -588,3 +588,31 @@ def test_a_cursor_that_is_left_open_is_said_at_once(tmp_path: Path) -> None:
     assert "the function has left a cursor or a blob open: close it" in info.value.__notes__
     left.clear()
     assert bank.paid() == []
+
+
+def test_its_row_is_in_the_file_itself_and_in_none_that_is_attached(tmp_path: Path) -> None:
+    file, other = tmp_path / "bank.db", tmp_path / "other.db"
+    bank, beside = (Bank(lambda at=at: sqlite3.connect(at)) for at in (file, other))
+    assert Step(run_id="0").transaction("pay", other, pay, "ann") == "paid ann"
+
+    def attached() -> sqlite3.Connection:
+        connection = sqlite3.connect(file)
+        connection.execute("ATTACH ? AS other", (str(other),))
+        return connection
+
+    assert Step().transaction("pay", attached, pay, "bob") == "paid bob"
+    assert bank.rows() == [("pay", '"paid bob"')]
+    assert (bank.paid(), beside.rows()) == (["bob"], [("pay", '"paid ann"')])
+
+
+def test_one_that_is_a_step_of_another_kind_now_can_be_decided(project: Project) -> None:
+    file = project.root / "bank.db"
+    Bank(lambda: sqlite3.connect(file))
+    job = project.job(KILLED)
+    project.run("trigger", "work", "--at", "function", "--database", str(file), expect=-9)
+    was = 'step.transaction("pay", payload.database, pay, payload)'
+    job.write_text(job.read_text().replace(was, 'step.run("pay", str, in_doubt="stop")'))
+    stopped = project.run("resume", "@last", expect=1)
+    assert "--redo pay" in stopped.err
+    assert project.inspect()["undecided"] == ["pay"]
+    assert project.run("resume", "@last", "--redo", "pay").out == '""\n'

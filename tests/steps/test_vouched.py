@@ -201,7 +201,7 @@ def test_another_content_has_what_came_after_executed_again(files: Project) -> N
     (files.root / "given").write_text("xyz")
     executed, said = again(files)
     assert executed == ["write xyz", "use xyz", "last"]
-    assert "step write gives another result, which discards 2 results after it" in said
+    assert "step write gives another result: what 2 steps after it gave is discarded" in said
     assert again(files)[0] == []
 
 

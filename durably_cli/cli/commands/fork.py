@@ -54,19 +54,22 @@ def fork(
     decisions = read_decisions(redo or [], [], [], only=only)
     seconds = None if timeout is None else read_limit(timeout, "--timeout")
     project, fields = project_of(context), field or []
-    if fields and not (redo or quiet):
-        say("results that the old input has led to are replayed: --redo STEP makes such a one anew")
+
+    def laid_over(input: Json) -> Json:
+        laid = laid_over_by(input, fields)
+        if fields and not (redo or quiet):
+            say("steps that used the old input keep their results; --redo STEP executes one again")
+        return laid
+
     if dry_run:
         from durably_cli.cli.planning import show_plan  # rarely asked for
 
-        laid_over_by(Json("{}"), fields)  # which refuses what is no field
+        laid_over(Json("{}"))  # which refuses what is no field
         return show_plan(
             project, run, decisions, redo_failed=redo_failed, as_json=as_json, is_fork=True
         )
     from durably_cli.cli.coming_to_runs import fork_run  # not for --help, nor for completion
     from durably_cli.engines.local.fork import ForkRequest
 
-    asked = ForkRequest(
-        str(project), lambda input: laid_over_by(input, fields), decisions, redo_failed
-    )
+    asked = ForkRequest(str(project), laid_over, decisions, redo_failed)
     return fork_run(project, run, asked, timeout=seconds, quiet=quiet, as_json=as_json)

@@ -156,7 +156,8 @@ def _write_all(
 
 def _say(end: End) -> None:
     """What happened, and what to type."""
-    say(end.message)
+    for line in end.message.split("\n"):
+        say(line)
     if end.hint:
         say_hint(end.hint)
 

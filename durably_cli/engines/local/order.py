@@ -29,15 +29,17 @@ class Places:
 
     def __init__(self) -> None:
         self.began, self.completed = dict[str, int](), dict[str, int]()
+        self._first = dict[str, int]()
         self.took = dict[str, int]()
 
     def place_of(self, name: str) -> int:
-        """Where a step stands in the job."""
-        return self.began.get(name, self.completed.get(name, 0))
+        """Where a step came first."""
+        return self._first.get(name, self.completed.get(name, 0))
 
     def note(self, place: int, event: Event) -> None:
         """Take up the event at this place of the journal."""
         if isinstance(event, StepStarted):
+            self._first.setdefault(event.name, place)
             if event.name not in self.completed:
                 self.began[event.name] = place
         elif isinstance(event, StepCompleted):

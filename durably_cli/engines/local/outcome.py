@@ -55,6 +55,7 @@ def _given(run: LiveRun, now: RunState) -> int:
     """How many results were not made by a step, but given by somebody."""
     steps = run.state.unfinished.values()
     marked = {step.name for step in steps if step.status is StepStatus.MARKED_DONE}
+    marked -= {each.name for each in run.decisions if isinstance(each, StepDiscarded)}
     marked |= {each.name for each in run.decisions if isinstance(each, StepMarkedDone)}
     return sum(name not in now.unfinished for name in marked)
 

@@ -77,14 +77,15 @@ class Sqlite:
     def insert(self, row: StepRow) -> bool:
         """Insert the row, without a result; False if it is there."""
         return (
-            self._changed(f"INSERT OR IGNORE INTO {TABLE} VALUES (?, ?, ?, NULL, NULL)", row) == 1
+            self._changed(f"INSERT OR IGNORE INTO main.{TABLE} VALUES (?, ?, ?, NULL, NULL)", row)
+            == 1
         )
 
     def result_of(self, row: StepRow) -> str | None:
         """The result that the row has; None if it has none, or is not there."""
         usual, self.connection.text_factory = self.connection.text_factory, str
         try:
-            found = self._value(f"SELECT result FROM {TABLE} WHERE {_THIS}", row)
+            found = self._value(f"SELECT result FROM main.{TABLE} WHERE {_THIS}", row)
         finally:
             self.connection.text_factory = usual
         return None if found is None else str(found)
@@ -92,7 +93,7 @@ class Sqlite:
     def write(self, row: StepRow, result: str, at: str) -> None:
         """Write the row's result. NotItsOwn if it is not there any more."""
         changed = self._changed(
-            f"UPDATE {TABLE} SET result = ?, at = ? WHERE {_THIS} AND result IS NULL",
+            f"UPDATE main.{TABLE} SET result = ?, at = ? WHERE {_THIS} AND result IS NULL",
             (result, at, *row),
         )
         if changed != 1 or self._was_refused:
@@ -126,11 +127,11 @@ class Sqlite:
     def _begin(self) -> None:
         """Begin the transaction; before it the table is made if it is not there."""
         self._patiently("BEGIN IMMEDIATE")
-        if self._patiently(f"PRAGMA table_info({TABLE})") is not None:
+        if self._patiently(f"PRAGMA main.table_info({TABLE})") is not None:
             return
         self._patiently("ROLLBACK")
         self._patiently(
-            f"CREATE TABLE IF NOT EXISTS {TABLE} (run TEXT NOT NULL, step TEXT NOT NULL,"
+            f"CREATE TABLE IF NOT EXISTS main.{TABLE} (run TEXT NOT NULL, step TEXT NOT NULL,"
             " generation INTEGER NOT NULL, result TEXT, at TEXT,"
             " PRIMARY KEY (run, step, generation)) WITHOUT ROWID"
         )

@@ -121,7 +121,7 @@ def test_a_redone_step_takes_what_came_after_along_if_it_gives_something_else(
     (done.root / "n").write_text("5")
     other = done.run("fork", first["id"], "--redo", "fetch")
     assert done.effects == [*DONE, "fetch", "fetch", "double 5", "show 10"]
-    assert "step fetch gives another result, which discards 2 results after it" in other.err
+    assert "step fetch gives another result: what 2 steps after it gave is discarded" in other.err
     assert "3 steps run, 1 step replayed" in other.err
     assert other.out == '"10 tea"\n'
     done.run("fork", first["id"], "--redo", "fetch", "--only")
