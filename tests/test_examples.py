@@ -69,7 +69,7 @@ def test_examples_leave_nothing_behind_but_what_they_are_told_to_write(examples:
         "jobs",
         "org.json",
         "input.json",
-        *("users.db", "sent.db", "invoice.txt"),
+        *("users.db", "sent.db", "invoice.txt", "printer.txt"),
         "nightly",
         "run.html",
         "run.svg",
