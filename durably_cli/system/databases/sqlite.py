@@ -44,9 +44,10 @@ class Sqlite:
         """Have it write durably."""
         with _about(self._path):
             self._take_over()
-            _, _, file = self._patiently("PRAGMA database_list")  # the first one is the main one
-            if not file:
-                raise UnknownConnection("what is in a database without a file would be lost")
+            if self._path in ("", ":memory:"):
+                _, _, file = self._patiently("PRAGMA database_list")  # the first is the main one
+                if not file:
+                    raise UnknownConnection("what is in a database without a file would be lost")
             if not self._path and self._value("PRAGMA journal_mode") in _IN_NO_FILE:
                 self._patiently("PRAGMA journal_mode=DELETE")
             # FULL does not sync the folder from which a commit removes the rollback journal: with
@@ -57,9 +58,8 @@ class Sqlite:
     def transaction(self) -> Iterator[None]:
         """Inside is one transaction: committed at the end, rolled back after an exception."""
         with _about(self._path):
-            self._begin()
+            self._patiently("BEGIN IMMEDIATE")
             try:
-                self.connection.set_authorizer(self._authorize)
                 try:
                     yield
                 except sqlite3.DatabaseError as error:
@@ -75,11 +75,20 @@ class Sqlite:
                 raise
 
     def insert(self, row: StepRow) -> bool:
-        """Insert the row, without a result; False if it is there."""
-        return (
-            self._changed(f"INSERT OR IGNORE INTO main.{TABLE} VALUES (?, ?, ?, NULL, NULL)", row)
-            == 1
-        )
+        """Insert the row, without a result; False if it is there.
+
+        From here on to `write` nobody ends the transaction.
+        """
+        insert = f"INSERT OR IGNORE INTO main.{TABLE} VALUES (?, ?, ?, NULL, NULL)"
+        try:
+            is_new = self._changed(insert, row) == 1
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):
+                raise
+            self._make_table()
+            is_new = self._changed(insert, row) == 1
+        self.connection.set_authorizer(self._authorize)
+        return is_new
 
     def result_of(self, row: StepRow) -> str | None:
         """The result that the row has; None if it has none, or is not there."""
@@ -92,6 +101,7 @@ class Sqlite:
 
     def write(self, row: StepRow, result: str, at: str) -> None:
         """Write the row's result. NotItsOwn if it is not there any more."""
+        self.connection.set_authorizer(None)
         changed = self._changed(
             f"UPDATE main.{TABLE} SET result = ?, at = ? WHERE {_THIS} AND result IS NULL",
             (result, at, *row),
@@ -124,11 +134,8 @@ class Sqlite:
         if not self._path:  # the user's: others are waited for here, and not in C
             self._cursor().execute(f"PRAGMA busy_timeout={int(1000 * _LOOKS_SECONDS)}")
 
-    def _begin(self) -> None:
-        """Begin the transaction; before it the table is made if it is not there."""
-        self._patiently("BEGIN IMMEDIATE")
-        if self._patiently(f"PRAGMA main.table_info({TABLE})") is not None:
-            return
+    def _make_table(self) -> None:
+        """Make the table, before the transaction, in which nothing has been done yet."""
         self._patiently("ROLLBACK")
         self._patiently(
             f"CREATE TABLE IF NOT EXISTS main.{TABLE} (run TEXT NOT NULL, step TEXT NOT NULL,"
