@@ -215,7 +215,7 @@ class StepTimeout(TimeoutError):
 
 
 class StepMisused(StepError):
-    """A reused step name, a nested or an async step, a step from another thread."""
+    """A reused step name, a nested or an async step, a wrong argument."""
 
 
 class RunEnded(StepMisused):

@@ -115,10 +115,16 @@ class Printed:
                 with suppress(OSError):  # the job has closed it
                     end = os.lseek(fd, 0, os.SEEK_CUR)  # where all who print share one position
                     if end > self._noted:
-                        self._note(end, OF_PROGRAMS, None if kind is StepStarted else event[0])
+                        others = self._others(event[0])
+                        of = others if kind is StepStarted else None if others else event[0]
+                        self._note(end, OF_PROGRAMS, of)
             recorded(event)
 
         return note if self.is_all else recorded
+
+    def _others(self, name: str) -> str | None:
+        """The step beside this one that is being performed, if it is one and no more."""
+        return self.step.only_one_running(besides=name) if self.step else None
 
     def _note(self, end: int, source: str, *step: str | None) -> None:
         if end > self._noted:
@@ -248,7 +254,7 @@ class _Lines:
     def _log_up_to(self, end: int, step: Step) -> None:
         notes = self._printed.notes
         known = sorted((notes.popleft() for _ in range(len(notes))), key=lambda note: note.end)
-        for note in [*known, _Note(end, OF_PROGRAMS, step.running, step.is_replayed)]:
+        for note in [*known, _Note(end, OF_PROGRAMS, step.only_one_running(), step.is_replayed)]:
             while (many := min(note.end, end, BYTES) - self._at) > 0:
                 data = os.pread(self._spool.fd, min(many, 1 << 16), self._at)
                 if not data:  # a program has cut the file: `echo x > /dev/stderr` does

@@ -77,24 +77,22 @@ def lanes(attempts: Sequence[Attempt], now: str | None = None) -> list[Lane]:
 def executions(
     events: Iterable[Event], lanes: Sequence[Lane], *, is_running: bool = False
 ) -> Iterator[Execution]:
-    """Every call of a step's function, in order; the last may be running if its process is."""
+    """Every call of a step's function, in the order of their ends; those without one last."""
     number = 0
-    begun: StepStarted | None = None
+    begun = dict[str, StepStarted]()
     for event in events:
         if isinstance(event, StepStarted):
-            if begun and number:
-                yield _left_open(begun, lanes[number - 1])
-            begun = event
+            begun[event.name] = event
         elif isinstance(event, (StepCompleted, StepFailed, StepRetrying)) and number:
-            yield _ended(event, begun, lanes[number - 1])
-            begun = None
+            yield _ended(event, begun.pop(event.name, None), lanes[number - 1])
         elif isinstance(event, RunStarted):
-            if begun and number:
-                yield _left_open(begun, lanes[number - 1])
-            begun = None
+            if number:
+                yield from (_left_open(each, lanes[number - 1]) for each in begun.values())
+            begun.clear()
             number += 1
-    if begun and number:
-        yield _left_open(begun, lanes[number - 1], "running" if is_running else "")
+    if number:
+        status = "running" if is_running else ""
+        yield from (_left_open(each, lanes[number - 1], status) for each in begun.values())
 
 
 def pick(

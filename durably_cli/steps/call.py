@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Generator
 from time import perf_counter
 from types import CodeType
@@ -30,6 +29,7 @@ from durably_cli.steps.doubt import NotDone, WhenInDoubt
 from durably_cli.steps.operation import Call, Effect, Past, Plan, Raised
 from durably_cli.steps.redo import outdated, owe
 from durably_cli.steps.salvage import refused, salvaged
+from durably_cli.steps.scope import being_handled
 from durably_cli.steps.tries import Retry, Tries, explain_untried, pause_of
 from durably_cli.system import clock, signals
 from durably_cli.system.process import this
@@ -76,7 +76,7 @@ class FunctionCall(NamedTuple):
                 yield from outdated(past, name, text)
                 yield StepCompleted(name, ms, text, clock.now())
                 return back
-        handled, tries = sys.exception(), None
+        handled, tries = being_handled(), None
         if retry is not None:
             tries = Tries(retry, past.begun.get(name))
             if isinstance(last, StepRetrying):

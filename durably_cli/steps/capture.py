@@ -19,6 +19,7 @@ from durably_cli.journal.events import TRACEBACK, LogWritten
 from durably_cli.journal.failures import describe
 from durably_cli.steps.echo import is_echo
 from durably_cli.steps.logger import Logging
+from durably_cli.steps.scope import mark_thread
 from durably_cli.system import clock
 from durably_cli.system.process import this
 from durably_cli.values.quantities import plural
@@ -115,6 +116,7 @@ def take_thread(thread: threading.Thread) -> None:
     capture = capture_here()
     if capture is not None:
         setattr(thread, _OF_THREAD, ref(capture))  # it may outlive the attempt, and the results
+        mark_thread(thread)
 
 
 def take_record(record: Any) -> bool:

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from durably_cli.errors import StepMisused
 from durably_cli.journal.masking import Secrets
-from durably_cli.steps.scope import Scope
+from durably_cli.steps.scope import Scope, inside_of
 from durably_cli.system.process import this
 from durably_cli.system.process_table import Owner
 
@@ -68,21 +68,23 @@ def current_step(what: str) -> Step | None:
     steps = [step for each in _scopes.keyrefs() if (step := each())]  # at once: threads add some
     scopes = ((step, _scopes[step]) for step in steps)
     here = [(step, scope) for step, scope in scopes if scope.process == this.pid]
-    ours = [(step, scope) for step, scope in here if scope.thread == get_ident()]
-    for step, scope in reversed(ours):
+    of_this_thread = [each for each in here if each[1].thread == get_ident()]
+    for step, scope in reversed(of_this_thread):
         if scope.running is not None:
             return step
         if step in _executed:
             raise _between_steps(what)
-    running = [step for step, scope in here if scope.running is not None]
+    if (inside := inside_of(this.pid)) is not None:
+        return next((step for step, scope in here if scope is inside.scope), None)
+    running = [(step, name) for step, scope in here for name in list(scope.in_flight)]
     if len(running) > 1:
         raise StepMisused(
-            f"{what} was called in a thread that may be of one of {len(running)} runs that this "
+            f"{what} was called in a thread that may be of one of {len(running)} steps that this "
             "process executes: call it in the thread of the step's function"
         )
     if not running and sum(step in _executed for step, _ in here) == 1:
         raise _between_steps(what)
-    return running[0] if running else None
+    return running[0][0] if running else None
 
 
 def forked_from() -> tuple[Step, Owner] | None:

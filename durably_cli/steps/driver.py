@@ -9,6 +9,7 @@ from typing import Any
 from durably_cli.errors import Abort, FileChanged, JournalLost, StepMisused
 from durably_cli.journal.raised import raised_again
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepFailed
 from durably_cli.steps import doubt
 from durably_cli.steps.causes import mark
 from durably_cli.steps.operation import All, Call, Operation, Past, Raised, Wait
@@ -61,6 +62,12 @@ class Driver:
         results = self.past.results
         try:
             text = results[name]
+        except KeyError:  # another thread has just discarded it
+            return NOT_REPLAYED
+        except JournalLost as lost:  # the file of a large result
+            self._stop.stop(lost)
+            raise
+        try:
             value: object = converter.load(text)
         except DoesNotFit as error:
             misused = StepMisused(
@@ -69,16 +76,13 @@ class Driver:
             )
             mark(misused, name)
             raise misused from None
-        except JournalLost as lost:  # the file of a large result
-            self._stop.stop(lost)
-            raise
         if (
             FILE_MARK in text
             and vouches(converter)
             and self._has_changed_files(name, text, stops=stops)
         ):
             return NOT_REPLAYED
-        del results[name]
+        results.pop(name, None)
         self._replayed(name)
         return value
 
@@ -99,8 +103,9 @@ class Driver:
             self._stop.stop(stopped)
             raise stopped
         self._recorded(event)
-        self.past.forget(name)
-        self.past.unfinished[name] = self.past.redone[name] = event
+        with self.past.changing:
+            self.past.forget(name)
+            self.past.unfinished[name] = self.past.redone[name] = event
         return True
 
     def _recorded(self, event: Event) -> object:
@@ -110,19 +115,24 @@ class Driver:
             self._stop.stop(lost)
             raise
 
-    def _carried(self, name: str) -> BaseException:
+    def _carried(self, failed: StepFailed) -> BaseException:
         """The exception of a failure that the handler before this one lived on after."""
-        error = raised_again(self.past.failures.pop(name))
-        self._replayed(name)
+        error = raised_again(failed)
+        self._replayed(failed.name)
         return error
 
     def carry_out(self, operation: Operation) -> Any:
         """What comes now of one that has no result: its carried failure, or what its plan gives."""
-        while self.past.owed:
-            self._recorded(self.past.owed.pop(0))
-        if operation.name in self.past.failures:
-            raise self._carried(operation.name)
-        plan = operation.plan(self.past)
+        past = self.past
+        if past.owed:
+            with past.changing:
+                owed = [*past.owed]
+                past.owed.clear()
+            for event in owed:
+                self._recorded(event)
+        if past.failures and (failed := past.failures.pop(operation.name, None)) is not None:
+            raise self._carried(failed)
+        plan = operation.plan(past)
         try:
             effect = next(plan)
             while True:

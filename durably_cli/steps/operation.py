@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
+from threading import Lock
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
 from durably_cli.journal.registry import Event
@@ -109,7 +110,8 @@ class Past(NamedTuple):
     said of that. `reported` is what need not be reported again, `discarded` how many results of a
     step count no more, and `keys` the run whose keys a step has that was in doubt in the origin of
     a fork. Another result of those in `redone` outdates what came later, by the `order` in which
-    they came; what is `owed` of that is to be written before another step.
+    they came; what is `owed` of that is to be written before another step. Who changes what is of
+    several steps at once is `changing` it: threads of the handler may be in a step each.
     """
 
     results: dict[str, Json]
@@ -123,6 +125,7 @@ class Past(NamedTuple):
     redone: dict[str, StepDiscarded]
     owed: list[StepOutdated]
     order: Order
+    changing: Lock
 
     def outdate(self, event: StepOutdated) -> None:
         """What this step has given counts no more; that may be a row, and not yet a result."""
@@ -156,6 +159,7 @@ def fresh_past(results: dict[str, Json]) -> Past:
         redone={},
         owed=[],
         order=_NoOrder(),
+        changing=Lock(),
     )
 
 

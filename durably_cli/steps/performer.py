@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from durably_cli.errors import Abort, JournalLost, StepInDoubt, StepMisused
@@ -36,12 +37,17 @@ class Performer:
         self._record, self._replayed = record, replayed
         self._secrets = secrets if secrets else None
         self._shell: Shell | None = None
+        self._making = Lock()
         self._programs: Path | None = None
 
     @property
     def running(self) -> str | None:
-        """The name of the step whose function is being called."""
+        """The name of the step whose function this thread calls, or was started from."""
         return self._scope.running
+
+    def only_one_running(self, *, besides: str | None = None) -> str | None:
+        """The step that is being performed, if it is one and no more."""
+        return self._scope.only_one(besides=besides)
 
     @property
     def is_replayed(self) -> bool:
@@ -74,8 +80,13 @@ class Performer:
         if self._shell is None:
             from durably_cli.steps.shell import Shell  # only jobs that run programs pay for it
 
-            self._shell = Shell(self, self._stop, self._secrets, self._programs)
+            with self._making:
+                self._shell = self._shell or Shell(self, self._stop, self._secrets, self._programs)
         return self._shell
+
+    def close(self) -> None:
+        """The handler has ended: return when the steps have that its threads are in."""
+        self._scope.close()
 
     def end_programs(self) -> None:
         """The attempt is over: what lives of its programs is ended."""
@@ -107,7 +118,8 @@ class Performer:
 
     def _carry_out(self, operation: Operation) -> Any:
         """What comes of a step that has no result, while it is the one that runs."""
-        self._scope.running = operation.name
+        scope = self._scope
+        scope.begin(operation.name)
         try:
             return self._driver.carry_out(operation)
         except Abort as stopped:
@@ -118,4 +130,4 @@ class Performer:
             mark(error, operation.name)
             raise
         finally:
-            self._scope.running = None
+            scope.end(operation.name)

@@ -25,7 +25,9 @@ def outdated(past: Past, name: str, result: Json) -> Iterator[StepOutdated]:
     from durably_cli.values.named_files import result_sha256  # few steps are executed again
 
     if result_sha256(result) != before.sha256:
-        yield from _later(past, name)
+        with past.changing:
+            found = [*_later(past, name)]
+        yield from found
 
 
 def owe(past: Past, name: str) -> None:
@@ -35,7 +37,8 @@ def owe(past: Past, name: str) -> None:
     """
     before = past.redone.get(name)
     if before is not None and not before.only:
-        past.owed.extend(_later(past, name))
+        with past.changing:
+            past.owed.extend(_later(past, name))
 
 
 def _later(past: Past, name: str) -> Iterator[StepOutdated]:

@@ -1,11 +1,21 @@
-"""Where the names of steps stand: each is used once in its scope, and steps of it do not nest."""
+"""Where the names of steps stand: each is used once in its scope, and steps of it do not nest.
+
+Several threads of a handler may be in a step each. Which of them a thread is in, its context says;
+a thread that was started from there has no context of it, so a mark says it.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+import time
+from contextvars import ContextVar
 from threading import get_ident
 from types import CodeType, FrameType
+from typing import NamedTuple
 
-from durably_cli.errors import StepMisused
+from durably_cli.errors import RunEnded, StepMisused
 from durably_cli.journal.masking import Secrets
 from durably_cli.steps.stop import Stop
 from durably_cli.system.process import this
@@ -15,15 +25,37 @@ _Place = tuple[CodeType, int]
 """Code, and how far into it, in bytes."""
 
 
+class Inside(NamedTuple):
+    """A step that is being performed, in a run that perhaps a step of another one has triggered."""
+
+    scope: Scope
+    name: str
+    outer: Inside | None
+
+
+_inside: ContextVar[Inside | None] = ContextVar("durably_inside", default=None)
+_OF_THREAD = "_durably_inside"
+"""The attribute of a thread that says in which step it was started, if in any."""
+
+_UNKNOWN = object()
+_LIBRARY = os.path.dirname(threading.__file__)
+
+_LOOKS_SECONDS = 0.05
+GRACE_SECONDS = 0.3
+"""How long steps of other threads have to come to their end when the attempt is stopped."""
+
+
 class Scope:
-    """The names that a handler has used, and the step that it is in."""
+    """The names that a handler has used, and the steps that its threads are in."""
 
     def __init__(self, stop: Stop, secrets: Secrets | None) -> None:
-        self.running: str | None = None
-        """The name of the step that is being performed."""
+        self.in_flight = dict[str, None]()
+        """The names of the steps that are being performed, in any thread."""
         self.refused: StepMisused | None = None
-        """What was raised in another thread, where the handler did not see it."""
+        """What was raised in another thread, where the handler may not have seen it."""
         self._stop, self._secrets = stop, secrets
+        self._has_ended = False
+        self._naming = threading.Lock()
         self._places: dict[str, _Place] = {}
         self._known_places: dict[tuple[int, int], _Place] = {}
         self._last_place: _Place = (Scope.__init__.__code__, -1)
@@ -37,29 +69,81 @@ class Scope:
         """
         if this.pid != self.process:
             raise self._in_a_child()
-        if get_ident() != self.thread:
-            self._refuse_thread(name)
         if self._stop.cause is not None:
             raise self._stop.cause
+        if self._has_ended:
+            raise RunEnded(
+                f"step {name!r} was asked for when the handler had ended: let it wait for the "
+                "threads that it starts"
+            )
         if type(name) is not str or not name or not name.isascii():
             name = checked_name(name)
         if self._secrets is not None:
             self._refuse_secret(name, self._secrets)
-        if self.running is not None:
-            raise StepMisused(
-                f"step {name!r} was started inside step {self.running!r}; steps do not nest: "
-                "call the function itself, and sh(command) in place of step.sh, or start it after "
-                "the outer step"
-            )
+        if (inside := _inside.get()) is not None:
+            self._refuse_nested(name, inside)
         code, offset = caller.f_code, caller.f_lasti
         place = self._last_place
         if place[0] is not code or place[1] != offset:  # seldom, in a loop: saves 0.15 us
             place = self._known_places.setdefault((id(code), offset), (code, offset))
             self._last_place = place
-        if name in self._places:
-            raise self._used_twice(name, place)
-        self._places[name] = place
+        with self._naming:  # two threads may be about to use the same one
+            before = self._places.get(name)
+            if before is None:
+                self._places[name] = place
+        if before is not None:
+            raise self._misused(self._used_twice(name, before, place))
         return name
+
+    def begin(self, name: str) -> None:
+        """This thread is in a step of this name from now on."""
+        self.in_flight[name] = None
+        _inside.set(Inside(self, name, _inside.get()))
+
+    def end(self, name: str) -> None:
+        """The step that this thread was in has come to its end."""
+        inside = _inside.get()
+        _inside.set(inside and inside.outer)
+        self.in_flight.pop(name, None)
+
+    @property
+    def running(self) -> str | None:
+        """The name of the step that this thread is in, or was started from; None if it is in none.
+
+        Of a thread that neither the handler nor a step has started, it is the only one there is.
+        """
+        inside = _inside.get()
+        while inside is not None:
+            if inside.scope is self:
+                return inside.name
+            inside = inside.outer
+        if get_ident() == self.thread:
+            return None
+        started_in = getattr(threading.current_thread(), _OF_THREAD, _UNKNOWN)
+        if started_in is _UNKNOWN:
+            return self.only_one()
+        if isinstance(started_in, Inside) and started_in.scope is self:
+            return started_in.name if started_in.name in self.in_flight else None
+        return None
+
+    def only_one(self, *, besides: str | None = None) -> str | None:
+        """The step that is being performed, if it is one and no more."""
+        found = [name for name in list(self.in_flight) if name != besides]
+        return found[0] if len(found) == 1 else None
+
+    def close(self) -> None:
+        """The handler has ended: no step begins any more. Return when those in flight have ended.
+
+        When the attempt is stopped they have a moment.
+        """
+        self._has_ended = True
+        end = None
+        while self.in_flight:
+            if self._stop.cause is not None:
+                end = end or time.monotonic() + GRACE_SECONDS
+                if time.monotonic() > end:
+                    return
+            time.sleep(_LOOKS_SECONDS)
 
     def check_process(self) -> None:
         """StepMisused in a child of the process that owns the run."""
@@ -72,24 +156,56 @@ class Scope:
             "fork inside a step's function, and let the child never use `step`"
         )
 
-    def _refuse_thread(self, name: str) -> None:
-        self.refused = StepMisused(
-            f"step {name!r} was started from a second thread; start steps from the thread of "
-            "the handler, and threads from inside a step"
-        )
-        raise self.refused
+    def _refuse_nested(self, name: str, inside: Inside | None) -> None:
+        while inside is not None:
+            if inside.scope is self:
+                raise StepMisused(
+                    f"step {name!r} was started inside step {inside.name!r}; steps do not nest: "
+                    "call the function itself, and sh(command) in place of step.sh, or start it "
+                    "after the outer step"
+                )
+            inside = inside.outer
+
+    def _misused(self, error: StepMisused) -> StepMisused:
+        """The same; in another thread than the handler's, that is to fail the run all the same."""
+        if get_ident() != self.thread:
+            self.refused = error
+        return error
 
     def _refuse_secret(self, name: str, secrets: Secrets) -> None:
         secret = secrets.held_by(name)
         if secret is not None:
             raise StepMisused(f"the name of a step holds the secret {secret}; give it another one")
 
-    def _used_twice(self, name: str, place: _Place) -> StepMisused:
-        places = " and at ".join(dict.fromkeys((_shown(self._places[name]), _shown(place))))
+    def _used_twice(self, name: str, before: _Place, place: _Place) -> StepMisused:
+        places = " and at ".join(dict.fromkeys((_shown(before), _shown(place))))
         return StepMisused(
             f"the step name {name!r} is used twice, at {places}; give each step a name of its own, "
             f"such as f{name + '-{item}'!r}"
         )
+
+
+def inside_of(process: int) -> Inside | None:
+    """The step of this process that this thread is in, or was started from, and that still runs."""
+    found: Inside | None = _inside.get() or getattr(threading.current_thread(), _OF_THREAD, None)
+    if found is None or found.scope.process != process:
+        return None
+    return found if found.name in found.scope.in_flight else None
+
+
+def being_handled() -> BaseException | None:
+    """The exception that is handled where a step begins; in a thread of the handler, by that."""
+    here, found = sys.exception(), _inside.get()
+    if here is not None or found is None or found.scope.thread == get_ident():
+        return here
+    handled = sys._current_exceptions().get(found.scope.thread)
+    return handled[1] if isinstance(handled, tuple) else handled  # as up to Python 3.11
+
+
+def mark_thread(thread: threading.Thread) -> None:
+    """Note from where a thread is started: in which step, if in any."""
+    started_in = getattr(threading.current_thread(), _OF_THREAD, None)
+    setattr(thread, _OF_THREAD, _inside.get() or started_in)
 
 
 def checked_name(name: str) -> str:
@@ -111,5 +227,7 @@ def _no_name(given: object) -> StepMisused:
 
 def _shown(place: _Place) -> str:
     code, offset = place
+    if code.co_filename.startswith(_LIBRARY):  # of a thread, or of a pool of them
+        return "a thread"
     lines = (line for start, end, line in code.co_lines() if start <= offset < end)
     return f"{code.co_filename}:{next(lines)}"

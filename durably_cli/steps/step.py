@@ -142,7 +142,8 @@ class Step(Performer):
         short: `again` calls it once more; `stop` fails until a person decides; a function is called
         with the same arguments to look, and returns the result or raises NotDone.
 
-        Raises StepMisused for a reused name, a nested or an async step and a second thread;
+        Any thread of the handler may ask for steps, while the handler lasts. Raises StepMisused for
+        a reused name, a nested or an async step, RunEnded behind the end of the handler, and
         ValueRefused for a result that would come back different.
         """
         name = self._scope.enter(name, sys._getframe(1))

@@ -115,7 +115,11 @@ def may_raise() -> bool:
 
 def raise_if_stopped() -> None:
     """Raise Interrupted if a signal has arrived, even one whose exception was swallowed."""
-    if _noted.signum is not None and may_raise():
+    if _noted.signum is None:
+        return
+    if get_ident() != _noted.main_thread:  # which it is raised in all the same
+        raise Interrupted(_noted.signum)
+    if may_raise():
         _noted.raised, _noted.comes_again = True, False
         raise Interrupted(_noted.signum)
 

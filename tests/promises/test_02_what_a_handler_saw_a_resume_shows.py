@@ -7,9 +7,11 @@ resumed until it completes. Once it is mended, one resume by a person is enough.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -137,6 +139,42 @@ def test_killed_anywhere_and_mended_one_resume_completes_it_and_no_fallback_happ
     handler: Handler, tmp_path: Path
 ) -> None:
     assert trials(handler, tmp_path) > 10
+
+
+class FromAPool:
+    """A step whose functions are called in the threads of a pool, beside another step each time."""
+
+    def __init__(self, step: Step, world: World, pool: ThreadPoolExecutor) -> None:
+        self._step, self._world, self._pool = step, world, pool
+
+    def run(self, name: str, fn: Callable[[str], str], given: str) -> str:
+        beside = self._pool.submit(self._step.run, f"beside {name}", self._world.do, f"b-{name}")
+        try:
+            return self._pool.submit(self._step.run, name, fn, given).result()
+        finally:
+            beside.result()
+
+
+def in_threads(handler: Handler) -> Handler:
+    """The same handler, with its steps in other threads."""
+
+    def call(step: Step, world: World) -> object:
+        with ThreadPoolExecutor(4) as pool:
+            return handler(cast("Step", FromAPool(step, world, pool)), world)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        *HANDLERS[:2],
+        *(pytest.param(each, marks=pytest.mark.long) for each in [*HANDLERS[2:], *MORE]),
+    ],
+    ids=lambda handler: handler.__name__,
+)
+def test_with_steps_in_threads_it_is_the_same(handler: Handler, tmp_path: Path) -> None:
+    assert trials(in_threads(handler), tmp_path) > 10
 
 
 def flagged(step: Step, world: World) -> None:

@@ -183,6 +183,7 @@ def _called(work: BoundHandler, step: Step, run: LiveRun) -> Json:
             output = work.call(step)
         finally:
             if this.pid == owner:
+                step.close()
                 run.stopper.end()
     except BaseException as error:
         if this.pid == owner:

@@ -1,6 +1,7 @@
 """What an attempt reports, from any thread: into the journal, and then to whoever looks on.
 
-The handler goes before its threads. What a signal handler or a finalizer of the job reports in the
+Threads report side by side, so that those which finish together share a sync; whoever looks on is
+shown one event after the other. What a signal handler or a finalizer of the job reports in the
 middle of another report of the same thread waits for the end of that one.
 """
 
@@ -20,7 +21,7 @@ from durably_cli.system.process import this
 _CAN_WAIT = (LogWritten, ProgressReported)
 
 _BEHIND_THE_HANDLER = 0.001
-"""Seconds that another thread leaves to the handler's report, for a lock is not fair."""
+"""Seconds that a log line of another thread leaves to the handler's report: a lock is not fair."""
 
 
 class Recorder:
@@ -45,8 +46,8 @@ class Recorder:
             return
         self._is_reporting = True
         try:
+            self._append(event)
             with self._gate:
-                self._append(event)
                 self._recorded(event)
                 if self._waiting:
                     self._record_what_waits()
@@ -100,7 +101,7 @@ class Recorder:
         else:
             self._others.add(thread)
             try:
-                if self._is_reporting:
+                if self._is_reporting and isinstance(event, _CAN_WAIT):
                     time.sleep(_BEHIND_THE_HANDLER)
                 self._append(event)
                 with self._gate:
