@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from durably_cli.project.run import Run
     from durably_cli.steps.current import idempotency_key
     from durably_cli.steps.doubt import NotDone
+    from durably_cli.steps.many import Results
     from durably_cli.steps.program import CommandResult
     from durably_cli.steps.shell import sh
     from durably_cli.steps.step import Step
@@ -44,6 +45,7 @@ __all__ = [
     "FileChanged",
     "Job",
     "NotDone",
+    "Results",
     "Retry",
     "RetryAfter",
     "Run",
@@ -68,6 +70,7 @@ _HOMES = {
     "Run": "project.job",
     "define_job": "project.defining",
     "idempotency_key": "steps.current",
+    "Results": "steps.many",
     "Retry": "steps.tries",
     "RetryAfter": "steps.tries",
     "Step": "steps.step",

@@ -4,7 +4,9 @@ A resumed handler sees the failures that the handler before it lived on after, s
 `try: primary() except: fallback()`, killed anywhere, never does both. No event says whether a
 handler has caught an exception, so the rules are such that they do no harm when they are wrong:
 
-Rule 1. A failure is carried if another step was begun behind it in the same attempt.
+Rule 1. A failure is carried if another step of its scope was begun behind it in the same attempt.
+        That of an item of a map is carried once the map has completed, or if that of the map is:
+        which other items are begun says nothing of who has seen it.
 Rule 2. When the run has failed, the steps that its exception came from are executed again.
 Rule 3. If it came from no step, all of them are, but those during whose handling a step was begun
         that has completed: what stands in for them has happened.
@@ -17,18 +19,23 @@ A failure of durably 0.1, which did not journal what was raised, is never carrie
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from durably_cli.journal.step_events import StepFailed, StepStarted
+from durably_cli.journal.step_events import MapStarted, StepFailed, StepStarted
+from durably_cli.journal.step_names import map_of, scope_of, scopes_of
 
 
 class Failures:
     """What the events of a run so far say of its failed steps."""
 
     def __init__(self) -> None:
-        self._starts = 0
+        self._starts = Counter[str | None]()
+        """How many steps of each scope were begun in this attempt."""
         self._failed: dict[str, int] = {}
-        """The failures of this attempt, and how many steps had been begun by then."""
+        """The failures of this attempt, and how many steps of its scope had been begun by then."""
+        self._maps: dict[str, bool] = {}
+        """The maps of which something has failed in this attempt, and whether they completed."""
         self._carried: dict[str, None] = {}
         self._handling: dict[str, list[str]] = {}
         """Steps that are begun while failures are handled, and these."""
@@ -48,23 +55,30 @@ class Failures:
         """Has a step completed that was begun while this failure was handled?"""
         return name in self._handled
 
-    def started(self, event: StepStarted) -> None:
+    def started(self, event: StepStarted | MapStarted) -> None:
         """A step is begun."""
-        self._starts += 1
+        self._starts[scope_of(event.name)] += 1
         self.discarded(event.name)
         self._handling.pop(event.name, None)
+        if event.name in self._maps:  # it goes on with what is left of it
+            self._maps[event.name] = False
         if event.during:
             self._handling[event.name] = event.during
 
     def completed(self, name: str) -> None:
         """A step has completed."""
         self._handled.update(self._handling.pop(name, ()))
+        if name in self._maps:
+            self._maps[name] = True
 
     def failed(self, event: StepFailed) -> None:
         """A step has failed."""
         self._handling.pop(event.name, None)
         if event.raised:
-            self._failed[event.name] = self._starts
+            self._failed[event.name] = self._starts[scope_of(event.name)]
+            for name in (event.name, *scopes_of(event.name)):
+                if (of := map_of(name)) is not None:
+                    self._maps[of] = False
 
     def discarded(self, name: str) -> None:
         """A failure counts no more."""
@@ -74,12 +88,13 @@ class Failures:
     def next_attempt(self) -> None:
         """The attempt has come to its end, and another one begins."""
         self._carried |= self._lived_on_after()
-        self._failed = {}
+        self._failed, self._maps = {}, {}
+        self._starts.clear()
 
     def carry_all(self) -> None:
         """The failures so far are of another run, which has ended: all of these are carried."""
         self._carried |= dict.fromkeys(self._failed)
-        self._failed = {}
+        self._failed, self._maps = {}, {}
 
     def run_failed(self, steps: Sequence[str]) -> None:
         """The run has failed with an exception that came from these steps, the first one itself."""
@@ -93,4 +108,14 @@ class Failures:
             self._carried = {step: None for step in self._carried if step in self._handled}
 
     def _lived_on_after(self) -> dict[str, None]:
-        return {name: None for name, starts in self._failed.items() if starts < self._starts}
+        return {name: None for name in self._failed if self._was_lived_on_after(name)}
+
+    def _was_lived_on_after(self, name: str) -> bool:
+        begun = self._failed.get(name)
+        if begun is not None and map_of(name) is None and begun < self._starts[scope_of(name)]:
+            return True
+        for each in (name, *scopes_of(name)):
+            of = map_of(each)
+            if of is not None and (self._maps.get(of) or self._was_lived_on_after(of)):
+                return True
+        return False

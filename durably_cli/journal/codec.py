@@ -23,10 +23,12 @@ from datetime import datetime
 from typing import Any
 from zlib import crc32
 
+from durably_cli.journal import step_names
 from durably_cli.journal.events import FORMAT, ErrorInfo, Unknown
 from durably_cli.journal.layout import LAYOUTS, MISSING, FieldKind
 from durably_cli.journal.lenient import MANY_DIGITS, PEEK, any_integers, read_log_line
 from durably_cli.journal.registry import TYPES, Event
+from durably_cli.journal.step_names import StepName
 from durably_cli.values.strict_json import DECODER, Json, as_read, has_lone_surrogate
 
 CRC_BYTES = len(b',"crc":"00000000"}')
@@ -179,6 +181,11 @@ def _event(fields: dict[str, Any], data: bytes) -> Event:
             raise BadLine(f"the {name} of its {called} is a {type(value).__name__}")
         elif isinstance(value, (int, float)) and not _is_number(value, kind):
             raise BadLine(f"the {name} of its {called} is beyond all numbers")
+        elif declared is StepName and ("map" in fields or "scope" in fields):
+            try:
+                value = step_names.name_in_line(str(value), fields)
+            except ValueError:
+                raise BadLine(f"nobody knows where the step of its {called} stands") from None
         elif declared == list[str] and not all(isinstance(each, str) for each in fields[name]):
             raise BadLine(f"the {name} of its {called} are not all texts")
         elif declared is ErrorInfo:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple, get_type_hints
 
+from durably_cli.journal import step_names
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.registry import TYPES, Event
+from durably_cli.journal.step_names import StepName
 from durably_cli.values.strict_json import Json, to_json
 
 
@@ -22,6 +24,7 @@ _KINDS = {
     bool: FieldKind((bool,), to_json),
     int: FieldKind((int,), int.__repr__),
     str: FieldKind((str,), encode_basestring_ascii),
+    StepName: FieldKind((str,), step_names.line_of_name),
     str | None: FieldKind((str, type(None)), encode_basestring_ascii),
     float: FieldKind((int, float), to_json),
     float | None: FieldKind((int, float, type(None)), to_json),
@@ -64,7 +67,7 @@ class _Layouts(dict[type[Event], Layout]):
     """The layouts of the classes that have come up, made of what they declare."""
 
     def __missing__(self, cls: type[Any]) -> Layout:
-        hints = get_type_hints(cls)
+        hints = get_type_hints(cls, include_extras=True)
         fields = [
             EventField(
                 name, hints[name], _KINDS[hints[name]], cls._field_defaults.get(name, MISSING)

@@ -124,8 +124,9 @@ class RunState:
 
     @property
     def cut_short(self) -> list[StepState]:
-        """Steps that were started and have no result."""
-        return [step for step in self.unfinished.values() if step.status is StepStatus.STARTED]
+        """Steps that were started and have no result, but for maps: what counts is their items."""
+        started = (step for step in self.unfinished.values() if step.status is StepStatus.STARTED)
+        return [step for step in started if step.when_in_doubt != "items"]
 
     @property
     def in_doubt(self) -> list[StepState]:

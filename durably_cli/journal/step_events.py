@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.registry import event
+from durably_cli.journal.step_names import StepName
 from durably_cli.values.strict_json import Json
 
 NO_CODE = "-"
@@ -25,11 +26,24 @@ class StepStarted(NamedTuple):
     `in_doubt` is `database` of a transaction, which is never in doubt: its database knows.
     """
 
-    name: str
+    name: StepName
     at: str
     during: list[str] = []
     code: str = ""
     in_doubt: str = ""
+
+
+@event("map.started")
+class MapStarted(NamedTuple):
+    """A map is about to go through its items, each of which is a step, or a scope of several.
+
+    Its end is a step.completed, whose result counts them, or a step.failed. An older durably, which
+    does not know this event, and no scopes, refuses to resume the run.
+    """
+
+    name: StepName
+    at: str
+    during: list[str] = []
 
 
 @event("step.entered", durable=True)
@@ -39,7 +53,7 @@ class StepEntered(NamedTuple):
     `in_doubt` is what a resume does if no result follows: `stop`, or `look`; it `gives` something.
     """
 
-    name: str
+    name: StepName
     in_doubt: str
     at: str
     gives: bool = False
@@ -49,7 +63,7 @@ class StepEntered(NamedTuple):
 class StepCompleted(NamedTuple):
     """A step is acknowledged: its result is on disk."""
 
-    name: str
+    name: StepName
     ms: int
     result: Json
     at: str
@@ -64,7 +78,7 @@ class StepFailed(NamedTuple):
     says how often it was tried.
     """
 
-    name: str
+    name: StepName
     ms: int
     error: ErrorInfo
     at: str
@@ -82,7 +96,7 @@ class StepRetrying(NamedTuple):
     error was shortened, `whole` is the reference to the file that has all of it.
     """
 
-    name: str
+    name: StepName
     tries: int
     of: int
     ms: int
@@ -101,7 +115,7 @@ class StepDiscarded(NamedTuple):
     asked: a file is not what it was.
     """
 
-    name: str
+    name: StepName
     by: str
     at: str
     sha256: str = ""
@@ -117,7 +131,7 @@ class StepOutdated(NamedTuple):
     It is on disk before the result of that one is.
     """
 
-    name: str
+    name: StepName
     because: str
     at: str
     ms: int = 0
@@ -130,7 +144,7 @@ class StepMarkedDone(NamedTuple):
     A step.completed follows once the handler asks for it, and the result fits its type.
     """
 
-    name: str
+    name: StepName
     by: str
     result: Json
     at: str

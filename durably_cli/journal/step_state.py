@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from durably_cli.journal.events import ErrorInfo, RunHasFailed, RunStarted
 from durably_cli.journal.registry import Event
-from durably_cli.journal.step_events import StepCompleted, StepStarted
+from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
 from durably_cli.values.strict_json import Json
 
 
@@ -69,7 +69,7 @@ def step_states(
     for event in events:
         if isinstance(event, RunStarted):
             attempt += 1
-        elif isinstance(event, StepStarted):
+        elif isinstance(event, (StepStarted, MapStarted)):
             starts[event.name] = event.at
             tries[event.name] += 1
             last = unfinished.get(event.name)

@@ -29,12 +29,14 @@ from durably_cli.journal.reader import Position
 from durably_cli.journal.registry import DURABLE, Event
 from durably_cli.journal.step_events import (
     NO_CODE,
+    MapStarted,
     StepCompleted,
     StepFailed,
     StepMarkedDone,
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.step_names import map_of
 from durably_cli.system import files
 from durably_cli.system.ids import short
 from durably_cli.system.locks import Lock
@@ -81,7 +83,7 @@ class Journal:
         place = self._write(event)
         if type(event) in DURABLE:
             self._sync(place, event)
-        elif self._is_behind_failure and isinstance(event, StepStarted):
+        elif self._is_behind_failure and _is_behind(event):
             self._sync(place, event)
             self._is_behind_failure = False
 
@@ -266,6 +268,11 @@ def line_of_any(seq: int, event: Event, previous: int) -> codec.Line:
     if isinstance(event, StepCompleted):
         return fast_codec.completed(seq, event, previous)
     return line_of(seq, event, previous)
+
+
+def _is_behind(event: Event) -> bool:
+    """Is a step begun that may be for a failure before? Of a map, other items are none."""
+    return isinstance(event, (StepStarted, MapStarted)) and map_of(event.name) is None
 
 
 def _what(event: Event) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema, create_model
 
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.registry import TYPES, Event
+from durably_cli.journal.step_names import StepName
 from durably_cli.render.run_types import ErrorFields, Time
 from durably_cli.values.strict_json import Json
 
@@ -26,7 +27,14 @@ def event_models() -> Iterator[type[BaseModel]]:
 def _fields_of(kind: type[Event]) -> dict[str, Any]:
     defaults = getattr(kind, "_field_defaults", {})
     hints = get_type_hints(kind)
-    return {name: (_as_written(name, hints[name]), defaults.get(name, ...)) for name in hints}
+    fields = {name: (_as_written(name, hints[name]), defaults.get(name, ...)) for name in hints}
+    if StepName in get_type_hints(kind, include_extras=True).values():
+        fields |= {"map": (_Parts, []), "scope": (_Parts, [])}  # of an item; of a step of a scope
+    return fields
+
+
+_Parts = list[str | list[str]]
+"""Names from the outermost on, with the keys of items in lists of one."""
 
 
 def _as_written(field: str, hint: Any) -> Any:

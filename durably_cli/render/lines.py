@@ -108,7 +108,7 @@ class Talk:
                 again = f"step {event.name} gives another result"
                 self.say(f"{again}: what {later} after it gave is discarded")
         elif isinstance(event, StepOutdated):
-            self._outdated += 1
+            self._outdated += event.name != event.because  # which a map says of itself
         elif isinstance(event, StepDiscarded) and event.why:
             self.say(f"step {event.name} is executed again: {event.why}")
         elif isinstance(event, StepFailed):

@@ -55,7 +55,7 @@ def step_status(step: StepState, view: RunView) -> StatusOfStep:
     is_latest = step.attempt == len(view.state.attempts)
     if view.held and is_latest and not view.state.has_ended:
         return "running"
-    return "cut short" if step.when_in_doubt == "database" else "in doubt"
+    return "cut short" if step.when_in_doubt in ("database", "items") else "in doubt"
 
 
 def in_doubt(view: RunView) -> list[StepState]:

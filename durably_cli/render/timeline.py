@@ -15,6 +15,7 @@ from durably_cli.journal.events import ErrorInfo, RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Attempt
 from durably_cli.journal.step_events import (
+    MapStarted,
     StepCompleted,
     StepFailed,
     StepRetrying,
@@ -79,9 +80,9 @@ def executions(
 ) -> Iterator[Execution]:
     """Every call of a step's function, in the order of their ends; those without one last."""
     number = 0
-    begun = dict[str, StepStarted]()
+    begun = dict[str, StepStarted | MapStarted]()
     for event in events:
-        if isinstance(event, StepStarted):
+        if isinstance(event, (StepStarted, MapStarted)):
             begun[event.name] = event
         elif isinstance(event, (StepCompleted, StepFailed, StepRetrying)) and number:
             yield _ended(event, begun.pop(event.name, None), lanes[number - 1])
@@ -136,7 +137,9 @@ def seconds_between(start: str, end: str) -> float:
 
 
 def _ended(
-    event: StepCompleted | StepFailed | StepRetrying, begun: StepStarted | None, lane: Lane
+    event: StepCompleted | StepFailed | StepRetrying,
+    begun: StepStarted | MapStarted | None,
+    lane: Lane,
 ) -> Execution:
     at = begun.at if begun else event.at
     start = lane.start + seconds_between(lane.attempt.started.at, at)
@@ -151,8 +154,10 @@ def _ended(
     return failed
 
 
-def _left_open(begun: StepStarted, lane: Lane, status: str = "") -> Execution:
-    status = status or LEFT_OPEN[begun.in_doubt == "database"]
+def _left_open(begun: StepStarted | MapStarted, lane: Lane, status: str = "") -> Execution:
+    if not status:  # a transaction, and a map, whose items say what is in doubt
+        is_in_doubt = isinstance(begun, StepStarted) and begun.in_doubt != "database"
+        status = LEFT_OPEN[not is_in_doubt]
     start = lane.start + seconds_between(lane.attempt.started.at, begun.at)
     seconds = max(0.0, lane.start + lane.seconds - start)
     return Execution(lane.number, begun.name, status, start, seconds, begun.at)

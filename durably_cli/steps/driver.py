@@ -1,20 +1,18 @@
-"""The driver of the handler's thread: it performs the effects of plans, there and in a few more."""
+"""The driver of threads: it performs the effects of plans, in the handler's thread and others."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from durably_cli.errors import Abort, FileChanged, JournalLost, StepMisused
+from durably_cli.errors import Abort, FileChanged, JournalLost, StepInDoubt, StepMisused
 from durably_cli.journal.raised import raised_again
 from durably_cli.journal.registry import Event
-from durably_cli.journal.step_events import StepFailed
 from durably_cli.steps import doubt
 from durably_cli.steps.causes import mark
-from durably_cli.steps.operation import All, Call, Operation, Past, Raised, Wait
+from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised, Wait
+from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
-from durably_cli.system import signals
 from durably_cli.system.time_limits import call_within
 from durably_cli.values.convert import vouches
 from durably_cli.values.plain import Converter, DoesNotFit
@@ -24,12 +22,19 @@ NOT_REPLAYED = object()
 """In place of a result that counts no more."""
 
 
+class Waits(NamedTuple):
+    """An operation is to go on with its plan when this wait is over."""
+
+    plan: Plan
+    wait: Wait
+
+
 class Driver:
     """Performs operations: what the journal has of them is handed back, the rest is done.
 
     `append` writes an event and returns once it is as durable as it must be; `replayed` is called
     with the name of every step whose result is handed back; `wait` lets time pass up to the one
-    that it is given. No kind of step is known here.
+    that it is given. No kind of step is known here. The `scope` is that of the handler.
     """
 
     def __init__(
@@ -38,8 +43,9 @@ class Driver:
         past: Past,
         stop: Stop,
         replayed: Callable[[str], object],
+        scope: Scope,
     ) -> None:
-        self.past = past
+        self.past, self.scope = past, scope
         self.has_executed = False
         """Whether a step was executed; until then the handler is where it has been before."""
         self._write, self._stop, self._replayed = append, stop, replayed
@@ -47,8 +53,9 @@ class Driver:
 
     def perform(self, operation: Operation) -> Any:
         """What came of it, before or now."""
-        if operation.name in self.past.results:
-            value = self.replay(operation.name, operation.converter)
+        converter = operation.converter
+        if converter is not None and operation.name in self.past.results:
+            value = self.replay(operation.name, converter)
             if value is not NOT_REPLAYED:
                 return value
         return self.carry_out(operation)
@@ -115,14 +122,56 @@ class Driver:
             self._stop.stop(lost)
             raise
 
-    def _carried(self, failed: StepFailed) -> BaseException:
-        """The exception of a failure that the handler before this one lived on after."""
-        error = raised_again(failed)
-        self._replayed(failed.name)
-        return error
-
     def carry_out(self, operation: Operation) -> Any:
-        """What comes now of one that has no result: its carried failure, or what its plan gives."""
+        """What comes now of one that has no result, while this thread is in it."""
+        name = operation.name
+        self.scope.begin(name)
+        try:
+            plan = self._plan_of(operation)
+            outcome = self._run(plan)
+            while type(outcome) is Wait:
+                self._stop.wait_until(outcome.until, outcome.longest)
+                outcome = self._run(plan)
+            if type(outcome) is Raised:
+                self._end_by(outcome.error)
+                raise outcome.error
+            return outcome
+        except BaseException as error:
+            _mark(error, name)
+            raise
+        finally:
+            self.scope.end(name)
+
+    def outcome_of(self, operation: Operation, plan: Plan | None = None) -> Any:
+        """What came of it, before or now, or Raised, or Waits, to go on with its plan then."""
+        name, converter = operation.name, operation.converter
+        try:
+            if plan is None:
+                if converter is not None and name in self.past.results:
+                    value = self.replay(name, converter)
+                    if value is not NOT_REPLAYED:
+                        return value
+                plan = self._plan_of(operation)
+            if converter is None:
+                outcome = self._run(plan)
+            else:
+                self.scope.begin(name)
+                try:
+                    outcome = self._run(plan)
+                finally:
+                    self.scope.end(name)
+            if type(outcome) is Wait:
+                return Waits(plan, outcome)
+            if type(outcome) is Raised:
+                self._end_by(outcome.error)
+        except BaseException as error:
+            outcome = Raised(error)
+        if type(outcome) is Raised and converter is not None:
+            _mark(outcome.error, name)
+        return outcome
+
+    def _plan_of(self, operation: Operation) -> Plan:
+        """The plan of a step that is to be executed; its carried failure is raised instead."""
         past = self.past
         if past.owed:
             with past.changing:
@@ -131,8 +180,18 @@ class Driver:
             for event in owed:
                 self._recorded(event)
         if past.failures and (failed := past.failures.pop(operation.name, None)) is not None:
-            raise self._carried(failed)
-        plan = operation.plan(past)
+            error = raised_again(failed)
+            self._replayed(failed.name)
+            raise error
+        return operation.plan(past)
+
+    def _end_by(self, error: BaseException) -> None:
+        """End the attempt, if a plan says so."""
+        if isinstance(error, Abort):
+            self._stop.stop(error)
+
+    def _run(self, plan: Plan) -> Any:
+        """Perform the effects of a plan; what it returns, or the Wait with which it goes on."""
         try:
             effect = next(plan)
             while True:
@@ -143,23 +202,19 @@ class Driver:
                     except BaseException as error:
                         answer = Raised(self._stop_or(error))
                 elif type(effect) is Wait:
-                    self._stop.wait_until(*effect)
-                    answer = None
+                    return effect
                 elif type(effect) is All:
+                    from durably_cli.steps.side_by_side import side_by_side  # few jobs have any
+
                     try:
-                        answer = self._all(effect.operations, effect.at_once)
+                        answer = side_by_side(effect, self, self._stop)
                     except BaseException as error:
                         answer = Raised(error)
                 else:
                     answer = self._recorded(effect)
                 effect = plan.send(answer)
         except StopIteration as end:
-            outcome = end.value
-        if type(outcome) is Raised:
-            if isinstance(outcome.error, Abort):
-                self._stop.stop(outcome.error)
-            raise outcome.error
-        return outcome
+            return end.value
 
     def _stop_or(self, error: BaseException) -> BaseException:
         """What a function raised; after a stop that is what it, or a library, has made of it."""
@@ -172,43 +227,8 @@ class Driver:
         self.has_executed = True  # and not yet to who sees the event: all before it was replayed
         return written
 
-    def _all(self, operations: Iterable[Operation], at_once: int) -> list[Any]:
-        """The results, in order. The first failure, when all that had begun have ended."""
-        results, failures = dict[int, Any](), list[BaseException]()
-        waiting, taking = enumerate(operations), threading.Lock()
 
-        def take() -> tuple[int, Operation] | None:
-            with taking:
-                return None if failures else next(waiting, None)
-
-        def work(taken: tuple[int, Operation] | None, ended: threading.Event) -> None:
-            try:
-                while taken is not None:
-                    self._stop.check()
-                    number, operation = taken
-                    results[number] = self.perform(operation)
-                    taken = take()
-            except BaseException as error:
-                failures.append(error)
-            finally:
-                ended.set()
-
-        @signals.shielded
-        def work_in_threads() -> None:
-            begun = list[threading.Event]()  # a thread counts as ended if a Ctrl-C cuts its join
-            while True:
-                try:
-                    while len(begun) < at_once and (taken := take()) is not None:
-                        ended = threading.Event()
-                        threading.Thread(target=work, args=(taken, ended), daemon=True).start()
-                        begun.append(ended)
-                    for ended in begun:
-                        ended.wait()
-                    return
-                except BaseException as error:  # a Ctrl-C; what has begun comes to its end
-                    failures.append(error)
-
-        work_in_threads()
-        if failures:
-            raise failures[0]
-        return [results[number] for number in sorted(results)]
+def _mark(error: BaseException, name: str) -> None:
+    """This is what a step raised, unless it is what ends the attempt."""
+    if not isinstance(error, Abort) or isinstance(error, StepInDoubt):
+        mark(error, name)

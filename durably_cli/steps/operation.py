@@ -7,7 +7,7 @@ yields effects; a driver performs each, and sends back what came of it:
     an event             written down; sent when it is as durable as its class says
     Call(fn, args, t)    the user's function called; its result, or Raised(its exception)
     Wait(until, longest) time has passed
-    All(operations, n)   each performed, n of them at a time; their results, in order, or Raised
+    All(operations, n)   each performed, n of them at a time; what came of each by its place
 
 What a plan returns is the step's result, or Raised(error), which the driver raises: a generator
 cannot pass on every exception.
@@ -48,19 +48,29 @@ class Raised(NamedTuple):
 class Wait(NamedTuple):
     """Let time pass until then: UTC, as events have it.
 
-    It is over after `longest` seconds, whatever the clock shows then.
+    It is over after `longest` seconds, whatever the clock shows then. If it `holds_back`, nothing
+    that is performed beside it begins before.
     """
 
     until: str
     longest: float
+    holds_back: bool = False
 
 
 @final
 class All(NamedTuple):
-    """Perform these operations, at most so many of them at once."""
+    """Perform these operations, at most so many of them at once, and so many a second.
+
+    Once one has failed no other one begins, unless it `goes_on`; `ended` is called with how many
+    have ended, and how many of them have failed, by one thread at a time. What comes of it is a
+    result or Raised for each that was begun, by its place.
+    """
 
     operations: Iterable[Operation]
     at_once: int
+    goes_on: bool = False
+    per_second: float | None = None
+    ended: Callable[[int, int], object] = lambda done, failed: None
 
 
 Effect: TypeAlias = Event | Call | Wait | All
@@ -164,15 +174,15 @@ def fresh_past(results: dict[str, Json]) -> Past:
 
 
 class Operation(Protocol):
-    """One kind of step, as a handler asked for it; `converter` makes its result of the JSON."""
+    """One kind of step, as a handler asked for it, or a scope; its converter makes its result."""
 
     @property
     def name(self) -> str:
         """The step's name."""
 
     @property
-    def converter(self) -> Converter:
-        """How its result goes to JSON and back."""
+    def converter(self) -> Converter | None:
+        """How its result goes to JSON and back; None of a scope, which has none of its own."""
 
     def plan(self, past: Past) -> Plan:
         """The effects that it takes; only what has no result yet is asked for its plan."""

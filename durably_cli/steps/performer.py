@@ -8,12 +8,11 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from durably_cli.errors import Abort, JournalLost, StepInDoubt, StepMisused
+from durably_cli.errors import JournalLost, StepMisused
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.registry import Event
-from durably_cli.steps.causes import mark
-from durably_cli.steps.driver import NOT_REPLAYED, Driver
+from durably_cli.steps.driver import Driver
 from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 class Performer:
     """Performs the operations of one attempt; every kind of step comes through here."""
 
+    _code_of: Callable[[Callable[..., object]], str]
     run_id: str
     """The id of the run, the same in every attempt."""
 
@@ -104,30 +104,14 @@ class Performer:
         self._discarded, self._keys = past.discarded, past.keys
         self._scope = Scope(stop, self._secrets)
         record = self._record if self._secrets is None else self.emit
-        self._driver = Driver(record, past, stop, self._replayed)
+        self._driver = Driver(record, past, stop, self._replayed, self._scope)
 
     def _ask(self, operation: Operation) -> Any:
         """What comes of an operation, before or now: for the methods of `Step`."""
         if self._scope.enter(operation.name, sys._getframe(2)) is not operation.name:
             raise StepMisused(f"the name of a step must be a plain text, not {operation.name!r}")
-        if operation.name in self._results:
-            value = self._driver.replay(operation.name, operation.converter)
-            if value is not NOT_REPLAYED:
-                return value
-        return self._carry_out(operation)
+        return self._driver.perform(operation)
 
     def _carry_out(self, operation: Operation) -> Any:
-        """What comes of a step that has no result, while it is the one that runs."""
-        scope = self._scope
-        scope.begin(operation.name)
-        try:
-            return self._driver.carry_out(operation)
-        except Abort as stopped:
-            if isinstance(stopped, StepInDoubt):
-                mark(stopped, operation.name)
-            raise
-        except BaseException as error:
-            mark(error, operation.name)
-            raise
-        finally:
-            scope.end(operation.name)
+        """What comes of a step that has no result, while this thread is in it."""
+        return self._driver.carry_out(operation)

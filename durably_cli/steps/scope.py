@@ -6,6 +6,7 @@ a thread that was started from there has no context of it, so a mark says it.
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import threading
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from durably_cli.errors import RunEnded, StepMisused
 from durably_cli.journal.masking import Secrets
+from durably_cli.journal.step_names import in_scope
 from durably_cli.steps.stop import Stop
 from durably_cli.system.process import this
 from durably_cli.values.strict_json import is_text
@@ -54,7 +56,9 @@ class Scope:
         self.refused: StepMisused | None = None
         """What was raised in another thread, where the handler may not have seen it."""
         self._stop, self._secrets = stop, secrets
-        self._has_ended = False
+        self.prefix: str | None = None
+        """The name of the scope, if it is not that of the handler itself."""
+        self._root, self._has_ended = self, False
         self._naming = threading.Lock()
         self._places: dict[str, _Place] = {}
         self._known_places: dict[tuple[int, int], _Place] = {}
@@ -71,7 +75,7 @@ class Scope:
             raise self._in_a_child()
         if self._stop.cause is not None:
             raise self._stop.cause
-        if self._has_ended:
+        if self._root._has_ended:
             raise RunEnded(
                 f"step {name!r} was asked for when the handler had ended: let it wait for the "
                 "threads that it starts"
@@ -87,6 +91,7 @@ class Scope:
         if place[0] is not code or place[1] != offset:  # seldom, in a loop: saves 0.15 us
             place = self._known_places.setdefault((id(code), offset), (code, offset))
             self._last_place = place
+        name = self.whole(name)
         with self._naming:  # two threads may be about to use the same one
             before = self._places.get(name)
             if before is None:
@@ -94,6 +99,24 @@ class Scope:
         if before is not None:
             raise self._misused(self._used_twice(name, before, place))
         return name
+
+    def take(self, name: str) -> bool:
+        """Take the whole name of an item; False if something has it already."""
+        with self._naming:
+            if name in self._places:
+                return False
+            self._places[name] = self._last_place
+            return True
+
+    def whole(self, name: str) -> str:
+        """The name of a step of this scope."""
+        return name if self.prefix is None else in_scope(self.prefix, name)
+
+    def within(self, scope: str) -> Scope:
+        """The scope of this whole name, of the same handler."""
+        found = copy.copy(self)
+        found.prefix = scope
+        return found
 
     def begin(self, name: str) -> None:
         """This thread is in a step of this name from now on."""
@@ -114,7 +137,7 @@ class Scope:
         """
         inside = _inside.get()
         while inside is not None:
-            if inside.scope is self:
+            if inside.scope is self._root:
                 return inside.name
             inside = inside.outer
         if get_ident() == self.thread:
@@ -122,7 +145,7 @@ class Scope:
         started_in = getattr(threading.current_thread(), _OF_THREAD, _UNKNOWN)
         if started_in is _UNKNOWN:
             return self.only_one()
-        if isinstance(started_in, Inside) and started_in.scope is self:
+        if isinstance(started_in, Inside) and started_in.scope is self._root:
             return started_in.name if started_in.name in self.in_flight else None
         return None
 
@@ -136,7 +159,7 @@ class Scope:
 
         When the attempt is stopped they have a moment.
         """
-        self._has_ended = True
+        self._root._has_ended = True
         end = None
         while self.in_flight:
             if self._stop.cause is not None:
@@ -158,7 +181,7 @@ class Scope:
 
     def _refuse_nested(self, name: str, inside: Inside | None) -> None:
         while inside is not None:
-            if inside.scope is self:
+            if inside.scope is self._root:
                 raise StepMisused(
                     f"step {name!r} was started inside step {inside.name!r}; steps do not nest: "
                     "call the function itself, and sh(command) in place of step.sh, or start it "
@@ -169,7 +192,7 @@ class Scope:
     def _misused(self, error: StepMisused) -> StepMisused:
         """The same; in another thread than the handler's, that is to fail the run all the same."""
         if get_ident() != self.thread:
-            self.refused = error
+            self._root.refused = error
         return error
 
     def _refuse_secret(self, name: str, secrets: Secrets) -> None:

@@ -22,8 +22,8 @@ from durably_cli.steps.call import FunctionCall, converter_for
 from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.driver import NOT_REPLAYED
 from durably_cli.steps.logger import Logger
+from durably_cli.steps.many_steps import ManySteps
 from durably_cli.steps.operation import Past, fresh_past
-from durably_cli.steps.performer import Performer
 from durably_cli.steps.progress import reported
 from durably_cli.steps.scope import checked_name
 from durably_cli.steps.stop import Stop, StopInMemory
@@ -61,7 +61,7 @@ def _ignore(_: object) -> None:
 _NOTHING_YET = _Called(_ignore, None, convert.converter(declared.UNDECLARED), NO_CODE)
 
 
-class Step(Performer):
+class Step(ManySteps):
     """Checkpoints of one attempt.
 
     `Step()` is one in memory, for unit tests of jobs: it runs every step, keeps nothing, and passes
@@ -264,7 +264,8 @@ class Step(Performer):
         """
         from hashlib import sha256  # few jobs ask
 
-        run = self._keys.get(checked_name(name), self.run_id)
+        name = self._scope.whole(checked_name(name))
+        run = self._keys.get(name, self.run_id)
         key = f"{run}-{sha256(name.encode()).hexdigest()[:16]}"
         discarded = self._discarded[name]
         return f"{key}-{discarded}" if discarded else key

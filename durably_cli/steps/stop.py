@@ -64,9 +64,17 @@ class Stop:
             time.sleep(min(left, _LOOKS_SECONDS))
             self.check()
 
+    def seconds_until(self, at: str, longest: float) -> float:
+        """The seconds that are left of such a wait."""
+        return min((clock.parse_time(at) - datetime.now(UTC)).total_seconds(), longest)
+
 
 class StopInMemory(Stop):
     """The one of a `Step()` in memory, where no time passes."""
 
     def wait_until(self, at: str, longest: float) -> None:
         """Go on at once."""
+
+    def seconds_until(self, at: str, longest: float) -> float:
+        """None are."""
+        return 0.0

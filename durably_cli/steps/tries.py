@@ -145,7 +145,8 @@ def pause_behind(retry: Retry, tried: int, error: BaseException) -> float:
 def pause_of(retrying: StepRetrying) -> Wait:
     """The wait that was journalled behind a try: as long as that says, at most."""
     longest = clock.parse_time(retrying.until) - clock.parse_time(retrying.at)
-    return Wait(retrying.until, longest.total_seconds())
+    says_when = retrying.error.type == RetryAfter.__name__  # which a server did, to all
+    return Wait(retrying.until, longest.total_seconds(), says_when)
 
 
 def retry_of(tries: int | Retry, name: str) -> Retry:

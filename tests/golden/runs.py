@@ -28,6 +28,7 @@ from durably_cli.journal.events import (
 )
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import (
+    MapStarted,
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -37,6 +38,7 @@ from durably_cli.journal.step_events import (
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.step_names import in_scope, item_of
 from durably_cli.values.strict_json import Json
 from tests.harness import sample_journals
 from tests.harness.sample_journals import resealed
@@ -396,6 +398,29 @@ def _in_a_transaction() -> Golden:
     return _whole(23, lines_of(events, run_id(23)))
 
 
+def _mapped() -> Golden:
+    """A map that was killed, in which one item has failed, and one has steps of its own."""
+    during = StepFailed("before", 1, _ERROR, _at(31))
+    user = item_of("users", "ann")
+    events: list[Event] = [
+        _created(24),
+        RunStarted(1, 42, "box", _at(20)),
+        StepStarted("before", _at(30)),
+        during,
+        MapStarted("fetch", _at(32), ["before"]),
+        StepStarted(item_of("fetch", "a.html"), _at(33), [], "-"),
+        StepStarted(item_of("fetch", ODD), _at(34)),
+        StepCompleted(item_of("fetch", "a.html"), 2, Json("1"), _at(35)),
+        StepFailed(item_of("fetch", ODD), 3, _ERROR, _at(37)),
+        StepCompleted("fetch", 6, _compact({"items": 2, "failed": [ODD]}), _at(38)),
+        MapStarted("users", _at(39)),
+        StepStarted(in_scope(user, "upload"), _at(40)),
+        StepCompleted(in_scope(user, "upload"), 1, Json("2"), _at(41)),
+        StepStarted(item_of(in_scope(user, "files"), "1.txt"), _at(42)),
+    ]
+    return _whole(24, lines_of(events, run_id(24)))
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -406,7 +431,7 @@ RUNS = {
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
-        *(_forked, _forked_again, _in_a_transaction),
+        *(_forked, _forked_again, _in_a_transaction, _mapped),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

@@ -68,10 +68,13 @@ all = [threading.Thread(target=lap, args=(n, step)) for n in range(8)]
 [each.join() for each in all]
         """
     ),
-    "has a thread that uses it behind its back": Deed(
-        "t = threading.Thread(target=step.run, args=('x', int)); t.start(); t.join()",
+    "has a thread that asks for a step": Deed(
+        "t = threading.Thread(target=step.run, args=('x', int)); t.start(); t.join()"
+    ),
+    "has a thread that takes a name again": Deed(
+        "t = threading.Thread(target=step.run, args=('first', int)); t.start(); t.join()",
         (1,),
-        "from a second thread",
+        "'first' is used twice",
     ),
     "runs another program in its place": Deed(
         "os.execv(sys.executable, [sys.executable, '-c', 'import sys; sys.exit(3)'])", (3,)

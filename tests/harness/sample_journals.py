@@ -31,6 +31,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import (
+    MapStarted,
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -40,6 +41,7 @@ from durably_cli.journal.step_events import (
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.step_names import in_scope, item_of
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN, lines_of
 
@@ -118,6 +120,10 @@ UNFINISHED = Sample(
         StepRetrying("two", 1, 3, 4, ERROR, AT, AT),
         StepStarted("two", AT),
         StepEntered("two", "stop", AT),
+        MapStarted("pages", AT),
+        StepStarted(item_of("pages", "a.html"), AT),
+        StepCompleted(item_of("pages", "a.html"), 1, Json("1"), AT),
+        StepFailed(in_scope(item_of(in_scope("users", "each"), "ann"), "mail"), 1, ERROR, AT),
     ],
 )
 

@@ -22,6 +22,7 @@ from durably_cli.journal.events import (
 )
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import (
+    MapStarted,
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -31,12 +32,20 @@ from durably_cli.journal.step_events import (
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.step_names import in_scope, item_of
 from durably_cli.values.strict_json import Json, to_json
 
 RUN = "01a20bae-97e3-79c3-be7b-f5a07273e515"
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
-names = st.sampled_from([f"step-{n}" for n in range(6)])
+names = st.sampled_from(
+    [
+        *(f"step-{n}" for n in range(4)),
+        *(item_of("step-1", key) for key in ("a", "b.html", "\u2603")),
+        in_scope(item_of("step-2", "a"), "step-1"),
+        item_of(in_scope("step-3", "files"), "a"),
+    ]
+)
 times = st.datetimes().map(lambda at: at.isoformat(timespec="milliseconds") + "Z")
 counts = st.integers(0, 2**53)
 values = st.recursive(
@@ -95,7 +104,7 @@ later = st.one_of(
             *(RunStarted, StepStarted, StepCompleted, StepFailed, StepRetrying, StepDiscarded),
             *(ProgressReported, RunCompleted, RunCompletedLarge, InputStored),
             *(RunHasFailed, RunInterrupted, RunCancelled, RunForked),
-            *(StepEntered, StepOutdated, StepMarkedDone),
+            *(StepEntered, StepOutdated, StepMarkedDone, MapStarted),
         )
     ),
 )

@@ -23,6 +23,7 @@ from durably_cli.journal.fold import NotARun, fold
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_events import (
+    MapStarted,
     StepCompleted,
     StepDiscarded,
     StepFailed,
@@ -38,7 +39,7 @@ from tests.harness.strategies import RUN, journals
 
 _OF_A_STEP = (
     *(StepStarted, StepCompleted, StepFailed, StepRetrying),
-    *(StepDiscarded, StepOutdated, StepMarkedDone),
+    *(StepDiscarded, StepOutdated, StepMarkedDone, MapStarted),
 )
 
 

@@ -19,7 +19,8 @@ from durably_cli.journal.registry import TYPES
 from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.driver import Driver
-from durably_cli.steps.operation import All, Operation, Past, Plan, fresh_past
+from durably_cli.steps.operation import All, Operation, Past, Plan, Raised, fresh_past
+from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
 from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json
@@ -68,11 +69,16 @@ def test_its_result_is_handed_back_without_a_wait() -> None:
     assert not log.events
 
 
+def driver_of(past: Past, log: MemoryLog, stop: Stop | None = None) -> Driver:
+    stop = stop or Stop()
+    return Driver(log.append, past, stop, lambda name: None, Scope(stop, None))
+
+
 def test_one_that_was_begun_before_goes_on() -> None:
     log = MemoryLog()
     waiting = StepWaiting("nap", "2026-11-23T03:00:00.000Z", "2026-11-23T04:00:00.000Z")
     past = fresh_past({})._replace(unfinished={"nap": waiting})
-    Driver(log.append, past, Stop(), lambda name: None).perform(Sleep("nap", 3600))
+    driver_of(past, log).perform(Sleep("nap", 3600))
     assert [type(event) for event in log.events] == [StepCompleted]
 
 
@@ -128,7 +134,11 @@ class Together(NamedTuple):
     converter: plain.Converter = convert.converter(object)
 
     def plan(self, past: Past) -> Plan:
-        return (yield All(self.parts, self.at_once))
+        found = yield All(self.parts, self.at_once)
+        if type(found) is Raised:
+            return found
+        failed = [each for each in found.values() if type(each) is Raised]
+        return failed[0] if failed else [found[place] for place in sorted(found)]
 
 
 def calls(count: int, fn: Callable[[int], object]) -> list[Operation]:
@@ -137,7 +147,7 @@ def calls(count: int, fn: Callable[[int], object]) -> list[Operation]:
 
 
 def perform(parts: list[Operation], at_once: int, past: Past, log: MemoryLog) -> Any:
-    driver = Driver(log.append, past, Stop(), lambda name: None)
+    driver = driver_of(past, log)
     return driver.perform(Together("all", parts, at_once))
 
 
@@ -218,7 +228,7 @@ def test_a_ctrl_c_of_python_itself_lets_what_is_side_by_side_be_acknowledged() -
 def test_a_stop_ends_a_wait_and_every_step_after_it() -> None:
     stop, log = Stop(), MemoryLog()
     stop.stop(Interrupted(15))
-    driver = Driver(log.append, fresh_past({}), stop, lambda name: None)
+    driver = driver_of(fresh_past({}), log, stop)
     with pytest.raises(Interrupted):
         driver.perform(Sleep("nap", 3600))
     with pytest.raises(Interrupted):
@@ -238,7 +248,8 @@ class Together:
     name, converter = "all", convert.converter(object)
     def plan(self, past):
         plain = convert.converter(object)
-        return (yield All([FunctionCall(f"part {n}", part, (n,), plain) for n in range(2)], 2))
+        found = yield All([FunctionCall(f"part {n}", part, (n,), plain) for n in range(2)], 2)
+        return [*found.values()]
 
 def part(n):
     effect(f"begun {n}")

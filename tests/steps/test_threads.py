@@ -77,11 +77,24 @@ def test_killed_it_does_no_acknowledged_step_again_and_at_most_so_many_twice(
 
 
 def test_steps_that_finish_together_share_a_sync(project: Project) -> None:
-    project.job(POOL.replace("time.sleep(0.02)", "pass"))
-    from tests.benchmarks.test_counts import SYNCS, Traced
+    slow = """
+    from durably_cli.system import files
 
-    traced = Traced(project, "trigger", "work", "-p", "n:=400", "-p", "threads:=16")
-    assert 10 < traced.count(*SYNCS) < 400
+    syncs, sync = [], files.sync
+
+    def slow(fd: int) -> None:
+        syncs.append(fd)
+        time.sleep(0.005)
+        sync(fd)
+
+    files.sync = slow
+"""
+    counted = 'step.run("syncs", effect, len(syncs))\n        return total'
+    job = slow + POOL.replace("time.sleep(0.02)", "pass")
+    job = job.replace("            return sum", "            total = sum")
+    project.job(job + "        " + counted + "\n")
+    project.run("trigger", "work", "-p", "n:=320", "-p", "threads:=16")
+    assert 320 / 16 <= int(project.effects[-1]) < 320 / 4
 
 
 def in_thread(do: Any) -> BaseException | None:

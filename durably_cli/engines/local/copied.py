@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
+from typing import TypeAlias
 
 from durably_cli.engines.local.order import Places
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
@@ -16,6 +17,7 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.step_events import (
     NO_CODE,
+    MapStarted,
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -31,6 +33,9 @@ _DISCARDS = (StepDiscarded, StepOutdated)
 _OTHERS = (StepFailed, StepMarkedDone, *_DISCARDS)
 
 
+Start: TypeAlias = StepStarted | MapStarted
+
+
 class StepsOfOrigin:
     """The last events of each step of a run, and in which order the steps came."""
 
@@ -39,10 +44,10 @@ class StepsOfOrigin:
         self._keys = dict[str, tuple[str, int]]()
         """Of steps that were in doubt when this run was forked itself: the run, and the number."""
         self._discards = Counter[str]()
-        self._starts, self._codes = dict[str, StepStarted](), dict[str, str]()
+        self._starts, self._codes = dict[str, Start](), dict[str, str]()
         self._entered = dict[str, StepEntered]()
         """Of steps whose last start has one."""
-        self._results = dict[str, tuple[StepStarted | None, StepCompleted]]()
+        self._results = dict[str, tuple[Start | None, StepCompleted]]()
         self._behind = dict[str, list[Event]]()
         """What stands behind a step's last result, if it has one: whether that counts, and then the
         last word.
@@ -53,8 +58,10 @@ class StepsOfOrigin:
         code = NO_CODE
         for place, event in enumerate(events):
             self._places.note(place, event)
-            if isinstance(event, StepStarted):
-                name, code = event.name, event.code or code
+            if isinstance(event, (StepStarted, MapStarted)):
+                name = event.name
+                if isinstance(event, StepStarted):
+                    code = event.code or code
                 self._starts[name], self._codes[name] = event, code
                 if self._entered:
                     self._entered.pop(name, None)

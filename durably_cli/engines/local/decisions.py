@@ -11,6 +11,7 @@ from durably_cli.engines.local import who
 from durably_cli.errors import JournalLost, NotFound, UsageError
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
+from durably_cli.journal.step_names import scopes_of
 from durably_cli.steps.operation import Past
 from durably_cli.system import clock
 from durably_cli.system.ids import short
@@ -78,9 +79,11 @@ def refuse_final(asked: Decisions, state: RunState) -> None:
 
 def steps_named(asked: Iterable[str], known: Collection[str], state: RunState) -> Iterator[str]:
     """The names of the known steps that somebody wants to be redone. NotFound if there are none."""
+    names = {name: name for name in known}
     for text in asked:
-        if text in known:
-            yield text
+        if text in names:
+            yield names[text]  # which knows where it stands
+            yield from (name for name in names if text in scopes_of(name))  # of a map all items
             continue
         fitting = [name for name in known if "*" in text and _fits(text, name)]
         if not fitting:

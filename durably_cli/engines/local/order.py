@@ -16,7 +16,8 @@ from pathlib import Path
 from durably_cli.errors import DurablyError, JournalLost
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
-from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
+from durably_cli.journal.step_events import MapStarted, StepCompleted, StepFailed, StepStarted
+from durably_cli.journal.step_names import map_of, scope_of, scopes_of
 from durably_cli.steps.operation import Later
 from durably_cli.system import files
 
@@ -38,7 +39,7 @@ class Places:
 
     def note(self, place: int, event: Event) -> None:
         """Take up the event at this place of the journal."""
-        if isinstance(event, StepStarted):
+        if isinstance(event, (StepStarted, MapStarted)):
             self._first.setdefault(event.name, place)
             if event.name not in self.completed:
                 self.began[event.name] = place
@@ -60,8 +61,14 @@ class JournalOrder:
     def later(self, name: str) -> Iterator[Later]:
         """The steps that began after this one had completed, the last one first.
 
-        Each is named once: what is executed again by then is no older than this.
+        Of an item of a map these are the ones behind the map, for its siblings have seen nothing of
+        it; of a step in such an item, besides those behind it in there. Each is named once: what is
+        executed again by then is no older than this.
         """
+        maps = [of for each in (name, *scopes_of(name)) if (of := map_of(each)) is not None]
+        if maps:
+            yield from self._later_than_item(name, maps)
+            return
         behind = self._places.completed.get(name)
         if behind is None:
             return
@@ -72,6 +79,20 @@ class JournalOrder:
         for _, each in reversed(self._starts[begin:end]):
             yield Later(each, self._places.took.get(each, 0))
         self._named = behind if self._named is None else min(behind, self._named)
+
+    def _later_than_item(self, name: str, maps: list[str]) -> Iterator[Later]:
+        behind, scope = self._places.completed.get(name), scope_of(name)
+        is_item = map_of(name) is not None
+        ends = {of: self._places.completed.get(of) for of in maps}
+        for began, each in reversed(self._starts):
+            around = [each, *scopes_of(each)]
+            shared = next((of for of in maps if of in around), None)
+            nearest = maps.index(shared) if shared is not None else len(maps)
+            if nearest == 0 and (is_item or scope not in around):
+                continue  # a sibling, or of one
+            end = behind if nearest == 0 else ends[maps[nearest - 1]]
+            if end is not None and began > end:
+                yield Later(each, self._places.took.get(each, 0))
 
     def milliseconds(self, name: str) -> int:
         """How long a step took that has completed."""

@@ -26,7 +26,7 @@ from durably_cli.steps.operation import Begun, Past, fresh_past
 from durably_cli.values.strict_json import Json
 
 
-class Results(dict[str, Json]):
+class ResultsByStep(dict[str, Json]):
     """The results of a run by step; one in a file of its own is read when it is asked for."""
 
     def __init__(self, journal: Path) -> None:
@@ -48,7 +48,7 @@ class Results(dict[str, Json]):
 
 def past_of(journal: Path) -> Past:
     """What is there to gather into, for the journal at this path."""
-    return fresh_past(Results(journal))._replace(order=JournalOrder(journal))
+    return fresh_past(ResultsByStep(journal))._replace(order=JournalOrder(journal))
 
 
 def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:

@@ -18,10 +18,12 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.step_events import (
     NO_CODE,
+    MapStarted,
     StepDiscarded,
     StepEntered,
     StepStarted,
 )
+from durably_cli.journal.step_names import map_of, scopes_of
 from durably_cli.journal.step_state import StepState, StepStatus, step_states
 from durably_cli.steps.code_now import Comparison, Verdict
 from durably_cli.steps.doubt import DATABASE, LOOK, STOP, discarded_unasked
@@ -123,7 +125,9 @@ class _Codes:
         code = NO_CODE
         for place, event in enumerate(events):
             self.places.note(place, event)
-            if isinstance(event, StepStarted):
+            if isinstance(event, MapStarted):
+                self.codes[event.name] = NO_CODE
+            elif isinstance(event, StepStarted):
                 code = event.code or code
                 self.codes[event.name] = code
                 self.stop.discard(event.name)
@@ -194,6 +198,8 @@ class _Now:
             return "run", f"try {step.tries + 1} of {step.most}"
         if step.when_in_doubt == STOP:
             return "stop", f"in doubt: say {self._say}"
+        if step.when_in_doubt == "items":
+            return "run", "what is left of it"
         if step.when_in_doubt == DATABASE:
             return "run", "cut short: its database knows whether it was done"
         return "in doubt", "looked for" if step.when_in_doubt == LOOK else "called again"
@@ -211,9 +217,13 @@ class _Now:
     def _first_before(self, name: str) -> str | None:
         """The first redone step that had completed when this one began."""
         first = self._first
-        if first is None or self._places.began.get(name, -1) <= self._places.completed[first]:
+        if first is None:
             return None
-        return first
+        of = map_of(first)
+        if of is not None and of in scopes_of(name):  # a sibling of it
+            return None
+        end = self._places.completed.get(of or first, self._places.completed[first])
+        return None if self._places.began.get(name, -1) <= end else first
 
     def _stops_for_file(self, name: str) -> bool:
         """Is the run to end there, and not to execute the step again?"""

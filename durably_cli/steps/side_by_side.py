@@ -1,0 +1,139 @@
+"""Operations side by side, in threads that last as long as there is something for them to do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from durably_cli.steps.driver import Driver, Waits
+from durably_cli.steps.operation import All, Raised
+from durably_cli.steps.schedule import Pace, Schedule, Task
+from durably_cli.steps.scope import GRACE_SECONDS
+from durably_cli.steps.stop import Stop
+from durably_cli.system import signals
+
+_LOOKS_SECONDS, _LONGEST_WAIT = 0.05, 1.0
+"""How often it is looked whether the attempt is to end, and by a thread whether there is more."""
+
+
+def side_by_side(work: All, driver: Driver, stop: Stop) -> dict[int, Any]:
+    """What came of each operation that was begun, by its place: its result, or Raised.
+
+    Raises what the iterable of the operations does, and the cause of a stop; when all that had
+    begun have ended, but for threads that take longer than a moment after a stop.
+    """
+    workers = _Workers(work, driver, stop)
+    workers.perform_all()
+    stop.check()
+    if workers.schedule.error is not None:
+        raise workers.schedule.error
+    return workers.schedule.outcomes
+
+
+class _Workers:
+    """The threads: each that has found something to do begins another one, if there is more."""
+
+    def __init__(self, work: All, driver: Driver, stop: Stop) -> None:
+        self._work, self._driver, self._stop = work, driver, stop
+        self._most = work.at_once
+        self.schedule = Schedule(
+            work.operations,
+            Pace(work.per_second),
+            goes_on=work.goes_on,
+            is_replayed=lambda operation: operation.name in driver.past.results,
+            seconds_until=stop.seconds_until,
+        )
+        self._changed, self._are_over = threading.Condition(), threading.Event()
+        self._threads = self._idle = self._done = self._failed = 0
+
+    @signals.shielded
+    def perform_all(self) -> None:
+        """Return when everything has ended, or when a stop has given it time enough.
+
+        The handler's own thread does nothing else: the user's code, which gives the items too, may
+        block for ever.
+        """
+        end = None
+        self._begin_thread()
+        while True:
+            try:
+                if self._are_over.wait(_LOOKS_SECONDS):
+                    return
+                if self._stop.cause is not None:
+                    end = end or time.monotonic() + GRACE_SECONDS
+                    if time.monotonic() > end:
+                        return
+                    self._let_nothing_begin(self._stop.cause)
+            except BaseException as error:  # a Ctrl-C; what has begun comes to its end
+                self._let_nothing_begin(error)
+
+    def _let_nothing_begin(self, error: BaseException) -> None:
+        """Say so, unless one is about to begin, which looks itself."""
+        if self._changed.acquire(timeout=_LOOKS_SECONDS):
+            try:
+                self.schedule.stop(error)
+                self._changed.notify_all()
+            finally:
+                self._changed.release()
+
+    def _begin_thread(self) -> None:
+        self._threads += 1
+        try:
+            threading.Thread(target=self._work_on, daemon=True).start()
+        except RuntimeError as error:  # the machine lets there be no more of them
+            self._threads -= 1
+            self._most = self._threads
+            if not self._threads:
+                self.schedule.stop(error)
+                self._are_over.set()
+
+    def _work_on(self) -> None:
+        with self._changed:
+            found = self._next()
+        while found is not None:
+            found = self._performed(found) if isinstance(found, Task) else self._waited(found)
+
+    def _performed(self, task: Task) -> Task | float | None:
+        """Perform it, as far as it goes without a wait; the next one."""
+        outcome = self._driver.outcome_of(task.operation, task.plan)
+        with self._changed:
+            if type(outcome) is Waits:
+                self.schedule.park(task, *outcome)
+            else:
+                self.schedule.ended(task, outcome)
+                self._done += 1
+                self._failed += type(outcome) is Raised
+                self._work.ended(self._done, self._failed)
+            self._changed.notify_all()
+            return self._next()
+
+    def _waited(self, seconds: float) -> Task | float | None:
+        with self._changed:
+            self._idle += 1
+            self._changed.wait(min(seconds, _LONGEST_WAIT))
+            self._idle -= 1
+            return self._next()
+
+    def _next(self) -> Task | float | None:
+        """What this thread does next; it ends if there is nothing."""
+        if self._stop.cause is not None:
+            self.schedule.stop(self._stop.cause)
+        try:
+            found = self.schedule.next()
+            if isinstance(found, Task) and self._is_room_beside(found):
+                self._begin_thread()
+        except BaseException as error:  # of what the user's key= or items raise, past all care
+            self.schedule.stop(error)
+            found = None
+        if found is None:
+            self._threads -= 1
+            if not self._threads:
+                self._are_over.set()
+        return found
+
+    def _is_room_beside(self, task: Task) -> bool:
+        """Is there something for another thread to do, while this one performs that?"""
+        if self._idle or self._threads >= self._most or self.schedule.is_replayed(task):
+            return False
+        return self.schedule.has_more()
