@@ -23,6 +23,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.registry import OF_NO_ATTEMPT, Event
 from durably_cli.journal.state import Attempt, RunState, Status
 from durably_cli.journal.step_events import (
+    ITEMS,
     MapStarted,
     StepCompleted,
     StepDiscarded,
@@ -93,7 +94,7 @@ def _step_started(state: RunState, event: StepStarted) -> None:
 def _map_started(state: RunState, event: MapStarted) -> None:
     at = len(state.attempts), event.at
     state.unfinished[event.name] = StepState(
-        event.name, StepStatus.STARTED, *at, 1, event.at, when_in_doubt="items"
+        event.name, StepStatus.STARTED, *at, 1, event.at, when_in_doubt=ITEMS
     )
     if state.failures is not None:
         state.failures.started(event)
@@ -102,7 +103,7 @@ def _map_started(state: RunState, event: MapStarted) -> None:
 @_folds(StepEntered)
 def _step_entered(state: RunState, event: StepEntered) -> None:
     started = state.unfinished.get(event.name)
-    if started is not None and started.when_in_doubt != "items":
+    if started is not None and started.when_in_doubt != ITEMS:
         state.unfinished[event.name] = started._replace(
             when_in_doubt=event.in_doubt, gives=event.gives
         )

@@ -19,7 +19,7 @@ from durably_cli.journal.events import (
     RunRepaired,
     RunStarted,
 )
-from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
+from durably_cli.journal.step_events import DATABASE, ITEMS, StepDiscarded, StepMarkedDone
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.values.strict_json import Json
 
@@ -126,12 +126,12 @@ class RunState:
     def cut_short(self) -> list[StepState]:
         """Steps that were started and have no result, but for maps: what counts is their items."""
         started = (step for step in self.unfinished.values() if step.status is StepStatus.STARTED)
-        return [step for step in started if step.when_in_doubt != "items"]
+        return [step for step in started if step.when_in_doubt != ITEMS]
 
     @property
     def in_doubt(self) -> list[StepState]:
         """Those whose effect may or may not have happened: of a transaction its database knows."""
-        return [step for step in self.cut_short if step.when_in_doubt != "database"]
+        return [step for step in self.cut_short if step.when_in_doubt != DATABASE]
 
     @property
     def may_have_happened(self) -> list[StepState]:
@@ -156,7 +156,7 @@ class RunState:
             return False
         if step.status is StepStatus.FAILED:
             return _was_refused(step)
-        return step.status is StepStatus.STARTED and step.when_in_doubt in ("again", "database")
+        return step.status is StepStatus.STARTED and step.when_in_doubt in ("again", DATABASE)
 
     @property
     def carried(self) -> list[str]:

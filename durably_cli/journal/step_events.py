@@ -5,12 +5,19 @@ The first field of each is the step's name.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.registry import event
 from durably_cli.journal.step_names import StepName
 from durably_cli.values.strict_json import Json
+
+DATABASE: Literal["database"] = "database"
+"""What a resume asks of a transaction that was cut short: its result is there, or it was not done.
+"""
+
+ITEMS = "items"
+"""The same of a map: each of its items says for itself."""
 
 NO_CODE = "-"
 """What a start has of a function that is none of the project's; so an attempt begins."""

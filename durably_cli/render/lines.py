@@ -19,6 +19,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import (
+    DATABASE,
     StepCompleted,
     StepDiscarded,
     StepFailed,
@@ -181,7 +182,7 @@ class Talk:
                 self.say(f"{what}: {listed(names)}")
         for step in run.state.cut_short:
             if step.name in run.past.in_doubt:
-                knows = step.when_in_doubt == "database"
+                knows = step.when_in_doubt == DATABASE
                 then = "its database knows whether it was done" if knows else "it may have happened"
                 self.say(f"step {step.name} was in flight when the run stopped: {then}")
                 if step.when_in_doubt == "look":

@@ -187,8 +187,7 @@ def _step(each: Execution, command: Command, total: float) -> str:
         inside = _value(each.result, command, "--step", each.name)
         result = size(size_of(each.result))
     else:
-        knows = " Its database knows whether it was done." if each.status == "cut short" else ""
-        inside, result = f"<p>It was started, and left no result.{knows}</p>", ""
+        inside, result = "<p>It was started, and left no result.</p>", ""
     return (
         f'<tr data-kind="{each.status}"><td><details><summary>{_text(each.name)}</summary>{inside}'
         f'</details></td><td class="track"><i class="{look}" title="{each.status}" '

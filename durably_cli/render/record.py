@@ -137,14 +137,13 @@ def decision_fields(event: StepDiscarded | StepMarkedDone, view: RunView) -> Dec
         from durably_cli.engines.local.past import whole_or_empty  # few runs have any
 
         result = json.loads(whole_or_empty(event.result, view.path) or "null")
-    fields: DecisionFields = {
+    return {
         "step": event.name,
         "decision": decision,
         "by": event.by,
         "at": event.at,
         "result": result,
     }
-    return fields
 
 
 def repaired_fields(event: RunRepaired) -> RepairedFields:

@@ -8,6 +8,7 @@ from durably_cli.engines.local.files_of_run import vouched_files
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import ErrorInfo
+from durably_cli.journal.step_events import DATABASE, ITEMS
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.words import one_line
 
@@ -55,7 +56,7 @@ def step_status(step: StepState, view: RunView) -> StatusOfStep:
     is_latest = step.attempt == len(view.state.attempts)
     if view.held and is_latest and not view.state.has_ended:
         return "running"
-    return "cut short" if step.when_in_doubt in ("database", "items") else "in doubt"
+    return "cut short" if step.when_in_doubt in (DATABASE, ITEMS) else "in doubt"
 
 
 def in_doubt(view: RunView) -> list[StepState]:

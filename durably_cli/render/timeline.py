@@ -15,6 +15,7 @@ from durably_cli.journal.events import ErrorInfo, RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Attempt
 from durably_cli.journal.step_events import (
+    DATABASE,
     MapStarted,
     StepCompleted,
     StepFailed,
@@ -156,7 +157,7 @@ def _ended(
 
 def _left_open(begun: StepStarted | MapStarted, lane: Lane, status: str = "") -> Execution:
     if not status:  # a transaction, and a map, whose items say what is in doubt
-        is_in_doubt = isinstance(begun, StepStarted) and begun.in_doubt != "database"
+        is_in_doubt = isinstance(begun, StepStarted) and begun.in_doubt != DATABASE
         status = LEFT_OPEN[not is_in_doubt]
     start = lane.start + seconds_between(lane.attempt.started.at, begun.at)
     seconds = max(0.0, lane.start + lane.seconds - start)

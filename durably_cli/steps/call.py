@@ -14,6 +14,7 @@ from durably_cli.journal.masking import Secrets
 from durably_cli.journal.raised import parts_of
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import (
+    DATABASE,
     NO_CODE,
     StepCompleted,
     StepEntered,
@@ -84,12 +85,12 @@ class FunctionCall(NamedTuple):
         while True:
             during = [] if handled is None else steps_of(handled)
             started = StepStarted(name, clock.now(), during, code)
-            if in_doubt is doubt.DATABASE:
-                started = started._replace(in_doubt=doubt.DATABASE)
+            if in_doubt is DATABASE:
+                started = started._replace(in_doubt=DATABASE)
             if tries is not None:
                 tries.begin(started.at)
             yield started
-            if in_doubt is not doubt.AGAIN and in_doubt is not doubt.DATABASE:
+            if in_doubt is not doubt.AGAIN and in_doubt is not DATABASE:
                 gives = not doubt.takes_null(converter)
                 yield StepEntered(name, doubt.word_for(in_doubt), clock.now(), gives)
             owner = this.pid
@@ -147,7 +148,7 @@ class FunctionCall(NamedTuple):
             return Raised(doubt.stopped_behind(name, why))
         if in_doubt == doubt.STOP and (why := doubt.refused_before(last)):
             return doubt.was_refused(name, why)
-        if name not in past.in_doubt or in_doubt in (doubt.AGAIN, doubt.DATABASE):
+        if name not in past.in_doubt or in_doubt in (doubt.AGAIN, DATABASE):
             return None
         if not callable(in_doubt):
             return doubt.stops_at(name)

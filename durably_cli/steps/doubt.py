@@ -14,7 +14,12 @@ from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import REFUSED
-from durably_cli.journal.step_events import StepDiscarded, StepFailed, StepMarkedDone, StepOutdated
+from durably_cli.journal.step_events import (
+    StepDiscarded,
+    StepFailed,
+    StepMarkedDone,
+    StepOutdated,
+)
 from durably_cli.steps.accepted import accepted
 from durably_cli.steps.operation import Raised
 from durably_cli.steps.tries import Retry
@@ -30,8 +35,6 @@ look. That of a transaction does look, in its database.
 AGAIN: Literal["again"] = "again"
 STOP: Literal["stop"] = "stop"
 LOOK = "look"
-DATABASE: Literal["database"] = "database"
-"""Of a transaction: the next try finds its result there, or none."""
 
 
 class NotDone(Exception):

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from durably_cli.journal.step_events import StepFailed, StepOutdated
-from durably_cli.steps.doubt import DATABASE
+from durably_cli.journal.step_events import DATABASE, StepFailed, StepOutdated
 from durably_cli.steps.operation import Past
 from durably_cli.system import clock
 from durably_cli.values.strict_json import Json

@@ -112,7 +112,7 @@ class Schedule:
         due = time.monotonic() + self._seconds_until(wait.until, wait.longest)
         if wait.holds_back:
             self._pace.hold_back(due)
-        if (self._has_all and self.error is not None) or (self._has_failed and not self._goes_on):
+        if self.error is not None or (self._has_failed and not self._goes_on):
             plan.close()
             return
         heapq.heappush(self._parked, (due, task.place, wait, task._replace(plan=plan)))

@@ -101,7 +101,12 @@ class Scope:
         return name
 
     def take(self, name: str) -> bool:
-        """Take the whole name of an item; False if something has it already."""
+        """Take the whole name of an item; False if something has it already.
+
+        StepMisused if a secret is in it, as for every name.
+        """
+        if self._secrets is not None:
+            self._refuse_secret(name, self._secrets)
         with self._naming:
             if name in self._places:
                 return False

@@ -12,9 +12,9 @@ from typing import Any
 
 from durably_cli.errors import StepMisused, ValueRefused
 from durably_cli.journal.masking import Secrets
+from durably_cli.journal.step_events import DATABASE
 from durably_cli.steps.accepted import accepted
 from durably_cli.steps.call import FunctionCall
-from durably_cli.steps.doubt import DATABASE
 from durably_cli.steps.tries import Retry
 from durably_cli.system import clock
 from durably_cli.system.databases.database import (

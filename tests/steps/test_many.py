@@ -641,3 +641,25 @@ def test_nothing_is_said_of_a_for_each_of_which_nothing_goes_on(project: Project
     project.run("trigger", "users", expect=1)
     (project.root / "kill").unlink()
     assert "goes on with" not in project.run("resume", "@last").err
+
+
+def test_a_key_that_holds_a_secret_is_refused_as_every_name_is(project: Project) -> None:
+    project.job(
+        """
+        from durably import Secret
+
+        class Input(BaseModel):
+            token: Secret
+
+        @define_job
+        def work(step: Step, payload: Input) -> None:
+            keys = ["plain", f"{payload.token.get_secret_value()}-x"]
+            step.map("m", effect, keys, concurrency=1)
+        """
+    )
+    project.env["TOKEN"] = "s3cr3t-and-long-enough"
+    failed = project.run("trigger", "work", "--token", "env:TOKEN", expect=1)
+    assert "holds the secret token" in failed.err
+    stored = [path.read_bytes() for path in project.data.rglob("*") if path.is_file()]
+    assert not any(b"s3cr3t-and-long-enough" in data for data in stored)
+    assert project.effects == ["plain"]

@@ -17,6 +17,8 @@ from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.step_events import (
+    DATABASE,
+    ITEMS,
     NO_CODE,
     MapStarted,
     StepDiscarded,
@@ -26,7 +28,7 @@ from durably_cli.journal.step_events import (
 from durably_cli.journal.step_names import map_of, scopes_of
 from durably_cli.journal.step_state import StepState, StepStatus, step_states
 from durably_cli.steps.code_now import Comparison, Verdict
-from durably_cli.steps.doubt import DATABASE, LOOK, STOP, discarded_unasked
+from durably_cli.steps.doubt import LOOK, STOP, discarded_unasked
 from durably_cli.steps.operation import Past
 
 What = Literal["replay", "run", "perhaps", "in doubt", "stop"]
@@ -198,7 +200,7 @@ class _Now:
             return "run", f"try {step.tries + 1} of {step.most}"
         if step.when_in_doubt == STOP:
             return "stop", f"in doubt: say {self._say}"
-        if step.when_in_doubt == "items":
+        if step.when_in_doubt == ITEMS:
             return "run", "what is left of it"
         if step.when_in_doubt == DATABASE:
             return "run", "cut short: its database knows whether it was done"
