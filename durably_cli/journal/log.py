@@ -18,7 +18,10 @@ class Log(Protocol):
         """Add an event; return once it is as durable as its class says."""
 
     def write(self, event: Event) -> int:
-        """Add an event that need not be durable yet; the place to hand to `sync`."""
+        """Add an event, which need not be durable yet; the place to hand to `sync`, 0 if it may.
+
+        It may if its class says that it need not be durable, and nothing else asks for that.
+        """
 
     def sync(self, place: int) -> None:
         """Return once all up to this place is durable."""

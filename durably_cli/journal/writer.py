@@ -3,10 +3,10 @@
 - **Append.** One write on an O_APPEND descriptor, then a sync if the event is a durable one. After
   an error the file is cut back to where that event began and closed: a sync that failed once is
   never asked again, because the kernel reports the loss once and then forgets it.
-- **Group commit.** A write and its sync are two things. `write` says how far the journal reaches
-  now, and `sync` returns once it is on disk up to there. Whoever comes while another thread syncs
-  is served by the next sync, together with all who have written meanwhile. If it fails, it fails
-  for all of them.
+- **Group commit.** A write and its sync are two things. `write` says up to where the journal is to
+  be on disk before the event counts, and `sync` returns once it is. Whoever comes while another
+  thread syncs is served by the next sync, together with all who have written meanwhile. If it
+  fails, it fails for all of them.
 - **End.** Behind the event that ends an attempt comes nothing.
 
 Of the two locks the one to write is taken first, and nobody writes while the file is closed.
@@ -80,16 +80,12 @@ class Journal:
         So is the first start of a step behind a failure: whether that is carried depends on it.
         What is too large for a line goes to a file of its own, and the line names that.
         """
-        place = self._write(event)
-        if type(event) in DURABLE:
+        if place := self._write(event):
             self._sync(place, event)
-        elif self._is_behind_failure and _is_behind(event):
-            self._sync(place, event)
-            self._is_behind_failure = False
 
     @shielded
     def write(self, event: Event) -> int:
-        """Add a line, which may not be on disk yet; the place behind it, to hand to `sync`."""
+        """Add a line, which may not be on disk yet; the place to hand to `sync`, 0 if it may."""
         return self._write(event)
 
     @shielded
@@ -100,8 +96,7 @@ class Journal:
     @shielded
     def end_with(self, event: Event) -> None:
         """Add the line that ends the attempt: nothing comes behind it."""
-        place = self._write(event, is_last=True)
-        if type(event) in DURABLE:
+        if place := self._write(event, is_last=True):
             self._sync(place, event)
 
     def end(self) -> None:
@@ -157,11 +152,14 @@ class Journal:
                 self._is_behind_failure |= isinstance(event, StepFailed)
             try:
                 files.write_all(self._lock.fd, data)
-                if type(event) in DURABLE:
+                must_be_synced = type(event) in DURABLE
+                if must_be_synced:
                     self._unsynced.append(self._end)
+                elif self._is_behind_failure and _is_behind(event):
+                    must_be_synced, self._is_behind_failure = True, False
                 self._lines, self._crc, self._end = self._lines + 1, crc, self._end + len(data)
                 self._has_ended = is_last
-                return self._end
+                return self._end if must_be_synced else 0
             except OSError as error:
                 self._failure = failure = error
             except BaseException:  # where it stopped is unknown: leave what a crash would leave

@@ -1,4 +1,4 @@
-"""The driver of threads: it performs the effects of plans, in the handler's thread and others."""
+"""What drives operations, of whatever kind: what the journal has of them is handed back."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from durably_cli.journal.raised import raised_again
 from durably_cli.journal.registry import Event
 from durably_cli.steps import doubt
 from durably_cli.steps.causes import mark
-from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised, Wait
+from durably_cli.steps.operation import Operation, Past, Plan, Wait
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
-from durably_cli.system.time_limits import call_within
 from durably_cli.values.convert import vouches
 from durably_cli.values.plain import Converter, DoesNotFit
 from durably_cli.values.strict_json import FILE_MARK, Json
@@ -30,11 +29,11 @@ class Waits(NamedTuple):
 
 
 class Driver:
-    """Performs operations: what the journal has of them is handed back, the rest is done.
+    """Hands back what the journal has of operations; how the rest is done, a subclass says.
 
     `append` writes an event and returns once it is as durable as it must be; `replayed` is called
-    with the name of every step whose result is handed back; `wait` lets time pass up to the one
-    that it is given. No kind of step is known here. The `scope` is that of the handler.
+    with the name of every step whose result is handed back. No kind of step is known here. The
+    `scope` is that of the handler.
     """
 
     def __init__(
@@ -51,14 +50,12 @@ class Driver:
         self._write, self._stop, self._replayed = append, stop, replayed
         self._append: Callable[[Event], object] = self._append_first
 
-    def perform(self, operation: Operation) -> Any:
-        """What came of it, before or now."""
-        converter = operation.converter
-        if converter is not None and operation.name in self.past.results:
-            value = self.replay(operation.name, converter)
-            if value is not NOT_REPLAYED:
-                return value
-        return self.carry_out(operation)
+    def found(self, operation: Operation) -> Any:
+        """The result that the journal has of it; NOT_REPLAYED if it is to be carried out."""
+        name, converter = operation.name, operation.converter
+        if converter is None or name not in self.past.results:
+            return NOT_REPLAYED
+        return self.replay(name, converter)
 
     def replay(self, name: str, converter: Converter, *, stops: bool = False) -> Any:
         """The journalled result of a step; NOT_REPLAYED if a file that it names is another one now.
@@ -122,54 +119,6 @@ class Driver:
             self._stop.stop(lost)
             raise
 
-    def carry_out(self, operation: Operation) -> Any:
-        """What comes now of one that has no result, while this thread is in it."""
-        name = operation.name
-        self.scope.begin(name)
-        try:
-            plan = self._plan_of(operation)
-            outcome = self._run(plan)
-            while type(outcome) is Wait:
-                self._stop.wait_until(outcome.until, outcome.longest)
-                outcome = self._run(plan)
-            if type(outcome) is Raised:
-                self._end_by(outcome.error)
-                raise outcome.error
-            return outcome
-        except BaseException as error:
-            _mark(error, name)
-            raise
-        finally:
-            self.scope.end(name)
-
-    def outcome_of(self, operation: Operation, plan: Plan | None = None) -> Any:
-        """What came of it, before or now, or Raised, or Waits, to go on with its plan then."""
-        name, converter = operation.name, operation.converter
-        try:
-            if plan is None:
-                if converter is not None and name in self.past.results:
-                    value = self.replay(name, converter)
-                    if value is not NOT_REPLAYED:
-                        return value
-                plan = self._plan_of(operation)
-            if converter is None:
-                outcome = self._run(plan)
-            else:
-                self.scope.begin(name)
-                try:
-                    outcome = self._run(plan)
-                finally:
-                    self.scope.end(name)
-            if type(outcome) is Wait:
-                return Waits(plan, outcome)
-            if type(outcome) is Raised:
-                self._end_by(outcome.error)
-        except BaseException as error:
-            outcome = Raised(error)
-        if type(outcome) is Raised and converter is not None:
-            _mark(outcome.error, name)
-        return outcome
-
     def _plan_of(self, operation: Operation) -> Plan:
         """The plan of a step that is to be executed; its carried failure is raised instead."""
         past = self.past
@@ -190,32 +139,6 @@ class Driver:
         if isinstance(error, Abort):
             self._stop.stop(error)
 
-    def _run(self, plan: Plan) -> Any:
-        """Perform the effects of a plan; what it returns, or the Wait with which it goes on."""
-        try:
-            effect = next(plan)
-            while True:
-                if type(effect) is Call:
-                    fn, args, timeout = effect
-                    try:
-                        answer = fn(*args) if timeout is None else call_within(timeout, fn, args)
-                    except BaseException as error:
-                        answer = Raised(self._stop_or(error))
-                elif type(effect) is Wait:
-                    return effect
-                elif type(effect) is All:
-                    from durably_cli.steps.side_by_side import side_by_side  # few jobs have any
-
-                    try:
-                        answer = side_by_side(effect, self, self._stop)
-                    except BaseException as error:
-                        answer = Raised(error)
-                else:
-                    answer = self._recorded(effect)
-                effect = plan.send(answer)
-        except StopIteration as end:
-            return end.value
-
     def _stop_or(self, error: BaseException) -> BaseException:
         """What a function raised; after a stop that is what it, or a library, has made of it."""
         cause = self._stop.cause
@@ -228,7 +151,7 @@ class Driver:
         return written
 
 
-def _mark(error: BaseException, name: str) -> None:
+def mark_failed(error: BaseException, name: str) -> None:
     """This is what a step raised, unless it is what ends the attempt."""
     if not isinstance(error, Abort) or isinstance(error, StepInDoubt):
         mark(error, name)

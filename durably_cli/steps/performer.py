@@ -12,10 +12,10 @@ from durably_cli.errors import JournalLost, StepMisused
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.registry import Event
-from durably_cli.steps.driver import Driver
 from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
+from durably_cli.steps.thread_driver import ThreadDriver
 
 if TYPE_CHECKING:
     from durably_cli.steps.shell import Shell
@@ -104,7 +104,7 @@ class Performer:
         self._discarded, self._keys = past.discarded, past.keys
         self._scope = Scope(stop, self._secrets)
         record = self._record if self._secrets is None else self.emit
-        self._driver = Driver(record, past, stop, self._replayed, self._scope)
+        self._driver = ThreadDriver(record, past, stop, self._replayed, self._scope)
 
     def _ask(self, operation: Operation) -> Any:
         """What comes of an operation, before or now: for the methods of `Step`."""

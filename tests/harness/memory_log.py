@@ -18,13 +18,13 @@ class MemoryLog:
 
     def append(self, event: Event) -> None:
         """Add an event; sync all up to it if it is a durable one."""
-        place = self.write(event)
-        if type(event) in DURABLE:
+        if place := self.write(event):
             self.sync(place)
 
     def write(self, event: Event) -> int:
-        """Add an event; how many there are now."""
-        return self._added(event, ends=False)
+        """Add an event; how many there are now, if it is a durable one."""
+        place = self._added(event, ends=False)
+        return place if type(event) in DURABLE else 0
 
     def add(self, event: Event) -> None:
         """Add an event to the list, while no other thread does."""

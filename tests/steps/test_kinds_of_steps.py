@@ -18,10 +18,10 @@ from durably_cli.errors import Interrupted
 from durably_cli.journal.registry import TYPES
 from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.steps.call import FunctionCall
-from durably_cli.steps.driver import Driver
 from durably_cli.steps.operation import All, Operation, Past, Plan, Raised, fresh_past
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
+from durably_cli.steps.thread_driver import ThreadDriver
 from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project, Started
@@ -69,9 +69,9 @@ def test_its_result_is_handed_back_without_a_wait() -> None:
     assert not log.events
 
 
-def driver_of(past: Past, log: MemoryLog, stop: Stop | None = None) -> Driver:
+def driver_of(past: Past, log: MemoryLog, stop: Stop | None = None) -> ThreadDriver:
     stop = stop or Stop()
-    return Driver(log.append, past, stop, lambda name: None, Scope(stop, None))
+    return ThreadDriver(log.append, past, stop, lambda name: None, Scope(stop, None))
 
 
 def test_one_that_was_begun_before_goes_on() -> None:

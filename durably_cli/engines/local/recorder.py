@@ -57,6 +57,34 @@ class Recorder:
         finally:
             self._is_reporting = False
 
+    def write(self, event: Event) -> int:
+        """Record an event of the handler's thread, which is not to wait for a disk.
+
+        0 once it is shown; else the place to hand to `sync`, in any thread, and then to `show` it.
+        """
+        if self._is_reporting or get_ident() != self._handler or this.pid != self._process:
+            self._from_elsewhere(event)
+            return 0
+        self._is_reporting = True
+        try:
+            place = self._log.write(event)
+            with self._gate:
+                if not place:
+                    self._recorded(event)
+                self._record_what_waits()
+            return place
+        finally:
+            self._is_reporting = False
+
+    def sync(self, place: int) -> None:
+        """Return once all up to this place is durable."""
+        self._log.sync(place)
+
+    def show(self, event: Event) -> None:
+        """Show an event that was written and synced."""
+        with self._gate:
+            self._recorded(event)
+
     def all(self, events: Iterable[Event]) -> None:
         """Record these events, of the handler's thread, with one sync."""
         found = list(events)

@@ -6,18 +6,19 @@ import threading
 import time
 from typing import Any
 
-from durably_cli.steps.driver import Driver, Waits
+from durably_cli.steps.driver import Waits
 from durably_cli.steps.operation import All, Raised
 from durably_cli.steps.schedule import Pace, Schedule, Task
 from durably_cli.steps.scope import GRACE_SECONDS
 from durably_cli.steps.stop import Stop
+from durably_cli.steps.thread_driver import ThreadDriver
 from durably_cli.system import signals
 
 _LOOKS_SECONDS, _LONGEST_WAIT = 0.05, 1.0
 """How often it is looked whether the attempt is to end, and by a thread whether there is more."""
 
 
-def side_by_side(work: All, driver: Driver, stop: Stop) -> dict[int, Any]:
+def in_threads(work: All, driver: ThreadDriver, stop: Stop) -> dict[int, Any]:
     """What came of each operation that was begun, by its place: its result, or Raised.
 
     Raises what the iterable of the operations does, and the cause of a stop; when all that had
@@ -34,7 +35,7 @@ def side_by_side(work: All, driver: Driver, stop: Stop) -> dict[int, Any]:
 class _Workers:
     """The threads: each that has found something to do begins another one, if there is more."""
 
-    def __init__(self, work: All, driver: Driver, stop: Stop) -> None:
+    def __init__(self, work: All, driver: ThreadDriver, stop: Stop) -> None:
         self._work, self._driver, self._stop = work, driver, stop
         self._most = work.at_once
         self.schedule = Schedule(
