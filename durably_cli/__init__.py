@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from durably_cli.project.defining import define_job
     from durably_cli.project.job import Job
     from durably_cli.project.run import Run
+    from durably_cli.steps.async_step import AsyncStep
     from durably_cli.steps.current import idempotency_key
     from durably_cli.steps.doubt import NotDone
     from durably_cli.steps.many import Results
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from durably_cli.values.secret import Secret
 
 __all__ = [
+    "AsyncStep",
     "CommandResult",
     "DurablyError",
     "File",
@@ -63,6 +65,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncStep": "steps.async_step",
     "CommandResult": "steps.program",
     "File": "values.file",
     "Job": "project.job",

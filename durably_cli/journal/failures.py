@@ -73,9 +73,17 @@ def _plain(error: BaseException) -> str:
 
 
 def _theirs(frames: traceback.StackSummary) -> traceback.StackSummary:
-    """The frames that are not durably's own."""
-    theirs = [frame for frame in frames if not frame.filename.startswith((OURS, *LOADERS))]
+    """The frames that are not durably's own, nor of the event loop that it runs a handler on."""
+    theirs, is_ours = list[traceback.FrameSummary](), False
+    for frame in frames:
+        is_ours = frame.filename.startswith((OURS, *LOADERS)) or (is_ours and _is_of_loop(frame))
+        if not is_ours:
+            theirs.append(frame)
     return traceback.StackSummary.from_list(map(_without_carets, theirs))
+
+
+def _is_of_loop(frame: traceback.FrameSummary) -> bool:
+    return "/asyncio/" in frame.filename or "uvloop/" in frame.filename
 
 
 def _without_carets(frame: traceback.FrameSummary) -> traceback.FrameSummary:

@@ -1,4 +1,4 @@
-"""What can be a job's handler: a plain function (step, payload), or (step).
+"""What can be a job's handler: a function (step, payload), or (step), be it plain or async.
 
 For what cannot, the error says what to write in its place.
 """
@@ -54,7 +54,21 @@ def parameters_of(handler: Callable[..., Any], job: str) -> list[str]:
     if not 1 <= len(names) <= 2 or not _are_by_place(*kinds):
         raise TypeError(_wrong_number(job, names))
     _refuse_order(handler, job, names)
+    _refuse_other_step(handler, job, names)
     return names
+
+
+def is_async_handler(handler: Callable[..., Any]) -> bool:
+    """Is what it gives to be awaited?"""
+    found = inspect.unwrap(handler)
+    return any(map(inspect.iscoroutinefunction, (handler, found, type(found).__call__)))
+
+
+def handled(handler: Callable[..., Any], step: Step, value: Any) -> Any:
+    """What a handler returns; an async one is run on an event loop of its own."""
+    if not step.is_async:
+        return handler(step, value)
+    return step.run_handler(lambda: handler(step, value))
 
 
 def without_payload(handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,12 +86,7 @@ def _refuse_kind(handler: Callable[..., Any], job: str) -> None:
         raise TypeError(
             f"{job} is a class, and a job is a function: def {handler.__name__}(step, payload)"
         )
-    if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
-        raise TypeError(
-            f"the handler of {job} is async, which is not supported yet; make it a plain "
-            "function, and call asyncio.run(...) inside its steps"
-        )
-    if inspect.isgeneratorfunction(handler):
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise TypeError(
             f"the handler of {job} is a generator, for it has a yield; collect what it yields in a "
             "list, and return that"
@@ -114,13 +123,35 @@ def _refuse_order(handler: Callable[..., Any], job: str, names: list[str]) -> No
         )
 
 
+def _refuse_other_step(handler: Callable[..., Any], job: str, names: list[str]) -> None:
+    """TypeError if a plain function takes the step of an async one, or the other way round."""
+    annotation = _annotation(handler, names[0])
+    if not isinstance(annotation, type) or not issubclass(annotation, Step):
+        return
+    is_async, others = is_async_handler(handler), "".join(f", {name}" for name in names[1:])
+    if is_async and not annotation.is_async:
+        raise TypeError(
+            f"the handler of {job} is async, and takes the Step of a plain function: write "
+            f"async def {handler.__name__}({names[0]}: AsyncStep{others}), and await its steps"
+        )
+    if annotation.is_async and not is_async:
+        raise TypeError(
+            f"the handler of {job} is a plain function, and takes an AsyncStep: write "
+            f"async def {handler.__name__}({names[0]}: AsyncStep{others}), or take a Step"
+        )
+
+
 def _is_step(handler: Callable[..., Any], name: str) -> bool | None:
     """Is it this parameter that takes the step? None if nothing says so."""
     if name == "step":
         return True
-    try:
-        annotation = declared.annotation(handler, name)
-    except TypeError:  # which is said of the payload's later
-        return None
+    annotation = _annotation(handler, name)
     is_class = isinstance(annotation, type) and not getattr(annotation, "_is_protocol", False)
     return issubclass(annotation, Step) if is_class else None
+
+
+def _annotation(handler: Callable[..., Any], name: str) -> Any:
+    try:
+        return declared.annotation(handler, name)
+    except TypeError:  # which is said of the payload's later
+        return None

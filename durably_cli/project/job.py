@@ -20,7 +20,7 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import AttemptTimedOut, InvalidInput, TimedOut, ValueRefused
 from durably_cli.journal.registry import Event
-from durably_cli.project import places, stores
+from durably_cli.project import handlers, places, stores
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.project.run import Run
 from durably_cli.steps.step import Step
@@ -161,7 +161,7 @@ class Job(Generic[I, O]):
         def call(step: Step) -> Json:
             returned: object = ...
             try:
-                returned = self.handler(step, value)
+                returned = handlers.handled(self.handler, step, value)
                 output = convert.round_trip(self.output, returned)[0]
                 secrets.refuse(output)
                 return output
@@ -181,6 +181,7 @@ class Job(Generic[I, O]):
 
         source = None if self._text is None else source_hash(self._text)
         bound = BoundHandler(call, source, secrets, unread, self.timeout)
+        bound = bound._replace(is_async=handlers.is_async_handler(self.handler))
         return bound if self.on_failure is None else bound._replace(on_failure=self._failed)
 
     def _failed(self, view: RunView) -> None:

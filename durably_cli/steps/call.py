@@ -204,12 +204,20 @@ class FunctionCall(NamedTuple):
         return ValueRefused(error.path, error.reason, what=what)
 
 
-def converter_for(name: str, fn: Callable[..., object], returns: object) -> plain.Converter:
+def converter_for(
+    name: str, fn: Callable[..., object], returns: object, *, may_be_async: bool = False
+) -> plain.Converter:
     """How the results of a step's function go to JSON and back. StepMisused if they cannot."""
     if not callable(fn):
         raise no_function(name, fn)
     if is_async(fn):
-        raise async_refused(name)
+        if not may_be_async:
+            raise async_refused(name)
+        if inspect.isasyncgenfunction(fn):
+            raise StepMisused(
+                f"step {name!r} is given an async generator, which gives no result: collect what "
+                "it yields in a list, and return that"
+            )
     try:
         return convert.converter(declared.returned_by(fn) if returns is None else returns)
     except TypeError as error:
@@ -230,8 +238,9 @@ _ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 def async_refused(name: str) -> StepMisused:
     """The error for a step whose function is async."""
     return StepMisused(
-        f"step {name!r} is async, which is not supported yet; "
-        "give it a plain function that calls asyncio.run(...)"
+        f"step {name!r} is given an async function, and its handler is a plain one: make that "
+        "`async def`, with `step: AsyncStep` and `await` in front of each step; or give it a plain "
+        "function that calls asyncio.run(...)"
     )
 
 

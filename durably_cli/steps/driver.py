@@ -50,6 +50,14 @@ class Driver:
         self._write, self._stop, self._replayed = append, stop, replayed
         self._append: Callable[[Event], object] = self._append_first
 
+    def perform(self, operation: Operation) -> Any:
+        """What came of it, before or now."""
+        raise NotImplementedError
+
+    def carry_out(self, operation: Operation) -> Any:
+        """What comes now of one that has no result at hand."""
+        raise NotImplementedError
+
     def found(self, operation: Operation) -> Any:
         """The result that the journal has of it; NOT_REPLAYED if it is to be carried out."""
         name, converter = operation.name, operation.converter

@@ -79,7 +79,8 @@ class Map(NamedTuple):
 
     If there is one that is `carried`, the handler before has lived on after that failure: only what
     it had begun is gone through, and it is raised again. `take` takes the name of an item, which is
-    used once. `warn` says a line of the log, of a map that had completed and goes on.
+    used once. `warn` says a line of the log, of a map that had completed and goes on; `replayed` is
+    called with the name of one that had.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Map(NamedTuple):
     progress: Callable[[int, int, int | None], object]
     take: Callable[[str], bool]
     warn: Callable[[str], object] | None
+    replayed: Callable[[str], object]
     carried: StepFailed | None = None
     converter: plain.Converter = convert.converter(object)
 
@@ -143,6 +145,8 @@ class Map(NamedTuple):
         """Journal how many items there were, if that is not what the journal has already."""
         result = Json(to_json({"items": many, "failed": [key_text(key) for key in failed]}))
         past.redone.pop(self.name, None)
+        if before is not None:
+            self.replayed(self.name)
         if before == result:
             return
         if before is not None:

@@ -6,13 +6,14 @@ import copy
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from durably_cli.errors import StepMisused
 from durably_cli.journal.events import LogWritten, ProgressReported
 from durably_cli.journal.step_names import ItemName
 from durably_cli.steps import doubt
-from durably_cli.steps.call import FunctionCall, converter_for
+from durably_cli.steps.call import FunctionCall, async_refused, converter_for, is_async
 from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.operation import Operation
 from durably_cli.steps.performer import Performer
@@ -124,7 +125,8 @@ class ManySteps(Performer):
         Raises StepMisused for keys that are equal, or of several types.
         """
         name = self._scope.enter(name, sys._getframe(1))
-        converter, code = converter_for(name, fn, returns), self._code_of(fn)
+        converter = converter_for(name, fn, returns, may_be_async=self.is_async)
+        code = self._code_of(fn)
         retry = None if tries is ONCE else retry_of(tries, name)
         limit = None if timeout is None else limit_of(timeout, name)
         looks = doubt.checked(in_doubt, name, retry)
@@ -176,16 +178,21 @@ class ManySteps(Performer):
         from durably_cli.steps.many import Body  # only jobs that have some pay for it
 
         name = self._scope.enter(name, sys._getframe(1))
+        self._refuse_body(name, body)
 
         def operation(item_name: ItemName, item: Any) -> Operation:
-            step = self._within(item_name)
-            return Body(item_name, lambda: body(step, item))
+            return Body(item_name, partial(body, self._within(item_name), item))
 
         return self._over(name, items, key, operation, concurrency, on_error, None)
 
     def scope(self, name: str) -> Self:
         """The same step in a scope of this name, in which each of its names is used once."""
         return self._within(self._scope.enter(name, sys._getframe(1)))
+
+    def _refuse_body(self, name: str, body: Callable[..., object]) -> None:
+        """StepMisused for a body that cannot ask for steps."""
+        if is_async(body):
+            raise async_refused(name)
 
     def _within(self, scope: str) -> Self:
         step = copy.copy(self)
@@ -218,7 +225,6 @@ class ManySteps(Performer):
         if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
             raise StepMisused(f"step {name!r}: {repr_of(items):.80} is no list of items")
         carried = self._driver.past.failures.pop(name, None)
-        had_completed = name in self._results
         executed = Map(
             name=name,
             items=items,
@@ -230,12 +236,10 @@ class ManySteps(Performer):
             progress=self._progress_of(name),
             take=self._scope.take,
             warn=warn,
+            replayed=self._replayed,
             carried=carried,
         )
-        found = self._carry_out(executed)
-        if had_completed:
-            self._replayed(name)
-        return found
+        return self._carry_out(executed)
 
     def _warn(self, text: str) -> None:
         self.emit(LogWritten("warn", text, clock.now()), is_replayed=False)

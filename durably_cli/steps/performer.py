@@ -12,18 +12,22 @@ from durably_cli.errors import JournalLost, StepMisused
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.registry import Event
+from durably_cli.steps.driver import Driver
 from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
 from durably_cli.steps.thread_driver import ThreadDriver
 
 if TYPE_CHECKING:
+    from durably_cli.steps.commits import Recording
     from durably_cli.steps.shell import Shell
 
 
 class Performer:
     """Performs the operations of one attempt; every kind of step comes through here."""
 
+    is_async = False
+    """Is what it gives to be awaited?"""
     _code_of: Callable[[Callable[..., object]], str]
     run_id: str
     """The id of the run, the same in every attempt."""
@@ -39,6 +43,8 @@ class Performer:
         self._shell: Shell | None = None
         self._making = Lock()
         self._programs: Path | None = None
+        self._recording: Recording | None = None
+        """Where events of an async handler go, if they go to a disk."""
 
     @property
     def running(self) -> str | None:
@@ -93,6 +99,10 @@ class Performer:
         if self._shell is not None:
             self._shell.programs.close(is_stopped=self._stop.cause is not None)
 
+    def run_handler(self, act: Callable[[], Any]) -> Any:
+        """What comes of an async handler; of a plain one nothing does."""
+        raise NotImplementedError
+
     def raise_refused(self) -> None:
         """Raise the StepMisused that was raised in another thread, where the handler saw it not."""
         if self._scope.refused is not None:
@@ -100,11 +110,15 @@ class Performer:
 
     def _perform_with(self, past: Past, stop: Stop) -> None:
         """What the journal has, and what ends the attempt."""
-        self._results, self._reported, self._stop = past.results, past.reported, stop
+        self._at_hand, self._reported, self._stop = past.results, past.reported, stop
         self._discarded, self._keys = past.discarded, past.keys
         self._scope = Scope(stop, self._secrets)
-        record = self._record if self._secrets is None else self.emit
-        self._driver = ThreadDriver(record, past, stop, self._replayed, self._scope)
+        self._append = self._record if self._secrets is None else self.emit
+        self._driver = self._driver_of(past, stop)
+
+    def _driver_of(self, past: Past, stop: Stop) -> Driver:
+        """What performs its operations; of `_at_hand` are the results that need none."""
+        return ThreadDriver(self._append, past, stop, self._replayed, self._scope)
 
     def _ask(self, operation: Operation) -> Any:
         """What comes of an operation, before or now: for the methods of `Step`."""

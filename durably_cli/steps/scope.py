@@ -33,6 +33,8 @@ class Inside(NamedTuple):
     scope: Scope
     name: str
     outer: Inside | None
+    handled: BaseException | None = None
+    """What was handled where the step was asked for, if it began elsewhere."""
 
 
 _inside: ContextVar[Inside | None] = ContextVar("durably_inside", default=None)
@@ -123,15 +125,16 @@ class Scope:
         found.prefix = scope
         return found
 
-    def begin(self, name: str) -> None:
-        """This thread is in a step of this name from now on."""
+    def begin(self, name: str, handled: BaseException | None = None) -> None:
+        """This thread, or task, is in a step of this name from now on."""
         self.in_flight[name] = None
-        _inside.set(Inside(self, name, _inside.get()))
+        _inside.set(Inside(self, name, _inside.get(), handled))
 
     def end(self, name: str) -> None:
-        """The step that this thread was in has come to its end."""
+        """The step that this thread, or task, was in has come to its end."""
         inside = _inside.get()
-        _inside.set(inside and inside.outer)
+        if inside is not None and inside.name == name:  # else another one drops a coroutine of it
+            _inside.set(inside.outer)
         self.in_flight.pop(name, None)
 
     @property
@@ -159,12 +162,16 @@ class Scope:
         found = [name for name in list(self.in_flight) if name != besides]
         return found[0] if len(found) == 1 else None
 
+    def refuse_more(self) -> None:
+        """The handler has ended: RunEnded for who asks for a step."""
+        self._root._has_ended = True
+
     def close(self) -> None:
         """The handler has ended: no step begins any more. Return when those in flight have ended.
 
         When the attempt is stopped they have a moment.
         """
-        self._root._has_ended = True
+        self.refuse_more()
         end = None
         while self.in_flight:
             if self._stop.cause is not None:
@@ -222,8 +229,11 @@ def inside_of(process: int) -> Inside | None:
 
 
 def being_handled() -> BaseException | None:
-    """The exception that is handled where a step begins; in a thread of the handler, by that."""
+    """The exception that is handled where a step is asked for; in a thread, by the handler."""
     here, found = sys.exception(), _inside.get()
+    inside = found
+    while here is None and inside is not None:
+        here, inside = inside.handled, inside.outer
     if here is not None or found is None or found.scope.thread == get_ident():
         return here
     handled = sys._current_exceptions().get(found.scope.thread)

@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, TypeVarTuple, overload
 
+from durably_cli.errors import StepMisused
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import NO_CODE
 from durably_cli.steps import current, doubt
-from durably_cli.steps.call import FunctionCall, converter_for
+from durably_cli.steps.call import FunctionCall, converter_for, is_async
 from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.driver import NOT_REPLAYED
 from durably_cli.steps.logger import Logger
@@ -150,7 +151,7 @@ class Step(ManySteps):
         last_fn, last_returns, converter, code = self._last
         if fn is not last_fn or returns is not last_returns:  # it seldom is, in a loop
             converter, code = self._look_at(name, fn, returns)
-        if name in self._results:  # no operation is made
+        if name in self._at_hand:  # no operation is made
             value = self._driver.replay(name, converter, stops=in_doubt == doubt.STOP)
             if value is not NOT_REPLAYED:
                 return value
@@ -183,7 +184,7 @@ class Step(ManySteps):
         and StepMisused for what makes no sense.
         """
         name = self._scope.enter(name, sys._getframe(1))
-        if name in self._results:
+        if name in self._at_hand:
             return self._driver.replay(name, self.shell.results)  # type: ignore[no-any-return]
         options = {"cwd": cwd, "env": env, "input": input, "check": check, "timeout": timeout}
         call = self.shell.call(name, command, tries, in_doubt, **options)
@@ -235,8 +236,13 @@ class Step(ManySteps):
         name = self._scope.enter(name, sys._getframe(1))
         last_fn, last_returns, converter, code = self._last
         if fn is not last_fn or returns is not last_returns:
+            if is_async(fn):
+                raise StepMisused(
+                    f"step {name!r}: the function of a transaction is a plain one, in an async "
+                    "handler too: it is called in a thread"
+                )
             converter, code = self._look_at(name, fn, returns)
-        if name in self._results:
+        if name in self._at_hand:
             value = self._driver.replay(name, converter)
             if value is not NOT_REPLAYED:
                 return value
@@ -274,7 +280,8 @@ class Step(ManySteps):
         self, name: str, fn: Callable[..., object], returns: Any
     ) -> tuple[plain.Converter, str]:
         """The converter of a function's results, and its code: the next step may have the same."""
-        converter, code = converter_for(name, fn, returns), self._code_of(fn)
+        converter = converter_for(name, fn, returns, may_be_async=self.is_async)
+        code = self._code_of(fn)
         self._last = _Called(fn, returns, converter, code)
         return converter, code
 

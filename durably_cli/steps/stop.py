@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import get_ident
 
@@ -40,11 +41,17 @@ class Stop:
     cause: Abort | None = None
     thread = 0
     """The thread that said so, which has it raised already."""
+    wake: Callable[[], object] | None = None
+    """Called by whoever stops the attempt of an event loop, in any thread: it ends itself."""
+    is_awake = False
+    """Has the loop heard of the stop?"""
 
     def stop(self, cause: Abort) -> None:
         """End the attempt; the first cause is the one."""
         if self.cause is None:
             self.cause, self.thread = cause, get_ident()
+            if self.wake is not None:
+                self.wake()
 
     def check(self) -> None:
         """Raise the cause, if there is one."""

@@ -31,6 +31,7 @@ class _Noted:
     signum: int | None = None
     shields: int = 0
     raised: bool = False
+    left: int = 0  # to how many others: it is raised nowhere
     is_forking: bool = False
     brackets: int = 0  # how many pairs of fork hooks are registered
     last_bracket: int = 0  # the pair that closes the shield of this fork
@@ -94,13 +95,26 @@ def stopping(stop: Callable[[Interrupted], object]) -> Iterator[None]:
             _noted.stops = tuple(each for each in _noted.stops if each is not stop)
 
 
+@contextmanager
+def left_to_others() -> Iterator[None]:
+    """Inside, a signal is raised nowhere in the main thread: what is `stopping` does something."""
+    if get_ident() != _noted.main_thread:
+        yield
+        return
+    _noted.left += 1
+    try:
+        yield
+    finally:
+        _noted.left -= 1
+
+
 def _forget_after_fork() -> None:
     """A child is not the run's owner: signals do to it what they do to any process."""
     for signum in SIGNALS:
         if signal.getsignal(signum) is _handle:
             is_int = signum == signal.SIGINT
             signal.signal(signum, signal.default_int_handler if is_int else signal.SIG_DFL)
-    _noted.signum, _noted.shields, _noted.raised = None, 0, False
+    _noted.signum, _noted.shields, _noted.raised, _noted.left = None, 0, False, 0
     _noted.is_forking, _noted.comes_again, _noted.stops = False, False, ()
     _noted.main_thread = threading.get_ident()
 
@@ -119,7 +133,7 @@ def raise_if_stopped() -> None:
         return
     if get_ident() != _noted.main_thread:  # which it is raised in all the same
         raise Interrupted(_noted.signum)
-    if may_raise():
+    if may_raise() and not _noted.left:
         _noted.raised, _noted.comes_again = True, False
         raise Interrupted(_noted.signum)
 

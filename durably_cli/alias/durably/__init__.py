@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from durably_cli import (
+        AsyncStep,
         CommandResult,
         DurablyError,
         File,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AsyncStep",
     "CommandResult",
     "DurablyError",
     "File",

@@ -91,6 +91,7 @@ def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
         secrets=work.secrets,
         programs=folder_of(run.journal.path),
         project=work.project,
+        recording=record if work.is_async else None,
     )
     run.own = OwnJournal(run.journal.path)
     try:

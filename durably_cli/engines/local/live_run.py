@@ -29,7 +29,7 @@ class BoundHandler(NamedTuple):
 
     `unread` are fields of the input that the job's model passes over, `timeout` the seconds that an
     attempt may take, and `on_failure` is called when one has failed. `project` is the folder of the
-    project that the code is of.
+    project that the code is of. An async handler is given an `AsyncStep`.
     """
 
     call: Callable[[Step], Json]
@@ -39,6 +39,7 @@ class BoundHandler(NamedTuple):
     timeout: float | None = None
     on_failure: Callable[[RunView], object] | None = None
     project: str = ""
+    is_async: bool = False
 
 
 class Watcher(Protocol):

@@ -59,11 +59,15 @@ class Stopper:
 
     def _look(self) -> None:
         """The thread: until the attempt is over."""
-        is_raised = False
+        is_raised = is_late = False
         while not self._running.acquire(timeout=_LOOKS_SECONDS):
             if self._stop.cause is None:
                 self._find_cause()
-            if self._stop.cause is not None:
+            if self._stop.cause is not None and self._stop.wake is not None:
+                is_late, was_late = not self._stop.is_awake, is_late
+                if was_late and is_late and not _waits_for_threads(self._thread):
+                    self._alarm.ring()  # the user's code holds the loop up
+            elif self._stop.cause is not None:
                 is_raised = is_raised or self._stop.thread == self._thread or self._alarm.has_rung
                 if not is_raised or _waits_for_threads(self._thread):
                     self._alarm.ring()

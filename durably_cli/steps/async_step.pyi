@@ -1,0 +1,252 @@
+"""`AsyncStep` as type checkers see it: see async_step.py."""
+
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal, Self, TypeVar, TypeVarTuple, overload
+
+from durably_cli.steps.command import Words
+from durably_cli.steps.logger import Logger
+from durably_cli.steps.many import Key, Results
+from durably_cli.steps.program import CommandResult
+from durably_cli.steps.tries import Retry
+from durably_cli.system.databases.database import Connect
+from durably_cli.values.durations import Duration
+
+I = TypeVar("I")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+class AsyncStep:
+    """Checkpoints of one attempt of an async handler; its methods are awaited.
+
+    `AsyncStep()` is one in memory, for unit tests of jobs. The methods are those of `Step`: an
+    async function is awaited on the loop of the handler, any other one is called in a thread.
+    """
+
+    run_id: str
+    """The id of the run, the same in every attempt."""
+    attempt: int
+    """Which attempt this is, from 1."""
+    created_at: datetime
+    """When the run was made, in UTC; the same in every attempt."""
+    log: Logger
+    """Lines of four levels for the journal and for the standard `logging`."""
+
+    def __init__(
+        self,
+        *,
+        run_id: str = "in-memory",
+        attempt: int = 1,
+        created_at: datetime | None = None,
+    ) -> None: ...
+    @overload
+    def run(
+        self,
+        name: str,
+        fn: Callable[[*Ts], Awaitable[T]],
+        /,
+        *args: *Ts,
+        returns: None = None,
+        tries: int | Retry = 1,
+        timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[*Ts], object] = "again",
+    ) -> Coroutine[Any, Any, T]:
+        """Call `fn(*args)` once, and give what it returned, in this and each later attempt.
+
+        An async function is awaited, any other one is called in a thread. The options are those of
+        `Step.run`; `timeout` cancels an async function. A step whose task is cancelled has not
+        failed: it is in doubt.
+        """
+    @overload
+    def run(
+        self,
+        name: str,
+        fn: Callable[[*Ts], T],
+        /,
+        *args: *Ts,
+        returns: None = None,
+        tries: int | Retry = 1,
+        timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[*Ts], object] = "again",
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def run(
+        self,
+        name: str,
+        fn: Callable[[*Ts], object],
+        /,
+        *args: *Ts,
+        returns: type[T],
+        tries: int | Retry = 1,
+        timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[*Ts], object] = "again",
+    ) -> Coroutine[Any, Any, T]: ...
+    def sh(
+        self,
+        name: str,
+        command: Words,
+        *,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        input: str | bytes | None = None,
+        check: bool = True,
+        tries: int | Retry = 1,
+        timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[Any], CommandResult] = "again",
+    ) -> Coroutine[Any, Any, CommandResult]:
+        """Run a program once, as `Step.sh` does; it ends with a task that is cancelled."""
+
+    @overload
+    def transaction(
+        self,
+        name: str,
+        connect: Connect,
+        fn: Callable[[Any, *Ts], T],
+        /,
+        *args: *Ts,
+        returns: None = None,
+        tries: int | Retry = 1,
+    ) -> Coroutine[Any, Any, T]:
+        """Call a plain `fn(connection, *args)` exactly once, as `Step.transaction` does."""
+    @overload
+    def transaction(
+        self,
+        name: str,
+        connect: Connect,
+        fn: Callable[[Any, *Ts], object],
+        /,
+        *args: *Ts,
+        returns: type[T],
+        tries: int | Retry = 1,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def map(
+        self,
+        name: str,
+        fn: Callable[[I], Awaitable[T]],
+        items: Iterable[I],
+        *,
+        key: Callable[[I], Key] | None = None,
+        concurrency: int = 8,
+        on_error: Literal["stop", "continue"] = "stop",
+        rate: str | None = None,
+        returns: None = None,
+        tries: int | Retry = 1,
+        timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[I], object] = "again",
+    ) -> Coroutine[Any, Any, list[T]]:
+        """Call `fn(item)` once for each item, side by side, as `Step.map` does."""
+    @overload
+    def map(
+        self,
+        name: str,
+        fn: Callable[[I], Awaitable[T]],
+        items: Iterable[I],
+        *,
+        key: Callable[[I], Key] | None = None,
+        concurrency: int = 8,
+        on_error: Literal["collect"],
+        rate: str | None = None,
+        returns: None = None,
+        tries: int | Retry = 1,
+        timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[I], object] = "again",
+    ) -> Coroutine[Any, Any, Results[T]]: ...
+    @overload
+    def map(
+        self,
+        name: str,
+        fn: Callable[[I], T],
+        items: Iterable[I],
+        *,
+        key: Callable[[I], Key] | None = None,
+        concurrency: int = 8,
+        on_error: Literal["stop", "continue"] = "stop",
+        rate: str | None = None,
+        returns: None = None,
+        tries: int | Retry = 1,
+        timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[I], object] = "again",
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map(
+        self,
+        name: str,
+        fn: Callable[[I], T],
+        items: Iterable[I],
+        *,
+        key: Callable[[I], Key] | None = None,
+        concurrency: int = 8,
+        on_error: Literal["collect"],
+        rate: str | None = None,
+        returns: None = None,
+        tries: int | Retry = 1,
+        timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[I], object] = "again",
+    ) -> Coroutine[Any, Any, Results[T]]: ...
+    @overload
+    def map(
+        self,
+        name: str,
+        fn: Callable[[I], object],
+        items: Iterable[I],
+        *,
+        key: Callable[[I], Key] | None = None,
+        concurrency: int = 8,
+        on_error: Literal["stop", "continue"] = "stop",
+        rate: str | None = None,
+        returns: type[T],
+        tries: int | Retry = 1,
+        timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[I], object] = "again",
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map(
+        self,
+        name: str,
+        fn: Callable[[I], object],
+        items: Iterable[I],
+        *,
+        key: Callable[[I], Key] | None = None,
+        concurrency: int = 8,
+        on_error: Literal["collect"],
+        rate: str | None = None,
+        returns: type[T],
+        tries: int | Retry = 1,
+        timeout: Duration | None = None,
+        in_doubt: Literal["again", "stop"] | Callable[[I], object] = "again",
+    ) -> Coroutine[Any, Any, Results[T]]: ...
+    @overload
+    def for_each(
+        self,
+        name: str,
+        body: Callable[[Self, I], Awaitable[T]],
+        items: Iterable[I],
+        *,
+        key: Callable[[I], Key] | None = None,
+        concurrency: int = 8,
+        on_error: Literal["stop", "continue"] = "stop",
+    ) -> Coroutine[Any, Any, list[T]]:
+        """Await `body(step, item)` for each item, side by side, as `Step.for_each` does."""
+    @overload
+    def for_each(
+        self,
+        name: str,
+        body: Callable[[Self, I], Awaitable[T]],
+        items: Iterable[I],
+        *,
+        key: Callable[[I], Key] | None = None,
+        concurrency: int = 8,
+        on_error: Literal["collect"],
+    ) -> Coroutine[Any, Any, Results[T]]: ...
+    def scope(self, name: str) -> Self:
+        """The same step in a scope of this name, in which each of its names is used once."""
+
+    def progress(
+        self, current: float, total: float | None = None, message: str | None = None
+    ) -> None:
+        """Report how far the run has come, `current` of `total` in any unit."""
+
+    def idempotency_key(self, name: str) -> str:
+        """A text for the header of that name, of requests that this step sends."""

@@ -1,0 +1,211 @@
+"""The driver of an event loop: it performs the effects of plans in the tasks that await them.
+
+Async functions are awaited on the loop, others are called in threads. A task that is cancelled
+leaves its step in doubt: that is no failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from durably_cli.errors import JournalLost, StepMisused
+from durably_cli.journal.registry import Event
+from durably_cli.steps.call import is_async
+from durably_cli.steps.commits import Commits, Recording
+from durably_cli.steps.driver import NOT_REPLAYED, Driver, Waits, mark_failed
+from durably_cli.steps.loop_threads import LoopThreads
+from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised, Wait
+from durably_cli.steps.scope import Scope, being_handled
+from durably_cli.steps.stop import Stop
+from durably_cli.system.time_limits import TookTooLong, call_within
+
+_SLICE_SECONDS = 1.0
+"""How often a wait looks at the wall clock, which may be set, and goes on with the lid closed."""
+
+_AGAIN_SECONDS = 1.0
+"""How often a function that takes too long is cancelled again, until it ends."""
+
+_STOPS = (asyncio.CancelledError, GeneratorExit)
+"""What ends a task from outside, or a coroutine that nobody awaits any more."""
+
+
+class LoopDriver(Driver):
+    """Performs operations in the tasks of one event loop."""
+
+    def __init__(
+        self,
+        append: Callable[[Event], object],
+        past: Past,
+        stop: Stop,
+        replayed: Callable[[str], object],
+        scope: Scope,
+        recording: Recording | None = None,
+    ) -> None:
+        """Events go to `recording`; without it, to `append`."""
+        super().__init__(append, past, stop, replayed, scope)
+        self.threads = LoopThreads()
+        self._commits = None if recording is None else Commits(recording, self.threads)
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The one of the handler, once it is known."""
+        self._not_begun = dict[str, Coroutine[Any, Any, Any]]()
+
+    def carry_out(self, operation: Operation) -> Coroutine[Any, Any, Any]:
+        """What comes of it, before or now, for who awaits that."""
+        coroutine = self._performed(operation, being_handled())
+        self._not_begun[operation.name] = coroutine
+        return coroutine
+
+    perform = carry_out
+
+    def never_awaited(self) -> list[str]:
+        """The steps that were asked for and that nobody has awaited; nobody can any more."""
+        found = []
+        for name, coroutine in self._not_begun.items():
+            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                found.append(name)
+                coroutine.close()
+        self._not_begun.clear()
+        return found
+
+    async def _performed(self, operation: Operation, handled: BaseException | None) -> Any:
+        name = operation.name
+        self._not_begun.pop(name, None)
+        self._check_loop(name)
+        self._stop.check()
+        value = self.found(operation)
+        if value is not NOT_REPLAYED:
+            return value
+        self.scope.begin(name, handled)
+        try:
+            plan = self._plan_of(operation)
+            outcome = await self._run(plan)
+            while type(outcome) is Wait:
+                await self._waited(outcome)
+                outcome = await self._run(plan)
+            if type(outcome) is Raised:
+                self._end_by(outcome.error)
+                raise outcome.error
+            return outcome
+        except BaseException as error:
+            mark_failed(error, name)
+            raise
+        finally:
+            self.scope.end(name)
+
+    async def outcome_of(self, operation: Operation, plan: Plan | None = None) -> Any:
+        """What comes of it now, or Raised, or Waits, to go on with its plan then."""
+        name, converter = operation.name, operation.converter
+        try:
+            plan = plan or self._plan_of(operation)
+            if converter is None:
+                outcome = await self._run(plan)
+            else:
+                self.scope.begin(name)
+                try:
+                    outcome = await self._run(plan)
+                finally:
+                    self.scope.end(name)
+            if type(outcome) is Wait:
+                return Waits(plan, outcome)
+            if type(outcome) is Raised:
+                self._end_by(outcome.error)
+        except _STOPS:
+            raise
+        except BaseException as error:
+            outcome = Raised(error)
+        if type(outcome) is Raised and converter is not None:
+            mark_failed(outcome.error, name)
+        return outcome
+
+    async def _run(self, plan: Plan) -> Any:
+        """Perform the effects of a plan; what it returns, or the Wait with which it goes on."""
+        try:
+            effect = next(plan)
+            while True:
+                if type(effect) is Wait:
+                    return effect
+                try:
+                    if type(effect) is Call:
+                        answer = await self._called(effect)
+                    elif type(effect) is All:
+                        from durably_cli.steps.tasks_at_once import in_tasks  # few jobs have any
+
+                        answer = await in_tasks(effect, self, self._stop)
+                    else:
+                        await self._record(effect)
+                        answer = None
+                except _STOPS:
+                    plan.close()
+                    raise
+                except BaseException as error:
+                    if type(effect) is not Call and type(effect) is not All:
+                        raise
+                    answer = Raised(self._stop_or(error))
+                effect = plan.send(answer)
+        except StopIteration as end:
+            return end.value
+
+    async def _record(self, event: Event) -> None:
+        if self._commits is None:
+            self._recorded(event)
+            return
+        try:
+            await self._commits.record(event)
+        except JournalLost as lost:
+            self._stop.stop(lost)
+            raise
+        self.has_executed = True
+
+    async def _called(self, call: Call) -> Any:
+        """What the function returns; what it raises passes through."""
+        fn, args, seconds = call
+        if is_async(fn):
+            value: Any = fn(*args)
+        else:
+            act = (lambda: fn(*args)) if seconds is None else lambda: call_within(seconds, fn, args)
+            value = await self.threads.call(act)
+            if type(value) is Raised:
+                raise value.error
+        if not inspect.isawaitable(value):
+            return value
+        return await value if seconds is None else await _within(seconds, value)
+
+    async def _waited(self, wait: Wait) -> None:
+        end = time.monotonic() + wait.longest
+        while (left := self._stop.seconds_until(wait.until, end - time.monotonic())) > 0:
+            await asyncio.sleep(min(left, _SLICE_SECONDS))
+
+    def _check_loop(self, name: str) -> None:
+        if self.loop is not None and self.loop is not asyncio.get_running_loop():
+            raise StepMisused(
+                f"step {name!r} is awaited on another event loop than that of the handler: "
+                "await it there"
+            )
+
+
+async def _within(seconds: float, value: Awaitable[Any]) -> Any:
+    """What it gives. TookTooLong if it has not ended by itself within the time.
+
+    It is cancelled then, and again each second until it ends: so no two calls overlap. What it
+    gives after that does not count, for it may have swallowed the cancellation.
+    """
+    task, is_late = asyncio.ensure_future(value), False
+    try:
+        await asyncio.wait((task,), timeout=seconds)
+        while not task.done():
+            is_late = True
+            task.cancel()
+            await asyncio.wait((task,), timeout=_AGAIN_SECONDS)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait((task,))
+        raise
+    if is_late:
+        late = TookTooLong()
+        error = None if task.cancelled() else task.exception()
+        raise late.with_traceback(error.__traceback__ if error else None) from error
+    return task.result()

@@ -1,0 +1,118 @@
+"""Operations side by side, in tasks of an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from durably_cli.steps.driver import NOT_REPLAYED, Waits
+from durably_cli.steps.loop_driver import LoopDriver
+from durably_cli.steps.operation import All, Raised
+from durably_cli.steps.schedule import Pace, Schedule, Task
+from durably_cli.steps.stop import Stop
+
+_LONGEST_WAIT = 1.0
+"""How often it is looked whether a wait is over, for a clock may have been set."""
+
+_REPLAYS = 200
+"""Behind so many results that are replayed, other tasks have a turn."""
+
+
+async def in_tasks(work: All, driver: LoopDriver, stop: Stop) -> dict[int, Any]:
+    """What came of each operation that was begun, by its place: its result, or Raised.
+
+    Raises what the iterable of the operations does, and the cause of a stop; when all that had
+    begun have ended.
+    """
+    driver.threads.at_least(work.at_once)
+    tasks = _Tasks(work, driver, stop)
+    await tasks.perform_all()
+    stop.check()
+    if tasks.schedule.error is not None:
+        raise tasks.schedule.error
+    return tasks.schedule.outcomes
+
+
+class _Tasks:
+    """The tasks: one for each operation that has no result yet."""
+
+    def __init__(self, work: All, driver: LoopDriver, stop: Stop) -> None:
+        self._work, self._driver, self._stop = work, driver, stop
+        self.schedule = Schedule(
+            work.operations,
+            Pace(work.per_second),
+            goes_on=work.goes_on,
+            is_replayed=lambda operation: operation.name in driver.past.results,
+            seconds_until=stop.seconds_until,
+        )
+        self._tasks = set[asyncio.Task[None]]()
+        self._changed = asyncio.Event()
+        self._done = self._failed = 0
+
+    async def perform_all(self) -> None:
+        """Return when everything has ended; if this is cancelled, so is all of it."""
+        try:
+            while True:
+                if self._stop.cause is not None:
+                    self.schedule.stop(self._stop.cause)
+                is_full = self.schedule.in_flight >= self._work.at_once
+                found = float("inf") if is_full else self.schedule.next()
+                if found is None:
+                    return
+                if isinstance(found, Task):
+                    await self._begin(found)
+                else:
+                    await self._change_within(found)
+        except asyncio.CancelledError:
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+            raise
+
+    async def _begin(self, found: Task) -> None:
+        if not self.schedule.is_replayed(found):
+            task = asyncio.create_task(self._perform(found))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
+        try:
+            outcome = self._driver.found(found.operation)
+        except BaseException as error:
+            outcome = Raised(error)
+        if outcome is NOT_REPLAYED:
+            await self._begin(found)  # a file that it names is another one now
+            return
+        self._ended(found, outcome)
+        if self._done % _REPLAYS == 0:
+            await asyncio.sleep(0)
+
+    async def _perform(self, task: Task) -> None:
+        """Perform it, as far as it goes without a wait."""
+        try:
+            outcome = await self._driver.outcome_of(task.operation, task.plan)
+        except BaseException as error:  # of a cancellation, be it this one or the function's own
+            self.schedule.ended(task, Raised(error))
+            raise
+        else:
+            if type(outcome) is Waits:
+                self.schedule.park(task, *outcome)
+            else:
+                self._ended(task, outcome)
+        finally:
+            self._changed.set()
+
+    def _ended(self, task: Task, outcome: Any) -> None:
+        self.schedule.ended(task, outcome)
+        self._done += 1
+        self._failed += type(outcome) is Raised
+        self._work.ended(self._done, self._failed)
+
+    async def _change_within(self, seconds: float) -> None:
+        """Return when something has ended, or when so many seconds are over."""
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(min(seconds, _LONGEST_WAIT)):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
