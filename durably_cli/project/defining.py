@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol, overload
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from durably_cli.project import handlers, importing
-from durably_cli.project.job import NAME, Handler, I, Job, O, OnFailure
+from durably_cli.project.job import NAME, AsyncHandler, AsyncJob, Handler, I, Job, O, OnFailure
 from durably_cli.steps.step import Step
 from durably_cli.values import declared
 from durably_cli.values.durations import Duration, seconds_in
 from durably_cli.values.no_input import NoInput
 
+if TYPE_CHECKING:
+    from durably_cli.steps.async_step import AsyncStep
+
+_AsyncOfStep = Callable[["AsyncStep"], Coroutine[Any, Any, O]]
+
 
 class _Decorator(Protocol):
+    @overload
+    def __call__(self, handler: AsyncHandler[I, O], /) -> AsyncJob[I, O]: ...
+    @overload
+    def __call__(self, handler: _AsyncOfStep[O], /) -> AsyncJob[None, O]: ...
     @overload
     def __call__(self, handler: Handler[I, O], /) -> Job[I, O]: ...
     @overload
@@ -21,16 +30,34 @@ class _Decorator(Protocol):
 
 
 class _DecoratorOfInput(Protocol[I]):
+    @overload
+    def __call__(self, handler: AsyncHandler[I, O], /) -> AsyncJob[I, O]: ...
+    @overload
+    def __call__(self, handler: Handler[I, O], /) -> Job[I, O]: ...
+
+
+class _DecoratorOfBoth(Protocol[I, O]):
+    @overload
+    def __call__(self, handler: AsyncHandler[I, O], /) -> AsyncJob[I, O]: ...
+    @overload
     def __call__(self, handler: Handler[I, O], /) -> Job[I, O]: ...
 
 
 class _DecoratorOfOutput(Protocol[O]):
+    @overload
+    def __call__(self, handler: AsyncHandler[I, O], /) -> AsyncJob[I, O]: ...
+    @overload
+    def __call__(self, handler: _AsyncOfStep[O], /) -> AsyncJob[None, O]: ...
     @overload
     def __call__(self, handler: Handler[I, O], /) -> Job[I, O]: ...
     @overload
     def __call__(self, handler: Callable[[Step], O], /) -> Job[None, O]: ...
 
 
+@overload
+def define_job(handler: AsyncHandler[I, O], /) -> AsyncJob[I, O]: ...
+@overload
+def define_job(handler: _AsyncOfStep[O], /) -> AsyncJob[None, O]: ...
 @overload
 def define_job(handler: Handler[I, O], /) -> Job[I, O]: ...
 @overload
@@ -43,7 +70,7 @@ def define_job(
     output: type[O],
     timeout: Duration | None = None,
     on_failure: OnFailure | None = None,
-) -> Callable[[Handler[I, O]], Job[I, O]]: ...
+) -> _DecoratorOfBoth[I, O]: ...
 @overload
 def define_job(
     *,
@@ -83,8 +110,8 @@ def define_job(
     annotations unless given, and may be any type that pydantic reads. An attempt that takes longer
     than `timeout`, seconds, a timedelta or a text such as `1h30m`, is ended, and can be resumed.
     `on_failure(run)` is called after each attempt that has failed, once that is on disk, at most
-    once, and for up to 60 seconds. Raises TypeError and ValueError for what cannot be a job: an
-    async handler, another order, a bad name, a type that JSON cannot give.
+    once, and for up to 60 seconds. An async handler takes an `AsyncStep`. Raises TypeError and
+    ValueError for what cannot be a job: another order, a bad name, a type that JSON cannot give.
     """
 
     def decorate(handler: Callable[..., Any]) -> Job[Any, Any]:
@@ -134,7 +161,8 @@ def _define(
         if input is not declared.UNDECLARED:
             raise TypeError(f"{called} has an input, and its handler must take it: (step, payload)")
         handler, input = handlers.without_payload(handler), NoInput()
-    job = Job[Any, Any](handler, called, input, output)
+    kind = AsyncJob if handlers.is_async_handler(handler) else Job
+    job: Job[Any, Any] = kind(handler, called, input, output)
     try:
         job._text = importing.source_of(job._code.co_filename)
     except (AttributeError, TypeError, ValueError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -69,6 +70,26 @@ def handled(handler: Callable[..., Any], step: Step, value: Any) -> Any:
     if not step.is_async:
         return handler(step, value)
     return step.run_handler(lambda: handler(step, value))
+
+
+def refuse_step_of_other(handler: Callable[..., Any], job: str, step: object = None) -> None:
+    """TypeError if a handler is called with the step of the other kind of handlers."""
+    if isinstance(step, Step) and step.is_async != is_async_handler(handler):
+        needed = "a Step()" if step.is_async else "an AsyncStep()"
+        kind = "a plain function" if step.is_async else "async"
+        raise TypeError(f"the handler of {job} is {kind}: call it with {needed}")
+
+
+def refuse_running_loop(job: str) -> None:
+    """TypeError on an event loop: that of an async handler cannot run in the same thread."""
+    import asyncio  # loads slowly, and a job that is async has it
+
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        raise TypeError(
+            f"{job} is async, and was triggered on an event loop, which it would block: "
+            "await asyncio.to_thread(job.trigger, ...)"
+        )
 
 
 def without_payload(handler: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property, update_wrapper
 from pathlib import Path
 from types import CodeType
@@ -18,19 +18,20 @@ from durably_cli.engines.local.execute import source_hash
 from durably_cli.engines.local.live_run import BoundHandler, LiveRun
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition, Request
-from durably_cli.errors import AttemptTimedOut, InvalidInput, TimedOut, ValueRefused
+from durably_cli.errors import AttemptTimedOut, TimedOut, ValueRefused
 from durably_cli.journal.registry import Event
 from durably_cli.project import handlers, places, stores
+from durably_cli.project.invalid import reading
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.project.run import Run
 from durably_cli.steps.step import Step
 from durably_cli.values import convert, plain
-from durably_cli.values.json_schemas import OddSchema
 from durably_cli.values.no_input import NoInput
-from durably_cli.values.schema import Field, fields_of, sample, type_name
+from durably_cli.values.schema import Field, fields_of, type_name
 from durably_cli.values.strict_json import Json, printable
 
 if TYPE_CHECKING:
+    from durably_cli.steps.async_step import AsyncStep
     from durably_cli.values.unread import Unread
 
 I = TypeVar("I")  # noqa: E741
@@ -39,13 +40,10 @@ O = TypeVar("O")  # noqa: E741
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 Handler = Callable[[Step, I], O]
+AsyncHandler = Callable[["AsyncStep", I], Coroutine[Any, Any, O]]
 
 OnFailure = Callable[[Run[Any]], object]
 """What is called with a run after an attempt that has failed."""
-
-
-_REQUIRED = "Field required"
-"""What begins the problem of a field that is not there."""
 
 
 class Job(Generic[I, O]):
@@ -74,6 +72,7 @@ class Job(Generic[I, O]):
                 "call just runs its handler, and gives it a step: as in a test, with Step()"
             )
         self._is_used = True
+        handlers.refuse_step_of_other(self.handler, self.name, *args[:1])
         return self.handler(*args, **named)
 
     def __repr__(self) -> str:
@@ -120,6 +119,8 @@ class Job(Generic[I, O]):
         takes longer than the job's `timeout`.
         """
         self._is_used = True
+        if self.is_async:
+            handlers.refuse_running_loop(self.name)
         project = places.find_project(start=self.source.parent)
         with stores.hints_in(project):
             with self._reads("input"):
@@ -181,8 +182,13 @@ class Job(Generic[I, O]):
 
         source = None if self._text is None else source_hash(self._text)
         bound = BoundHandler(call, source, secrets, unread, self.timeout)
-        bound = bound._replace(is_async=handlers.is_async_handler(self.handler))
+        bound = bound._replace(is_async=self.is_async)
         return bound if self.on_failure is None else bound._replace(on_failure=self._failed)
+
+    @cached_property
+    def is_async(self) -> bool:
+        """Is its handler an async one?"""
+        return handlers.is_async_handler(self.handler)
 
     def _failed(self, view: RunView) -> None:
         if self.on_failure is not None:
@@ -248,43 +254,23 @@ class Job(Generic[I, O]):
         """How the output goes to JSON and back."""
         return convert.converter(self._output_type)
 
-    @contextmanager
-    def _reads(self, what: str) -> Iterator[None]:
+    def _reads(self, what: str) -> AbstractContextManager[None]:
         """Inside, it is InvalidInput that a model rejects an input, and that its code raises."""
-        try:
-            yield
-        except plain.DoesNotFit as error:
-            error.__context__ = None  # before it was masked it may have held a secret in clear
-            raise self._invalid(error) from None
-        except ValueRefused as refused:
-            reason = refused.reason.replace(plain.ANNOTATE, "annotate the payload")
-            where = "" if refused.path == "$" else f"at {refused.path}, "
-            what = f"the {what} for {self.name} is not valid: {where}{reason}"
-            hint = hints.command("help", "input") + "    (says what no JSON gives)"
-            raise InvalidInput(what, hint=hint) from None
-        except OddSchema as odd:
-            raise InvalidInput(f"the {what} of {self.name} cannot be described: {odd}") from None
-        except payload.ModelFailed as failed:
-            failed.__context__ = None  # what the model raised may hold a secret in clear
-            raise InvalidInput(
-                f"the {what} of {self.name} cannot be read: code of its model raised "
-                f"{failed.error.type}\n{failed.error.traceback}"
-            ) from None
+        return reading(what, self.name, lambda: self.input_schema)
 
-    def _invalid(self, error: plain.DoesNotFit) -> InvalidInput:
-        lines = "\n".join(
-            f"  {problem}" if path == "$" else f"  {path}: {problem}"
-            for path, problem in error.problems
-        )
-        hint = f"{hints.command('jobs', self.name)}    (shows every field)"
-        if (text := sample(self.input_schema)) is not None:
-            whole = hints.command("trigger", self.name, "--input", text)
-            hint = f"{whole}    (the input is {self.input_type}, as JSON)"
-        return InvalidInput(
-            f"the input for {self.name} is not valid:\n{lines}",
-            hint=hint,
-            missing=[path for path, problem in error.problems if problem.startswith(_REQUIRED)],
-        )
+
+class AsyncJob(Job[I, O]):
+    """A job whose handler is async: a call of it is to be awaited."""
+
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]
+        def __call__(
+            self: AsyncJob[None, O], step: AsyncStep, payload: None = None
+        ) -> Coroutine[Any, Any, O]: ...
+        @overload
+        def __call__(self, step: AsyncStep, payload: I) -> Coroutine[Any, Any, O]: ...
+        def __call__(self, *args: Any, **named: Any) -> Any: ...
 
 
 class _Unseen:

@@ -12,10 +12,11 @@ from asyncio import AbstractEventLoop, Future
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import Context, ContextVar, copy_context
+from contextvars import Context, copy_context
 from typing import Any
 
 from durably_cli.steps.operation import Raised
+from durably_cli.steps.stop import is_abandoned
 
 _MOST = 64
 """How many functions are called at once, unless a map asks for more."""
@@ -43,7 +44,7 @@ class LoopThreads:
         """What it returns, or Raised.
 
         If the task is cancelled meanwhile, a call that has begun comes to its end all the same;
-        whatever waits in it is `abandoned`.
+        a program that it waits for is ended.
         """
         job = self._begun(act)
         try:
@@ -99,17 +100,6 @@ class LoopThreads:
             return None
 
 
-class Abandoned(BaseException):
-    """Raised in a call of a function that nobody waits for any more."""
-
-
-def raise_if_abandoned() -> None:
-    """Raise Abandoned in a call whose task was cancelled."""
-    job = _performed.get()
-    if job is not None and job.is_abandoned:
-        raise Abandoned
-
-
 class _Job:
     """A function to call for a task, in the context of that."""
 
@@ -129,13 +119,9 @@ class _Job:
             self._loop.call_soon_threadsafe(self._end, outcome)
 
     def _called(self) -> Any:
-        _performed.set(self)
+        is_abandoned.set(lambda: self.is_abandoned)
         return self._act()
 
     def _end(self, outcome: Any) -> None:
         if not self.future.done():
             self.future.set_result(outcome)
-
-
-_performed: ContextVar[_Job | None] = ContextVar("durably_performed", default=None)
-"""The call that this code is of."""

@@ -18,7 +18,7 @@ from durably_cli.steps.command import Words, command_of
 from durably_cli.steps.current import current_step, forked_from, known_secrets
 from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.program import CommandResult, run
-from durably_cli.steps.stop import Stop
+from durably_cli.steps.stop import Abandoned, Stop, is_abandoned
 from durably_cli.steps.tries import ONCE, Retry, retry_of
 from durably_cli.system.process import this
 from durably_cli.system.process_table import Owner
@@ -133,7 +133,9 @@ class Shell:
         return () if self._secrets is None else (self._secrets,)
 
     def check(self) -> None:
-        """Raise the cause of a stop of the attempt, if there is one."""
+        """Raise the cause of a stop of the attempt, or Abandoned, if nobody waits any more."""
+        if is_abandoned.get()():
+            raise Abandoned
         if self._stop is not None:
             self._stop.check()
 

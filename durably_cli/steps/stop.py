@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from threading import get_ident
 
@@ -74,6 +75,14 @@ class Stop:
     def seconds_until(self, at: str, longest: float) -> float:
         """The seconds that are left of such a wait."""
         return min((clock.parse_time(at) - datetime.now(UTC)).total_seconds(), longest)
+
+
+class Abandoned(BaseException):
+    """Raised in a call of a function that nobody waits for any more."""
+
+
+is_abandoned: ContextVar[Callable[[], bool]] = ContextVar("abandoned", default=lambda: False)
+"""Says so of the call that this code is of: its task on an event loop was cancelled."""
 
 
 class StopInMemory(Stop):
