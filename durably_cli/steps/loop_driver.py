@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from durably_cli.errors import JournalLost, StepMisused
 from durably_cli.journal.registry import Event
@@ -22,6 +22,8 @@ from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised
 from durably_cli.steps.scope import Scope, being_handled
 from durably_cli.steps.stop import Stop
 from durably_cli.system.time_limits import TookTooLong, call_within
+
+T = TypeVar("T")
 
 _SLICE_SECONDS = 1.0
 """How often a wait looks at the wall clock, which may be set, and goes on with the lid closed."""
@@ -53,13 +55,13 @@ class LoopDriver(Driver):
         """The one of the handler, once it is known."""
         self._not_begun = dict[str, Coroutine[Any, Any, Any]]()
 
-    def carry_out(self, operation: Operation) -> Coroutine[Any, Any, Any]:
-        """What comes of it, before or now, for who awaits that."""
-        coroutine = self._performed(operation, being_handled())
-        self._not_begun[operation.name] = coroutine
-        return coroutine
+    def perform(self, operation: Operation) -> Coroutine[Any, Any, Any]:
+        """What came of it, before or now, for who awaits that."""
+        return self._asked(operation.name, self._found_or_done(operation, being_handled()))
 
-    perform = carry_out
+    def carry_out(self, operation: Operation) -> Coroutine[Any, Any, Any]:
+        """What comes now of one that has no result, for who awaits that."""
+        return self._asked(operation.name, self._done(operation, being_handled()))
 
     def never_awaited(self) -> list[str]:
         """The steps that were asked for and that nobody has awaited; nobody can any more."""
@@ -71,14 +73,18 @@ class LoopDriver(Driver):
         self._not_begun.clear()
         return found
 
-    async def _performed(self, operation: Operation, handled: BaseException | None) -> Any:
-        name = operation.name
-        self._not_begun.pop(name, None)
-        self._check_loop(name)
-        self._stop.check()
+    def _asked(self, name: str, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        self._not_begun[name] = coroutine
+        return coroutine
+
+    async def _found_or_done(self, operation: Operation, handled: BaseException | None) -> Any:
+        self._begin(operation.name)
         value = self.found(operation)
-        if value is not NOT_REPLAYED:
-            return value
+        return await self._done(operation, handled) if value is NOT_REPLAYED else value
+
+    async def _done(self, operation: Operation, handled: BaseException | None) -> Any:
+        name = operation.name
+        self._begin(name)
         self.scope.begin(name, handled)
         try:
             plan = self._plan_of(operation)
@@ -179,7 +185,10 @@ class LoopDriver(Driver):
         while (left := self._stop.seconds_until(wait.until, end - time.monotonic())) > 0:
             await asyncio.sleep(min(left, _SLICE_SECONDS))
 
-    def _check_loop(self, name: str) -> None:
+    def _begin(self, name: str) -> None:
+        """Who asked for this step awaits it."""
+        self._not_begun.pop(name, None)
+        self._stop.check()
         if self.loop is not None and self.loop is not asyncio.get_running_loop():
             raise StepMisused(
                 f"step {name!r} is awaited on another event loop than that of the handler: "

@@ -13,7 +13,7 @@ from durably_cli.steps.commits import Recording
 from durably_cli.steps.driver import Driver
 from durably_cli.steps.event_loop import run_on_loop
 from durably_cli.steps.loop_driver import LoopDriver
-from durably_cli.steps.operation import Past
+from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.step import Step
 from durably_cli.steps.stop import Stop
 
@@ -34,6 +34,9 @@ class LoopStep(Step):
         if recording is not None and self._secrets is not None:
             recording = _Masked(recording, self._secrets)
         return LoopDriver(self._append, past, stop, self._replayed, self._scope, recording)
+
+    def _carry_out(self, operation: Operation) -> Any:
+        return self._driver.perform(operation)
 
     def _refuse_body(self, name: str, body: Callable[..., object]) -> None:
         if not is_async(body):

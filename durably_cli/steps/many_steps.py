@@ -239,7 +239,7 @@ class ManySteps(Performer):
             replayed=self._replayed,
             carried=carried,
         )
-        return self._carry_out(executed)
+        return self._driver.carry_out(executed)
 
     def _warn(self, text: str) -> None:
         self.emit(LogWritten("warn", text, clock.now()), is_replayed=False)

@@ -127,5 +127,5 @@ class Performer:
         return self._driver.perform(operation)
 
     def _carry_out(self, operation: Operation) -> Any:
-        """What comes of a step that has no result, while this thread is in it."""
+        """What comes of a step whose result is not at hand."""
         return self._driver.carry_out(operation)

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from threading import get_ident
 from types import CodeType, FrameType
 from typing import NamedTuple
@@ -38,6 +38,9 @@ class Inside(NamedTuple):
 
 
 _inside: ContextVar[Inside | None] = ContextVar("durably_inside", default=None)
+_handled: ContextVar[BaseException | None] = ContextVar("durably_handled", default=None)
+"""What was handled where a map was asked for whose items this task performs."""
+
 _OF_THREAD = "_durably_inside"
 """The attribute of a thread that says in which step it was started, if in any."""
 
@@ -234,10 +237,19 @@ def being_handled() -> BaseException | None:
     inside = found
     while here is None and inside is not None:
         here, inside = inside.handled, inside.outer
+    here = here or _handled.get()
     if here is not None or found is None or found.scope.thread == get_ident():
         return here
     handled = sys._current_exceptions().get(found.scope.thread)
     return handled[1] if isinstance(handled, tuple) else handled  # as up to Python 3.11
+
+
+def context_of_items() -> Context:
+    """That of tasks which perform the items of a map: they are in no step yet."""
+    handled, inside, context = being_handled(), _inside.get(), copy_context()
+    context.run(_inside.set, inside and inside.outer)
+    context.run(_handled.set, handled)
+    return context
 
 
 def mark_thread(thread: threading.Thread) -> None:

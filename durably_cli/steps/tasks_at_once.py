@@ -9,6 +9,7 @@ from durably_cli.steps.driver import NOT_REPLAYED, Waits
 from durably_cli.steps.loop_driver import LoopDriver
 from durably_cli.steps.operation import All, Raised
 from durably_cli.steps.schedule import Pace, Schedule, Task
+from durably_cli.steps.scope import context_of_items
 from durably_cli.steps.stop import Stop
 
 _LONGEST_WAIT = 1.0
@@ -45,6 +46,7 @@ class _Tasks:
             is_replayed=lambda operation: operation.name in driver.past.results,
             seconds_until=stop.seconds_until,
         )
+        self._context = context_of_items()
         self._tasks = set[asyncio.Task[None]]()
         self._changed = asyncio.Event()
         self._done = self._failed = 0
@@ -72,7 +74,7 @@ class _Tasks:
 
     async def _begin(self, found: Task) -> None:
         if not self.schedule.is_replayed(found):
-            task = asyncio.create_task(self._perform(found))
+            task = asyncio.create_task(self._perform(found), context=self._context.copy())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return

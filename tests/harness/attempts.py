@@ -22,6 +22,7 @@ from durably_cli.journal.masking import NO_SECRETS
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import StepCompleted
+from durably_cli.project.handlers import handled, is_async_handler
 from durably_cli.steps.step import Step
 from durably_cli.values.strict_json import Json
 
@@ -36,6 +37,8 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.is_async = False
+        """Are its handlers async ones?"""
         self.happened: Callable[[], object] = lambda: None
         """Called behind each effect, before the step has returned."""
         self._effects, self._mended = folder / "effects", folder / "mended"
@@ -146,10 +149,10 @@ class _Job:
 
     def work(self, input: Json) -> BoundHandler:
         def call(step: Step) -> Json:
-            self._handler(step, self._world)
+            handled(self._handler, step, self._world)
             return Json("null")
 
-        return BoundHandler(call, None)
+        return BoundHandler(call, None, is_async=is_async_handler(self._handler))
 
     def recorded(self, event: Event) -> None:
         self.count()

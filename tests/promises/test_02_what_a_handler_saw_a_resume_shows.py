@@ -6,6 +6,7 @@ resumed until it completes. Once it is mended, one resume by a person is enough.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
@@ -16,8 +17,10 @@ from typing import cast
 import pytest
 
 from durably_cli.journal.state import Status
+from durably_cli.steps.async_step import AsyncStep
 from durably_cli.steps.step import Step
 from tests.harness.attempts import Handler, Trial, World
+from tests.harness.made_async import made_async
 
 
 def fallback(step: Step, world: World) -> None:
@@ -175,6 +178,50 @@ def in_threads(handler: Handler) -> Handler:
 )
 def test_with_steps_in_threads_it_is_the_same(handler: Handler, tmp_path: Path) -> None:
     assert trials(in_threads(handler), tmp_path) > 10
+
+
+class FromTasks:
+    """A step whose functions are async ones, each beside that of another step."""
+
+    def __init__(self, step: AsyncStep, world: World) -> None:
+        self._step, self._world = step, world
+
+    async def run(self, name: str, fn: Callable[[str], str], given: str) -> str:
+        async def act(name: str) -> str:
+            await asyncio.sleep(0)
+            return fn(name)
+
+        beside = self._step.run(f"beside {name}", self._world.do, f"b-{name}")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(beside)
+            done = await asyncio.gather(self._step.run(name, act, given), return_exceptions=True)
+        if isinstance(done[0], BaseException):
+            raise done[0]
+        return done[0]
+
+
+def in_tasks(handler: Handler) -> Handler:
+    """The same handler as an async one, with its steps in tasks."""
+
+    async def call(step: AsyncStep, world: World) -> object:
+        return await made_async(handler)(FromTasks(step, world), world)
+
+    return cast("Handler", call)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        *HANDLERS[:2],
+        *(pytest.param(each, marks=pytest.mark.long) for each in [*HANDLERS[2:], *MORE]),
+    ],
+    ids=lambda handler: handler.__name__,
+)
+@pytest.mark.parametrize("form", [made_async, in_tasks])
+def test_async_it_is_the_same(
+    form: Callable[[Handler], Handler], handler: Handler, tmp_path: Path
+) -> None:
+    assert trials(form(handler), tmp_path) > 10
 
 
 def flagged(step: Step, world: World) -> None:
