@@ -34,6 +34,7 @@ def run_on_loop(act: Callable[[], Any], driver: LoopDriver, stop: Stop) -> Any:
         else:
             runner.get_loop().close()
             asyncio.set_event_loop(None)
+        stop.cancelled = None
 
 
 class _Handling:
@@ -45,6 +46,7 @@ class _Handling:
         """What comes of it, when the steps that it has begun have ended."""
         self._loop = self._driver.loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
+        self._stop.cancelled = asyncio.CancelledError
         self._stop.wake = lambda: self._loop.call_soon_threadsafe(self._hear)
         try:
             self._stop.check()

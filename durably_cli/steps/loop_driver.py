@@ -150,7 +150,10 @@ class LoopDriver(Driver):
                 except BaseException as error:
                     if type(effect) is not Call and type(effect) is not All:
                         raise
-                    answer = Raised(self._stop_or(error))
+                    if self._stop.cause is not None:  # of which it, or a library, has made that
+                        plan.close()
+                        self._stop.check()
+                    answer = Raised(error)
                 effect = plan.send(answer)
         except StopIteration as end:
             return end.value

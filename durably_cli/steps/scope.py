@@ -79,7 +79,7 @@ class Scope:
         if this.pid != self.process:
             raise self._in_a_child()
         if self._stop.cause is not None:
-            raise self._stop.cause
+            self._stop.check()
         if self._root._has_ended:
             raise RunEnded(
                 f"step {name!r} was asked for when the handler had ended: let it wait for the "

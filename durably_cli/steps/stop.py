@@ -46,6 +46,8 @@ class Stop:
     """Called by whoever stops the attempt of an event loop, in any thread: it ends itself."""
     is_awake = False
     """Has the loop heard of the stop?"""
+    cancelled: type[BaseException] | None = None
+    """What is raised in the tasks of a loop, which a Ctrl-C would end before them."""
 
     def stop(self, cause: Abort) -> None:
         """End the attempt; the first cause is the one."""
@@ -57,7 +59,7 @@ class Stop:
     def check(self) -> None:
         """Raise the cause, if there is one."""
         if self.cause is not None:
-            raise self.cause
+            raise self.cause if self.cancelled is None else self.cancelled(str(self.cause))
 
     def wait_until(self, at: str, longest: float) -> None:
         """Let time pass up to this one, in UTC, or so many seconds, whichever is over first.

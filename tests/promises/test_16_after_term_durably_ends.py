@@ -145,3 +145,147 @@ def test_it_ends_after_a_cancel_and_at_a_time_limit_too(project: Project, how: s
         assert process.returncode == 3
     assert "never retrieved" not in err
     project.run("trigger", "work", "--how", how, "--timeout", "1s", expect=124)
+
+
+ASYNC = """
+    import asyncio
+    import atexit
+    from durably import AsyncStep, Retry
+
+    class Input(BaseModel):
+        how: str
+
+    async def asleep() -> None:
+        effect("asleep")
+        await asyncio.sleep(600)
+
+    async def step_of_loop(step: AsyncStep) -> None:
+        await step.run("sleep", asleep)
+
+    async def between_steps(step: AsyncStep) -> None:
+        await asleep()
+
+    async def threads(step: AsyncStep) -> None:
+        steps = [step.run(f"sleep {n}", time.sleep, 600) for n in range(16)]
+        effect("asleep")
+        await asyncio.gather(*steps)
+
+    async def default_executor(step: AsyncStep) -> None:
+        effect("asleep")
+        await asyncio.gather(*(asyncio.to_thread(time.sleep, 600) for _ in range(16)))
+
+    async def items(step: AsyncStep) -> None:
+        await step.map("sleep", lambda n: asleep() if not n else asyncio.sleep(600), range(99))
+
+    async def blocked(step: AsyncStep) -> None:
+        effect("asleep")
+        time.sleep(600)
+
+    async def group(step: AsyncStep) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(step.run("sleep", asleep))
+            tasks.create_task(step.run("thread", time.sleep, 600))
+
+    async def background(step: AsyncStep) -> None:
+        tasks = [asyncio.create_task(asyncio.sleep(600)) for _ in range(20)]
+        await asleep()
+
+    async def program(step: AsyncStep) -> None:
+        await step.sh("sleep", "echo asleep >> $EFFECTS; sleep 600")
+
+    async def pause(step: AsyncStep) -> None:
+        def fail() -> None:
+            effect("asleep")
+            raise OSError
+        await step.run("fails", fail, tries=Retry(2, delay=600, max_delay=600))
+
+    @define_job
+    async def work(step: AsyncStep, payload: Input) -> None:
+        atexit.register(effect, "atexit")
+        try:
+            await globals()[payload.how](step)
+        finally:
+            try:
+                await asyncio.sleep(0)
+                step.run("behind the stop", effect, "behind the stop")
+            finally:
+                effect("finally")
+"""
+
+
+@pytest.mark.parametrize("policy", ["DefaultEventLoopPolicy", "uvloop.EventLoopPolicy"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "step_of_loop",
+        "between_steps",
+        "threads",
+        "default_executor",
+        "items",
+        "blocked",
+        "group",
+        "background",
+        "program",
+        "pause",
+    ],
+)
+def test_an_async_handler_ends_while_all_of_it_sleeps(
+    project: Project, how: str, policy: str
+) -> None:
+    module = "" if policy.startswith("Default") else "    import uvloop\n"
+    policy = policy if module else f"asyncio.{policy}"
+    project.job(f"{module}{ASYNC}\n    asyncio.set_event_loop_policy({policy}())\n")
+    with project.start("trigger", "work", "--how", how) as process:
+        project.wait_for_effects(line="asleep")
+        process.terminate()
+        _, err = process.communicate()
+        assert process.returncode == 143, err
+    assert "durably resume" in err
+    assert "never retrieved" not in err
+    assert project.effects == ["asleep", "finally", "atexit"]
+    last = json.loads(project.journal().read_text().splitlines()[-1])
+    assert (last["type"], last["signal"]) == ("run.interrupted", "SIGTERM")
+
+
+@pytest.mark.parametrize("how", ["group", "blocked"])
+def test_an_async_handler_ends_after_a_cancel_and_at_a_time_limit(
+    project: Project, how: str
+) -> None:
+    project.job(ASYNC)
+    with project.start("trigger", "work", "--how", how) as process:
+        project.wait_for_effects(line="asleep")
+        project.run("cancel", "@last")
+        process.communicate()
+        assert process.returncode == 3
+    project.run("trigger", "work", "--how", how, "--timeout", "1s", expect=124)
+    assert project.effects == ["asleep", "finally", "atexit"] * 2
+
+
+def test_steps_of_an_async_handler_that_end_soon_are_acknowledged_first(project: Project) -> None:
+    project.job("""
+        import asyncio
+        from durably import AsyncStep
+
+        async def act(n: int) -> None:
+            effect(f"begun {n}")
+            await asyncio.sleep(0.15)
+
+        def plain(n: int) -> None:
+            effect(f"begun {n}")
+            time.sleep(0.15)
+
+        @define_job
+        async def work(step: AsyncStep) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(step.run("a", act, 1))
+                tasks.create_task(step.run("b", plain, 2))
+    """)
+    with project.start("trigger", "work") as process:
+        project.wait_for_effects(2)
+        process.terminate()
+        process.communicate()
+    assert (
+        sum(b"step.completed" in line for line in project.journal().read_bytes().splitlines()) == 2
+    )
+    project.run("resume", "@last")
+    assert sorted(project.effects) == ["begun 1", "begun 2"]
