@@ -7,10 +7,12 @@ missing, and nothing else. With `--allow-broken` the run completes, and says wha
 """
 
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Self
 
 from durably import File, Step, define_job
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt, model_validator
 
 HERE = Path(__file__).resolve().parent
 KINDS = {".gif", ".jpeg", ".jpg", ".png", ".webp"}
@@ -23,6 +25,12 @@ class ThumbnailsInput(BaseModel):
     at_once: PositiveInt = Field(4, description="how many pictures are in memory at a time")
     allow_broken: bool = Field(False, description="complete though some pictures are broken")
 
+    @model_validator(mode="after")
+    def refuse_to_replace_pictures(self) -> Self:
+        if self.thumbnails.resolve() == self.pictures.resolve():
+            raise ValueError("the thumbnails would replace the pictures")
+        return self
+
 
 class ThumbnailsOutput(BaseModel):
     made: int = Field(description="how many thumbnails there are, those of earlier attempts too")
@@ -32,9 +40,10 @@ class ThumbnailsOutput(BaseModel):
 @define_job
 def thumbnails(step: Step, payload: ThumbnailsInput) -> ThumbnailsOutput:
     """Make a thumbnail of each picture in a folder."""
-    import PIL  # noqa: F401  # missing, it would make each picture a broken one
+    import_module("PIL")  # here: missing in `make`, it would make each picture a broken one
 
-    # No step: each attempt sees which pictures there are now, and makes those that were added.
+    # No step: each attempt sees which pictures there are now, and makes those that were added. They
+    # are known by name, so one that was made and has another content since takes a --redo.
     pictures = sorted(path for path in payload.pictures.iterdir() if path.suffix.lower() in KINDS)
     payload.thumbnails.mkdir(parents=True, exist_ok=True)
     found = step.map(

@@ -179,6 +179,14 @@ def test_killed_anywhere_what_the_journal_has_is_not_made_again(album: Album) ->
     assert killed_everywhere(album, args, check) > 50
 
 
+def test_thumbnails_never_replace_the_pictures(album: Album) -> None:
+    before = {path.name: path.read_bytes() for path in album.pictures.iterdir()}
+    (album.root / "link").symlink_to(album.pictures)
+    refused = album.run("trigger", "thumbnails", "--thumbnails", "link", expect=65)
+    assert "the thumbnails would replace the pictures" in refused.err
+    assert {path.name: path.read_bytes() for path in album.pictures.iterdir()} == before
+
+
 def test_a_picture_that_was_taken_upright_stands_upright(album: Album) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: the camera was held upright
@@ -197,10 +205,10 @@ def test_without_pillow_it_says_what_to_install_and_hides_no_job(
         if not path.name.lower().startswith(("pil", "__pycache__")) and path.suffix != ".pth":
             (packages / path.name).symlink_to(path)
     without = [sys.executable, "-S", "-m", "durably_cli"]
-    path = python_path(CODE, CODE / "durably_cli" / "alias", packages)
+    imported = python_path(CODE, CODE / "durably_cli" / "alias", packages)
 
     def run(*args: str) -> Result:
-        env = album.env | {"PYTHONPATH": path}
+        env = album.env | {"PYTHONPATH": imported}
         command = [*without, *args]
         done = subprocess.run(command, cwd=album.root, env=env, capture_output=True, text=True)
         return Result(done.returncode, done.stdout, done.stderr)
