@@ -40,7 +40,7 @@ def sync_users(step: Step, payload: SyncUsersInput) -> SyncUsersOutput:
     """Copy an organisation's users into a SQLite database."""
     users = step.run("fetch-users", fetch_users, payload.source, payload.org_id)
     step.log.info("fetched users", count=len(users))
-    errors = []
+    errors: list[str] = []
     for done, user in enumerate(users, 1):
         error = step.transaction(
             f"sync-{user.id}", payload.database, sync_user, user, payload.force

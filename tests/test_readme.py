@@ -31,15 +31,15 @@ def shape(text: str) -> list[str]:
 def test_the_job_is_killed_and_resumed_as_shown(project: Project) -> None:
     code = block("python")
     assert len([line for line in code.splitlines() if line.strip()]) <= 20
-    (project.root / "jobs" / "thumbnails.py").write_text(code)
+    (project.root / "jobs" / "album.py").write_text(code)
     shown = shape(block("console"))
 
-    with project.start("trigger", "thumbnails") as process:
+    with project.start("trigger", "album") as process:
         assert process.stderr is not None
         said = [process.stderr.readline() for _ in range(3)]
         time.sleep(0.3)
         os.kill(process.pid, signal.SIGKILL)
-    at = shown.index("$ durably trigger thumbnails &")
+    at = shown.index("$ durably trigger album &")
     assert shape("".join(said)) == shown[at + 1 : at + 4]
 
     (run,) = project.runs()
@@ -53,8 +53,8 @@ def test_the_job_is_killed_and_resumed_as_shown(project: Project) -> None:
 
 def test_a_job_is_tested_as_shown(project: Project) -> None:
     job, test = blocks("python")
-    (project.root / "jobs" / "thumbnails.py").write_text(job.replace("sleep(1)", "sleep(0)"))
-    (project.root / "test_thumbnails.py").write_text(test)
+    (project.root / "jobs" / "album.py").write_text(job.replace("sleep(1)", "sleep(0)"))
+    (project.root / "test_album.py").write_text(test)
     command = [BIN / "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
         command, cwd=project.root, env=project.env, capture_output=True, text=True
@@ -63,11 +63,9 @@ def test_a_job_is_tested_as_shown(project: Project) -> None:
 
 
 def test_the_python_line_works_as_shown(project: Project) -> None:
-    (project.root / "jobs" / "thumbnails.py").write_text(
-        block("python").replace("sleep(1)", "sleep(0)")
-    )
-    (line,) = re.findall(r"`(thumbnails[.].*?)`", README.replace("\n", " "))
-    program = f"from jobs.thumbnails import Album, thumbnails\nprint({line})\n"
+    (project.root / "jobs" / "album.py").write_text(block("python").replace("sleep(1)", "sleep(0)"))
+    (line,) = re.findall(r"`(album[.].*?)`", README.replace("\n", " "))
+    program = f"from jobs.album import Album, album\nprint({line})\n"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=project.root,
@@ -80,7 +78,7 @@ def test_the_python_line_works_as_shown(project: Project) -> None:
 
 def test_a_failed_run_is_mended_and_resumed_as_shown(project: Project) -> None:
     examples = Examples(project)
-    failed, resumed = (shape(text) for text in blocks("console")[1:])
+    failed, resumed = (shape(text) for text in blocks("console")[1:3])
     first = project.run("trigger", "import-invoices", expect=1)
     said = shape(without_data(first.err.replace(str(project.root) + "/", "")))
     for line in failed[2:]:
@@ -90,6 +88,22 @@ def test_a_failed_run_is_mended_and_resumed_as_shown(project: Project) -> None:
     path = examples.project.root / "jobs" / "import_invoices.py"
     path.write_text(path.read_text().replace(removed, added))
     assert shape(project.run("resume", "@failed").err)[-1] == resumed[-1]
+
+
+def test_a_broken_picture_is_mended_and_made_as_shown(project: Project) -> None:
+    examples = Examples(project)
+    failed, mended, resumed = blocks("console")[3].split("$ ")[1:]
+    first = project.run("trigger", "thumbnails", expect=1)
+    said = shape(without_data(first.err))
+    assert [line for line in shape(failed) if line not in said] == [
+        "durably trigger thumbnails",
+        *("...", "..."),
+    ]
+    assert examples.run(mended).code == 0
+    second = project.run("resume", "@failed")
+    said = shape(second.err + second.out)
+    unsaid = [line for line in shape(resumed) if line not in said]
+    assert unsaid == ["durably resume @failed", "..."]
 
 
 def test_every_command_does_what_it_says(project: Project) -> None:
@@ -133,7 +147,7 @@ def test_every_command_and_option_that_is_named_exists(project: Project) -> None
     named = set(re.findall(r"`durably ([a-z]+)", README))
     assert len(named) > 8
     help_of_all = "".join(project.run(command, "--help").out for command in named)
-    of_others = {"--org-id", "--from"}
+    of_others = {"--org-id", "--from", "--allow-broken"}
     options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", README)) - of_others
     for option in options:
         assert option in help_of_all + project.run("--help").out, option

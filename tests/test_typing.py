@@ -16,6 +16,7 @@ from tests.conftest import Project
 from tests.harness.quick import some_quick
 
 SAMPLES = Path(__file__).parent / "typing_samples"
+EXAMPLES = [*(Path(__file__).parents[1] / "jobs").glob("*.py")]
 MARKER = re.compile(r"# error(?:\[(mypy|pyright)\])?: \S")
 CHECKERS = ("mypy --strict", "pyright standard", "pyright strict")
 
@@ -32,7 +33,7 @@ def checker(request: pytest.FixtureRequest) -> str:
 def errors(checker: str, tmp_path_factory: pytest.TempPathFactory) -> Errors:
     """What the checker says of each sample, by line, away from the config files of this project."""
     folder = tmp_path_factory.mktemp("typing").resolve()
-    for sample in SAMPLES.glob("*.py"):
+    for sample in (*SAMPLES.glob("*.py"), *EXAMPLES):
         shutil.copy(sample, folder)
     tool, mode = checker.split()
     return mypy(folder) if tool == "mypy" else pyright(folder, mode)
@@ -40,6 +41,13 @@ def errors(checker: str, tmp_path_factory: pytest.TempPathFactory) -> Errors:
 
 def test_what_users_write_has_no_errors(errors: Errors) -> None:
     assert errors["accepted.py"] == {}
+
+
+def test_the_examples_have_no_errors(errors: Errors) -> None:
+    assert {example.name for example in EXAMPLES} >= {"sync_users.py", "thumbnails.py"}
+    assert {example.name: errors[example.name] for example in EXAMPLES} == {
+        example.name: {} for example in EXAMPLES
+    }
 
 
 def test_every_marked_line_is_an_error_and_no_other(checker: str, errors: Errors) -> None:

@@ -24,8 +24,8 @@ def make(folder: Path, target: Path, seconds: int = 1) -> None:
     """Run README's job, kill it in its third step, resume it, and draw that."""
     project = Project(folder)
     job = block("python").replace("time.sleep(1)", f"time.sleep({seconds})")
-    (project.root / "jobs" / "thumbnails.py").write_text(job)
-    with project.start("trigger", "thumbnails") as process:
+    (project.root / "jobs" / "album.py").write_text(job)
+    with project.start("trigger", "album") as process:
         assert process.stderr is not None
         for _ in range(3):
             process.stderr.readline()
