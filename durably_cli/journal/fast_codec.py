@@ -42,26 +42,24 @@ def started(seq: int, event: StepStarted, previous: int) -> Line:
     name, at, during, code, in_doubt = event
     if during:
         return encode(seq, event, previous)
+    shown = _quoted(name) if type(name) is str else line_of_name(name)
     said = f',"code":{_quoted(code)}' if code else ""
     if in_doubt:
         said += f',"in_doubt":{_quoted(in_doubt)}'
     return sealed(
-        f'{{"seq":{seq},"type":"step.started","name":{_named(name)}{said},"at":"{at}"', previous
+        f'{{"seq":{seq},"type":"step.started","name":{shown}{said},"at":"{at}"', previous
     )
 
 
 def completed(seq: int, event: StepCompleted, previous: int) -> Line:
     """The line of a step's result, as the codec gives it, in half of the time: 0.6 us less."""
     name, ms, result, at = event
+    shown = _quoted(name) if type(name) is str else line_of_name(name)
     return sealed(
-        f'{{"seq":{seq},"type":"step.completed","name":{_named(name)},'
+        f'{{"seq":{seq},"type":"step.completed","name":{shown},'
         f'"ms":{ms},"result":{result},"at":"{at}"',
         previous,
     )
-
-
-def _named(name: str) -> str:
-    return _quoted(name) if type(name) is str else line_of_name(name)
 
 
 def decode_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Event], int]:

@@ -65,7 +65,7 @@ class FunctionCall(NamedTuple):
 
         A try that failed is waited after, and the next one is started.
         """
-        # at once: saves 0.1 us
+        # At once saves 0.1 us; so do tuples that are made without a call of Python code in between.
         name, fn, args, converter, secrets, retry, timeout, in_doubt, code = self
         last = past.unfinished.get(name) if past.unfinished else None
         if last is not None or name in past.in_doubt:
@@ -84,9 +84,8 @@ class FunctionCall(NamedTuple):
                 yield pause_of(last)
         while True:
             during = [] if handled is None else steps_of(handled)
-            started = StepStarted(name, clock.now(), during, code)
-            if in_doubt is DATABASE:
-                started = started._replace(in_doubt=DATABASE)
+            said = DATABASE if in_doubt is DATABASE else ""
+            started = tuple.__new__(StepStarted, (name, clock.now(), during, code, said))
             if tries is not None:
                 tries.begin(started.at)
             yield started
@@ -95,7 +94,7 @@ class FunctionCall(NamedTuple):
                 yield StepEntered(name, doubt.word_for(in_doubt), clock.now(), gives)
             owner = this.pid
             begun = perf_counter()
-            value = yield tuple.__new__(Call, (fn, args, timeout))  # see Step.run
+            value = yield tuple.__new__(Call, (fn, args, timeout))
             try:
                 if type(value) is Raised:
                     if isinstance(value.error, TookTooLong):
@@ -126,10 +125,10 @@ class FunctionCall(NamedTuple):
                 if in_doubt == doubt.STOP and type(value) is not Raised:  # it has returned
                     return doubt.was_refused(name, describe(error).message)
                 return Raised(error)
-            ms = _ms_since(begun)
+            ms = round((perf_counter() - begun) * 1000)
             if past.redone:
                 yield from outdated(past, name, text)
-            yield StepCompleted(name, ms, text, clock.now())
+            yield tuple.__new__(StepCompleted, (name, ms, text, clock.now()))
             return back
 
     def _found(

