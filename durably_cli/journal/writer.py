@@ -177,8 +177,9 @@ class Journal:
                     try:
                         files.sync(self._lock.fd)
                         self._synced = end
-                        while self._unsynced and self._unsynced[0] < end:
-                            self._unsynced.popleft()
+                        unsynced = self._unsynced
+                        while unsynced and unsynced[0] < end:
+                            unsynced.popleft()
                         return
                     except OSError as error:
                         self._failure = failure = error

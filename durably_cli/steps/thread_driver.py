@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from durably_cli.errors import JournalLost
 from durably_cli.steps.driver import NOT_REPLAYED, Driver, Waits, mark_failed
 from durably_cli.steps.operation import All, Call, Operation, Plan, Raised, Wait
 from durably_cli.system.time_limits import call_within
@@ -85,7 +86,10 @@ class ThreadDriver(Driver):
                     except BaseException as error:
                         answer = Raised(error)
                 else:
-                    answer = self._recorded(effect)
+                    answer = self._append(effect)
                 effect = plan.send(answer)
         except StopIteration as end:
             return end.value
+        except JournalLost as lost:
+            self._stop.stop(lost)
+            raise

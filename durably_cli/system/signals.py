@@ -145,19 +145,21 @@ R = TypeVar("R")
 def shielded(act: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
     """The same function, which finishes whatever signal arrives: that is raised right after it."""
 
+    noted = _noted
+
     @wraps(act)
     def call(*args: *Ts) -> R:
-        thread = get_ident()
-        if thread != _noted.main_thread:  # signals reach only that one
+        if get_ident() != noted.main_thread:  # signals reach only that one
+            thread = get_ident()
             if other_threads.is_watched(thread):
                 return other_threads.act_shielded(thread, act, *args)
             return act(*args)
-        _noted.shields += 1
+        noted.shields += 1
         try:
             done = act(*args)
         finally:
-            _noted.shields -= 1
-        if _noted.signum is not None and not _noted.raised:
+            noted.shields -= 1
+        if noted.signum is not None and not noted.raised:
             raise_if_stopped()
         return done
 
