@@ -46,9 +46,7 @@ def started(seq: int, event: StepStarted, previous: int) -> Line:
     said = f',"code":{_quoted(code)}' if code else ""
     if in_doubt:
         said += f',"in_doubt":{_quoted(in_doubt)}'
-    return sealed(
-        f'{{"seq":{seq},"type":"step.started","name":{shown}{said},"at":"{at}"', previous
-    )
+    return sealed(f'{{"seq":{seq},"type":"step.started","name":{shown}{said},"at":"{at}"', previous)
 
 
 def completed(seq: int, event: StepCompleted, previous: int) -> Line:

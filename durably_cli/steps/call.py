@@ -39,6 +39,9 @@ from durably_cli.values import convert, declared, plain
 from durably_cli.values.durations import span
 from durably_cli.values.strict_json import Json
 
+_AGAIN = object()
+"""In place of what came of a call that is to be made again."""
+
 Result = tuple[Json, Any, int]
 """A step's result as JSON, the same read, and how many milliseconds it took."""
 
@@ -65,8 +68,7 @@ class FunctionCall(NamedTuple):
 
         A try that failed is waited after, and the next one is started.
         """
-        # At once saves 0.1 us; so do tuples that are made without a call of Python code in between.
-        name, fn, args, converter, secrets, retry, timeout, in_doubt, code = self
+        name, fn, args, converter, _, retry, timeout, in_doubt, code = self
         last = past.unfinished.get(name) if past.unfinished else None
         if last is not None or name in past.in_doubt:
             found = yield from self._found(last, past)
@@ -85,51 +87,62 @@ class FunctionCall(NamedTuple):
         while True:
             during = [] if handled is None else steps_of(handled)
             said = DATABASE if in_doubt is DATABASE else ""
-            started = tuple.__new__(StepStarted, (name, clock.now(), during, code, said))
+            started = StepStarted(name, clock.now(), during, code, said)
             if tries is not None:
                 tries.begin(started.at)
             yield started
             if in_doubt is not doubt.AGAIN and in_doubt is not DATABASE:
                 gives = not doubt.takes_null(converter)
                 yield StepEntered(name, doubt.word_for(in_doubt), clock.now(), gives)
-            owner = this.pid
-            begun = perf_counter()
-            value = yield tuple.__new__(Call, (fn, args, timeout))
+            owner, begun = this.pid, perf_counter()
+            value = yield Call(fn, args, timeout)
+            found = yield from self.ended(value, begun, owner, past, tries)
+            if found is not _AGAIN:
+                return found
+
+    def ended(
+        self, value: Any, begun: float, owner: int, past: Past, tries: Tries | None = None
+    ) -> Plan:
+        """What comes of a call that gave this value, or Raised, in the process that began it.
+
+        It completes, fails, or is to be made again after a pause.
+        """
+        name = self.name
+        try:
+            if type(value) is Raised:
+                if isinstance(value.error, TookTooLong):
+                    raise self._timed_out(value.error) from None
+                raise value.error
             try:
-                if type(value) is Raised:
-                    if isinstance(value.error, TookTooLong):
-                        raise self._timed_out(value.error) from None
-                    raise value.error
-                try:
-                    text, back = accepted(value, converter, secrets)
-                except ValueRefused as error:
-                    raise self._refused(error, value) from None
-            except (Abort, KeyboardInterrupt):  # the step stays in doubt
-                raise
-            except BaseException as error:
-                signals.raise_if_stopped()  # of which the function, or a library, has made it
-                if this.pid != owner:  # a child that the function forked ends as it means to
-                    return Raised(error)
-                ms = _ms_since(begun)
-                try:
-                    again = self._next_try(error, ms, tries)
-                except Exception as raised:  # by the user's own word on what is tried again
-                    error, again = raised, None
-                if again is not None:
-                    yield again
-                    yield pause_of(again)
-                    continue
-                if past.redone:
-                    owe(past, name)
-                yield self._failed(ms, error, value, tries)
-                if in_doubt == doubt.STOP and type(value) is not Raised:  # it has returned
-                    return doubt.was_refused(name, describe(error).message)
+                text, back = accepted(value, self.converter, self.secrets)
+            except ValueRefused as error:
+                raise self._refused(error, value) from None
+        except (Abort, KeyboardInterrupt):  # the step stays in doubt
+            raise
+        except BaseException as error:
+            signals.raise_if_stopped()  # of which the function, or a library, has made it
+            if this.pid != owner:  # a child that the function forked ends as it means to
                 return Raised(error)
-            ms = round((perf_counter() - begun) * 1000)
+            ms = _ms_since(begun)
+            try:
+                again = self._next_try(error, ms, tries)
+            except Exception as raised:  # by the user's own word on what is tried again
+                error, again = raised, None
+            if again is not None:
+                yield again
+                yield pause_of(again)
+                return _AGAIN
             if past.redone:
-                yield from outdated(past, name, text)
-            yield tuple.__new__(StepCompleted, (name, ms, text, clock.now()))
-            return back
+                owe(past, name)
+            yield self._failed(ms, error, value, tries)
+            if self.in_doubt == doubt.STOP and type(value) is not Raised:  # it has returned
+                return doubt.was_refused(name, describe(error).message)
+            return Raised(error)
+        ms = _ms_since(begun)
+        if past.redone:
+            yield from outdated(past, name, text)
+        yield StepCompleted(name, ms, text, clock.now())
+        return back
 
     def _found(
         self, last: Event | None, past: Past

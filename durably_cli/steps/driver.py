@@ -9,6 +9,7 @@ from durably_cli.errors import Abort, FileChanged, JournalLost, StepInDoubt, Ste
 from durably_cli.journal.raised import raised_again
 from durably_cli.journal.registry import Event
 from durably_cli.steps import doubt
+from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.causes import mark
 from durably_cli.steps.operation import Operation, Past, Plan, Wait
 from durably_cli.steps.scope import Scope
@@ -32,8 +33,8 @@ class Driver:
     """Hands back what the journal has of operations; how the rest is done, a subclass says.
 
     `append` writes an event and returns once it is as durable as it must be; `replayed` is called
-    with the name of every step whose result is handed back. No kind of step is known here. The
-    `scope` is that of the handler.
+    with the name of every step whose result is handed back. No kind of step is known here, but for
+    the short way of a plain call. The `scope` is that of the handler.
     """
 
     def __init__(
@@ -56,6 +57,10 @@ class Driver:
 
     def carry_out(self, operation: Operation) -> Any:
         """What comes now of one that has no result at hand."""
+        raise NotImplementedError
+
+    def call(self, call: FunctionCall) -> Any:
+        """The same of a plain call, without options."""
         raise NotImplementedError
 
     def found(self, operation: Operation) -> Any:

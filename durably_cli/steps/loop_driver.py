@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from durably_cli.errors import JournalLost, StepMisused
 from durably_cli.journal.registry import Event
-from durably_cli.steps.call import is_async
+from durably_cli.steps.call import FunctionCall, is_async
 from durably_cli.steps.commits import Commits, Recording
 from durably_cli.steps.driver import NOT_REPLAYED, Driver, Waits, mark_failed
 from durably_cli.steps.loop_threads import LoopThreads
@@ -72,6 +72,10 @@ class LoopDriver(Driver):
                 coroutine.close()
         self._not_begun.clear()
         return found
+
+    def call(self, call: FunctionCall) -> Coroutine[Any, Any, Any]:
+        """The same of a plain call."""
+        return self.perform(call)
 
     def _asked(self, name: str, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
         self._not_begun[name] = coroutine

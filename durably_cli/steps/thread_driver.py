@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
-from durably_cli.errors import JournalLost
+from durably_cli.errors import Abort
+from durably_cli.journal.step_events import StepCompleted, StepStarted
+from durably_cli.steps.accepted import accepted
+from durably_cli.steps.call import FunctionCall
+from durably_cli.steps.causes import steps_of
 from durably_cli.steps.driver import NOT_REPLAYED, Driver, Waits, mark_failed
 from durably_cli.steps.operation import All, Call, Operation, Plan, Raised, Wait
+from durably_cli.steps.scope import being_handled
+from durably_cli.system import clock
+from durably_cli.system.process import this
 from durably_cli.system.time_limits import call_within
 
 
@@ -30,6 +38,44 @@ class ThreadDriver(Driver):
                 outcome = self._run(plan)
             if type(outcome) is Raised:
                 self._end_by(outcome.error)
+                raise outcome.error
+            return outcome
+        except BaseException as error:
+            mark_failed(error, name)
+            raise
+        finally:
+            self.scope.end(name)
+
+    def call(self, call: FunctionCall) -> Any:
+        """The same of a plain call of which nothing is known yet, past its plan: saves 2 us."""
+        name, fn, args, converter, secrets, _, _, _, code = call
+        past = self.past
+        if past.unfinished or past.in_doubt or past.failures or past.redone or past.owed:
+            return self.carry_out(call)
+        self.scope.begin(name)
+        try:
+            handled = being_handled()
+            during = [] if handled is None else steps_of(handled)
+            # As StepStarted(...) makes it, without a call of Python code in between, as below.
+            self._recorded(tuple.__new__(StepStarted, (name, clock.now(), during, code, "")))
+            owner, begun = this.pid, perf_counter()
+            try:
+                value = fn(*args)
+            except BaseException as error:
+                value = Raised(self._stop_or(error))
+            else:
+                try:
+                    text, back = accepted(value, converter, secrets)
+                except (Abort, KeyboardInterrupt):
+                    raise
+                except BaseException:  # for `ended` to judge
+                    pass
+                else:
+                    ms = round((perf_counter() - begun) * 1000)
+                    self._recorded(tuple.__new__(StepCompleted, (name, ms, text, clock.now())))
+                    return back
+            outcome = self._run(call.ended(value, begun, owner, past))
+            if type(outcome) is Raised:
                 raise outcome.error
             return outcome
         except BaseException as error:
@@ -86,10 +132,7 @@ class ThreadDriver(Driver):
                     except BaseException as error:
                         answer = Raised(error)
                 else:
-                    answer = self._append(effect)
+                    answer = self._recorded(effect)
                 effect = plan.send(answer)
         except StopIteration as end:
             return end.value
-        except JournalLost as lost:
-            self._stop.stop(lost)
-            raise
