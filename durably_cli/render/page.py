@@ -24,12 +24,14 @@ from durably_cli.render.next_steps import next_steps
 from durably_cli.render.record import reason, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.step_record import cut_short, in_doubt
+from durably_cli.render.maps import executions
 from durably_cli.render.timeline import (
+    stretches,
     LEFT_OPEN,
     Execution,
-    Lane,
-    executions,
-    lanes,
+    Stretch,
+
+
     seconds_between,
 )
 from durably_cli.render.words import Times, outcome_text
@@ -125,12 +127,12 @@ def _filter() -> Iterator[str]:
 
 def _steps(view: RunView, command: Command) -> Iterator[str]:
     is_running = view.status is Status.RUNNING
-    found = lanes(view.state.attempts, clock.now() if is_running else None)
+    found = stretches(view.state.attempts, clock.now() if is_running else None)
     total = max(found[-1].start + found[-1].seconds, 0.001) if found else 1.0
     yield from _axis(total)
     times = Times(view.state.created.at)
     number = 0
-    for each in executions(view.events(), found, is_running=is_running):
+    for each in executions(view, found, is_running=is_running):
         while number < each.attempt:
             yield _attempt(found, number, times, is_running=is_running)
             number += 1
@@ -152,7 +154,7 @@ def _axis(total: float) -> Iterator[str]:
     yield "<tbody>\n"
 
 
-def _attempt(found: list[Lane], index: int, times: Times, *, is_running: bool) -> str:
+def _attempt(found: list[Stretch], index: int, times: Times, *, is_running: bool) -> str:
     lane, attempt = found[index], found[index].attempt
     is_running = is_running and lane.number == len(found)
     facts = [times.whole(attempt.started.at)]

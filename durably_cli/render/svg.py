@@ -17,13 +17,15 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.journal.state import Status
 from durably_cli.render.axis import round_times
 from durably_cli.render.record import summary
+from durably_cli.render.maps import executions
 from durably_cli.render.timeline import (
+    stretches,
     LEFT_OPEN,
     Execution,
     Gap,
-    Lane,
-    executions,
-    lanes,
+    Stretch,
+
+
     pick,
     seconds_between,
 )
@@ -65,9 +67,9 @@ text.doubt { fill: #9a6700; stroke: none; } text.killed { fill: #cf222e; stroke:
 def write_svg(view: RunView, out: TextIO) -> None:
     """The run as it is now, as an SVG document."""
     is_running = view.status is Status.RUNNING
-    found = lanes(view.state.attempts, clock.now() if is_running else None)
+    found = stretches(view.state.attempts, clock.now() if is_running else None)
     picked = pick(
-        executions(view.events(), found, is_running=is_running),
+        executions(view, found, is_running=is_running),
         head=HEAD,
         tail=TAIL,
         slowest=SLOWEST,
@@ -97,7 +99,7 @@ def write_svg(view: RunView, out: TextIO) -> None:
 class _Drawing:
     """Where the next row goes, and the scale of the axis."""
 
-    def __init__(self, found: list[Lane], times_of_day: Times) -> None:
+    def __init__(self, found: list[Stretch], times_of_day: Times) -> None:
         self.y = _TOP
         self.lanes, self.times_of_day = found, times_of_day
         self.total = max(found[-1].start + found[-1].seconds, 0.001) if found else 1.0
@@ -112,7 +114,7 @@ class _Drawing:
             place = f'x="{self.x(seconds)}" y="{self.y + 12}"'
             yield f'<text class="dim" {place} text-anchor="middle">{label}</text>'
 
-    def lane(self, lane: Lane, picked: list[Execution | Gap], *, is_running: bool) -> Iterator[str]:
+    def lane(self, lane: Stretch, picked: list[Execution | Gap], *, is_running: bool) -> Iterator[str]:
         """An attempt: a line of text, then its extent, how it ended and its executions."""
         rows = [row for row in picked if row.attempt == lane.number]
         is_last = lane.number == len(self.lanes)
@@ -138,7 +140,7 @@ class _Drawing:
             )
         self.y += 14
 
-    def _heading(self, lane: Lane, *, is_running: bool, is_killed: bool) -> Iterator[str]:
+    def _heading(self, lane: Stretch, *, is_running: bool, is_killed: bool) -> Iterator[str]:
         started = lane.attempt.started.at
         said = self.times_of_day.whole(started)
         if lane.number == 1:
@@ -155,7 +157,7 @@ class _Drawing:
         yield self._took(sign + _shown(outcome), look)
         self.y += _ROW
 
-    def _before(self, lane: Lane, before: int, *, is_under_way: bool) -> Iterator[str]:
+    def _before(self, lane: Stretch, before: int, *, is_under_way: bool) -> Iterator[str]:
         """What this attempt needed not do again, as wide as what that saved."""
         saved = lane.attempt.ms_before / 1000
         right = self.x(lane.start)
