@@ -147,7 +147,9 @@ class _Drawing:
         bars = [each for each in picked if isinstance(each, Execution)]
         heads = [self._head(stretch).cell_len for stretch in self._stretches]
         names = heads + [cell_len(visible(each.name)) for each in (*bars, *self.calls)]
-        seconds = [each.seconds for each in (*bars, *self.calls)] + [stretch.seconds for stretch in self._stretches]
+        seconds = [each.seconds for each in (*bars, *self.calls)] + [
+            stretch.seconds for stretch in self._stretches
+        ]
         took = self._took_width = max(len(span(each)) for each in seconds)
         notes = [_note(each).cell_len for each in (*bars, *self.calls)]
         notes += [len(outcome_text(stretch.attempt.outcome)) for stretch in self._stretches]
@@ -265,7 +267,8 @@ class _Drawing:
 
 def _note(row: Execution) -> Text:
     if row.inside is not None:
-        return Text(row.inside.note(), "red" if row.inside.failed else "dim")
+        state = "" if row.status in ("completed", "failed") else f", {row.status}"
+        return Text(row.inside.note() + state, "red" if row.inside.failed else "dim")
     if row.error is not None:
         return Text(visible(row.error.type), "red")
     if row.result is not None:

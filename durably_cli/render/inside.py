@@ -1,4 +1,4 @@
-"""What ran inside of a map, item by item: a few of its calls, its lanes, and what they add up to."""
+"""What ran inside of a map, item by item: some calls, the lanes, and what they add up to."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Lanes: what ran side by side, packed into as many rows as ran at once.
 
 An item takes the first lane that is free, and holds it until it has ended. Blocks that begin within
-a `grain` of each other are one block with a number of calls, so a lane takes no more memory for a million.
+a `grain` of each other are one block: a lane of a million calls takes no more memory.
 """
 
 from __future__ import annotations

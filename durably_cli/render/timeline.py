@@ -196,9 +196,7 @@ def _left_open(begun: StepStarted | MapStarted, stretch: Stretch, status: str = 
     start = stretch.start + seconds_between(stretch.attempt.started.at, begun.at)
     seconds = max(0.0, stretch.start + stretch.seconds - start)
     is_map = isinstance(begun, MapStarted)
-    return Execution(
-        stretch.number, begun.name, status, start, seconds, begun.at, is_map=is_map
-    )
+    return Execution(stretch.number, begun.name, status, start, seconds, begun.at, is_map=is_map)
 
 
 def _with_gaps(
