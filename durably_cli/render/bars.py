@@ -41,6 +41,7 @@ ATTEMPTS = 12
 _NOTICEABLE, _LONGER = 0.1, 1.2
 """How many seconds the slowest takes at the least, and how often those of a usual one."""
 _SIGN, _GAP = 1, 2
+_INDENT = " " * (_SIGN + 2 * _GAP)
 _SHORTEST_NAME, _SHORTEST_BAR, _SHORTEST_NOTE = len("100 steps done before"), 8, 9
 _PAUSE, _MAP = "┄", "─"
 _BARS = {**dict.fromkeys(LEFT_OPEN, "╌"), "running": "━"}
@@ -92,10 +93,7 @@ def _failures(bars: list[Execution], view: RunView) -> Iterator[Text]:
 
 
 def _slowest(bars: list[Execution], width: int) -> Iterator[Text]:
-    """Which took the longest, if there is a choice, and they took noticeably longer than others.
-
-    A line ends between two of them, never in the middle of a number.
-    """
+    """Which took the longest, if there is a choice, and they took noticeably longer than others."""
     by_length = sorted(bars, key=lambda each: -each.seconds)
     longest = dict[str, Execution]()
     for each in by_length:
@@ -106,14 +104,19 @@ def _slowest(bars: list[Execution], width: int) -> Iterator[Text]:
     if slow[0].seconds < _LONGER * by_length[len(bars) // 2].seconds:
         return
     yield Text("")
-    head = "  slowest: "
+    named = [f"{visible(each.name)} {span(each.seconds)}" for each in slow]
+    yield from _in_lines("  slowest: ", named, width, "default")
+
+
+def _in_lines(head: str, parts: list[str], width: int, style: str) -> Iterator[Text]:
+    """These parts with commas between them; a line ends between two, never inside of one."""
     line = Text(head, "dim")
-    for each in slow:
-        named = f"{visible(each.name)} {span(each.seconds)}" + (", " if each != slow[-1] else "")
-        if line.cell_len > len(head) and line.cell_len + cell_len(named.rstrip()) > width:
+    for each in parts:
+        text = each + (", " if each is not parts[-1] else "")
+        if line.cell_len > len(head) and line.cell_len + cell_len(text.rstrip()) > width:
             yield line
             line = Text(" " * len(head))
-        line.append(named, "default")
+        line.append(text, style)
     yield line
 
 
@@ -140,6 +143,7 @@ class _Drawing:
             if isinstance(each, Execution)
             for call in (self._calls_of(each.inside) if each.inside else [each])
         ]
+        self._width = width
         self._name_width, self._bar_width, self._note_width = self._columns(picked, width)
 
     def _columns(self, picked: list[Execution | Gap], width: int) -> tuple[int, int, int]:
@@ -183,8 +187,8 @@ class _Drawing:
                     if not row.inside.is_few:
                         yield table
                         table = self._table()
-                        facts = visible(", ".join(row.inside.facts()))
-                        yield Text(" " * (_SIGN + 2 * _GAP) + facts, "dim")
+                        facts = [*map(visible, row.inside.facts())]
+                        yield from _in_lines(_INDENT, facts, self._width, "dim")
         yield table
 
     def _table(self) -> Table:
@@ -267,8 +271,12 @@ class _Drawing:
 
 def _note(row: Execution) -> Text:
     if row.inside is not None:
-        state = "" if row.status in ("completed", "failed") else f", {row.status}"
-        return Text(row.inside.note() + state, "red" if row.inside.failed else "dim")
+        said = [row.inside.note()] if row.inside.is_few else []  # else a line below says it
+        if not row.inside.is_few and row.inside.failed:
+            said.append(f"{row.inside.failed:,} failed")
+        if row.status not in ("completed", "failed"):
+            said.append(row.status)
+        return Text(", ".join(said), "red" if row.inside.failed else _colour(row.status))
     if row.error is not None:
         return Text(visible(row.error.type), "red")
     if row.result is not None:

@@ -126,7 +126,7 @@ class Inside:
         found = [plural(self.items, "item")]
         found += [f"{self.failed:,} failed"] if self.failed else []
         found += [f"{count:,} {kind}" for kind, count in sorted(self.counts.items())]
-        found += [f"{plural(self.tried_again, 'try')} again"] if self.tried_again else []
+        found += [f"{self.tried_again:,} tried again"] if self.tried_again else []
         found.append(f"{len(self.lanes):,} at once")
         if self._took:
             median = sorted(self._took)[len(self._took) // 2]
