@@ -15,8 +15,8 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.state import Status
 from durably_cli.render.colours import LOOKS
-from durably_cli.render.inside import FEW_CALLS, Inside
 from durably_cli.render.lane_cells import is_dense, lane_cells, most_rows
+from durably_cli.render.map_items import FEW_CALLS, MapItems
 from durably_cli.render.maps import executions
 from durably_cli.render.timeline import (
     LEFT_OPEN,
@@ -55,7 +55,7 @@ def show_timeline(view: RunView, console: Console, *, every_step: bool = False) 
         return
     most = sys.maxsize if every_step else FEW_CALLS
     picked = pick(
-        executions(view, found, is_running=is_running, most=most),
+        executions(view.events, found, is_running=is_running, most=most),
         head=sys.maxsize if every_step else HEAD,
         tail=TAIL,
         slowest=SLOWEST,
@@ -200,11 +200,11 @@ class _Drawing:
         table.add_column(width=self._note_width, no_wrap=True, overflow="ellipsis")
         return table
 
-    def _calls_of(self, inside: Inside) -> list[Execution]:
+    def _calls_of(self, inside: MapItems) -> list[Execution]:
         """Those that have a row each."""
         return inside.rows if self._every_step or inside.is_few else []
 
-    def _rows_inside(self, name: str, inside: Inside) -> Iterator[list[Text]]:
+    def _rows_inside(self, name: str, inside: MapItems) -> Iterator[list[Text]]:
         """The lanes, if there are many items, and the calls that are shown."""
         if not inside.is_few:
             seconds = self._total / self._bar_width

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from durably_cli.render.colours import LOOKS
-from durably_cli.render.inside import AGAIN
 from durably_cli.render.lanes import Block
+from durably_cli.render.map_items import AGAIN
 
 ROWS = 12
 """How many rows lanes take at the most; of more lanes several share one."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from durably_cli.render.inside import Inside
 from durably_cli.render.lane_shapes import lane_height, lane_shapes
+from durably_cli.render.map_items import MapItems
 from durably_cli.render.timeline import LEFT_OPEN, Execution
 from durably_cli.render.words import one_line
 from durably_cli.values.durations import span
@@ -16,7 +16,7 @@ _WIDTH = 450
 _RESULT_LENGTH = 100
 
 
-def lanes_rows(name: str, inside: Inside, total: float) -> Iterator[str]:
+def lanes_rows(name: str, inside: MapItems, total: float) -> Iterator[str]:
     """The rows of a table of four columns, below the map's own."""
     height = len(inside.lanes) * lane_height(len(inside.lanes))
     facts = "".join(f"<span>{_text(fact)}</span>" for fact in inside.facts())
@@ -32,7 +32,7 @@ def lanes_rows(name: str, inside: Inside, total: float) -> Iterator[str]:
     yield from _list(name, inside)
 
 
-def _list(name: str, inside: Inside) -> Iterator[str]:
+def _list(name: str, inside: MapItems) -> Iterator[str]:
     listed = inside.rows
     seen = set(map(id, inside.calls))
     listed += [call for call in inside.failures if id(call) not in seen]

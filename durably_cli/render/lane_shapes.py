@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from durably_cli.render.inside import AGAIN
 from durably_cli.render.lanes import Block
+from durably_cli.render.map_items import AGAIN
 from durably_cli.render.timeline import LEFT_OPEN
 
 _HEIGHT, _HIGHEST, _LOWEST = 180.0, 14.0, 1.5

@@ -6,37 +6,43 @@ An item is a call, or a scope of several; what stands in a map of an item is of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepStarted
 from durably_cli.journal.step_names import item_around
-from durably_cli.render.inside import FEW_CALLS, Inside
-from durably_cli.render.timeline import LEFT_OPEN, Begun, Execution, Stretch, calls
+from durably_cli.render.map_items import FEW_CALLS, MapItems
+from durably_cli.render.timeline import LEFT_OPEN, CallBegins, Execution, Stretch, calls
 
 _GRAINS = 1_000
 """Into how many parts the axis is divided, within which calls are drawn as one."""
 
 
 def executions(
-    view: RunView, found: Sequence[Stretch], *, is_running: bool = False, most: int = FEW_CALLS
+    events: Callable[[], Iterable[Event]],
+    found: Sequence[Stretch],
+    *,
+    is_running: bool = False,
+    most: int = FEW_CALLS,
 ) -> Iterator[Execution]:
-    """Every call of the handler's own steps, and every map, with so many of its items' calls."""
+    """Every call of the handler's own steps, and every map, with so many of its items' calls.
+
+    In the order of their ends; those without one last. The events are gone through twice.
+    """
     total = found[-1].start + found[-1].seconds if found else 0.0
-    steps_left = _steps_of_scopes(view.events())
-    each_call = calls(view.events(), found, is_running=is_running)
+    steps_left = _steps_of_scopes(events())
+    each_call = calls(events(), found, is_running=is_running)
     return _put_together(each_call, steps_left, total / _GRAINS, most)
 
 
 def _put_together(
-    found: Iterable[Begun | Execution],
+    found: Iterable[CallBegins | Execution],
     steps_left: dict[int, Counter[str]],
     grain: float,
     most: int,
 ) -> Iterator[Execution]:
-    attempt, open_maps = 0, dict[str, Inside]()
+    attempt, open_maps = 0, dict[str, MapItems]()
     for each in found:
         if each.attempt != attempt:
             yield from _without_end(attempt, open_maps)
@@ -48,8 +54,8 @@ def _put_together(
             inside = open_maps.get(item.scope)
             if inside is None:
                 of_scopes = steps_left.get(attempt, Counter[str]())
-                inside = open_maps[item.scope] = Inside(grain, of_scopes, most)
-            if isinstance(each, Begun):
+                inside = open_maps[item.scope] = MapItems(grain, of_scopes, most)
+            if isinstance(each, CallBegins):
                 inside.begin(item, each)
             else:
                 inside.end(item, each)
@@ -59,9 +65,9 @@ def _put_together(
     yield from _without_end(attempt, open_maps)
 
 
-def _with_inside(each: Execution, inside: Inside | None) -> Execution:
+def _with_inside(each: Execution, inside: MapItems | None) -> Execution:
     if inside is None:
-        return each._replace(inside=Inside(0.0, Counter[str](), 0))
+        return each._replace(inside=MapItems(0.0, Counter[str](), 0))
     begun = inside.start
     if begun is None or begun >= each.start:
         return each._replace(inside=inside)
@@ -70,7 +76,7 @@ def _with_inside(each: Execution, inside: Inside | None) -> Execution:
     return each._replace(start=begun, seconds=end - begun, inside=inside)
 
 
-def _without_end(attempt: int, open_maps: dict[str, Inside]) -> Iterator[Execution]:
+def _without_end(attempt: int, open_maps: dict[str, MapItems]) -> Iterator[Execution]:
     """Maps that had completed before, and whose process ended in an item that is new."""
     for name, inside in open_maps.items():
         if inside.calls:

@@ -20,8 +20,8 @@ from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
 from durably_cli.render.axis import round_times
-from durably_cli.render.inside import Inside
 from durably_cli.render.lane_rows import lanes_rows
+from durably_cli.render.map_items import MapItems
 from durably_cli.render.maps import executions
 from durably_cli.render.next_steps import next_steps
 from durably_cli.render.record import reason, summary
@@ -135,7 +135,7 @@ def _steps(view: RunView, command: Command) -> Iterator[str]:
     yield from _axis(total)
     times = Times(view.state.created.at)
     number = 0
-    for each in executions(view, found, is_running=is_running, most=ITEMS):
+    for each in executions(view.events, found, is_running=is_running, most=ITEMS):
         while number < each.attempt:
             yield _attempt(found, number, times, is_running=is_running)
             number += 1
@@ -178,7 +178,7 @@ def _attempt(found: list[Stretch], index: int, times: Times, *, is_running: bool
     )
 
 
-def _inside(each: Execution, inside: Inside, command: Command, total: float) -> Iterator[str]:
+def _inside(each: Execution, inside: MapItems, command: Command, total: float) -> Iterator[str]:
     """The calls of a map's items, a row each; if there are many, its lanes and a list."""
     if inside.is_few:
         for call in inside.rows:

@@ -18,8 +18,8 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_names import item_around
 from durably_cli.render.axis import round_times
-from durably_cli.render.inside import Inside
 from durably_cli.render.lane_shapes import lane_height, lane_shapes
+from durably_cli.render.map_items import MapItems
 from durably_cli.render.maps import executions
 from durably_cli.render.record import summary
 from durably_cli.render.timeline import (
@@ -77,7 +77,7 @@ def write_svg(view: RunView, out: TextIO) -> None:
     is_running = view.status is Status.RUNNING
     found = stretches(view.state.attempts, clock.now() if is_running else None)
     picked = pick(
-        executions(view, found, is_running=is_running),
+        executions(view.events, found, is_running=is_running),
         head=HEAD,
         tail=TAIL,
         slowest=SLOWEST,
@@ -146,7 +146,7 @@ class _Drawing:
             went_on = bool(rows) or stretch.attempt.outcome == Status.COMPLETED
             yield from self._before(stretch, before, is_under_way=went_on)
         for row in rows:
-            if isinstance(row, Inside):
+            if isinstance(row, MapItems):
                 yield from self._lanes(row)
             else:
                 yield from self._gap(row) if isinstance(row, Gap) else self._bar(row)
@@ -210,7 +210,7 @@ class _Drawing:
         took = f"✗ {took}" if row.status == "failed" else took
         yield self._took(took, look if look in ("doubt", "failed", "running") else "dim")
 
-    def _lanes(self, inside: Inside) -> Iterator[str]:
+    def _lanes(self, inside: MapItems) -> Iterator[str]:
         """What ran side by side, many items of it, and beside it what it adds up to."""
         for shape in lane_shapes(inside.lanes, self.x, self.y + 5):
             yield f'<path class="{shape.look}" d="{shape.outlines}"/>'
@@ -242,7 +242,7 @@ class _Drawing:
         return f'<text class="{look} right" {place}>{text}</text>'
 
 
-def _rows(picked: Iterable[Execution | Gap]) -> Iterator[Execution | Gap | Inside]:
+def _rows(picked: Iterable[Execution | Gap]) -> Iterator[Execution | Gap | MapItems]:
     """Each row, and behind a map what is inside: a row a call if there are few, else its lanes."""
     for row in picked:
         yield row
@@ -250,8 +250,8 @@ def _rows(picked: Iterable[Execution | Gap]) -> Iterator[Execution | Gap | Insid
             yield from row.inside.rows if row.inside.is_few else [row.inside]
 
 
-def _height(row: Execution | Gap | Inside) -> int:
-    if not isinstance(row, Inside):
+def _height(row: Execution | Gap | MapItems) -> int:
+    if not isinstance(row, MapItems):
         return _ROW
     lanes = math.ceil(len(row.lanes) * lane_height(len(row.lanes)))
     return max(lanes, len(row.facts()) * _LINE) + 10

@@ -26,7 +26,7 @@ from durably_cli.system import clock
 from durably_cli.values.strict_json import Json
 
 if TYPE_CHECKING:
-    from durably_cli.render.inside import Inside
+    from durably_cli.render.map_items import MapItems
 
 
 class Stretch(NamedTuple):
@@ -38,8 +38,8 @@ class Stretch(NamedTuple):
     seconds: float
 
 
-class Begun(NamedTuple):
-    """A step's function is about to be called."""
+class CallBegins(NamedTuple):
+    """A call of a step's function begins here."""
 
     attempt: int
     name: str
@@ -64,7 +64,7 @@ class Execution(NamedTuple):
     pause: float = 0.0
     is_tried_again: bool = False
     is_map: bool = False
-    inside: Inside | None = None
+    inside: MapItems | None = None
 
     @property
     def end(self) -> float:
@@ -97,10 +97,10 @@ def stretches(attempts: Sequence[Attempt], now: str | None = None) -> list[Stret
 
 def calls(
     events: Iterable[Event], found: Sequence[Stretch], *, is_running: bool = False
-) -> Iterator[Begun | Execution]:
+) -> Iterator[CallBegins | Execution]:
     """Every call of a step's function, in the order of their ends; those without one last.
 
-    Begun says that there will be one.
+    CallBegins says that there will be one.
     """
     number = 0
     begun = dict[str, StepStarted | MapStarted]()
@@ -108,7 +108,7 @@ def calls(
         if isinstance(event, (StepStarted, MapStarted)):
             begun[event.name] = event
             if number and isinstance(event, StepStarted):
-                yield Begun(number, event.name)
+                yield CallBegins(number, event.name)
         elif isinstance(event, (StepCompleted, StepFailed, StepRetrying)) and number:
             yield _ended(event, begun.pop(event.name, None), found[number - 1])
         elif isinstance(event, RunStarted):

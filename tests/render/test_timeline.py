@@ -48,7 +48,11 @@ def drawn(events: list[Event], now: str | None = None) -> list[tuple[object, ...
 
 
 def test_attempts_stand_one_behind_the_other_without_the_time_between_them() -> None:
-    assert [stretch[0::2] for stretch in stretches(fold(EVENTS).attempts)] == [(1, 0.0), (2, 3.0), (3, 5.0)]
+    assert [stretch[0::2] for stretch in stretches(fold(EVENTS).attempts)] == [
+        (1, 0.0),
+        (2, 3.0),
+        (3, 5.0),
+    ]
     assert drawn(EVENTS) == [
         (1, "one", "completed", 1.0, 1.0),
         (1, "two", "in doubt", 3.0, 0.0),

@@ -7,7 +7,7 @@ from collections import Counter
 
 from durably_cli.journal.step_names import item_around
 from durably_cli.render.lanes import Block, Lanes
-from durably_cli.render.timeline import LEFT_OPEN, Begun, Execution
+from durably_cli.render.timeline import LEFT_OPEN, CallBegins, Execution
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural
 
@@ -22,7 +22,7 @@ _BYTES = 8_000_000
 """How much of results is held in memory, to be shown."""
 
 
-class Inside:
+class MapItems:
     """The items of a map in one attempt. `most` is how many calls are held, the first ones.
 
     `steps_left` says, of items that are scopes, how many calls of them are still to begin.
@@ -44,7 +44,7 @@ class Inside:
         self._begun: dict[str, float] = {}
         self._open = Counter[str]()
 
-    def begin(self, item: str, begun: Begun) -> None:
+    def begin(self, item: str, begun: CallBegins) -> None:
         """A call of this item, or of a step in its scope, begins."""
         if item in self._parked:
             self._parked.discard(item)
@@ -58,7 +58,7 @@ class Inside:
     def end(self, item: str, call: Execution) -> None:
         """That call has ended, or the attempt."""
         if item not in self._open:  # its begin is not in the journal
-            self.begin(item, Begun(call.attempt, item))
+            self.begin(item, CallBegins(call.attempt, item))
         kind = AGAIN if call.is_tried_again else call.status
         self._lanes.draw(item, kind, call.start, call.seconds)
         self.start = call.start if self.start is None else min(self.start, call.start)
