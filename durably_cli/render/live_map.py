@@ -26,10 +26,10 @@ class LiveMap:
     items that were replayed, and of those that are scopes.
     """
 
-    def __init__(self, name: str, now: float) -> None:
+    def __init__(self, name: str, now: float, total: int | None = None) -> None:
         self.name = name
         self._done = 0
-        self._total: float | None = None
+        self._total: float | None = total
         self._is_reported = False
         self._open: dict[str, int] = {}
         self._pausing = set[str]()

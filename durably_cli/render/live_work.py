@@ -40,7 +40,7 @@ class LiveWork:
         self._steps.pop(event.name, None)
         self._steps[event.name] = visible(event.name)
         if isinstance(event, MapStarted):
-            self._map(event.name)
+            self._map(event.name, event.items or None)
 
     def ended(self, event: StepCompleted | StepFailed | StepRetrying) -> None:
         """A step, a map or a try has ended."""
@@ -96,10 +96,10 @@ class LiveWork:
         beside = f" and {len(steps) - 1:,} more" if len(steps) > 1 else ""
         return f"{step}{beside}", maps[-1].how_far(time.monotonic()) if maps else None
 
-    def _map(self, name: str) -> LiveMap:
+    def _map(self, name: str, total: int | None = None) -> LiveMap:
         """That map; one that had completed before says that it begins only at its end."""
         if name not in self._maps:
             self._were_maps.add(name)
-            self._maps[name] = LiveMap(name, time.monotonic())
+            self._maps[name] = LiveMap(name, time.monotonic(), total)
             self._steps.setdefault(name, visible(name))
         return self._maps[name]

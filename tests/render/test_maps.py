@@ -156,6 +156,25 @@ def test_new_items_of_a_map_that_had_completed_are_inside_of_it() -> None:
         assert blocks(made) == [[("completed", 10, 11)]]
 
 
+def test_new_items_that_were_cut_short_are_of_the_attempt_in_which_they_began() -> None:
+    started = [
+        *EVENTS[:2],
+        begin(A, 10),
+        RunStarted(2, 1, "h", at(30)),
+        begin(A, 31),
+        end(A, 32, 1),
+    ]
+    found = drawn(started)
+    assert [(each.attempt, each.name, each.status) for each in found] == [
+        (1, "fetch", "cut short"),
+        (2, "fetch", "cut short"),
+    ]
+    assert [[call.attempt for call in each.inside.calls] for each in found if each.inside] == [
+        [1],
+        [2],
+    ]
+
+
 def test_of_very_many_items_no_more_is_held_than_can_be_seen() -> None:
     items = [item_of("fetch", str(number)) for number in range(20_000)]
     events = [*EVENTS[:3]]
