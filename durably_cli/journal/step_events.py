@@ -45,12 +45,14 @@ class MapStarted(NamedTuple):
     """A map is about to go through its items, each of which is a step, or a scope of several.
 
     Its end is a step.completed, whose result counts them, or a step.failed. An older durably, which
-    does not know this event, and no scopes, refuses to resume the run.
+    does not know this event, and no scopes, refuses to resume the run. `items` is how many there
+    are, or 0 if nobody knows yet.
     """
 
     name: StepName
     at: str
     during: list[str] = []
+    items: int = 0
 
 
 @event("step.entered", durable=True)

@@ -72,6 +72,15 @@ def map_of(name: str) -> str | None:
     return name.scope if isinstance(name, ItemName) else None
 
 
+def item_around(name: str) -> ItemName | None:
+    """The item that a name is, or stands in; of several the one that stands in no other."""
+    found = None
+    for each in (name, *scopes_of(name)):
+        if isinstance(each, ItemName):
+            found = each
+    return found
+
+
 def line_of_name(name: str) -> str:
     """A name, and where it stands, as a line has it behind `"name":`."""
     if not isinstance(name, NameInScope):

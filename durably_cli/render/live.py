@@ -10,11 +10,18 @@ from rich.text import Text
 from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.journal.events import LogWritten, ProgressReported, RunStarted
 from durably_cli.journal.registry import Event
-from durably_cli.journal.step_events import StepCompleted, StepRetrying, StepStarted
+from durably_cli.journal.step_events import (
+    MapStarted,
+    StepCompleted,
+    StepFailed,
+    StepRetrying,
+    StepStarted,
+)
+from durably_cli.journal.step_names import item_around
 from durably_cli.render.lines import Talk, share
 from durably_cli.render.live_line import ERASE, Facts, LiveLine
+from durably_cli.render.live_work import LiveWork
 from durably_cli.render.tables import log_text
-from durably_cli.render.words import local_clock
 from durably_cli.system import terminals
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
@@ -22,7 +29,7 @@ from durably_cli.values.quantities import plural
 from durably_cli.values.visible import visible
 
 _LINES = 30
-"""How many steps have a line of their own; after that only slow ones do."""
+"""How many steps have a line of their own; after that only slow ones do, but no items of a map."""
 
 _SLOW_MS = 2_000
 
@@ -34,16 +41,20 @@ class Live(Talk):
         super().__init__(stream)
         # A terminal wraps what can be copied in one go: what is said here, and what the job prints.
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
-        self._line = LiveLine(self._console, stream, lambda: self._facts)
+        self._line = LiveLine(self._console, stream, self._facts_now)
         self._facts = Facts()
+        self._work = LiveWork()
 
     def recorded(self, event: Event) -> None:
-        if isinstance(event, StepStarted):
-            self._facts = self._facts._replace(step=visible(event.name))
+        if isinstance(event, (StepStarted, MapStarted)):
+            self._work.begun(event)
+        elif isinstance(event, (StepCompleted, StepFailed, StepRetrying)):
+            self._work.ended(event)
         super().recorded(event)
 
     def replayed(self, name: str) -> None:
         super().replayed(name)
+        self._work.replayed(name)
         self._facts = self._facts._replace(counts=self._counts())
 
     def started(self, event: RunStarted, run: LiveRun) -> None:
@@ -57,8 +68,10 @@ class Live(Talk):
         self._line.start()
 
     def step_completed(self, event: StepCompleted) -> None:
-        if self.completed <= _LINES or event.ms >= _SLOW_MS:
-            took = span(event.ms / 1000)
+        of_map = self._work.said_of(event)
+        is_slow = event.ms >= _SLOW_MS and item_around(event.name) is None
+        if self.completed <= _LINES or is_slow or of_map is not None:
+            took = span(event.ms / 1000) + (f"  {of_map}" if of_map else "")
             self._console.print(
                 Text.assemble(
                     ("✓ ", "green"),
@@ -66,17 +79,14 @@ class Live(Talk):
                     (f"  {took}{self.in_try(event.name)}", "dim"),
                 )
             )
-        self._facts = self._facts._replace(step="", counts=self._counts())
-
-    def retrying(self, event: StepRetrying) -> None:
-        super().retrying(event)
-        again = local_clock(event.until)[:8]
-        self._facts = self._facts._replace(step=visible(f"{event.name}, again at {again}"))
+        self._facts = self._facts._replace(counts=self._counts())
 
     def logged(self, event: LogWritten) -> None:
         self._console.print(log_text(event))
 
     def progressed(self, event: ProgressReported) -> None:
+        if self._work.reported(event):
+            return
         of = f"{event.current:g}" + ("" if event.total is None else f"/{event.total:g}")
         if event.message:
             of += f" {visible(event.message)}"
@@ -92,6 +102,11 @@ class Live(Talk):
     @property
     def erase(self) -> str:
         return ERASE if terminals.is_ours(self._stream) else ""
+
+    def _facts_now(self) -> Facts:
+        step, how_far = self._work.now()
+        facts = self._facts._replace(step=step)
+        return facts if how_far is None else facts._replace(**how_far._asdict())
 
     def _counts(self) -> str:
         done = plural(self.completed, "step")

@@ -29,7 +29,10 @@ _BAR, _SHORTEST_BAR, _SHORTEST_TEXT = 24, 8, 10
 
 
 class Facts(NamedTuple):
-    """What a run is at; `share` is how much of `of` is done, None if nobody knows."""
+    """What a run is at; `share` is how much of `of` is done, None if nobody knows.
+
+    Of `more` each is there in full or not at all, what matters most first.
+    """
 
     job: str = ""
     run: str = ""
@@ -37,6 +40,7 @@ class Facts(NamedTuple):
     share: float | None = None
     of: str = ""
     counts: str = ""
+    more: tuple[str, ...] = ()
 
 
 class _Part(NamedTuple):
@@ -55,18 +59,21 @@ def laid_out(facts: Facts, seconds: float, width: int) -> Text:
     """
     spinner = _SPINNER[int(seconds / _FRAME_SECONDS) % len(_SPINNER)]
     ends = _text(spinner, "green"), _text(_clock(seconds), "cyan")
-    parts = {
+    urgent, others = facts.more[:2], facts.more[2:]
+    rest = {text: _text(f"· {text}", "red" if "✗" in text else "dim") for text in facts.more}
+    parts: dict[str, _Part | None] = {
         "job": _text(facts.job, "bold"),
         "run": _text(facts.run, "dim"),
         "step": _shortened(facts.step),
         "bar": None if facts.share is None else _bar(facts.share),
         "of": _shortened(facts.of),
+        **rest,
         "counts": _text(facts.counts, "dim"),
     }
     there = {name: part for name, part in parts.items() if part and part.most}
     room = width - sum(end.most for end in ends) - 1
     shown: dict[str, int] = {}
-    for name in ("step", "of", "bar", "job", "counts", "run"):
+    for name in ("step", "of", *urgent, "bar", *others, "job", "counts", "run"):
         if name in there and there[name].least < room:
             shown[name] = there[name].least
             room -= there[name].least + 1

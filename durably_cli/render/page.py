@@ -20,6 +20,9 @@ from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
 from durably_cli.render.axis import round_times
+from durably_cli.render.lane_rows import lanes_rows
+from durably_cli.render.map_items import MapItems
+from durably_cli.render.maps import executions
 from durably_cli.render.next_steps import next_steps
 from durably_cli.render.record import reason, summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
@@ -27,10 +30,9 @@ from durably_cli.render.step_record import cut_short, in_doubt
 from durably_cli.render.timeline import (
     LEFT_OPEN,
     Execution,
-    Lane,
-    executions,
-    lanes,
+    Stretch,
     seconds_between,
+    stretches,
 )
 from durably_cli.render.words import Times, outcome_text
 from durably_cli.system import clock
@@ -39,6 +41,9 @@ from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural, size
 from durably_cli.values.strict_json import Json
 from durably_cli.values.visible import visible, visible_lines
+
+ITEMS = 5_000
+"""How many calls of a map's items are listed, the first ones."""
 
 VALUE_LENGTH = 10_000
 """How many characters of a value are written; the page says where the rest is."""
@@ -125,16 +130,18 @@ def _filter() -> Iterator[str]:
 
 def _steps(view: RunView, command: Command) -> Iterator[str]:
     is_running = view.status is Status.RUNNING
-    found = lanes(view.state.attempts, clock.now() if is_running else None)
+    found = stretches(view.state.attempts, clock.now() if is_running else None)
     total = max(found[-1].start + found[-1].seconds, 0.001) if found else 1.0
     yield from _axis(total)
     times = Times(view.state.created.at)
     number = 0
-    for each in executions(view.events(), found, is_running=is_running):
+    for each in executions(view.events, found, is_running=is_running, most=ITEMS):
         while number < each.attempt:
             yield _attempt(found, number, times, is_running=is_running)
             number += 1
         yield _step(each, command, total)
+        if each.inside is not None:
+            yield from _inside(each, each.inside, command, total)
     for left in range(number, len(found)):
         yield _attempt(found, left, times, is_running=is_running)
     yield "</tbody>\n</table>\n"
@@ -152,9 +159,9 @@ def _axis(total: float) -> Iterator[str]:
     yield "<tbody>\n"
 
 
-def _attempt(found: list[Lane], index: int, times: Times, *, is_running: bool) -> str:
-    lane, attempt = found[index], found[index].attempt
-    is_running = is_running and lane.number == len(found)
+def _attempt(found: list[Stretch], index: int, times: Times, *, is_running: bool) -> str:
+    stretch, attempt = found[index], found[index].attempt
+    is_running = is_running and stretch.number == len(found)
     facts = [times.whole(attempt.started.at)]
     if index:
         gap = seconds_between(found[index - 1].attempt.last, attempt.started.at)
@@ -165,14 +172,24 @@ def _attempt(found: list[Lane], index: int, times: Times, *, is_running: bool) -
     if attempt.started.dropped:
         facts.append(f"dropped {plural(attempt.started.dropped, 'torn byte')}")
     return (
-        f'<tr class="attempt"><th scope="rowgroup">attempt {lane.number}</th>'
-        f'<th>{", ".join(facts)}</th><th class="number">{span(lane.seconds)}</th>'
+        f'<tr class="attempt"><th scope="rowgroup">attempt {stretch.number}</th>'
+        f'<th>{", ".join(facts)}</th><th class="number">{span(stretch.seconds)}</th>'
         '<th class="wide"></th></tr>\n'
     )
 
 
-def _step(each: Execution, command: Command, total: float) -> str:
+def _inside(each: Execution, inside: MapItems, command: Command, total: float) -> Iterator[str]:
+    """The calls of a map's items, a row each; if there are many, its lanes and a list."""
+    if inside.is_few:
+        for call in inside.rows:
+            yield _step(call, command, total, of=each.name)
+    else:
+        yield from lanes_rows(each.name, inside, total)
+
+
+def _step(each: Execution, command: Command, total: float, *, of: str = "") -> str:
     look = "doubt" if each.status in LEFT_OPEN else each.status
+    place_of_name = ' class="inside"' if of else ""
     left, width = min(100 * each.start / total, 99.5), 100 * each.seconds / total
     took = span(each.seconds) if each.status in ("completed", "failed") else each.status
     pause = ""
@@ -188,9 +205,15 @@ def _step(each: Execution, command: Command, total: float) -> str:
         result = size(size_of(each.result))
     else:
         inside, result = "<p>It was started, and left no result.</p>", ""
+    if each.inside is not None:
+        result = each.inside.note()
+    if each.status == "failed":
+        took = f"✗ {took}"
+    drawn = f"{look} map" if each.is_map else look
     return (
-        f'<tr data-kind="{each.status}"><td><details><summary>{_text(each.name)}</summary>{inside}'
-        f'</details></td><td class="track"><i class="{look}" title="{each.status}" '
+        f'<tr data-kind="{each.status}"><td{place_of_name}><details>'
+        f"<summary>{_text(each.name.removeprefix(of))}</summary>{inside}"
+        f'</details></td><td class="track"><i class="{drawn}" title="{each.status}" '
         f'style="left:{left:.2f}%;width:{min(width, 100 - left):.2f}%"></i>{pause}</td>'
         f'<td class="number {look}">{took}</td><td class="number wide">{result}</td></tr>\n'
     )

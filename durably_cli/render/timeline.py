@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from durably_cli.journal.events import ErrorInfo, RunStarted
 from durably_cli.journal.registry import Event
@@ -25,8 +25,11 @@ from durably_cli.journal.step_events import (
 from durably_cli.system import clock
 from durably_cli.values.strict_json import Json
 
+if TYPE_CHECKING:
+    from durably_cli.render.map_items import MapItems
 
-class Lane(NamedTuple):
+
+class Stretch(NamedTuple):
     """One attempt on the axis."""
 
     number: int
@@ -35,11 +38,19 @@ class Lane(NamedTuple):
     seconds: float
 
 
+class CallBegins(NamedTuple):
+    """A call of a step's function begins here."""
+
+    attempt: int
+    name: str
+
+
 class Execution(NamedTuple):
     """One call of a step's function, from `start` for `seconds` on the axis.
 
     `status` is completed, failed, running, or one of LEFT_OPEN; `result` the JSON of one that
-    completed; `pause` how long the attempt then waited to try again, in seconds.
+    completed; `pause` how long the attempt then waited to try again, in seconds, if it does
+    (`is_tried_again`). That of a map has its items `inside`.
     """
 
     attempt: int
@@ -51,6 +62,14 @@ class Execution(NamedTuple):
     result: Json | None = None
     error: ErrorInfo | None = None
     pause: float = 0.0
+    is_tried_again: bool = False
+    is_map: bool = False
+    inside: MapItems | None = None
+
+    @property
+    def end(self) -> float:
+        """Where it ends on the axis."""
+        return self.start + self.seconds
 
 
 LEFT_OPEN = ("in doubt", "cut short")
@@ -64,37 +83,41 @@ class Gap(NamedTuple):
     left_out: int
 
 
-def lanes(attempts: Sequence[Attempt], now: str | None = None) -> list[Lane]:
+def stretches(attempts: Sequence[Attempt], now: str | None = None) -> list[Stretch]:
     """The attempts on the axis; with `now`, the last of them is still at it."""
-    found: list[Lane] = []
+    found: list[Stretch] = []
     start = 0.0
     for number, attempt in enumerate(attempts, 1):
         is_running = now is not None and number == len(attempts)
         seconds = seconds_of(attempt, now if is_running else None)
-        found.append(Lane(number, attempt, start, seconds))
+        found.append(Stretch(number, attempt, start, seconds))
         start += seconds
     return found
 
 
-def executions(
-    events: Iterable[Event], lanes: Sequence[Lane], *, is_running: bool = False
-) -> Iterator[Execution]:
-    """Every call of a step's function, in the order of their ends; those without one last."""
+def calls(
+    events: Iterable[Event], found: Sequence[Stretch], *, is_running: bool = False
+) -> Iterator[CallBegins | Execution]:
+    """Every call of a step's function, in the order of their ends; those without one last.
+
+    CallBegins says that there will be one.
+    """
     number = 0
     begun = dict[str, StepStarted | MapStarted]()
     for event in events:
         if isinstance(event, (StepStarted, MapStarted)):
             begun[event.name] = event
+            if number and isinstance(event, StepStarted):
+                yield CallBegins(number, event.name)
         elif isinstance(event, (StepCompleted, StepFailed, StepRetrying)) and number:
-            yield _ended(event, begun.pop(event.name, None), lanes[number - 1])
+            yield _ended(event, begun.pop(event.name, None), found[number - 1])
         elif isinstance(event, RunStarted):
             if number:
-                yield from (_left_open(each, lanes[number - 1]) for each in begun.values())
+                yield from _all_left_open(begun, found[number - 1])
             begun.clear()
             number += 1
     if number:
-        status = "running" if is_running else ""
-        yield from (_left_open(each, lanes[number - 1], status) for each in begun.values())
+        yield from _all_left_open(begun, found[number - 1], "running" if is_running else "")
 
 
 def pick(
@@ -140,28 +163,40 @@ def seconds_between(start: str, end: str) -> float:
 def _ended(
     event: StepCompleted | StepFailed | StepRetrying,
     begun: StepStarted | MapStarted | None,
-    lane: Lane,
+    stretch: Stretch,
 ) -> Execution:
     at = begun.at if begun else event.at
-    start = lane.start + seconds_between(lane.attempt.started.at, at)
+    start = stretch.start + seconds_between(stretch.attempt.started.at, at)
     seconds = event.ms / 1000
     if isinstance(event, StepCompleted):
-        return Execution(lane.number, event.name, "completed", start, seconds, at, event.result)
-    failed = Execution(lane.number, event.name, "failed", start, seconds, at, error=event.error)
+        done = Execution(stretch.number, event.name, "completed", start, seconds, at, event.result)
+        return done._replace(is_map=True) if isinstance(begun, MapStarted) else done
+    failed = Execution(stretch.number, event.name, "failed", start, seconds, at, error=event.error)
+    if isinstance(begun, MapStarted):
+        return failed._replace(is_map=True)
     if isinstance(event, StepRetrying):
-        left = lane.start + lane.seconds - start - seconds
+        left = stretch.start + stretch.seconds - start - seconds
         pause = min(seconds_between(event.at, event.until), max(0.0, left))
-        return failed._replace(pause=pause)
+        return failed._replace(pause=pause, is_tried_again=True)
     return failed
 
 
-def _left_open(begun: StepStarted | MapStarted, lane: Lane, status: str = "") -> Execution:
+def _all_left_open(
+    begun: dict[str, StepStarted | MapStarted], stretch: Stretch, status: str = ""
+) -> Iterator[Execution]:
+    """Maps behind the items that are inside of them."""
+    for each in sorted(begun.values(), key=lambda each: isinstance(each, MapStarted)):
+        yield _left_open(each, stretch, status)
+
+
+def _left_open(begun: StepStarted | MapStarted, stretch: Stretch, status: str = "") -> Execution:
     if not status:  # a transaction, and a map, whose items say what is in doubt
         is_in_doubt = isinstance(begun, StepStarted) and begun.in_doubt != DATABASE
         status = LEFT_OPEN[not is_in_doubt]
-    start = lane.start + seconds_between(lane.attempt.started.at, begun.at)
-    seconds = max(0.0, lane.start + lane.seconds - start)
-    return Execution(lane.number, begun.name, status, start, seconds, begun.at)
+    start = stretch.start + seconds_between(stretch.attempt.started.at, begun.at)
+    seconds = max(0.0, stretch.start + stretch.seconds - start)
+    is_map = isinstance(begun, MapStarted)
+    return Execution(stretch.number, begun.name, status, start, seconds, begun.at, is_map=is_map)
 
 
 def _with_gaps(

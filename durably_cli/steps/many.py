@@ -103,7 +103,7 @@ class Map(NamedTuple):
         if before is None and self.carried is None:
             yield self._started(handled)
         keys = list[Any]()
-        total = len(self.items) if isinstance(self.items, Sized) else None
+        total = self._total()
         outcomes = yield All(
             self._operations(past, keys, is_again=before is not None),
             self.concurrency,
@@ -131,7 +131,11 @@ class Map(NamedTuple):
         return Raised(error)
 
     def _started(self, handled: BaseException | None) -> MapStarted:
-        return MapStarted(self.name, clock.now(), [] if handled is None else steps_of(handled))
+        during = [] if handled is None else steps_of(handled)
+        return MapStarted(self.name, clock.now(), during, self._total() or 0)
+
+    def _total(self) -> int | None:
+        return len(self.items) if isinstance(self.items, Sized) else None
 
     def _end(
         self,

@@ -421,6 +421,20 @@ def _mapped() -> Golden:
     return _whole(24, lines_of(events, run_id(24)))
 
 
+def _counted() -> Golden:
+    """A map of which it was known how many items it has, killed in the second."""
+    first, second = item_of("fetch", "1"), item_of("fetch", "2")
+    events: list[Event] = [
+        _created(25),
+        RunStarted(1, 42, "box", _at(20)),
+        MapStarted("fetch", _at(32), [], 2),
+        StepStarted(first, _at(33), [], "-"),
+        StepStarted(second, _at(33)),
+        StepCompleted(first, 2, Json("1"), _at(35)),
+    ]
+    return _whole(25, lines_of(events, run_id(25)))
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -431,7 +445,7 @@ RUNS = {
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
-        *(_forked, _forked_again, _in_a_transaction, _mapped),
+        *(_forked, _forked_again, _in_a_transaction, _mapped, _counted),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

@@ -68,7 +68,9 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     **dict.fromkeys(("job", "project", "host", "folder", "signal", "by"), texts),
     **dict.fromkeys(("idempotency_key", "concurrency_key", "source", "kept"), or_none),
     **dict.fromkeys(("message", "reason"), or_none),
-    **dict.fromkeys(("tries", "of", "pid", "input_bytes", "attempt", "dropped", "ms"), counts),
+    **dict.fromkeys(
+        ("tries", "of", "pid", "input_bytes", "attempt", "dropped", "ms", "items"), counts
+    ),
     **dict.fromkeys(("input", "output", "result"), jsons),
     **dict.fromkeys(("labels", "versions"), labels),
     **dict.fromkeys(("raised", "refused", "whole", "data"), objects),

@@ -15,7 +15,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.fold import fold
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
-from durably_cli.render.timeline import Execution, Gap, executions, lanes, pick
+from durably_cli.render.timeline import Execution, Gap, calls, pick, stretches
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN
 
@@ -42,12 +42,17 @@ EVENTS: list[Event] = [
 
 
 def drawn(events: list[Event], now: str | None = None) -> list[tuple[object, ...]]:
-    found = lanes(fold(events).attempts, now)
-    return [each[:5] for each in executions(events, found, is_running=now is not None)]
+    found = stretches(fold(events).attempts, now)
+    each_call = calls(events, found, is_running=now is not None)
+    return [each[:5] for each in each_call if isinstance(each, Execution)]
 
 
 def test_attempts_stand_one_behind_the_other_without_the_time_between_them() -> None:
-    assert [lane[0::2] for lane in lanes(fold(EVENTS).attempts)] == [(1, 0.0), (2, 3.0), (3, 5.0)]
+    assert [stretch[0::2] for stretch in stretches(fold(EVENTS).attempts)] == [
+        (1, 0.0),
+        (2, 3.0),
+        (3, 5.0),
+    ]
     assert drawn(EVENTS) == [
         (1, "one", "completed", 1.0, 1.0),
         (1, "two", "in doubt", 3.0, 0.0),
