@@ -20,7 +20,7 @@ def scrape(urls: list[str]) -> int:
 if __name__ == "__main__":
     DBOS(config={"name": "scraper", "system_database_url": "sqlite:///scraper.sqlite"})
     DBOS.launch()
-    DBOS.register_queue("pages", worker_concurrency=16, polling_interval_sec=0.01)
+    DBOS.register_queue("pages", worker_concurrency=16, polling_interval_sec=0.05)
     with SetWorkflowID("scrape"):
         handle = DBOS.start_workflow(scrape, Path("urls.txt").read_text().split())
     print(handle.get_result())
