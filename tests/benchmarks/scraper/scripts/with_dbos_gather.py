@@ -12,15 +12,19 @@ def download(url: str) -> int:
 
 
 @DBOS.step(retries_allowed=True, max_attempts=3)
-async def fetch(url: str, room: asyncio.Semaphore) -> int:
-    async with room:
-        return await asyncio.to_thread(download, url)
+async def fetch(url: str) -> int:
+    return await asyncio.to_thread(download, url)
 
 
 @DBOS.workflow()
 async def scrape(urls: list[str]) -> int:
-    room = asyncio.Semaphore(16)
-    return len(await asyncio.gather(*(fetch(url, room) for url in urls)))
+    room = asyncio.Semaphore(16)  # which lets them in as they come, so that steps have one order
+
+    async def fetched(url: str) -> int:
+        async with room:
+            return await fetch(url)
+
+    return len(await asyncio.gather(*map(fetched, urls)))
 
 
 async def main() -> None:
