@@ -70,7 +70,7 @@ def _side_by_side(bench: Bench, driver: str) -> Iterator[Part]:
     for name, command, data in peers:
         works[name] = told([*command, str(ITEMS), data])
     found = in_turns(works, max(1, bench.rounds // 3))
-    limits = {name: 1 / 3 for name, *_ in peers} | {IN_TURN: 0.1}
+    limits = {name: 0.333 for name, *_ in peers} | {IN_TURN: 0.1}
     what = f"{ITEMS:,} items of 5 ms, {AT_ONCE[driver]} at once {_in(driver)}"
     yield Part(what, "s", found, limits)
 
