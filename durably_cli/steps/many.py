@@ -168,8 +168,7 @@ class Map(NamedTuple):
                 )
             if begun_before is not None and name not in begun_before:
                 continue
-            is_there = name in past.results or name in past.failures or name in past.redone
-            if is_again and self.warn is not None and not is_there:
+            if is_again and self.warn is not None and not _is_there(name, past):
                 self._say_again(name, past, self.warn)
                 is_again = False
             keys.append(key)
@@ -218,6 +217,11 @@ def key_text(key: Key) -> str:
     if type(key) is int or not isinstance(key, os.PathLike):
         return str(key)
     return os.fspath(key)
+
+
+def _is_there(name: str, past: Past) -> bool:
+    """Has it come to an end before, whatever that is worth now?"""
+    return name in past.results or name in past.failures or name in past.redone
 
 
 def _begun(past: Past) -> set[str]:

@@ -55,8 +55,7 @@ FORMS = (
         lambda _: _durably("resume", "@last"),
     ),
     Form("GNU parallel and curl", "with_parallel.sh", "scrape.sh", _parallel, _parallel),
-    Form("DBOS, steps by gather", "with_dbos_gather.py", "scrape.py", _dbos, _dbos),
-    Form("DBOS, a queue", "with_dbos_queue.py", "scrape.py", _dbos, _dbos),
+    Form("DBOS, on SQLite", "with_dbos.py", "scrape.py", _dbos, _dbos),
 )
 
 
