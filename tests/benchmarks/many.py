@@ -19,8 +19,6 @@ AT_ONCE = {"threads": 16, "loop": 64}
 
 IN_TURN = "a serial loop of step.run"
 GOAL = "the goal"
-"""An absolute limit stands in its row as what durably is beside."""
-
 SYNCS, MEMORY, REPLAY = 120, 60, 2
 
 
@@ -81,8 +79,9 @@ def _side_by_side(bench: Bench, driver: str) -> Iterator[Part]:
     }
     syncs = {name: float(number) for name, number in counted.items() if number is not None}
     if OURS in syncs:
-        goal = {GOAL: float(SYNCS)} if driver == "loop" else {}
-        yield Part(f"syncs of them, {_in(driver)}", "in all", syncs | goal, dict.fromkeys(goal, 1))
+        goal = _goal(driver, SYNCS)
+        what = f"syncs of {ITEMS:,} items {_in(driver)}"
+        yield Part(what, "in all", syncs | goal, dict.fromkeys(goal, 1))
 
 
 def _replayed(bench: Bench, driver: str) -> Iterator[Part]:
@@ -96,15 +95,18 @@ def _replayed(bench: Bench, driver: str) -> Iterator[Part]:
         resumed.append(_watched(bench, bench.durably("resume", journal.stem), code=1))
         beside.append(told(bench.program("bare_reading", str(journal)))())
     items = f"{MANY:,} items {_in(driver)}"
-    limits = {GOAL: 1.0} if driver == "loop" else {}
     for what, of in (("run", [first]), ("resume", resumed)):
-        mib = median(each["mib"] for each in of)
-        yield Part(f"memory of a {what} of {items}", "MiB", {OURS: mib, GOAL: MEMORY}, limits)
-    cpu = {OURS: first["cpu"] / MANY * 1e6}
-    yield Part(f"CPU of an item, of {items}", "µs", cpu)
-    seconds = median(each["seconds"] for each in resumed)
-    figures = {OURS: seconds, GOAL: REPLAY, bare: median(beside)}
-    yield Part(f"resume of {items}, start and end included", "s", figures, limits)
+        figures = {OURS: median(each["mib"] for each in of)} | (goal := _goal(driver, MEMORY))
+        yield Part(f"memory of a {what} of {items}", "MiB", figures, dict.fromkeys(goal, 1))
+    yield Part(f"CPU of an item, of {items}", "µs", {OURS: first["cpu"] / MANY * 1e6})
+    figures = {OURS: median(each["seconds"] for each in resumed)} | (goal := _goal(driver, REPLAY))
+    what = f"resume of {items}, start and end included"
+    yield Part(what, "s", figures | {bare: median(beside)}, dict.fromkeys(goal, 1))
+
+
+def _goal(driver: str, figure: float) -> dict[str, float]:
+    """What is aimed at on a loop, as what durably is beside."""
+    return {GOAL: figure} if driver == "loop" else {}
 
 
 def _in(driver: str) -> str:
