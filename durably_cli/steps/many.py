@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 from durably_cli.errors import Abort, StepMisused
@@ -169,15 +169,14 @@ class Map(NamedTuple):
                 what = f"{repr_of(key):.80} is a {type(key).__name__}, others are {kind.__name__}"
                 raise StepMisused(f"the keys of {self.name!r} are of several types: {what}")
             name = item_of(self.name, checked_name(key_text(key)))
-            if not self.take(name):
+            if not self.take(str(name)):  # which is held, and half as large as one with a scope
                 raise StepMisused(
                     f"two items of {self.name!r} have the key {name.own!r}, or another step is "
                     f"named {str(name)!r}: give each item a key of its own, by key=, or only once"
                 )
             if begun_before is not None and name not in begun_before:
                 continue
-            is_there = name in past.results or name in past.failures or name in past.redone
-            if is_again and self.warn is not None and not is_there:
+            if is_again and self.warn is not None and not _is_there(name, past):
                 self._say_again(name, past, self.warn)
                 is_again = False
             keys.append(key)
@@ -194,7 +193,9 @@ class Map(NamedTuple):
             f"say by {how}, by what it is known"
         )
 
-    def _found(self, keys: list[Any], outcomes: dict[int, Any]) -> tuple[Any, dict[Any, Exception]]:
+    def _found(
+        self, keys: list[Any], outcomes: Mapping[int, Any]
+    ) -> tuple[Any, dict[Any, Exception]]:
         """The results, in order, and the failures by key."""
         collected, found = Results[Any](self.name), list[Any]()
         for place, key in enumerate(keys):
@@ -221,7 +222,14 @@ class Map(NamedTuple):
 
 def key_text(key: Key) -> str:
     """A key as its item is named by it."""
-    return os.fspath(key) if isinstance(key, os.PathLike) else str(key)
+    if type(key) is int or not isinstance(key, os.PathLike):
+        return str(key)
+    return os.fspath(key)
+
+
+def _is_there(name: str, past: Past) -> bool:
+    """Has it come to an end before, whatever that is worth now?"""
+    return name in past.results or name in past.failures or name in past.redone
 
 
 def _begun(past: Past) -> set[str]:

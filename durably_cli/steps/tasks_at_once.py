@@ -8,7 +8,7 @@ from typing import Any
 from durably_cli.steps.driver import NOT_REPLAYED, Waits
 from durably_cli.steps.loop_driver import LoopDriver
 from durably_cli.steps.operation import All, Raised
-from durably_cli.steps.schedule import Pace, Schedule, Task
+from durably_cli.steps.schedule import Outcomes, Pace, Schedule, Task
 from durably_cli.steps.scope import context_of_items
 from durably_cli.steps.stop import Stop
 
@@ -19,7 +19,7 @@ _REPLAYS = 200
 """Behind so many results that are replayed, other tasks have a turn."""
 
 
-async def in_tasks(work: All, driver: LoopDriver, stop: Stop) -> dict[int, Any]:
+async def in_tasks(work: All, driver: LoopDriver, stop: Stop) -> Outcomes:
     """What came of each operation that was begun, by its place: its result, or Raised.
 
     Raises what the iterable of the operations does, and the cause of a stop; when all that had
@@ -83,7 +83,7 @@ class _Tasks:
         except BaseException as error:
             outcome = Raised(error)
         if outcome is NOT_REPLAYED:
-            await self._begin(found)  # a file that it names is another one now
+            await self._begin(found._replace(has_result=False))  # a file of it is another one now
             return
         self._ended(found, outcome)
         if self._done % _REPLAYS == 0:

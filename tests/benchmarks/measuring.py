@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
+from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 BoundHandler = Callable[[], float]
@@ -87,3 +90,18 @@ def peak_mib(command: Sequence[str], **options: Any) -> BoundHandler:
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)\n"
     )
     return lambda: float(run([sys.executable, "-c", program, *command], **options))
+
+
+_SYNCS = "trace=fsync,fdatasync,msync,sync_file_range"
+
+
+def syncs_of(command: Sequence[str], **options: Any) -> int | None:
+    """How often a command and its children sync, counted by strace; None without it."""
+    if not shutil.which("strace"):
+        return None
+    with NamedTemporaryFile("r") as counted:
+        # by a filter of the kernel's, so that nothing else is slower
+        strace = ["strace", "-f", "--seccomp-bpf", "-c", "-e", _SYNCS, "-o", counted.name]
+        run([*strace, *command], **options)
+        total = re.search(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+).*total$", counted.read(), re.M)
+    return int(total[1]) if total else 0

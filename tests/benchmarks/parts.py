@@ -21,6 +21,7 @@ from statistics import median
 from durably_cli.system import clock, ids
 from tests.benchmarks import stores
 from tests.benchmarks.bench import TRIGGER, Bench, drop_caches
+from tests.benchmarks.many import many
 from tests.benchmarks.measuring import (
     OURS,
     BoundHandler,
@@ -343,4 +344,7 @@ def _at_once(command: list[str], bench: Bench) -> BoundHandler:
     return work
 
 
-PARTS = (steps, programs, transactions, replays, resumes, again, starts, lists, memory, crowds)
+PARTS = (
+    *(steps, programs, transactions, replays, resumes, again),
+    *(starts, lists, memory, crowds, many),
+)

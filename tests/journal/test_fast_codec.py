@@ -11,6 +11,7 @@ from durably_cli.journal import codec, fast_codec
 from durably_cli.journal.blobs import is_blob_reference
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepCompleted, StepStarted
+from durably_cli.journal.step_names import item_of, scope_of
 from durably_cli.values.strict_json import Json, to_json
 from tests.harness.strategies import RUN, journals, lines_of
 
@@ -108,3 +109,12 @@ def test_a_line_that_is_not_the_next_one_is_not_read_with_many(old: bytes, new: 
     for line in (second, second.replace(b'"ms"', b'"mS"'), second[:-1]):
         found = fast_codec.decode_steps([first, line], 0, 0)
         assert found in (([StepStarted("one", AT)], crc), ([], 0))
+
+
+def test_the_items_of_a_map_share_its_name() -> None:
+    lines, crc = [], 0
+    for seq in range(2):
+        line, crc = codec.encode(seq, StepStarted(item_of("fetch", str(seq)), AT), crc)
+        lines.append(line)
+    one, other = (scope_of(event[0]) for event in fast_codec.decode_steps(lines, 0, 0)[0])
+    assert one is other

@@ -62,6 +62,17 @@ def test_all_come_in_order_and_then_nothing(clock: Clock) -> None:
     assert found.outcomes == {0: 0, 1: 1, 2: 2}
 
 
+def test_what_came_of_each_is_by_its_place_in_whatever_order_they_end(clock: Clock) -> None:
+    found = schedule(4, goes_on=True)
+    tasks = [take(found) for _ in range(4)]
+    found.ended(tasks[3], None)
+    found.ended(tasks[1], Raised(error := ValueError()))
+    assert len(found.outcomes) == 2
+    assert found.outcomes == {1: Raised(error), 3: None}
+    assert 0 not in found.outcomes
+    assert 4 not in found.outcomes
+
+
 def test_while_some_are_in_flight_there_is_something_to_wait_for(clock: Clock) -> None:
     found = schedule(1)
     task = take(found)

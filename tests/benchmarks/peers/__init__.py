@@ -9,6 +9,7 @@ replay DATA      that run, brought to its end by a new process: {"replayed": N, 
                  and "waited" if it had to wait for the dead one first, which S does not count
 fill N DATA      N finished runs, in a new DATA: {"runs": N}
 list N DATA      the newest 20 of these N: {"runs": [20 ids], "seconds": S}
+many N DATA      one run of N steps of 5 ms, 16 at once: {"steps": N, "seconds": S}, as for steps
 """
 
 from tests.benchmarks.peers.packages import install as install

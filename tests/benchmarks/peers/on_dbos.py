@@ -13,6 +13,7 @@ wal        the same engine on a file that was turned to WAL once; synchronous is
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -29,6 +30,7 @@ _data = _arguments[-1] if _arguments else ""
 _database = os.path.join(_data, "dbos.sqlite")
 _effects = os.path.join(_data, "effects")
 
+_SECONDS, _AT_ONCE = 0.005, 16
 _INTERRUPTED = "interrupted"
 _REPLAYS = "replays"
 _POLL = 0.01
@@ -66,6 +68,23 @@ def many_steps(count: int) -> int:
     return sum(bool(user(number)["ok"]) for number in range(count))
 
 
+@DBOS.step()
+async def waiting(number: int) -> int:
+    await asyncio.sleep(_SECONDS)
+    return number
+
+
+@DBOS.workflow()
+async def many_waiting(count: int) -> int:
+    room = asyncio.Semaphore(_AT_ONCE)  # which lets them in as they come: steps have one order
+
+    async def waited(number: int) -> int:
+        async with room:
+            return await waiting(number)
+
+    return len(await asyncio.gather(*map(waited, range(count))))
+
+
 @DBOS.workflow()
 def many_noted_steps(count: int) -> int:
     done = sum(bool(noted_user(number)["ok"]) for number in range(count))
@@ -86,6 +105,18 @@ def steps(count: int) -> dict[str, object]:
     _launch()
     start = time.monotonic()
     done = many_steps(count)
+    return {"steps": done, "seconds": time.monotonic() - start}
+
+
+def many(count: int) -> dict[str, object]:
+    """Run that many steps that wait, by `gather` and a semaphore.
+
+    Of the ways to have many at once this is the fastest: a workflow each on a queue that is polled
+    a hundred times a second takes more than twice as long, and so does sixteen after sixteen.
+    """
+    _launch()
+    start = time.monotonic()
+    done = asyncio.run(many_waiting(count))
     return {"steps": done, "seconds": time.monotonic() - start}
 
 
@@ -195,6 +226,7 @@ _WORKLOADS: dict[str, Callable[..., object]] = {
     "replay": replay,
     "fill": fill,
     "list": newest,
+    "many": many,
     "version": versions,
 }
 

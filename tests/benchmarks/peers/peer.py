@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tests.benchmarks.peers.packages import COJI, DBOS, PYTHON_DURABLE, NodePackage, PythonPackage
 
-WORKLOADS = ("steps", "trigger", "prepare", "replay", "fill", "list")
+WORKLOADS = ("steps", "trigger", "prepare", "replay", "fill", "list", "many")
 
 
 class Peer(NamedTuple):

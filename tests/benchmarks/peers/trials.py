@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.measuring import syncs_of
 from tests.benchmarks.peers.peer import Peer
 
-_SYNCS = "trace=fsync,fdatasync,msync,sync_file_range"
+_FOLDERS = ("steps", "trigger", "died", "full", "many")
 _RUNS = 1000
 
 
@@ -24,14 +23,15 @@ class Failed(Exception):
 def trials(peer: Peer, folder: Path, count: int) -> Iterator[tuple[str, str]]:
     """Do each workload of a peer; give its name and what came of it."""
     with tempfile.TemporaryDirectory(prefix="peers-") as parent:
-        data = {name: str(Path(parent) / name) for name in ("steps", "trigger", "died", "many")}
+        data = {name: str(Path(parent) / name) for name in _FOLDERS}
         arguments = {
             "steps": [str(count), data["steps"]],
             "trigger": [data["trigger"]],
             "prepare": [str(count), data["died"]],
             "replay": [data["died"]],
-            "fill": [str(_RUNS), data["many"]],
-            "list": [str(_RUNS), data["many"]],
+            "fill": [str(_RUNS), data["full"]],
+            "list": [str(_RUNS), data["full"]],
+            "many": [str(count), data["many"]],
         }
         for workload in peer.workloads:
             try:
@@ -56,20 +56,12 @@ def run(peer: Peer, folder: Path, workload: str, *args: str) -> dict[str, Any]:
 
 def syncs_per_step(peer: Peer, folder: Path, count: int) -> float | None:
     """How often a step syncs: the difference between `count` and twice as many, by strace."""
-    if not shutil.which("strace"):
-        return None
     with tempfile.TemporaryDirectory(prefix="peers-") as parent:
-        once, twice = (_syncs(peer, folder, steps, Path(parent)) for steps in (count, 2 * count))
-    return (twice - once) / count
-
-
-def _syncs(peer: Peer, folder: Path, steps: int, parent: Path) -> int:
-    counted = parent / f"counted-{steps}"
-    command = peer.command(folder, "steps", str(steps), str(parent / str(steps)))
-    strace = ["strace", "-f", "-c", "-e", _SYNCS, "-o", str(counted)]
-    subprocess.run([*strace, *command], capture_output=True, check=True, timeout=600)
-    total = re.search(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+).*total$", counted.read_text(), re.M)
-    return int(total[1]) if total else 0
+        once, twice = (
+            syncs_of(peer.command(folder, "steps", str(steps), str(Path(parent) / str(steps))))
+            for steps in (count, 2 * count)
+        )
+    return None if once is None or twice is None else (twice - once) / count
 
 
 def _are_all(line: dict[str, Any], count: int) -> None:
@@ -101,4 +93,5 @@ _CHECKS = {
     "replay": _are_all,
     "fill": _are_filled,
     "list": _are_newest,
+    "many": _are_all,
 }

@@ -1,0 +1,1 @@
+"""The scripts that are compared, as their users would write them."""
