@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Future
+from collections.abc import Collection
 from typing import Protocol
 
 from durably_cli.journal.registry import Event
@@ -28,11 +29,18 @@ class Recording(Protocol):
         """The event counts."""
 
 
+_MOMENT_SECONDS = 0.001
+"""What a step that is not the only one waits for others that end: half of the syncs, or less."""
+
+
 class Commits:
     """Records events for the tasks of one loop."""
 
-    def __init__(self, recording: Recording, threads: LoopThreads) -> None:
-        self._recording, self._threads = recording, threads
+    def __init__(
+        self, recording: Recording, threads: LoopThreads, in_flight: Collection[str]
+    ) -> None:
+        """Whoever is `in_flight` beside another one leaves others a moment to share its sync."""
+        self._recording, self._threads, self._in_flight = recording, threads, in_flight
         self._place = 0
         self._next: Future[object] | None = None
         """What comes of the next sync, if any task waits for that."""
@@ -48,7 +56,10 @@ class Commits:
             self._next = loop.create_future()
             if not self._is_syncing:
                 self._is_syncing = True
-                loop.call_soon(self._sync)
+                if len(self._in_flight) > 1:
+                    loop.call_later(_MOMENT_SECONDS, self._sync)
+                else:
+                    loop.call_soon(self._sync)
         outcome = await asyncio.shield(self._next)
         if isinstance(outcome, Raised):
             raise outcome.error
