@@ -26,6 +26,7 @@ _PLAIN_STEP = re.compile(
     r'\{"seq":(\d+),"type":"step\.'
     r'(?:started","name":"([ !#-\[\]-~]+)"(?:,"map":\["([ !#-\[\]-~]+)"\])?'
     r'(?:,"code":"([ !#-\[\]-~]+)")?(?:,"in_doubt":"(database)")?'
+    r'(?:,"input":"([0-9a-f]{8})")?'
     r'|completed","name":"([ !#-\[\]-~]+)"(?:,"map":\["([ !#-\[\]-~]+)"\])?'
     r',"ms":(0|[1-9]\d{0,17}),"result":((?!\{"\$).+))'
     r',"at":"((\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z)"'
@@ -40,13 +41,15 @@ def started(seq: int, event: StepStarted, previous: int) -> Line:
 
     As for a result, the step has looked at each part of it, so that every reader takes it.
     """
-    name, at, during, code, in_doubt = event
+    name, at, during, code, in_doubt, item = event
     if during:
         return encode(seq, event, previous)
     shown = _quoted(name) if type(name) is str else line_of_name(name)
     said = f',"code":{_quoted(code)}' if code else ""
     if in_doubt:
         said += f',"in_doubt":{_quoted(in_doubt)}'
+    if item:
+        said += f',"input":{_quoted(item)}'
     return sealed(f'{{"seq":{seq},"type":"step.started","name":{shown}{said},"at":"{at}"', previous)
 
 
@@ -86,20 +89,22 @@ def decode_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Even
     written = [result for result in results[:fit] if result is not None]
     if not all(map(_is_day, set(days[:fit]))) or not _are_written_so(written):
         return _one_by_one(lines[:fit], seq, previous)
-    starts, maps, codes, doubts, names, maps_too, took = (each[:fit] for each in columns[1:8])
+    starts, maps, codes, doubts, items, names, maps_too, took = (
+        each[:fit] for each in columns[1:9]
+    )
     if any(maps) or any(maps_too):
         starts = tuple(map(_of, starts, maps))
         names = tuple(map(_of, names, maps_too))
-    parts = zip(starts, codes, doubts, names, took, results[:fit], ats[:fit], strict=True)
+    parts = zip(starts, codes, doubts, items, names, took, results[:fit], ats[:fit], strict=True)
     events: list[Event] = [
         (
-            StepStarted(start, at, [], code or "", doubt or "")
-            if code or doubt
+            StepStarted(start, at, [], code or "", doubt or "", item or "")
+            if code or doubt or item
             else StepStarted(start, at)
         )
         if start
         else StepCompleted(name, int(ms), result, at)
-        for start, code, doubt, name, ms, result, at in parts
+        for start, code, doubt, item, name, ms, result, at in parts
     ]
     return events, crcs[fit - 1] if fit else previous
 

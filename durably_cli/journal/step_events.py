@@ -30,7 +30,8 @@ class StepStarted(NamedTuple):
     `during` are the steps whose failures the handler was handling then. The first start behind a
     failure is synced: whether that is carried depends on it. `code` says which function it is, and
     what it does, or NO_CODE; without one it is that of the start before it in this attempt.
-    `in_doubt` is `database` of a transaction, which is never in doubt: its database knows.
+    `in_doubt` is `database` of a transaction, which is never in doubt: its database knows. `input`
+    is a digest of what an item of a map is, if it is known by a key.
     """
 
     name: StepName
@@ -38,6 +39,7 @@ class StepStarted(NamedTuple):
     during: list[str] = []
     code: str = ""
     in_doubt: str = ""
+    input: str = ""
 
 
 @event("map.started")

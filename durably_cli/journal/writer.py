@@ -135,7 +135,8 @@ class Journal:
                 raise self._no_longer_owned(status)
             if isinstance(event, StepStarted):
                 if event.code == self._code:  # as in a loop: the line says nothing of it
-                    event = StepStarted(event.name, event.at, event.during, "", event.in_doubt)
+                    name, at, during, _, in_doubt, item = event
+                    event = StepStarted(name, at, during, "", in_doubt, item)
                 self._code = event.code or self._code
                 data, crc = fast_codec.started(self._lines, event, self._crc)
             elif isinstance(event, StepCompleted):

@@ -50,7 +50,8 @@ class FunctionCall(NamedTuple):
     """A function to call with these arguments; its result may hold none of the `secrets`.
 
     With `retry` it is called again when it has failed; `timeout` are the seconds of each call;
-    `in_doubt` is what to do if an attempt before has left it so. `code` says which function it is.
+    `in_doubt` is what to do if an attempt before has left it so. `code` says which function it is,
+    and `input` is a digest of an item.
     """
 
     name: str
@@ -62,13 +63,14 @@ class FunctionCall(NamedTuple):
     timeout: float | None = None
     in_doubt: WhenInDoubt = doubt.AGAIN
     code: str = NO_CODE
+    input: str = ""
 
     def plan(self, past: Past) -> Plan:
         """Started, called, and completed or failed; or completed with what is there already.
 
         A try that failed is waited after, and the next one is started.
         """
-        name, fn, args, converter, _, retry, timeout, in_doubt, code = self
+        name, fn, args, converter, _, retry, timeout, in_doubt, code, item = self
         last = past.unfinished.get(name) if past.unfinished else None
         if last is not None or name in past.in_doubt:
             found = yield from self._found(last, past)
@@ -87,7 +89,7 @@ class FunctionCall(NamedTuple):
         while True:
             during = [] if handled is None else steps_of(handled)
             said = DATABASE if in_doubt is DATABASE else ""
-            started = StepStarted(name, clock.now(), during, code, said)
+            started = StepStarted(name, clock.now(), during, code, said, item)
             if tries is not None:
                 tries.begin(started.at)
             yield started

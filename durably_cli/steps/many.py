@@ -14,10 +14,12 @@ from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 from durably_cli.errors import Abort, StepMisused
 from durably_cli.journal.failures import describe
+from durably_cli.journal.masking import Secrets
 from durably_cli.journal.raised import parts_of, raised_again
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepFailed, StepOutdated
 from durably_cli.journal.step_names import ItemName, item_of, scopes_of
 from durably_cli.steps.causes import steps_of
+from durably_cli.steps.item_inputs import digest_of, said_of_changed
 from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised
 from durably_cli.steps.scope import being_handled, checked_name
 from durably_cli.system import clock
@@ -86,12 +88,13 @@ class Map(NamedTuple):
     name: str
     items: Iterable[Any]
     key: Callable[[Any], Key] | None
-    operation: Callable[[ItemName, Any], Operation]
+    operation: Callable[[ItemName, Any, str], Operation]
     concurrency: int
     on_error: OnError
     per_second: float | None
     progress: Callable[[int, int, int | None], object]
     take: Callable[[str], bool]
+    secrets: Secrets | None
     warn: Callable[[str], object] | None
     replayed: Callable[[str], object]
     carried: StepFailed | None = None
@@ -102,16 +105,18 @@ class Map(NamedTuple):
         handled, begun = being_handled(), time.perf_counter()
         if before is None and self.carried is None:
             yield self._started(handled)
-        keys = list[Any]()
+        keys, changed = list[Any](), list[str]()
         total = self._total()
         outcomes = yield All(
-            self._operations(past, keys, is_again=before is not None),
+            self._operations(past, keys, changed, is_again=before is not None),
             self.concurrency,
             goes_on=self.on_error != "stop",
             per_second=self.per_second,
             ended=lambda done, failed: self.progress(done, failed, total),
         )
         ms = round((time.perf_counter() - begun) * 1000)
+        if changed and self.warn is not None:
+            self.warn(said_of_changed(self.name, changed))
         if type(outcomes) is Raised:  # by what gives the items, or by a stop
             if not isinstance(outcomes.error, Exception) or isinstance(outcomes.error, Abort):
                 return outcomes
@@ -158,8 +163,13 @@ class Map(NamedTuple):
             yield self._started(handled)
         yield StepCompleted(self.name, ms, result, clock.now())
 
-    def _operations(self, past: Past, keys: list[Any], *, is_again: bool) -> Iterator[Operation]:
-        """Each item as an operation; its key is appended to `keys`."""
+    def _operations(
+        self, past: Past, keys: list[Any], changed: list[str], *, is_again: bool
+    ) -> Iterator[Operation]:
+        """Each item as an operation; its key is appended to `keys`.
+
+        The names of those that are replayed, and whose input is another one now, are `changed`.
+        """
         begun_before = _begun(past) if self.carried is not None else None
         kind = None
         for item in self.items:
@@ -180,7 +190,10 @@ class Map(NamedTuple):
                 self._say_again(name, past, self.warn)
                 is_again = False
             keys.append(key)
-            yield self.operation(name, item)
+            digest = "" if self.key is None or self.warn is None else digest_of(item, self.secrets)
+            if past.inputs and name in past.results and past.inputs.pop(name, digest) != digest:
+                changed.append(str(name))
+            yield self.operation(name, item, digest)
 
     def _key_of(self, item: Any) -> Key:
         key = item if self.key is None else self.key(item)

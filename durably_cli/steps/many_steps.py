@@ -131,9 +131,9 @@ class ManySteps(Performer):
         limit = None if timeout is None else limit_of(timeout, name)
         looks = doubt.checked(in_doubt, name, retry)
 
-        def operation(item_name: ItemName, item: Any) -> FunctionCall:
+        def operation(item_name: ItemName, item: Any, digest: str) -> FunctionCall:
             call = (item_name, fn, (item,), converter, self._secrets, retry, limit, looks, code)
-            return FunctionCall._make(call)
+            return FunctionCall(*call, digest)
 
         return self._over(name, items, key, operation, concurrency, on_error, rate, self._warn)
 
@@ -180,7 +180,7 @@ class ManySteps(Performer):
         name = self._scope.enter(name, sys._getframe(1))
         self._refuse_body(name, body)
 
-        def operation(item_name: ItemName, item: Any) -> Operation:
+        def operation(item_name: ItemName, item: Any, digest: str) -> Operation:
             return Body(item_name, partial(body, self._within(item_name), item))
 
         return self._over(name, items, key, operation, concurrency, on_error, None)
@@ -204,7 +204,7 @@ class ManySteps(Performer):
         name: str,
         items: Iterable[Any],
         key: Callable[[Any], Key] | None,
-        operation: Callable[[ItemName, Any], Operation],
+        operation: Callable[[ItemName, Any, str], Operation],
         concurrency: int,
         on_error: OnError,
         rate: str | None,
@@ -235,6 +235,7 @@ class ManySteps(Performer):
             per_second=None if rate is None else _per_second(rate, name),
             progress=self._progress_of(name),
             take=self._scope.take,
+            secrets=self._secrets,
             warn=warn,
             replayed=self._replayed,
             carried=carried,

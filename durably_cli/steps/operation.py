@@ -119,9 +119,10 @@ class Past(NamedTuple):
     `begun` their tries; `in_doubt` those that were begun and have no end, and what their last start
     said of that. `reported` is what need not be reported again, `discarded` how many results of a
     step count no more, and `keys` the run whose keys a step has that was in doubt in the origin of
-    a fork. Another result of those in `redone` outdates what came later, by the `order` in which
-    they came; what is `owed` of that is to be written before another step. Who changes what is of
-    several steps at once is `changing` it: threads of the handler may be in a step each.
+    a fork. `inputs` are digests of the items of maps that are known by keys. Another result of
+    those in `redone` outdates what came later, by the `order` in which they came; what is `owed` of
+    that is to be written before another step. Who changes what is of several steps at once is
+    `changing` it: threads of the handler may be in a step each.
     """
 
     results: dict[str, Json]
@@ -132,6 +133,7 @@ class Past(NamedTuple):
     reported: Reported
     discarded: Counter[str]
     keys: dict[str, str]
+    inputs: dict[str, str]
     redone: dict[str, StepDiscarded]
     owed: list[StepOutdated]
     order: Order
@@ -166,6 +168,7 @@ def fresh_past(results: dict[str, Json]) -> Past:
         reported=Reported(),
         discarded=Counter(),
         keys={},
+        inputs={},
         redone={},
         owed=[],
         order=_NoOrder(),

@@ -160,7 +160,7 @@ class Step(ManySteps):
         if in_doubt is not doubt.AGAIN:
             in_doubt = doubt.checked(in_doubt, name, retry)
         # As FunctionCall(...) makes it, without a call of Python code in between: saves 0.2 us.
-        call = (name, fn, args, converter, self._secrets, retry, limit, in_doubt, code)
+        call = (name, fn, args, converter, self._secrets, retry, limit, in_doubt, code, "")
         if retry is None and limit is None and in_doubt is doubt.AGAIN:
             return self._driver.call(tuple.__new__(FunctionCall, call))
         return self._carry_out(tuple.__new__(FunctionCall, call))

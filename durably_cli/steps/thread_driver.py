@@ -48,7 +48,7 @@ class ThreadDriver(Driver):
 
     def call(self, call: FunctionCall) -> Any:
         """The same of a plain call of which nothing is known yet, past its plan: saves 2 us."""
-        name, fn, args, converter, secrets, _, _, _, code = call
+        name, fn, args, converter, secrets, _, _, _, code, _ = call
         past = self.past
         if past.unfinished or past.in_doubt or past.failures or past.redone or past.owed:
             return self.carry_out(call)
@@ -57,7 +57,7 @@ class ThreadDriver(Driver):
             handled = being_handled()
             during = [] if handled is None else steps_of(handled)
             # As StepStarted(...) makes it, without a call of Python code in between, as below.
-            self._recorded(tuple.__new__(StepStarted, (name, clock.now(), during, code, "")))
+            self._recorded(tuple.__new__(StepStarted, (name, clock.now(), during, code, "", "")))
             owner, begun = this.pid, perf_counter()
             try:
                 value = fn(*args)

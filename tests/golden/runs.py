@@ -435,6 +435,20 @@ def _counted() -> Golden:
     return _whole(25, lines_of(events, run_id(25)))
 
 
+def _keyed() -> Golden:
+    """A map whose items are known by keys, killed in its second one."""
+    first, second = item_of("pay", "ann"), item_of("pay", "bob")
+    events: list[Event] = [
+        _created(26),
+        RunStarted(1, 42, "box", _at(20)),
+        MapStarted("pay", _at(32), [], 2),
+        StepStarted(first, _at(33), [], "-", "", "0d9c5eae"),
+        StepStarted(second, _at(33), [], "", "", "39f86712"),
+        StepCompleted(first, 2, Json("1"), _at(35)),
+    ]
+    return _whole(26, lines_of(events, run_id(26)))
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -445,7 +459,7 @@ RUNS = {
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
-        *(_forked, _forked_again, _in_a_transaction, _mapped, _counted),
+        *(_forked, _forked_again, _in_a_transaction, _mapped, _counted, _keyed),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

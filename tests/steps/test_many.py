@@ -663,3 +663,65 @@ def test_a_key_that_holds_a_secret_is_refused_as_every_name_is(project: Project)
     stored = [path.read_bytes() for path in project.data.rglob("*") if path.is_file()]
     assert not any(b"s3cr3t-and-long-enough" in data for data in stored)
     assert project.effects == ["plain"]
+
+
+CHANGING = """
+    def act(item: dict) -> int:
+        effect(f"act {item['id']}")
+        return item["n"]
+
+    @define_job
+    def work(step: Step) -> int:
+        items = json.loads(open("items.json").read())
+        found = step.map("m", act, items, key=lambda item: item["id"])
+        step.run("last", last)
+        return sum(found)
+
+    def last() -> None:
+        if not os.path.exists("mended"):
+            raise OSError
+"""
+
+
+def test_an_item_whose_input_has_changed_under_its_key_is_replayed_and_said(
+    project: Project,
+) -> None:
+    project.job("    import json\n" + CHANGING)
+    items = [{"id": name, "n": 1} for name in "abc"]
+    (project.root / "items.json").write_text(json.dumps(items))
+    project.run("trigger", "work", expect=1)
+    (project.root / "mended").touch()
+    items[1]["n"] = 5
+    items.append({"id": "d", "n": 2})
+    (project.root / "items.json").write_text(json.dumps(items[::-1]))
+    resumed = project.run("resume", "@last")
+    assert resumed.out == "5\n"
+    assert "1 item of 'm' replayed as executed before, with another input" in resumed.err
+    assert "--redo 'm[b]'" in resumed.err
+    assert Counter(project.effects) == Counter(f"act {name}" for name in "abcd")
+    assert "another input" in project.run("logs", "@last").out
+
+
+def test_items_that_are_the_same_are_not_said_whatever_they_are(project: Project) -> None:
+    project.job("""
+        from dataclasses import dataclass
+
+        @dataclass
+        class Item:
+            id: str
+            words: set
+            it: object
+
+        class Odd:
+            pass
+
+        @define_job
+        def work(step: Step) -> int:
+            items = [Item(n, {"x", "y", "z", "w"}, it) for n, it in (("a", 1), ("b", Odd()))]
+            step.map("m", lambda item: 1, items, key=lambda item: item.id)
+            step.run("fails", int, "x" if step.attempt == 1 else "1")
+            return 1
+    """)
+    project.starts_interpreters = True  # each has another order of sets
+    project.run("trigger", "work", expect=1)
+    assert "another input" not in project.run("resume", "@last").err

@@ -107,6 +107,9 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
                 unfinished.pop(event.name, None)
             if redone:
                 redone.pop(event.name, None)
+        elif type(event) is StepStarted:
+            if event.input:
+                past.inputs[event.name] = event.input
         elif type(event) in of_steps:
             if isinstance(event, StepMarkedDone):
                 event = event._replace(result=whole_or_empty(event.result, journal))
