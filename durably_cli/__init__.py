@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         ValueRefused,
     )
     from durably_cli.project.defining import define_job
-    from durably_cli.project.job import Job
+    from durably_cli.project.job import AsyncJob, Job
     from durably_cli.project.run import Run
     from durably_cli.steps.async_step import AsyncStep
     from durably_cli.steps.current import idempotency_key
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from durably_cli.values.secret import Secret
 
 __all__ = [
+    "AsyncJob",
     "AsyncStep",
     "CommandResult",
     "DurablyError",
@@ -65,6 +66,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncJob": "project.job",
     "AsyncStep": "steps.async_step",
     "CommandResult": "steps.program",
     "File": "values.file",

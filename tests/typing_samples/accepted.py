@@ -1,5 +1,6 @@
 """What users write: no checker may find an error here, and it runs."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
@@ -8,7 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, assert_type
 
-from durably import File, FileChanged, Job, NotDone, Run, RunFailed, Step, define_job
+from durably import (
+    AsyncJob,
+    AsyncStep,
+    CommandResult,
+    File,
+    FileChanged,
+    Job,
+    NotDone,
+    Results,
+    Run,
+    RunFailed,
+    Step,
+    define_job,
+)
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
@@ -325,3 +339,65 @@ def doubts(step: Step) -> str:
         return step.sh("dump", "true", in_doubt="stop").stdout + asked + again
     except FileChanged as changed:
         return str(changed)
+
+
+async def price_of(symbol: str) -> float:
+    return float(len(symbol))
+
+
+@define_job
+async def prices(step: AsyncStep, payload: list[str]) -> float:
+    assert_type(await step.run("one", price_of, "A"), float)
+    assert_type(await step.run("plain", charge, 1, tries=2, timeout="1m"), str)
+    assert_type(await step.run("declared", lambda: 1, returns=int), int)
+    assert_type(await step.map("items", price_of, payload), list[float])
+    assert_type(await step.map("plain items", len, payload, concurrency=64), list[int])
+    assert_type(await step.map("collected", price_of, payload, on_error="collect"), Results[float])
+    assert_type(await step.for_each("bodies", price_in_steps, payload), list[float])
+    assert_type(await step.sh("program", "true"), CommandResult)
+    assert_type(await step.scope("scope").run("one", price_of, "B"), float)
+    first, second = await asyncio.gather(
+        step.run("first", price_of, "C"), step.run("second", price_of, "D")
+    )
+    assert_type(first, float)
+    number: float
+    text: str
+    number, text = await asyncio.gather(
+        step.run("third", price_of, "E"), step.run("fourth", charge, 2)
+    )
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(step.run("fifth", price_of, "F"))
+    assert_type(task.result(), float)
+    step.log.info("priced", text=text)
+    step.progress(1, 2)
+    return first + second + number
+
+
+async def price_in_steps(step: AsyncStep, symbol: str) -> float:
+    return await step.run("price", price_of, symbol)
+
+
+@define_job(name="of-no-input", output=int, timeout="1m")
+async def of_no_input(step: AsyncStep) -> int:
+    return step.attempt
+
+
+assert_type(prices, AsyncJob[list[str], float])
+assert_type(of_no_input, AsyncJob[None, int])
+any_job: Job[list[str], float] = prices
+
+
+async def call_async_jobs() -> None:
+    assert_type(await prices(AsyncStep(), ["A"]), float)
+    assert_type(await of_no_input(AsyncStep()), int)
+
+
+def map_many(step: Step) -> None:
+    assert_type(step.map("lengths", len, ["a", "b"]), list[int])
+    assert_type(step.map("collected", len, ["a"], on_error="collect").failed, dict[Any, Exception])
+    assert_type(step.for_each("bodies", lambda step, item: len(item), ["a"]), list[int])
+
+
+if __name__ == "__main__":
+    asyncio.run(call_async_jobs())
+    map_many(Step())

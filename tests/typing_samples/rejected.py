@@ -4,7 +4,7 @@ import sqlite3
 from functools import partial
 from typing import Any
 
-from durably import File, Job, Step, define_job
+from durably import AsyncStep, File, Job, Step, define_job
 from pydantic import BaseModel
 
 
@@ -229,3 +229,43 @@ def use_in_doubt(step: Step) -> None:
     step.run("three", find, 1, in_doubt=True)  # error: no way either
     step.sh("four", "true", in_doubt=lambda: 1)  # error: it takes the command
     step.transaction("five", "a.db", find, 1, in_doubt="stop")  # error: there is no doubt
+
+
+async def price_of(symbol: str) -> float:
+    return float(len(symbol))
+
+
+async def use_async_steps(step: AsyncStep) -> None:
+    await step.run("one", price_of, 1)  # error: an int for a str
+    await step.run("two", price_of)  # error: no symbol
+    step.run("three", price_of, "A").upper()  # error: a coroutine
+    (await step.run("four", price_of, "A")).upper()  # error: a float
+    await step.map("five", price_of, [1])  # error: ints for texts
+    print((await step.map("six", len, ["a"])).ok)  # error: a list
+    await step.for_each("seven", lambda step, item: 1, ["a"])  # error: a plain body
+    await step.log.info("eight")  # error: nothing to await
+    await step.transaction("nine", "a.db", price_of, timeout=1)  # error: it takes none
+
+
+@define_job  # error: a plain function takes a Step
+def takes_an_async_step(step: AsyncStep, payload: SyncUsersInput) -> int:
+    return 1
+
+
+@define_job
+async def asynchronously(step: AsyncStep, payload: SyncUsersInput) -> int:
+    return 1
+
+
+async def call_async_job(payload: SyncUsersInput) -> None:
+    asynchronously(Step(), payload)  # error: a Step
+    asynchronously(AsyncStep(), payload).bit_length()  # error: a coroutine
+    (await asynchronously(AsyncStep(), payload)).upper()  # error: an int
+    asynchronously.trigger(payload).output.upper()  # error: an int
+
+
+def map_many(step: Step) -> None:
+    step.map("one", len, [1])  # error: ints have no length
+    print(step.map("two", len, ["a"]).ok)  # error: a list
+    step.map("three", len, ["a"], on_error="never")  # error: no such word
+    step.map("four", len, ["a"], rate=5)  # error: a rate is a text

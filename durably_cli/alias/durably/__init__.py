@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from durably_cli import (
+        AsyncJob,
         AsyncStep,
         CommandResult,
         DurablyError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AsyncJob",
     "AsyncStep",
     "CommandResult",
     "DurablyError",
