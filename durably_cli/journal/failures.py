@@ -6,6 +6,7 @@ the lines of a SyntaxError. So each of these can fail, and the rest is shown all
 
 from __future__ import annotations
 
+import os
 import traceback
 
 from durably_cli.journal.advice import advice_on
@@ -83,7 +84,10 @@ def _theirs(frames: traceback.StackSummary) -> traceback.StackSummary:
 
 
 def _is_of_loop(frame: traceback.FrameSummary) -> bool:
-    return "/asyncio/" in frame.filename or "uvloop/" in frame.filename
+    return frame.filename.startswith((_ASYNCIO, "uvloop/"))
+
+
+_ASYNCIO = os.path.join(os.path.dirname(os.__file__), "asyncio", "")
 
 
 def _without_carets(frame: traceback.FrameSummary) -> traceback.FrameSummary:

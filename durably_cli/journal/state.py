@@ -156,6 +156,8 @@ class RunState:
             return False
         if step.status is StepStatus.FAILED:
             return _was_refused(step)
+        if self.error is None or self.error.type != "StepInDoubt":  # by one that was cancelled
+            return False
         return step.status is StepStatus.STARTED and step.when_in_doubt in ("again", DATABASE)
 
     @property

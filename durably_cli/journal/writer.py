@@ -71,6 +71,8 @@ class Journal:
         self._failure: OSError | None = None
         self._is_cut_back: bool | None = None
         self._has_ended = self._is_behind_failure = False
+        self._first_behind = 0
+        """Up to where the first start behind a failure is to be synced, for others, too."""
         self._pid = os.getpid()
 
     @shielded
@@ -156,8 +158,11 @@ class Journal:
                 must_be_synced = type(event) in DURABLE
                 if must_be_synced:
                     self._unsynced.append(self._end)
-                elif self._is_behind_failure and _is_behind(event):
-                    must_be_synced, self._is_behind_failure = True, False
+                elif self._is_behind_failure or self._synced < self._first_behind:
+                    must_be_synced = _is_behind(event)
+                    if must_be_synced and self._is_behind_failure:
+                        self._first_behind = self._end + len(data)
+                        self._is_behind_failure = False
                 self._lines, self._crc, self._end = self._lines + 1, crc, self._end + len(data)
                 self._has_ended = is_last
                 return self._end if must_be_synced else 0
@@ -245,7 +250,7 @@ class Journal:
         run = short(self.path.stem)
         return (
             f"a thread {what} when the attempt of run {run} had ended; it is not recorded: "
-            "let the handler wait for the threads that it starts"
+            "let the handler wait for the threads and tasks that it starts"
         )
 
 

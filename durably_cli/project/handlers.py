@@ -72,6 +72,17 @@ def handled(handler: Callable[..., Any], step: Step, value: Any) -> Any:
     return step.run_handler(lambda: handler(step, value))
 
 
+def awaited(given: Any) -> None:
+    """Await what a hook gives, if it is async."""
+    if inspect.isawaitable(given):
+        import asyncio  # loads slowly, and few hooks are
+
+        async def until_end() -> None:
+            await given
+
+        asyncio.run(until_end())
+
+
 def refuse_step_of_other(handler: Callable[..., Any], job: str, step: object = None) -> None:
     """TypeError if a handler is called with the step of the other kind of handlers."""
     if isinstance(step, Step) and step.is_async != is_async_handler(handler):

@@ -192,7 +192,7 @@ class Job(Generic[I, O]):
 
     def _failed(self, view: RunView) -> None:
         if self.on_failure is not None:
-            self.on_failure(Run(self, view, Disposition.CREATED))
+            handlers.awaited(self.on_failure(Run(self, view, Disposition.CREATED)))
 
     @property
     def source(self) -> Path:

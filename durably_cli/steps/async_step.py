@@ -4,6 +4,6 @@ It is one class with `Step`, with other types, which async_step.pyi declares: wh
 a coroutine, and what calls a function takes async ones too.
 """
 
-from durably_cli.steps.loop_step import LoopStep as AsyncStep
+from durably_cli.steps.loop_step import AsyncStep
 
 __all__ = ["AsyncStep"]

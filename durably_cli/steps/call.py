@@ -262,7 +262,6 @@ def no_function(name: str, given: object) -> StepMisused:
     """The error for a step that is given what its function returned, as by `f(1)`."""
     if inspect.iscoroutine(given):
         given.close()
-        return async_refused(name)
     kind = "None" if given is None else f"a value of type {type(given).__qualname__}"
     return StepMisused(
         f"step {name!r} was given {kind}, and no function; step.run calls it itself: pass the "

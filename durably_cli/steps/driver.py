@@ -68,7 +68,8 @@ class Driver:
         name, converter = operation.name, operation.converter
         if converter is None or name not in self.past.results:
             return NOT_REPLAYED
-        return self.replay(name, converter)
+        stops = isinstance(operation, FunctionCall) and operation.in_doubt == doubt.STOP
+        return self.replay(name, converter, stops=stops)
 
     def replay(self, name: str, converter: Converter, *, stops: bool = False) -> Any:
         """The journalled result of a step; NOT_REPLAYED if a file that it names is another one now.

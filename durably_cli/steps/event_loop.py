@@ -8,13 +8,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from durably_cli.errors import StepMisused
+from durably_cli.errors import Abort, StepMisused
+from durably_cli.steps.child import leave_as_child
 from durably_cli.steps.loop_driver import LoopDriver
+from durably_cli.steps.operation import Raised
 from durably_cli.steps.scope import GRACE_SECONDS
 from durably_cli.steps.stop import Stop
 from durably_cli.system import signals
+from durably_cli.system.process import this
 
 _LOOKS_SECONDS = 0.02
+
+_AGAIN_SECONDS = 1.0
+"""How often what goes on behind a stop is cancelled again: it may have swallowed it."""
 
 
 def run_on_loop(act: Callable[[], Any], driver: LoopDriver, stop: Stop) -> Any:
@@ -26,7 +32,7 @@ def run_on_loop(act: Callable[[], Any], driver: LoopDriver, stop: Stop) -> Any:
     """
     runner = asyncio.Runner()
     try:
-        with signals.left_to_others():
+        with signals.left_to_stop():
             return runner.run(_Handling(driver, stop).until_end(act))
     finally:
         if stop.cause is None:
@@ -34,69 +40,110 @@ def run_on_loop(act: Callable[[], Any], driver: LoopDriver, stop: Stop) -> Any:
         else:
             runner.get_loop().close()
             asyncio.set_event_loop(None)
-        stop.cancelled = None
+        stop.wake = stop.raised_in_tasks = None
 
 
 class _Handling:
+    """A handler on its loop, in the task that calls `until_end`."""
+
     def __init__(self, driver: LoopDriver, stop: Stop) -> None:
         self._driver, self._stop = driver, stop
         self._is_ending = False
+        self._left_by: BaseException | None = None
 
     async def until_end(self, act: Callable[[], Any]) -> Any:
         """What comes of it, when the steps that it has begun have ended."""
         self._loop = self._driver.loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        self._stop.cancelled = asyncio.CancelledError
-        self._stop.wake = lambda: self._loop.call_soon_threadsafe(self._hear)
+        self._task = self._driver.task = asyncio.current_task()
+        self._driver.leave = self._leave
+        self._stop.raised_in_tasks = asyncio.CancelledError
+        self._stop.wake = lambda: self._loop.call_soon_threadsafe(self._wake)
+        self._loop.set_exception_handler(self._say)
+        owner = this.pid
         try:
             self._stop.check()
             given = act()
             value = await given if inspect.isawaitable(given) else given
+            leave_as_child(owner, value)
         except BaseException as error:
-            for name in await self._end():
+            leave_as_child(owner, Raised(error))
+            for name in await self._end(error):
                 error.add_note(_never_awaited(name))
+            if self._left_by is not None:
+                raise self._left_by from None
             raise
         if names := await self._end():
             raise StepMisused(_never_awaited(names[0]))
+        if self._left_by is not None:
+            raise self._left_by
         return value
 
-    async def _end(self) -> list[str]:
-        """Return when no step is in flight any more; the names of those that nobody has awaited."""
+    async def _end(self, error: BaseException | None = None) -> list[str]:
+        """Return when no step is in flight any more; the names of those that nobody has awaited.
+
+        The steps of a handler that has returned come to their end. Those of one that has raised are
+        cancelled, but for what runs in threads.
+        """
         self._is_ending = True
-        scope, end = self._driver.scope, None
-        scope.refuse_more()
-        await asyncio.sleep(0)  # tasks that were made begin
-        while scope.in_flight or self._driver.threads.busy:
-            if self._stop.cause is not None:
+        self._driver.scope.refuse_more()
+        if error is None:
+            await asyncio.sleep(0)  # tasks that were made begin
+            await self._wait_while(lambda: self._driver.scope.in_flight)
+        if error is not None or self._stop.cause is not None:
+            await self._end_others()
+        await self._wait_while(
+            lambda: self._driver.threads.busy, is_short=isinstance(error, asyncio.CancelledError)
+        )
+        return self._driver.never_awaited()
+
+    async def _wait_while(
+        self, is_going_on: Callable[[], object], *, is_short: bool = False
+    ) -> None:
+        """Wait; only for a moment if it `is_short`, or when the attempt is stopped."""
+        end = None
+        while is_going_on():
+            if is_short or self._stop.cause is not None:
                 end = end or time.monotonic() + GRACE_SECONDS
                 if time.monotonic() > end:
-                    break
+                    self._stop.was_raised = True
+                    return
             await asyncio.sleep(_LOOKS_SECONDS)
-        self._stop.wake = None
-        if self._stop.cause is not None:
-            await self._end_others()
-        return self._driver.never_awaited()
 
     async def _end_others(self) -> None:
         """Cancel what there is of other tasks, as the end of a runner does, but for its threads."""
-        if others := asyncio.all_tasks() - {self._task}:
+        others = asyncio.all_tasks() - {self._task}
+        while others:
             for task in others:
                 task.cancel()
-            await asyncio.wait(others)
+            patience = None if self._stop.cause is None else _AGAIN_SECONDS
+            _, others = await asyncio.wait(others, timeout=patience)
         await self._loop.shutdown_asyncgens()
 
-    def _hear(self) -> None:
-        """The attempt is stopped."""
+    def _say(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Say what asyncio says, but for what ends the attempt: that is said."""
+        if not isinstance(context.get("exception"), Abort):
+            loop.default_exception_handler(context)
+
+    def _wake(self) -> None:
+        """The attempt is stopped: on the loop, whatever thread has said so."""
         self._stop.is_awake = True
         self._cancel_by(time.monotonic() + GRACE_SECONDS)
 
     def _cancel_by(self, end: float) -> None:
-        """Cancel the handler when no step is in flight any more, or then."""
+        """Cancel the handler when no step is in flight any more, or then, and again and again."""
         if self._is_ending or self._task is None:
             return
         if self._driver.scope.in_flight and time.monotonic() < end:
             self._loop.call_later(_LOOKS_SECONDS, self._cancel_by, end)
-        else:
+            return
+        self._stop.was_raised = True
+        self._task.cancel()
+        self._loop.call_later(_AGAIN_SECONDS, self._cancel_by, 0.0)
+
+    def _leave(self, error: BaseException) -> None:
+        """A step of another task has raised what ends the process: so the handler ends by it."""
+        if self._left_by is None and self._task is not None:
+            self._left_by = error
             self._task.cancel()
 
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from durably_cli.errors import JournalLost, StepMisused
 from durably_cli.journal.registry import Event
 from durably_cli.steps.call import FunctionCall, is_async
-from durably_cli.steps.commits import Commits, Recording
+from durably_cli.steps.child import leave_as_child
+from durably_cli.steps.commits import Commits
 from durably_cli.steps.driver import NOT_REPLAYED, Driver, Waits, mark_failed
 from durably_cli.steps.loop_threads import LoopThreads
 from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised, Wait
 from durably_cli.steps.scope import Scope, being_handled
 from durably_cli.steps.stop import Stop
+from durably_cli.system.process import this
 from durably_cli.system.time_limits import TookTooLong, call_within
 
 T = TypeVar("T")
@@ -45,16 +48,17 @@ class LoopDriver(Driver):
         stop: Stop,
         replayed: Callable[[str], object],
         scope: Scope,
-        recording: Recording | None = None,
+        commits: Commits | None = None,
     ) -> None:
-        """Events go to `recording`; without it, to `append`."""
+        """Events go to `commits`; without it, to `append`."""
         super().__init__(append, past, stop, replayed, scope)
-        self.threads = LoopThreads()
-        self._commits: Commits | None = None
-        if recording is not None:
-            self._commits = Commits(recording, self.threads, scope.in_flight)
+        self.threads, self._commits = LoopThreads(), commits
         self.loop: asyncio.AbstractEventLoop | None = None
         """The one of the handler, once it is known."""
+        self.task: asyncio.Task[Any] | None = None
+        """That of the handler."""
+        self.leave: Callable[[BaseException], object] | None = None
+        """Called with what ends the process, if it is raised in another task than that."""
         self._not_begun = dict[str, Coroutine[Any, Any, Any]]()
 
     def perform(self, operation: Operation) -> Coroutine[Any, Any, Any]:
@@ -104,6 +108,8 @@ class LoopDriver(Driver):
             return outcome
         except BaseException as error:
             mark_failed(error, name)
+            if isinstance(error, (SystemExit, KeyboardInterrupt)):
+                self._leave(error)
             raise
         finally:
             self.scope.end(name)
@@ -164,6 +170,15 @@ class LoopDriver(Driver):
         except StopIteration as end:
             return end.value
 
+    def _leave(self, error: BaseException) -> None:
+        """Let the handler end by this. In another task asyncio would end the loop before all tasks.
+
+        CancelledError there.
+        """
+        if self.leave is not None and asyncio.current_task() is not self.task:
+            self.leave(error)
+            raise asyncio.CancelledError from error
+
     async def _record(self, event: Event) -> None:
         if self._commits is None:
             self._recorded(event)
@@ -182,12 +197,53 @@ class LoopDriver(Driver):
             value: Any = fn(*args)
         else:
             act = (lambda: fn(*args)) if seconds is None else lambda: call_within(seconds, fn, args)
-            value = await self.threads.call(act)
-            if type(value) is Raised:
-                raise value.error
-        if not inspect.isawaitable(value):
-            return value
-        return await value if seconds is None else await _within(seconds, value)
+            value = _given(await self.threads.call(act))
+        owner = this.pid
+        while inspect.isawaitable(value):
+            try:
+                value = await value if seconds is None else await self._within(seconds, value)
+            except BaseException as error:
+                leave_as_child(owner, Raised(error))
+                raise
+            leave_as_child(owner, value)
+        return value
+
+    async def _within(self, seconds: float, value: Awaitable[Any]) -> Any:
+        """What it gives. TookTooLong if it has not ended by itself within the time.
+
+        It is cancelled then, and again each second until it ends: so no two calls overlap. What it
+        gives after that does not count, for it may have swallowed the cancellation.
+        """
+        task = asyncio.create_task(_outcome_of(value))
+        try:
+            await asyncio.wait((task,), timeout=seconds)
+        except asyncio.CancelledError:
+            await self.until_cancelled((task,))
+            raise
+        if task.done():
+            return _given(task.result()) if not task.cancelled() else await task
+        await self.until_cancelled((task,), again=True)
+        error = None if task.cancelled() else task.result()
+        cause = error.error if type(error) is Raised else None
+        raise TookTooLong().with_traceback(cause.__traceback__ if cause else None) from cause
+
+    async def until_cancelled(
+        self, tasks: Collection[asyncio.Task[Any]], *, again: bool = False
+    ) -> None:
+        """Cancel these tasks, and return when they have ended, however often this one is cancelled.
+
+        A second time they are cancelled each second if `again`, or when the attempt is stopped:
+        then they may have swallowed it. Else they may tidy up.
+        """
+        going_on: Collection[asyncio.Task[Any]] = tasks
+        is_first = True
+        while going_on := [task for task in going_on if not task.done()]:
+            if is_first or again or self._stop.cause is not None:
+                for task in going_on:
+                    task.cancel()
+            is_first = False
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait(going_on, timeout=_AGAIN_SECONDS)
 
     async def _waited(self, wait: Wait) -> None:
         end = time.monotonic() + wait.longest
@@ -205,25 +261,24 @@ class LoopDriver(Driver):
             )
 
 
-async def _within(seconds: float, value: Awaitable[Any]) -> Any:
-    """What it gives. TookTooLong if it has not ended by itself within the time.
-
-    It is cancelled then, and again each second until it ends: so no two calls overlap. What it
-    gives after that does not count, for it may have swallowed the cancellation.
-    """
-    task, is_late = asyncio.ensure_future(value), False
+async def _outcome_of(value: Awaitable[Any]) -> Any:
+    """What it gives, or Raised: asyncio ends the loop by some exceptions of a task."""
     try:
-        await asyncio.wait((task,), timeout=seconds)
-        while not task.done():
-            is_late = True
-            task.cancel()
-            await asyncio.wait((task,), timeout=_AGAIN_SECONDS)
+        return await value
     except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait((task,))
         raise
-    if is_late:
-        late = TookTooLong()
-        error = None if task.cancelled() else task.exception()
-        raise late.with_traceback(error.__traceback__ if error else None) from error
-    return task.result()
+    except BaseException as error:
+        return Raised(error)
+
+
+def _given(outcome: Any) -> Any:
+    """What came of a call. What it raised is raised."""
+    if type(outcome) is not Raised:
+        return outcome
+    error = outcome.error
+    if isinstance(error, RuntimeError) and "event loop" in str(error):
+        error.add_note(
+            "a plain function is called in a thread, where there is no event loop: "
+            "make it async def"
+        )
+    raise error

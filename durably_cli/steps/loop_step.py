@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from durably_cli.errors import StepMisused
-from durably_cli.journal.masking import Secrets
 from durably_cli.journal.registry import Event
-from durably_cli.steps.call import is_async
-from durably_cli.steps.commits import Recording
+from durably_cli.steps.commits import Commits
 from durably_cli.steps.driver import Driver
 from durably_cli.steps.event_loop import run_on_loop
 from durably_cli.steps.loop_driver import LoopDriver
@@ -18,8 +17,8 @@ from durably_cli.steps.step import Step
 from durably_cli.steps.stop import Stop
 
 
-class LoopStep(Step):
-    """What `AsyncStep` is when a job is executed."""
+class AsyncStep(Step):
+    """Checkpoints of one attempt of an async handler."""
 
     is_async = True
 
@@ -30,34 +29,27 @@ class LoopStep(Step):
 
     def _driver_of(self, past: Past, stop: Stop) -> Driver:
         self._at_hand = {}  # what has a result is to be awaited, too
-        recording = self._recording
-        if recording is not None and self._secrets is not None:
-            recording = _Masked(recording, self._secrets)
-        return LoopDriver(self._append, past, stop, self._replayed, self._scope, recording)
+        commits = None
+        if self._recording is not None:
+            mask = _unmasked if self._secrets is None else self._secrets.masked
+            commits = Commits(self._recording, mask, self._scope.in_flight)
+        return LoopDriver(self._append, past, stop, self._replayed, self._scope, commits)
 
     def _carry_out(self, operation: Operation) -> Any:
         return self._driver.perform(operation)
 
-    def _refuse_body(self, name: str, body: Callable[..., object]) -> None:
-        if not is_async(body):
-            raise StepMisused(
-                f"the body of {name!r} is a plain function, which cannot await its steps: "
-                "write async def"
-            )
+    def _body_of(self, name: str, body: Callable[..., Any], item: Any) -> Callable[[], Any]:
+        async def act() -> Any:
+            given = body(self, item)
+            if not inspect.isawaitable(given):
+                raise StepMisused(
+                    f"the body of {name!r} is a plain function, which cannot await its steps: "
+                    "write async def"
+                )
+            return await given
+
+        return act
 
 
-LoopStep.__name__ = LoopStep.__qualname__ = "AsyncStep"
-
-
-class _Masked:
-    """Records events with known secrets masked."""
-
-    def __init__(self, recording: Recording, secrets: Secrets) -> None:
-        self._recording, self._secrets = recording, secrets
-        self.sync = recording.sync
-
-    def write(self, event: Event) -> int:
-        return self._recording.write(self._secrets.masked(event))
-
-    def show(self, event: Event) -> None:
-        self._recording.show(self._secrets.masked(event))
+def _unmasked(event: Event) -> Event:
+    return event

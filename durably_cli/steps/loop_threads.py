@@ -15,8 +15,10 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any
 
+from durably_cli.steps.child import leave_as_child
 from durably_cli.steps.operation import Raised
 from durably_cli.steps.stop import is_abandoned
+from durably_cli.system.process import this
 
 _MOST = 64
 """How many functions are called at once, unless a map asks for more."""
@@ -28,10 +30,10 @@ _IDLE_SECONDS = 5.0
 class LoopThreads:
     """Calls functions for the tasks of a loop, each in a thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST) -> None:
         self.busy = 0
         """How many calls have not ended, those included that nobody waits for any more."""
-        self._most = _MOST
+        self._most = most
         self._jobs = deque[_Job]()
         self._changed = threading.Condition()
         self._idle = self._threads = 0
@@ -50,7 +52,7 @@ class LoopThreads:
         try:
             return await job.future
         except asyncio.CancelledError:
-            job.is_abandoned = True
+            job.is_abandoned.set()
             with self._changed, suppress(ValueError):
                 self._jobs.remove(job)
                 self.busy -= 1
@@ -103,23 +105,24 @@ class LoopThreads:
 class _Job:
     """A function to call for a task, in the context of that."""
 
-    is_abandoned = False
-
     def __init__(self, loop: AbstractEventLoop, act: Callable[[], Any], context: Context) -> None:
         self.future: Future[Any] = loop.create_future()
+        self.is_abandoned = threading.Event()  # and not this job, which has the context that has it
         self._loop, self._act, self._context = loop, act, context
 
     def perform(self) -> None:
         """Call it, and say what came of it."""
+        owner = this.pid
         try:
             outcome = self._context.run(self._called)
         except BaseException as error:
             outcome = Raised(error)
+        leave_as_child(owner, outcome)
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._end, outcome)
 
     def _called(self) -> Any:
-        is_abandoned.set(lambda: self.is_abandoned)
+        is_abandoned.set(self.is_abandoned.is_set)
         return self._act()
 
     def _end(self, outcome: Any) -> None:

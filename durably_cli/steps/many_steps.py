@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
@@ -13,7 +13,7 @@ from durably_cli.errors import StepMisused
 from durably_cli.journal.events import LogWritten, ProgressReported
 from durably_cli.journal.step_names import ItemName
 from durably_cli.steps import doubt
-from durably_cli.steps.call import FunctionCall, async_refused, converter_for, is_async
+from durably_cli.steps.call import FunctionCall, converter_for
 from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.operation import Operation
 from durably_cli.steps.performer import Performer
@@ -178,10 +178,9 @@ class ManySteps(Performer):
         from durably_cli.steps.many import Body  # only jobs that have some pay for it
 
         name = self._scope.enter(name, sys._getframe(1))
-        self._refuse_body(name, body)
 
         def operation(item_name: ItemName, item: Any, digest: str) -> Operation:
-            return Body(item_name, partial(body, self._within(item_name), item))
+            return Body(item_name, self._within(item_name)._body_of(name, body, item))
 
         return self._over(name, items, key, operation, concurrency, on_error, None)
 
@@ -189,10 +188,9 @@ class ManySteps(Performer):
         """The same step in a scope of this name, in which each of its names is used once."""
         return self._within(self._scope.enter(name, sys._getframe(1)))
 
-    def _refuse_body(self, name: str, body: Callable[..., object]) -> None:
-        """StepMisused for a body that cannot ask for steps."""
-        if is_async(body):
-            raise async_refused(name)
+    def _body_of(self, name: str, body: Callable[..., Any], item: Any) -> Callable[[], Any]:
+        """What calls the body of a for_each, in the scope of this item."""
+        return partial(body, self, item)
 
     def _within(self, scope: str) -> Self:
         step = copy.copy(self)
@@ -221,6 +219,11 @@ class ManySteps(Performer):
             raise StepMisused(
                 f"step {name!r}: concurrency is how many at once, from 1, not "
                 f"{repr_of(concurrency):.80}"
+            )
+        if isinstance(items, AsyncIterable):
+            raise StepMisused(
+                f"step {name!r}: an async iterable gives no items here: collect them first, "
+                "[each async for each in ...]"
             )
         if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
             raise StepMisused(f"step {name!r}: {repr_of(items):.80} is no list of items")

@@ -83,7 +83,7 @@ class Scope:
         if self._root._has_ended:
             raise RunEnded(
                 f"step {name!r} was asked for when the handler had ended: let it wait for the "
-                "threads that it starts"
+                "threads and tasks that it starts"
             )
         if type(name) is not str or not name or not name.isascii():
             name = checked_name(name)
@@ -150,7 +150,7 @@ class Scope:
         """
         inside = _inside.get()
         while inside is not None:
-            if inside.scope is self._root:
+            if inside.scope is self._root and inside.name in self.in_flight:
                 return inside.name
             inside = inside.outer
         if get_ident() == self.thread:
@@ -198,7 +198,7 @@ class Scope:
 
     def _refuse_nested(self, name: str, inside: Inside | None) -> None:
         while inside is not None:
-            if inside.scope is self._root:
+            if inside.scope is self._root and inside.name in self.in_flight:
                 raise StepMisused(
                     f"step {name!r} was started inside step {inside.name!r}; steps do not nest: "
                     "call the function itself, and sh(command) in place of step.sh, or start it "

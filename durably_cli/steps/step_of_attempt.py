@@ -42,7 +42,7 @@ def step_of_attempt(
     if recording is not None:
         from durably_cli.steps import loop_step  # and asyncio with it
 
-        kind = loop_step.LoopStep
+        kind = loop_step.AsyncStep
     step = kind(
         None,
         record,

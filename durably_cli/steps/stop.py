@@ -46,8 +46,10 @@ class Stop:
     """Called by whoever stops the attempt of an event loop, in any thread: it ends itself."""
     is_awake = False
     """Has the loop heard of the stop?"""
-    cancelled: type[BaseException] | None = None
-    """What is raised in the tasks of a loop, which a Ctrl-C would end before them."""
+    raised_in_tasks: type[BaseException] | None = None
+    """What stands in for the cause in the tasks of a loop: a Ctrl-C there would end the loop."""
+    was_raised = False
+    """Was the handler refused something for it? Then what it returns is not the whole."""
 
     def stop(self, cause: Abort) -> None:
         """End the attempt; the first cause is the one."""
@@ -59,7 +61,8 @@ class Stop:
     def check(self) -> None:
         """Raise the cause, if there is one."""
         if self.cause is not None:
-            raise self.cause if self.cancelled is None else self.cancelled(str(self.cause))
+            self.was_raised = True
+            raise self.cause if self.raised_in_tasks is None else self.raised_in_tasks
 
     def wait_until(self, at: str, longest: float) -> None:
         """Let time pass up to this one, in UTC, or so many seconds, whichever is over first.

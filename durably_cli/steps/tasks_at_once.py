@@ -66,10 +66,7 @@ class _Tasks:
                 else:
                     await self._change_within(found)
         except asyncio.CancelledError:
-            for task in self._tasks:
-                task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+            await self._driver.until_cancelled([*self._tasks])
             raise
 
     async def _begin(self, found: Task) -> None:

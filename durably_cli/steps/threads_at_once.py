@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from durably_cli.steps.child import leave_as_child
 from durably_cli.steps.driver import Waits
 from durably_cli.steps.operation import All, Raised
 from durably_cli.steps.schedule import Outcomes, Pace, Schedule, Task
@@ -12,6 +13,7 @@ from durably_cli.steps.scope import GRACE_SECONDS
 from durably_cli.steps.stop import Stop
 from durably_cli.steps.thread_driver import ThreadDriver
 from durably_cli.system import signals
+from durably_cli.system.process import this
 
 _LOOKS_SECONDS, _LONGEST_WAIT = 0.05, 1.0
 """How often it is looked whether the attempt is to end, and by a thread whether there is more."""
@@ -96,7 +98,9 @@ class _Workers:
 
     def _performed(self, task: Task) -> Task | float | None:
         """Perform it, as far as it goes without a wait; the next one."""
+        owner = this.pid
         outcome = self._driver.outcome_of(task.operation, task.plan)
+        leave_as_child(owner, outcome)
         with self._changed:
             if type(outcome) is Waits:
                 self.schedule.park(task, *outcome)

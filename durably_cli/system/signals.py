@@ -31,7 +31,7 @@ class _Noted:
     signum: int | None = None
     shields: int = 0
     raised: bool = False
-    left: int = 0  # to how many others: it is raised nowhere
+    left_to_stop: int = 0  # in how many such contexts the main thread is: it raises nothing
     is_forking: bool = False
     brackets: int = 0  # how many pairs of fork hooks are registered
     last_bracket: int = 0  # the pair that closes the shield of this fork
@@ -96,16 +96,16 @@ def stopping(stop: Callable[[Interrupted], object]) -> Iterator[None]:
 
 
 @contextmanager
-def left_to_others() -> Iterator[None]:
-    """Inside, a signal is raised nowhere in the main thread: what is `stopping` does something."""
+def left_to_stop() -> Iterator[None]:
+    """Inside, a signal is raised nowhere in the main thread: what it calls is left to end that."""
     if get_ident() != _noted.main_thread:
         yield
         return
-    _noted.left += 1
+    _noted.left_to_stop += 1
     try:
         yield
     finally:
-        _noted.left -= 1
+        _noted.left_to_stop -= 1
 
 
 def _forget_after_fork() -> None:
@@ -114,7 +114,7 @@ def _forget_after_fork() -> None:
         if signal.getsignal(signum) is _handle:
             is_int = signum == signal.SIGINT
             signal.signal(signum, signal.default_int_handler if is_int else signal.SIG_DFL)
-    _noted.signum, _noted.shields, _noted.raised, _noted.left = None, 0, False, 0
+    _noted.signum, _noted.shields, _noted.raised, _noted.left_to_stop = None, 0, False, 0
     _noted.is_forking, _noted.comes_again, _noted.stops = False, False, ()
     _noted.main_thread = threading.get_ident()
 
@@ -133,7 +133,7 @@ def raise_if_stopped() -> None:
         return
     if get_ident() != _noted.main_thread:  # which it is raised in all the same
         raise Interrupted(_noted.signum)
-    if may_raise() and not _noted.left:
+    if may_raise() and not _noted.left_to_stop:
         _noted.raised, _noted.comes_again = True, False
         raise Interrupted(_noted.signum)
 

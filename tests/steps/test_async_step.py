@@ -19,7 +19,6 @@ from durably import AsyncStep, Retry, RetryAfter, Step, StepMisused, StepTimeout
 from durably_cli.errors import RunEnded
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
-from durably_cli.steps.loop_step import LoopStep
 
 T = TypeVar("T")
 
@@ -33,7 +32,7 @@ async def double(n: int) -> int:
 
 def in_memory(act: Callable[[Any], Awaitable[T]], events: list[Event] | None = None) -> T:
     """What comes of an async function that is given a step."""
-    step = LoopStep(None, (events if events is not None else []).append)
+    step = AsyncStep(None, (events if events is not None else []).append)
     found: T = step.run_handler(lambda: act(step))
     return found
 

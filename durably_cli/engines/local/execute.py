@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable
 
 from durably_cli.engines.local import who, working_folder
-from durably_cli.engines.local.child import ChildEnds, end_of_child
 from durably_cli.engines.local.live_run import BoundHandler, LiveRun, Watcher
 from durably_cli.engines.local.none_returned import note_on_none
 from durably_cli.engines.local.own_journal import OwnJournal
@@ -39,6 +38,7 @@ from durably_cli.journal.failures import describe
 from durably_cli.journal.outputs import folder_of
 from durably_cli.journal.registry import Event
 from durably_cli.steps.causes import steps_of
+from durably_cli.steps.child import ChildEnds, end_of_child
 from durably_cli.steps.current import executed, masking
 from durably_cli.steps.step import Step
 from durably_cli.steps.step_of_attempt import step_of_attempt
@@ -115,8 +115,9 @@ def _end_of(
     try:
         _begin(run, work, step, record)
         output = _called(work, step, run)
-        if run.stop.cause is not None and not isinstance(run.stop.cause, Interrupted):
-            raise run.stop.cause  # which the handler has swallowed
+        cause = run.stop.cause
+        if cause is not None and (run.stop.was_raised or not isinstance(cause, Interrupted)):
+            raise cause  # which the handler has swallowed: what it returned may be a part
         step.raise_refused()
     except (OutOfTime, Stopped):  # of what this run is part of
         raise

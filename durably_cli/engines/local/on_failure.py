@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-from durably_cli.engines.local.child import ChildEnds, end_of_child
 from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Abort, Interrupted, Stopped
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
+from durably_cli.steps.child import ChildEnds, end_of_child
 from durably_cli.steps.current import masking
 from durably_cli.system import files, ids
 from durably_cli.system.process import this

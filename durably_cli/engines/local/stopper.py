@@ -65,11 +65,11 @@ class Stopper:
                 self._find_cause()
             if self._stop.cause is not None and self._stop.wake is not None:
                 is_late, was_late = not self._stop.is_awake, is_late
-                if was_late and is_late and not _waits_for_threads(self._thread):
+                if was_late and is_late and not _is_in(self._thread, _LOOPS):
                     self._alarm.ring()  # the user's code holds the loop up
             elif self._stop.cause is not None:
                 is_raised = is_raised or self._stop.thread == self._thread or self._alarm.has_rung
-                if not is_raised or _waits_for_threads(self._thread):
+                if not is_raised or _is_in(self._thread, _WAITING):
                     self._alarm.ring()
 
     def _find_cause(self) -> None:
@@ -82,18 +82,20 @@ class Stopper:
             self._stop.stop(AttemptTimedOut(f"its time limit of {span(self._seconds)} is over"))
 
 
-def _waits_for_threads(thread: int) -> bool:
-    """Is it in a module of Python's that waits for threads, or for an event loop?"""
+def _is_in(thread: int, modules: tuple[str, ...]) -> bool:
+    """Is it in one of these modules of Python's?"""
     frame = sys._current_frames().get(thread)
-    return frame is not None and frame.f_code.co_filename.startswith(_WAITING)
+    return frame is not None and frame.f_code.co_filename.startswith(modules)
 
 
 _LIBRARY = os.path.dirname(threading.__file__)
-_WAITING = tuple(
-    os.path.join(_LIBRARY, *each)
-    for each in (
-        *(("threading.py",), ("queue.py",), ("selectors.py",)),
-        *(("concurrent", ""), ("asyncio", "")),
-    )
+_LOOPS = tuple(os.path.join(_LIBRARY, *each) for each in (("selectors.py",), ("asyncio", "")))
+"""Where Python waits for what happens on a loop."""
+_WAITING = (
+    *_LOOPS,
+    *(
+        os.path.join(_LIBRARY, *each)
+        for each in (("threading.py",), ("queue.py",), ("concurrent", ""))
+    ),
 )
-"""Where Python waits for threads, and where it waits for what happens on a loop."""
+"""Where it waits for that, or for threads."""
