@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from threading import get_ident
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from durably_cli.system import other_threads, signals
 
 _SIGNAL = signal.SIGURG
+
+MayRaiseIn: TypeAlias = Callable[[FrameType], bool]
+"""Whether something may be raised where this frame is executed."""
 
 
 class Alarm(Protocol):
@@ -31,8 +35,11 @@ class Alarm(Protocol):
     def set(self) -> None:
         """It may ring from now on."""
 
-    def ring(self) -> None:
-        """Raise, if the thread is where that does no harm; called by another thread."""
+    def ring(self, may_raise_in: MayRaiseIn = lambda frame: True) -> None:
+        """Raise, if the thread is where that does no harm; called by another thread.
+
+        In the main thread it is only raised in frames that it may be raised in.
+        """
 
     def end(self) -> None:
         """It rings no more."""
@@ -48,15 +55,16 @@ class _OfTheMainThread:
     def __init__(self, error: BaseException) -> None:
         self.error, self._thread = error, get_ident()
         self._rings = self.has_rung = False
+        self._may_raise_in: MayRaiseIn = lambda frame: True
 
     def set(self) -> None:
         if not _set:
             _others.handler = signal.signal(_SIGNAL, _answer)
         _set.append(self)
 
-    def ring(self) -> None:
+    def ring(self, may_raise_in: MayRaiseIn = lambda frame: True) -> None:
         if self in _set:
-            self._rings = True
+            self._rings, self._may_raise_in = True, may_raise_in
             signal.pthread_kill(self._thread, _SIGNAL)
 
     def end(self) -> None:
@@ -71,9 +79,9 @@ class _OfTheMainThread:
                 if raised is not self.error:
                     raise
 
-    def answer(self) -> None:
-        """Raise the error if it rings."""
-        if self._rings:
+    def answer(self, frame: FrameType | None) -> None:
+        """Raise the error if it rings, and may be raised there."""
+        if self._rings and (frame is None or self._may_raise_in(frame)):
             self._rings, self.has_rung = False, True
             raise self.error.with_traceback(None)  # it may have been raised before
 
@@ -103,7 +111,7 @@ signals.when_raised_in_vain(_rings_again)
 def _answer(signum: int, frame: FrameType | None) -> None:
     if signals.may_raise():
         for each in reversed(_set):
-            each.answer()
+            each.answer(frame)
 
 
 class _OfAnotherThread:
@@ -114,7 +122,7 @@ class _OfAnotherThread:
     def set(self) -> None:
         other_threads.watch(self._thread, self, lambda: _raise_in(self._thread, None))
 
-    def ring(self) -> None:
+    def ring(self, may_raise_in: MayRaiseIn = lambda frame: True) -> None:
         other_threads.unless_shielded(self._thread, self, self._raise)
 
     def _raise(self) -> None:

@@ -148,7 +148,11 @@ def test_it_ends_after_a_cancel_and_at_a_time_limit_too(project: Project, how: s
 
 
 ASYNC = """
+    import anyio
     import asyncio
+    import contextlib
+    import subprocess
+    from concurrent.futures import ThreadPoolExecutor
     import atexit
     from durably import AsyncStep, Retry
 
@@ -180,6 +184,34 @@ ASYNC = """
     async def blocked(step: AsyncStep) -> None:
         effect("asleep")
         time.sleep(600)
+
+    async def blocked_by_threads(step: AsyncStep) -> None:
+        with ThreadPoolExecutor(2) as pool:
+            found = [pool.submit(time.sleep, 600) for _ in range(2)]
+            effect("asleep")
+            found[0].result()
+
+    async def blocked_by_a_program(step: AsyncStep) -> None:
+        effect("asleep")
+        subprocess.run(["sleep", "600"], capture_output=True)
+
+    async def shielded(step: AsyncStep) -> None:
+        effect("asleep")
+        await anyio.to_thread.run_sync(time.sleep, 600)
+
+    async def swallows(step: AsyncStep) -> None:
+        task = asyncio.create_task(asleep())
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(600)
+
+    async def returns_parts(step: AsyncStep) -> None:
+        effect("asleep")
+        async def one(n: int) -> None:
+            await step.run(f"s{n}", asyncio.sleep, 0.01)
+            await step.run(f"t{n}", asyncio.sleep, 0.01)
+        for n in range(10_000):
+            await asyncio.gather(one(n), one(-n - 1), return_exceptions=True)
 
     async def group(step: AsyncStep) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -223,6 +255,11 @@ ASYNC = """
         "default_executor",
         "items",
         "blocked",
+        "blocked_by_threads",
+        "blocked_by_a_program",
+        "shielded",
+        "swallows",
+        "returns_parts",
         "group",
         "background",
         "program",

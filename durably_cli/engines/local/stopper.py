@@ -14,6 +14,7 @@ import time
 from _thread import allocate_lock, start_new_thread
 from contextlib import suppress
 from threading import get_ident
+from types import FrameType
 from typing import Self
 
 from durably_cli.engines.local.inbox import Inbox
@@ -21,6 +22,7 @@ from durably_cli.errors import AttemptTimedOut, Cancelled, DurablyError, Stopped
 from durably_cli.steps.stop import Stop
 from durably_cli.system.alarms import alarm
 from durably_cli.values.durations import span
+from durably_cli.values.untrusted import OURS
 
 _LOOKS_SECONDS = 0.25
 
@@ -65,11 +67,11 @@ class Stopper:
                 self._find_cause()
             if self._stop.cause is not None and self._stop.wake is not None:
                 is_late, was_late = not self._stop.is_awake, is_late
-                if was_late and is_late and not _is_in(self._thread, _LOOPS):
-                    self._alarm.ring()  # the user's code holds the loop up
+                if was_late and is_late:
+                    self._alarm.ring(_is_of_the_user)  # whose code holds the loop up
             elif self._stop.cause is not None:
                 is_raised = is_raised or self._stop.thread == self._thread or self._alarm.has_rung
-                if not is_raised or _is_in(self._thread, _WAITING):
+                if not is_raised or _waits(self._thread):
                     self._alarm.ring()
 
     def _find_cause(self) -> None:
@@ -82,20 +84,27 @@ class Stopper:
             self._stop.stop(AttemptTimedOut(f"its time limit of {span(self._seconds)} is over"))
 
 
-def _is_in(thread: int, modules: tuple[str, ...]) -> bool:
-    """Is it in one of these modules of Python's?"""
+def _waits(thread: int) -> bool:
+    """Is it in a module of Python's that waits for threads, or for an event loop?"""
     frame = sys._current_frames().get(thread)
-    return frame is not None and frame.f_code.co_filename.startswith(modules)
+    return frame is not None and frame.f_code.co_filename.startswith(_WAITING)
+
+
+def _is_of_the_user(frame: FrameType) -> bool:
+    """Is it neither of a loop nor of durably? To raise something there leaves its end undone."""
+    at: FrameType | None = frame
+    while at is not None and at.f_code.co_filename == _SELECTORS:  # `subprocess` waits there too
+        at = at.f_back
+    return at is not None and not at.f_code.co_filename.startswith((_ASYNCIO, OURS))
 
 
 _LIBRARY = os.path.dirname(threading.__file__)
-_LOOPS = tuple(os.path.join(_LIBRARY, *each) for each in (("selectors.py",), ("asyncio", "")))
-"""Where Python waits for what happens on a loop."""
+_ASYNCIO, _SELECTORS = os.path.join(_LIBRARY, "asyncio", ""), os.path.join(_LIBRARY, "selectors.py")
 _WAITING = (
-    *_LOOPS,
+    *(_ASYNCIO, _SELECTORS),
     *(
         os.path.join(_LIBRARY, *each)
         for each in (("threading.py",), ("queue.py",), ("concurrent", ""))
     ),
 )
-"""Where it waits for that, or for threads."""
+"""Where Python waits for threads, and where it waits for what happens on a loop."""
