@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from durably_cli.errors import StepMisused
 from durably_cli.steps.operation import Operation, Plan, Raised, Wait
 
 
@@ -137,8 +138,8 @@ class Schedule:
         self.outcomes[task.place] = outcome
         if type(outcome) is Raised:
             self._has_failed = True
-            if not isinstance(outcome.error, Exception):
-                self.stop(outcome.error)
+            if not isinstance(outcome.error, Exception) or isinstance(outcome.error, StepMisused):
+                self.stop(outcome.error)  # which is of no item
             elif not self._goes_on:  # what pauses goes on with the next attempt
                 self._drop_parked()
 

@@ -278,6 +278,15 @@ def test_write_and_sync_are_two_things(tmp_path: Path, monkeypatch: pytest.Monke
         assert len(names_in(journal)) == 10
 
 
+def test_a_start_beside_the_first_one_behind_a_failure_waits_for_that_sync(tmp_path: Path) -> None:
+    with new(tmp_path) as journal:
+        journal.append(StepFailed("a", 1, ErrorInfo("E", "", ""), AT))
+        first = journal.write(StepStarted("b", AT))
+        assert journal.write(StepStarted("c", AT)) > first > 0
+        journal.sync(first)
+        assert not journal.write(StepStarted("d", AT))
+
+
 def test_the_first_start_behind_a_failure_is_synced_and_no_later_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -211,3 +211,142 @@ def test_a_step_that_nobody_awaits_fails_the_run_and_a_mended_job_goes_on(
     project.job(text.replace("            step.run", "            await step.run"))
     project.run("resume", "@last")
     assert project.effects == ["first", "second"]
+
+
+FORKS = """
+    import asyncio
+    import sys
+    from durably import AsyncStep
+
+    def child(how: str) -> None:
+        if how == "exits":
+            sys.exit(3)
+        if how == "raises":
+            raise ValueError("of the child")
+
+    def plain(how: str) -> int:
+        if not (pid := os.fork()):
+            child(how)
+            return 0
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    async def on_loop(how: str) -> int:
+        return plain(how)
+
+    def item(n: int) -> None:
+        effect(f"item {n} in {os.getpid()}")
+
+    @define_job
+    async def work(step: AsyncStep) -> list[int]:
+        waits = [step.run(f"w-{n}", item, n) for n in range(80)]
+        forks = [
+            step.run(f"{fn.__name__} {how}", fn, how)
+            for fn in (plain, on_loop)
+            for how in ("exits", "returns", "raises")
+        ]
+        found = await asyncio.gather(*forks, *waits)
+        return found[:6] + await step.map("m", plain, ["exits", "returns", "raises"])
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("policy", ["asyncio.DefaultEventLoopPolicy", "uvloop.EventLoopPolicy"])
+def test_a_child_that_a_step_forks_ends_as_it_wants_to_and_executes_nothing_else(
+    project: Project, policy: str
+) -> None:
+    project.job(f"    import uvloop\n{FORKS}\n    asyncio.set_event_loop_policy({policy}())\n")
+    project.starts_interpreters = True
+    done = project.run("trigger", "work")
+    assert json.loads(done.out) == [3, 0, 1] * 3
+    assert done.err.count("ValueError: of the child") == 3
+    assert set(Counter(line.partition(" in ")[0] for line in project.effects).values()) == {1}
+
+
+def test_items_of_threads_may_fork_too(project: Project) -> None:
+    project.job("""
+        import sys
+
+        def act(n: int) -> int:
+            if not (pid := os.fork()):
+                sys.exit(n)
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+        @define_job
+        def work(step: Step) -> list:
+            return step.map("m", act, range(12), concurrency=4)
+    """)
+    project.starts_interpreters = True
+    assert json.loads(project.run("trigger", "work").out) == [*range(12)]
+
+
+def test_a_step_is_acknowledged_while_all_threads_are_busy(project: Project) -> None:
+    project.job("""
+        import asyncio
+        import threading
+        from durably import AsyncStep
+
+        @define_job
+        async def work(step: AsyncStep) -> int:
+            go_on = threading.Event()
+            async with asyncio.TaskGroup() as tasks:
+                for n in range(64):
+                    tasks.create_task(step.run(f"w-{n}", go_on.wait))
+                await asyncio.sleep(0.1)
+                found = await step.run("quick", asyncio.sleep, 0, 5)
+                go_on.set()
+            return found
+    """)
+    assert project.run("trigger", "work").out == "5\n"
+
+
+def test_with_no_thread_to_be_had_a_run_goes_on(project: Project) -> None:
+    project.job("""
+        import asyncio
+        import threading
+        from durably import AsyncStep
+
+        def refuse(self: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        @define_job
+        async def work(step: AsyncStep) -> int:
+            threading.Thread.start = refuse
+            try:
+                await step.run("plain", time.sleep, 0)
+            except RuntimeError:
+                return await step.run("quick", asyncio.sleep, 0, 5)
+    """)
+    assert project.run("trigger", "work").out == "5\n"
+
+
+def test_a_step_that_timed_out_beside_is_no_decision(project: Project) -> None:
+    project.job("""
+        import asyncio
+        from durably import AsyncStep
+
+        @define_job
+        async def work(step: AsyncStep) -> None:
+            async with asyncio.timeout(0.1):
+                await step.run("slow", asyncio.sleep, 60)
+    """)
+    failed = project.run("trigger", "work", expect=1)
+    assert "TimeoutError" in failed.err
+    assert "durably resume" in failed.err
+    assert "--done" not in failed.err
+
+
+def test_an_async_on_failure_is_awaited(project: Project) -> None:
+    project.job("""
+        import asyncio
+        from durably import AsyncStep
+
+        async def notice(run: object) -> None:
+            await asyncio.sleep(0)
+            effect("noticed")
+
+        @define_job(on_failure=notice)
+        async def work(step: AsyncStep) -> None:
+            raise ValueError
+    """)
+    project.run("trigger", "work", expect=1)
+    assert project.effects == ["noticed"]

@@ -445,3 +445,87 @@ def test_the_types_of_both_steps_have_the_same_parameters() -> None:
         if "args" in one:
             one.remove("args")
     assert names == real
+
+
+def test_when_the_handler_raises_steps_of_other_tasks_are_cancelled() -> None:
+    async def fail() -> None:
+        raise ValueError("no")
+
+    async def handler(step: AsyncStep) -> None:
+        await asyncio.gather(step.run("forever", asyncio.sleep, 600), step.run("fails", fail))
+
+    with pytest.raises(ValueError, match="no"):
+        in_memory(handler)
+
+
+@pytest.mark.parametrize("options", [{}, {"timeout": 60}])
+@pytest.mark.parametrize("beside", [False, True])
+def test_leaving_by_sys_exit_is_a_failure_of_its_step(
+    beside: bool, options: dict[str, Any]
+) -> None:
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    async def handler(step: AsyncStep) -> None:
+        left = step.run("leaves", leave, **options)
+        if beside:
+            await asyncio.gather(left, step.run("waits", asyncio.sleep, 600))
+        await left
+
+    events = list[Event]()
+    with pytest.raises(SystemExit, match="3"):
+        in_memory(handler, events)
+    assert [each.name for each in events if isinstance(each, StepFailed)] == ["leaves"]
+
+
+@pytest.mark.parametrize("options", [{}, {"timeout": 60}])
+def test_an_anyio_scope_waits_for_what_a_step_tidies_up(options: dict[str, Any]) -> None:
+    done = list[str]()
+
+    async def act(name: str) -> None:
+        try:
+            await anyio.sleep(600)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.05)
+                done.append(name)
+
+    async def handler(step: AsyncStep) -> None:
+        with anyio.move_on_after(0.02):
+            await step.run("a", act, "a", **options)
+        done.append("behind a")
+        with anyio.move_on_after(0.02):
+            await step.map("m", act, ["b", "c"], **options)
+        done.append("behind m")
+
+    in_memory(handler)
+    assert (done[:2], sorted(done[2:4]), done[4]) == (["a", "behind a"], ["b", "c"], "behind m")
+
+
+def test_a_body_may_be_anything_that_gives_what_is_to_be_awaited() -> None:
+    async def body(step: AsyncStep, item: int, more: int) -> int:
+        return await step.run("double", double, item) + more
+
+    found = in_memory(lambda step: step.for_each("m", lambda s, n: body(s, n, 1), [1, 2]))
+    assert found == [3, 5]
+
+
+def test_what_a_task_says_behind_its_step_is_of_no_step() -> None:
+    async def handler(step: Any) -> list[str | None]:
+        said = list[str | None]()
+
+        async def later() -> None:
+            await asyncio.sleep(0.01)
+            said.append(step.running)
+            await step.run("later", double, 1)
+
+        async def act() -> None:
+            said.append(step.running)
+            tasks.append(asyncio.create_task(later()))
+
+        tasks = list[asyncio.Task[None]]()
+        await step.run("act", act)
+        await asyncio.gather(*tasks)
+        return said
+
+    assert in_memory(handler) == ["act", None]
