@@ -251,11 +251,6 @@ class Talk:
         """A journal's time: local on a terminal, else UTC."""
         return local_time(at) if self._is_terminal else utc_time(at)
 
-    def say_lines(self, text: str) -> None:
-        """Several lines on stderr, as they are."""
-        for line in text.split("\n"):
-            self.say(line)
-
     def hush(self) -> None:
         """Say nothing from now on: nobody listens any more."""
         self._is_heard = False
