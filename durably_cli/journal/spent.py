@@ -15,13 +15,13 @@ Interval: TypeAlias = tuple[int, int]
 """From when to when a step ran, in milliseconds."""
 
 
-def ended(at: str, ms: int) -> Interval:
+def ran_until(at: str, ms: int) -> Interval:
     """That of a step which ended then, as events have it, and had taken so long."""
     end = _milliseconds(at)
     return end - ms, end
 
 
-def begun(at: str, ms: int) -> Interval:
+def ran_from(at: str, ms: int) -> Interval:
     """That of a step which began then, and took so long."""
     begin = _milliseconds(at)
     return begin, begin + ms
@@ -69,7 +69,7 @@ class Spent:
     def completed(self, name: str, ms: int, at: str) -> None:
         """It has a result."""
         self._sum += ms
-        self.ms += min(ms, self._added(*ended(at, ms))) if self._is_side_by_side else ms
+        self.ms += min(ms, self._added(*ran_until(at, ms))) if self._is_side_by_side else ms
         self.ended(name)
 
     def ended(self, name: str) -> None:

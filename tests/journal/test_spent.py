@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durably_cli.journal.spent import Spent, begun, ended, time_in
+from durably_cli.journal.spent import Spent, ran_from, ran_until, time_in
 from durably_cli.system import clock
 
 steps = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), max_size=12)
@@ -39,8 +39,8 @@ def spent_on(steps: list[tuple[int, int]]) -> Spent:
 
 @given(steps)
 def test_each_millisecond_in_which_a_step_ran_counts_once(steps: list[tuple[int, int]]) -> None:
-    assert time_in(begun(at(begin), took) for begin, took in steps) == model(steps)
-    assert time_in(ended(at(begin + took), took) for begin, took in steps) == model(steps)
+    assert time_in(ran_from(at(begin), took) for begin, took in steps) == model(steps)
+    assert time_in(ran_until(at(begin + took), took) for begin, took in steps) == model(steps)
     assert spent_on(steps).ms == model(steps)
 
 

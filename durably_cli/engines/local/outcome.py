@@ -9,7 +9,7 @@ from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
-from durably_cli.journal.spent import Interval, ended, time_in
+from durably_cli.journal.spent import Interval, ran_until, time_in
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_events import (
     StepCompleted,
@@ -72,7 +72,7 @@ def _replayed(
     ran, now = dict[str, Interval](), set[str]()
     for event in events:
         if isinstance(event, StepCompleted):
-            ran[event.name] = ended(event.at, event.ms)
+            ran[event.name] = ran_until(event.at, event.ms)
             now.add(event.name)
         elif isinstance(event, (StepDiscarded, StepOutdated)):
             ran.pop(event.name, None)

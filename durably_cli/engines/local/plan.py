@@ -9,14 +9,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from durably_cli.engines.local.decisions import Decisions, decided, names_of, steps_named
+from durably_cli.engines.local.decisions import (
+    Decisions,
+    decided,
+    names_of,
+    steps_done,
+    steps_named,
+)
 from durably_cli.engines.local.files_of_run import FileNow, vouched_files
 from durably_cli.engines.local.order import Places
 from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
-from durably_cli.journal.spent import Interval, begun, time_in
+from durably_cli.journal.spent import Interval, ran_from, time_in
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.step_events import (
     DATABASE,
@@ -90,6 +96,7 @@ def plan_of(
     past, codes = past_of(view.path), _Codes()
     events = codes.noting(gather(view.events(), past, view.path))
     found = list(step_states(events, view.state.unfinished, view.state.discarded))
+    asked = steps_done(asked, names_of(view.state, past))
     if is_fork:
         redo = set(steps_named(asked.redo, names_of(view.state, past), view.state))
     else:
@@ -108,7 +115,7 @@ def plan_of(
         became = Comparison(Verdict.UNKNOWN) if code == NO_CODE else compare(code)
         why = "; ".join(filter(None, (why, became.reason and f"its code: {became.reason}")))
         is_map = step.name in view.state.maps
-        ran = None if step.ms is None else begun(step.started, step.ms)
+        ran = None if step.ms is None else ran_from(step.started, step.ms)
         plan.append(PlannedStep(step.name, what, step.ms, became.verdict, why, ran, is_map))
     return Plan(list(_with_maps_that_go_on(plan)))
 
