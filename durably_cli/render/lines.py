@@ -165,10 +165,13 @@ class Talk:
             again: tuple[str, ...] = ("resume", short(run.run_id))
             if run.state.origin and not run.state.attempts:  # this very command makes it
                 again = ("fork", *(hints.words_typed()[1:] or [short(run.state.origin)]))
-            redo = hints.command(*again, "--redo", names[0])
+            is_of_all = again[0] == "fork" and len(names) > 1
+            which = ("--redo-failed",) if is_of_all else ("--redo", names[0])
+            redo = hints.command(*again, *which)
             failures = plural(len(names), "failure")
             self.say(f"{failures} that the job went on after will be replayed: {listed(names)}")
-            self.say(f"to execute such a step again, stop this and type: {redo}")
+            what = "them" if is_of_all else "such a step"
+            self.say(f"to execute {what} again, stop this and type: {redo}")
         has_failed = run.state.status is Status.FAILED  # and all tries are open again
         for step in () if has_failed else run.state.unfinished.values():
             if step.most > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -115,7 +116,7 @@ def test_what_is_redone_of_items_side_by_side_saves_what_the_others_took(project
         if each["name"] in ("make[c]", "make[d]")
     )
     resumed = project.run("resume", "@last", "--redo", "make[a]", "--redo", "make[b]")
-    assert saved(resumed) >= 0.9 * longest
+    assert saved(resumed) >= max(95, longest - 50)  # which is said in tenths of a second
 
 
 def test_a_map_is_counted_nowhere_and_its_items_are_everywhere(project: Project) -> None:
@@ -236,3 +237,112 @@ def test_the_plan_of_a_resume_says_so_too(project: Project) -> None:
     project.run("trigger", "pictures", "-p", "then_killed:=true", expect=-9)
     assert becomes(project, "resume", "@last")["make"] == "replay"
     assert becomes(project, "resume", "@last", "--redo", "make[*]")["make"] == "run"
+
+
+FILES = """
+    def write(name: str) -> File:
+        effect(f"write {name}")
+        open(f"{name}.out", "w").write(name)
+        return File(f"{name}.out", changed=CHANGED)
+
+    @define_job
+    def files(step: Step) -> int:
+        return len(step.map("write", write, list("abc"), concurrency=1))
+"""
+
+
+def test_a_completed_run_whose_file_is_gone_is_final_and_points_to_a_fork(project: Project) -> None:
+    project.job("from durably import File\n" + dedent(FILES).replace("CHANGED", '"again"'), "files")
+    project.run("trigger", "files")
+    run = project.inspect()["id"][-8:]
+    assert "fork" not in project.run("resume", "@last").err
+    (project.root / "a.out").unlink()
+    (project.root / "c.out").write_text("another one")
+    (project.root / "jobs" / "files.py").rename(project.root / "jobs" / "files.txt")
+    resumed = project.run("resume", "@last")
+    assert resumed.out == "3\n"
+    assert "a.out is gone" in resumed.err
+    assert "of step write[a], and 1 other file changed" in resumed.err
+    assert resumed.err.endswith(f"durably fork {run}\n")
+    answer = json.loads(project.run("resume", "@last", "--json").out)
+    assert answer["next"][0].endswith(f"durably fork {run}")
+    assert project.run("resume", "@last", "-q").err == ""
+    assert len(project.effects) == 3
+    (project.root / "jobs" / "files.txt").rename(project.root / "jobs" / "files.py")
+    project.run("fork", run)
+    assert sorted(project.effects[3:]) == ["write a", "write c"]
+
+
+def test_a_file_that_must_not_change_is_made_again_by_a_fork_that_says_so(project: Project) -> None:
+    project.job("from durably import File\n" + dedent(FILES).replace("CHANGED", '"fail"'), "files")
+    project.run("trigger", "files")
+    run = project.inspect()["id"][-8:]
+    for name in "bc":
+        (project.root / f"{name}.out").unlink()
+    resumed = project.run("resume", "@last")
+    assert resumed.err.endswith(f"durably fork {run} --redo 'write[b]' --redo 'write[c]'\n")
+    project.run("fork", run, "--redo", "write[b]", "--redo", "write[c]")
+    assert project.effects[3:] == ["write b", "write c"]
+
+
+@pytest.mark.parametrize("broken", [("zoo",), ("yak", "zoo")])
+def test_a_fork_that_replays_failures_says_the_shortest_way_to_execute_them(
+    project: Project, broken: tuple[str, ...]
+) -> None:
+    pictures(project, *broken)
+    project.run("trigger", "pictures", "-p", "on_error=collect")
+    run = project.inspect()["id"][-8:]
+    said = project.run("fork", run).err
+    redo = "--redo-failed" if len(broken) > 1 else "--redo 'make[zoo]'"
+    (line,) = [line for line in said.splitlines() if "stop this and type: " in line]
+    assert line.endswith(f"durably fork {run} {redo}")
+
+
+def test_a_key_with_what_no_terminal_shows_is_typed_as_it_is_shown(project: Project) -> None:
+    project.job(
+        r"""
+        def item(key: str) -> str:
+            effect(repr(key))
+            step_of["log"].info("seen")
+            return key
+
+        step_of = {}
+
+        @define_job
+        def odd(step: Step) -> None:
+            step_of["log"] = step.log
+            step.map("item", item, ["a\nb", r"c\nd", "c\nd", "e\x1b"], concurrency=1)
+            if not os.path.exists("mended"):
+                raise OSError
+        """,
+        "odd",
+    )
+    project.run("trigger", "odd", expect=1)
+    shown = project.run("inspect", "@last", "--step", r"item[a\nb]").out
+    assert json.loads(shown) == "a\nb"
+    assert "seen" in project.run("logs", "@last", "--step", r"item[a\nb]").out
+    planned = becomes(project, "resume", "@last", "--redo", r"item[a\nb]")
+    assert [name for name, what in planned.items() if what == "run"] == ["item", "item[a\nb]"]
+
+    before = len(project.effects)
+    (project.root / "mended").touch()
+    words = ("--redo", r"item[a\nb]", "--redo", r"item[c\nd]", "--redo", r"item[*\x1b]", "--only")
+    project.run("resume", "@last", *words)
+    assert project.effects[before:] == [repr("a\nb"), repr(r"c\nd"), repr("e\x1b")]
+
+
+def test_a_step_in_doubt_is_said_to_be_done_as_it_is_shown(project: Project) -> None:
+    project.job(
+        r"""
+        def item(key: str) -> None:
+            os.kill(os.getpid(), 9)
+
+        @define_job
+        def odd(step: Step) -> None:
+            step.map("item", item, ["a\nb"], in_doubt="stop")
+        """,
+        "odd",
+    )
+    project.run("trigger", "odd", expect=-9)
+    assert becomes(project, "resume", "@last", "--done", r"item[a\nb]")["item[a\nb]"] == "replay"
+    project.run("resume", "@last", "--done", r"item[a\nb]")
