@@ -83,14 +83,21 @@ def suggest(*commands: str) -> None:
     _answer.next = commands
 
 
-def fail(code: ErrorCode, exit: int, message: str, hint: str | None = None) -> None:
+def fail(
+    code: ErrorCode,
+    exit: int,
+    message: str,
+    hint: str | None = None,
+    *,
+    waits_for_a_person: bool = False,
+) -> None:
     """Note what went wrong, and what to type, for the end of the document."""
     _answer.error = {
         "code": code,
         "exit": exit,
         "message": message,
         "hint": None if hint is None else hints.shown(hint),
-        "retryable": exit in RETRYABLE,
+        "retryable": exit in RETRYABLE and not waits_for_a_person,
         "run": _answer.run,
         "next": hints.commands_in(hint or ""),
     }

@@ -15,17 +15,27 @@ from durably_cli.system.ids import short
 
 
 class End(NamedTuple):
-    """How a run ended, not well, or did not: the exit code, its name, what to say and to type."""
+    """How a run ended, not well, or did not: the exit code, its name, what to say and to type.
+
+    One that waits for a decision about a step goes on by no command that says nothing of it.
+    """
 
     exit: int
     code: ErrorCode
     message: str
     hint: str | None
+    waits_for_a_person: bool = False
 
     def note(self, run_id: str) -> int:
         """Say so in the document of a program; the exit code."""
         document.about(run_id)
-        document.fail(self.code, self.exit, self.message, self.hint)
+        document.fail(
+            self.code,
+            self.exit,
+            self.message,
+            self.hint,
+            waits_for_a_person=self.waits_for_a_person,
+        )
         return self.exit
 
 
@@ -45,4 +55,4 @@ def end_of(view: RunView) -> End | None:
     message = f"{name} was interrupted, and no process goes on with it{why}"
     if view.cancel_request():
         go_on = hints.command("cancel", short(view.run_id))
-    return End(Busy.exit_code, "interrupted", message, go_on)
+    return End(Busy.exit_code, "interrupted", message, go_on, bool(view.state.undecided))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TextIO
 
@@ -24,7 +24,7 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
 from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted
 from durably_cli.render.lines import Silent, Talk
-from durably_cli.render.next_steps import how_to_go_on, next_commands
+from durably_cli.render.next_steps import how_to_go_on, how_to_make_again, next_commands
 from durably_cli.render.rows import write_output, write_summary_json
 from durably_cli.render.step_record import retrying
 from durably_cli.system import process, signals, terminals
@@ -123,14 +123,18 @@ def _print_result(
 ) -> None:
     with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ends
         if as_json:
-            _write_document(view, out, {"disposition": str(result.disposition)})
+            again = [] if result.executed or not result.is_resumed else how_to_make_again(view)
+            more = [hints.command(*each.words) for each in again]
+            _write_document(view, out, {"disposition": str(result.disposition)}, more)
         elif not quiet:
             write_output(view, out, is_terminal=is_terminal)
         out.flush()
 
 
-def _write_document(view: RunView, out: TextIO, more: dict[str, str]) -> None:
-    document.suggest(*next_commands(view))
+def _write_document(
+    view: RunView, out: TextIO, more: dict[str, str], suggested: Sequence[str] = ()
+) -> None:
+    document.suggest(*suggested, *next_commands(view))
     write_summary_json(view, document.on(out), more)
 
 

@@ -10,8 +10,9 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
+from durably_cli.render.failure import error_lines
 from durably_cli.render.lines import Talk
-from durably_cli.render.next_steps import how_to_decide
+from durably_cli.render.next_steps import how_to_decide, how_to_make_again
 from durably_cli.render.record import by_and_why, for_good
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps, listed
@@ -36,10 +37,12 @@ def say_outcome(
         else:
             ended = talk.time(state.ended or "")
             talk.say(f"{name} had completed before, at {ended}; this is its output")
+            for each in how_to_make_again(view) if result.is_resumed else ():
+                talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
         return 0
     if view.status is Status.FAILED:
-        if state.error is not None:
-            talk.say_lines(state.error.traceback)
+        for line in error_lines(view):
+            talk.say(line)
         where = in_steps(state.causes)
         if result.executed:
             steps = [state.unfinished.get(each) for each in state.causes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from durably_cli.journal import gone
 from durably_cli.journal.carried import Failures
 from durably_cli.journal.events import (
     LogWritten,
@@ -34,6 +35,7 @@ from durably_cli.journal.step_events import (
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.step_names import map_of
 from durably_cli.journal.step_state import StepState, StepStatus
 
 
@@ -86,6 +88,9 @@ def _step_started(state: RunState, event: StepStarted) -> None:
     if event.in_doubt:
         step = step._replace(when_in_doubt=event.in_doubt)
     state.unfinished[event.name] = step
+    state.spent.started(event.name)
+    if state.maps:
+        state.maps.discard(event.name)
     if state.failures is not None:
         state.failures.started(event)
 
@@ -93,6 +98,7 @@ def _step_started(state: RunState, event: StepStarted) -> None:
 @_folds(MapStarted)
 def _map_started(state: RunState, event: MapStarted) -> None:
     at = len(state.attempts), event.at
+    state.maps.add(event.name)
     state.unfinished[event.name] = StepState(
         event.name, StepStatus.STARTED, *at, 1, event.at, when_in_doubt=ITEMS
     )
@@ -112,8 +118,11 @@ def _step_entered(state: RunState, event: StepEntered) -> None:
 @_folds(StepCompleted)
 def _step_completed(state: RunState, event: StepCompleted) -> None:
     state.unfinished.pop(event.name, None)
-    state.completed_steps += 1
-    state.completed_ms += event.ms
+    if state.maps and event.name in state.maps:
+        gone.behind_map(state, event)
+    else:
+        state.completed_steps += 1
+        state.spent.completed(event.name, event.ms, event.at)
     if state.failures is not None:
         state.failures.completed(event.name)
 
@@ -124,6 +133,9 @@ def _step_failed(state: RunState, event: StepFailed) -> None:
     state.unfinished[event.name] = start._replace(
         status=StepStatus.FAILED, ms=event.ms, error=event.error, most=event.tries
     )
+    state.spent.ended(event.name)
+    if (of := map_of(event.name)) is not None:
+        state.maps_with_failures.add(of)
     state.failures = state.failures or Failures()
     state.failures.failed(event)
 
@@ -163,17 +175,23 @@ def _step_discarded(state: RunState, event: StepDiscarded | StepOutdated) -> Non
     last = state.unfinished.get(event.name)
     if last is None and (isinstance(event, StepOutdated) or event.sha256):  # it had a result
         state.discarded[event.name] += 1
-        state.completed_steps -= 1
-        state.completed_ms -= event.ms
-        if state.attempts:
-            state.attempts[-1].before -= 1
-            state.attempts[-1].ms_before -= event.ms
-        elif state.origin:
-            state.from_origin -= 1
+        if event.name not in state.maps:
+            _count_no_more(state, event)
     last = last or StepState(event.name, StepStatus.DISCARDED, 0, event.at, ms=event.ms)
     state.unfinished[event.name] = last._replace(status=StepStatus.DISCARDED, tries=0)
     if state.failures is not None:
         state.failures.discarded(event.name)
+
+
+def _count_no_more(state: RunState, event: StepDiscarded | StepOutdated) -> None:
+    state.completed_steps -= 1
+    before = state.spent.ms
+    state.spent.discarded(event.ms)
+    if state.attempts:
+        state.attempts[-1].before -= 1
+        state.attempts[-1].ms_before -= before - state.spent.ms
+    elif state.origin:
+        state.from_origin -= 1
 
 
 @_folds(LogWritten)
@@ -195,7 +213,8 @@ def _run_forked(state: RunState, event: RunForked) -> None:
 
 @_folds(RunStarted)
 def _run_started(state: RunState, event: RunStarted) -> None:
-    state.attempts.append(Attempt(event, state.completed_steps, state.completed_ms))
+    state.attempts.append(Attempt(event, state.completed_steps, state.spent.ms))
+    state.spent.next_attempt()
     if state.status is Status.FAILED:  # somebody has mended something: all tries are open again
         state.unfinished = {name: step._replace(tries=0) for name, step in state.unfinished.items()}
     state.status = Status.RUNNING
@@ -213,12 +232,14 @@ def _run_interrupted(state: RunState, event: RunInterrupted) -> None:
 @_folds(RunCompleted)
 def _run_completed(state: RunState, event: RunCompleted) -> None:
     state.output = event.output
+    gone.behind_run(state)
     _end(state, Status.COMPLETED, event.at)
 
 
 @_folds(RunCompletedLarge)
 def _run_completed_large(state: RunState, event: RunCompletedLarge) -> None:
     state.output, state.has_large_output = event.output, True
+    gone.behind_run(state)
     _end(state, Status.COMPLETED, event.at)
 
 

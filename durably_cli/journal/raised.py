@@ -18,7 +18,7 @@ from durably_cli.journal.blobs import LIMIT
 from durably_cli.journal.step_events import StepFailed
 from durably_cli.values import convert
 from durably_cli.values.plain import PLAIN
-from durably_cli.values.untrusted import class_path, safely, text_of, variables_of
+from durably_cli.values.untrusted import add_note, class_path, safely, text_of, variables_of
 
 _ENDS_OF_ATTEMPTS = "durably_cli.engines"
 """The package whose exceptions no handler sees."""
@@ -55,9 +55,7 @@ def raised_again(failure: StepFailed) -> BaseException:
         what = failure.error.type, failure.error.message
         error = StepError(": ".join(filter(None, what)))
     note = f"replayed: step {failure.name!r} failed so at {failure.at}, and the handler went on"
-    variables = variables_of(error)
-    notes = dict.get(variables, "__notes__")
-    dict.__setitem__(variables, "__notes__", [*(notes if isinstance(notes, list) else ()), note])
+    add_note(error, note)
     return error
 
 

@@ -19,6 +19,7 @@ from durably_cli.journal.events import (
     RunRepaired,
     RunStarted,
 )
+from durably_cli.journal.spent import Spent
 from durably_cli.journal.step_events import DATABASE, ITEMS, StepDiscarded, StepMarkedDone
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.values.strict_json import Json
@@ -52,7 +53,7 @@ class Attempt:
     """One process's try: when it last left word, and `ended`, unless that was not its end.
 
     So many steps had a result `before` it that it has not discarded, which took so many
-    milliseconds, `ms_before`.
+    milliseconds, `ms_before`, time side by side counted once.
     """
 
     __slots__ = ("before", "ended", "last", "ms_before", "outcome", "started")
@@ -85,8 +86,12 @@ class RunState:
         self.decisions: list[StepDiscarded | StepMarkedDone] = []
         """What people have decided of its steps."""
         self.failures: Failures | None = None
+        self.maps = set[str]()
+        """The maps among its steps: they are counted nowhere, for their items are."""
+        self.maps_with_failures = set[str]()
+        """Those of which an item has failed, in any attempt."""
         self.completed_steps = 0
-        self.completed_ms = 0
+        self.spent = Spent()
         self.log_lines = 0
         self.progress: ProgressReported | None = None
         self.output: Json | None = None
@@ -104,7 +109,9 @@ class RunState:
         copied.unfinished = {**self.unfinished}
         copied.failures, copied.discarded = copy.deepcopy(self.failures), self.discarded.copy()
         copied.repaired, copied.unknown = [*self.repaired], [*self.unknown]
-        copied.decisions = [*self.decisions]
+        copied.decisions, copied.maps = [*self.decisions], {*self.maps}
+        copied.maps_with_failures = {*self.maps_with_failures}
+        copied.spent = copy.deepcopy(self.spent)
         return copied
 
     @property
@@ -167,8 +174,14 @@ class RunState:
 
     @property
     def failed_steps(self) -> list[StepState]:
-        """Steps whose last word is a failure."""
-        return [step for step in self.unfinished.values() if step.status is StepStatus.FAILED]
+        """Steps whose last word is a failure, but for those that are gone."""
+        steps = self.unfinished.values()
+        return [step for step in steps if step.status is StepStatus.FAILED and not step.is_gone]
+
+    @property
+    def discarded_steps(self) -> int:
+        """How many results count no more."""
+        return sum(many for name, many in self.discarded.items() if name not in self.maps)
 
 
 def _was_refused(step: StepState) -> bool:

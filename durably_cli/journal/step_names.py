@@ -12,6 +12,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Annotated, Any, TypeAlias
 
 from durably_cli.values.strict_json import to_json
+from durably_cli.values.visible import visible
 
 StepName: TypeAlias = Annotated[str, "with its scope"]
 """In an event: the name of the step that it is of."""
@@ -79,6 +80,14 @@ def item_around(name: str) -> ItemName | None:
         if isinstance(each, ItemName):
             found = each
     return found
+
+
+def is_named(name: str, typed: str) -> bool:
+    """Is this the step that somebody names, by its name or by what is shown of it?
+
+    What a terminal does not show, as a line break in a key, is spelled out where a name is shown.
+    """
+    return name == typed or (not name.isprintable() and visible(name) == typed)
 
 
 def line_of_name(name: str) -> str:

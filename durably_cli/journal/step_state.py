@@ -36,7 +36,7 @@ class StepState(NamedTuple):
     since the run was made or had last failed, of `most`, `since` is when the first of them began,
     and `until` when the next one will. `when_in_doubt` is what a resume does with one that was cut
     short: call it again, stop, look, or ask its database; if it `gives` something, null is no
-    result of it.
+    result of it. One that `is_gone` has failed, and was not asked for again: see `gone`.
     """
 
     name: str
@@ -52,6 +52,7 @@ class StepState(NamedTuple):
     until: str | None = None
     when_in_doubt: str = "again"
     gives: bool = False
+    is_gone: bool = False
 
 
 def step_states(

@@ -29,6 +29,7 @@ from durably_cli.values import convert, plain
 from durably_cli.values.no_input import NoInput
 from durably_cli.values.schema import Field, fields_of, type_name
 from durably_cli.values.strict_json import Json, printable
+from durably_cli.values.untrusted import all_of
 
 if TYPE_CHECKING:
     from durably_cli.steps.async_step import AsyncStep
@@ -166,11 +167,6 @@ class Job(Generic[I, O]):
                 output = convert.round_trip(self.output, returned)[0]
                 secrets.refuse(output)
                 return output
-            except ImportError as error:
-                from durably_cli.project.missing_modules import explain  # rarely needed
-
-                explain(error, self.source)
-                raise
             except ValueRefused as refused:
                 if refused.what:
                     raise
@@ -179,6 +175,12 @@ class Job(Generic[I, O]):
                 refusal = ValueRefused(refused.path, reason, what=what)
                 refusal.is_none_as_output = returned is None
                 raise refusal from None
+            except Exception as error:
+                if any(issubclass(type(one), ImportError) for one in all_of(error)):
+                    from durably_cli.project.missing_modules import explain  # rarely needed
+
+                    explain(error, self.source)
+                raise
 
         source = None if self._text is None else source_hash(self._text)
         bound = BoundHandler(call, source, secrets, unread, self.timeout)

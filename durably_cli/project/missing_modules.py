@@ -16,7 +16,7 @@ from pathlib import Path
 
 from durably_cli import hints
 from durably_cli.project import importing, likeness
-from durably_cli.values.untrusted import safely, traceback_of
+from durably_cli.values.untrusted import add_note, all_of, safely, traceback_of
 
 _TAKEN_OUT = frozenset(
     (
@@ -31,8 +31,7 @@ _TAKEN_OUT = frozenset(
 
 def hint(error: BaseException, job_module: Path) -> str | None:
     """What to do so that the module is found; None if nobody can say."""
-    name = ImportError.__dict__["name"].__get__(error)
-    top, _, rest = (name if type(name) is str else "").partition(".")
+    top, _, rest = (_module_of(error) or "").partition(".")
     if not (top.isidentifier() and top.isascii()):
         return None
     if (hidden := _hidden(top, _project_of(job_module))) is not None:
@@ -68,12 +67,25 @@ def hint(error: BaseException, job_module: Path) -> str | None:
     return _how_to_install(top)
 
 
-def explain(error: ImportError, job_module: Path) -> None:
-    """Add to the error of an import that a handler makes what would be said of its module's."""
-    if any(each.name == "jobs" for each in job_module.parents):
-        advice = safely(lambda raised: hint(raised, job_module), error)
-        if advice:
-            BaseException.add_note(error, advice)
+def explain(error: BaseException, job_module: Path) -> None:
+    """Add to errors of imports that a handler makes what would be said of its module's.
+
+    They may be what an exception came from, or members of a group: of each module it is said once.
+    """
+    if not any(each.name == "jobs" for each in job_module.parents):
+        return
+    explained = set[str | None]()
+    for one in all_of(error):
+        if issubclass(type(one), ImportError) and (name := _module_of(one)) not in explained:
+            explained.add(name)
+            advice = safely(lambda raised: hint(raised, job_module), one)
+            if advice:
+                add_note(one, advice)
+
+
+def _module_of(error: BaseException) -> str | None:
+    name = ImportError.__dict__["name"].__get__(error)
+    return name if type(name) is str else None
 
 
 def _hidden(top: str, project: Path) -> Path | None:

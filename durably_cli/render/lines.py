@@ -20,6 +20,7 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import (
     DATABASE,
+    MapStarted,
     StepCompleted,
     StepDiscarded,
     StepFailed,
@@ -28,6 +29,7 @@ from durably_cli.journal.step_events import (
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.step_names import item_around
 from durably_cli.journal.step_state import StepStatus
 from durably_cli.render.own_logging import is_shown_by_logging
 from durably_cli.render.timeline import seconds_between
@@ -62,6 +64,8 @@ class Talk:
         self._failed_tries = dict[str, int]()
         self._outdated = 0
         self._looked_for = set[str]()
+        self._maps = set[str]()
+        """Those that were begun here: no steps that are counted, for their items are."""
 
     def owns(self, run: LiveRun) -> None:
         if self.run is not None:  # of this very call
@@ -84,7 +88,8 @@ class Talk:
             self.say(line)
 
     def replayed(self, name: str) -> None:
-        self.replayed_steps += 1
+        if self.run is None or name not in self.run.state.maps:
+            self.replayed_steps += 1
 
     def recorded(self, event: Event) -> None:
         if isinstance(event, LogWritten) and event.source is not None:
@@ -98,11 +103,13 @@ class Talk:
                 self._looked_for.discard(event.name)
                 self.say(f"step {event.name} is called again")
             return
-        if isinstance(event, StepCompleted):
+        if isinstance(event, MapStarted):
+            self._maps.add(event.name)
+        elif isinstance(event, StepCompleted):
             if event.name in self._looked_for:
                 self._looked_for.discard(event.name)
                 self.say(f"step {event.name} had happened: what looks for it has found a result")
-            self.completed += 1
+            self.completed += event.name not in self._maps
             self.step_completed(event)
             if self._outdated:
                 later, self._outdated = plural(self._outdated, "step"), 0
@@ -158,15 +165,18 @@ class Talk:
             again: tuple[str, ...] = ("resume", short(run.run_id))
             if run.state.origin and not run.state.attempts:  # this very command makes it
                 again = ("fork", *(hints.words_typed()[1:] or [short(run.state.origin)]))
-            redo = hints.command(*again, "--redo", names[0])
+            is_of_all = again[0] == "fork" and len(names) > 1
+            which = ("--redo-failed",) if is_of_all else ("--redo", names[0])
+            redo = hints.command(*again, *which)
             failures = plural(len(names), "failure")
             self.say(f"{failures} that the job went on after will be replayed: {listed(names)}")
-            self.say(f"to execute such a step again, stop this and type: {redo}")
+            what = "them" if is_of_all else "such a step"
+            self.say(f"to execute {what} again, stop this and type: {redo}")
         has_failed = run.state.status is Status.FAILED  # and all tries are open again
         for step in () if has_failed else run.state.unfinished.values():
             if step.most > 1:
                 self._failed_tries[step.name] = step.tries
-            if step.status is StepStatus.RETRYING:
+            if step.status is StepStatus.RETRYING and not step.is_gone:
                 pause = seconds_between(clock.now(), step.until or "")
                 why = f": {one_line(step.error)}" if step.error else ""
                 then = f"; again in {span(pause)}" if pause else ""
@@ -189,13 +199,13 @@ class Talk:
                     self._looked_for.add(step.name)
 
     def step_completed(self, event: StepCompleted) -> None:
-        done = self.completed
-        if done <= _IN_FULL:
+        done, is_map = self.completed, event.name in self._maps
+        if done <= _IN_FULL or (is_map and item_around(event.name) is None):
             took = span(event.ms / 1000)
             self.say(f"step {event.name} completed in {took}{self.in_try(event.name)}")
-            if done == _IN_FULL:
+            if done == _IN_FULL and not is_map:
                 self.say("from here on steps are counted: at 50, 100, 200, 500, ...")
-        elif done == self._next_said:
+        elif done == self._next_said and not is_map:
             self.say(f"{done:,} steps completed")
             self._next_said = done * 5 // 2 if str(done).startswith("2") else done * 2
 
@@ -243,11 +253,6 @@ class Talk:
     def time(self, at: str) -> str:
         """A journal's time: local on a terminal, else UTC."""
         return local_time(at) if self._is_terminal else utc_time(at)
-
-    def say_lines(self, text: str) -> None:
-        """Several lines on stderr, as they are."""
-        for line in text.split("\n"):
-            self.say(line)
 
     def hush(self) -> None:
         """Say nothing from now on: nobody listens any more."""

@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from durably_cli import hints
+from durably_cli.engines.local.files_of_run import changed_files
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import is_blob_reference
 from durably_cli.journal.state import Status
-from durably_cli.journal.step_events import StepCompleted
-from durably_cli.journal.step_state import StepStatus
+from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
+from durably_cli.journal.step_names import map_of
+from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.system.ids import short
+from durably_cli.values.quantities import plural
 
 _SHORT = 200
 """How many characters of a result are handed out to be typed again."""
+
+_BEGINS = (StepStarted, MapStarted, StepCompleted)
+
+_MANY = 8
+"""So many steps are named in one command, and no more."""
 
 
 class NextStep(NamedTuple):
@@ -34,7 +42,8 @@ def how_to_decide(view: RunView) -> list[NextStep]:
     Of one whose result cannot be replayed, to mend that is the other way.
     """
     run, state = short(view.run_id), view.state
-    for step in state.undecided[:1]:
+    undecided = state.undecided
+    for step in undecided[:1]:
         again = ("resume", run, "--redo", step.name)
         if step.status is StepStatus.DISCARDED:
             before = ("--done", step.name, "--result", _gave_before(view, step.name))
@@ -42,11 +51,13 @@ def how_to_decide(view: RunView) -> list[NextStep]:
                 NextStep("to let its result stand", ("resume", run, *before)),
                 NextStep("to execute it again", again),
             ]
-        result = ("--result", "JSON") if step.gives else ()
-        done = f"if it was done{', and JSON is what it gave' if step.gives else ''}"
+        others = [each for each in undecided if each.status is not StepStatus.DISCARDED]
+        it = step.name if others[1:] else "it"
+        gave = ", and JSON is what it gave" if step.gives else ""
         return [
-            NextStep(done, ("resume", run, "--done", step.name, *result)),
+            NextStep(f"if {it} was done{gave}", ("resume", run, *_done([step]))),
             NextStep("if it was not", again),
+            *(_of_all(view, others) if others[1:] else ()),
         ]
     if state.causes and state.causes[0] not in state.unfinished:
         again = ("resume", run, "--redo", state.causes[0])
@@ -55,6 +66,53 @@ def how_to_decide(view: RunView) -> list[NextStep]:
             NextStep("to execute it again", again),
         ]
     return []
+
+
+def how_to_make_again(view: RunView) -> list[NextStep]:
+    """What to type of a completed run if files that its results vouch for are not what they were.
+
+    The run is final: only a fork makes them again. No job is asked what it would do.
+    """
+    changed = list(changed_files(view)) if view.status is Status.COMPLETED else []
+    if not changed:
+        return []
+    first, file = changed[0]
+    others = f", and {plural(len(changed) - 1, 'other file')} changed" if changed[1:] else ""
+    purpose = f"{file.change}, of step {first.name}{others}; to make that again in a new run"
+    fixed = dict.fromkeys(step.name for step, each in changed if each.is_to_fail)
+    redo = [word for name in fixed for word in ("--redo", name)]
+    return [NextStep(purpose, ("fork", short(view.run_id), *redo))]
+
+
+def _of_all(view: RunView, undecided: list[StepState]) -> list[NextStep]:
+    """What to type if all steps that wait for a decision are decided alike."""
+    from durably_cli.engines.local.decisions import fits  # rarely asked for
+
+    run, all_of = short(view.run_id), f"all {len(undecided):,} that wait for such a decision"
+    names = [step.name for step in undecided]
+    known = {str(event.name) for event in view.events() if isinstance(event, _BEGINS)}
+    of = map_of(names[0])
+    pattern = f"{of}[*]"
+    if of is not None and {name for name in known if fits(pattern, name)} == {*names}:
+        names = [pattern]
+    if len(undecided) > _MANY and len(names) > 1:
+        return [NextStep(f"to see {all_of}", ("inspect", run, "--all"))]
+    redo = [word for name in names for word in ("--redo", name)]
+    steps = [NextStep(f"if none of {all_of} was", ("resume", run, *redo))]
+    if len(undecided) <= _MANY:
+        gave = ", and JSON is what each gave" if any(step.gives for step in undecided) else ""
+        was = f"if {all_of} were done{gave}"
+        steps.insert(0, NextStep(was, ("resume", run, *_done(undecided))))
+    return steps
+
+
+def _done(steps: list[StepState]) -> list[str]:
+    """The options that say that these were done: with a result for each, or for none."""
+    words, give = list[str](), any(step.gives for step in steps)
+    for step in steps:
+        result = "JSON" if step.gives else "null"
+        words += ["--done", step.name, *(["--result", result] if give else ())]
+    return words
 
 
 def _gave_before(view: RunView, name: str) -> str:

@@ -12,7 +12,7 @@ from durably_cli.errors import JournalDamaged
 from durably_cli.journal.events import ProgressReported, RunCancelled, RunRepaired
 from durably_cli.journal.state import NO_END, Attempt, Status
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
-from durably_cli.render.step_record import error_fields, in_doubt, last_try, retrying, step_status
+from durably_cli.render.step_record import error_fields, failed_steps, in_doubt, last_try, retrying
 from durably_cli.render.timeline import seconds_between, seconds_of
 from durably_cli.render.words import listed, one_line, utc_time
 from durably_cli.system import clock, ids
@@ -43,8 +43,8 @@ def summary(run: RunView | Unreadable) -> RunSummary:
     """The columns of a run by name; None where there is nothing to say.
 
     `seconds` is the time spent in its attempts so far; `steps` how many have completed and
-    `steps_failed` have failed; `reason` why it failed, cannot be read, or where it stopped;
-    `origin` the run that it is a fork of.
+    `steps_failed` have failed, of which a map is none, for its items are; `reason` why it failed,
+    cannot be read, or where it stopped; `origin` the run that it is a fork of.
     """
     if isinstance(run, Unreadable):
         return {
@@ -73,9 +73,7 @@ def summary(run: RunView | Unreadable) -> RunSummary:
         "steps": state.completed_steps,
         "reason": reason(run),
         "labels": state.created.labels,
-        "steps_failed": sum(
-            step_status(step, run) == "failed" for step in state.unfinished.values()
-        ),
+        "steps_failed": len(failed_steps(run)),
         "origin": state.origin,
         "progress": progress_fields(state.progress),
         "undecided": [] if run.held else [step.name for step in state.undecided],

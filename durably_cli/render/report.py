@@ -11,6 +11,7 @@ from durably_cli import hints
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
+from durably_cli.render.failure import error_lines
 from durably_cli.render.record import for_good, reason
 from durably_cli.render.rows import log_lines
 from durably_cli.render.timeline import seconds_of
@@ -60,7 +61,7 @@ def report(
     if failed_before:
         lines.append(f"  ended    {failed_before}")
     sections = (
-        ("error", [] if state.error is None else state.error.traceback.split("\n")),
+        ("error", error_lines(view)),
         _log_section(view, time),
         ("printed by the job", _last_lines(printed, mask, view) if printed else []),
         (_last("attempts", ATTEMPTS, len(state.attempts)), list(_attempts(view, time))),

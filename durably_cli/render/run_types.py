@@ -40,9 +40,10 @@ class RunSummary(TypedDict):
     """A run in a list; what cannot be known of a damaged one is null.
 
     `seconds` is the time spent in its attempts so far, `steps` how many have completed and
-    `steps_failed` have failed, `reason` is why it failed or cannot be read, who cancelled it or has
-    asked for that, where it stopped, or what it waits for; it is a fork of `origin`. `undecided`
-    are the steps at which a resume stops until somebody decides.
+    `steps_failed` have failed, of which a map is none, for its items are; nor does a failure count
+    that was not asked for again. `reason` is why it failed or cannot be read, who cancelled it or
+    has asked for that, where it stopped, or what it waits for; it is a fork of `origin`.
+    `undecided` are the steps at which a resume stops until somebody decides.
     """
 
     id: str

@@ -50,7 +50,7 @@ _STATUSES: dict[StepStatus, StatusOfStep] = {
 def step_status(step: StepState, view: RunView) -> StatusOfStep:
     """What is known of the step."""
     if step.status is StepStatus.RETRYING:
-        return "failed" if view.state.has_ended else "retrying"
+        return "failed" if view.state.has_ended or step.is_gone else "retrying"
     if step.status is not StepStatus.STARTED:
         return _STATUSES[step.status]
     is_latest = step.attempt == len(view.state.attempts)
@@ -69,12 +69,19 @@ def cut_short(view: RunView) -> list[StepState]:
     return [step for step in view.state.cut_short if step_status(step, view) == "cut short"]
 
 
+def failed_steps(view: RunView) -> list[StepState]:
+    """Those whose last word is a failure: no map, for its items are, and none that is gone."""
+    state = view.state
+    steps = (step for step in state.unfinished.values() if step.name not in state.maps)
+    return [step for step in steps if step_status(step, view) == "failed" and not step.is_gone]
+
+
 def retrying(view: RunView) -> list[StepState]:
     """The steps that have failed, and are tried again after a pause."""
     if view.state.has_ended:
         return []
     steps = view.state.unfinished.values()
-    return [step for step in steps if step.status is StepStatus.RETRYING]
+    return [step for step in steps if step.status is StepStatus.RETRYING and not step.is_gone]
 
 
 def last_try(step: StepState) -> str:

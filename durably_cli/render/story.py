@@ -21,7 +21,7 @@ from durably_cli.render.colours import status_text
 from durably_cli.render.next_steps import next_steps
 from durably_cli.render.record import reason, summary
 from durably_cli.render.rows import all_steps, labels_text, log_lines, pretty_json
-from durably_cli.render.step_record import cut_short, in_doubt, last_try, retrying
+from durably_cli.render.step_record import cut_short, failed_steps, in_doubt, last_try, retrying
 from durably_cli.render.tables import heading, log_text
 from durably_cli.render.words import age, listed, local_clock, local_time
 from durably_cli.system.ids import short
@@ -166,9 +166,9 @@ def _show_error(view: RunView, console: Console) -> None:
 
 
 def _show_steps(view: RunView, console: Console, *, every_step: bool = False) -> None:
-    total = view.state.completed_steps + len(view.state.unfinished)
-    attempts, failed = len(view.state.attempts), len(view.state.failed_steps)
-    title = plural(total, "step") + (f", {failed:,} failed" if failed else "")
+    attempts, failed = len(view.state.attempts), len(failed_steps(view))
+    title = f"{plural(view.state.completed_steps, 'step')} completed"
+    title += f", {failed:,} failed" if failed else ""
     heading(console, title + (f", in {attempts:,} attempts" if attempts > 1 else ""))
     show_timeline(view, console, every_step=every_step)
 

@@ -6,17 +6,19 @@ hundred thousand of them in an attempt, and none is to be held for that.
 
 from __future__ import annotations
 
-from collections import deque
-
 from durably_cli.journal.raised import IN_MEMORY_ONLY
-from durably_cli.values.untrusted import members_of, origins_of, variables_of
+from durably_cli.journal.step_names import scopes_of
+from durably_cli.values.untrusted import all_of, variables_of
 
 _MARK = IN_MEMORY_ONLY + "step"
 
 
 def mark(error: BaseException, step: str) -> None:
-    """This exception is what the step raised."""
-    dict.__setitem__(variables_of(error), _MARK, step)
+    """This exception is what the step raised; if an item did, and its map as well, the item."""
+    variables = variables_of(error)
+    before = dict.get(variables, _MARK)
+    if not isinstance(before, str) or step not in scopes_of(before):
+        dict.__setitem__(variables, _MARK, step)
 
 
 def steps_of(error: BaseException | None) -> list[str]:
@@ -25,15 +27,6 @@ def steps_of(error: BaseException | None) -> list[str]:
     What an exception came from is its cause and what was handled when it was raised, even if it
     was raised `from None`.
     """
-    found, seen = dict[str, None](), set[int]()
-    pending = deque([error])
-    while pending:
-        one = pending.popleft()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        step = dict.get(variables_of(one), _MARK)
-        if isinstance(step, str):
-            found[step] = None
-        pending += (*origins_of(one), *members_of(one))
-    return list(found)
+    chain = () if error is None else all_of(error)
+    marks = (dict.get(variables_of(one), _MARK) for one in chain)
+    return list(dict.fromkeys(step for step in marks if isinstance(step, str)))

@@ -26,7 +26,8 @@ from durably_cli.system import clock
 from durably_cli.values import convert, plain
 from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json, to_json
-from durably_cli.values.untrusted import repr_of
+from durably_cli.values.untrusted import add_note, repr_of
+from durably_cli.values.visible import visible
 
 T = TypeVar("T")
 
@@ -216,6 +217,7 @@ class Map(NamedTuple):
                 continue
             outcome = outcomes[place]
             if type(outcome) is Raised:  # by an Exception: any other one has ended the map
+                add_note(outcome.error, f"in {visible(item_of(self.name, key_text(key)))}")
                 collected.failed[key] = cast("Exception", outcome.error)
             elif self.on_error == "collect":
                 collected.ok[key] = outcome

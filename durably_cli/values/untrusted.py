@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
@@ -66,6 +67,26 @@ def members_of(error: BaseException) -> tuple[BaseException, ...]:
     is_group = issubclass(type(error), BaseExceptionGroup)  # isinstance asks its `__class__`
     members: tuple[BaseException, ...] = _MEMBERS(error) if is_group else ()
     return members
+
+
+def all_of(error: BaseException) -> Iterator[BaseException]:
+    """This one, and those that it came from or groups, the nearest first."""
+    seen, pending = set[int](), deque([error])
+    while pending:
+        one = pending.popleft()
+        if id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            pending += (each for each in (*origins_of(one), *members_of(one)) if each is not None)
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Show this line below the text of an exception, once."""
+    variables = variables_of(error)
+    notes = dict.get(variables, "__notes__")
+    notes = notes if isinstance(notes, list) else []
+    if note not in notes:
+        dict.__setitem__(variables, "__notes__", [*notes, note])
 
 
 def files_of(error: BaseException) -> Iterator[str]:

@@ -54,23 +54,28 @@ def model(events: list[Event]) -> dict[str, Any]:
     word |= {RunHasFailed: "failed", RunCancelled: "cancelled"}
     status = "pending" if last is None else word.get(type(last), "running")
     last_word: dict[str, Event] = {}
-    discarded = list[StepDiscarded | StepOutdated]()
+    maps = set[str]()
+    completed, discarded = list[StepCompleted](), list[StepDiscarded | StepOutdated]()
     for event in events:
+        if isinstance(event, MapStarted):
+            maps.add(event.name)
+        elif isinstance(event, StepStarted):
+            maps.discard(event.name)
+        elif isinstance(event, StepCompleted) and event.name not in maps:
+            completed.append(event)
         is_outdated = isinstance(event, StepOutdated)
         if (is_outdated or (isinstance(event, StepDiscarded) and event.sha256)) and isinstance(
             last_word.get(event.name), StepCompleted | None
         ):
-            discarded.append(event)
+            discarded += [event] * (event.name not in maps)
         if isinstance(event, _OF_A_STEP):
             last_word.pop(event.name, None)
             last_word[event.name] = event
-    completed = [event for event in events if isinstance(event, StepCompleted)]
     return {
         "status": status,
         "ended": last.at if isinstance(last, ends[:-1]) else None,
         "attempts": len(starts),
         "completed": len(completed) - len(discarded),
-        "completed_ms": sum(event.ms for event in completed) - sum(event.ms for event in discarded),
         "in_doubt": {name for name, event in last_word.items() if isinstance(event, StepStarted)},
         "failed": {name for name, event in last_word.items() if isinstance(event, StepFailed)},
         "retrying": {
@@ -92,9 +97,10 @@ def told(state: RunState) -> dict[str, Any]:
         "ended": state.ended,
         "attempts": len(state.attempts),
         "completed": state.completed_steps,
-        "completed_ms": state.completed_ms,
         "in_doubt": {step.name for step in state.in_doubt},
-        "failed": {step.name for step in state.failed_steps},
+        "failed": {
+            step.name for step in state.unfinished.values() if step.status is StepStatus.FAILED
+        },
         "retrying": {
             step.name: step.until
             for step in state.unfinished.values()

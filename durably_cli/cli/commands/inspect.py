@@ -22,6 +22,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import JournalError, NotFound, UsageError
 from durably_cli.journal.blobs import BlobDamaged, Blobs
+from durably_cli.journal.step_names import is_named
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.render.next_steps import next_commands
@@ -210,7 +211,7 @@ def _whole(view: RunView, name: str, result: Json) -> Json:
 
 def _write_result(view: RunView, name: str, out: TextIO, *, as_json: bool) -> None:
     for step in rows.all_steps(view):
-        if step.name == name and step.result is not None:
+        if is_named(step.name, name) and step.result is not None:
             if as_json:
                 document.suggest(*next_commands(view))
                 rows.write_step_json(step, _whole(view, name, step.result), view, document.on(out))
@@ -221,7 +222,7 @@ def _write_result(view: RunView, name: str, out: TextIO, *, as_json: bool) -> No
             return
     if view.damage:  # the result may stand behind it, which the caller reports
         return
-    known = {step.name for step in rows.all_steps(view)}
-    what = f"step {name!r} has no result" if name in known else f"there is no step {name!r}"
+    is_known = any(is_named(step.name, name) for step in rows.all_steps(view))
+    what = f"step {name!r} has no result" if is_known else f"there is no step {name!r}"
     run = ids.short(view.run_id)
     raise NotFound(f"{what} in run {run}", hint=hints.command("inspect", run), code="no-such-step")

@@ -23,6 +23,7 @@ from durably_cli.engines.local.view import RunView, whole_log
 from durably_cli.errors import NotFound
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_names import is_named
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.system import ids
@@ -104,7 +105,7 @@ def run_logs(
 def _say_why_none(view: RunView, step: str) -> None:
     """Say that the step has logged nothing. NotFound if there is no such step."""
     run = ids.short(view.run_id)
-    if all(each.name != step for each in rows.all_steps(view)):
+    if not any(is_named(each.name, step) for each in rows.all_steps(view)):
         raise NotFound(
             f"there is no step {step!r} in run {run}",
             hint=hints.command("inspect", run),
@@ -116,7 +117,7 @@ def _say_why_none(view: RunView, step: str) -> None:
 def _wanted(events: Iterable[Event], step: str | None, level: str) -> Iterator[LogWritten]:
     levels = _LEVELS[_LEVELS.index(Level.WARN if level == Level.WARNING else level) :]
     for log in rows.log_lines(events):
-        if log.level in levels and step in (None, log.step):
+        if log.level in levels and (step is None or is_named(log.step or "", step)):
             yield log
 
 

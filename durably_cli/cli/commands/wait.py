@@ -27,6 +27,7 @@ from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import DurablyError, Interrupted, TimedOut
 from durably_cli.project import stores
 from durably_cli.render import rows
+from durably_cli.render.failure import error_lines
 from durably_cli.render.next_steps import next_commands
 from durably_cli.render.record import details, summary
 from durably_cli.system import signals
@@ -98,9 +99,8 @@ def _wait_for_run(store: Store, run_id: str, deadline: float, *, as_json: bool) 
             elif end is None:
                 rows.write_output(run, sys.stdout, is_terminal=sys.stdout.isatty())
             sys.stdout.flush()
-        if run.state.error is not None and not run.damage:
-            for line in run.state.error.traceback.split("\n"):
-                say(line)
+        for line in () if run.damage else error_lines(run):
+            say(line)
     if end is None:
         return 0
     _say(end)

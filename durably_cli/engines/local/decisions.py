@@ -11,11 +11,12 @@ from durably_cli.engines.local import who
 from durably_cli.errors import JournalLost, NotFound, UsageError
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
-from durably_cli.journal.step_names import scopes_of
+from durably_cli.journal.step_names import is_named, scopes_of
 from durably_cli.steps.operation import Past
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import Json
+from durably_cli.values.visible import visible
 
 Decision: TypeAlias = StepDiscarded | StepMarkedDone
 """What is journalled of it."""
@@ -43,6 +44,7 @@ def decided(asked: Decisions, state: RunState, past: Past) -> list[Decision]:
     if not (asked.redo or asked.done):
         return []
     refuse_final(asked, state)
+    asked = steps_done(asked, names_of(state, past))
     run = short(state.created.run)
     by, found = who.user(), dict[str, list[Decision]]()
     for name in steps_named(asked.redo, names_of(state, past), state):
@@ -81,17 +83,36 @@ def steps_named(asked: Iterable[str], known: Collection[str], state: RunState) -
     """The names of the known steps that somebody wants to be redone. NotFound if there are none."""
     names = {name: name for name in known}
     for text in asked:
+        text = _known(text, names)
         if text in names:
             yield names[text]  # which knows where it stands
             yield from (name for name in names if text in scopes_of(name))  # of a map all items
             continue
-        fitting = [name for name in known if "*" in text and _fits(text, name)]
+        fitting = [name for name in known if "*" in text and _is_fit(text, name)]
         if not fitting:
             raise no_step(text, known, state)
         yield from fitting
 
 
-def _fits(pattern: str, name: str) -> bool:
+def steps_done(asked: Decisions, known: Collection[str]) -> Decisions:
+    """The same decisions, with the names of the steps that were done as the run has them."""
+    if not asked.done:
+        return asked
+    return asked._replace(done={_known(text, known): asked.done[text] for text in asked.done})
+
+
+def _known(typed: str, names: Collection[str]) -> str:
+    """The name of the step that is named so; the same text if there is none."""
+    if typed in names or "\\" not in typed:
+        return typed
+    return next((name for name in names if is_named(name, typed)), typed)
+
+
+def _is_fit(pattern: str, name: str) -> bool:
+    return fits(pattern, name) or (not name.isprintable() and fits(pattern, visible(name)))
+
+
+def fits(pattern: str, name: str) -> bool:
     """Does this name fit the pattern, of which each `*` stands for any text?"""
     first, *between, last = pattern.split("*")
     end = len(name) - len(last)

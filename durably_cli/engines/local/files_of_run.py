@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from durably_cli import hints
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import BlobDamaged, Blobs, names_files
 from durably_cli.journal.state import RunState
-from durably_cli.journal.step_state import StepState
+from durably_cli.journal.step_state import StepState, step_states
 from durably_cli.values.strict_json import FILE_MARK
 
 
@@ -46,6 +47,14 @@ def vouched_files(step: StepState, view: RunView) -> list[FileNow]:
         )
         for file in files_named_in(whole)
     ]
+
+
+def changed_files(view: RunView) -> Iterator[tuple[StepState, FileNow]]:
+    """The files that results of the run vouch for and that are not what they were."""
+    for step in step_states(view.events(), view.state.unfinished, view.state.discarded):
+        for file in vouched_files(step, view):
+            if file.change:
+                yield step, file
 
 
 def _folder_of(state: RunState) -> str:

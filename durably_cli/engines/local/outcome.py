@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.view import RunView
-from durably_cli.journal.events import RunForked, RunStarted
+from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
+from durably_cli.journal.spent import Interval, ran_until, time_in
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_events import (
     StepCompleted,
@@ -23,8 +24,8 @@ class Outcome(NamedTuple):
     """What came of one attempt's steps.
 
     So many were `completed` in it, but for those that somebody had marked as done, so many have
-    `failed`, and so many were `replayed`, which had taken `saved_ms` when they ran; `unused` are
-    those whose result was not asked for again.
+    `failed`, and so many were `replayed`, which had taken `saved_ms` when they ran: time side by
+    side counts once. `unused` are those whose result was not asked for again. No map is counted.
     """
 
     completed: int
@@ -36,17 +37,21 @@ class Outcome(NamedTuple):
 
 def outcome_of(run: LiveRun, view: RunView) -> Outcome:
     """What came of the attempt at this run, whose journal stands now as the view has it."""
-    unused, before, now = run.past.results, run.state, view.state
-    discarded = now.discarded.total() - before.discarded.total()
+    before, now = run.state, view.state
+    unused = [name for name in run.past.results if name not in now.maps]
+    discarded = now.discarded_steps - before.discarded_steps
     outdated = discarded - (before.completed_steps - run.replayable)
-    saved_ms = before.completed_ms
+    saved_ms = before.spent.ms
     if unused or discarded:
-        saved_ms -= _not_saved(view.events(), unused)
+        saved_ms = time_in(_replayed(view.events(), unused, now.maps))
     return Outcome(
         completed=now.completed_steps - before.completed_steps + discarded - _given(run, now),
         replayed=run.replayable - outdated - len(unused),
-        unused=list(unused),
-        failed=sum(step.attempt == len(now.attempts) for step in now.failed_steps),
+        unused=unused,
+        failed=sum(
+            step.attempt == len(now.attempts) and step.name not in now.maps
+            for step in now.failed_steps
+        ),
         saved_ms=saved_ms,
     )
 
@@ -60,15 +65,18 @@ def _given(run: LiveRun, now: RunState) -> int:
     return sum(name not in now.unfinished for name in marked)
 
 
-def _not_saved(events: Iterable[Event], unused: Collection[str]) -> int:
-    """How long the steps had taken that were not asked for, or discarded in the last attempt."""
-    took, discarded = dict[str, int](), 0
+def _replayed(
+    events: Iterable[Event], unused: Collection[str], maps: Collection[str]
+) -> Iterable[Interval]:
+    """When the steps ran whose results were handed back in the last attempt."""
+    ran, now = dict[str, Interval](), set[str]()
     for event in events:
         if isinstance(event, StepCompleted):
-            if event.name in unused:
-                took[event.name] = event.ms
+            ran[event.name] = ran_until(event.at, event.ms)
+            now.add(event.name)
         elif isinstance(event, (StepDiscarded, StepOutdated)):
-            discarded += event.ms
-        elif isinstance(event, (RunStarted, RunForked)):
-            discarded = 0
-    return sum(took.values()) + discarded
+            ran.pop(event.name, None)
+        elif isinstance(event, RunStarted):
+            now.clear()
+    left_out = {*now, *unused, *maps}
+    return (each for name, each in ran.items() if name not in left_out)

@@ -5,16 +5,24 @@ Which steps the handler asks for, and whether a redone one gives something else,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from durably_cli.engines.local.decisions import Decisions, decided, names_of, steps_named
+from durably_cli.engines.local.decisions import (
+    Decisions,
+    decided,
+    names_of,
+    steps_done,
+    steps_named,
+)
 from durably_cli.engines.local.files_of_run import FileNow, vouched_files
 from durably_cli.engines.local.order import Places
 from durably_cli.engines.local.past import gather, past_of
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
+from durably_cli.journal.spent import Interval, ran_from, time_in
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.step_events import (
     DATABASE,
@@ -30,6 +38,7 @@ from durably_cli.journal.step_state import StepState, StepStatus, step_states
 from durably_cli.steps.code_now import Comparison, Verdict
 from durably_cli.steps.doubt import LOOK, STOP, discarded_unasked
 from durably_cli.steps.operation import Past
+from durably_cli.values.quantities import plural
 
 What = Literal["replay", "run", "perhaps", "in doubt", "stop"]
 """What becomes of a step; `perhaps` it is executed: if one before it gives another result."""
@@ -39,13 +48,18 @@ CompareCode = Callable[[str], Comparison]
 
 
 class PlannedStep(NamedTuple):
-    """A step and what becomes of it; `ms` is how long it took, if it has a result."""
+    """A step and what becomes of it; `ms` is how long it took, if it has a result, and `ran` when.
+
+    A map is not counted, for its items are.
+    """
 
     name: str
     what: What
     ms: int | None
     code: Verdict
     why: str
+    ran: Interval | None = None
+    is_map: bool = False
 
 
 class Plan(NamedTuple):
@@ -55,12 +69,16 @@ class Plan(NamedTuple):
 
     @property
     def saved_ms(self) -> int:
-        """How long the steps took that are replayed, come what may."""
-        return sum(step.ms or 0 for step in self.steps if step.what == "replay")
+        """How long the steps took that are replayed, come what may; side by side counts once."""
+        return time_in(
+            step.ran
+            for step in self.steps
+            if step.what == "replay" and step.ran and not step.is_map
+        )
 
     def count(self, what: What) -> int:
         """How many steps become that."""
-        return sum(step.what == what for step in self.steps)
+        return sum(step.what == what and not step.is_map for step in self.steps)
 
 
 def plan_of(
@@ -78,6 +96,7 @@ def plan_of(
     past, codes = past_of(view.path), _Codes()
     events = codes.noting(gather(view.events(), past, view.path))
     found = list(step_states(events, view.state.unfinished, view.state.discarded))
+    asked = steps_done(asked, names_of(view.state, past))
     if is_fork:
         redo = set(steps_named(asked.redo, names_of(view.state, past), view.state))
     else:
@@ -89,12 +108,34 @@ def plan_of(
     found.sort(key=lambda step: codes.places.place_of(step.name))
     plan = list[PlannedStep]()
     for step in found:
+        if step.is_gone and step.name not in redo:
+            continue
         what, why = now.becomes(step)
         code = codes.codes.get(step.name, NO_CODE)
         became = Comparison(Verdict.UNKNOWN) if code == NO_CODE else compare(code)
         why = "; ".join(filter(None, (why, became.reason and f"its code: {became.reason}")))
-        plan.append(PlannedStep(step.name, what, step.ms, became.verdict, why))
-    return Plan(plan)
+        is_map = step.name in view.state.maps
+        ran = None if step.ms is None else ran_from(step.started, step.ms)
+        plan.append(PlannedStep(step.name, what, step.ms, became.verdict, why, ran, is_map))
+    return Plan(list(_with_maps_that_go_on(plan)))
+
+
+def _with_maps_that_go_on(plan: list[PlannedStep]) -> Iterator[PlannedStep]:
+    """The same; a map that had completed goes on if something in it is executed."""
+    goes_on = Counter[str]()
+    for step in plan:
+        if step.what in _EXECUTED and not step.is_map:
+            goes_on.update(
+                of for each in (step.name, *scopes_of(step.name)) if (of := map_of(each))
+            )
+    for step in plan:
+        if step.is_map and step.what == "replay" and (many := goes_on[step.name]):
+            step = step._replace(what="run", why=f"goes on with {plural(many, 'step')}")
+        yield step
+
+
+_EXECUTED = ("run", "in doubt", "stop")
+"""What is said of steps that are, or may be, called."""
 
 
 def _carried(view: RunView) -> set[str]:

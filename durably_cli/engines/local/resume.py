@@ -35,6 +35,11 @@ class TriggerResult(NamedTuple):
     known: Checkpoint | None = None
     own: OwnJournal | None = None
 
+    @property
+    def is_resumed(self) -> bool:
+        """Did somebody name this very run, and not its key?"""
+        return self.disposition is Disposition.CREATED
+
     def view(self, store: Store) -> RunView:
         """The run as its journal stands now."""
         seen = self.own and self.own.view(self.known)
