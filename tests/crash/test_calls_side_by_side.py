@@ -1,0 +1,128 @@
+"""Steps side by side, whose syncs and writes fail one after the other, and which are killed there.
+
+A group commit that fails fails for everybody: nobody is acknowledged whose result is not on disk,
+everybody stops, and the next attempt does nothing again that was acknowledged.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.conftest import Result
+from tests.harness.acknowledging import Acknowledging
+from tests.harness.quick import sizes
+from tests.harness.side_by_side import FORMS, SHAPES, Items, SideBySide
+from tests.harness.system_calls import WRITES, Call, Fault, calls_in, fails, short, signals, watch
+
+AT_ONCE = 4
+
+
+class Faults(NamedTuple):
+    """At which calls one happens, how the process ends by it, and the error of the call."""
+
+    where: Callable[[Call], bool]
+    act: Callable[..., Any]
+    code: int
+    error: int = 0
+
+
+def is_sync(call: Call) -> bool:
+    return call.name == "fdatasync" and ".jsonl" in call.file
+
+
+def is_result(call: Call) -> bool:
+    return call.name in WRITES and call.event.startswith("step.completed")
+
+
+FAULTS = {
+    "EIO of a sync": Faults(is_sync, fails(errno.EIO), 74, errno.EIO),
+    "ENOSPC of a result": Faults(is_result, fails(errno.ENOSPC), 74, errno.ENOSPC),
+    "a result cut short, and it dies": Faults(is_result, short(50, dies=True), -signal.SIGKILL),
+    "SIGKILL": Faults(lambda call: True, signals(signal.SIGKILL), -signal.SIGKILL),
+}
+
+
+class Bench:
+    """A place to try a job of some items, side by side, again and again."""
+
+    def __init__(self, root: Path, form: str, shape: str) -> None:
+        self.steps, self._log, self._tried = SideBySide(root, form, shape, AT_ONCE), root / "log", 0
+        self.steps.ask_for(Items.of(4, "ab"))
+        self.attempt()  # leaves compiled modules behind
+
+    def attempt(self, *faults: Fault, again: bool = False) -> Result:
+        """Make a run, or go on with the last one; what it acknowledged was on disk before."""
+        if not again:
+            self.steps.begin_again()
+            self._tried += 1
+        args, before = self.steps.begin(f"{self._tried}"), partial(watch, self._log, *faults)
+        result = self.steps.attempt(*args, before=before)
+        self.followed = Acknowledging(self._log, self.steps.project.effects_path)
+        return result
+
+    def calls(self, faults: Faults) -> int:
+        """At how many calls there can be such a fault; as many as in one attempt that has none."""
+        self.attempt()
+        return sum(map(faults.where, calls_in(self._log)))
+
+    def meet(self, faults: Faults, number: int) -> bool:
+        """Meet it at the call of this number among them; False if there was none. Then the run comes to its end."""
+        met = 0
+
+        def where(call: Call) -> bool:
+            nonlocal met
+            met += faults.where(call)
+            return met == number and faults.where(call)
+
+        result = self.attempt(Fault("", where, faults.act))
+        if result.code == 0:
+            assert sum(map(faults.where, calls_in(self._log))) < number, f"not seen: {result}"
+        else:
+            assert result.code == faults.code, result
+            assert "a bug in durably" not in result.err, result
+            assert result.code < 0 or os.strerror(faults.error) in result.err, result
+            behind = self.followed.executed_behind_failure
+            assert behind <= AT_ONCE, f"{behind} functions were called behind it\n{result}"
+        self.steps.check_output(self.attempt(again=True))
+        return result.code != 0
+
+
+@pytest.mark.parametrize("most", sizes(2, 4, None))
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_fault_at_some_calls_of_a_map(
+    form: str, fault: str, most: int | None, tmp_path: Path, count: Callable[[int], None]
+) -> None:
+    count(meet(Bench(tmp_path, form, "map"), FAULTS[fault], most))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("most", [4, pytest.param(None, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("shape", SHAPES[1:])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_fault_at_some_calls_of_several_steps_an_item_and_of_the_handlers_own(
+    form: str, shape: str, fault: str, most: int, tmp_path: Path, count: Callable[[int], None]
+) -> None:
+    count(meet(Bench(tmp_path, form, shape), FAULTS[fault], most))
+
+
+def meet(bench: Bench, faults: Faults, most: int | None) -> int:
+    """Meet it at each call, or at so many; how often it was."""
+    if most is not None:
+        drawn = random.sample(range(1, bench.calls(faults) + 1), most)
+        return sum(bench.meet(faults, number) for number in drawn)
+    number = 0
+    while bench.meet(faults, number + 1):
+        number += 1
+    assert number > AT_ONCE
+    return number
