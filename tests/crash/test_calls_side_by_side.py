@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import re
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +25,7 @@ from tests.harness.side_by_side import FORMS, SHAPES, Items, SideBySide
 from tests.harness.system_calls import WRITES, Call, Fault, calls_in, fails, short, signals, watch
 
 AT_ONCE = 4
+_NOT_SAVED = re.compile(r"the result of step '([^']+)' was not saved")
 
 
 class Faults(NamedTuple):
@@ -75,7 +77,10 @@ class Bench:
         return sum(map(faults.where, calls_in(self._log)))
 
     def meet(self, faults: Faults, number: int) -> bool:
-        """Meet it at the call of this number among them; False if there was none. Then the run comes to its end."""
+        """Meet it at the call of this number, from 1; then the run comes to its end.
+
+        False if there were not as many.
+        """
         met = 0
 
         def where(call: Call) -> bool:
@@ -92,7 +97,11 @@ class Bench:
             assert result.code < 0 or os.strerror(faults.error) in result.err, result
             behind = self.followed.executed_behind_failure
             assert behind <= AT_ONCE, f"{behind} functions were called behind it\n{result}"
+        before = len(self.steps.project.effects)
         self.steps.check_output(self.attempt(again=True))
+        for name in _NOT_SAVED.findall(result.err):
+            again = any(f"run {name} " in line for line in self.steps.project.effects[before:])
+            assert again or name in self.steps.items, f"{name} was saved all the same: {result}"
         return result.code != 0
 
 
