@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Future
-from typing import Protocol
+from typing import Any, Protocol
 
 from durably_cli.journal.registry import Event
 from durably_cli.steps.loop_threads import LoopThreads
@@ -29,10 +29,13 @@ class Recording(Protocol):
 
 
 class Commits:
-    """Records events for the tasks of one loop."""
+    """Records events for the tasks of one loop.
 
-    def __init__(self, recording: Recording, threads: LoopThreads) -> None:
-        self._recording, self._threads = recording, threads
+    The thread that syncs is its own: all others may be in functions of the user's.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording, self._threads = recording, LoopThreads()
         self._place = 0
         self._next: Future[object] | None = None
         """What comes of the next sync, if any task waits for that."""
@@ -65,4 +68,16 @@ class Commits:
             waiting.set_result(synced.result())
             self._sync()
 
-        self._threads.future(lambda: self._recording.sync(place)).add_done_callback(ended)
+        self._synced(place).add_done_callback(ended)
+
+    def _synced(self, place: int) -> Future[Any]:
+        try:
+            return self._threads.future(lambda: self._recording.sync(place))
+        except RuntimeError:  # the machine lets there be no thread: the loop waits for the disk
+            synced = asyncio.get_running_loop().create_future()
+        try:
+            self._recording.sync(place)
+            synced.set_result(None)
+        except BaseException as error:
+            synced.set_result(Raised(error))
+        return synced

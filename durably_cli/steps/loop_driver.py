@@ -50,7 +50,7 @@ class LoopDriver(Driver):
         """Events go to `recording`; without it, to `append`."""
         super().__init__(append, past, stop, replayed, scope)
         self.threads = LoopThreads()
-        self._commits = None if recording is None else Commits(recording, self.threads)
+        self._commits = None if recording is None else Commits(recording)
         self.loop: asyncio.AbstractEventLoop | None = None
         """The one of the handler, once it is known."""
         self._not_begun = dict[str, Coroutine[Any, Any, Any]]()
