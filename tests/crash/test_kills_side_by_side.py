@@ -65,7 +65,7 @@ def kill(root: Path, form: str, shape: str, kills: int, *, changes: bool = False
     return done
 
 
-@pytest.mark.parametrize("kills", sizes(10, 40, CAMPAIGN))
+@pytest.mark.parametrize("kills", sizes(8, 40, CAMPAIGN))
 @pytest.mark.parametrize("form", FORMS)
 def test_a_map_that_is_killed_executes_no_acknowledged_item_again(
     form: str, kills: int, tmp_path: Path, count: Callable[[int], None]

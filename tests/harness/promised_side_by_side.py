@@ -56,7 +56,8 @@ class Promised:
         for view in store.views():
             runs += 1
             assert isinstance(view, RunView), f"unreadable: {view}"
-            assert view.damage is None, f"taken for damage: {view.damage}"
+            found_there = view.path.read_bytes()[-1500:]
+            assert view.damage is None, f"taken for damage: {view.damage}\n{found_there!r}"
             for event in view.events():
                 if isinstance(event, StepCompleted) and event.name not in self._steps.items:
                     found[event.name] = json.loads(event.result)
