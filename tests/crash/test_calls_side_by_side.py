@@ -11,6 +11,7 @@ import os
 import random
 import re
 import signal
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -49,9 +50,17 @@ def is_any(call: Call) -> bool:
     return True
 
 
+def takes_its_time(sync: Callable[..., Any], *args: Any) -> Any:
+    """What a disk does: others write meanwhile, and their results are not on it yet."""
+    try:
+        return sync(*args)
+    finally:
+        time.sleep(0.003)
+
+
 KILLED = (-signal.SIGKILL,)
 FAULTS = {
-    "EIO of a sync": Faults(is_sync, fails(errno.EIO), (74,), errno.EIO),
+    "EIO of a sync": Faults(is_sync, partial(takes_its_time, fails(errno.EIO)), (74,), errno.EIO),
     "ENOSPC of a result": Faults(is_result, fails(errno.ENOSPC), (74,), errno.ENOSPC),
     "a result cut short, and it dies": Faults(is_result, short(50, dies=True), KILLED),
     "SIGKILL": Faults(is_any, signals(signal.SIGKILL), KILLED),
@@ -76,8 +85,9 @@ class Bench:
         if not again:
             self.steps.begin_again()
             self._tried += 1
-        args, before = self.steps.begin(f"{self._tried}"), partial(watch, self._log, *faults)
-        result = self.steps.attempt(*args, before=before)
+        slow = Fault("", is_sync, takes_its_time)
+        before = partial(watch, self._log, *faults, slow)
+        result = self.steps.attempt(*self.steps.begin(f"{self._tried}"), before=before)
         self.followed = Acknowledging(self._log, self.steps.project.effects_path)
         return result
 
