@@ -14,6 +14,7 @@ import json
 import os
 import re
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -106,6 +107,7 @@ def watch(log: Path, *faults: Fault) -> None:
 class _Watch:
     def __init__(self, log: Path, faults: tuple[Fault, ...]) -> None:
         self._faults, self._number, self._pid = faults, 0, os.getpid()
+        self._noting = threading.RLock()  # threads make calls side by side
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         self._write = os.write
 
@@ -119,10 +121,11 @@ class _Watch:
         def call(*args: Any, **options: Any) -> Any:
             if os.getpid() != self._pid or not _changes_disk(name, args):
                 return real(*args, **options)
-            self._number += 1
-            made = Call(self._number, name, *_words(name, args, options))
-            self._note(*made[:-1])
-            act = next((each.act for each in self._faults if each.where(made)), None)
+            with self._noting:
+                self._number += 1
+                made = Call(self._number, name, *_words(name, args, options))
+                self._note(*made[:-1])
+                act = next((each.act for each in self._faults if each.where(made)), None)
             done = act(real, *args, **options) if act else real(*args, **options)
             self._note(made.number, done if name in WRITES else 0)
             return done

@@ -279,46 +279,6 @@ def test_items_of_threads_may_fork_too(project: Project) -> None:
     assert json.loads(project.run("trigger", "work").out) == [*range(12)]
 
 
-def test_a_step_is_acknowledged_while_all_threads_are_busy(project: Project) -> None:
-    project.job("""
-        import asyncio
-        import threading
-        from durably import AsyncStep
-
-        @define_job
-        async def work(step: AsyncStep) -> int:
-            go_on = threading.Event()
-            async with asyncio.TaskGroup() as tasks:
-                for n in range(64):
-                    tasks.create_task(step.run(f"w-{n}", go_on.wait))
-                await asyncio.sleep(0.1)
-                found = await step.run("quick", asyncio.sleep, 0, 5)
-                go_on.set()
-            return found
-    """)
-    assert project.run("trigger", "work").out == "5\n"
-
-
-def test_with_no_thread_to_be_had_a_run_goes_on(project: Project) -> None:
-    project.job("""
-        import asyncio
-        import threading
-        from durably import AsyncStep
-
-        def refuse(self: threading.Thread) -> None:
-            raise RuntimeError("can't start new thread")
-
-        @define_job
-        async def work(step: AsyncStep) -> int:
-            threading.Thread.start = refuse
-            try:
-                await step.run("plain", time.sleep, 0)
-            except RuntimeError:
-                return await step.run("quick", asyncio.sleep, 0, 5)
-    """)
-    assert project.run("trigger", "work").out == "5\n"
-
-
 def test_a_step_that_timed_out_beside_is_no_decision(project: Project) -> None:
     project.job("""
         import asyncio
