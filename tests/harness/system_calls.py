@@ -163,14 +163,14 @@ def _full(path: Any, folder: int | None = None) -> str:
 
 
 def calls_in(log: Path) -> list[Call]:
-    """The calls that were noted, in order."""
-    found = list[Call]()
+    """The calls that were noted, in order. One that a signal came before was not made."""
+    found = dict[int, Call]()
     for number, *words in map(json.loads, log.read_text().splitlines()):
         if len(words) == 1:
-            found[number - 1] = found[number - 1]._replace(gave=words[0])
+            found[number] = found[number]._replace(gave=words[0])
         else:
-            found.append(Call(number, *words))
-    return found
+            found[number] = Call(number, *words)
+    return list(found.values())
 
 
 class Met:
