@@ -211,9 +211,9 @@ def _why_interrupted(view: RunView, but_tries: bool) -> Iterator[str]:
     if state.attempts and state.attempts[-1].outcome != NO_END:
         yield state.attempts[-1].outcome
     if state.in_doubt:
-        yield "in doubt: " + ", ".join(step.name for step in state.in_doubt[-3:])
+        yield "in doubt: " + listed([step.name for step in state.in_doubt])
     elif state.cut_short:
-        yield "cut short: " + ", ".join(step.name for step in state.cut_short[-3:])
+        yield "cut short: " + listed([step.name for step in state.cut_short])
     elif not but_tries and (again := retrying(view)):
         yield f"{again[-1].name}: {last_try(again[-1])}"
 

@@ -83,6 +83,8 @@ def _last(what: str, shown: int, there_are: int) -> str:
 
 def _log_section(view: RunView, time: Callable[[str], str]) -> tuple[str, list[str]]:
     """The last lines of step.log: the others were printed, or are in the program's own logs."""
+    if not view.state.log_lines:  # of a long journal, which is not read for that
+        return "log lines", []
     count, last = 0, deque[LogWritten](maxlen=LOGS)
     for log in log_lines(view.events()):
         if log.source is None:

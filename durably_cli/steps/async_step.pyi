@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, Self, TypeVar, TypeVarTuple, overload
 
+from durably_cli.journal.registry import Event
 from durably_cli.steps.command import Words
 from durably_cli.steps.logger import Logger
 from durably_cli.steps.many import Key, Results
@@ -12,6 +13,7 @@ from durably_cli.steps.program import CommandResult
 from durably_cli.steps.tries import Retry
 from durably_cli.system.databases.database import Connect
 from durably_cli.values.durations import Duration
+from durably_cli.values.strict_json import Json
 
 I = TypeVar("I")
 T = TypeVar("T")
@@ -35,6 +37,8 @@ class AsyncStep:
 
     def __init__(
         self,
+        results: dict[str, Json] | None = None,
+        record: Callable[[Event], object] = ...,
         *,
         run_id: str = "in-memory",
         attempt: int = 1,
