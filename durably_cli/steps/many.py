@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
+from durably_cli import hints
 from durably_cli.errors import Abort, StepMisused
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
@@ -23,6 +24,7 @@ from durably_cli.steps.item_inputs import digest_of, said_of_changed
 from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised
 from durably_cli.steps.scope import being_handled, checked_name
 from durably_cli.system import clock
+from durably_cli.system.ids import short
 from durably_cli.values import convert, plain
 from durably_cli.values.quantities import plural
 from durably_cli.values.strict_json import Json, to_json
@@ -94,6 +96,7 @@ class Map(NamedTuple):
     on_error: OnError
     per_second: float | None
     progress: Callable[[int, int, int | None], object]
+    run_id: str
     take: Callable[[str], bool]
     secrets: Secrets | None
     warn: Callable[[str], object] | None
@@ -231,7 +234,9 @@ class Map(NamedTuple):
         if later:
             warn(
                 f"{self.name!r} had completed, and goes on with {name}: steps behind it are "
-                f"replayed as they were; --redo {later[-1]} executes such a step again"
+                f"replayed as they were; once the run has ended, "
+                f"{hints.command('fork', short(self.run_id), '--redo', later[-1])} executes such "
+                "a step again"
             )
 
 

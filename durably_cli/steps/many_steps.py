@@ -237,6 +237,7 @@ class ManySteps(Performer):
             on_error=on_error,
             per_second=None if rate is None else _per_second(rate, name),
             progress=self._progress_of(name),
+            run_id=self.run_id,
             take=self._scope.take,
             secrets=self._secrets,
             warn=warn,

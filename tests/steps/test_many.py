@@ -198,7 +198,7 @@ def test_what_was_collected_is_replayed_as_it_was_and_a_fork_may_execute_it_agai
     assert json.loads(project.run("fork", "@last").out).keys() == {"3", "30"}
     assert project.run("fork", "@last", "--redo-failed").out == "{}\n"
     assert Counter(project.effects) - Counter({"fetch 3": 1, "fetch 30": 1}) == Counter(
-        {"report": 1} | {f"fetch {n}": 1 for n in range(40)}
+        {"report": 2} | {f"fetch {n}": 1 for n in range(40)}  # as what came behind the map
     )
 
 
@@ -724,3 +724,42 @@ def test_items_that_are_the_same_are_not_said_whatever_they_are(project: Project
     project.starts_interpreters = True  # each has another order of sets
     project.run("trigger", "work", expect=1)
     assert "another input" not in project.run("resume", "@last").err
+
+
+SUMMED = """
+    def one(n: int) -> int:
+        if n == 5 and not os.path.exists("mended"):
+            raise OSError("no")
+        return n
+
+    @define_job
+    def summed(step: Step, payload: dict) -> int:
+        found = step.map("one", one, range(10), on_error="collect")
+        total = step.run("total", sum, list(found.ok.values()), returns=int)
+        if payload["strict"]:
+            found.raise_if_failed()
+        return total
+"""
+
+
+@pytest.mark.parametrize(
+    ("strict", "command", "total"),
+    [
+        (False, ("fork", "@last", "--redo-failed"), "45\n"),
+        (True, ("fork", "@last", "--redo-failed"), "45\n"),
+        (True, ("resume", "@last", "--redo", "one[5]"), "45\n"),
+        (True, ("resume", "@last"), "40\n"),
+    ],
+)
+def test_what_came_behind_a_map_is_executed_again_if_somebody_asks_for_its_failed_item(
+    project: Project, strict: bool, command: tuple[str, ...], total: str
+) -> None:
+    project.job(SUMMED)
+    given = json.dumps({"strict": strict})
+    project.run("trigger", "summed", "-i", given, expect=1 if strict else 0)
+    (project.root / "mended").touch()
+    done = project.run(*command)
+    assert done.out == total
+    if total == "40\n":
+        assert "fork" in done.err
+        assert "--redo total executes such a step again" in done.err

@@ -115,17 +115,20 @@ class StepsOfOrigin:
     def _discards_of(self, name: str) -> list[Event]:
         return [each for each in self._behind.get(name, ()) if isinstance(each, _DISCARDS)]
 
-    def of_a_fork(self, state: RunState, *, failures: bool) -> list[Event]:
+    def of_a_fork(
+        self, state: RunState, *, failures: bool, items: Collection[str] = ()
+    ) -> list[Event]:
         """The events that a fork of this run begins with, in the order in which steps first came.
 
-        Those of results, with pending decisions, of steps that may have happened, and of `failures`
-        that the job lived on after, if these are wanted: all of a run that has completed.
+        Those of results, with pending decisions, of steps that may have happened, of `failures`
+        that the job lived on after, if these are wanted, all of a run that has completed, and of
+        the failures of these items.
         """
-        carried = set[str]()
+        carried = set(items)
         if failures:
             is_completed = state.status is Status.COMPLETED
             failed = [step.name for step in state.failed_steps]
-            carried = set(failed if is_completed else state.carried)
+            carried |= set(failed if is_completed else state.carried)
         found = list[tuple[int, Event]]()
         began, completed = self._places.began, self._places.completed
         for name, (start, result) in self._results.items():

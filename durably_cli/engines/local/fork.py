@@ -32,6 +32,7 @@ from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
+from durably_cli.journal.step_names import item_around
 from durably_cli.journal.writer import Journal
 from durably_cli.system import clock, files, ids
 from durably_cli.system.locks import Lock
@@ -99,7 +100,9 @@ def _made(store: Store, lock: Lock, path: Path, asked: ForkRequest, load: Load) 
     work = job.work(input)
     work = work._replace(unread=[*unread, *work.unread])
     created = _created(state.created, input, asked.project)
-    events, by = steps.of_a_fork(state, failures=not asked.redo_failed), who.user()
+    items = _failed_items(state) if asked.redo_failed else []
+    events, by = steps.of_a_fork(state, failures=not asked.redo_failed, items=items), who.user()
+    redo += items
     there = {event[0] for event in events}
     events.append(RunForked(path.stem, by, clock.now(), steps.keys_of(state)))
     for name in filter(there.__contains__, dict.fromkeys(redo)):
@@ -107,6 +110,13 @@ def _made(store: Store, lock: Lock, path: Path, asked: ForkRequest, load: Load) 
         result, ms = (whole_or_empty(done.result, path), done.ms) if done else (None, 0)
         events.append(discarded(name, by, result, ms, only=only))
     return _make(store, path, created, events, work)
+
+
+def _failed_items(state: RunState) -> list[str]:
+    """The items of maps that have failed: what came behind a map has gone on without them."""
+    returned = {step.name for step in state.may_have_happened}
+    failed = [step.name for step in state.failed_steps if step.name not in returned]
+    return [name for name in failed if item_around(name) is not None]
 
 
 def check_may_fork(path: Path, state: RunState) -> None:

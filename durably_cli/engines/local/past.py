@@ -22,6 +22,7 @@ from durably_cli.journal.step_events import (
     StepOutdated,
     StepStarted,
 )
+from durably_cli.journal.step_names import item_around
 from durably_cli.steps.operation import Begun, Past, fresh_past
 from durably_cli.values.strict_json import Json
 
@@ -83,7 +84,7 @@ def take(event: Event, past: Past) -> None:
     """What an event says of a step that has no result, or none any more."""
     name = str(event[0])  # it is the first field of all of them
     if isinstance(event, StepDiscarded):
-        if name in past.results:
+        if name in past.results or _has_failed_in_a_map(event.name, past):
             past.redone[name] = event
         elif name in past.redone and event.by:  # its last word on what came after
             past.redone[name] = past.redone[name]._replace(only=event.only)
@@ -93,6 +94,11 @@ def take(event: Event, past: Past) -> None:
     elif isinstance(event, StepMarkedDone):
         past.failures.pop(name, None)
     past.unfinished[name] = event
+
+
+def _has_failed_in_a_map(name: str, past: Past) -> bool:
+    """Is it an item that has failed? Then steps behind its map have gone on without it."""
+    return item_around(name) is not None and isinstance(past.unfinished.get(name), StepFailed)
 
 
 def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event]:
