@@ -20,6 +20,7 @@ def test_the_page_shows_what_was_measured() -> None:
     assert {row.name: row.lines for row in kept.rows} == {form.name: form.lines for form in FORMS}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ALWAYS, ids=lambda form: form.name)
 def test_a_form_that_is_killed_fetches_all_pages_and_only_those_in_flight_twice(
     form: Form,

@@ -198,6 +198,7 @@ def test_a_picture_that_was_taken_upright_stands_upright(album: Album) -> None:
         assert thumbnail.size == (150, 200)
 
 
+@pytest.mark.long
 def test_without_pillow_it_says_what_to_install_and_hides_no_job(
     album: Album, tmp_path: Path
 ) -> None:

@@ -142,7 +142,7 @@ def write(world: World) -> File:
 
 
 KINDS = [run, tries, caught, looked, sh, transaction, items, collected, each, scopes, file]
-FEW = {run, items}
+FEW = {run}
 
 
 @pytest.mark.parametrize("form", ["plain", "async"])

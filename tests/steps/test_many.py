@@ -701,6 +701,7 @@ def test_an_item_whose_input_has_changed_under_its_key_is_replayed_and_said(
     assert "another input" in project.run("logs", "@last").out
 
 
+@pytest.mark.long
 def test_items_that_are_the_same_are_not_said_whatever_they_are(project: Project) -> None:
     project.job("""
         from dataclasses import dataclass
