@@ -60,6 +60,11 @@ class Spent:
         self._intervals = list[Interval]()
         """When something has run since then, in their order."""
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Spent):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
     def started(self, name: str) -> None:
         """A step, which is no map, is begun."""
         self._in_flight.add(name)

@@ -13,7 +13,7 @@ from durably_cli.errors import StepMisused
 from durably_cli.journal.events import LogWritten, ProgressReported
 from durably_cli.journal.step_names import ItemName
 from durably_cli.steps import doubt
-from durably_cli.steps.call import FunctionCall, converter_for
+from durably_cli.steps.call import FunctionCall, async_refused, converter_for, is_async
 from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.operation import Operation
 from durably_cli.steps.performer import Performer
@@ -178,6 +178,8 @@ class ManySteps(Performer):
         from durably_cli.steps.many import Body  # only jobs that have some pay for it
 
         name = self._scope.enter(name, sys._getframe(1))
+        if is_async(body) and not self.is_async:
+            raise async_refused(name)
 
         def operation(item_name: ItemName, item: Any, digest: str) -> Operation:
             return Body(item_name, self._within(item_name)._body_of(name, body, item))

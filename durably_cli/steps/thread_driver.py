@@ -13,7 +13,7 @@ from durably_cli.steps.causes import steps_of
 from durably_cli.steps.driver import NOT_REPLAYED, Driver, Waits, mark_failed
 from durably_cli.steps.operation import All, Call, Operation, Plan, Raised, Wait
 from durably_cli.steps.scope import being_handled
-from durably_cli.system import clock
+from durably_cli.system import clock, signals
 from durably_cli.system.process import this
 from durably_cli.system.time_limits import call_within
 
@@ -69,7 +69,7 @@ class ThreadDriver(Driver):
                 except (Abort, KeyboardInterrupt):
                     raise
                 except BaseException:  # for `ended` to judge
-                    pass
+                    signals.raise_if_stopped()  # of which code of the user's has made it
                 else:
                     ms = round((perf_counter() - begun) * 1000)
                     self._recorded(tuple.__new__(StepCompleted, (name, ms, text, clock.now())))
