@@ -76,8 +76,9 @@ project project.naming project.places project.project_file project.stores
 engines engines.local engines.local.files_of_run engines.local.forks engines.local.store
 engines.local.view
 journal journal.blobs journal.carried journal.codec journal.events journal.fast_codec journal.fold
+journal.gone
 journal.large journal.layout journal.lenient journal.ownership journal.reader journal.registry
-journal.state journal.step_events journal.step_names
+journal.spent journal.state journal.step_events journal.step_names
 journal.step_state journal.tail journal.writer
 values values.strict_json values.visible
 system system.clock system.file_systems system.files system.folders system.garbage system.ids

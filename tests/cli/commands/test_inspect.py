@@ -97,7 +97,7 @@ def test_a_terminal_gets_it_in_sections(told: Project) -> None:
     for part in (
         "✓ completed",
         "order-1",
-        "2 steps, 1 failed, in 2 attempts",
+        "1 step completed, 1 failed, in 2 attempts",
         "attempt 1  ",
         "✓  price",
         "✗  coupon",
@@ -111,7 +111,7 @@ def test_what_happened_comes_first_then_what_to_type_next_then_the_rest(told: Pr
     shown = on_a_terminal(told, "inspect", "@last")
     run = told.inspect()["id"][-8:]
     parts = ("✗ failed", "RuntimeError: till is closed", f"resume {run}\n", "Traceback")
-    parts += ("2 steps", "2 log lines", "details", "input", "journal")
+    parts += ("1 step completed", "2 log lines", "details", "input", "journal")
     places = [shown.index(part) for part in parts]
     assert places == sorted(places)
 
@@ -121,7 +121,7 @@ def test_bars_and_numbers_are_whole_however_narrow_the_terminal_is(
     told: Project, columns: int
 ) -> None:
     shown = on_a_terminal(told, "inspect", "@last", columns=columns)
-    steps = shown[shown.index("\n2 steps") : shown.index("log lines")]
+    steps = shown[shown.index("\n1 step completed") : shown.index("log lines")]
     rows = [line for line in steps.split("\n") if line[:1] in ("✓", "✗")]
     assert len(rows) == 2
     for row in rows:
@@ -166,7 +166,7 @@ def test_a_long_run_shows_its_head_its_tail_and_its_failures(project: Project) -
     )
     project.run("trigger", "long")
     shown = on_a_terminal(project, "inspect", "@last")
-    assert "1,000 steps" in shown
+    assert "999 steps completed, 1 failed" in shown
     assert "step-0000" in shown
     assert "step-0999" in shown
     assert re.search(r"\.\.\. \d+ more \.\.\.", shown)
