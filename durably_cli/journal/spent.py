@@ -14,21 +14,20 @@ from durably_cli.system import clock
 Interval: TypeAlias = tuple[int, int]
 """From when to when a step ran, in milliseconds."""
 
+_NONE: Interval = (1, 0)
+"""Nothing ends before it begins."""
+
 
 def ran_until(at: str, ms: int) -> Interval:
     """That of a step which ended then, as events have it, and had taken so long."""
-    end = _milliseconds(at)
+    end = clock.milliseconds_of(at)
     return end - ms, end
 
 
 def ran_from(at: str, ms: int) -> Interval:
     """That of a step which began then, and took so long."""
-    begin = _milliseconds(at)
+    begin = clock.milliseconds_of(at)
     return begin, begin + ms
-
-
-def _milliseconds(at: str) -> int:
-    return round(clock.parse_time(at).timestamp() * 1000)
 
 
 def time_in(steps: Iterable[Interval]) -> int:
@@ -49,7 +48,7 @@ class Spent:
     a clock that was set back between two steps changes nothing.
     """
 
-    __slots__ = ("_in_flight", "_intervals", "_is_side_by_side", "_sum", "ms")
+    __slots__ = ("_earlier", "_in_flight", "_is_side_by_side", "_latest", "_sum", "ms")
 
     def __init__(self) -> None:
         self.ms = 0
@@ -57,32 +56,46 @@ class Spent:
         self._in_flight = set[str]()
         self._is_side_by_side = False
         """Has another step begun since none was in flight?"""
-        self._intervals = list[Interval]()
-        """When something has run since then, in their order."""
+        self._latest: Interval = _NONE
+        """When something has run since then, and before that, in their order."""
+        self._earlier = list[Interval]()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Spent):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
+    __hash__ = None  # type: ignore[assignment]
+
     def started(self, name: str) -> None:
         """A step, which is no map, is begun."""
+        if self._in_flight:
+            self._is_side_by_side = self._is_side_by_side or name not in self._in_flight
         self._in_flight.add(name)
-        if len(self._in_flight) > 1:
-            self._is_side_by_side = True
 
     def completed(self, name: str, ms: int, at: str) -> None:
         """It has a result."""
         self._sum += ms
-        self.ms += min(ms, self._added(*ran_until(at, ms))) if self._is_side_by_side else ms
-        self.ended(name)
+        self._in_flight.discard(name)
+        if not self._is_side_by_side:
+            self.ms += ms
+            return
+        begin, end = ran_until(at, ms)
+        first, last = self._latest
+        if first <= begin <= last:  # as nearly always: saves 0.7 us
+            if end > last:
+                self.ms += min(ms, end - last)
+                self._latest = first, end
+        else:
+            self.ms += min(ms, self._added(begin, end))
+        if not self._in_flight:
+            self._forget_intervals()
 
     def ended(self, name: str) -> None:
         """It has come to an end, with a result or without."""
         self._in_flight.discard(name)
-        if not self._in_flight and self._is_side_by_side:
-            self._is_side_by_side = False
-            self._intervals.clear()
+        if not self._in_flight:
+            self._forget_intervals()
 
     def discarded(self, ms: int) -> None:
         """A result counts no more: its share of the time goes."""
@@ -95,15 +108,23 @@ class Spent:
     def next_attempt(self) -> None:
         """Whatever was in flight has come to its end."""
         self._in_flight.clear()
-        self._is_side_by_side = False
-        self._intervals.clear()
+        self._forget_intervals()
+
+    def _forget_intervals(self) -> None:
+        """Nothing is in flight: what begins now ran beside nothing before it."""
+        if self._is_side_by_side:
+            self._is_side_by_side = False
+            self._latest = _NONE
+            self._earlier.clear()
 
     def _added(self, begin: int, end: int) -> int:
         """How much of this time nothing else had run."""
         known = 0
-        while self._intervals and self._intervals[-1][1] >= begin:
-            first, last = self._intervals.pop()
+        if self._latest != _NONE:  # a copy of it is another one
+            self._earlier.append(self._latest)
+        while self._earlier and self._earlier[-1][1] >= begin:
+            first, last = self._earlier.pop()
             known += last - first
             begin, end = min(begin, first), max(end, last)
-        self._intervals.append((begin, end))
+        self._latest = begin, end
         return max(0, end - begin - known)

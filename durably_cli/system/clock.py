@@ -20,9 +20,10 @@ def now() -> str:
 
 
 class _Last:
-    """The second that was written last, and how: many events have the same one."""
+    """The second that was written last, and how, and that was read: many events have the same."""
 
     written = (-1, "")
+    read = ("", 0)
 
 
 _last = _Last()
@@ -38,3 +39,14 @@ def format_time(moment: datetime) -> str:
 def parse_time(at: str) -> datetime:
     """The moment that a journal's time names. ValueError if it names none."""
     return datetime.fromisoformat(at)
+
+
+def milliseconds_of(at: str) -> int:
+    """The same in milliseconds since 1970."""
+    text, second = _last.read
+    if at[:19] != text or len(at) != 24:
+        moment = round(parse_time(at).timestamp() * 1000)
+        if len(at) == 24:
+            _last.read = at[:19], moment - moment % 1000
+        return moment
+    return second + int(at[20:23])  # of many events in one second: saves 1 us

@@ -195,6 +195,33 @@ def test_a_failure_of_an_item_that_is_gone_counts_no_more(project: Project, on_e
     assert counts(project) == (5 - there, there)
 
 
+def test_a_failure_that_a_mended_job_asks_for_no_more_counts_no_more(project: Project) -> None:
+    text = """
+        @define_job
+        def order(step: Step) -> None:
+            step.run("price", int)
+            step.run("coupon", lambda: 1 / 0)
+    """
+    project.job(text, "order")
+    project.run("trigger", "order", expect=1)
+    assert counts(project) == (1, 1)
+    project.job(text.replace('step.run("coupon", lambda: 1 / 0)', ""), "order")
+    project.run("resume", "@last")
+    assert counts(project) == (1, 0)
+    assert "coupon" not in becomes(project, "fork", "@last", "--redo-failed")
+
+
+def test_of_a_map_that_did_not_come_up_again_its_items_are_counted(project: Project) -> None:
+    pictures(project, "zoo")
+    project.run("trigger", "pictures", expect=1)
+    put(project, "zoo")
+    project.run("resume", "@last")
+    project.job(PICTURES.replace('step.map("make"', 'step.map("other"'), "work")
+    fork = project.run("fork", "@last")
+    assert "5 steps run" in fork.err
+    assert "5 journalled steps did not come up again" in fork.err
+
+
 def test_a_failure_that_a_handler_lives_on_after_counts_in_every_attempt(project: Project) -> None:
     project.job(
         """

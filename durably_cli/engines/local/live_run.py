@@ -74,8 +74,6 @@ class LiveRun:
     ) -> None:
         self.journal, self.state = journal, state
         self.past = past or fresh_past({})
-        results = self.past.results
-        self.replayable = len(results) - sum(name in results for name in state.maps)
         self.carried = {name: is_exact(each) for name, each in self.past.failures.items()}
         """The steps whose failures are carried, and whether the same exception is raised again."""
         self.decisions = decisions

@@ -40,13 +40,12 @@ def outcome_of(run: LiveRun, view: RunView) -> Outcome:
     before, now = run.state, view.state
     unused = [name for name in run.past.results if name not in now.maps]
     discarded = now.discarded_steps - before.discarded_steps
-    outdated = discarded - (before.completed_steps - run.replayable)
     saved_ms = before.spent.ms
     if unused or discarded:
         saved_ms = time_in(_replayed(view.events(), unused, now.maps))
     return Outcome(
         completed=now.completed_steps - before.completed_steps + discarded - _given(run, now),
-        replayed=run.replayable - outdated - len(unused),
+        replayed=before.completed_steps - discarded - len(unused),
         unused=unused,
         failed=sum(
             step.attempt == len(now.attempts) and step.name not in now.maps
