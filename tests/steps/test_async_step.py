@@ -262,10 +262,11 @@ def test_the_end_of_the_handler_waits_for_steps_in_flight() -> None:
 
 
 def test_the_end_waits_for_a_function_whose_task_was_cancelled() -> None:
-    done = list[str]()
+    done, go_on = list[str](), threading.Event()
 
     def slow() -> None:
-        time.sleep(0.1)
+        go_on.wait(60)
+        time.sleep(0.05)
         done.append("slow")
 
     async def handler(step: AsyncStep) -> None:
@@ -273,6 +274,7 @@ def test_the_end_waits_for_a_function_whose_task_was_cancelled() -> None:
             async with asyncio.timeout(0.01):
                 await step.run("slow", slow)
         assert not done
+        go_on.set()
 
     in_memory(handler)
     assert done == ["slow"]
