@@ -20,7 +20,7 @@ from durably_cli.system.process import this
 _LOOKS_SECONDS = 0.02
 
 _AGAIN_SECONDS = 1.0
-"""How often what goes on behind a stop is cancelled again: it may have swallowed it."""
+"""How often a handler that goes on behind a stop is cancelled again: it may have swallowed it."""
 
 
 def run_on_loop(act: Callable[[], Any], driver: LoopDriver, stop: Stop) -> Any:
@@ -111,12 +111,7 @@ class _Handling:
 
     async def _end_others(self) -> None:
         """Cancel what there is of other tasks, as the end of a runner does, but for its threads."""
-        others = asyncio.all_tasks() - {self._task}
-        while others:
-            for task in others:
-                task.cancel()
-            patience = None if self._stop.cause is None else _AGAIN_SECONDS
-            _, others = await asyncio.wait(others, timeout=patience)
+        await self._driver.until_cancelled(asyncio.all_tasks() - {self._task})
         await self._loop.shutdown_asyncgens()
 
     def _say(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

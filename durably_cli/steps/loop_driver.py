@@ -67,7 +67,7 @@ class LoopDriver(Driver):
 
     def carry_out(self, operation: Operation) -> Coroutine[Any, Any, Any]:
         """What comes now of one that has no result, for who awaits that."""
-        return self._asked(operation.name, self._done(operation, being_handled()))
+        return self._asked(operation.name, self._newly_done(operation, being_handled()))
 
     def never_awaited(self) -> list[str]:
         """The steps that were asked for and that nobody has awaited; nobody can any more."""
@@ -92,9 +92,12 @@ class LoopDriver(Driver):
         value = self.found(operation)
         return await self._done(operation, handled) if value is NOT_REPLAYED else value
 
+    async def _newly_done(self, operation: Operation, handled: BaseException | None) -> Any:
+        self._begin(operation.name)
+        return await self._done(operation, handled)
+
     async def _done(self, operation: Operation, handled: BaseException | None) -> Any:
         name = operation.name
-        self._begin(name)
         self.scope.begin(name, handled)
         try:
             plan = self._plan_of(operation)
