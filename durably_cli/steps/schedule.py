@@ -99,7 +99,8 @@ class Schedule:
         self._parked: list[tuple[float, int, Wait, Task]] = []
         self._seconds_until = seconds_until
         self._has_all = self._has_failed = False
-        self.in_flight = 0
+        self.in_flight = self.done = self.failed = 0
+        """How many operations are performed now, have ended, and have failed."""
         self.outcomes = Outcomes()
         self.error: BaseException | None = None
         """What the iterable of operations raised, or what stopped one of them."""
@@ -135,9 +136,11 @@ class Schedule:
     def ended(self, task: Task, outcome: Any) -> None:
         """This came of an operation."""
         self.in_flight -= 1
+        self.done += 1
         self.outcomes[task.place] = outcome
         if type(outcome) is Raised:
             self._has_failed = True
+            self.failed += 1
             if not isinstance(outcome.error, Exception) or isinstance(outcome.error, StepMisused):
                 self.stop(outcome.error)  # which is of no item
             elif not self._goes_on:  # what pauses goes on with the next attempt

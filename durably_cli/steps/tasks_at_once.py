@@ -49,7 +49,6 @@ class _Tasks:
         self._context = context_of_items()
         self._tasks = set[asyncio.Task[None]]()
         self._changed = asyncio.Event()
-        self._done = self._failed = 0
 
     async def perform_all(self) -> None:
         """Return when everything has ended; if this is cancelled, so is all of it."""
@@ -83,7 +82,7 @@ class _Tasks:
             await self._begin(found._replace(has_result=False))  # a file of it is another one now
             return
         self._ended(found, outcome)
-        if self._done % _REPLAYS == 0:
+        if self.schedule.done % _REPLAYS == 0:
             await asyncio.sleep(0)
 
     async def _perform(self, task: Task) -> None:
@@ -103,9 +102,7 @@ class _Tasks:
 
     def _ended(self, task: Task, outcome: Any) -> None:
         self.schedule.ended(task, outcome)
-        self._done += 1
-        self._failed += type(outcome) is Raised
-        self._work.ended(self._done, self._failed)
+        self._work.ended(self.schedule.done, self.schedule.failed)
 
     async def _change_within(self, seconds: float) -> None:
         """Return when something has ended, or when so many seconds are over."""

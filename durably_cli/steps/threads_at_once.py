@@ -7,7 +7,7 @@ import time
 
 from durably_cli.steps.child import leave_as_child
 from durably_cli.steps.driver import Waits
-from durably_cli.steps.operation import All, Raised
+from durably_cli.steps.operation import All
 from durably_cli.steps.schedule import Outcomes, Pace, Schedule, Task
 from durably_cli.steps.scope import GRACE_SECONDS
 from durably_cli.steps.stop import Stop
@@ -47,7 +47,7 @@ class _Workers:
             seconds_until=stop.seconds_until,
         )
         self._changed, self._are_over = threading.Condition(), threading.Event()
-        self._threads = self._idle = self._done = self._failed = 0
+        self._threads = self._idle = 0
 
     @signals.shielded
     def perform_all(self) -> None:
@@ -106,9 +106,7 @@ class _Workers:
                 self.schedule.park(task, *outcome)
             else:
                 self.schedule.ended(task, outcome)
-                self._done += 1
-                self._failed += type(outcome) is Raised
-                self._work.ended(self._done, self._failed)
+                self._work.ended(self.schedule.done, self.schedule.failed)
             if self._idle:  # to notify nobody takes 0.6 us
                 self._changed.notify_all()
             return self._next()
