@@ -10,6 +10,10 @@ dropped or brought from another run breaks the chain where it stands, and nowher
 
 Fields that equal their default are left out; fields that are not known are passed over.
 
+`synced_to`, behind `at`, helps to judge what a power cut left: when the line was written, the
+journal was known to be on disk up to that byte. It stands in the line of a durable event that may
+reach the disk before a sector in front of it does, and of no other.
+
 What `encode` writes, `decode` reads. It reads two things more, which durably 0.1 wrote: names twice
 in the data of a log line, and integers of more digits than Python reads by default.
 """
@@ -34,9 +38,11 @@ from durably_cli.values.strict_json import DECODER, Json, as_read, has_lone_surr
 CRC_BYTES = len(b',"crc":"00000000"}')
 END_BYTES = CRC_BYTES + 1
 """The checksum's bytes and the newline's."""
+_MOST_AT_END = END_BYTES + len(b',"synced_to":') + 18
 
 _MOST = 2**63
 _CRC = rb',"crc":"([0-9a-f]{8})"\}'
+_SYNCED_TO = re.compile(rb',"synced_to":(\d{1,18})' + _CRC + rb"\n?")
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
@@ -62,7 +68,7 @@ def seed(run_id: str) -> int:
     return crc32(run_id.encode())
 
 
-def encode(seq: int, event: Event, previous: int) -> Line:
+def encode(seq: int, event: Event, previous: int, synced_to: int | None = None) -> Line:
     """The line of an event that follows the line whose crc is `previous`.
 
     ValueError or TypeError for what could not be read back.
@@ -78,19 +84,28 @@ def encode(seq: int, event: Event, previous: int) -> Line:
     text += f',"at":"{event[at]}"'
     if "\\ud" in text and has_lone_surrogate(text):
         raise ValueError("a lone surrogate cannot be written")
-    return sealed(text, previous)
+    return sealed(text, previous, synced_to)
 
 
-def sealed(text: str, previous: int) -> Line:
+def sealed(text: str, previous: int, synced_to: int | None = None) -> Line:
     """The line of this text, with its checksum."""
+    if synced_to is not None:
+        text += f',"synced_to":{synced_to}'
     body = text.encode("ascii")
     crc = crc32(body, previous)
     return body + b',"crc":"%08x"}\n' % crc, crc
 
 
-def check_readable(line: bytes, seq: int) -> None:
-    """BadLine if a reader would refuse a line that `encode` has made."""
-    _event_of(line.removesuffix(b"\n"), seq, DECODER.raw_decode)
+def line_of(seq: int, event: Event, previous: int, synced_to: int | None = None) -> Line:
+    """The line of an event, which every reader takes. ValueError or TypeError if there is none."""
+    line = encode(seq, event, previous, synced_to)
+    try:
+        _event_of(line[0].removesuffix(b"\n"), seq, DECODER.raw_decode)
+    except BadLine as bad:
+        if isinstance(bad.__context__, RecursionError):  # the caller's stack is too full to know
+            raise bad.__context__ from None
+        raise
+    return line
 
 
 def decode(data: bytes, seq: int, previous: int) -> tuple[Event, int]:
@@ -144,6 +159,12 @@ def looks_whole(data: bytes) -> Event | None:
         return _event(_object(data.rstrip(b"\n")), data)
     except ValueError:
         return None
+
+
+def synced_to(data: bytes) -> int | None:
+    """Up to where the journal was on disk when this line was written; None if up to the line."""
+    found = _SYNCED_TO.search(data, max(0, len(data) - _MOST_AT_END))
+    return int(found[1]) if found else None
 
 
 def _object(data: bytes, parse: Callable[[str], tuple[Any, int]] = PEEK) -> dict[str, Any]:

@@ -16,7 +16,16 @@ from typing import Any
 from zlib import crc32
 
 from durably_cli.journal.blobs import is_blob_reference
-from durably_cli.journal.codec import END_BYTES, BadLine, Line, decode, encode, is_time, sealed
+from durably_cli.journal.codec import (
+    END_BYTES,
+    BadLine,
+    Line,
+    decode,
+    encode,
+    is_time,
+    line_of,
+    sealed,
+)
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.journal.step_names import item_of, line_of_name
@@ -30,6 +39,7 @@ _PLAIN_STEP = re.compile(
     r'|completed","name":"([ !#-\[\]-~]+)"(?:,"map":\["([ !#-\[\]-~]+)"\])?'
     r',"ms":(0|[1-9]\d{0,17}),"result":((?!\{"\$).+))'
     r',"at":"((\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z)"'
+    r'(?:,"synced_to":(?:0|[1-9]\d{0,17}))?'
     r',"crc":"([0-9a-f]{8})"\}\n',
     re.ASCII,
 )
@@ -53,7 +63,7 @@ def started(seq: int, event: StepStarted, previous: int) -> Line:
     return sealed(f'{{"seq":{seq},"type":"step.started","name":{shown}{said},"at":"{at}"', previous)
 
 
-def completed(seq: int, event: StepCompleted, previous: int) -> Line:
+def completed(seq: int, event: StepCompleted, previous: int, synced_to: int | None = None) -> Line:
     """The line of a step's result, as the codec gives it, in half of the time: 0.6 us less."""
     name, ms, result, at = event
     shown = _quoted(name) if type(name) is str else line_of_name(name)
@@ -61,7 +71,17 @@ def completed(seq: int, event: StepCompleted, previous: int) -> Line:
         f'{{"seq":{seq},"type":"step.completed","name":{shown},'
         f'"ms":{ms},"result":{result},"at":"{at}"',
         previous,
+        synced_to,
     )
+
+
+def line_of_any(seq: int, event: Event, previous: int) -> Line:
+    """The same of one that may be of a step, which is fast."""
+    if isinstance(event, StepStarted):
+        return started(seq, event, previous)
+    if isinstance(event, StepCompleted):
+        return completed(seq, event, previous)
+    return line_of(seq, event, previous)
 
 
 def decode_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Event], int]:

@@ -17,10 +17,12 @@ from pathlib import Path
 from durably_cli.errors import Busy
 from durably_cli.journal import codec
 from durably_cli.journal.blobs import LIMIT, Blobs
+from durably_cli.journal.codec import line_of
 from durably_cli.journal.events import InputStored, RunCreated, RunRepaired
+from durably_cli.journal.fast_codec import line_of_any
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
-from durably_cli.journal.writer import Journal, line_of, line_of_any
+from durably_cli.journal.writer import Journal
 from durably_cli.system import files, locks
 from durably_cli.system.ids import short
 from durably_cli.system.locks import Lock

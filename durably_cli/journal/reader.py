@@ -5,8 +5,8 @@ Three things can stand at the first byte that does not fit:
 - **a record that lacks only its newline**, and is last or followed by zeros: it is good.
 - **a torn tail**: an append or the sectors of one that a crash cut short. It is either a last line
   without its end, or bytes of which some 512-byte-aligned chunk, cut to what does not fit, is all
-  zero; and no durable event follows. None of it was acknowledged: it is dropped, and the next
-  attempt says so.
+  zero; and no durable event follows that was written when these bytes were on disk. None of it was
+  acknowledged: it is dropped, and the next attempt says so.
 - **damage**: everything else, a whole-looking last line with a wrong checksum among it. It is
   refused with file, line, byte and reason. Damage is never taken for a crash or a result. A good
   line is damaged too if what it names is not there: the file of a large result.
@@ -173,16 +173,18 @@ class JournalReader:
         JournalDamaged if they are none: a complete line without a zeroed sector cannot be torn,
         whatever stands behind it.
         """
-        rest = self._rest_without_durable_events(file, data, reason)
+        rest = self._rest_never_synced(file, data, reason)
         if not (is_cut_short(rest, self.lines) or has_zeroed_sector(data, self.end)):
             raise self._damage(reason)
         return Torn(self.end, len(rest), has_lines=b"\n" in rest)
 
-    def _rest_without_durable_events(self, file: BinaryIO, data: bytes, reason: str) -> bytes:
+    def _rest_never_synced(self, file: BinaryIO, data: bytes, reason: str) -> bytes:
         rest = bytearray()
         while data:
             if isinstance(codec.looks_whole(data.lstrip(b"\0")), tuple(DURABLE)):
-                raise self._damage(reason)
+                synced_to = codec.synced_to(data)
+                if synced_to is None or synced_to > self.end:
+                    raise self._damage(reason)
             rest += data
             data = file.readline(self._size - self.end - len(rest))
         return bytes(rest)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from durably_cli.journal.lenient import PEEK
 
-_SECTOR = 512
-
+SECTOR = 512
+"""What a disk writes whole or not at all; some write more."""
 
 _PRINTABLE = rb"[ -~]*"
 
@@ -35,7 +35,7 @@ def has_zeroed_sector(rest: bytes, offset: int) -> bool:
     """Is some 512-byte-aligned chunk of the file, cut to these bytes at `offset`, all zero?"""
     start = 0
     while start < len(rest):
-        stop = min(len(rest), start + _SECTOR - (offset + start) % _SECTOR)
+        stop = min(len(rest), start + SECTOR - (offset + start) % SECTOR)
         if not any(rest[start:stop]):
             return True
         start = stop

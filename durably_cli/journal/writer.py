@@ -37,6 +37,7 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_names import map_of
+from durably_cli.journal.tail import SECTOR
 from durably_cli.system import files
 from durably_cli.system.ids import short
 from durably_cli.system.locks import Lock
@@ -111,6 +112,12 @@ class Journal:
         """Where the next line will stand."""
         return Position(self._end, self._lines, self._crc)
 
+    @property
+    def _synced_to(self) -> int | None:
+        """What the next line says of the lines before it, if it may outlive them."""
+        synced = self._synced
+        return synced if synced // SECTOR != self._end // SECTOR else None
+
     def withdraw(self) -> None:
         """Remove the journal of a run that should not have been made."""
         os.unlink(self.path)
@@ -135,6 +142,7 @@ class Journal:
             status = self._lock.status()
             if status is None or status.st_size != self._end or not status.st_nlink:
                 raise self._no_longer_owned(status)
+            synced_to = self._synced_to
             if isinstance(event, StepStarted):
                 if event.code == self._code:  # as in a loop: the line says nothing of it
                     name, at, during, _, in_doubt, item = event
@@ -144,14 +152,16 @@ class Journal:
             elif isinstance(event, StepCompleted):
                 if belongs_in_a_file(event.result):
                     event = self._in_a_file(event)
-                data, crc = fast_codec.completed(self._lines, event, self._crc)
+                data, crc = fast_codec.completed(self._lines, event, self._crc, synced_to)
             else:
                 if isinstance(event, StepMarkedDone) and belongs_in_a_file(event.result):
                     event = self._in_a_file(event)
-                data, crc = line_of(self._lines, event, self._crc)
+                if type(event) not in DURABLE:
+                    synced_to = None
+                data, crc = codec.line_of(self._lines, event, self._crc, synced_to)
                 if len(data) > LIMIT:
                     event = self._shortened(event)
-                    data, crc = line_of(self._lines, event, self._crc)
+                    data, crc = codec.line_of(self._lines, event, self._crc, synced_to)
                 self._is_behind_failure |= isinstance(event, StepFailed)
             try:
                 files.write_all(self._lock.fd, data)
@@ -252,27 +262,6 @@ class Journal:
             f"a thread {what} when the attempt of run {run} had ended; it is not recorded: "
             "let the handler wait for the threads and tasks that it starts"
         )
-
-
-def line_of(seq: int, event: Event, previous: int) -> codec.Line:
-    """The line of an event, which every reader takes. ValueError or TypeError if there is none."""
-    line = codec.encode(seq, event, previous)
-    try:
-        codec.check_readable(line[0], seq)
-    except codec.BadLine as bad:
-        if isinstance(bad.__context__, RecursionError):  # the caller's stack is too full to know
-            raise bad.__context__ from None
-        raise
-    return line
-
-
-def line_of_any(seq: int, event: Event, previous: int) -> codec.Line:
-    """The same of one that may be of a step, which is fast."""
-    if isinstance(event, StepStarted):
-        return fast_codec.started(seq, event, previous)
-    if isinstance(event, StepCompleted):
-        return fast_codec.completed(seq, event, previous)
-    return line_of(seq, event, previous)
 
 
 def _is_behind(event: Event) -> bool:

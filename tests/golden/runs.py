@@ -449,6 +449,27 @@ def _keyed() -> Golden:
     return _whole(26, lines_of(events, run_id(26)))
 
 
+def _side_by_side() -> Golden:
+    """The power went while three results waited for the same sync: the disk has the last one."""
+    items = [item_of("fetch", str(number)) for number in range(4)]
+    events: list[Event] = [
+        _created(27),
+        RunStarted(1, 42, "box", _at(20)),
+        MapStarted("fetch", _at(32), [], 4),
+        *(StepStarted(item, _at(33 + n), [], "" if n else "-") for n, item in enumerate(items)),
+        *(StepCompleted(item, 2, Json("1"), _at(40 + n)) for n, item in enumerate(items)),
+    ]
+    lines = lines_of(events, run_id(27))
+    first = events.index(StepCompleted(items[0], 2, Json("1"), _at(40)))
+    synced_to = sum(map(len, lines[: first + 1]))
+    for number in range(first + 2, len(lines) + 1):
+        lines = resealed(
+            lines, number, lambda body: body + b',"synced_to":%d' % synced_to, run_id(27)
+        )
+    lines[first + 1] = bytes(len(lines[first + 1]))
+    return _whole(27, lines)
+
+
 def _changed(run: int, lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
     return resealed(lines, number, lambda line: line.replace(old, new), run_id(run))
 
@@ -459,7 +480,7 @@ RUNS = {
         *(_completed, _unset, _odd, _failed, _interrupted, _large, _cut_short, _zeroed),
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
-        *(_forked, _forked_again, _in_a_transaction, _mapped, _counted, _keyed),
+        *(_forked, _forked_again, _in_a_transaction, _mapped, _counted, _keyed, _side_by_side),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

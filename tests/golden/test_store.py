@@ -41,7 +41,7 @@ def test_an_event_that_was_read_is_written_as_the_same_bytes(journal: Path) -> N
         if isinstance(event, Unknown):
             assert event.line.encode() == line
         else:
-            written, crc = codec.encode(seq, event, crc)
+            written, crc = codec.encode(seq, event, crc, codec.synced_to(line))
             assert written == line + b"\n"
 
 

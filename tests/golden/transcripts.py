@@ -35,6 +35,7 @@ _VARYING_IN_TALK = (
 _VARYING_OF_NOW = (
     (r'"(pid|ms|seconds)":[\d.]+', r'"\1":<\1>'),
     (r'"(host|crc)":"[^"]*"', r'"\1":"<\1>"'),
+    (r',"synced_to":\d+', ""),
     (r'("code":"jobs[^"]*:)[0-9a-f]{8}"', r'\1<hash>"'),
     (r"\(pid \d+ on [^)]*\)", "(pid <pid> on <host>)"),
     (r"(<time>\t+)[\d.]+(?=\t)", r"\1<seconds>"),

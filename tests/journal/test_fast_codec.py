@@ -6,6 +6,7 @@ import zlib
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from durably_cli.journal import codec, fast_codec
 from durably_cli.journal.blobs import is_blob_reference
@@ -32,15 +33,21 @@ def test_plain_steps_are_read_many_at_a_time_as_they_are_one_by_one(events: list
         assert found or not is_plain_start or not is_written_so(event)
 
 
-@given(journals)
-def test_lines_of_steps_are_written_as_the_codec_writes_them(events: list[Event]) -> None:
+@given(journals, st.none() | st.integers(0, 2**60 - 1))
+def test_lines_of_steps_are_written_as_the_codec_writes_them(
+    events: list[Event], synced_to: int | None
+) -> None:
     crc = codec.seed(RUN)
     for seq, event in enumerate(events):
         line = codec.encode(seq, event, crc)
         if isinstance(event, StepStarted):
             assert fast_codec.started(seq, event, crc) == line
         elif isinstance(event, StepCompleted):
-            assert fast_codec.completed(seq, event, crc) == line
+            line = codec.encode(seq, event, crc, synced_to)
+            assert fast_codec.completed(seq, event, crc, synced_to) == line
+            assert codec.synced_to(line[0]) == synced_to
+            found, _ = fast_codec.decode_steps([line[0]], seq, crc)
+            assert found in ([event], []) and (found or not is_plain(event.name + event.result))
         crc = line[1]
 
 

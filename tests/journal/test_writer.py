@@ -6,12 +6,12 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from durably_cli.errors import JournalLost, RunEnded
+from durably_cli.errors import JournalDamaged, JournalLost, RunEnded
 from durably_cli.journal import ownership
 from durably_cli.journal.events import (
     FORMAT,
@@ -23,6 +23,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
+from durably_cli.journal.tail import SECTOR
 from durably_cli.journal.writer import Journal
 from durably_cli.system import files
 from durably_cli.values.strict_json import Json
@@ -303,3 +304,72 @@ def test_the_first_start_behind_a_failure_is_synced_and_no_later_one(
             journal.append(event)
             asked.append(len(syncs))
     assert asked == [0, 1, 2, 2]
+
+
+def disks_after_a_power_cut(data: bytes, synced: int) -> Iterator[tuple[bytes, int]]:
+    """All that a disk may have of this journal, and the first byte that is lost.
+
+    What is synced is there; of what was written since some sectors are.
+    """
+    sectors = range(synced // SECTOR, (len(data) - 1) // SECTOR + 1)
+    for pattern in range(1, 1 << len(sectors)):
+        left = bytearray(data)
+        lost = [sector for bit, sector in enumerate(sectors) if pattern >> bit & 1]
+        for sector in lost:
+            start, stop = max(synced, sector * SECTOR), min(len(data), (sector + 1) * SECTOR)
+            left[start:stop] = bytes(stop - start)
+        yield bytes(left), max(synced, lost[0] * SECTOR)
+
+
+def read(data: bytes, path: Path) -> JournalReader:
+    """A reader that has read all that is good in a journal of these bytes."""
+    path.write_bytes(data)
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        reader = JournalReader(fd, path, RUN)
+        for _ in reader:
+            pass
+        return reader
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("steps_at_once", [1, 2, 7])
+def test_a_power_cut_before_a_shared_sync_is_no_damage_and_takes_what_was_not_synced_alone(
+    tmp_path: Path, steps_at_once: int
+) -> None:
+    with new(tmp_path) as journal:
+        for number in range(7):
+            journal.append(StepStarted(f"before {number}", AT, code="f" * 50 * number))
+            journal.append(result(f"before {number}"))
+            synced = journal.mark.end
+            at_once = [f"step {number} {n}" + 60 * number * "-" for n in range(steps_at_once)]
+            for name in at_once:
+                journal.write(StepStarted(name, AT))
+            places = [journal.write(result(name)) for name in at_once]
+            whole = journal.path.read_bytes()
+            for left, lost in disks_after_a_power_cut(whole, synced):
+                reader = read(left, tmp_path / "left")
+                assert synced <= reader.end <= max(lost, synced)
+                assert reader.torn
+                assert reader.end + reader.torn.size == len(whole)
+            journal.sync(places[-1])
+
+
+def test_a_sector_that_was_synced_and_is_lost_is_damage_behind_steps_at_once_too(
+    tmp_path: Path,
+) -> None:
+    with new(tmp_path) as journal:
+        for number in range(4):
+            places = [journal.write(result(f"step {number} {n}")) for n in range(8)]
+            journal.sync(places[-1])
+        synced = journal.mark.end
+        journal.write(StepStarted("behind", AT, code="f" * 600))
+        journal.write(result("behind"))
+        whole = journal.path.read_bytes()
+    assert b'"synced_to":%d,' % synced in whole
+    for sector in range(1, synced // SECTOR):
+        left = bytearray(whole)
+        left[sector * SECTOR : (sector + 1) * SECTOR] = bytes(SECTOR)
+        with pytest.raises(JournalDamaged):
+            read(bytes(left), tmp_path / "left")
