@@ -26,6 +26,7 @@ from durably_cli.journal.state import Attempt, RunState, Status
 from durably_cli.journal.step_events import (
     ITEMS,
     MapStarted,
+    StepCancelled,
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -138,6 +139,14 @@ def _step_failed(state: RunState, event: StepFailed) -> None:
         state.maps_with_failures.add(of)
     state.failures = state.failures or Failures()
     state.failures.failed(event)
+
+
+@_folds(StepCancelled)
+def _step_cancelled(state: RunState, event: StepCancelled) -> None:
+    start = state.unfinished.get(event.name)
+    if start is not None and start.status is StepStatus.STARTED:
+        state.unfinished[event.name] = start._replace(status=StepStatus.CANCELLED, ms=event.ms)
+    state.spent.ended(event.name)
 
 
 @_folds(StepRetrying)

@@ -45,6 +45,7 @@ NO_END = "no end recorded"
 """What came of an attempt that was killed, or crashed with its machine."""
 
 
+_BEGUN = (StepStatus.STARTED, StepStatus.CANCELLED)
 _NEITHER = (StepStatus.MARKED_DONE, StepStatus.DISCARDED)
 """A run that fails by such a step has stopped at it."""
 
@@ -132,7 +133,7 @@ class RunState:
     @property
     def cut_short(self) -> list[StepState]:
         """Steps that were started and have no result, but for maps: what counts is their items."""
-        started = (step for step in self.unfinished.values() if step.status is StepStatus.STARTED)
+        started = (step for step in self.unfinished.values() if step.status in _BEGUN)
         return [step for step in started if step.when_in_doubt != ITEMS]
 
     @property
@@ -165,7 +166,7 @@ class RunState:
             return _was_refused(step)
         if self.error is None or self.error.type != "StepInDoubt":  # by one that was cancelled
             return False
-        return step.status is StepStatus.STARTED and step.when_in_doubt in ("again", DATABASE)
+        return step.status in _BEGUN and step.when_in_doubt in ("again", DATABASE)
 
     @property
     def carried(self) -> list[str]:

@@ -117,6 +117,18 @@ class StepRetrying(NamedTuple):
     whole: dict[str, Any] = {}
 
 
+@event("step.cancelled")
+class StepCancelled(NamedTuple):
+    """The task that awaited a step was cancelled, as by a time limit of the handler's own.
+
+    That is no failure: it has no result, and its effect may have happened or not.
+    """
+
+    name: StepName
+    ms: int
+    at: str
+
+
 @event("step.discarded", durable=True)
 class StepDiscarded(NamedTuple):
     """Somebody wants a step executed again, whatever came of it before.

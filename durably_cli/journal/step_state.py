@@ -16,15 +16,16 @@ from durably_cli.values.strict_json import Json
 class StepStatus(StrEnum):
     """Where a step stands; STARTED, when its process is gone, means in doubt.
 
-    RETRYING is one that has failed, and will be tried again after a pause; DISCARDED one of which
-    nothing counts any more, so that it is executed again; MARKED_DONE one that somebody says was
-    done.
+    so is CANCELLED, whose task was cancelled. RETRYING is one that has failed, and will be tried
+    again after a pause; DISCARDED one of which nothing counts any more, so that it is executed
+    again; MARKED_DONE one that somebody says was done.
     """
 
     STARTED = "started"
     COMPLETED = "completed"
     RETRYING = "retrying"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     DISCARDED = "discarded"
     MARKED_DONE = "marked done"
 

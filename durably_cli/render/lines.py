@@ -21,6 +21,7 @@ from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import (
     DATABASE,
     MapStarted,
+    StepCancelled,
     StepCompleted,
     StepDiscarded,
     StepFailed,
@@ -123,6 +124,8 @@ class Talk:
             self._failure = event  # which the end of the run may say, with its traceback
         elif isinstance(event, StepRetrying):
             self.retrying(event)
+        elif isinstance(event, StepCancelled) and item_around(event.name) is None:
+            self.say(f"step {event.name} was cancelled after {span(event.ms / 1000)}")
         elif isinstance(event, LogWritten):
             if self.shows_sources or not is_shown_by_logging(event.level):
                 self.logged(event)

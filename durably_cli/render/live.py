@@ -12,6 +12,7 @@ from durably_cli.journal.events import LogWritten, ProgressReported, RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import (
     MapStarted,
+    StepCancelled,
     StepCompleted,
     StepFailed,
     StepRetrying,
@@ -48,7 +49,7 @@ class Live(Talk):
     def recorded(self, event: Event) -> None:
         if isinstance(event, (StepStarted, MapStarted)):
             self._work.begun(event)
-        elif isinstance(event, (StepCompleted, StepFailed, StepRetrying)):
+        elif isinstance(event, (StepCompleted, StepFailed, StepRetrying, StepCancelled)):
             self._work.ended(event)
         super().recorded(event)
 

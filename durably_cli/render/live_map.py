@@ -41,12 +41,12 @@ class LiveMap:
         self._pausing.discard(item)
         self._open[item] = self._open.get(item, 0) + 1
 
-    def ended(self, item: str, now: float, *, is_scope: bool, has_failed: bool) -> None:
-        """A call of this item has ended, and so has the item if it is no scope."""
+    def ended(self, item: str, now: float, *, goes_on: bool, has_failed: bool) -> None:
+        """A call of this item has ended, and so has the item, unless it goes on."""
         self._close(item)
         if has_failed:
             self._failed.add(item)
-        if not is_scope:
+        if not goes_on:
             self._done += 1
             self._measure(now)
 

@@ -8,6 +8,7 @@ import time
 from durably_cli.journal.events import ProgressReported
 from durably_cli.journal.step_events import (
     MapStarted,
+    StepCancelled,
     StepCompleted,
     StepFailed,
     StepRetrying,
@@ -42,8 +43,8 @@ class LiveWork:
         if isinstance(event, MapStarted):
             self._map(event.name, event.items or None)
 
-    def ended(self, event: StepCompleted | StepFailed | StepRetrying) -> None:
-        """A step, a map or a try has ended."""
+    def ended(self, event: StepCompleted | StepFailed | StepRetrying | StepCancelled) -> None:
+        """A step, a map or a try has ended, if by a cancellation."""
         item = item_around(event.name)
         if item is None:
             self._maps.pop(event.name, None)
@@ -56,9 +57,10 @@ class LiveWork:
         elif isinstance(event, StepRetrying):
             self._map(item.scope).pauses(item)
         else:
-            has_failed, is_scope = isinstance(event, StepFailed), item != event.name
+            has_failed, is_cancelled = map(isinstance, (event,) * 2, (StepFailed, StepCancelled))
+            goes_on = item != event.name or is_cancelled
             found = self._map(item.scope)
-            found.ended(item, time.monotonic(), is_scope=is_scope, has_failed=has_failed)
+            found.ended(item, time.monotonic(), goes_on=goes_on, has_failed=has_failed)
 
     def replayed(self, name: str) -> None:
         """What a step gave before is handed back; that of a map, once it has ended."""

@@ -13,7 +13,7 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepStarted
 from durably_cli.journal.step_names import item_around
 from durably_cli.render.map_items import FEW_CALLS, MapItems
-from durably_cli.render.timeline import LEFT_OPEN, CallBegins, Execution, Stretch, calls
+from durably_cli.render.timeline import CallBegins, Execution, Stretch, calls
 
 _GRAINS = 1_000
 """Into how many parts the axis is divided, within which calls are drawn as one."""
@@ -83,7 +83,7 @@ def _without_end(attempt: int, open_maps: dict[str, MapItems]) -> Iterator[Execu
             start = inside.start or 0.0
             seconds = max(call.end for call in inside.calls) - start
             at = inside.calls[0].at
-            status = LEFT_OPEN[1]
+            status = "cut short"
             yield Execution(attempt, name, status, start, seconds, at, is_map=True, inside=inside)
 
 

@@ -174,6 +174,7 @@ StatusOfStep = Literal[
     "running",
     "in doubt",
     "cut short",
+    "cancelled",
     "discarded",
     "marked done",
 ]

@@ -8,6 +8,7 @@ from durably_cli.engines.local.files_of_run import vouched_files
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import ErrorInfo
+from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import DATABASE, ITEMS
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.words import one_line
@@ -51,11 +52,18 @@ def step_status(step: StepState, view: RunView) -> StatusOfStep:
     """What is known of the step."""
     if step.status is StepStatus.RETRYING:
         return "failed" if view.state.has_ended or step.is_gone else "retrying"
+    if step.status is StepStatus.CANCELLED:
+        goes_on_or_is_done = view.held or view.state.status is Status.COMPLETED
+        return "cancelled" if goes_on_or_is_done else _without_end(step)
     if step.status is not StepStatus.STARTED:
         return _STATUSES[step.status]
     is_latest = step.attempt == len(view.state.attempts)
     if view.held and is_latest and not view.state.has_ended:
         return "running"
+    return _without_end(step)
+
+
+def _without_end(step: StepState) -> StatusOfStep:
     return "cut short" if step.when_in_doubt in (DATABASE, ITEMS) else "in doubt"
 
 

@@ -17,6 +17,7 @@ from durably_cli.journal.state import Attempt
 from durably_cli.journal.step_events import (
     DATABASE,
     MapStarted,
+    StepCancelled,
     StepCompleted,
     StepFailed,
     StepRetrying,
@@ -72,8 +73,11 @@ class Execution(NamedTuple):
         return self.start + self.seconds
 
 
-LEFT_OPEN = ("in doubt", "cut short")
-"""What has no end: a call whose process was killed, and that of a transaction."""
+_KILLED = ("in doubt", "cut short")
+LEFT_OPEN = (*_KILLED, "cancelled")
+"""What came to nothing: a call whose process was killed, a transaction's, and one that was
+cancelled.
+"""
 
 
 class Gap(NamedTuple):
@@ -81,6 +85,9 @@ class Gap(NamedTuple):
 
     attempt: int
     left_out: int
+
+
+_ENDS = (StepCompleted, StepFailed, StepRetrying, StepCancelled)
 
 
 def stretches(attempts: Sequence[Attempt], now: str | None = None) -> list[Stretch]:
@@ -109,7 +116,7 @@ def calls(
             begun[event.name] = event
             if number and isinstance(event, StepStarted):
                 yield CallBegins(number, event.name)
-        elif isinstance(event, (StepCompleted, StepFailed, StepRetrying)) and number:
+        elif isinstance(event, _ENDS) and number:
             yield _ended(event, begun.pop(event.name, None), found[number - 1])
         elif isinstance(event, RunStarted):
             if number:
@@ -126,7 +133,7 @@ def pick(
     """The first and the last ones, the slowest, and those that did not complete.
 
     In order, with the number of those that were left out in their places. It keeps no more than
-    it shows, however many there are; one that was left open is always shown.
+    it shows, however many there are; one whose process was killed is always shown.
     """
     picked: dict[int, Execution] = {}
     slow: list[tuple[float, int]] = []
@@ -136,7 +143,7 @@ def pick(
     for index, each in enumerate(found):
         bounds = per_attempt.setdefault(each.attempt, [index, index])
         bounds[1] = index + 1
-        if index < head or each.status in LEFT_OPEN:
+        if index < head or each.status in _KILLED:
             picked[index] = each
         elif each.status != "completed" and failures:
             failures -= 1
@@ -161,7 +168,7 @@ def seconds_between(start: str, end: str) -> float:
 
 
 def _ended(
-    event: StepCompleted | StepFailed | StepRetrying,
+    event: StepCompleted | StepFailed | StepRetrying | StepCancelled,
     begun: StepStarted | MapStarted | None,
     stretch: Stretch,
 ) -> Execution:
@@ -171,6 +178,10 @@ def _ended(
     if isinstance(event, StepCompleted):
         done = Execution(stretch.number, event.name, "completed", start, seconds, at, event.result)
         return done._replace(is_map=True) if isinstance(begun, MapStarted) else done
+    if isinstance(event, StepCancelled):
+        is_map = isinstance(begun, MapStarted)
+        ended = Execution(stretch.number, event.name, LEFT_OPEN[-1], start, seconds, at)
+        return ended._replace(is_map=is_map)
     failed = Execution(stretch.number, event.name, "failed", start, seconds, at, error=event.error)
     if isinstance(begun, MapStarted):
         return failed._replace(is_map=True)
@@ -192,7 +203,7 @@ def _all_left_open(
 def _left_open(begun: StepStarted | MapStarted, stretch: Stretch, status: str = "") -> Execution:
     if not status:  # a transaction, and a map, whose items say what is in doubt
         is_in_doubt = isinstance(begun, StepStarted) and begun.in_doubt != DATABASE
-        status = LEFT_OPEN[not is_in_doubt]
+        status = _KILLED[not is_in_doubt]
     start = stretch.start + seconds_between(stretch.attempt.started.at, begun.at)
     seconds = max(0.0, stretch.start + stretch.seconds - start)
     is_map = isinstance(begun, MapStarted)

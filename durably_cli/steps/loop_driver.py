@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from durably_cli.errors import JournalLost, StepMisused
 from durably_cli.journal.registry import Event
+from durably_cli.journal.step_events import StepCancelled
 from durably_cli.steps.call import FunctionCall, is_async
 from durably_cli.steps.child import leave_as_child
 from durably_cli.steps.commits import Commits
@@ -23,6 +24,7 @@ from durably_cli.steps.loop_threads import LoopThreads
 from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised, Wait
 from durably_cli.steps.scope import Scope, being_handled
 from durably_cli.steps.stop import Stop
+from durably_cli.system import clock
 from durably_cli.system.process import this
 from durably_cli.system.time_limits import TookTooLong, call_within
 
@@ -101,10 +103,10 @@ class LoopDriver(Driver):
         self.scope.begin(name, handled)
         try:
             plan = self._plan_of(operation)
-            outcome = await self._run(plan)
+            outcome = await self._run(plan, name)
             while type(outcome) is Wait:
                 await self._waited(outcome)
-                outcome = await self._run(plan)
+                outcome = await self._run(plan, name)
             if type(outcome) is Raised:
                 self._end_by(outcome.error)
                 raise outcome.error
@@ -123,11 +125,11 @@ class LoopDriver(Driver):
         try:
             plan = plan or self._plan_of(operation)
             if converter is None:
-                outcome = await self._run(plan)
+                outcome = await self._run(plan, name)
             else:
                 self.scope.begin(name)
                 try:
-                    outcome = await self._run(plan)
+                    outcome = await self._run(plan, name)
                 finally:
                     self.scope.end(name)
             if type(outcome) is Wait:
@@ -142,8 +144,9 @@ class LoopDriver(Driver):
             mark_failed(outcome.error, name)
         return outcome
 
-    async def _run(self, plan: Plan) -> Any:
+    async def _run(self, plan: Plan, name: str) -> Any:
         """Perform the effects of a plan; what it returns, or the Wait with which it goes on."""
+        began = time.monotonic()
         try:
             effect = next(plan)
             while True:
@@ -159,7 +162,12 @@ class LoopDriver(Driver):
                     else:
                         await self._record(effect)
                         answer = None
-                except _STOPS:
+                except asyncio.CancelledError:
+                    plan.close()
+                    if type(effect) is Call or type(effect) is All:
+                        self._cancelled(name, began)
+                    raise
+                except GeneratorExit:
                     plan.close()
                     raise
                 except BaseException as error:
@@ -172,6 +180,12 @@ class LoopDriver(Driver):
                 effect = plan.send(answer)
         except StopIteration as end:
             return end.value
+
+    def _cancelled(self, name: str, began: float) -> None:
+        """Record that what a step does was cancelled, unless the attempt ends by that."""
+        if self._stop.cause is None:
+            ms = round((time.monotonic() - began) * 1000)
+            self._recorded(StepCancelled(name, ms, clock.now()))
 
     def _leave(self, error: BaseException) -> None:
         """Let the handler end by this. In another task asyncio would end the loop before all tasks.

@@ -29,6 +29,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import (
     MapStarted,
+    StepCancelled,
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -449,6 +450,20 @@ def _keyed() -> Golden:
     return _whole(26, lines_of(events, run_id(26)))
 
 
+def _given_up() -> Golden:
+    """A handler that went on when a step of its took too long."""
+    events: list[Event] = [
+        _created(28),
+        RunStarted(1, 42, "box", _at(20)),
+        StepStarted("fetch", _at(32), [], "-"),
+        StepCancelled("fetch", 2000, _at(2032)),
+        StepStarted("fetch from the mirror", _at(2033)),
+        StepCompleted("fetch from the mirror", 5, Json("3"), _at(2038)),
+        RunCompleted(Json("3"), _at(2040)),
+    ]
+    return _whole(28, lines_of(events, run_id(28)))
+
+
 def _side_by_side() -> Golden:
     """The power went while three results waited for the same sync: the disk has the last one."""
     items = [item_of("fetch", str(number)) for number in range(4)]
@@ -481,6 +496,7 @@ RUNS = {
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
         *(_forked, _forked_again, _in_a_transaction, _mapped, _counted, _keyed, _side_by_side),
+        _given_up,
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

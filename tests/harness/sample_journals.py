@@ -32,6 +32,7 @@ from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import (
     MapStarted,
+    StepCancelled,
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -120,6 +121,8 @@ UNFINISHED = Sample(
         StepRetrying("two", 1, 3, 4, ERROR, AT, AT),
         StepStarted("two", AT),
         StepEntered("two", "stop", AT),
+        StepStarted("three", AT),
+        StepCancelled("three", 2, AT),
         MapStarted("pages", AT),
         StepStarted(item_of("pages", "a.html"), AT),
         StepCompleted(item_of("pages", "a.html"), 1, Json("1"), AT),

@@ -23,6 +23,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import (
     MapStarted,
+    StepCancelled,
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -106,7 +107,7 @@ later = st.one_of(
             *(RunStarted, StepStarted, StepCompleted, StepFailed, StepRetrying, StepDiscarded),
             *(ProgressReported, RunCompleted, RunCompletedLarge, InputStored),
             *(RunHasFailed, RunInterrupted, RunCancelled, RunForked),
-            *(StepEntered, StepOutdated, StepMarkedDone, MapStarted),
+            *(StepEntered, StepOutdated, StepMarkedDone, MapStarted, StepCancelled),
         )
     ),
 )

@@ -13,7 +13,7 @@ def made(done: int, *, failed: int = 0, seconds: float = 10) -> LiveMap:
     for number in range(done):
         found.begun(f"fetch[{number}]")
         now = seconds * (number + 1) / done
-        found.ended(f"fetch[{number}]", now, is_scope=False, has_failed=number < failed)
+        found.ended(f"fetch[{number}]", now, goes_on=False, has_failed=number < failed)
     return found
 
 
@@ -36,7 +36,7 @@ def test_it_says_how_many_of_how_many_how_fast_and_how_long_still() -> None:
 def test_the_rate_is_that_of_the_last_seconds() -> None:
     found = made(100, seconds=10)
     for number in range(40):
-        found.ended(f"fetch[{number}]", 10 + number / 2, is_scope=False, has_failed=False)
+        found.ended(f"fetch[{number}]", 10 + number / 2, goes_on=False, has_failed=False)
     assert "1.9/s" in found.how_far(30).more
 
 
@@ -44,7 +44,7 @@ def test_replayed_items_are_done_and_say_nothing_of_the_rate() -> None:
     found = LiveMap("fetch", 0.0)
     for _ in range(1000):
         found.replayed()
-    found.ended("fetch[a]", 2, is_scope=False, has_failed=False)
+    found.ended("fetch[a]", 2, goes_on=False, has_failed=False)
     far = found.how_far(2)
     assert (far.of, far.more) == ("1,001 items", ("0.5/s",))
 

@@ -295,6 +295,62 @@ def test_a_step_that_timed_out_beside_is_no_decision(project: Project) -> None:
     assert "--done" not in failed.err
 
 
+def test_a_handler_that_gives_a_step_up_completes_and_shows_how_long_it_had_waited(
+    project: Project,
+) -> None:
+    project.job("""
+        import asyncio
+        from durably import AsyncStep
+
+        @define_job
+        async def work(step: AsyncStep) -> str:
+            try:
+                async with asyncio.timeout(0.1):
+                    await step.run("slow", asyncio.sleep, 60)
+            except TimeoutError:
+                pass
+            return await step.run("mirror", lambda: time.sleep(0.5) or "mirror")
+    """)
+    completed = project.run("trigger", "work")
+    assert completed.out == '"mirror"\n'
+    assert "step slow was cancelled after 0.1" in completed.err
+    shown = json.loads(project.run("inspect", "@last", "--json").out)
+    assert shown["run"]["in_doubt"] == []
+    slow, mirror = sorted(
+        shown["run"]["checkpoints"], key=lambda step: str(step["name"]), reverse=True
+    )
+    assert (slow["name"], slow["status"]) == ("slow", "cancelled")
+    assert (mirror["name"], mirror["status"]) == ("mirror", "completed")
+    assert slow["ms"] < mirror["ms"]
+    assert "in doubt" not in project.run("inspect", "@last").out
+    events = [
+        json.loads(line) for line in project.run("inspect", "@last", "--events").out.splitlines()
+    ]
+    assert [event["name"] for event in events if event["type"] == "step.cancelled"] == ["slow"]
+
+
+def test_a_step_that_was_given_up_is_in_doubt_until_its_run_completes(project: Project) -> None:
+    project.job("""
+        import asyncio
+        from durably import AsyncStep
+
+        @define_job
+        async def work(step: AsyncStep) -> None:
+            async def pay() -> None:
+                effect("paid")
+                await asyncio.sleep(60 if step.attempt == 1 else 0)
+
+            async with asyncio.timeout(0.1):
+                await step.run("pay", pay, in_doubt="stop")
+    """)
+    project.run("trigger", "work", expect=1)
+    shown = json.loads(project.run("inspect", "@last", "--json").out)
+    assert shown["run"]["in_doubt"] == ["pay"]
+    assert "--done pay" in project.run("resume", "@last", expect=1).err
+    project.run("resume", "@last", "--redo", "pay")
+    assert project.effects == ["paid", "paid"]
+
+
 def test_an_async_on_failure_is_awaited(project: Project) -> None:
     project.job("""
         import asyncio

@@ -14,6 +14,7 @@ from durably_cli.journal.events import LogWritten, ProgressReported, RunForked
 from durably_cli.journal.registry import TYPES, Event
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.step_events import (
+    StepCancelled,
     StepCompleted,
     StepDiscarded,
     StepEntered,
@@ -105,7 +106,7 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
     """Pass the events of the journal on, and gather what they say of steps, and reports."""
     results, unfinished, redone = past.results, past.unfinished, past.redone
     of_steps = {cls for name, cls in TYPES.items() if name.startswith("step.")}
-    of_steps -= {StepStarted, StepEntered}
+    of_steps -= {StepStarted, StepEntered, StepCancelled}
     for event in events:
         if isinstance(event, StepCompleted):
             results[event.name] = event.result
