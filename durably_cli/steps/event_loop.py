@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from durably_cli.errors import Abort, StepMisused
+from durably_cli.steps.cancelling import until_cancelled
 from durably_cli.steps.child import leave_as_child
 from durably_cli.steps.loop_driver import LoopDriver
 from durably_cli.steps.operation import Raised
@@ -111,7 +112,7 @@ class _Handling:
 
     async def _end_others(self) -> None:
         """Cancel what there is of other tasks, as the end of a runner does, but for its threads."""
-        await self._driver.until_cancelled(asyncio.all_tasks() - {self._task})
+        await until_cancelled(asyncio.all_tasks() - {self._task}, self._stop)
         await self._loop.shutdown_asyncgens()
 
     def _say(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

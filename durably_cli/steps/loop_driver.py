@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from durably_cli.errors import JournalLost, StepMisused
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepCancelled
 from durably_cli.steps.call import FunctionCall, is_async
+from durably_cli.steps.cancelling import given_by, within
 from durably_cli.steps.child import leave_as_child
 from durably_cli.steps.commits import Commits
 from durably_cli.steps.driver import NOT_REPLAYED, Driver, Waits, mark_failed
@@ -26,15 +26,12 @@ from durably_cli.steps.scope import Scope, being_handled
 from durably_cli.steps.stop import Stop
 from durably_cli.system import clock
 from durably_cli.system.process import this
-from durably_cli.system.time_limits import TookTooLong, call_within
+from durably_cli.system.time_limits import call_within
 
 T = TypeVar("T")
 
 _SLICE_SECONDS = 1.0
 """How often a wait looks at the wall clock, which may be set, and goes on with the lid closed."""
-
-_AGAIN_SECONDS = 1.0
-"""How often a function that takes too long is cancelled again, until it ends."""
 
 _STOPS = (asyncio.CancelledError, GeneratorExit)
 """What ends a task from outside, or a coroutine that nobody awaits any more."""
@@ -214,53 +211,16 @@ class LoopDriver(Driver):
             value: Any = fn(*args)
         else:
             act = (lambda: fn(*args)) if seconds is None else lambda: call_within(seconds, fn, args)
-            value = _given(await self.threads.call(act))
+            value = given_by(await self.threads.call(act))
         owner = this.pid
         while inspect.isawaitable(value):
             try:
-                value = await value if seconds is None else await self._within(seconds, value)
+                value = await value if seconds is None else await within(seconds, value, self._stop)
             except BaseException as error:
                 leave_as_child(owner, Raised(error))
                 raise
             leave_as_child(owner, value)
         return value
-
-    async def _within(self, seconds: float, value: Awaitable[Any]) -> Any:
-        """What it gives. TookTooLong if it has not ended by itself within the time.
-
-        It is cancelled then, and again each second until it ends: so no two calls overlap. What it
-        gives after that does not count, for it may have swallowed the cancellation.
-        """
-        task = asyncio.create_task(_outcome_of(value))
-        try:
-            await asyncio.wait((task,), timeout=seconds)
-        except asyncio.CancelledError:
-            await self.until_cancelled((task,))
-            raise
-        if task.done():
-            return _given(task.result()) if not task.cancelled() else await task
-        await self.until_cancelled((task,), again=True)
-        error = None if task.cancelled() else task.result()
-        cause = error.error if type(error) is Raised else None
-        raise TookTooLong().with_traceback(cause.__traceback__ if cause else None) from cause
-
-    async def until_cancelled(
-        self, tasks: Collection[asyncio.Task[Any]], *, again: bool = False
-    ) -> None:
-        """Cancel these tasks, and return when they have ended, however often this one is cancelled.
-
-        A second time they are cancelled each second if `again`, or when the attempt is stopped:
-        then they may have swallowed it. Else they may tidy up.
-        """
-        going_on: Collection[asyncio.Task[Any]] = tasks
-        is_first = True
-        while going_on := [task for task in going_on if not task.done()]:
-            if is_first or again or self._stop.cause is not None:
-                for task in going_on:
-                    task.cancel()
-            is_first = False
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait(going_on, timeout=_AGAIN_SECONDS)
 
     async def _waited(self, wait: Wait) -> None:
         end = time.monotonic() + wait.longest
@@ -276,26 +236,3 @@ class LoopDriver(Driver):
                 f"step {name!r} is awaited on another event loop than that of the handler: "
                 "await it there"
             )
-
-
-async def _outcome_of(value: Awaitable[Any]) -> Any:
-    """What it gives, or Raised: asyncio ends the loop by some exceptions of a task."""
-    try:
-        return await value
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:
-        return Raised(error)
-
-
-def _given(outcome: Any) -> Any:
-    """What came of a call. What it raised is raised."""
-    if type(outcome) is not Raised:
-        return outcome
-    error = outcome.error
-    if isinstance(error, RuntimeError) and "event loop" in str(error):
-        error.add_note(
-            "a plain function is called in a thread, where there is no event loop: "
-            "make it async def"
-        )
-    raise error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from durably_cli.steps.cancelling import until_cancelled
 from durably_cli.steps.driver import NOT_REPLAYED, Waits
 from durably_cli.steps.loop_driver import LoopDriver
 from durably_cli.steps.operation import All, Raised
@@ -65,7 +66,7 @@ class _Tasks:
                 else:
                     await self._change_within(found)
         except asyncio.CancelledError:
-            await self._driver.until_cancelled([*self._tasks])
+            await until_cancelled([*self._tasks], self._stop)
             raise
 
     async def _begin(self, found: Task) -> None:
