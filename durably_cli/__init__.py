@@ -24,10 +24,12 @@ if TYPE_CHECKING:
         StepError,
         StepMisused,
         ValueRefused,
+        WaitTimeout,
     )
     from durably_cli.project.defining import define_job
     from durably_cli.project.job import AsyncJob, Job
     from durably_cli.project.run import Run
+    from durably_cli.steps.approval import Approval
     from durably_cli.steps.async_step import AsyncStep
     from durably_cli.steps.current import idempotency_key
     from durably_cli.steps.doubt import NotDone
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from durably_cli.values.secret import Secret
 
 __all__ = [
+    "Approval",
     "AsyncJob",
     "AsyncStep",
     "CommandResult",
@@ -59,6 +62,7 @@ __all__ = [
     "StepMisused",
     "StepTimeout",
     "ValueRefused",
+    "WaitTimeout",
     "__version__",
     "define_job",
     "idempotency_key",
@@ -66,6 +70,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Approval": "steps.approval",
     "AsyncJob": "project.job",
     "AsyncStep": "steps.async_step",
     "CommandResult": "steps.program",

@@ -22,6 +22,7 @@ StepError                        a step was used wrongly; fails the run like any
 └── ValueRefused                 a value that JSON would not give back equal
 
 StepTimeout (TimeoutError)       a step's function took longer than it was given
+WaitTimeout (TimeoutError)       what a step waited for has not come in time
 
 Abort (BaseException)            ends the attempt; `except Exception` must not swallow it
 ├── JournalLost            74    the journal cannot be appended to
@@ -29,6 +30,7 @@ Abort (BaseException)            ends the attempt; `except Exception` must not s
 ├── Cancelled               3    somebody wants the run to end for good
 ├── StepInDoubt             1    nobody knows whether a step has happened: a person decides
 ├── AttemptTimedOut       124    its time limit
+├── Suspended              75    all that is left of the run waits
 └── Interrupted       128 + n    INT, TERM or HUP
 """
 
@@ -51,6 +53,9 @@ ErrorCode = Literal[
     "invalid-input",
     "busy",
     "timed-out",
+    "waiting",
+    "no-such-signal",
+    "signal-conflict",
     "run-failed",
     "run-cancelled",
     "interrupted",
@@ -214,6 +219,10 @@ class StepTimeout(TimeoutError):
     """A step's function took longer than the time it was given."""
 
 
+class WaitTimeout(TimeoutError):
+    """What a step waited for, a signal or something that it looked for, has not come in time."""
+
+
 class StepMisused(StepError):
     """A reused step name, a nested or an async step, a wrong argument."""
 
@@ -287,6 +296,20 @@ class AttemptTimedOut(Abort):
 
     exit_code = 124
     code = "timed-out"
+
+
+class Suspended(Abort):
+    """All that is left of the run waits, `until` then at the least, and no process is to sit by it.
+
+    `until` is a time in UTC as journals have it, or empty if a signal is waited for.
+    """
+
+    exit_code = 75
+    code = "waiting"
+
+    def __init__(self, until: str) -> None:
+        super().__init__("suspended")
+        self.until = until
 
 
 class Interrupted(Abort, KeyboardInterrupt):

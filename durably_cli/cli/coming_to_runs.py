@@ -33,6 +33,7 @@ def trigger_job(
     quiet: bool,
     as_json: bool,
     timeout: float | None = None,
+    suspends: bool = False,
     detached: Detached | None = None,
 ) -> int:
     """Make a run as the request says, and execute it; the exit code."""
@@ -48,7 +49,9 @@ def trigger_job(
 
         return trigger(store, request, load, presenter)
 
-    return execute(store, act, timeout, quiet=quiet, as_json=as_json, detached=detached)
+    return execute(
+        store, act, timeout, quiet=quiet, as_json=as_json, detached=detached, suspends=suspends
+    )
 
 
 def _say(text: str) -> None:
@@ -64,6 +67,7 @@ def resume_run(
     as_json: bool,
     kill_leftovers: bool = False,
     timeout: float | None = None,
+    suspends: bool = False,
 ) -> int:
     """Execute a run that is there from where it was left, as was decided; the exit code.
 
@@ -80,7 +84,7 @@ def resume_run(
 
         return resume(store, run_id, load, presenter, decisions, kill_leftovers=kill_leftovers)
 
-    return execute(store, act, timeout, quiet=quiet, as_json=as_json)
+    return execute(store, act, timeout, quiet=quiet, as_json=as_json, suspends=suspends)
 
 
 def fork_run(
@@ -91,6 +95,7 @@ def fork_run(
     quiet: bool,
     as_json: bool,
     timeout: float | None = None,
+    suspends: bool = False,
 ) -> int:
     """Make a run of what another one has, and execute it; the exit code."""
     from durably_cli.engines.local.fork import fork  # not for trigger and resume
@@ -110,7 +115,7 @@ def fork_run(
 
         return fork(store, origin, asked, load, presenter)
 
-    return execute(store, act, timeout, quiet=quiet, as_json=as_json)
+    return execute(store, act, timeout, quiet=quiet, as_json=as_json, suspends=suspends)
 
 
 def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> Runnable:

@@ -9,7 +9,7 @@ from durably_cli.cli import document
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Busy, ErrorCode
 from durably_cli.journal.state import Status
-from durably_cli.render.next_steps import how_to_go_on
+from durably_cli.render.next_steps import how_to_answer, how_to_go_on
 from durably_cli.render.record import for_good, reason
 from durably_cli.system.ids import short
 
@@ -52,6 +52,8 @@ def end_of(view: RunView) -> End | None:
     if view.status is Status.FAILED:
         once = how_to_go_on(view, "goes on where it was, once that is mended")
         return End(1, "run-failed", f"{name} failed{why}", once)
+    if view.status is Status.WAITING:
+        return End(Busy.exit_code, "waiting", f"{name} waits{why}", how_to_answer(view) or go_on)
     message = f"{name} was interrupted, and no process goes on with it{why}"
     if view.cancel_request():
         go_on = hints.command("cancel", short(view.run_id))

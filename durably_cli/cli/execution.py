@@ -22,7 +22,7 @@ from durably_cli.engines.local.resume import TriggerResult
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
-from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted
+from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted, Suspended
 from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.next_steps import how_to_go_on, how_to_make_again, next_commands
 from durably_cli.render.rows import write_output, write_summary_json
@@ -40,6 +40,7 @@ def execute(
     quiet: bool,
     as_json: bool,
     detached: Detached | None = None,
+    suspends: bool = False,
 ) -> int:
     """Execute a run as `act` finds it, and print what came of it; the exit code."""
     is_terminal = sys.stdout.isatty()
@@ -49,7 +50,7 @@ def execute(
         document.writes_to(streams.stdout)
         talk = _talk(streams.stderr, quiet)
         talk.shows_sources = detached is not None
-        presenter = Presenter(talk, detached, printed, timeout)
+        presenter = Presenter(talk, detached, printed, timeout, suspends=suspends)
         try:
             result = _acted(act, presenter, talk, store, streams, quiet=quiet)
         except (AttemptTimedOut, Interrupted):
@@ -159,6 +160,8 @@ def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> Trig
     if run is None:
         raise abort
     run_id = run.run_id
+    if isinstance(abort, Suspended):
+        return TriggerResult(run_id, Disposition.CREATED, executed=True, own=run.own)
     if run.has_failed is not None:  # in what is done about that; others may be at it since
         return TriggerResult(run_id, Disposition.CREATED, executed=True, own=run.own)
     abort.hint = abort.hint or hints.command("resume", short(run_id))

@@ -12,9 +12,10 @@ from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.failure import error_lines
 from durably_cli.render.lines import Talk
-from durably_cli.render.next_steps import how_to_decide, how_to_make_again
+from durably_cli.render.next_steps import how_to_decide, how_to_make_again, ways_to_answer
 from durably_cli.render.record import by_and_why, for_good
 from durably_cli.render.timeline import seconds_of
+from durably_cli.render.waits import open_waits, said_of
 from durably_cli.render.words import in_steps, listed
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
@@ -63,6 +64,13 @@ def say_outcome(
         if not result.executed:
             talk.say(for_good(view))
         return 3
+    if view.status is Status.WAITING:
+        talk.say(f"{name} waits{holder(view) if view.held else ''}")
+        for wait in open_waits(view):
+            talk.say(said_of(wait, talk.time))
+        for each in ways_to_answer(view):
+            talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
+        return Busy.exit_code
     if view.held:
         talk.say(f"{name} is {view.status}: another process holds it{holder(view)}")
         return 0

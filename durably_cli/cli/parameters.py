@@ -51,6 +51,14 @@ Timeout = Annotated[
         help="End the attempt after 30s, 5m or 2h, and exit with 124; the run can be resumed.",
     ),
 ]
+Suspend = Annotated[
+    bool,
+    typer.Option(
+        "--suspend",
+        help="Where all that is left of the run waits, end the process, and exit with 75; the run "
+        "is resumed when its time has come.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 Statuses = Annotated[
     list[Status] | None,

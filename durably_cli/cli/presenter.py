@@ -42,6 +42,8 @@ class Presenter:
         detached: Detached | None,
         printed: Printed | None,
         timeout: float | None,
+        *,
+        suspends: bool = False,
     ) -> None:
         self.run: LiveRun | None = None
         self.recorded: Callable[[Event], None] = talk.recorded
@@ -52,11 +54,12 @@ class Presenter:
         self.waits_for_programs = talk.waits_for_programs
         self.passes_over = talk.passes_over
         self._talk, self._detached, self._printed = talk, detached, printed
-        self._timeout = timeout
+        self._timeout, self._suspends = timeout, suspends
 
     def owns(self, run: LiveRun) -> None:
         """This process owns the run from now on."""
         self.run = run
+        run.stop.suspends = self._suspends
         document.about(run.run_id)
         self._talk.owns(run)
         self._report(run.run_id)

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 
 from durably_cli.journal.step_events import MapStarted, StepFailed, StepStarted
 from durably_cli.journal.step_names import map_of, scope_of, scopes_of
+from durably_cli.journal.wait_events import StepWaiting
 
 
 class Failures:
@@ -55,7 +56,7 @@ class Failures:
         """Has a step completed that was begun while this failure was handled?"""
         return name in self._handled
 
-    def started(self, event: StepStarted | MapStarted) -> None:
+    def started(self, event: StepStarted | MapStarted | StepWaiting) -> None:
         """A step is begun."""
         self._starts[scope_of(event.name)] += 1
         self.discarded(event.name)

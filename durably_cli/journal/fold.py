@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from durably_cli.journal import fold_runs, fold_steps  # noqa: F401  (they register what they fold)
+from durably_cli.journal import fold_runs, fold_steps, fold_waits  # noqa: F401  (they register what they fold)
 from durably_cli.journal.applying import APPLY
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.registry import OF_NO_ATTEMPT, Event

@@ -44,7 +44,7 @@ def _run_started(state: RunState, event: RunStarted) -> None:
     if state.status is Status.FAILED:  # somebody has mended something: all tries are open again
         state.unfinished = {name: step._replace(tries=0) for name, step in state.unfinished.items()}
     state.status = Status.RUNNING
-    state.ended = None
+    state.ended = state.due = None
     _forget_failure(state)
     if state.failures is not None:
         state.failures.next_attempt()
@@ -52,7 +52,7 @@ def _run_started(state: RunState, event: RunStarted) -> None:
 
 @folds(RunInterrupted)
 def _run_interrupted(state: RunState, event: RunInterrupted) -> None:
-    _close_attempt(state, event.at, event.signal)
+    close_attempt(state, event.at, event.signal)
 
 
 @folds(RunCompleted)
@@ -98,16 +98,19 @@ def _unknown(state: RunState, event: Unknown) -> None:
 def _end(state: RunState, status: Status, at: str, *, is_in_attempt: bool = True) -> None:
     state.status, state.ended = status, at
     if status is not Status.FAILED:
+        state.waits.clear()
+    if status is not Status.FAILED:
         _forget_failure(state)
     if is_in_attempt:
-        _close_attempt(state, at, status)
+        close_attempt(state, at, status)
 
 
 def _forget_failure(state: RunState) -> None:
     state.error, state.causes = None, []
 
 
-def _close_attempt(state: RunState, at: str, outcome: str) -> None:
+def close_attempt(state: RunState, at: str, outcome: str) -> None:
+    """The last attempt has ended so."""
     if state.attempts:
         last = state.attempts[-1]
         last.last = last.ended = at

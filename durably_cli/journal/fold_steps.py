@@ -31,6 +31,8 @@ def _step_started(state: RunState, event: StepStarted) -> None:
     if event.in_doubt:
         step = step._replace(when_in_doubt=event.in_doubt)
     state.unfinished[event.name] = step
+    if state.waits:
+        state.waits.pop(event.name, None)
     state.spent.started(event.name)
     if state.maps:
         state.maps.discard(event.name)
@@ -61,7 +63,9 @@ def _step_entered(state: RunState, event: StepEntered) -> None:
 @folds(StepCompleted)
 def _step_completed(state: RunState, event: StepCompleted) -> None:
     state.unfinished.pop(event.name, None)
-    if state.maps and event.name in state.maps:
+    if state.waits and state.waits.pop(event.name, None) is not None:
+        state.completed_steps += 1  # and no time that a replay saves
+    elif state.maps and event.name in state.maps:
         gone.behind_map(state, event)
     else:
         state.completed_steps += 1
@@ -77,6 +81,7 @@ def _step_failed(state: RunState, event: StepFailed) -> None:
         status=StepStatus.FAILED, ms=event.ms, error=event.error, most=event.tries
     )
     state.spent.ended(event.name)
+    state.waits.pop(event.name, None)
     if (of := map_of(event.name)) is not None:
         state.maps_with_failures.add(of)
     state.failures = state.failures or Failures()
@@ -86,7 +91,8 @@ def _step_failed(state: RunState, event: StepFailed) -> None:
 @folds(StepCancelled)
 def _step_cancelled(state: RunState, event: StepCancelled) -> None:
     start = state.unfinished.get(event.name)
-    if start is not None and start.status is StepStatus.STARTED:
+    state.waits.pop(event.name, None)
+    if start is not None and start.status in (StepStatus.STARTED, StepStatus.WAITING):
         state.unfinished[event.name] = start._replace(status=StepStatus.CANCELLED, ms=event.ms)
     state.spent.ended(event.name)
 
@@ -113,6 +119,7 @@ def _never_started(event: StepFailed | StepRetrying | StepMarkedDone) -> StepSta
 def _step_marked_done(state: RunState, event: StepMarkedDone) -> None:
     start = state.unfinished.get(event.name) or _never_started(event)
     state.unfinished[event.name] = start._replace(status=StepStatus.MARKED_DONE)
+    state.waits.pop(event.name, None)
     state.decisions.append(event)
     if state.failures is not None:
         state.failures.discarded(event.name)
@@ -128,6 +135,7 @@ def _step_discarded(state: RunState, event: StepDiscarded | StepOutdated) -> Non
         state.discarded[event.name] += 1
         if event.name not in state.maps:
             _count_no_more(state, event)
+    state.waits.pop(event.name, None)
     last = last or StepState(event.name, StepStatus.DISCARDED, 0, event.at, ms=event.ms)
     state.unfinished[event.name] = last._replace(status=StepStatus.DISCARDED, tries=0)
     if state.failures is not None:

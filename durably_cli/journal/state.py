@@ -22,6 +22,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.spent import Spent
 from durably_cli.journal.step_events import DATABASE, ITEMS, StepDiscarded, StepMarkedDone
 from durably_cli.journal.step_state import StepState, StepStatus
+from durably_cli.journal.wait_events import WAIT, SignalReceived, StepWaiting
 from durably_cli.values.strict_json import Json
 
 
@@ -30,6 +31,7 @@ class Status(StrEnum):
 
     PENDING = "pending"
     RUNNING = "running"
+    WAITING = "waiting"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -86,6 +88,11 @@ class RunState:
         """How many results of a step count no more."""
         self.decisions: list[StepDiscarded | StepMarkedDone] = []
         """What people have decided of its steps."""
+        self.waits: dict[str, StepWaiting] = {}
+        """What its steps wait for."""
+        self.signals: list[SignalReceived] = []
+        self.due: str | None = None
+        """If it is suspended, when the first of its waits is over; empty if none is."""
         self.failures: Failures | None = None
         self.maps = set[str]()
         """The maps among its steps: they are counted nowhere, for their items are."""
@@ -108,12 +115,18 @@ class RunState:
         copied = copy.copy(self)
         copied.attempts = [copy.copy(attempt) for attempt in self.attempts]
         copied.unfinished = {**self.unfinished}
+        copied.waits, copied.signals = {**self.waits}, [*self.signals]
         copied.failures, copied.discarded = copy.deepcopy(self.failures), self.discarded.copy()
         copied.repaired, copied.unknown = [*self.repaired], [*self.unknown]
         copied.decisions, copied.maps = [*self.decisions], {*self.maps}
         copied.maps_with_failures = {*self.maps_with_failures}
         copied.spent = copy.deepcopy(self.spent)
         return copied
+
+    @property
+    def is_waiting(self) -> bool:
+        """Is a wait open, and nothing else in flight, whether a process holds it or not?"""
+        return bool(self.waits) and not self.has_ended and not self.cut_short
 
     @property
     def is_final(self) -> bool:
@@ -134,7 +147,7 @@ class RunState:
     def cut_short(self) -> list[StepState]:
         """Steps that were started and have no result, but for maps: what counts is their items."""
         started = (step for step in self.unfinished.values() if step.status in _BEGUN)
-        return [step for step in started if step.when_in_doubt != ITEMS]
+        return [step for step in started if step.when_in_doubt not in (ITEMS, WAIT)]
 
     @property
     def in_doubt(self) -> list[StepState]:

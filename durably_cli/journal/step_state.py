@@ -10,19 +10,22 @@ from typing import NamedTuple
 from durably_cli.journal.events import ErrorInfo, RunHasFailed, RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
+from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.values.strict_json import Json
 
 
 class StepStatus(StrEnum):
     """Where a step stands; STARTED, when its process is gone, means in doubt.
 
-    so is CANCELLED, whose task was cancelled. RETRYING is one that has failed, and will be tried
-    again after a pause; DISCARDED one of which nothing counts any more, so that it is executed
-    again; MARKED_DONE one that somebody says was done.
+    so is CANCELLED, whose task was cancelled. WAITING is one that waits, for a time, for a signal
+    or for another run; RETRYING is one that has failed, and will be tried again after a pause;
+    DISCARDED one of which nothing counts any more, so that it is executed again; MARKED_DONE one
+    that somebody says was done.
     """
 
     STARTED = "started"
     COMPLETED = "completed"
+    WAITING = "waiting"
     RETRYING = "retrying"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -71,7 +74,7 @@ def step_states(
     for event in events:
         if isinstance(event, RunStarted):
             attempt += 1
-        elif isinstance(event, (StepStarted, MapStarted)):
+        elif isinstance(event, (StepStarted, MapStarted, StepWaiting)):
             starts[event.name] = event.at
             tries[event.name] += 1
             last = unfinished.get(event.name)

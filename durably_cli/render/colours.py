@@ -14,6 +14,7 @@ LOOKS = {
     "broken": ("red", "✗"),
     "running": ("cyan", "●"),
     "pending": ("cyan", "○"),
+    "waiting": ("magenta", "⏲"),
     "interrupted": ("yellow", "◐"),
     "in doubt": ("yellow", "?"),
     "cut short": ("yellow", "◐"),

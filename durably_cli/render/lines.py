@@ -32,8 +32,10 @@ from durably_cli.journal.step_events import (
 )
 from durably_cli.journal.step_names import item_around
 from durably_cli.journal.step_state import StepStatus
+from durably_cli.journal.wait_events import SIGNAL, SignalReceived, StepWaiting
 from durably_cli.render.own_logging import is_shown_by_logging
 from durably_cli.render.timeline import seconds_between
+from durably_cli.render.waits import answers_to, said_of
 from durably_cli.render.words import listed, local_time, one_line, utc_time
 from durably_cli.system import clock
 from durably_cli.system.ids import short
@@ -124,6 +126,10 @@ class Talk:
             self._failure = event  # which the end of the run may say, with its traceback
         elif isinstance(event, StepRetrying):
             self.retrying(event)
+        elif isinstance(event, StepWaiting):
+            self.waiting(event)
+        elif isinstance(event, SignalReceived):
+            self.say(f"signal {event.name} has come, of {event.by}")
         elif isinstance(event, StepCancelled) and item_around(event.name) is None:
             self.say(f"step {event.name} was cancelled after {span(event.ms / 1000)}")
         elif isinstance(event, LogWritten):
@@ -133,6 +139,14 @@ class Talk:
             self.progressed(event)
         elif isinstance(event, RunStarted) and self.run is not None:
             self.started(event, self.run)
+
+    def waiting(self, event: StepWaiting) -> None:
+        """A step begins to wait."""
+        self.say(said_of(event, self.time))
+        run = self.run
+        if event.kind == SIGNAL and run is not None:
+            for words in answers_to(event, short(run.run_id)):
+                self.say(f"  {hints.command(*words)}")
 
     def _say_failure(self, event: Event | None) -> None:
         """Say that a step failed, unless this event is the end of its run by that."""

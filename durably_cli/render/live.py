@@ -19,6 +19,7 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_names import item_around
+from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.render.lines import Talk, share
 from durably_cli.render.live_line import ERASE, Facts, LiveLine
 from durably_cli.render.live_work import LiveWork
@@ -47,7 +48,7 @@ class Live(Talk):
         self._work = LiveWork()
 
     def recorded(self, event: Event) -> None:
-        if isinstance(event, (StepStarted, MapStarted)):
+        if isinstance(event, (StepStarted, MapStarted, StepWaiting)):
             self._work.begun(event)
         elif isinstance(event, (StepCompleted, StepFailed, StepRetrying, StepCancelled)):
             self._work.ended(event)

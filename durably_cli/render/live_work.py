@@ -15,8 +15,10 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_names import item_around
+from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.render.live_map import HowFar, LiveMap
-from durably_cli.render.words import local_clock
+from durably_cli.render.waits import said_of
+from durably_cli.render.words import local_clock, local_time
 from durably_cli.values.quantities import plural
 from durably_cli.values.visible import visible
 
@@ -29,8 +31,8 @@ class LiveWork:
         self._maps: dict[str, LiveMap] = {}
         self._maps_inside, self._were_maps = set[str](), set[str]()
 
-    def begun(self, event: StepStarted | MapStarted) -> None:
-        """A step begins, or a map."""
+    def begun(self, event: StepStarted | MapStarted | StepWaiting) -> None:
+        """A step begins, or a map, or a wait."""
         item = item_around(event.name)
         if item is not None:
             if isinstance(event, MapStarted):  # in an item, of whose calls it is none
@@ -39,7 +41,8 @@ class LiveWork:
                 self._map(item.scope).begun(item)
             return
         self._steps.pop(event.name, None)
-        self._steps[event.name] = visible(event.name)
+        said = said_of(event, local_time) if isinstance(event, StepWaiting) else event.name
+        self._steps[event.name] = visible(said)
         if isinstance(event, MapStarted):
             self._map(event.name, event.items or None)
 

@@ -12,6 +12,8 @@ from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
 from durably_cli.journal.step_names import map_of
 from durably_cli.journal.step_state import StepState, StepStatus
+from durably_cli.journal.wait_events import SIGNAL
+from durably_cli.render.waits import answers_to, open_waits
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
@@ -22,6 +24,9 @@ _BEGINS = (StepStarted, MapStarted, StepCompleted)
 
 _MANY = 8
 """So many steps are named in one command, and no more."""
+
+
+_PURPOSES = {"approve": "to say yes", "deny": "to say no", "signal": "to answer"}
 
 
 class NextStep(NamedTuple):
@@ -66,6 +71,23 @@ def how_to_decide(view: RunView) -> list[NextStep]:
             NextStep("to execute it again", again),
         ]
     return []
+
+
+def ways_to_answer(view: RunView) -> list[NextStep]:
+    """What to type to the questions of a run that waits for signals."""
+    run, found = short(view.run_id), list[NextStep]()
+    asked = [wait for wait in open_waits(view) if wait.kind == SIGNAL]
+    for wait in asked:
+        for words in answers_to(wait, run, is_only_one=len(asked) == 1):
+            found.append(NextStep(_PURPOSES[words[0]], words))
+    return found
+
+
+def how_to_answer(view: RunView) -> str:
+    """The same as a hint."""
+    return "\n".join(
+        f"{hints.command(*each.words)}    ({each.purpose})" for each in ways_to_answer(view)
+    )
 
 
 def how_to_make_again(view: RunView) -> list[NextStep]:
@@ -144,6 +166,8 @@ def _next_steps(view: RunView) -> list[NextStep]:
     if view.damage or view.status is Status.UNREADABLE:
         return [NextStep("", ("verify", run)), NextStep("to mend", ("help", "care"))]
     look = [NextStep("", ("inspect", run)), NextStep("", ("logs", run))]
+    if answers := ways_to_answer(view):
+        return [*answers, NextStep("", ("wait", run)), *look]
     if view.held:
         follow = NextStep("to watch", ("inspect", run, "--follow"))
         return [NextStep("", ("wait", run)), follow, NextStep("", ("logs", run, "--follow"))]

@@ -14,6 +14,7 @@ from durably_cli.journal.state import NO_END, Attempt, Status
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
 from durably_cli.render.step_record import error_fields, failed_steps, in_doubt, last_try, retrying
 from durably_cli.render.timeline import seconds_between, seconds_of
+from durably_cli.render.waits import wait_fields, when_due, why_it_waits
 from durably_cli.render.words import listed, one_line, utc_time
 from durably_cli.system import clock, ids
 
@@ -61,6 +62,7 @@ def summary(run: RunView | Unreadable) -> RunSummary:
             "origin": None,
             "progress": None,
             "undecided": [],
+            "due": None,
         }
     state = run.state
     return {
@@ -77,6 +79,7 @@ def summary(run: RunView | Unreadable) -> RunSummary:
         "origin": state.origin,
         "progress": progress_fields(state.progress),
         "undecided": [] if run.held else [step.name for step in state.undecided],
+        "due": when_due(run),
     }
 
 
@@ -97,6 +100,7 @@ def details(view: RunView) -> RunDetails:
         "idempotency_key": created.idempotency_key,
         "concurrency_key": created.concurrency_key,
         "waits_for": waits_for(view),
+        "waits": wait_fields(view),
         "project": created.project,
         "folder": created.folder or None,
         "attempts": [attempt_fields(number, each) for number, each in enumerate(state.attempts, 1)],
@@ -188,6 +192,8 @@ def reason(view: RunView, *, but_tries: bool = False) -> str | None:
         return f"line {view.damage.line}, byte {view.damage.byte}: {view.damage.reason}"
     if state.cancelled is not None:
         return by_and_why(state.cancelled) or None
+    if view.status is Status.WAITING:
+        return why_it_waits(view)
     if state.error is not None:
         where = f"{listed(state.causes)}: " if state.causes else ""
         return where + one_line(state.error)

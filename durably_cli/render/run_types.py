@@ -43,7 +43,8 @@ class RunSummary(TypedDict):
     `steps_failed` have failed, of which a map is none, for its items are; nor does a failure count
     that was not asked for again. `reason` is why it failed or cannot be read, who cancelled it or
     has asked for that, where it stopped, or what it waits for; it is a fork of `origin`.
-    `undecided` are the steps at which a resume stops until somebody decides.
+    `undecided` are the steps at which a resume stops until somebody decides. One that waits is
+    `due` then; null if not before a signal comes.
     """
 
     id: str
@@ -59,6 +60,7 @@ class RunSummary(TypedDict):
     origin: str | None
     progress: ProgressFields | None
     undecided: list[str]
+    due: Time | None
 
 
 class AttemptFields(TypedDict):
@@ -115,6 +117,20 @@ class DecisionFields(TypedDict):
     result: Any
 
 
+class WaitFields(TypedDict):
+    """What a step waits for: a time, a `poll`, a `signal` whose value is as `schema` says, or a
+    `run`; `until` is its deadline, and `prompt` what a person is asked.
+    """
+
+    step: str
+    kind: Literal["sleep", "poll", "signal", "run"] | str
+    since: Time
+    until: Time | None
+    prompt: str | None
+    schema: dict[str, Any] | None
+    run: str | None
+
+
 class RunDetails(RunSummary):
     """A run. `causes` are the steps that its error came from, `carried` those whose failures the
     next attempt replays, `in_doubt` those of which nobody can say whether their effect happened;
@@ -133,6 +149,7 @@ class RunDetails(RunSummary):
     idempotency_key: str | None
     concurrency_key: str | None
     waits_for: str | None
+    waits: list[WaitFields]
     project: str
     folder: str | None
     attempts: list[AttemptFields]
@@ -169,6 +186,7 @@ class UnreadableWaitedFor(RunSummary):
 
 StatusOfStep = Literal[
     "completed",
+    "waiting",
     "retrying",
     "failed",
     "running",

@@ -42,6 +42,7 @@ def step_fields(step: StepState, view: RunView) -> StepFields:
 
 _STATUSES: dict[StepStatus, StatusOfStep] = {
     StepStatus.COMPLETED: "completed",
+    StepStatus.WAITING: "waiting",
     StepStatus.FAILED: "failed",
     StepStatus.DISCARDED: "discarded",
     StepStatus.MARKED_DONE: "marked done",

@@ -23,6 +23,7 @@ from durably_cli.journal.step_events import (
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.system import clock
 from durably_cli.values.strict_json import Json
 
@@ -87,6 +88,9 @@ class Gap(NamedTuple):
     left_out: int
 
 
+WAITS = "waiting"
+"""A call that does nothing but wait; an attempt may end in it."""
+
 _ENDS = (StepCompleted, StepFailed, StepRetrying, StepCancelled)
 
 
@@ -110,9 +114,9 @@ def calls(
     CallBegins says that there will be one.
     """
     number = 0
-    begun = dict[str, StepStarted | MapStarted]()
+    begun = dict[str, StepStarted | MapStarted | StepWaiting]()
     for event in events:
-        if isinstance(event, (StepStarted, MapStarted)):
+        if isinstance(event, (StepStarted, MapStarted, StepWaiting)):
             begun[event.name] = event
             if number and isinstance(event, StepStarted):
                 yield CallBegins(number, event.name)
@@ -121,7 +125,8 @@ def calls(
         elif isinstance(event, RunStarted):
             if number:
                 yield from _all_left_open(begun, found[number - 1])
-            begun.clear()
+            waits = [each for each in begun.values() if isinstance(each, StepWaiting)]
+            begun = {each.name: each._replace(at=event.at) for each in waits}  # they go on in it
             number += 1
     if number:
         yield from _all_left_open(begun, found[number - 1], "running" if is_running else "")
@@ -169,12 +174,14 @@ def seconds_between(start: str, end: str) -> float:
 
 def _ended(
     event: StepCompleted | StepFailed | StepRetrying | StepCancelled,
-    begun: StepStarted | MapStarted | None,
+    begun: StepStarted | MapStarted | StepWaiting | None,
     stretch: Stretch,
 ) -> Execution:
     at = begun.at if begun else event.at
     start = stretch.start + seconds_between(stretch.attempt.started.at, at)
     seconds = event.ms / 1000
+    if isinstance(begun, StepWaiting):  # in this attempt, of several maybe
+        seconds = min(seconds, seconds_between(at, event.at))
     if isinstance(event, StepCompleted):
         done = Execution(stretch.number, event.name, "completed", start, seconds, at, event.result)
         return done._replace(is_map=True) if isinstance(begun, MapStarted) else done
@@ -193,14 +200,18 @@ def _ended(
 
 
 def _all_left_open(
-    begun: dict[str, StepStarted | MapStarted], stretch: Stretch, status: str = ""
+    begun: dict[str, StepStarted | MapStarted | StepWaiting], stretch: Stretch, status: str = ""
 ) -> Iterator[Execution]:
     """Maps behind the items that are inside of them."""
     for each in sorted(begun.values(), key=lambda each: isinstance(each, MapStarted)):
         yield _left_open(each, stretch, status)
 
 
-def _left_open(begun: StepStarted | MapStarted, stretch: Stretch, status: str = "") -> Execution:
+def _left_open(
+    begun: StepStarted | MapStarted | StepWaiting, stretch: Stretch, status: str = ""
+) -> Execution:
+    if isinstance(begun, StepWaiting):
+        status = WAITS
     if not status:  # a transaction, and a map, whose items say what is in doubt
         is_in_doubt = isinstance(begun, StepStarted) and begun.in_doubt != DATABASE
         status = _KILLED[not is_in_doubt]

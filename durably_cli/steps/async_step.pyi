@@ -17,6 +17,7 @@ from durably_cli.values.strict_json import Json
 
 I = TypeVar("I")
 T = TypeVar("T")
+D = TypeVar("D")
 Ts = TypeVarTuple("Ts")
 
 class AsyncStep:
@@ -43,6 +44,7 @@ class AsyncStep:
         run_id: str = "in-memory",
         attempt: int = 1,
         created_at: datetime | None = None,
+        signals: Mapping[str, object] | None = None,
     ) -> None: ...
     @overload
     def run(
@@ -244,6 +246,87 @@ class AsyncStep:
         concurrency: int = 8,
         on_error: Literal["collect"],
     ) -> Coroutine[Any, Any, Results[T]]: ...
+    def sleep(
+        self, name: str, duration: Duration | None = None, *, until: datetime | str | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """Let time pass: a `duration` once, from when it is first asked for, or all `until` a time.
+
+        A duration is seconds, a timedelta or a text such as `3d`; a time a datetime or a text, in
+        local time if it has no zone. A resume waits for the rest. StepMisused for what is neither.
+        """
+
+    @overload
+    def poll(
+        self,
+        name: str,
+        fn: Callable[[*Ts], Awaitable[T | None]],
+        /,
+        *args: *Ts,
+        every: Duration,
+        timeout: Duration | None = None,
+        tries: int | Retry = 1,
+        returns: None = None,
+    ) -> Coroutine[Any, Any, T]:
+        """Call `fn(*args)` now and `every` so often, until it gives something else than None.
+
+        That is the result, in this and every later attempt. What it looks at must not change by
+        that: calls leave no line in the journal, and a resume begins with one. `timeout` is how
+        long all of it may take: then WaitTimeout is raised. With `tries`, so many calls in a row
+        may raise.
+        """
+
+    @overload
+    def poll(
+        self,
+        name: str,
+        fn: Callable[[*Ts], T | None],
+        /,
+        *args: *Ts,
+        every: Duration,
+        timeout: Duration | None = None,
+        tries: int | Retry = 1,
+        returns: None = None,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def poll(
+        self,
+        name: str,
+        fn: Callable[[*Ts], object],
+        /,
+        *args: *Ts,
+        every: Duration,
+        timeout: Duration | None = None,
+        tries: int | Retry = 1,
+        returns: type[T],
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def wait_signal(
+        self,
+        name: str,
+        type: type[T],
+        /,
+        *,
+        prompt: str | None = None,
+        timeout: Duration | None = None,
+    ) -> Coroutine[Any, Any, T]:
+        """Wait until the run is sent the signal of this name, and return its value.
+
+        `durably signal`, `approve` and `deny` send one, and so does `durably.signal`; it must fit
+        the `type`. `prompt` is what a person reads. After the `timeout` the `default` is returned;
+        without one WaitTimeout is raised. The first signal counts, and an early one is there.
+        """
+
+    @overload
+    def wait_signal(
+        self,
+        name: str,
+        type: type[T],
+        /,
+        *,
+        prompt: str | None = None,
+        timeout: Duration | None = None,
+        default: D,
+    ) -> Coroutine[Any, Any, T | D]: ...
     def scope(self, name: str) -> Self:
         """The same step in a scope of this name, in which each of its names is used once."""
 

@@ -148,6 +148,14 @@ class Driver:
             raise error
         return operation.plan(past)
 
+    @property
+    def all_wait_until(self) -> str | None:
+        """When the first wait is over, if what is in flight does nothing but wait."""
+        scope = self.scope
+        if not scope.waits or scope.in_flight.keys() - scope.waits.keys() - scope.maps:
+            return None
+        return min(scope.waits.values(), default=None)
+
     def _end_by(self, error: BaseException) -> None:
         """End the attempt, if a plan says so."""
         if isinstance(error, Abort):

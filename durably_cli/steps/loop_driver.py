@@ -30,7 +30,7 @@ from durably_cli.system.time_limits import call_within
 
 T = TypeVar("T")
 
-_SLICE_SECONDS = 1.0
+_FIRST_SECONDS, _SLICE_SECONDS = 0.05, 1.0
 """How often a wait looks at the wall clock, which may be set, and goes on with the lid closed."""
 
 _STOPS = (asyncio.CancelledError, GeneratorExit)
@@ -102,8 +102,8 @@ class LoopDriver(Driver):
             plan = self._plan_of(operation)
             outcome = await self._run(plan, name)
             while type(outcome) is Wait:
-                await self._waited(outcome)
-                outcome = await self._run(plan, name)
+                over = await self._waited(outcome, plan, name)
+                outcome = await self._run(plan, name, over)
             if type(outcome) is Raised:
                 self._end_by(outcome.error)
                 raise outcome.error
@@ -141,11 +141,14 @@ class LoopDriver(Driver):
             mark_failed(outcome.error, name)
         return outcome
 
-    async def _run(self, plan: Plan, name: str) -> Any:
-        """Perform the effects of a plan; what it returns, or the Wait with which it goes on."""
+    async def _run(self, plan: Plan, name: str, answer: object = None) -> Any:
+        """Perform the effects of a plan; what it returns, or the Wait with which it goes on.
+
+        The `answer` is what came of the one before.
+        """
         began = time.monotonic()
         try:
-            effect = next(plan)
+            effect = plan.send(answer)
             while True:
                 if type(effect) is Wait:
                     return effect
@@ -155,7 +158,11 @@ class LoopDriver(Driver):
                     elif type(effect) is All:
                         from durably_cli.steps.tasks_at_once import in_tasks  # few jobs have any
 
-                        answer = await in_tasks(effect, self, self._stop)
+                        self.scope.maps.add(name)
+                        try:
+                            answer = await in_tasks(effect, self, self._stop)
+                        finally:
+                            self.scope.maps.discard(name)
                     else:
                         await self._record(effect)
                         answer = None
@@ -222,10 +229,38 @@ class LoopDriver(Driver):
             leave_as_child(owner, value)
         return value
 
-    async def _waited(self, wait: Wait) -> None:
-        end = time.monotonic() + wait.longest
-        while (left := self._stop.seconds_until(wait.until, end - time.monotonic())) > 0:
-            await asyncio.sleep(min(left, _SLICE_SECONDS))
+    async def _waited(self, wait: Wait, plan: Plan, name: str) -> bool:
+        """Is the time over, and what is waited for not there?"""
+        began = time.monotonic()
+        end, slice_seconds = time.monotonic() + wait.longest, _FIRST_SECONDS
+        if wait.suspends:
+            self.scope.waits[name] = wait.until
+        try:
+            while (left := self._stop.seconds_until(wait.until, end - time.monotonic())) > 0:
+                if wait.ready is not None and wait.ready():
+                    return False
+                await asyncio.sleep(min(left, slice_seconds))
+                slice_seconds = min(2 * slice_seconds, _SLICE_SECONDS)
+                self._suspend_if_all_wait()
+            return wait.ready is None or not wait.ready()
+        except asyncio.CancelledError:
+            plan.close()
+            if wait.suspends:
+                self._cancelled(name, began)
+            raise
+        finally:
+            self.scope.waits.pop(name, None)
+            self._stop.waiting.pop(self.scope.thread, None)
+
+    def _suspend_if_all_wait(self) -> None:
+        """Suspend the run if no step is in flight that does something; else note if all wait."""
+        until = self.all_wait_until
+        if until is None:
+            self._stop.waiting.pop(self.scope.thread, None)
+            return
+        self._stop.waiting[self.scope.thread] = until
+        if self._stop.suspends:
+            self._stop.suspend(until)
 
     def _begin(self, name: str) -> None:
         """Who asked for this step awaits it."""

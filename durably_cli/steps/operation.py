@@ -6,7 +6,7 @@ yields effects; a driver performs each, and sends back what came of it:
 
     an event             written down; sent when it is as durable as its class says
     Call(fn, args, t)    the user's function called; its result, or Raised(its exception)
-    Wait(until, longest) time has passed
+    Wait(until, longest) time has passed: True; or what is waited for is there: False
     All(operations, n)   each performed, n of them at a time; what came of each by its place
 
 What a plan returns is the step's result, or Raised(error), which the driver raises: a generator
@@ -24,6 +24,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepDiscarded, StepFailed, StepOutdated
+from durably_cli.journal.wait_events import SignalReceived, StepWaiting
+from durably_cli.steps.mail import Mail, NoMail
 from durably_cli.steps.reported import Reported
 from durably_cli.values.plain import Converter
 from durably_cli.values.strict_json import Json
@@ -48,13 +50,16 @@ class Raised(NamedTuple):
 class Wait(NamedTuple):
     """Let time pass until then: UTC, as events have it.
 
-    It is over after `longest` seconds, whatever the clock shows then. If it `holds_back`, nothing
-    that is performed beside it begins before.
+    It is over after `longest` seconds, whatever the clock shows then, or once `ready` says so. If
+    it `holds_back`, nothing that is performed beside it begins before. If it `suspends`, no process
+    needs to sit by it.
     """
 
     until: str
     longest: float
     holds_back: bool = False
+    ready: Callable[[], bool] | None = None
+    suspends: bool = False
 
 
 @final
@@ -119,7 +124,8 @@ class Past(NamedTuple):
     `begun` their tries; `in_doubt` those that were begun and have no end, and what their last start
     said of that. `reported` is what need not be reported again, `discarded` how many results of a
     step count no more, and `keys` the run whose keys a step has that was in doubt in the origin of
-    a fork. `inputs` are digests of the items of maps that are known by keys. Another result of
+    a fork. `waits` are the steps that wait, `received` their signals, and `mail` is where others
+    come. `inputs` are digests of the items of maps that are known by keys. Another result of
     those in `redone` outdates what came later, by the `order` in which they came; what is `owed` of
     that is to be written before another step. Who changes what is of several steps at once is
     `changing` it: threads of the handler may be in a step each.
@@ -133,6 +139,9 @@ class Past(NamedTuple):
     reported: Reported
     discarded: Counter[str]
     keys: dict[str, str]
+    waits: dict[str, StepWaiting]
+    received: dict[str, SignalReceived]
+    mail: Mail
     inputs: dict[str, str]
     redone: dict[str, StepDiscarded]
     owed: list[StepOutdated]
@@ -155,6 +164,8 @@ class Past(NamedTuple):
         self.unfinished.pop(name, None)
         self.failures.pop(name, None)
         self.begun.pop(name, None)
+        self.waits.pop(name, None)
+        self.received.pop(name, None)
 
 
 def fresh_past(results: dict[str, Json]) -> Past:
@@ -168,6 +179,9 @@ def fresh_past(results: dict[str, Json]) -> Past:
         reported=Reported(),
         discarded=Counter(),
         keys={},
+        waits={},
+        received={},
+        mail=NoMail(),
         inputs={},
         redone={},
         owed=[],

@@ -133,6 +133,11 @@ class Schedule:
         """Is there another one that has not begun?"""
         return self._next_task() is not None
 
+    @property
+    def has_parked(self) -> bool:
+        """Does one pause between two tries?"""
+        return bool(self._parked)
+
     def ended(self, task: Task, outcome: Any) -> None:
         """This came of an operation."""
         self.in_flight -= 1

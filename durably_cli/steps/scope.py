@@ -58,6 +58,10 @@ class Scope:
     def __init__(self, stop: Stop, secrets: Secrets | None) -> None:
         self.in_flight = dict[str, None]()
         """The names of the steps that are being performed, in any thread."""
+        self.maps = set[str]()
+        """The maps among them, in which it is the items that do something."""
+        self.waits: dict[str, str] = {}
+        """Those among them that do nothing but wait, and until when."""
         self.refused: StepMisused | None = None
         """What was raised in another thread, where the handler may not have seen it."""
         self._stop, self._secrets = stop, secrets

@@ -29,6 +29,7 @@ from durably_cli.steps.progress import reported
 from durably_cli.steps.scope import checked_name
 from durably_cli.steps.stop import Stop, StopInMemory
 from durably_cli.steps.tries import ONCE, Retry, limit_of, retry_of
+from durably_cli.steps.waiting_steps import WaitingSteps
 from durably_cli.values import convert, declared, plain
 from durably_cli.values.durations import Duration
 from durably_cli.values.strict_json import Json
@@ -62,11 +63,11 @@ def _ignore(_: object) -> None:
 _NOTHING_YET = _Called(_ignore, None, convert.converter(declared.UNDECLARED), NO_CODE)
 
 
-class Step(ManySteps):
+class Step(ManySteps, WaitingSteps):
     """Checkpoints of one attempt.
 
     `Step()` is one in memory, for unit tests of jobs: it runs every step, keeps nothing, and passes
-    over every pause.
+    over every pause; it waits for nothing, and of `signals` each is there by its name.
     `results` are JSON texts by step name, each taken out when it is replayed; `record` is called
     with every event and returns once it is as durable as it must be; `replayed` with the name of
     every step that is replayed. `secrets` are masked in events, and refused in results.
@@ -82,6 +83,7 @@ class Step(ManySteps):
         created_at: datetime | None = None,
         replayed: Callable[[str], object] = _ignore,
         secrets: Secrets = NO_SECRETS,
+        signals: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(record, replayed, secrets)
         self.run_id = run_id
@@ -95,7 +97,12 @@ class Step(ManySteps):
         self._last = _NOTHING_YET
         self._code_of: Callable[[Callable[..., object]], str] = _no_code
         self._rows_of = f"{run_id}-{os.urandom(8).hex()}"  # in memory each is another one
-        self._connect(fresh_past({} if results is None else results), StopInMemory())
+        past = fresh_past({} if results is None else results)
+        if signals is not None:
+            from durably_cli.steps.memory_mail import MemoryMail  # few tests have any
+
+            past = past._replace(mail=MemoryMail(signals))
+        self._connect(past, StopInMemory())
 
     @overload
     def run(

@@ -8,12 +8,15 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from threading import get_ident
 
-from durably_cli.errors import Abort
+from durably_cli.errors import Abort, Suspended
 from durably_cli.system import clock, signals
 from durably_cli.values.untrusted import origin_of
 
 _LOOKS_SECONDS = 0.1
 """How often a wait looks whether it is to end."""
+
+NO_TIME = clock.format_time(datetime.max.replace(tzinfo=UTC))
+"""Until then waits what has no deadline."""
 
 
 def raise_stop(error: BaseException) -> None:
@@ -50,6 +53,12 @@ class Stop:
     """What stands in for the cause in the tasks of a loop: a Ctrl-C there would end the loop."""
     was_raised = False
     """Was the handler refused something for it? Then what it returns is not the whole."""
+    suspends = False
+    """Is the attempt to end once all that is left of it waits?"""
+
+    def __init__(self) -> None:
+        self.waiting: dict[int, str] = {}
+        """The threads that do nothing but wait, and until when."""
 
     def stop(self, cause: Abort) -> None:
         """End the attempt; the first cause is the one."""
@@ -64,18 +73,35 @@ class Stop:
             self.was_raised = True
             raise self.cause if self.raised_in_tasks is None else self.raised_in_tasks
 
-    def wait_until(self, at: str, longest: float) -> None:
+    def wait_until(
+        self,
+        at: str,
+        longest: float,
+        ready: Callable[[], bool] | None = None,
+        looks: Callable[[], object] = lambda: None,
+    ) -> bool:
         """Let time pass up to this one, in UTC, or so many seconds, whichever is over first.
+
+        False if something was `ready` before. `looks` is called again and again meanwhile.
 
         Raises the cause of a stop as soon as there is one. Both clocks are looked at again and
         again: the wall clock may be set back, and the other one stands still while a laptop is
         closed.
         """
-        end, last = clock.parse_time(at), time.monotonic() + longest
+        last = time.monotonic() + longest
         self.check()
-        while (left := min((end - datetime.now(UTC)).total_seconds(), last - time.monotonic())) > 0:
+        while (left := self.seconds_until(at, last - time.monotonic())) > 0:
+            if ready is not None and ready():
+                return False
+            looks()
             time.sleep(min(left, _LOOKS_SECONDS))
             self.check()
+        return True
+
+    def suspend(self, until: str) -> None:
+        """End the attempt, which waits until then at the least. Raises."""
+        self.stop(Suspended("" if until == NO_TIME else until))
+        self.check()
 
     def seconds_until(self, at: str, longest: float) -> float:
         """The seconds that are left of such a wait."""
@@ -93,8 +119,15 @@ is_abandoned: ContextVar[Callable[[], bool]] = ContextVar("abandoned", default=l
 class StopInMemory(Stop):
     """The one of a `Step()` in memory, where no time passes."""
 
-    def wait_until(self, at: str, longest: float) -> None:
+    def wait_until(
+        self,
+        at: str,
+        longest: float,
+        ready: Callable[[], bool] | None = None,
+        looks: Callable[[], object] = lambda: None,
+    ) -> bool:
         """Go on at once."""
+        return ready is None or not ready()
 
     def seconds_until(self, at: str, longest: float) -> float:
         """None are."""

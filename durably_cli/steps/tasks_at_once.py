@@ -103,7 +103,8 @@ class _Tasks:
 
     def _ended(self, task: Task, outcome: Any) -> None:
         self.schedule.ended(task, outcome)
-        self._work.ended(self.schedule.done, self.schedule.failed)
+        if self._stop.cause is None:
+            self._work.ended(self.schedule.done, self.schedule.failed)
 
     async def _change_within(self, seconds: float) -> None:
         """Return when something has ended, or when so many seconds are over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from time import perf_counter
 from typing import Any
 
@@ -32,10 +33,9 @@ class ThreadDriver(Driver):
         self.scope.begin(name)
         try:
             plan = self._plan_of(operation)
-            outcome = self._run(plan)
+            outcome = self._run(plan, name)
             while type(outcome) is Wait:
-                self._stop.wait_until(outcome.until, outcome.longest)
-                outcome = self._run(plan)
+                outcome = self._run(plan, name, self._waited(outcome, name))
             if type(outcome) is Raised:
                 self._end_by(outcome.error)
                 raise outcome.error
@@ -74,7 +74,7 @@ class ThreadDriver(Driver):
                     ms = round((perf_counter() - begun) * 1000)
                     self._recorded(tuple.__new__(StepCompleted, (name, ms, text, clock.now())))
                     return back
-            outcome = self._run(call.ended(value, begun, owner, past))
+            outcome = self._run(call.ended(value, begun, owner, past), name)
             if type(outcome) is Raised:
                 raise outcome.error
             return outcome
@@ -94,11 +94,11 @@ class ThreadDriver(Driver):
                     return value
                 plan = self._plan_of(operation)
             if converter is None:
-                outcome = self._run(plan)
+                outcome = self._run(plan, name)
             else:
                 self.scope.begin(name)
                 try:
-                    outcome = self._run(plan)
+                    outcome = self._run(plan, name)
                 finally:
                     self.scope.end(name)
             if type(outcome) is Wait:
@@ -111,10 +111,34 @@ class ThreadDriver(Driver):
             mark_failed(outcome.error, name)
         return outcome
 
-    def _run(self, plan: Plan) -> Any:
-        """Perform the effects of a plan; what it returns, or the Wait with which it goes on."""
+    def _waited(self, wait: Wait, name: str) -> bool:
+        """Is the time over, and what is waited for not there?"""
+        if not wait.suspends:
+            return self._stop.wait_until(wait.until, wait.longest)
+        stop, scope, thread = self._stop, self.scope, get_ident()
+        scope.waits[name] = stop.waiting[thread] = wait.until
         try:
-            effect = next(plan)
+            return stop.wait_until(
+                wait.until, wait.longest, wait.ready, lambda: self.suspend_if_all_wait(thread)
+            )
+        finally:
+            stop.waiting.pop(thread, None)
+            scope.waits.pop(name, None)
+
+    def suspend_if_all_wait(self, thread: int) -> None:
+        """Suspend the run, if it may be, and this is the handler's thread."""
+        if self._stop.suspends and thread == self.scope.thread:
+            until = self.all_wait_until
+            if until is not None:
+                self._stop.suspend(until)
+
+    def _run(self, plan: Plan, name: str, answer: object = None) -> Any:
+        """Perform the effects of a plan; what it returns, or the Wait with which it goes on.
+
+        The `answer` is what came of the one before.
+        """
+        try:
+            effect = plan.send(answer)
             while True:
                 if type(effect) is Call:
                     fn, args, timeout = effect
@@ -127,10 +151,13 @@ class ThreadDriver(Driver):
                 elif type(effect) is All:
                     from durably_cli.steps.threads_at_once import in_threads  # few jobs have any
 
+                    self.scope.maps.add(name)
                     try:
                         answer = in_threads(effect, self, self._stop)
                     except BaseException as error:
                         answer = Raised(error)
+                    finally:
+                        self.scope.maps.discard(name)
                 else:
                     answer = self._recorded(effect)
                 effect = plan.send(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from threading import get_ident
 
 from durably_cli.steps.child import leave_as_child
 from durably_cli.steps.driver import Waits
@@ -48,6 +49,8 @@ class _Workers:
         )
         self._changed, self._are_over = threading.Condition(), threading.Event()
         self._threads = self._idle = 0
+        self._busy = set[int]()
+        """The threads that perform something."""
 
     @signals.shielded
     def perform_all(self) -> None:
@@ -56,12 +59,13 @@ class _Workers:
         The handler's own thread does nothing else: the user's code, which gives the items too, may
         block for ever.
         """
-        end = None
+        end, thread = None, get_ident()
         self._begin_thread()
         while True:
             try:
                 if self._are_over.wait(_LOOKS_SECONDS):
                     return
+                self._wait_as_all_do(thread)
                 if self._stop.cause is not None:
                     end = end or time.monotonic() + GRACE_SECONDS
                     if time.monotonic() > end:
@@ -69,6 +73,16 @@ class _Workers:
                     self._let_nothing_begin(self._stop.cause)
             except BaseException as error:  # a Ctrl-C; what has begun comes to its end
                 self._let_nothing_begin(error)
+
+    def _wait_as_all_do(self, thread: int) -> None:
+        """Do all open items wait? Then so does this thread, and the run is suspended if it may."""
+        waiting = self._stop.waiting
+        found = [waiting[each] for each in [*self._busy] if each in waiting]
+        if not found or len(found) < self.schedule.in_flight or self.schedule.has_parked:
+            waiting.pop(thread, None)
+            return
+        waiting[thread] = min(found)
+        self._driver.suspend_if_all_wait(thread)
 
     def _let_nothing_begin(self, error: BaseException) -> None:
         """Say so, unless one is about to begin, which looks itself."""
@@ -98,15 +112,18 @@ class _Workers:
 
     def _performed(self, task: Task) -> Task | float | None:
         """Perform it, as far as it goes without a wait; the next one."""
-        owner = this.pid
+        owner, thread = this.pid, get_ident()
+        self._busy.add(thread)
         outcome = self._driver.outcome_of(task.operation, task.plan)
+        self._busy.discard(thread)
         leave_as_child(owner, outcome)
         with self._changed:
             if type(outcome) is Waits:
                 self.schedule.park(task, *outcome)
             else:
                 self.schedule.ended(task, outcome)
-                self._work.ended(self.schedule.done, self.schedule.failed)
+                if self._stop.cause is None:
+                    self._work.ended(self.schedule.done, self.schedule.failed)
             if self._idle:  # to notify nobody takes 0.6 us
                 self._changed.notify_all()
             return self._next()

@@ -40,6 +40,7 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_names import in_scope, item_of
+from durably_cli.journal.wait_events import RunSuspended, SignalReceived, StepWaiting
 from durably_cli.values.strict_json import Json
 from tests.harness import sample_journals
 from tests.harness.sample_journals import resealed
@@ -464,6 +465,29 @@ def _given_up() -> Golden:
     return _whole(28, lines_of(events, run_id(28)))
 
 
+def _waiting() -> Golden:
+    """It slept, received a signal, and is suspended with two waits open."""
+    asked = {"type": "integer"}
+    events: list[Event] = [
+        _created(29),
+        RunStarted(1, 42, "box", _at(20)),
+        StepWaiting("nap", "sleep", _at(30), _at(530)),
+        StepCompleted("nap", 500, Json("null"), _at(530)),
+        StepStarted("fetch", _at(531), [], "-"),
+        StepFailed("fetch", 3, _ERROR, _at(534), {"class": "builtins:OSError", "args": ["gone"]}),
+        StepWaiting("mirror", "signal", _at(540), "", ["fetch"], "Which one?", asked),
+        SignalReceived("mirror", Json("3"), "ann", _at(600), _at(700)),
+        StepCompleted("mirror", 160, Json("3"), _at(701)),
+        StepWaiting("answer", "signal", _at(702), "", [], "", asked, True),
+        StepWaiting("child", "run", _at(702), child=run_id(1)),
+        StepWaiting("ready", "poll", _at(702), _at(59_000)),
+        RunSuspended(_at(703), _at(5000)),
+        RunStarted(2, 43, "box", _at(5001)),
+        RunSuspended(_at(5003)),
+    ]
+    return _whole(29, lines_of(events, run_id(29)))
+
+
 def _side_by_side() -> Golden:
     """The power went while three results waited for the same sync: the disk has the last one."""
     items = [item_of("fetch", str(number)) for number in range(4)]
@@ -496,7 +520,7 @@ RUNS = {
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
         *(_forked, _forked_again, _in_a_transaction, _mapped, _counted, _keyed, _side_by_side),
-        _given_up,
+        *(_given_up, _waiting),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

@@ -34,6 +34,7 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_names import in_scope, item_of
+from durably_cli.journal.wait_events import RunSuspended, SignalReceived, StepWaiting
 from durably_cli.values.strict_json import Json, to_json
 
 RUN = "01a20bae-97e3-79c3-be7b-f5a07273e515"
@@ -76,15 +77,18 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     **dict.fromkeys(("labels", "versions"), labels),
     **dict.fromkeys(("raised", "refused", "whole", "data"), objects),
     **dict.fromkeys(("during", "steps"), some_names),
-    **dict.fromkeys(("code", "because", "why", "sha256", "origin"), texts),
+    **dict.fromkeys(("code", "because", "why", "sha256", "origin", "prompt", "child"), texts),
+    "kind": st.sampled_from(["sleep", "poll", "signal", "run"]),
+    "value": jsons,
+    "takes": objects,
     "in_doubt": st.sampled_from(["stop", "look"]),
-    **dict.fromkeys(("only", "gives"), st.booleans()),
+    **dict.fromkeys(("only", "gives", "has_default"), st.booleans()),
     "keys": st.dictionaries(names, st.tuples(st.just(RUN), counts).map(list), max_size=2),
     "format": st.just(FORMAT),
     "run": st.just(RUN),
     "name": names,
     "step": st.none() | names,
-    **dict.fromkeys(("at", "until"), times),
+    **dict.fromkeys(("at", "until", "sent"), times),
     "error": errors,
     "level": st.sampled_from(["info", "warn", "error"]),
     "current": counts | st.floats(0, 1e9),
@@ -108,6 +112,7 @@ later = st.one_of(
             *(ProgressReported, RunCompleted, RunCompletedLarge, InputStored),
             *(RunHasFailed, RunInterrupted, RunCancelled, RunForked),
             *(StepEntered, StepOutdated, StepMarkedDone, MapStarted, StepCancelled),
+            *(StepWaiting, SignalReceived, RunSuspended),
         )
     ),
 )

@@ -33,13 +33,14 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_state import StepStatus, step_states
+from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.values.strict_json import Json
 from tests.harness.sample_journals import COMPLETED
 from tests.harness.strategies import RUN, journals
 
 _OF_A_STEP = (
     *(StepStarted, StepCompleted, StepFailed, StepRetrying),
-    *(StepDiscarded, StepOutdated, StepMarkedDone, MapStarted),
+    *(StepDiscarded, StepOutdated, StepMarkedDone, MapStarted, StepWaiting),
 )
 
 

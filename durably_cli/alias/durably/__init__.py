@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from durably_cli import (
+        Approval,
         AsyncJob,
         AsyncStep,
         CommandResult,
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
         StepMisused,
         StepTimeout,
         ValueRefused,
+        WaitTimeout,
         define_job,
         idempotency_key,
         sh,
     )
 
 __all__ = [
+    "Approval",
     "AsyncJob",
     "AsyncStep",
     "CommandResult",
@@ -59,6 +62,7 @@ __all__ = [
     "StepMisused",
     "StepTimeout",
     "ValueRefused",
+    "WaitTimeout",
     "__version__",
     "define_job",
     "idempotency_key",

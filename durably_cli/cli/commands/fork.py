@@ -9,7 +9,7 @@ import typer
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import laid_over_by, read_decisions, read_limit
 from durably_cli.cli.asking import say
-from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Timeout
+from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Suspend, Timeout
 from durably_cli.values.strict_json import Json
 
 
@@ -33,6 +33,7 @@ def fork(
     ] = None,
     dry_run: DryRun = False,
     timeout: Timeout = None,
+    suspend: Suspend = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -72,4 +73,12 @@ def fork(
     from durably_cli.engines.local.fork import ForkRequest
 
     asked = ForkRequest(str(project), laid_over, decisions, redo_failed)
-    return fork_run(project, run, asked, timeout=seconds, quiet=quiet, as_json=as_json)
+    return fork_run(
+        project,
+        run,
+        asked,
+        timeout=seconds,
+        suspends=suspend,
+        quiet=quiet,
+        as_json=as_json,
+    )

@@ -8,7 +8,7 @@ import typer
 
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_decisions, read_limit
-from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Timeout
+from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Suspend, Timeout
 
 
 @as_command()
@@ -36,6 +36,7 @@ def resume(
         ),
     ] = False,
     timeout: Timeout = None,
+    suspend: Suspend = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -69,6 +70,7 @@ def resume(
         decisions,
         kill_leftovers=kill_leftovers,
         timeout=seconds,
+        suspends=suspend,
         quiet=quiet,
         as_json=as_json,
     )

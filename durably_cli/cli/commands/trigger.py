@@ -17,7 +17,7 @@ from durably_cli.cli.arguments import (
 )
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.job_flags import TriggerCommand, given_fields
-from durably_cli.cli.parameters import AsJson, Quiet, Timeout
+from durably_cli.cli.parameters import AsJson, Quiet, Suspend, Timeout
 from durably_cli.engines.request import OnConflict, Request
 from durably_cli.errors import UsageError
 from durably_cli.values.strict_json import printable
@@ -113,6 +113,7 @@ def trigger(
         ),
     ] = None,
     timeout: Timeout = None,
+    suspend: Suspend = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -168,7 +169,13 @@ def trigger(
     )
     detached = Detached(report, prints_id=detach) if report else None
     return trigger_job(
-        project, request, timeout=limit, quiet=quiet, as_json=as_json, detached=detached
+        project,
+        request,
+        timeout=limit,
+        suspends=suspend,
+        quiet=quiet,
+        as_json=as_json,
+        detached=detached,
     )
 
 

@@ -119,7 +119,7 @@ def attempted(
                 refuse_leftovers(path, end=True, waits=observer.waits_for_programs)
             return None
         if state.status is Status.FAILED:  # before the job's modules are imported, which takes long
-            Inbox(path).clear()  # what was asked of an attempt that has ended
+            Inbox(path).forget_cancel()
         past = _to_go_on_with(state, past, events)
         check_may_go_on(store, path, state)
         refuse_leftovers(path, end=kill_leftovers, waits=observer.waits_for_programs)

@@ -26,6 +26,7 @@ from durably_cli.errors import (
     JournalLost,
     StepInDoubt,
     Stopped,
+    Suspended,
 )
 from durably_cli.journal.events import (
     RunCancelled,
@@ -37,6 +38,7 @@ from durably_cli.journal.events import (
 from durably_cli.journal.failures import describe
 from durably_cli.journal.outputs import folder_of
 from durably_cli.journal.registry import Event
+from durably_cli.journal.wait_events import RunSuspended
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.child import ChildEnds, end_of_child
 from durably_cli.steps.current import executed, masking
@@ -136,6 +138,9 @@ def _end_of(
     except AttemptTimedOut as over:
         if over is run.stop.cause:
             record.end_with(RunInterrupted(TIME_LIMIT, clock.now()))
+        raise
+    except Suspended as suspended:
+        record.end_with(RunSuspended(clock.now(), suspended.until))
         raise
     except (Abort, ChildEnds):
         raise

@@ -67,6 +67,11 @@ class Inbox:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return CancelRequest("somebody", "", f"the request {self._path} cannot be read")
 
+    def forget_cancel(self) -> None:
+        """Take the request to cancel away: it was for an attempt that has ended."""
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+
     def clear(self) -> None:
         """Take all requests away: the run has ended without them."""
         if os.path.lexists(self._folder):

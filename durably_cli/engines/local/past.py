@@ -7,6 +7,7 @@ from pathlib import Path
 
 from durably_cli import hints
 from durably_cli.engines.local.order import JournalOrder
+from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.view import whole_log
 from durably_cli.errors import JournalLost
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
@@ -24,6 +25,7 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_names import item_around
+from durably_cli.journal.wait_events import SignalReceived, StepWaiting
 from durably_cli.steps.operation import Begun, Past, fresh_past
 from durably_cli.values.strict_json import Json
 
@@ -50,7 +52,8 @@ class ResultsByStep(dict[str, Json]):
 
 def past_of(journal: Path) -> Past:
     """What is there to gather into, for the journal at this path."""
-    return fresh_past(ResultsByStep(journal))._replace(order=JournalOrder(journal))
+    past = fresh_past(ResultsByStep(journal))
+    return past._replace(order=JournalOrder(journal), mail=SignalsSent(journal))
 
 
 def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
@@ -94,6 +97,8 @@ def take(event: Event, past: Past) -> None:
         past.outdate(event)
     elif isinstance(event, StepMarkedDone):
         past.failures.pop(name, None)
+    elif isinstance(event, StepFailed):
+        past.waits.pop(name, None)
     past.unfinished[name] = event
 
 
@@ -106,10 +111,12 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
     """Pass the events of the journal on, and gather what they say of steps, and reports."""
     results, unfinished, redone = past.results, past.unfinished, past.redone
     of_steps = {cls for name, cls in TYPES.items() if name.startswith("step.")}
-    of_steps -= {StepStarted, StepEntered, StepCancelled}
+    of_steps -= {StepStarted, StepEntered, StepCancelled, StepWaiting}
     for event in events:
         if isinstance(event, StepCompleted):
             results[event.name] = event.result
+            if past.waits:
+                past.waits.pop(event.name, None)
             if unfinished:
                 unfinished.pop(event.name, None)
             if redone:
@@ -117,6 +124,10 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
         elif type(event) is StepStarted:
             if event.input:
                 past.inputs[event.name] = event.input
+        elif type(event) is StepWaiting:
+            past.waits[event.name] = event
+        elif type(event) is SignalReceived:
+            past.received[event.name] = event
         elif type(event) in of_steps:
             if isinstance(event, StepMarkedDone):
                 event = event._replace(result=whole_or_empty(event.result, journal))

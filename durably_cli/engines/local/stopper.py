@@ -63,6 +63,8 @@ class Stopper:
         """The thread: until the attempt is over."""
         is_raised = is_late = False
         while not self._running.acquire(timeout=_LOOKS_SECONDS):
+            if self._deadline is not None and self._thread in self._stop.waiting:
+                self._deadline += _LOOKS_SECONDS  # what waits takes no time
             if self._stop.cause is None:
                 self._find_cause()
             if self._stop.cause is not None and self._stop.wake is not None:

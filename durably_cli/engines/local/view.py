@@ -67,6 +67,8 @@ class RunView:
         """Where the run stands; interrupted if it has not ended and no process holds it."""
         if self.damage:
             return Status.DAMAGED
+        if self.state.is_waiting:
+            return Status.WAITING
         if self.state.has_ended or self.held:
             return self.state.status
         return Status.INTERRUPTED

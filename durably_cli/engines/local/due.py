@@ -1,0 +1,34 @@
+"""When a run that waits is to go on."""
+
+from __future__ import annotations
+
+from durably_cli.engines.local.view import RunView
+from durably_cli.journal.wait_events import POLL, SIGNAL
+from durably_cli.system import clock
+
+
+def due_at(view: RunView) -> str | None:
+    """When the first of its waits is over, in UTC; None if none is before a signal comes.
+
+    A signal that is there makes it due at once, and so does a poll whose process has died: it may
+    have been due.
+    """
+    state = view.state
+    asked = [name for name, wait in state.waits.items() if wait.kind == SIGNAL]
+    if asked:
+        from durably_cli.engines.local.signals_sent import SignalsSent  # few runs wait for any
+
+        sent = SignalsSent(view.path)
+        if any(sent.listens_for(name)() for name in asked):
+            return clock.now()
+    if state.due is not None:
+        return state.due or None
+    if any(wait.kind == POLL for wait in state.waits.values()):
+        return clock.now()
+    return min((wait.until for wait in state.waits.values() if wait.until), default=None)
+
+
+def is_due(view: RunView) -> bool:
+    """Is it to go on now?"""
+    at = due_at(view)
+    return at is not None and at <= clock.now()

@@ -1,0 +1,85 @@
+"""What is shown of a run that waits: until when, or which question is open, and what answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from durably_cli.engines.local.due import due_at
+from durably_cli.engines.local.view import RunView
+from durably_cli.journal.wait_events import RUN, SIGNAL, StepWaiting
+from durably_cli.render.words import utc_time
+from durably_cli.system import ids
+
+if TYPE_CHECKING:
+    from durably_cli.render.run_types import WaitFields
+
+Time = Callable[[str], str]
+"""Shows a time: in UTC, or as a person reads it."""
+
+
+def open_waits(view: RunView) -> list[StepWaiting]:
+    """What its steps wait for, questions first."""
+    if view.state.has_ended:
+        return []
+    return sorted(view.state.waits.values(), key=lambda wait: wait.kind != SIGNAL)
+
+
+def is_question(wait: StepWaiting) -> bool:
+    """Is it answered by yes or no?"""
+    return wait.takes.get("title") == "Approval" or wait.takes.get("type") == "boolean"
+
+
+def said_of(wait: StepWaiting, time: Time = utc_time) -> str:
+    """`approval: Apply the plan? until 2026-…`, on one line."""
+    until = f", until {time(wait.until)}" if wait.until else ""
+    if wait.kind == SIGNAL:
+        asked = f": {wait.prompt}" if wait.prompt else ""
+        return f"{wait.name} waits for a signal{asked}{until}"
+    if wait.kind == RUN:
+        return f"{wait.name} waits for run {ids.short(wait.child)}{until}"
+    what = "sleeps" if wait.kind == "sleep" else "looks again and again"
+    return f"{wait.name} {what}{until}"
+
+
+def why_it_waits(view: RunView, time: Time = utc_time) -> str:
+    """All of it, on one line."""
+    return "; ".join(said_of(wait, time) for wait in open_waits(view))
+
+
+def wait_fields(view: RunView) -> list[WaitFields]:
+    """The same for --json."""
+    return [
+        {
+            "step": wait.name,
+            "kind": wait.kind,
+            "since": wait.at,
+            "until": wait.until or None,
+            "prompt": wait.prompt or None,
+            "schema": wait.takes or None,
+            "run": wait.child or None,
+        }
+        for wait in open_waits(view)
+    ]
+
+
+def when_due(view: RunView) -> str | None:
+    """When it is to go on, in UTC; None if not before a signal comes, or if it does not wait."""
+    return due_at(view) if open_waits(view) else None
+
+
+def answers_to(wait: StepWaiting, run: str, *, is_only_one: bool = True) -> list[tuple[str, ...]]:
+    """The commands that answer it, as words behind `durably`."""
+    name = () if is_only_one else (wait.name,)
+    if is_question(wait):
+        return [("approve", run, *name), ("deny", run, *name)]
+    return [("signal", run, wait.name, "-i", _example_of(wait.takes))]
+
+
+def _example_of(schema: dict[str, Any]) -> str:
+    """A value of such a signal, to be typed, as far as its schema says."""
+    kind = schema.get("type")
+    samples = {"integer": "1", "number": "1.5", "string": '"text"', "boolean": "true"}
+    if isinstance(kind, str) and kind in samples:
+        return samples[kind]
+    return "JSON"

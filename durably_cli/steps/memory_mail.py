@@ -1,0 +1,27 @@
+"""The signals that a `Step()` in memory was made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from durably_cli.errors import StepMisused
+from durably_cli.steps.mail import Sent
+from durably_cli.system import clock
+from durably_cli.values.own_output import as_validated
+
+
+class MemoryMail:
+    """Each is there from the beginning."""
+
+    def __init__(self, signals: Mapping[str, object]) -> None:
+        self._signals = {name: as_validated(value) for name, value in signals.items()}
+
+    def find(self, name: str) -> Sent | None:
+        value = self._signals.get(name)
+        return None if value is None else Sent(value, "the test", clock.now())
+
+    def listens_for(self, name: str) -> Callable[[], bool]:
+        return lambda: name in self._signals
+
+    def refuse(self, name: str) -> None:
+        raise StepMisused(f"the signal {name!r} that the test gives does not fit its type")
