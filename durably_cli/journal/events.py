@@ -34,7 +34,8 @@ class RunCreated(NamedTuple):
 
     `folder` is the one that the job runs in: the project's, or, if Python code triggered the run,
     the one that the code was in; empty in runs of durably 0.1. With `input_bytes`, the size of an
-    input that is in a file of its own, `input` is the reference to that.
+    input that is in a file of its own, `input` is the reference to that. `parent` is the run of
+    which this one is a step.
     """
 
     format: int
@@ -50,6 +51,7 @@ class RunCreated(NamedTuple):
     host: str = ""
     folder: str = ""
     input_bytes: int = 0
+    parent: str = ""
 
 
 @event("input.stored", durable=True, of_attempt=False)

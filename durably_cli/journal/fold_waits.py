@@ -15,6 +15,8 @@ SUSPENDED = "suspended"
 @folds(StepWaiting)
 def _step_waiting(state: RunState, event: StepWaiting) -> None:
     state.waits[event.name] = event
+    if event.child:
+        state.children[event.name] = event.child
     at = len(state.attempts), event.at
     state.unfinished[event.name] = StepState(
         event.name, StepStatus.WAITING, *at, until=event.until or None, when_in_doubt=WAIT

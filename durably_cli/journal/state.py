@@ -91,6 +91,8 @@ class RunState:
         self.waits: dict[str, StepWaiting] = {}
         """What its steps wait for."""
         self.signals: list[SignalReceived] = []
+        self.children: dict[str, str] = {}
+        """The runs that are a step of it, by the names of these."""
         self.due: str | None = None
         """If it is suspended, when the first of its waits is over; empty if none is."""
         self.failures: Failures | None = None
@@ -115,6 +117,7 @@ class RunState:
         copied = copy.copy(self)
         copied.attempts = [copy.copy(attempt) for attempt in self.attempts]
         copied.unfinished = {**self.unfinished}
+        copied.children = {**self.children}
         copied.waits, copied.signals = {**self.waits}, [*self.signals]
         copied.failures, copied.discarded = copy.deepcopy(self.failures), self.discarded.copy()
         copied.repaired, copied.unknown = [*self.repaired], [*self.unknown]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property, update_wrapper
 from pathlib import Path
@@ -15,15 +15,16 @@ from durably_cli import hints
 from durably_cli.engines import payload
 from durably_cli.engines.local import trigger, working_folder
 from durably_cli.engines.local.execute import source_hash
-from durably_cli.engines.local.live_run import BoundHandler, LiveRun
+from durably_cli.engines.local.live_run import BoundHandler
+from durably_cli.engines.local.unseen import Unseen
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import AttemptTimedOut, TimedOut, ValueRefused
-from durably_cli.journal.registry import Event
 from durably_cli.project import handlers, places, stores
 from durably_cli.project.invalid import reading
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.project.run import Run
+from durably_cli.steps.child_run import ChildJob
 from durably_cli.steps.step import Step
 from durably_cli.values import convert, plain
 from durably_cli.values.no_input import NoInput
@@ -33,7 +34,6 @@ from durably_cli.values.untrusted import all_of
 
 if TYPE_CHECKING:
     from durably_cli.steps.async_step import AsyncStep
-    from durably_cli.values.unread import Unread
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -141,11 +141,23 @@ class Job(Generic[I, O]):
             store = stores.open_store(project, to_write=True)
             listens = ListeningJob(self, project, all_threads=False)
             try:
-                ended = trigger.trigger(store, request, lambda _: listens, _Unseen())
+                ended = trigger.trigger(store, request, lambda _: listens, Unseen())
             except AttemptTimedOut as over:  # an ordinary failure of who calls
                 raise TimedOut(f"a run of {self.name} was ended: {over.what}") from None
             with ended.view(store) as view:
                 return Run(self, view, ended.disposition)
+
+    def as_child(self) -> ChildJob[I, O]:
+        """The job as a step of another one runs it."""
+        self._is_used = True
+
+        def dump(input: I) -> Json:
+            with self._reads("input"):
+                return payload.dump_payload(self.input, input)
+
+        project = places.find_project(start=self.source.parent)
+        listens = ListeningJob(self, project, all_threads=False)
+        return ChildJob(self.name, dump, self.output, self._in_memory, listens)
 
     def settle(self, given: Json, *, is_compared: bool = False) -> payload.ReadyInput:
         """The input to make a run with, and to compare: as given, the model's defaults filled in.
@@ -186,6 +198,15 @@ class Job(Generic[I, O]):
         bound = BoundHandler(call, source, secrets, unread, self.timeout)
         bound = bound._replace(is_async=self.is_async)
         return bound if self.on_failure is None else bound._replace(on_failure=self._failed)
+
+    def _in_memory(self, input: I) -> O:
+        step = Step()
+        if self.is_async:
+            from durably_cli.steps.loop_step import AsyncStep  # and asyncio with it
+
+            step = AsyncStep()
+        handled: O = handlers.handled(self.handler, step, input)
+        return handled
 
     @cached_property
     def is_async(self) -> bool:
@@ -273,15 +294,3 @@ class AsyncJob(Job[I, O]):
         @overload
         def __call__(self, step: AsyncStep, payload: I) -> Coroutine[Any, Any, O]: ...
         def __call__(self, *args: Any, **named: Any) -> Any: ...
-
-
-class _Unseen:
-    """Nobody looks on when Python triggers a job; the journal has it all."""
-
-    def recorded(self, event: Event) -> None: ...
-    def replayed(self, name: str) -> None: ...
-    def owns(self, run: LiveRun) -> None: ...
-    def passes_over(self, job: str, unread: Sequence[Unread]) -> None: ...
-    def waits_for_run(self, view: RunView) -> None: ...
-    def waits_for_key(self, run_id: str, key: str) -> None: ...
-    def waits_for_programs(self, run_id: str) -> None: ...

@@ -12,8 +12,7 @@ from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
 from durably_cli.journal.step_names import map_of
 from durably_cli.journal.step_state import StepState, StepStatus
-from durably_cli.journal.wait_events import SIGNAL
-from durably_cli.render.waits import answers_to, open_waits
+from durably_cli.render.waits import answers_to, open_questions
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
@@ -75,10 +74,10 @@ def how_to_decide(view: RunView) -> list[NextStep]:
 
 def ways_to_answer(view: RunView) -> list[NextStep]:
     """What to type to the questions of a run that waits for signals."""
-    run, found = short(view.run_id), list[NextStep]()
-    asked = [wait for wait in open_waits(view) if wait.kind == SIGNAL]
-    for wait in asked:
-        for words in answers_to(wait, run, is_only_one=len(asked) == 1):
+    found, asked = list[NextStep](), open_questions(view)
+    for run_id, wait in asked:
+        is_only_one = sum(run_id == other for other, _ in asked) == 1
+        for words in answers_to(wait, short(run_id), is_only_one=is_only_one):
             found.append(NextStep(_PURPOSES[words[0]], words))
     return found
 

@@ -12,6 +12,7 @@ from durably_cli.errors import JournalDamaged
 from durably_cli.journal.events import ProgressReported, RunCancelled, RunRepaired
 from durably_cli.journal.state import NO_END, Attempt, Status
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
+from durably_cli.render.family import child_fields
 from durably_cli.render.step_record import error_fields, failed_steps, in_doubt, last_try, retrying
 from durably_cli.render.timeline import seconds_between, seconds_of
 from durably_cli.render.waits import wait_fields, when_due, why_it_waits
@@ -60,6 +61,7 @@ def summary(run: RunView | Unreadable) -> RunSummary:
             "labels": {},
             "steps_failed": None,
             "origin": None,
+            "parent": None,
             "progress": None,
             "undecided": [],
             "due": None,
@@ -77,6 +79,7 @@ def summary(run: RunView | Unreadable) -> RunSummary:
         "labels": state.created.labels,
         "steps_failed": len(failed_steps(run)),
         "origin": state.origin,
+        "parent": state.created.parent or None,
         "progress": progress_fields(state.progress),
         "undecided": [] if run.held else [step.name for step in state.undecided],
         "due": when_due(run),
@@ -97,6 +100,7 @@ def details(view: RunView) -> RunDetails:
         "in_doubt": [step.name for step in in_doubt(view)],
         "decisions": [decision_fields(event, view) for event in state.decisions],
         "forks": forks_of(view.path),
+        "children": child_fields(view),
         "idempotency_key": created.idempotency_key,
         "concurrency_key": created.concurrency_key,
         "waits_for": waits_for(view),

@@ -56,6 +56,13 @@ def write_run(view: RunView, out: TextIO) -> None:
         if name == "attempts":
             for attempt in fields["attempts"]:
                 out.write(row("attempt", *attempt.values()))
+        elif name == "children":
+            for child in fields["children"]:
+                out.write(row("child", *child.values()))
+        elif name == "waits":
+            for wait in fields["waits"]:
+                del wait["takes"]  # too much for a cell: --json has it
+                out.write(row("wait", *wait.values()))
         elif name == "decisions":
             for decision in fields["decisions"]:
                 out.write(row("decision", *decision.values()))

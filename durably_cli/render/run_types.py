@@ -42,7 +42,8 @@ class RunSummary(TypedDict):
     `seconds` is the time spent in its attempts so far, `steps` how many have completed and
     `steps_failed` have failed, of which a map is none, for its items are; nor does a failure count
     that was not asked for again. `reason` is why it failed or cannot be read, who cancelled it or
-    has asked for that, where it stopped, or what it waits for; it is a fork of `origin`.
+    has asked for that, where it stopped, or what it waits for; it is a fork of `origin`, and a step
+    of `parent`.
     `undecided` are the steps at which a resume stops until somebody decides. One that waits is
     `due` then; null if not before a signal comes.
     """
@@ -58,6 +59,7 @@ class RunSummary(TypedDict):
     labels: dict[str, str]
     steps_failed: int | None
     origin: str | None
+    parent: str | None
     progress: ProgressFields | None
     undecided: list[str]
     due: Time | None
@@ -117,8 +119,18 @@ class DecisionFields(TypedDict):
     result: Any
 
 
+class ChildFields(TypedDict):
+    """A run that is a step of this one, or of one that is, at that depth; null if it is gone."""
+
+    step: str
+    run: str
+    job: str | None
+    status: Status | str | None
+    depth: int
+
+
 class WaitFields(TypedDict):
-    """What a step waits for: a time, a `poll`, a `signal` whose value is as `schema` says, or a
+    """What a step waits for: a time, a `poll`, a `signal` whose value is as `takes` says, or a
     `run`; `until` is its deadline, and `prompt` what a person is asked.
     """
 
@@ -127,8 +139,8 @@ class WaitFields(TypedDict):
     since: Time
     until: Time | None
     prompt: str | None
-    schema: dict[str, Any] | None
     run: str | None
+    takes: NotRequired[dict[str, Any] | None]
 
 
 class RunDetails(RunSummary):
@@ -146,6 +158,7 @@ class RunDetails(RunSummary):
     in_doubt: list[str]
     decisions: list[DecisionFields]
     forks: list[str]
+    children: list[ChildFields]
     idempotency_key: str | None
     concurrency_key: str | None
     waits_for: str | None

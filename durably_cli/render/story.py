@@ -18,6 +18,7 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.journal.step_events import StepDiscarded
 from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
+from durably_cli.render.family import child_fields
 from durably_cli.render.next_steps import next_steps
 from durably_cli.render.record import reason, summary
 from durably_cli.render.rows import all_steps, labels_text, log_lines, pretty_json
@@ -98,6 +99,9 @@ def _what_happened(view: RunView) -> Iterator[Fact]:
     for step in retrying(view):
         when = local_time(step.until or step.started)
         yield "retrying", visible(f"{step.name}: {last_try(step)}; the next one at {when}")
+    for child in child_fields(view):
+        shown = f"{'  ' * (child['depth'] - 1)}{child['step']}: {child['job'] or 'gone'}"
+        yield "child", visible(f"{shown}  {short(child['run'])}  {child['status'] or ''}")
     if state.output is not None:
         yield "output", _json(state.output)
     for decided in state.decisions[-DECISIONS:]:
@@ -121,6 +125,8 @@ def _rest(view: RunView) -> Iterator[Fact]:
     if view.state.origin:
         here = plural(view.state.from_origin, "result")
         yield "fork of", f"{view.state.origin}, of which it has {here}"
+    if created.parent:
+        yield "child of", created.parent
     if forks := forks_of(view.path):
         yield "forks", ", ".join(map(short, forks))
     if created.labels:

@@ -25,6 +25,20 @@ def open_waits(view: RunView) -> list[StepWaiting]:
     return sorted(view.state.waits.values(), key=lambda wait: wait.kind != SIGNAL)
 
 
+def open_questions(view: RunView) -> list[tuple[str, StepWaiting]]:
+    """The signals that are waited for, by this run and by runs that are a step of it."""
+    found = [(view.run_id, wait) for wait in open_waits(view) if wait.kind == SIGNAL]
+    if any(wait.kind == RUN for wait in open_waits(view)):
+        from durably_cli.engines.local.family import children_of  # few runs have any
+
+        for child in children_of(view, open_only=True):
+            if isinstance(child.view, RunView):
+                found += [
+                    (child.run_id, wait) for wait in open_waits(child.view) if wait.kind == SIGNAL
+                ]
+    return found
+
+
 def is_question(wait: StepWaiting) -> bool:
     """Is it answered by yes or no?"""
     return wait.takes.get("title") == "Approval" or wait.takes.get("type") == "boolean"
@@ -56,8 +70,8 @@ def wait_fields(view: RunView) -> list[WaitFields]:
             "since": wait.at,
             "until": wait.until or None,
             "prompt": wait.prompt or None,
-            "schema": wait.takes or None,
             "run": wait.child or None,
+            "takes": wait.takes or None,
         }
         for wait in open_waits(view)
     ]

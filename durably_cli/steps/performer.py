@@ -19,6 +19,7 @@ from durably_cli.steps.stop import Stop
 from durably_cli.steps.thread_driver import ThreadDriver
 
 if TYPE_CHECKING:
+    from durably_cli.steps.child_run import Execute
     from durably_cli.steps.commits import Recording
     from durably_cli.steps.shell import Shell
 
@@ -43,6 +44,8 @@ class Performer:
         self._shell: Shell | None = None
         self._making = Lock()
         self._programs: Path | None = None
+        self._execute_child: Execute | None = None
+        """What executes the runs of other jobs; None in memory."""
         self._recording: Recording | None = None
         """Where events of an async handler go, if they go to a disk."""
 

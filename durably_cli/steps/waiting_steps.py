@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 from durably_cli.errors import StepMisused
 from durably_cli.journal.events import LogWritten
@@ -14,15 +15,24 @@ from durably_cli.steps.performer import Performer
 from durably_cli.steps.tries import ONCE, Retry, limit_of, retry_of
 from durably_cli.steps.waits import span_of
 from durably_cli.system import clock
+from durably_cli.system.ids import of_child
 from durably_cli.values.durations import Duration
+from durably_cli.values.strict_json import Json
 
+if TYPE_CHECKING:
+    from durably_cli.steps.child_run import HasChild
+
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
 T = TypeVar("T")
 D = TypeVar("D")
 Ts = TypeVarTuple("Ts")
 
 
 class WaitingSteps(Performer):
-    """Steps that wait: for a time, for something that is looked for, for a signal."""
+    """Steps that wait: for a time, for something that is looked for, a signal, another run."""
+
+    _discarded: Counter[str]
 
     def sleep(
         self, name: str, duration: Duration | None = None, *, until: datetime | str | None = None
@@ -139,6 +149,35 @@ class WaitingSteps(Performer):
         name = self._scope.enter(name, sys._getframe(1))
         limit = None if timeout is None else span_of(name, "timeout", timeout)
         return self._driver.perform(wait_signal(name, type, prompt, limit, default))
+
+    def run_job(
+        self,
+        name: str,
+        job: HasChild[I, O],
+        input: I,
+        /,
+        *,
+        labels: Mapping[str, str] | None = None,
+    ) -> O:
+        """Run another job as a step, and return its output.
+
+        Its run is a child of this one: made once, resumed rather than made again, and cancelled
+        with it. RunFailed if it has failed, or was cancelled.
+        """
+        from durably_cli.steps.child_run import Child, ChildRun
+
+        name = self._scope.enter(name, sys._getframe(1))
+        found = job.as_child()
+        discarded = self._discarded[name]
+        run_id = of_child(self.run_id, f"{name} {discarded}" if discarded else name)
+        child = Child(run_id, found, found.dump(input), dict(labels or {}))
+        execute = self._execute_child
+
+        def in_memory(_: Child) -> Json:
+            return found.output.dump(found.in_memory(input))
+
+        asked = ChildRun(name, child, execute or in_memory, found.output)
+        return self._driver.perform(asked)  # type: ignore[no-any-return]
 
     def _say(self, text: str) -> None:
         self.emit(LogWritten("warn", text, clock.now()))

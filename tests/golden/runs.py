@@ -488,6 +488,11 @@ def _waiting() -> Golden:
     return _whole(29, lines_of(events, run_id(29)))
 
 
+def _child() -> Golden:
+    """It is a step of another run."""
+    return _whole(30, lines_of([_created(30, parent=run_id(29))], run_id(30)))
+
+
 def _side_by_side() -> Golden:
     """The power went while three results waited for the same sync: the disk has the last one."""
     items = [item_of("fetch", str(number)) for number in range(4)]
@@ -520,7 +525,7 @@ RUNS = {
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
         *(_forked, _forked_again, _in_a_transaction, _mapped, _counted, _keyed, _side_by_side),
-        *(_given_up, _waiting),
+        *(_given_up, _waiting, _child),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

@@ -77,7 +77,9 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     **dict.fromkeys(("labels", "versions"), labels),
     **dict.fromkeys(("raised", "refused", "whole", "data"), objects),
     **dict.fromkeys(("during", "steps"), some_names),
-    **dict.fromkeys(("code", "because", "why", "sha256", "origin", "prompt", "child"), texts),
+    **dict.fromkeys(
+        ("code", "because", "why", "sha256", "origin", "prompt", "child", "parent"), texts
+    ),
     "kind": st.sampled_from(["sleep", "poll", "signal", "run"]),
     "value": jsons,
     "takes": objects,

@@ -7,6 +7,8 @@ itself: no process is looked up by its number, for that may be another one's by 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from durably_cli import hints
@@ -16,7 +18,7 @@ from durably_cli.engines.local.inbox import CancelRequest, Inbox
 from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import fold_reading, is_imported
-from durably_cli.errors import Busy, Conflict, Forbidden, JournalTooNew
+from durably_cli.errors import Busy, Conflict, DurablyError, Forbidden, JournalTooNew
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs
 from durably_cli.journal.events import RunCancelled
@@ -77,7 +79,15 @@ def _cancel_held(
     with journal:
         journal.end_with(RunCancelled(clock.now(), request.reason, request.by))
     inbox.clear()
+    cancel_children(store, state.children.values(), request.reason)
     return True
+
+
+def cancel_children(store: Store, run_ids: Iterable[str], reason: str | None) -> None:
+    """End these runs for good, whose parent was: those that have not ended otherwise."""
+    for run_id in run_ids:
+        with suppress(DurablyError, OSError):
+            cancel(store, run_id, reason, 0)
 
 
 def _check_may_end(path: Path, state: RunState) -> None:

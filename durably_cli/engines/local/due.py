@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from durably_cli.engines.local.view import RunView
-from durably_cli.journal.wait_events import POLL, SIGNAL
+from durably_cli.journal.state import Status
+from durably_cli.journal.wait_events import POLL, RUN, SIGNAL
 from durably_cli.system import clock
 
 
@@ -14,6 +15,14 @@ def due_at(view: RunView) -> str | None:
     have been due.
     """
     state = view.state
+    if any(wait.kind == RUN for wait in state.waits.values()):
+        from durably_cli.engines.local.family import children_of
+
+        for child in children_of(view, open_only=True):
+            if not isinstance(child.view, RunView) or child.view.status is not Status.WAITING:
+                return clock.now()
+            if child.depth == 1 and (at := due_at(child.view)) is not None and at <= clock.now():
+                return at
     asked = [name for name, wait in state.waits.items() if wait.kind == SIGNAL]
     if asked:
         from durably_cli.engines.local.signals_sent import SignalsSent  # few runs wait for any

@@ -41,6 +41,7 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.wait_events import RunSuspended
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.child import ChildEnds, end_of_child
+from durably_cli.steps.child_run import Execute
 from durably_cli.steps.current import executed, masking
 from durably_cli.steps.step import Step
 from durably_cli.steps.step_of_attempt import step_of_attempt
@@ -76,6 +77,10 @@ def execute_in_turn(
                 run.has_failed = work
     if isinstance(run.stop.cause, Cancelled):
         run.inbox.clear()
+        if run.state.children:
+            from durably_cli.engines.local.children import cancel_all_of  # few runs have any
+
+            cancel_all_of(run, run.stop.cause)
 
 
 def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
@@ -95,6 +100,7 @@ def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
         project=work.project,
         recording=record if work.is_async else None,
     )
+    step._execute_child = lambda child: _children(run, step)(child)
     run.own = OwnJournal(run.journal.path)
     try:
         with signals.stopping(stop.stop), executed(step):
@@ -108,6 +114,12 @@ def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
         raise
     finally:
         record.end()
+
+
+def _children(run: LiveRun, step: Step) -> Execute:
+    from durably_cli.engines.local.children import Children  # few jobs have any
+
+    return Children(run, step)
 
 
 def _end_of(

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -18,6 +19,7 @@ from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader, Position, begins_with
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState, Status
+from durably_cli.journal.wait_events import RUN
 from durably_cli.system import files, ids, locks
 from durably_cli.values.strict_json import Json, to_json
 
@@ -67,11 +69,21 @@ class RunView:
         """Where the run stands; interrupted if it has not ended and no process holds it."""
         if self.damage:
             return Status.DAMAGED
-        if self.state.is_waiting:
+        if self._waits:
             return Status.WAITING
         if self.state.has_ended or self.held:
             return self.state.status
         return Status.INTERRUPTED
+
+    @cached_property
+    def _waits(self) -> bool:
+        if not self.state.is_waiting:
+            return False
+        if all(wait.kind != RUN for wait in self.state.waits.values()):
+            return True
+        from durably_cli.engines.local.family import do_children_wait  # few runs have any
+
+        return do_children_wait(self)
 
     def cancel_request(self) -> CancelRequest | None:
         """Who has asked it to end, which it has not yet; None too if that cannot be read."""

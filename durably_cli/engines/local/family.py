@@ -1,0 +1,51 @@
+"""The runs that are steps of a run, and the run of which it is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from durably_cli.journal.state import Status
+from durably_cli.journal.wait_events import RUN
+
+if TYPE_CHECKING:
+    from durably_cli.engines.local.view import RunView, Unreadable
+
+
+class ChildOf(NamedTuple):
+    """A child run as it is now, with the step that it is and how deep it stands below the run."""
+
+    step: str
+    run_id: str
+    depth: int
+    view: RunView | Unreadable | None
+
+
+def children_of(view: RunView, *, depth: int = 1, open_only: bool = False) -> Iterator[ChildOf]:
+    """Its children, and theirs behind each; each view is closed when the next is asked for.
+
+    With `open_only`, those that a step waits for.
+    """
+    from durably_cli.engines.local.store import Store  # which needs views itself
+    from durably_cli.engines.local.view import RunView
+
+    store, children = Store(view.path.parents[2]), view.state.children
+    if open_only:
+        waits = view.state.waits.values()
+        children = {wait.name: wait.child for wait in waits if wait.kind == RUN}
+    for step, run_id in children.items():
+        found = store.look(run_id)
+        if not isinstance(found, RunView):
+            yield ChildOf(step, run_id, depth, found)
+            continue
+        with found:
+            yield ChildOf(step, run_id, depth, found)
+            yield from children_of(found, depth=depth + 1, open_only=open_only)
+
+
+def do_children_wait(view: RunView) -> bool:
+    """Does each child wait that a step of this run waits for?"""
+    return all(
+        child.view is not None and child.view.status is Status.WAITING
+        for child in children_of(view, open_only=True)
+    )

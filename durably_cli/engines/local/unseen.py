@@ -1,0 +1,25 @@
+"""The observer of runs that nobody looks at while they execute: their journals have it all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from durably_cli.engines.local.live_run import LiveRun
+from durably_cli.engines.local.view import RunView
+from durably_cli.journal.registry import Event
+
+if TYPE_CHECKING:
+    from durably_cli.values.unread import Unread
+
+
+class Unseen:
+    """Sees a run and shows nothing."""
+
+    def recorded(self, event: Event) -> None: ...
+    def replayed(self, name: str) -> None: ...
+    def owns(self, run: LiveRun) -> None: ...
+    def passes_over(self, job: str, unread: Sequence[Unread]) -> None: ...
+    def waits_for_run(self, view: RunView) -> None: ...
+    def waits_for_key(self, run_id: str, key: str) -> None: ...
+    def waits_for_programs(self, run_id: str) -> None: ...

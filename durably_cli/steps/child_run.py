@@ -1,0 +1,76 @@
+"""`step.run_job`: another job's run is a step of this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from durably_cli.errors import Abort
+from durably_cli.journal.step_events import StepCompleted
+from durably_cli.journal.wait_events import RUN
+from durably_cli.steps.operation import Call, Past, Plan, Raised
+from durably_cli.steps.waits import ms_of, over, wait_begun
+from durably_cli.system import clock, signals
+from durably_cli.values import plain
+from durably_cli.values.strict_json import Json
+
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
+
+
+@dataclass(frozen=True)
+class ChildJob(Generic[I, O]):
+    """A job as another one runs it: its name, its input and output as JSON.
+
+    `in_memory` calls its handler with a step in memory, `runnable` is what an engine executes.
+    """
+
+    name: str
+    dump: Callable[[I], Json]
+    output: plain.Converter
+    in_memory: Callable[[I], O]
+    runnable: Any
+
+
+class HasChild(Protocol[I, O]):
+    """A job, which may be run by another one."""
+
+    def as_child(self) -> ChildJob[I, O]:
+        """The job as another one runs it."""
+
+
+class Child(NamedTuple):
+    """What a run is to be made of that is a step of another one."""
+
+    run: str
+    job: ChildJob[Any, Any]
+    input: Json
+    labels: dict[str, str]
+
+
+Execute = Callable[[Child], Json]
+"""Brings a child run to its end; its output. RunFailed if it has none."""
+
+
+class ChildRun(NamedTuple):
+    """Run a job as a step."""
+
+    name: str
+    child: Child
+    execute: Execute
+    converter: plain.Converter
+
+    def plan(self, past: Past) -> Plan:
+        """Waiting, and completed or failed as the other run is; that run knows how far it is."""
+        wait = yield from wait_begun(past, self.name, RUN, lambda: "", child=self.child.run)
+        value = yield Call(self.execute, (self.child,))
+        if type(value) is Raised:
+            error = value.error
+            if isinstance(error, (Abort, KeyboardInterrupt)) or not isinstance(error, Exception):
+                raise error
+            signals.raise_if_stopped()
+            return (yield from over(past, wait, error))
+        past.waits.pop(self.name, None)
+        yield StepCompleted(self.name, ms_of(wait), value, clock.now())
+        return self.converter.load(value)
