@@ -38,11 +38,11 @@ def say_outcome(
             ended = talk.time(state.ended or "")
             talk.say(f"{name} had completed before, at {ended}; this is its output")
             for each in how_to_make_again(view) if result.is_resumed else ():
-                talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
+                talk.say(f"{each.purpose}, type:", hints.command(*each.words))
         return 0
     if view.status is Status.FAILED:
         for line in error_lines(view):
-            talk.say(line)
+            talk.quote(line)
         where = in_steps(state.causes)
         if result.executed:
             steps = [state.unfinished.get(each) for each in state.causes]
@@ -53,9 +53,9 @@ def say_outcome(
             talk.say(f"{name} failed before{where}, {failed_before(view, talk)}")
         ways = how_to_decide(view)
         for each in ways:
-            talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
+            talk.say(f"{each.purpose}, type:", hints.command(*each.words))
         if not ways:
-            talk.say(f"once that is mended, go on where it was: {resume}")
+            talk.say("once that is mended, go on where it was:", resume)
         return 1
     if view.status is Status.CANCELLED:
         said = by_and_why(state.cancelled) if state.cancelled else ""
@@ -66,7 +66,8 @@ def say_outcome(
     if view.held:
         talk.say(f"{name} is {view.status}: another process holds it{holder(view)}")
         return 0
-    talk.say(f"{name} was interrupted: the process that held it is gone; go on: {resume}")
+    gone = "the process that held it is gone"
+    talk.say(f"{name} was interrupted: {gone}; go on:", resume)
     return Busy.exit_code
 
 

@@ -168,16 +168,22 @@ class LiveLine(RenderHook):
             if getattr(sys, name) is proxy:  # else the job has put its own there
                 setattr(sys, name, stream)
 
+    @property
+    def width(self) -> int:
+        """How many cells a row has now."""
+        window = terminals.window_of(self._stream)
+        return window[0] if window else self._console.width
+
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """What is printed, with the line taken away before it and drawn again behind it."""
         if os.getpid() != self._pid:  # a child, which has no line
             return renderables
         if not terminals.is_ours(self._stream):
             return renderables  # the last line is the shell's now
-        window = terminals.window_of(self._stream)
-        width = window[0] if window else self._console.width
+        width = self.width
         is_drawn_again = threading.current_thread() is self._thread
-        to_new_line = "" if is_drawn_again or not window else _to_new_line(width)
+        is_window = terminals.window_of(self._stream) is not None
+        to_new_line = _to_new_line(width) if is_window and not is_drawn_again else ""
         before = _raw(_ERASE_BELOW + to_new_line)
         if self._ended.is_set():
             return [before, *renderables]
