@@ -10,7 +10,7 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import is_blob_reference
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
-from durably_cli.journal.step_names import map_of
+from durably_cli.journal.step_names import fits, map_of
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
@@ -86,8 +86,6 @@ def how_to_make_again(view: RunView) -> list[NextStep]:
 
 def _of_all(view: RunView, undecided: list[StepState]) -> list[NextStep]:
     """What to type if all steps that wait for a decision are decided alike."""
-    from durably_cli.engines.local.decisions import fits  # rarely asked for
-
     run, all_of = short(view.run_id), f"all {len(undecided):,} that wait for such a decision"
     names = [step.name for step in undecided]
     known = {str(event.name) for event in view.events() if isinstance(event, _BEGINS)}
