@@ -68,12 +68,12 @@ class _Handling:
         except BaseException as error:
             leave_as_child(owner, Raised(error))
             for name in await self._end(error):
-                error.add_note(_never_awaited(name))
+                error.add_note(self._never_awaited(name))
             if self._left_by is not None:
                 raise self._left_by from None
             raise
         if names := await self._end():
-            raise StepMisused(_never_awaited(names[0]))
+            raise StepMisused(self._never_awaited(names[0]))
         if self._left_by is not None:
             raise self._left_by
         return value
@@ -141,9 +141,8 @@ class _Handling:
             self._left_by = error
             self._task.cancel()
 
-
-def _never_awaited(name: str) -> str:
-    return (
-        f"step {name!r} was asked for, and nobody has awaited it, so it was not executed: "
-        f"write await in front of it"
-    )
+    def _never_awaited(self, name: str) -> str:
+        return (
+            f"step {name!r} was asked for at {self._driver.scope.place_of(name)}, and nobody has "
+            "awaited it, so it was not executed: write await in front of it"
+        )
