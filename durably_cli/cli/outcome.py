@@ -12,7 +12,7 @@ from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.failure import error_lines
 from durably_cli.render.lines import Talk
-from durably_cli.render.next_steps import how_to_decide, how_to_make_again
+from durably_cli.render.next_steps import how_to_decide, how_to_make_again, how_to_redo_failed
 from durably_cli.render.record import by_and_why, for_good
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps, listed
@@ -37,8 +37,9 @@ def say_outcome(
         else:
             ended = talk.time(state.ended or "")
             talk.say(f"{name} had completed before, at {ended}; this is its output")
-            for each in how_to_make_again(view) if result.is_resumed else ():
-                talk.say(f"{each.purpose}, type:", hints.command(*each.words))
+        again = how_to_make_again(view) if result.is_resumed and not result.executed else []
+        for each in (*how_to_redo_failed(view), *again):
+            talk.say(f"{each.purpose}, type:", hints.command(*each.words))
         return 0
     if view.status is Status.FAILED:
         for line in error_lines(view):

@@ -84,6 +84,14 @@ def how_to_make_again(view: RunView) -> list[NextStep]:
     return [NextStep(purpose, ("fork", short(view.run_id), *redo))]
 
 
+def how_to_redo_failed(view: RunView) -> list[NextStep]:
+    """What to type of a completed run that has collected failures of its items."""
+    if view.status is not Status.COMPLETED or not view.state.failed_items:
+        return []
+    purpose = "to execute what failed in a new run"
+    return [NextStep(purpose, ("fork", short(view.run_id), "--redo-failed"))]
+
+
 def _of_all(view: RunView, undecided: list[StepState]) -> list[NextStep]:
     """What to type if all steps that wait for a decision are decided alike."""
     run, all_of = short(view.run_id), f"all {len(undecided):,} that wait for such a decision"
@@ -146,7 +154,7 @@ def _next_steps(view: RunView) -> list[NextStep]:
         follow = NextStep("to watch", ("inspect", run, "--follow"))
         return [NextStep("", ("wait", run)), follow, NextStep("", ("logs", run, "--follow"))]
     if view.state.is_final:
-        return look
+        return [*how_to_redo_failed(view), *look]
     if view.cancel_request():
         return [NextStep("to end it", ("cancel", run)), *look]
     return [*(how_to_decide(view) or [NextStep("to go on", ("resume", run))]), *look]
