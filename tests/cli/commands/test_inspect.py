@@ -222,7 +222,7 @@ def fetched(project: Project) -> Project:
                 return key * (100_000 if key == "large" else 1)
 
             step_log = step.log
-            step.map("fetch", fetch, ["a", "large", "bad"], on_error="collect")
+            step.map("fetch", fetch, ["a", "large", "bad"], on_error="collect", concurrency=1)
             step.run("glob", str, "glob")
             step.run("g*b", str, "starred")
         """,
