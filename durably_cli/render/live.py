@@ -112,7 +112,7 @@ class Live(Talk):
             if rows[-1].cell_len + 1 + row.cell_len <= width:
                 row = Text.assemble(rows.pop(), " ", row)
             rows.append(row)
-        self._console.print(Text("\n").join(rows))
+        self._console.print(*rows, sep="\n")
 
     def close(self) -> None:
         super().close()
@@ -134,6 +134,8 @@ class Live(Talk):
 
 def _at_spaces(text: Text, width: int) -> list[Text]:
     """The text in rows of so many cells; a word that is longer than a row stays in one piece."""
+    if text.cell_len <= width:
+        return [text]
     ends, column = list[int](), 0
     for word in re.finditer("[^ ]+ *| +", text.plain):
         if column and column + cell_len(word[0].rstrip(" ")) > width:
