@@ -76,7 +76,7 @@ def inspect(
     Examples:
       durably inspect @last
       durably inspect 3f2a9c1d --step fetch-users | jq length
-      durably inspect @last --step 'fetch[*]'
+      durably inspect @last --step 'fetch*'
       durably inspect 3f2a9c1d --events | jq -r .type
       durably inspect @last --follow
       durably inspect @failed --html run.html

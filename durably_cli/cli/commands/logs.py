@@ -66,7 +66,7 @@ def logs(
       durably logs @last
       durably logs @last -f
       durably logs @failed --level warn
-      durably logs @last --step 'fetch[*]'
+      durably logs @last --step 'fetch*'
     """
     return run_logs(
         project_of(context), run, follow=follow, step=step, level=level, as_json=as_json
