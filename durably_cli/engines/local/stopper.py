@@ -64,6 +64,8 @@ class Stopper:
         is_raised = is_late = False
         while not self._running.acquire(timeout=_LOOKS_SECONDS):
             if self._stop.cause is None:
+                if (look := self._stop.look) is not None:
+                    look()
                 self._find_cause()
             if self._stop.cause is not None and self._stop.wake is not None:
                 is_late, was_late = not self._stop.is_awake, is_late
