@@ -19,8 +19,10 @@ EUROS = {"EUR": Decimal(1), "USD": Decimal("0.86"), "GBP": Decimal("1.14")}
 
 
 class InvoicesInput(BaseModel):
-    source: Path = Field(HERE / "invoices.csv", description="the CSV file to read")
-    report: Path = Field(HERE.parent / "invoices-report.csv", description="the file to write")
+    source: Path = Field(default=HERE / "invoices.csv", description="the CSV file to read")
+    report: Path = Field(
+        default=HERE.parent / "invoices-report.csv", description="the file to write"
+    )
 
 
 class Invoice(BaseModel):

@@ -19,11 +19,15 @@ UPLOADS = Retry(8, delay="5s", max_delay="10m", max_time="4h", on=(OSError, Retr
 
 
 class Backup(BaseModel):
-    database: Path = Field(HERE.parent / "users.db", description="the SQLite file to back up")
-    folder: Path = Field(HERE.parent / "backups", description="where the backups are")
-    keep: PositiveInt = Field(14, description="how many of them stay there")
-    url: str | None = Field(None, description="the folder of a server to PUT it into as well")
-    token: Secret | None = Field(None, description="what the server wants to see")
+    database: Path = Field(
+        default=HERE.parent / "users.db", description="the SQLite file to back up"
+    )
+    folder: Path = Field(default=HERE.parent / "backups", description="where the backups are")
+    keep: PositiveInt = Field(default=14, description="how many of them stay there")
+    url: str | None = Field(
+        default=None, description="the folder of a server to PUT it into as well"
+    )
+    token: Secret | None = Field(default=None, description="what the server wants to see")
 
 
 class BackedUp(BaseModel):

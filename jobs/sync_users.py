@@ -17,9 +17,11 @@ HERE = Path(__file__).resolve().parent
 
 class SyncUsersInput(BaseModel):
     org_id: str = Field(description="the organisation whose users are copied", examples=["org_123"])
-    force: bool = Field(False, description="write users that have not changed as well")
-    source: str = Field(str(HERE / "users.json"), description="path or URL of JSON or CSV")
-    database: Path = Field(HERE.parent / "users.db", description="the SQLite file to write to")
+    force: bool = Field(default=False, description="write users that have not changed as well")
+    source: str = Field(default=str(HERE / "users.json"), description="path or URL of JSON or CSV")
+    database: Path = Field(
+        default=HERE.parent / "users.db", description="the SQLite file to write to"
+    )
 
 
 class SyncUsersOutput(BaseModel):

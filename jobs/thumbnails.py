@@ -19,11 +19,15 @@ KINDS = {".gif", ".jpeg", ".jpg", ".png", ".webp"}
 
 
 class ThumbnailsInput(BaseModel):
-    pictures: Path = Field(HERE / "pictures", description="the folder of pictures")
-    thumbnails: Path = Field(HERE.parent / "thumbnails", description="the folder to write to")
-    size: PositiveInt = Field(200, description="pixels of the longer side")
-    at_once: PositiveInt = Field(4, description="how many pictures are in memory at a time")
-    allow_broken: bool = Field(False, description="complete though some pictures are broken")
+    pictures: Path = Field(default=HERE / "pictures", description="the folder of pictures")
+    thumbnails: Path = Field(
+        default=HERE.parent / "thumbnails", description="the folder to write to"
+    )
+    size: PositiveInt = Field(default=200, description="pixels of the longer side")
+    at_once: PositiveInt = Field(default=4, description="how many pictures are in memory at a time")
+    allow_broken: bool = Field(
+        default=False, description="complete though some pictures are broken"
+    )
 
     @model_validator(mode="after")
     def refuse_to_replace_pictures(self) -> Self:

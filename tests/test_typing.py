@@ -12,10 +12,24 @@ from pathlib import Path
 
 import pytest
 
+from durably_cli.cli.commands.init import JOB
 from tests.conftest import Project
 from tests.harness.quick import some_quick
 
 SAMPLES = Path(__file__).parent / "typing_samples"
+DEFAULTS = """
+from hello import Greeting
+from import_invoices import InvoicesInput
+from nightly_backup import Backup
+from sync_users import SyncUsersInput
+from thumbnails import ThumbnailsInput
+
+Greeting()
+InvoicesInput()
+Backup()
+SyncUsersInput(org_id="org_123")
+ThumbnailsInput()
+"""
 EXAMPLES = [*(Path(__file__).parents[1] / "jobs").glob("*.py")]
 MARKER = re.compile(r"# error(?:\[(mypy|pyright)\])?: \S")
 CHECKERS = ("mypy --strict", "pyright standard", "pyright strict")
@@ -35,6 +49,8 @@ def errors(checker: str, tmp_path_factory: pytest.TempPathFactory) -> Errors:
     folder = tmp_path_factory.mktemp("typing").resolve()
     for sample in (*SAMPLES.glob("*.py"), *EXAMPLES):
         shutil.copy(sample, folder)
+    (folder / "hello.py").write_text(JOB)
+    (folder / "defaults.py").write_text(DEFAULTS)
     tool, mode = checker.split()
     return mypy(folder) if tool == "mypy" else pyright(folder, mode)
 
@@ -48,6 +64,10 @@ def test_the_examples_have_no_errors(errors: Errors) -> None:
     assert {example.name: errors[example.name] for example in EXAMPLES} == {
         example.name: {} for example in EXAMPLES
     }
+
+
+def test_inputs_of_examples_and_of_a_new_project_have_defaults(errors: Errors) -> None:
+    assert (errors["hello.py"], errors["defaults.py"]) == ({}, {})
 
 
 def test_every_marked_line_is_an_error_and_no_other(checker: str, errors: Errors) -> None:

@@ -12,7 +12,12 @@ from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.failure import error_lines
 from durably_cli.render.lines import Talk
-from durably_cli.render.next_steps import how_to_decide, how_to_make_again, ways_to_answer
+from durably_cli.render.next_steps import (
+    how_to_decide,
+    how_to_make_again,
+    how_to_redo_failed,
+    ways_to_answer,
+)
 from durably_cli.render.record import by_and_why, for_good
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.waits import open_waits, said_of
@@ -38,12 +43,13 @@ def say_outcome(
         else:
             ended = talk.time(state.ended or "")
             talk.say(f"{name} had completed before, at {ended}; this is its output")
-            for each in how_to_make_again(view) if result.is_resumed else ():
-                talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
+        again = how_to_make_again(view) if result.is_resumed and not result.executed else []
+        for each in (*how_to_redo_failed(view), *again):
+            talk.say(f"{each.purpose}, type:", hints.command(*each.words))
         return 0
     if view.status is Status.FAILED:
         for line in error_lines(view):
-            talk.say(line)
+            talk.quote(line)
         where = in_steps(state.causes)
         if result.executed:
             steps = [state.unfinished.get(each) for each in state.causes]
@@ -54,9 +60,9 @@ def say_outcome(
             talk.say(f"{name} failed before{where}, {failed_before(view, talk)}")
         ways = how_to_decide(view)
         for each in ways:
-            talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
+            talk.say(f"{each.purpose}, type:", hints.command(*each.words))
         if not ways:
-            talk.say(f"once that is mended, go on where it was: {resume}")
+            talk.say("once that is mended, go on where it was:", resume)
         return 1
     if view.status is Status.CANCELLED:
         said = by_and_why(state.cancelled) if state.cancelled else ""
@@ -74,7 +80,8 @@ def say_outcome(
     if view.held:
         talk.say(f"{name} is {view.status}: another process holds it{holder(view)}")
         return 0
-    talk.say(f"{name} was interrupted: the process that held it is gone; go on: {resume}")
+    gone = "the process that held it is gone"
+    talk.say(f"{name} was interrupted: {gone}; go on:", resume)
     return Busy.exit_code
 
 

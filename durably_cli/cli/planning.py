@@ -7,6 +7,7 @@ from pathlib import Path
 
 from durably_cli import retyping
 from durably_cli.cli import document
+from durably_cli.cli.asking import say
 from durably_cli.engines.local.attempt import check_may_go_on
 from durably_cli.engines.local.decisions import Decisions, refuse_final
 from durably_cli.engines.local.fork import check_may_fork
@@ -53,10 +54,10 @@ def show_plan(
         if view.state.is_final and not is_fork:
             then = "its output is printed" if view.state.output is not None else "nothing is done"
             said = f"run {short(run_id)} is {view.state.status}: no step is executed, and {then}"
-            print(said, file=sys.stderr)
+            say(said)
             return 0
         for line in plans.say_plan(plan):
-            print(line, file=sys.stderr)
+            say(line)
     return 0
 
 

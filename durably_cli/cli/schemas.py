@@ -22,7 +22,7 @@ _DOCUMENTS: dict[str, tuple[type, ...]] = {
     "cancel": (types.RunAnswer,),
     "wait": (types.RunEndAnswer, types.RunEndsAnswer),
     "list": (types.ListAnswer,),
-    "inspect": (types.StoryAnswer, types.StepAnswer),
+    "inspect": (types.StoryAnswer, types.StepAnswer, types.StepsAnswer),
     "jobs": (types.JobsAnswer, types.JobAnswer),
     "init": (types.InitAnswer,),
     "info": (types.InfoAnswer,),

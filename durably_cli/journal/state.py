@@ -21,6 +21,7 @@ from durably_cli.journal.events import (
 )
 from durably_cli.journal.spent import Spent
 from durably_cli.journal.step_events import DATABASE, ITEMS, StepDiscarded, StepMarkedDone
+from durably_cli.journal.step_names import item_around
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.journal.wait_events import WAIT, SignalReceived, StepWaiting
 from durably_cli.values.strict_json import Json
@@ -194,6 +195,13 @@ class RunState:
         """Steps whose last word is a failure, but for those that are gone."""
         steps = self.unfinished.values()
         return [step for step in steps if step.status is StepStatus.FAILED and not step.is_gone]
+
+    @property
+    def failed_items(self) -> list[str]:
+        """Those of maps among them, which no one has to decide about; also of scopes in items."""
+        returned = {step.name for step in self.may_have_happened}
+        failed = [step.name for step in self.failed_steps if step.name not in returned]
+        return [name for name in failed if item_around(name) is not None]
 
     @property
     def discarded_steps(self) -> int:

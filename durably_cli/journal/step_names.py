@@ -90,6 +90,30 @@ def is_named(name: str, typed: str) -> bool:
     return name == typed or (not name.isprintable() and visible(name) == typed)
 
 
+def fits(pattern: str, name: str) -> bool:
+    """Does this name, or what is shown of it, fit the pattern? Each `*` stands for any text."""
+    return _fits(pattern, name) or (not name.isprintable() and _fits(pattern, visible(name)))
+
+
+def is_asked_for(name: str, typed: str) -> bool:
+    """Is this the step that somebody names, or one that fits the pattern that was typed?"""
+    return is_named(name, typed) or ("*" in typed and fits(typed, name))
+
+
+def _fits(pattern: str, name: str) -> bool:
+    first, *between, last = pattern.split("*")
+    end = len(name) - len(last)
+    if not name.startswith(first) or not name.endswith(last) or end < len(first):
+        return False
+    place = len(first)
+    for text in between:  # the first place that fits leaves the most to the others
+        found = name.find(text, place, end)
+        if found < 0:
+            return False
+        place = found + len(text)
+    return True
+
+
 def line_of_name(name: str) -> str:
     """A name, and where it stands, as a line has it behind `"name":`."""
     if not isinstance(name, NameInScope):

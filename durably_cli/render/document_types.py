@@ -104,6 +104,12 @@ class StepAnswer(Answer):
     step: StepWithResult
 
 
+class StepsAnswer(Answer):
+    """Of inspect --step with a pattern."""
+
+    steps: list[StepWithResult]
+
+
 class JobsAnswer(Answer):
     """Of jobs."""
 

@@ -188,7 +188,7 @@ class Talk:
             failures = plural(len(names), "failure")
             self.say(f"{failures} that the job went on after will be replayed: {listed(names)}")
             what = "them" if is_of_all else "such a step"
-            self.say(f"to execute {what} again, stop this and type: {redo}")
+            self.say(f"to execute {what} again, stop this and type:", redo)
         has_failed = run.state.status is Status.FAILED  # and all tries are open again
         for step in () if has_failed else run.state.unfinished.values():
             if step.most > 1:
@@ -257,15 +257,19 @@ class Talk:
             message = f" {event.message}" if event.message else ""
             self.say(f"progress {event.current:g} of {event.total:g}{message}")
 
-    def say(self, text: str) -> None:
-        """One line on stderr."""
+    def say(self, text: str, command: str = "") -> None:
+        """One line on stderr, with a command to type at its end."""
         if not self._is_heard:
             return
         try:
-            self._stream.write(visible(text) + "\n")
+            self._stream.write(visible(text) + (f" {command}" if command else "") + "\n")
             self._stream.flush()
         except (OSError, ValueError):  # nobody listens any more
             pass
+
+    def quote(self, line: str) -> None:
+        """A line of somebody else, as an error's traceback: in one piece, to be copied."""
+        self.say(line)
 
     def time(self, at: str) -> str:
         """A journal's time: local on a terminal, else UTC."""
@@ -288,7 +292,7 @@ class Talk:
 class Silent(Talk):
     """An observer that says nothing."""
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, command: str = "") -> None:
         pass
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from durably_cli import hints
 from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.journal.events import LogWritten, ProgressReported, RunStarted
 from durably_cli.journal.registry import Event
@@ -41,11 +44,13 @@ class Live(Talk):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        # A terminal wraps what can be copied in one go: what is said here, and what the job prints.
+        # A terminal wraps what can be copied in one go: what the job prints, commands, tracebacks.
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
         self._line = LiveLine(self._console, stream, self._facts_now)
         self._facts = Facts()
         self._work = LiveWork()
+        self._counts_only = False
+        """Have steps completed that have no line of their own?"""
 
     def recorded(self, event: Event) -> None:
         if isinstance(event, (StepStarted, MapStarted, StepWaiting)):
@@ -74,17 +79,17 @@ class Live(Talk):
         is_slow = event.ms >= _SLOW_MS and item_around(event.name) is None
         if self.completed <= _LINES or is_slow or of_map is not None:
             took = span(event.ms / 1000) + (f"  {of_map}" if of_map else "")
-            self._console.print(
-                Text.assemble(
-                    ("✓ ", "green"),
-                    visible(event.name),
-                    (f"  {took}{self.in_try(event.name)}", "dim"),
-                )
-            )
+            done = f"  {took}{self.in_try(event.name)}"
+            self._show(Text.assemble(("✓ ", "green"), visible(event.name), (done, "dim")))
+        elif not self._counts_only and self.run is not None:
+            self._counts_only = True
+            every = hints.command("inspect", short(self.run.run_id), "--all")
+            self._show(Text("… from here on steps are counted; to see each:", "dim"), every)
         self._facts = self._facts._replace(counts=self._counts())
 
     def logged(self, event: LogWritten) -> None:
-        self._console.print(log_text(event))
+        said = log_text(event)
+        self._console.print(said) if event.traceback else self._show(said)
 
     def progressed(self, event: ProgressReported) -> None:
         if self._work.reported(event):
@@ -94,8 +99,22 @@ class Live(Talk):
             of += f" {visible(event.message)}"
         self._facts = self._facts._replace(share=share(event), of=of)
 
-    def say(self, text: str) -> None:
-        self._console.print(Text(visible(text)))
+    def say(self, text: str, command: str = "") -> None:
+        self._show(Text(visible(text)), command)
+
+    def quote(self, line: str) -> None:
+        self._console.print(Text(visible(line)))
+
+    def _show(self, text: Text, command: str = "") -> None:
+        """Rows that end between two words, and behind them, in one piece, a command to paste."""
+        width = self._line.width
+        rows = _at_spaces(text, width)
+        if command:
+            row = Text(visible(command))
+            if rows[-1].cell_len + 1 + row.cell_len <= width:
+                row = Text.assemble(rows.pop(), " ", row)
+            rows.append(row)
+        self._console.print(*rows, sep="\n")
 
     def close(self) -> None:
         super().close()
@@ -113,3 +132,19 @@ class Live(Talk):
     def _counts(self) -> str:
         done = plural(self.completed, "step")
         return f"{done}, {self.replayed_steps:,} replayed" if self.replayed_steps else done
+
+
+def _at_spaces(text: Text, width: int) -> list[Text]:
+    """The text in rows of so many cells; a word that is longer than a row stays in one piece."""
+    if text.cell_len <= width:
+        return [text]
+    ends, column = list[int](), 0
+    for word in re.finditer("[^ ]+ *| +", text.plain):
+        if column and column + cell_len(word[0].rstrip(" ")) > width:
+            ends.append(word.start())
+            column = 0
+        column += cell_len(word[0])
+    rows = [*text.divide(ends)]
+    for row in rows:
+        row.rstrip()
+    return rows

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, TextIO
 
-from rich.console import Console, ConsoleRenderable, RenderHook
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.control import Control
 from rich.file_proxy import FileProxy
 from rich.segment import ControlType, Segment
@@ -138,7 +138,7 @@ class LiveLine(RenderHook):
         self._pid = os.getpid()
         self._begun = 0.0
         self._width_before = 0
-        self._line = Text()
+        self._line = _Drawn([])
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep_drawing, daemon=True)
 
@@ -168,24 +168,36 @@ class LiveLine(RenderHook):
             if getattr(sys, name) is proxy:  # else the job has put its own there
                 setattr(sys, name, stream)
 
+    @property
+    def width(self) -> int:
+        """How many cells a row has now."""
+        window = terminals.window_of(self._stream)
+        return window[0] if window else self._console.width
+
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """What is printed, with the line taken away before it and drawn again behind it."""
         if os.getpid() != self._pid:  # a child, which has no line
             return renderables
         if not terminals.is_ours(self._stream):
             return renderables  # the last line is the shell's now
-        window = terminals.window_of(self._stream)
-        width = window[0] if window else self._console.width
+        width = self.width
         is_drawn_again = threading.current_thread() is self._thread
-        to_new_line = "" if is_drawn_again or not window else _to_new_line(width)
-        before = _raw(_ERASE_BELOW + to_new_line)
+        is_window = terminals.window_of(self._stream) is not None
+        to_new_line = _to_new_line(width) if is_window and not is_drawn_again else ""
+        before = _Drawn([_codes(_ERASE_BELOW + to_new_line)])
         if self._ended.is_set():
             return [before, *renderables]
         if is_drawn_again or width != self._width_before:
-            self._line = laid_out(self._facts(), time.monotonic() - self._begun, width - 1)
-        self._line.no_wrap, self._line.end = True, ""
-        self._width_before = width
-        return [before, *renderables, _raw(_ROOM_BELOW + _SAVE + _BELOW), self._line, _raw(_BACK)]
+            self._line = self._drawn(width)
+            self._width_before = width
+        return [before, *renderables, self._line]
+
+    def _drawn(self, width: int) -> _Drawn:
+        """The line as it is now, below the cursor: rendered once, for it is drawn often."""
+        line = laid_out(self._facts(), time.monotonic() - self._begun, width - 1)
+        line.no_wrap, line.end = True, ""
+        below, back = _codes(_ROOM_BELOW + _SAVE + _BELOW), _codes(_BACK)
+        return _Drawn([below, *self._console.render(line), back])
 
     def _keep_drawing(self) -> None:
         while not self._ended.wait(_FRAME_SECONDS):
@@ -200,8 +212,16 @@ def _to_new_line(width: int) -> str:
     return " " * (width - 1) + f"\r{_ERASE_BELOW}"
 
 
-def _raw(codes: str) -> Control:
+class _Drawn:
+    """What was rendered before."""
+
+    def __init__(self, segments: list[Segment]) -> None:
+        self._segments = segments
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> list[Segment]:
+        return self._segments
+
+
+def _codes(codes: str) -> Segment:
     """What moves the cursor or takes something back."""
-    control = Control(ControlType.CARRIAGE_RETURN)
-    control.segment = Segment(codes, None, control.segment.control)
-    return control
+    return Segment(codes, None, [(ControlType.CARRIAGE_RETURN,)])

@@ -10,7 +10,7 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import is_blob_reference
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
-from durably_cli.journal.step_names import map_of
+from durably_cli.journal.step_names import fits, map_of
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.waits import answers_to, open_questions
 from durably_cli.system.ids import short
@@ -105,10 +105,16 @@ def how_to_make_again(view: RunView) -> list[NextStep]:
     return [NextStep(purpose, ("fork", short(view.run_id), *redo))]
 
 
+def how_to_redo_failed(view: RunView) -> list[NextStep]:
+    """What to type of a completed run that has collected failures of its items."""
+    if view.status is not Status.COMPLETED or not view.state.failed_items:
+        return []
+    purpose = "to execute what failed in a new run"
+    return [NextStep(purpose, ("fork", short(view.run_id), "--redo-failed"))]
+
+
 def _of_all(view: RunView, undecided: list[StepState]) -> list[NextStep]:
     """What to type if all steps that wait for a decision are decided alike."""
-    from durably_cli.engines.local.decisions import fits  # rarely asked for
-
     run, all_of = short(view.run_id), f"all {len(undecided):,} that wait for such a decision"
     names = [step.name for step in undecided]
     known = {str(event.name) for event in view.events() if isinstance(event, _BEGINS)}
@@ -171,7 +177,7 @@ def _next_steps(view: RunView) -> list[NextStep]:
         follow = NextStep("to watch", ("inspect", run, "--follow"))
         return [NextStep("", ("wait", run)), follow, NextStep("", ("logs", run, "--follow"))]
     if view.state.is_final:
-        return look
+        return [*how_to_redo_failed(view), *look]
     if view.cancel_request():
         return [NextStep("to end it", ("cancel", run)), *look]
     return [*(how_to_decide(view) or [NextStep("to go on", ("resume", run))]), *look]

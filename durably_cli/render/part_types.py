@@ -157,9 +157,13 @@ class PlannedStepFields(TypedDict):
 
 
 class PlanFields(TypedDict):
-    """What a resume or a fork of a run would do; `saved_ms` is what replayed steps took."""
+    """What a resume or a fork of a run would do; `saved_ms` is what replayed steps took.
+
+    `warnings` are what it would say of maps that had completed, and go on.
+    """
 
     run: str
     replayed: int
     saved_ms: int
     steps: list[PlannedStepFields]
+    warnings: list[str]

@@ -58,6 +58,7 @@ def write_plan_json(plan: Plan, run_id: str, out: TextIO) -> None:
         "replayed": plan.count("replay"),
         "saved_ms": plan.saved_ms,
         "steps": [_fields(step) for step in plan.steps],
+        "warnings": plan.warnings,
     }
     write_json({"plan": fields}, out)
 
@@ -90,3 +91,4 @@ def say_plan(plan: Plan) -> Iterator[str]:
         yield f"the code of {plural(changed, 'step')} has changed"
     if stops:
         yield f"it stops at step {stops[0]}"
+    yield from plan.warnings

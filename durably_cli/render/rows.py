@@ -109,10 +109,23 @@ def write_run_json(view: RunView, out: TextIO) -> None:
         out.write(rest)
 
 
-def write_step_json(step: StepState, result: Json, view: RunView, out: TextIO) -> None:
-    """{"schema": 1, "step": {...} of a step with all of its result; no last brace."""
-    fields: StepWithResult = {**step_fields(step, view), "result": json.loads(result)}
-    write_json({"step": fields}, out)
+def write_results_json(
+    results: Iterator[tuple[StepState, Json]], view: RunView, out: TextIO, *, is_one: bool
+) -> None:
+    """{"schema": 1, "step": {...}, or "steps": [...], with all of their results; no last brace."""
+    fields = (_with_result(step, result, view) for step, result in results)
+    if is_one:
+        write_json({"step": next(fields)}, out)
+        return
+    out.write(f'{{"schema": {SCHEMA}, "steps": [')
+    try:
+        _write_items(fields, out)
+    finally:
+        out.write("]")
+
+
+def _with_result(step: StepState, result: Json, view: RunView) -> StepWithResult:
+    return {**step_fields(step, view), "result": json.loads(result)}
 
 
 def write_summary_json(view: RunView, out: TextIO, extra: Mapping[str, object]) -> None:

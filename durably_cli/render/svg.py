@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
 from typing import TextIO
-from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
 from durably_cli.engines.local.view import RunView
@@ -31,7 +29,7 @@ from durably_cli.render.timeline import (
     seconds_between,
     stretches,
 )
-from durably_cli.render.words import Times, outcome_text
+from durably_cli.render.words import Times, cut_inside, outcome_text
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
@@ -101,7 +99,7 @@ def write_svg(view: RunView, out: TextIO) -> None:
         f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_shown(title)}">\n'
         f"<style>{_STYLE}</style>\n"
         f'<rect class="paper" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="6"/>\n'
-        f'<text class="title" x="{_EDGE}" y="32">{_shown(_cut(title, 55))}</text>\n'
+        f'<text class="title" x="{_EDGE}" y="32">{_shown(cut_inside(title, 55))}</text>\n'
         f'<text class="dim right" x="{WIDTH - _EDGE}" y="32">{_shown(said)}</text>\n'
     )
     out.writelines(line + "\n" for line in (*body, *drawing.times()))
@@ -218,7 +216,7 @@ class _Drawing:
                 yield f'<path class="halo" d="{shape.crosses}"/>'
                 yield f'<path class="cross {shape.look}" d="{shape.crosses}"/>'
         for number, fact in enumerate(inside.facts()):
-            text = _shown(_cut(visible(fact), _NAME_LENGTH - 1))
+            text = _shown(cut_inside(visible(fact), _NAME_LENGTH - 1))
             y = self.y + 16 + number * _LINE
             yield f'<text class="dim" x="{_EDGE + 12 + _INDENT}" y="{y}">{text}</text>'
 
@@ -226,7 +224,7 @@ class _Drawing:
         left, length = _EDGE + 12, _NAME_LENGTH
         if is_inside:
             left, length = left + _INDENT, length - _INDENT // 8
-        text = _cut(visible(name), length)
+        text = cut_inside(visible(name), length)
         if more and len(text) + len(more) + 2 <= length:
             more = f'<tspan class="dim" dx="12">{_shown(more)}</tspan>'
         else:
@@ -259,15 +257,6 @@ def _height(row: Execution | Gap | MapItems) -> int:
 
 def _line(look: str, x: float, top: float, height: float, more: str = "") -> str:
     return f'<line class="{look}" x1="{x}" x2="{x}" y1="{top}" y2="{top + height}"{more}/>'
-
-
-def _cut(text: str, length: int) -> str:
-    """The text in as much room as so many letters take, and twice that for Chinese ones."""
-    widths = [2 if east_asian_width(letter) in "WF" else 1 for letter in text]
-    if sum(widths) <= length:
-        return text
-    room = accumulate(widths)
-    return text[: sum(width < length for width in room)] + "…"
 
 
 def _shown(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.state import NO_END
@@ -17,11 +18,24 @@ def visible_json(text: str) -> str:
 
 
 def cut_inside(text: str, width: int) -> str:
-    """The text in so many characters, with its beginning and its end, by which names differ."""
-    if len(text) <= width or width < 3:
+    """The text in so many cells, with its beginning and its end, by which names differ."""
+    if sum(map(_cells, text)) <= width or width < 3:
         return text
     end = (width - 1) // 2
-    return f"{text[: width - 1 - end]}…{text[-end:]}"
+    return f"{_first(text, width - 1 - end)}…{_first(text[::-1], end)[::-1]}"
+
+
+def _first(text: str, width: int) -> str:
+    return text[: sum(cells <= width for cells in accumulate(map(_cells, text)))]
+
+
+def _cells(letter: str) -> int:
+    """A Chinese letter is as wide as two others."""
+    if letter.isascii():
+        return 1
+    from unicodedata import east_asian_width  # no pipe asks
+
+    return 2 if east_asian_width(letter) in "WF" else 1
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

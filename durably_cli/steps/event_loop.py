@@ -11,6 +11,7 @@ from typing import Any
 from durably_cli.errors import Abort, StepMisused
 from durably_cli.steps.cancelling import until_cancelled
 from durably_cli.steps.child import leave_as_child
+from durably_cli.steps.held_up import HeldUp
 from durably_cli.steps.loop_driver import LoopDriver
 from durably_cli.steps.operation import Raised
 from durably_cli.steps.scope import GRACE_SECONDS
@@ -24,31 +25,38 @@ _AGAIN_SECONDS = 1.0
 """How often a handler that goes on behind a stop is cancelled again: it may have swallowed it."""
 
 
-def run_on_loop(act: Callable[[], Any], driver: LoopDriver, stop: Stop) -> Any:
+def run_on_loop(
+    act: Callable[[], Any],
+    driver: LoopDriver,
+    stop: Stop,
+    warn: Callable[[str, str | None], object],
+) -> Any:
     """What comes of it, on a new loop of the policy that the job has chosen.
 
     When the attempt is stopped, what is in flight has a moment, and the task of the handler is
     cancelled. Threads of the loop's default executor are waited for at the end, but for that case:
-    they may sleep for hours.
+    they may sleep for hours. `warn` says a line of a step, or of none.
     """
     runner = asyncio.Runner()
     try:
         with signals.left_to_stop():
-            return runner.run(_Handling(driver, stop).until_end(act))
+            return runner.run(_Handling(driver, stop, warn).until_end(act))
     finally:
         if stop.cause is None:
             runner.close()
         else:
             runner.get_loop().close()
             asyncio.set_event_loop(None)
-        stop.wake = stop.raised_in_tasks = None
+        stop.wake = stop.look = stop.raised_in_tasks = None
 
 
 class _Handling:
     """A handler on its loop, in the task that calls `until_end`."""
 
-    def __init__(self, driver: LoopDriver, stop: Stop) -> None:
-        self._driver, self._stop = driver, stop
+    def __init__(
+        self, driver: LoopDriver, stop: Stop, warn: Callable[[str, str | None], object]
+    ) -> None:
+        self._driver, self._stop, self._warn = driver, stop, warn
         self._is_ending = False
         self._left_by: BaseException | None = None
 
@@ -58,6 +66,7 @@ class _Handling:
         self._task = self._driver.task = asyncio.current_task()
         self._driver.leave = self._leave
         self._stop.raised_in_tasks = asyncio.CancelledError
+        self._stop.look = HeldUp(self._driver, self._warn).look
         self._stop.wake = lambda: self._loop.call_soon_threadsafe(self._wake)
         self._loop.set_exception_handler(self._say)
         owner = this.pid
@@ -69,12 +78,12 @@ class _Handling:
         except BaseException as error:
             leave_as_child(owner, Raised(error))
             for name in await self._end(error):
-                error.add_note(_never_awaited(name))
+                error.add_note(self._never_awaited(name))
             if self._left_by is not None:
                 raise self._left_by from None
             raise
         if names := await self._end():
-            raise StepMisused(_never_awaited(names[0]))
+            raise StepMisused(self._never_awaited(names[0]))
         if self._left_by is not None:
             raise self._left_by
         return value
@@ -142,9 +151,8 @@ class _Handling:
             self._left_by = error
             self._task.cancel()
 
-
-def _never_awaited(name: str) -> str:
-    return (
-        f"step {name!r} was asked for, and nobody has awaited it, so it was not executed: "
-        f"write await in front of it"
-    )
+    def _never_awaited(self, name: str) -> str:
+        return (
+            f"step {name!r} was asked for at {self._driver.scope.place_of(name)}, and nobody has "
+            "awaited it, so it was not executed: write await in front of it"
+        )

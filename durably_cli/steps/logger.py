@@ -29,7 +29,7 @@ class Logging(Protocol):
     def masked(self, line: LogWritten) -> LogWritten:
         """The line with known secrets masked."""
 
-    def emit(self, event: Event) -> bool:
+    def emit(self, event: Event, *, is_replayed: bool | None = None) -> bool:
         """Record an event; False if a replay repeats it, and nothing is to be seen of it."""
 
 
@@ -69,6 +69,13 @@ class Logger:
         masked = self._step.masked(line)
         if self._step.emit(masked):
             _to_logging(masked, self._step.run_id)
+
+
+def warn(to: Logging, text: str, step: str | None = None) -> None:
+    """A line of durably's own, of this step; it is said in every attempt."""
+    line = to.masked(LogWritten("warn", text, clock.now(), step))
+    if to.emit(line, is_replayed=False):
+        _to_logging(line, to.run_id)
 
 
 def standard_logging() -> Any:

@@ -25,7 +25,7 @@ class AsyncStep(Step):
     def run_handler(self, act: Callable[[], Any]) -> Any:
         """What comes of an async handler, on an event loop of its own."""
         assert isinstance(self._driver, LoopDriver)
-        return run_on_loop(act, self._driver, self._stop)
+        return run_on_loop(act, self._driver, self._stop, self._warn)
 
     def _driver_of(self, past: Past, stop: Stop) -> Driver:
         self._at_hand = {}  # what has a result is to be awaited, too

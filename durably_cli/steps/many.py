@@ -18,7 +18,7 @@ from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.raised import parts_of, raised_again
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepFailed, StepOutdated
-from durably_cli.journal.step_names import ItemName, item_of, scopes_of
+from durably_cli.journal.step_names import ItemName, item_of, map_of, scopes_of
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.item_inputs import digest_of, said_of_changed
 from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised
@@ -191,7 +191,8 @@ class Map(NamedTuple):
             if begun_before is not None and name not in begun_before:
                 continue
             if is_again and self.warn is not None and not _is_there(name, past):
-                self._say_again(name, past, self.warn)
+                if said := said_of_going_on(name, past, self.run_id):
+                    self.warn(said)
                 is_again = False
             keys.append(key)
             digest = "" if self.key is None or self.warn is None else digest_of(item, self.secrets)
@@ -228,16 +229,20 @@ class Map(NamedTuple):
                 found.append(outcome)
         return collected if self.on_error == "collect" else found, collected.failed
 
-    def _say_again(self, name: str, past: Past, warn: Callable[[str], object]) -> None:
-        """It had completed, and goes on: steps behind it may have used what it gave before."""
-        later = [each.name for each in past.order.later(name) if each.name in past.results]
-        if later:
-            warn(
-                f"{self.name!r} had completed, and goes on with {name}: steps behind it are "
-                f"replayed as they were; once the run has ended, "
-                f"{hints.command('fork', short(self.run_id), '--redo', later[-1])} executes such "
-                "a step again"
-            )
+
+def said_of_going_on(item: str, past: Past, run_id: str) -> str | None:
+    """What to say where this item of a map that had completed is executed, if steps have used that.
+
+    They may have taken what the map gave before.
+    """
+    later = [each.name for each in past.order.later(item) if each.name in past.results]
+    if not later:
+        return None
+    return (
+        f"{map_of(item)!r} had completed, and goes on with {item}: steps behind it are replayed "
+        f"as they were; once the run has ended, "
+        f"{hints.command('fork', short(run_id), '--redo', later[-1])} executes such a step again"
+    )
 
 
 def key_text(key: Key) -> str:

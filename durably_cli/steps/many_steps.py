@@ -10,11 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from durably_cli.errors import StepMisused
-from durably_cli.journal.events import LogWritten, ProgressReported
+from durably_cli.journal.events import ProgressReported
 from durably_cli.journal.step_names import ItemName
 from durably_cli.steps import doubt
 from durably_cli.steps.call import FunctionCall, async_refused, converter_for, is_async
 from durably_cli.steps.doubt import WhenInDoubt
+from durably_cli.steps.logger import warn
 from durably_cli.steps.operation import Operation
 from durably_cli.steps.performer import Performer
 from durably_cli.steps.tries import ONCE, Retry, limit_of, retry_of
@@ -248,8 +249,8 @@ class ManySteps(Performer):
         )
         return self._driver.carry_out(executed)
 
-    def _warn(self, text: str) -> None:
-        self.emit(LogWritten("warn", text, clock.now()), is_replayed=False)
+    def _warn(self, text: str, step: str | None = None) -> None:
+        warn(self, text, step)
 
     def _progress_of(self, name: str) -> Callable[[int, int, int | None], None]:
         """Reports how far a map is, now and then, and at its end."""

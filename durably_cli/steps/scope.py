@@ -127,6 +127,10 @@ class Scope:
         """The name of a step of this scope."""
         return name if self.prefix is None else in_scope(self.prefix, name)
 
+    def place_of(self, name: str) -> str:
+        """The file and line where the step of this whole name was asked for."""
+        return _shown(self._places[name])
+
     def within(self, scope: str) -> Scope:
         """The scope of this whole name, of the same handler."""
         found = copy.copy(self)

@@ -47,6 +47,8 @@ class Stop:
     """The thread that said so, which has it raised already."""
     wake: Callable[[], object] | None = None
     """Called by whoever stops the attempt of an event loop, in any thread: it ends itself."""
+    look: Callable[[], object] | None = None
+    """Called four times a second, in another thread, while the attempt goes on."""
     is_awake = False
     """Has the loop heard of the stop?"""
     raised_in_tasks: type[BaseException] | None = None

@@ -168,3 +168,23 @@ def test_an_exception_that_an_item_raises_each_time_names_it_once() -> None:
         with pytest.raises(ExceptionGroup):
             Step().map("m", fails, [7])
     assert always.__notes__ == ["in m[7]"]
+
+
+@pytest.mark.parametrize("again", [(), ("resume", "@last")], ids=["trigger", "a resume of it"])
+def test_a_completed_run_with_failed_items_says_how_they_are_executed_in_a_new_one(
+    album: Project, again: tuple[str, ...]
+) -> None:
+    words = again or ("trigger", "album", "-p", "on_error=collect")
+    if again:
+        album.run("trigger", "album", "-p", "on_error=collect")
+    said = album.run(*words).err
+    run = album.inspect()["id"][-8:]
+    (line,) = (line for line in said.splitlines() if "to execute what failed" in line)
+    assert line.endswith(f" fork {run} --redo-failed")
+    document = json.loads(album.run("inspect", "@last", "--json").out)
+    assert document["next"][0].endswith(f" fork {run} --redo-failed")
+    assert document["next"][0] in json.loads(album.run("resume", "@last", "--json").out)["next"]
+
+    (album.root / "mended").touch()
+    assert "to execute what failed" not in album.run("fork", "@last", "--redo-failed").err
+    assert "fork" not in str(json.loads(album.run("inspect", "@last", "--json").out)["next"])

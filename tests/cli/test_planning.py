@@ -407,3 +407,41 @@ def test_a_run_that_a_process_holds_is_tried_later(project: Project) -> None:
             held = project.run(command, "@last", "--dry-run", expect=75).err
             assert "is held by another process" in held
         assert process.is_killed()
+
+
+PARTIAL = """
+    @define_job
+    def partial(step: Step) -> int:
+        found = step.map("m", shrink, ["a", "b", "c"], on_error="collect")
+        step.run("publish", effect, f"published {len(found.ok)}")
+        found.raise_if_failed()
+        return len(found)
+
+    def shrink(name: str) -> str:
+        if name != "a" and not os.path.exists("mended"):
+            raise OSError(name)
+        return name
+"""
+
+
+def test_a_dry_run_says_what_the_resume_says_of_steps_that_took_a_partial_result(
+    project: Project,
+) -> None:
+    project.job(PARTIAL, "partial")
+    project.run("trigger", "partial", expect=1)
+    planned = project.run("resume", "@last", "--dry-run")
+    as_json = json.loads(project.run("resume", "@last", "--dry-run", "--json").out)["plan"]
+    forked = project.run("fork", "@last", "--dry-run")
+    decided = project.run("resume", "@last", "--redo", "m", "--dry-run")
+    (project.root / "mended").touch()
+    resumed = project.run("resume", "@last")
+    (said,) = (line for line in resumed.err.splitlines() if "goes on with m[" in line)
+    (warning,) = as_json["warnings"]
+    assert said == f"warn: {warning}"
+    assert warning.endswith("--redo publish executes such a step again")
+    assert planned.err.splitlines().count(warning) == 1
+    assert forked.err.splitlines().count(warning) == 1
+    assert "goes on with m[" not in decided.err
+    assert project.effects == ["published 1"]
+    done = project.run("resume", "@last", "--dry-run")
+    assert "goes on with m[" not in done.err

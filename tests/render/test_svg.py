@@ -25,6 +25,7 @@ from durably_cli.project import stores
 from durably_cli.project import places
 from durably_cli.journal.events import *
 from durably_cli.journal.step_events import *
+from durably_cli.journal.step_names import item_of
 store = stores.open_store(places.find_project(), to_write=True)
 at = "2026-11-24T10:00:{{:06.3f}}Z".format
 with store.create(RunCreated(1, ids.new(), "made", Json("{{}}"), at(0))) as journal:
@@ -105,4 +106,18 @@ def test_a_name_takes_no_more_room_than_there_is(project: Project) -> None:
         f'StepStarted("{"長い" * 20}", at(1))',
     )
     texts = {text.text for text in drawn(project).iter(f"{SVG}text")}
-    assert {("long" * 7) + "…", ("長い" * 7) + "…"} <= texts
+    assert {"long" * 3 + "lo…" + "ng" + "long" * 3, "長い" * 3 + "長…い" + "長い" * 3} <= texts
+
+
+def test_items_whose_names_end_differently_are_told_apart(project: Project) -> None:
+    items = [f'item_of("thumbnails", "/home/me/pictures/2026/img-{n:04}.jpg")' for n in range(2)]
+    made(
+        project,
+        'RunStarted(1, 1, "h", at(0))',
+        'MapStarted("thumbnails", at(0), [], 2)',
+        *(f"StepStarted({item}, at({n}))" for n, item in enumerate(items)),
+        *(f'StepCompleted({item}, 5, Json("1"), at({n + 2}))' for n, item in enumerate(items)),
+    )
+    texts = [text.text or "" for text in drawn(project).iter(f"{SVG}text")]
+    for n in range(2):
+        assert sum(text.startswith("[/home/me") and f"-000{n}.jpg]" in text for text in texts) == 1

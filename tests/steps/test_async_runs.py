@@ -205,9 +205,10 @@ def test_a_step_that_nobody_awaits_fails_the_run_and_a_mended_job_goes_on(
             step.run("second", effect, "second")
             return 1
     """
-    project.job(text)
+    path = project.job(text)
     failed = project.run("trigger", "work", expect=1)
-    assert "step 'second' was asked for, and nobody has awaited it" in failed.err
+    line = path.read_text().splitlines().index('    step.run("second", effect, "second")') + 1
+    assert f"step 'second' was asked for at {path}:{line}, and nobody has awaited it" in failed.err
     project.job(text.replace("            step.run", "            await step.run"))
     project.run("resume", "@last")
     assert project.effects == ["first", "second"]

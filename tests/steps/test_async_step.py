@@ -228,13 +228,15 @@ def test_one_that_nobody_awaits_fails_the_run_and_is_said_in_a_note_of_another_f
         step.run("lost", double, 1)
 
     async def trips(step: AsyncStep) -> int:
-        return len(step.run("lost", double, 1))  # type: ignore[arg-type]
+        return len(step.scope("one").run("lost", double, 1))  # type: ignore[arg-type]
 
-    with pytest.raises(StepMisused, match="'lost' was asked for, and nobody has awaited it"):
+    with pytest.raises(StepMisused, match=r"asked for at .*test_async_step\.py:\d+, and"):
         in_memory(forgets)
     with pytest.raises(TypeError) as raised:
         in_memory(trips)
-    assert "write await in front of it" in raised.value.__notes__[0]
+    (note,) = raised.value.__notes__
+    assert "step 'one.lost' was asked for at " in note
+    assert "write await in front of it" in note
 
 
 def test_the_end_of_the_handler_waits_for_steps_in_flight() -> None:

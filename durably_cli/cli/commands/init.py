@@ -51,8 +51,8 @@ from durably import Step, define_job
 
 
 class Greeting(BaseModel):
-    name: str = Field("world", description="who is greeted")
-    times: int = Field(5, ge=1, description="how often")
+    name: str = Field(default="world", description="who is greeted")
+    times: int = Field(default=5, ge=1, description="how often")
 
 
 @define_job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
@@ -22,7 +23,8 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import JournalError, NotFound, UsageError
 from durably_cli.journal.blobs import BlobDamaged, Blobs
-from durably_cli.journal.step_names import is_named
+from durably_cli.journal.step_names import is_asked_for, is_named
+from durably_cli.journal.step_state import StepState
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.render.next_steps import next_commands
@@ -39,7 +41,10 @@ def inspect(
     context: typer.Context,
     run: OneRun,
     step: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Print the result of this step alone.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Print the result of this step, or of all that fit a pattern."
+        ),
     ] = None,
     events: Annotated[
         bool, typer.Option("--events", help="Print the journal's lines as they are.")
@@ -65,12 +70,13 @@ def inspect(
 
     In a pipe a fact is a line of cells, its name first; behind `step` come name, status, start,
     seconds, bytes, attempt, tries and error; behind `file` step, path, bytes, sha256 and what
-    became of it.
+    became of it. `--step` with a pattern prints a name and a result a line.
 
     \b
     Examples:
       durably inspect @last
       durably inspect 3f2a9c1d --step fetch-users | jq length
+      durably inspect @last --step 'fetch*'
       durably inspect 3f2a9c1d --events | jq -r .type
       durably inspect @last --follow
       durably inspect @failed --html run.html
@@ -115,7 +121,7 @@ def _writer(options: InspectOptions, project: Path, out: TextIO) -> Callable[[Ru
     step, html, svg = options.step, options.html, options.svg
     ways: dict[str, Callable[[RunView], None]] = {}
     if step is not None:
-        ways["--step"] = lambda view: _write_result(view, step, out, as_json=options.as_json)
+        ways["--step"] = lambda view: _write_results(view, step, out, as_json=options.as_json)
     if options.events:
         ways["--events"] = lambda view: _write_lines(view, out)
     if options.as_json and not (options.events or step is not None):
@@ -209,20 +215,42 @@ def _whole(view: RunView, name: str, result: Json) -> Json:
         ) from None
 
 
-def _write_result(view: RunView, name: str, out: TextIO, *, as_json: bool) -> None:
-    for step in rows.all_steps(view):
-        if is_named(step.name, name) and step.result is not None:
-            if as_json:
-                document.suggest(*next_commands(view))
-                rows.write_step_json(step, _whole(view, name, step.result), view, document.on(out))
-            elif out.isatty():  # a large one as its reference: a preview, and the file's name
-                out.write(rows.pretty_json(step.result) + "\n")
-            else:
-                out.write(visible_json(_whole(view, name, step.result)) + "\n")
-            return
-    if view.damage:  # the result may stand behind it, which the caller reports
+def _write_results(view: RunView, typed: str, out: TextIO, *, as_json: bool) -> None:
+    """The result of the step of this name; where none has it, those of all that fit it."""
+    is_name = "*" not in typed or any(is_named(step.name, typed) for step in rows.all_steps(view))
+    is_wanted = is_named if is_name else is_asked_for
+    asked = (step for step in rows.all_steps(view) if is_wanted(step.name, typed))
+    found = (step for step in asked if step.result is not None)
+    first = next(found, None)
+    if first is None:
+        if not view.damage:  # else it may stand behind that, which the caller reports
+            raise _no_result(view, typed)
         return
-    is_known = any(is_named(step.name, name) for step in rows.all_steps(view))
-    what = f"step {name!r} has no result" if is_known else f"there is no step {name!r}"
+    whole = not out.isatty() or as_json  # else a large one as its reference: a preview, and a file
+    results = ((step, _result_of(view, step, whole=whole)) for step in chain((first,), found))
+    if as_json:
+        document.suggest(*next_commands(view))
+        rows.write_results_json(results, view, document.on(out), is_one=is_name)
+        return
+    for step, result in results:
+        text = visible_json(result) if whole else rows.pretty_json(result)
+        behind_name = "\t" if whole else "\n"
+        out.write(("" if is_name else rows.cell(step.name) + behind_name) + text + "\n")
+        if is_name:
+            return
+
+
+def _result_of(view: RunView, step: StepState, *, whole: bool) -> Json:
+    result = step.result or Json("null")
+    return _whole(view, step.name, result) if whole else result
+
+
+def _no_result(view: RunView, typed: str) -> NotFound:
+    is_known = any(is_asked_for(step.name, typed) for step in rows.all_steps(view))
+    if "*" in typed:
+        what = f"no step that {typed!r} fits has a result"
+        what = what if is_known else f"there is no step that {typed!r} fits"
+    else:
+        what = f"step {typed!r} has no result" if is_known else f"there is no step {typed!r}"
     run = ids.short(view.run_id)
-    raise NotFound(f"{what} in run {run}", hint=hints.command("inspect", run), code="no-such-step")
+    return NotFound(f"{what} in run {run}", hint=hints.command("inspect", run), code="no-such-step")

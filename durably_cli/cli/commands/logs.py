@@ -23,7 +23,7 @@ from durably_cli.engines.local.view import RunView, whole_log
 from durably_cli.errors import NotFound
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.registry import Event
-from durably_cli.journal.step_names import is_named
+from durably_cli.journal.step_names import is_asked_for
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.system import ids
@@ -47,7 +47,8 @@ def logs(
         bool, typer.Option("-f", "--follow", help="Print new lines until the run ends.")
     ] = False,
     step: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only lines written in this step.")
+        str | None,
+        typer.Option(metavar="NAME", help="Only lines of this step, or of all that fit a pattern."),
     ] = None,
     level: Annotated[Level, typer.Option(help="Only lines of this level and above.")] = Level.DEBUG,
     as_json: Annotated[
@@ -65,6 +66,7 @@ def logs(
       durably logs @last
       durably logs @last -f
       durably logs @failed --level warn
+      durably logs @last --step 'fetch*'
     """
     return run_logs(
         project_of(context), run, follow=follow, step=step, level=level, as_json=as_json
@@ -105,9 +107,10 @@ def run_logs(
 def _say_why_none(view: RunView, step: str) -> None:
     """Say that the step has logged nothing. NotFound if there is no such step."""
     run = ids.short(view.run_id)
-    if not any(is_named(each.name, step) for each in rows.all_steps(view)):
+    if not any(is_asked_for(each.name, step) for each in rows.all_steps(view)):
+        named = f"that {step!r} fits" if "*" in step else repr(step)
         raise NotFound(
-            f"there is no step {step!r} in run {run}",
+            f"there is no step {named} in run {run}",
             hint=hints.command("inspect", run),
             code="no-such-step",
         )
@@ -117,7 +120,7 @@ def _say_why_none(view: RunView, step: str) -> None:
 def _wanted(events: Iterable[Event], step: str | None, level: str) -> Iterator[LogWritten]:
     levels = _LEVELS[_LEVELS.index(Level.WARN if level == Level.WARNING else level) :]
     for log in rows.log_lines(events):
-        if log.level in levels and (step is None or is_named(log.step or "", step)):
+        if log.level in levels and (step is None or is_asked_for(log.step or "", step)):
             yield log
 
 

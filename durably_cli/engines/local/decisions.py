@@ -11,12 +11,11 @@ from durably_cli.engines.local import who
 from durably_cli.errors import JournalLost, NotFound, UsageError
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
-from durably_cli.journal.step_names import is_named, scopes_of
+from durably_cli.journal.step_names import fits, is_named, scopes_of
 from durably_cli.steps.operation import Past
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import Json
-from durably_cli.values.visible import visible
 
 Decision: TypeAlias = StepDiscarded | StepMarkedDone
 """What is journalled of it."""
@@ -88,7 +87,7 @@ def steps_named(asked: Iterable[str], known: Collection[str], state: RunState) -
             yield names[text]  # which knows where it stands
             yield from (name for name in names if text in scopes_of(name))  # of a map all items
             continue
-        fitting = [name for name in known if "*" in text and _is_fit(text, name)]
+        fitting = [name for name in known if "*" in text and fits(text, name)]
         if not fitting:
             raise no_step(text, known, state)
         yield from fitting
@@ -106,25 +105,6 @@ def _known(typed: str, names: Collection[str]) -> str:
     if typed in names or "\\" not in typed:
         return typed
     return next((name for name in names if is_named(name, typed)), typed)
-
-
-def _is_fit(pattern: str, name: str) -> bool:
-    return fits(pattern, name) or (not name.isprintable() and fits(pattern, visible(name)))
-
-
-def fits(pattern: str, name: str) -> bool:
-    """Does this name fit the pattern, of which each `*` stands for any text?"""
-    first, *between, last = pattern.split("*")
-    end = len(name) - len(last)
-    if not name.startswith(first) or not name.endswith(last) or end < len(first):
-        return False
-    place = len(first)
-    for text in between:  # the first place that fits leaves the most to the others
-        found = name.find(text, place, end)
-        if found < 0:
-            return False
-        place = found + len(text)
-    return True
 
 
 def names_of(state: RunState, past: Past) -> dict[str, None]:

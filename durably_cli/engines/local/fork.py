@@ -32,7 +32,6 @@ from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
-from durably_cli.journal.step_names import item_around
 from durably_cli.journal.writer import Journal
 from durably_cli.system import clock, files, ids
 from durably_cli.system.locks import Lock
@@ -100,7 +99,8 @@ def _made(store: Store, lock: Lock, path: Path, asked: ForkRequest, load: Load) 
     work = job.work(input)
     work = work._replace(unread=[*unread, *work.unread])
     created = _created(state.created, input, asked.project)
-    items = _failed_items(state) if asked.redo_failed else []
+    # What came behind a map has gone on without those of its items that failed.
+    items = state.failed_items if asked.redo_failed else []
     events, by = steps.of_a_fork(state, failures=not asked.redo_failed, items=items), who.user()
     redo += items
     there = {event[0] for event in events}
@@ -110,13 +110,6 @@ def _made(store: Store, lock: Lock, path: Path, asked: ForkRequest, load: Load) 
         result, ms = (whole_or_empty(done.result, path), done.ms) if done else (None, 0)
         events.append(discarded(name, by, result, ms, only=only))
     return _make(store, path, created, events, work)
-
-
-def _failed_items(state: RunState) -> list[str]:
-    """The items of maps that have failed: what came behind a map has gone on without them."""
-    returned = {step.name for step in state.may_have_happened}
-    failed = [step.name for step in state.failed_steps if step.name not in returned]
-    return [name for name in failed if item_around(name) is not None]
 
 
 def check_may_fork(path: Path, state: RunState) -> None:

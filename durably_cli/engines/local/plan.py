@@ -37,6 +37,7 @@ from durably_cli.journal.step_names import map_of, scopes_of
 from durably_cli.journal.step_state import StepState, StepStatus, step_states
 from durably_cli.steps.code_now import Comparison, Verdict
 from durably_cli.steps.doubt import LOOK, STOP, discarded_unasked
+from durably_cli.steps.many import said_of_going_on
 from durably_cli.steps.operation import Past
 from durably_cli.values.quantities import plural
 
@@ -63,9 +64,13 @@ class PlannedStep(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What would become of each step, in the order in which they came first."""
+    """What would become of each step, in the order in which they came first.
+
+    `warnings` are what the attempt would say of maps that had completed, and go on.
+    """
 
     steps: list[PlannedStep]
+    warnings: list[str]
 
     @property
     def saved_ms(self) -> int:
@@ -117,7 +122,21 @@ def plan_of(
         is_map = step.name in view.state.maps
         ran = None if step.ms is None else ran_from(step.started, step.ms)
         plan.append(PlannedStep(step.name, what, step.ms, became.verdict, why, ran, is_map))
-    return Plan(list(_with_maps_that_go_on(plan)))
+    decided_on = {*redo, *past.redone}
+    warnings = _warnings(plan, past, decided_on, view.run_id)
+    return Plan(list(_with_maps_that_go_on(plan)), list(warnings))
+
+
+def _warnings(
+    plan: list[PlannedStep], past: Past, decided_on: set[str], run_id: str
+) -> Iterator[str]:
+    completed = {step.name for step in plan if step.is_map and step.what == "replay"}
+    for step in plan:
+        of = map_of(step.name)
+        if of in completed and step.what in _EXECUTED and step.name not in decided_on:
+            completed.discard(of)  # once a map
+            if said := said_of_going_on(step.name, past, run_id):
+                yield said
 
 
 def _with_maps_that_go_on(plan: list[PlannedStep]) -> Iterator[PlannedStep]:

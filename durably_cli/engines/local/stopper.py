@@ -66,6 +66,8 @@ class Stopper:
             if self._deadline is not None and self._thread in self._stop.waiting:
                 self._deadline += _LOOKS_SECONDS  # what waits takes no time
             if self._stop.cause is None:
+                if (look := self._stop.look) is not None:
+                    look()
                 self._find_cause()
             if self._stop.cause is not None and self._stop.wake is not None:
                 is_late, was_late = not self._stop.is_awake, is_late

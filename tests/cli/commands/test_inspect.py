@@ -206,3 +206,56 @@ def test_long_names_are_told_apart_and_no_slowest_are_named_of_equals(project: P
         assert re.search(rf"import-\S+…\S*-{n} ", shown), shown
     assert "slowest" not in shown
     assert "has no log lines\n" in on_a_terminal(project, "logs", "@last")
+
+
+@pytest.fixture
+def fetched(project: Project) -> Project:
+    """A run with a map, of which one item has failed, and a step with a * in its name."""
+    project.job(
+        """
+        @define_job
+        def fetching(step: Step) -> None:
+            def fetch(key: str) -> str:
+                step_log.info(f"fetching {key}")
+                if key == "bad":
+                    raise ValueError(key)
+                return key * (100_000 if key == "large" else 1)
+
+            step_log = step.log
+            step.map("fetch", fetch, ["a", "large", "bad"], on_error="collect", concurrency=1)
+            step.run("glob", str, "glob")
+            step.run("g*b", str, "starred")
+        """,
+        "fetching",
+    )
+    project.run("trigger", "fetching")
+    return project
+
+
+def test_results_of_steps_that_fit_a_pattern_stand_in_a_line_each(fetched: Project) -> None:
+    found = fetched.run("inspect", "@last", "--step", "fetch[*]").out
+    rows = dict(line.split("\t") for line in found.splitlines())
+    assert {name: json.loads(result) for name, result in rows.items()} == {
+        "fetch[a]": "a",
+        "fetch[large]": "large" * 100_000,
+    }
+    steps = json.loads(fetched.run("inspect", "@last", "--step", "fetch[*]", "--json").out)["steps"]
+    assert {step["name"]: json.dumps(step["result"]) for step in steps} == rows
+    shown = on_a_terminal(fetched, "inspect", "@last", "--step", "fetch[*]")
+    assert shown.startswith('fetch[a]\n"a"\nfetch[large]\n{\n  "$blob": ')
+    assert fetched.run("inspect", "@last", "--step", "g*b").out == '"starred"\n', "its name"
+    none = fetched.run("inspect", "@last", "--step", "*[bad]", expect=4)
+    assert "no step that '*[bad]' fits has a result" in none.err
+    assert (
+        "there is no step that 'x*' fits"
+        in fetched.run("inspect", "@last", "--step", "x*", expect=4).err
+    )
+
+
+def test_log_lines_of_steps_that_fit_a_pattern(fetched: Project) -> None:
+    lines = fetched.run("logs", "@last", "--step", "fetch[*a*]").out.splitlines()
+    said = {tuple(line.split("\t")[2:4]) for line in lines}
+    assert said == {(f"fetch[{key}]", f"fetching {key}") for key in ("a", "large", "bad")}
+    assert len(fetched.run("logs", "@last", "--step", "*[a]").out.splitlines()) == 1
+    none = fetched.run("logs", "@last", "--step", "x*", expect=4)
+    assert "there is no step that 'x*' fits" in none.err
