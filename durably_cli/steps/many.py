@@ -254,5 +254,5 @@ def _is_there(name: str, past: Past) -> bool:
 
 def _begun(past: Past) -> set[str]:
     """Every item of which there is anything."""
-    names = (*past.results, *past.failures)
+    names = (*filter(past.results.__contains__, past.order.names()), *past.failures)
     return {scope for name in names for scope in (name, *scopes_of(name))}

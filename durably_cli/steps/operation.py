@@ -94,6 +94,9 @@ class Later(NamedTuple):
 class Order(Protocol):
     """In which order the steps of a run came."""
 
+    def names(self) -> Iterable[str]:
+        """The names of all steps, which know where they stand."""
+
     def later(self, name: str) -> Iterable[Later]:
         """The steps that began after this one had completed."""
 
@@ -103,6 +106,9 @@ class Order(Protocol):
 
 class _NoOrder:
     """That of a run that has no journal."""
+
+    def names(self) -> Iterable[str]:
+        return ()
 
     def later(self, name: str) -> Iterable[Later]:
         return ()
@@ -115,7 +121,7 @@ class Past(NamedTuple):
     """What the journal has of a run's steps, by their names.
 
     `results` are those that completed, and `failures` those that are carried, each taken out when
-    it is handed back; `unfinished` the last event, other than a start, of each without a result;
+    it is handed back; `whole` gives one that stands in a file of its own; `unfinished` the last event, other than a start, of each without a result;
     `begun` their tries; `in_doubt` those that were begun and have no end, and what their last start
     said of that. `reported` is what need not be reported again, `discarded` how many results of a
     step count no more, and `keys` the run whose keys a step has that was in doubt in the origin of
@@ -126,6 +132,7 @@ class Past(NamedTuple):
     """
 
     results: dict[str, Json]
+    whole: Callable[[str, Json], Json]
     unfinished: dict[str, Event]
     failures: dict[str, StepFailed]
     begun: dict[str, Begun]
@@ -161,6 +168,7 @@ def fresh_past(results: dict[str, Json]) -> Past:
     """One of these results, and nothing else."""
     return Past(
         results=results,
+        whole=lambda name, result: result,
         unfinished={},
         failures={},
         begun={},

@@ -9,7 +9,7 @@ from durably_cli import hints
 from durably_cli.engines.local.order import JournalOrder
 from durably_cli.engines.local.view import whole_log
 from durably_cli.errors import JournalLost
-from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
+from durably_cli.journal.blobs import BlobDamaged, Blobs
 from durably_cli.journal.events import LogWritten, ProgressReported, RunForked
 from durably_cli.journal.registry import TYPES, Event
 from durably_cli.journal.state import RunState, Status
@@ -27,29 +27,20 @@ from durably_cli.steps.operation import Begun, Past, fresh_past
 from durably_cli.values.strict_json import Json
 
 
-class ResultsByStep(dict[str, Json]):
-    """The results of a run by step; one in a file of its own is read when it is asked for."""
+def past_of(journal: Path) -> Past:
+    """What is there to gather into, for the journal at this path."""
+    blobs = Blobs(journal)
 
-    def __init__(self, journal: Path) -> None:
-        super().__init__()
-        self._blobs = Blobs(journal)
-
-    def __getitem__(self, name: str) -> Json:
-        result = super().__getitem__(name)
-        if not is_blob_reference(result):
-            return result
+    def whole(name: str, result: Json) -> Json:
         try:
-            return self._blobs.get(result)
+            return blobs.get(result)
         except BlobDamaged as error:
             raise JournalLost(
                 f"the result of step {name!r} cannot be replayed: {error}",
                 hint=f"{hints.command('help', 'care')}    (says what can be done)",
             ) from None
 
-
-def past_of(journal: Path) -> Past:
-    """What is there to gather into, for the journal at this path."""
-    return fresh_past(ResultsByStep(journal))._replace(order=JournalOrder(journal))
+    return fresh_past({})._replace(whole=whole, order=JournalOrder(journal))
 
 
 def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
@@ -108,14 +99,14 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
     of_steps -= {StepStarted, StepEntered}
     for event in events:
         if isinstance(event, StepCompleted):
-            results[event.name] = event.result
+            results[str(event.name)] = event.result  # half as large as one with a scope
             if unfinished:
                 unfinished.pop(event.name, None)
             if redone:
                 redone.pop(event.name, None)
         elif type(event) is StepStarted:
             if event.input:
-                past.inputs[event.name] = event.input
+                past.inputs[str(event.name)] = event.input
         elif type(event) in of_steps:
             if isinstance(event, StepMarkedDone):
                 event = event._replace(result=whole_or_empty(event.result, journal))
