@@ -28,7 +28,7 @@ from durably_cli.system.locks import Lock
 PATIENCE_SECONDS = 3.0
 """How long a resume waits for the lock: a dying process with much memory frees it late."""
 
-_COPY_BYTES = 1 << 20
+_COPY_BYTES = 1 << 16
 
 
 def create_journal(

