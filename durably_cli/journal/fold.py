@@ -67,6 +67,8 @@ def fold_on(state: RunState, events: Iterable[Event]) -> RunState:
     return state
 
 
+_STARTED = StepStatus.STARTED  # to look it up takes 0.1 us
+
 Apply = Callable[[RunState, Any], None]
 _APPLY: dict[type[Event], Apply] = {}
 """What an event does to the state; a second RunCreated does nothing."""
@@ -82,15 +84,18 @@ def _folds(kind: type[Event]) -> Callable[[Apply], Apply]:
 
 @_folds(StepStarted)
 def _step_started(state: RunState, event: StepStarted) -> None:
-    step = StepState(event.name, StepStatus.STARTED, len(state.attempts), event.at, 1, event.at)
-    if (last := state.unfinished.get(event.name)) is not None and last.tries:
-        step = step._replace(tries=last.tries + 1, since=last.since, most=last.most)
+    name, at = event.name, event.at
+    step = StepState(name, _STARTED, len(state.attempts), at, 1, at)
+    if state.unfinished:
+        last = state.unfinished.get(name)
+        if last is not None and last.tries:
+            step = step._replace(tries=last.tries + 1, since=last.since, most=last.most)
     if event.in_doubt:
         step = step._replace(when_in_doubt=event.in_doubt)
-    state.unfinished[event.name] = step
-    state.spent.started(event.name)
-    if state.maps:
-        state.maps.discard(event.name)
+    state.unfinished[name] = step
+    state.spent.started(name)
+    if name in state.maps:
+        state.maps.remove(name)
     if state.failures is not None:
         state.failures.started(event)
 

@@ -40,9 +40,11 @@ class Outcomes(Mapping[int, Any]):
     def __setitem__(self, place: int, outcome: Any) -> None:
         """This came of the one at this place, which ends once."""
         found = self._found
-        while len(found) <= place:
-            found.append(_NOTHING)
-        found[place] = outcome
+        if len(found) == place:  # as where each is replayed
+            found.append(outcome)
+        else:
+            found.extend([_NOTHING] * (place + 1 - len(found)))
+            found[place] = outcome
         self._count += 1
 
     def __getitem__(self, place: int) -> Any:
