@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from zlib import crc32
@@ -142,15 +142,6 @@ def _event_of_before(data: bytes, seq: int, bad: BadLine) -> Event:
         with any_integers():
             return _event_of(data, seq, DECODER.raw_decode)
     raise bad
-
-
-def last_crc(lines: Iterable[bytes], previous: int) -> int | None:
-    """The crc of the last of these lines, newlines included; None if one does not fit the chain."""
-    for data in lines:
-        previous = crc32(data[:-END_BYTES], previous)
-        if data[-END_BYTES:] != b',"crc":"%08x"}\n' % previous:
-            return None
-    return previous
 
 
 def looks_whole(data: bytes) -> Event | None:

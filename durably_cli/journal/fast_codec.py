@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import repeat
 from json.encoder import encode_basestring_ascii as _quoted
+from struct import unpack
 from sys import intern
 from typing import Any
 from zlib import crc32
@@ -104,7 +105,7 @@ def decode_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Even
     crcs = [last := crc32(data[:-END_BYTES], last) for data in lines[: len(found)]]
     fit = min(
         _alike(numbers, tuple(map(str, range(seq, seq + len(found))))),
-        _alike([int(digits, 16) for digits in shown], crcs),
+        _alike(unpack(f">{len(crcs)}I", bytes.fromhex("".join(shown))), tuple(crcs)),
     )
     written = [result for result in results[:fit] if result is not None]
     if not all(map(_is_day, set(days[:fit]))) or not _are_written_so(written):
@@ -116,14 +117,12 @@ def decode_steps(lines: list[bytes], seq: int, previous: int) -> tuple[list[Even
         starts = tuple(map(_of, starts, maps))
         names = tuple(map(_of, names, maps_too))
     parts = zip(starts, codes, doubts, items, names, took, results[:fit], ats[:fit], strict=True)
+    # As their classes make them, without a call of Python code in between: saves 0.1 us each.
+    new = tuple.__new__
     events: list[Event] = [
-        (
-            StepStarted(start, at, [], code or "", doubt or "", item or "")
-            if code or doubt or item
-            else StepStarted(start, at)
-        )
+        new(StepStarted, (start, at, [], code or "", doubt or "", item or ""))
         if start
-        else StepCompleted(name, int(ms), result, at)
+        else new(StepCompleted, (name, int(ms), result, at))
         for start, code, doubt, item, name, ms, result, at in parts
     ]
     return events, crcs[fit - 1] if fit else previous

@@ -29,10 +29,11 @@ def fold(events: Iterable[Event]) -> RunState:
 
 def fold_on(state: RunState, events: Iterable[Event]) -> RunState:
     """The state with these events added to it."""
+    attempts = state.attempts
     for event in events:
         kind = type(event)
-        if state.attempts and kind not in OF_NO_ATTEMPT:
-            state.attempts[-1].last = event.at
+        if attempts and kind not in OF_NO_ATTEMPT:
+            attempts[-1].last = event.at
         apply = APPLY.get(kind)
         if apply is not None:
             apply(state, event)

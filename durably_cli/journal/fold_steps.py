@@ -22,20 +22,25 @@ from durably_cli.journal.step_events import (
 from durably_cli.journal.step_names import map_of
 from durably_cli.journal.step_state import StepState, StepStatus
 
+_STARTED = StepStatus.STARTED  # to look it up takes 0.1 us
+
 
 @folds(StepStarted)
 def _step_started(state: RunState, event: StepStarted) -> None:
-    step = StepState(event.name, StepStatus.STARTED, len(state.attempts), event.at, 1, event.at)
-    if (last := state.unfinished.get(event.name)) is not None and last.tries:
-        step = step._replace(tries=last.tries + 1, since=last.since, most=last.most)
+    name, at = event.name, event.at
+    step = StepState(name, _STARTED, len(state.attempts), at, 1, at)
+    if state.unfinished:
+        last = state.unfinished.get(name)
+        if last is not None and last.tries:
+            step = step._replace(tries=last.tries + 1, since=last.since, most=last.most)
     if event.in_doubt:
         step = step._replace(when_in_doubt=event.in_doubt)
-    state.unfinished[event.name] = step
+    state.unfinished[name] = step
     if state.waits:
-        state.waits.pop(event.name, None)
-    state.spent.started(event.name)
-    if state.maps:
-        state.maps.discard(event.name)
+        state.waits.pop(name, None)
+    state.spent.started(name)
+    if name in state.maps:
+        state.maps.remove(name)
     if state.failures is not None:
         state.failures.started(event)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from zlib import crc32
 
 from durably_cli.errors import Busy
 from durably_cli.journal import codec
@@ -20,7 +21,7 @@ from durably_cli.journal.blobs import LIMIT, Blobs
 from durably_cli.journal.codec import line_of
 from durably_cli.journal.events import InputStored, RunCreated, RunRepaired
 from durably_cli.journal.fast_codec import line_of_any
-from durably_cli.journal.reader import JournalReader
+from durably_cli.journal.reader import JournalReader, Position
 from durably_cli.journal.registry import Event
 from durably_cli.journal.writer import Journal
 from durably_cli.system import files, locks
@@ -30,7 +31,7 @@ from durably_cli.system.locks import Lock
 PATIENCE_SECONDS = 3.0
 """How long a resume waits for the lock: a dying process with much memory frees it late."""
 
-_COPY_BYTES = 1 << 20
+_COPY_BYTES = 1 << 16
 
 
 def create_journal(
@@ -75,9 +76,8 @@ def create_journal(
     if not is_new:
         lock.close()
         return None
-    return Journal(
-        lock, path, temporary_folder, lines=len(lines) + is_large, crc=crc, end=len(data)
-    )
+    mark = Position(len(data), len(lines) + is_large, crc)
+    return Journal(lock, path, temporary_folder, mark, crc32(data))
 
 
 def hold(path: Path, *, forever: bool = False, seconds: float | None = None) -> Lock:
@@ -142,11 +142,13 @@ def _replaced(
     try:
         with files.with_path(path):
             end = _copy(lock.fd, fd, reading)
-            lines, crc = reading.lines, reading.crc
+            lines, crc, digest = reading.lines, reading.crc, reading.digest
+            if end > reading.end:  # by the newline that it lacked
+                digest = crc32(b"\n", digest)
             if added is not None:
                 data, crc = line_of(lines, added, crc)
                 files.write_all(fd, data)
-                lines, end = lines + 1, end + len(data)
+                lines, end, digest = lines + 1, end + len(data), crc32(data, digest)
             files.sync(fd)
         os.rename(temporary, path)
         files.sync_folder(path.parent)
@@ -155,7 +157,7 @@ def _replaced(
         temporary.unlink(missing_ok=True)
         raise
     lock.close()
-    return Journal(fresh, path, temporary_folder, lines=lines, crc=crc, end=end)
+    return Journal(fresh, path, temporary_folder, Position(end, lines, crc), digest)
 
 
 def _copy(source: int, target: int, reading: JournalReader) -> int:

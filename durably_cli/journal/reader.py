@@ -19,9 +19,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+from zlib import crc32
 
 from durably_cli.errors import JournalDamaged, JournalTooNew
 from durably_cli.journal import codec, fast_codec
@@ -50,8 +50,9 @@ class JournalReader:
 
     It begins at line 0, or `after` the mark of an earlier pass. `doubt` says why the event of a
     good line is not to be relied on: one that names something else than itself. `end` is the first
-    byte after the last good line, `lines` their number, `crc` the last one's, and `torn` what
-    stands behind. Iterating raises JournalDamaged and JournalTooNew.
+    byte after the last good line, `lines` their number, `crc` the last one's, `digest` that of all
+    bytes that were read up to `end`, and `torn` what stands behind. Iterating raises JournalDamaged
+    and JournalTooNew.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class JournalReader:
         self._fd, self._path, self._doubt = fd, path, doubt
         self._size = os.fstat(fd).st_size if size is None else size
         self.end, self.lines, self.crc = after or Position(0, 0, codec.seed(run_id))
+        self.digest = 0
         self.torn: Torn | None = None
         self.lacks_newline = False
 
@@ -121,7 +123,7 @@ class JournalReader:
             return []
         events, crc = fast_codec.decode_steps(lines, self.lines, self.crc)
         if events:
-            self._pass_over(len(events), sum(map(len, lines[: len(events)])), crc)
+            self._pass_over(len(events), b"".join(lines[: len(events)]), crc)
         return events
 
     def _event(self, data: bytes) -> Event:
@@ -137,12 +139,13 @@ class JournalReader:
         reason = self._doubt(event)
         if reason:
             raise self._damage(reason)
-        self._pass_over(1, len(data), crc)
+        self._pass_over(1, data, crc)
         self.lacks_newline = len(record) == len(data)
         return event
 
-    def _pass_over(self, lines: int, size: int, crc: int) -> None:
-        self.lines, self.end, self.crc = self.lines + lines, self.end + size, crc
+    def _pass_over(self, lines: int, data: bytes, crc: int) -> None:
+        self.lines, self.end, self.crc = self.lines + lines, self.end + len(data), crc
+        self.digest = crc32(data, self.digest)
         self.lacks_newline = False
 
     def _last_of(
@@ -193,9 +196,14 @@ class JournalReader:
         return JournalDamaged(str(self._path), self.lines + 1, self.end, reason)
 
 
-def begins_with(fd: int, mark: Position, run_id: str) -> bool:
-    """Are the lines before this mark in the journal the ones that were read when it was made?"""
+def begins_with(fd: int, end: int, digest: int) -> bool:
+    """Are the bytes up to this end in the journal the ones that were read, or written, before?
+
+    To look at each line's checksum again took a tenth of a resume.
+    """
+    found, left = 0, end
     with open(fd, "rb", closefd=False) as file:
         file.seek(0)
-        crc = codec.last_crc(islice(file, mark.lines), codec.seed(run_id))
-        return crc == mark.crc and file.tell() == mark.end
+        while data := file.read(min(_MOST_BYTES, left)):
+            found, left = crc32(data, found), left - len(data)
+    return left == 0 and found == digest

@@ -57,13 +57,15 @@ class Journal:
     """
 
     def __init__(
-        self, lock: Lock, path: Path, temporary_folder: Path, *, lines: int, crc: int, end: int
+        self, lock: Lock, path: Path, temporary_folder: Path, mark: Position, digest: int
     ) -> None:
         self.path = path
         self._blobs, self.temporary_folder = Blobs(path), temporary_folder
         self._lock = lock
-        self._lines, self._crc, self._end = lines, crc, end
-        self._synced = end
+        self._end, self._lines, self._crc = mark
+        self._synced = self._end
+        self.digest = digest
+        """The crc of the bytes that it began with."""
         self._unsynced = deque[int]()
         """Where the lines begin that must be on disk and are not yet known to be."""
         self._writing, self._syncing = threading.Lock(), threading.Lock()

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, Self, TypeVar, TypeVarTuple, overload
 
 from durably_cli.journal.registry import Event
+from durably_cli.steps.child_run import HasChild
 from durably_cli.steps.command import Words
 from durably_cli.steps.logger import Logger
 from durably_cli.steps.many import Key, Results
@@ -18,6 +19,7 @@ from durably_cli.values.strict_json import Json
 I = TypeVar("I")
 T = TypeVar("T")
 D = TypeVar("D")
+O = TypeVar("O")
 Ts = TypeVarTuple("Ts")
 
 class AsyncStep:
@@ -327,6 +329,21 @@ class AsyncStep:
         timeout: Duration | None = None,
         default: D,
     ) -> Coroutine[Any, Any, T | D]: ...
+    def run_job(
+        self,
+        name: str,
+        job: HasChild[I, O],
+        input: I,
+        /,
+        *,
+        labels: Mapping[str, str] | None = None,
+    ) -> Coroutine[Any, Any, O]:
+        """Run another job as a step, and return its output.
+
+        Its run is a child of this one: made once, resumed rather than made again, and cancelled
+        with it. RunFailed if it has failed, or was cancelled.
+        """
+
     def scope(self, name: str) -> Self:
         """The same step in a scope of this name, in which each of its names is used once."""
 

@@ -11,6 +11,7 @@ from durably_cli.journal.registry import Event
 from durably_cli.steps import doubt
 from durably_cli.steps.call import FunctionCall
 from durably_cli.steps.causes import mark
+from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.operation import Operation, Past, Plan, Wait
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
@@ -20,6 +21,9 @@ from durably_cli.values.strict_json import FILE_MARK, Json
 
 NOT_REPLAYED = object()
 """In place of a result that counts no more."""
+
+_MARK = '"$'
+"""What is in a result that names a file of the user's, or stands in one of its own."""
 
 
 class Waits(NamedTuple):
@@ -66,25 +70,23 @@ class Driver:
     def found(self, operation: Operation) -> Any:
         """The result that the journal has of it; NOT_REPLAYED if it is to be carried out."""
         name, converter = operation.name, operation.converter
-        if converter is None or name not in self.past.results:
+        if converter is None or (text := self.past.results.get(name)) is None:
             return NOT_REPLAYED
-        stops = isinstance(operation, FunctionCall) and operation.in_doubt == doubt.STOP
-        return self.replay(name, converter, stops=stops)
+        in_doubt = operation.in_doubt if isinstance(operation, FunctionCall) else doubt.AGAIN
+        return self.replay(name, text, converter, in_doubt)
 
-    def replay(self, name: str, converter: Converter, *, stops: bool = False) -> Any:
-        """The journalled result of a step; NOT_REPLAYED if a file that it names is another one now.
+    def replay(
+        self, name: str, text: Json, converter: Converter, in_doubt: WhenInDoubt = doubt.AGAIN
+    ) -> Any:
+        """The value of a step's journalled result; NOT_REPLAYED if a file that it names is another
+        one now.
 
-        StepMisused if it no longer fits the declared type. A step that `stops` in doubt ends the
-        attempt for such a file.
+        StepMisused if it no longer fits the declared type. A step that stops where it is
+        `in_doubt` ends the attempt for such a file.
         """
-        results = self.past.results
-        try:
-            text = results[name]
-        except KeyError:  # another thread has just discarded it
-            return NOT_REPLAYED
-        except JournalLost as lost:  # the file of a large result
-            self._stop.stop(lost)
-            raise
+        names_a_file = _MARK in text  # asked once: most do not
+        if names_a_file:
+            text = self._whole(name, text)
         try:
             value: object = converter.load(text)
         except DoesNotFit as error:
@@ -95,14 +97,22 @@ class Driver:
             mark(misused, name)
             raise misused from None
         if (
-            FILE_MARK in text
+            names_a_file
+            and FILE_MARK in text
             and vouches(converter)
-            and self._has_changed_files(name, text, stops=stops)
+            and self._has_changed_files(name, text, stops=in_doubt == doubt.STOP)
         ):
             return NOT_REPLAYED
-        results.pop(name, None)
+        self.past.results.pop(name, None)
         self._replayed(name)
         return value
+
+    def _whole(self, name: str, result: Json) -> Json:
+        try:
+            return self.past.whole(name, result)
+        except JournalLost as lost:
+            self._stop.stop(lost)
+            raise
 
     def _has_changed_files(self, name: str, result: Json, *, stops: bool) -> bool:
         """Is a file of a result not what it was? Then the step is to be executed again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 from durably_cli import hints
@@ -22,6 +22,7 @@ from durably_cli.journal.step_names import ItemName, item_of, map_of, scopes_of
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.item_inputs import digest_of, said_of_changed
 from durably_cli.steps.operation import All, Call, Operation, Past, Plan, Raised
+from durably_cli.steps.schedule import Outcomes
 from durably_cli.steps.scope import being_handled, checked_name
 from durably_cli.system import clock
 from durably_cli.system.ids import short
@@ -84,8 +85,8 @@ class Map(NamedTuple):
 
     If there is one that is `carried`, the handler before has lived on after that failure: only what
     it had begun is gone through, and it is raised again. `take` takes the name of an item, which is
-    used once. `warn` says a line of the log, of a map that had completed and goes on; `replayed` is
-    called with the name of one that had.
+    used once, with its key, and how that reads. `warn` says a line of the log, of a map that had
+    completed and goes on; `replayed` is called with the name of one that had.
     """
 
     name: str
@@ -97,7 +98,7 @@ class Map(NamedTuple):
     per_second: float | None
     progress: Callable[[int, int, int | None], object]
     run_id: str
-    take: Callable[[str], bool]
+    take: Callable[[ItemName, object, str], bool]
     secrets: Secrets | None
     warn: Callable[[str], object] | None
     replayed: Callable[[str], object]
@@ -182,10 +183,11 @@ class Map(NamedTuple):
             if type(key) is not kind and not isinstance(key, kind):
                 what = f"{repr_of(key):.80} is a {type(key).__name__}, others are {kind.__name__}"
                 raise StepMisused(f"the keys of {self.name!r} are of several types: {what}")
-            name = item_of(self.name, checked_name(key_text(key)))
-            if not self.take(str(name)):  # which is held, and half as large as one with a scope
+            text = checked_name(key_text(key))
+            name = item_of(self.name, text)
+            if not self.take(name, key, text):
                 raise StepMisused(
-                    f"two items of {self.name!r} have the key {name.own!r}, or another step is "
+                    f"two items of {self.name!r} have the key {text!r}, or another step is "
                     f"named {str(name)!r}: give each item a key of its own, by key=, or only once"
                 )
             if begun_before is not None and name not in begun_before:
@@ -211,15 +213,11 @@ class Map(NamedTuple):
             f"say by {how}, by what it is known"
         )
 
-    def _found(
-        self, keys: list[Any], outcomes: Mapping[int, Any]
-    ) -> tuple[Any, dict[Any, Exception]]:
+    def _found(self, keys: list[Any], outcomes: Outcomes) -> tuple[Any, dict[Any, Exception]]:
         """The results, in order, and the failures by key."""
         collected, found = Results[Any](self.name), list[Any]()
-        for place, key in enumerate(keys):
-            if place not in outcomes:
-                continue
-            outcome = outcomes[place]
+        for place, outcome in outcomes.in_order():
+            key = keys[place]
             if type(outcome) is Raised:  # by an Exception: any other one has ended the map
                 add_note(outcome.error, f"in {visible(item_of(self.name, key_text(key)))}")
                 collected.failed[key] = cast("Exception", outcome.error)
@@ -259,5 +257,5 @@ def _is_there(name: str, past: Past) -> bool:
 
 def _begun(past: Past) -> set[str]:
     """Every item of which there is anything."""
-    names = (*past.results, *past.failures)
+    names = (*filter(past.results.__contains__, past.order.names()), *past.failures)
     return {scope for name in names for scope in (name, *scopes_of(name))}

@@ -133,8 +133,8 @@ class ManySteps(Performer):
         looks = doubt.checked(in_doubt, name, retry)
 
         def operation(item_name: ItemName, item: Any, digest: str) -> FunctionCall:
-            call = (item_name, fn, (item,), converter, self._secrets, retry, limit, looks, code)
-            return FunctionCall(*call, digest)
+            options = converter, self._secrets, retry, limit, looks, code, digest
+            return tuple.__new__(FunctionCall, (item_name, fn, (item,), *options))
 
         return self._over(name, items, key, operation, concurrency, on_error, rate, self._warn)
 
@@ -258,8 +258,10 @@ class ManySteps(Performer):
 
         def report(done: int, failed: int, total: int | None) -> None:
             nonlocal last
+            if self.is_replayed:
+                return
             now = time.monotonic()
-            if self.is_replayed or (done != total and now < last + _PROGRESS_SECONDS):
+            if done != total and now < last + _PROGRESS_SECONDS:
                 return
             last = now
             message = f"{name}, {failed:,} failed" if failed else name

@@ -99,6 +99,9 @@ class Later(NamedTuple):
 class Order(Protocol):
     """In which order the steps of a run came."""
 
+    def names(self) -> Iterable[str]:
+        """The names of all steps, which know where they stand."""
+
     def later(self, name: str) -> Iterable[Later]:
         """The steps that began after this one had completed."""
 
@@ -108,6 +111,9 @@ class Order(Protocol):
 
 class _NoOrder:
     """That of a run that has no journal."""
+
+    def names(self) -> Iterable[str]:
+        return ()
 
     def later(self, name: str) -> Iterable[Later]:
         return ()
@@ -120,18 +126,20 @@ class Past(NamedTuple):
     """What the journal has of a run's steps, by their names.
 
     `results` are those that completed, and `failures` those that are carried, each taken out when
-    it is handed back; `unfinished` the last event, other than a start, of each without a result;
-    `begun` their tries; `in_doubt` those that were begun and have no end, and what their last start
-    said of that. `reported` is what need not be reported again, `discarded` how many results of a
-    step count no more, and `keys` the run whose keys a step has that was in doubt in the origin of
-    a fork. `waits` are the steps that wait, `received` their signals, and `mail` is where others
-    come. `inputs` are digests of the items of maps that are known by keys. Another result of
-    those in `redone` outdates what came later, by the `order` in which they came; what is `owed` of
-    that is to be written before another step. Who changes what is of several steps at once is
-    `changing` it: threads of the handler may be in a step each.
+    it is handed back; `whole` reads a result that stands in a file of its own. `unfinished` is the
+    last event, other than a start, of each without a result; `begun` are their tries, `in_doubt`
+    those that were begun and have no end, and what their last start said of that. `reported` is
+    what need not be reported again, `discarded` how many results of a step count no more, and
+    `keys` the run whose keys a step has that was in doubt in the origin of a fork. `waits` are the
+    steps that wait, `received` their signals, and `mail` is where others come. `inputs` are
+    digests of the items of maps that are known by keys. Another result of those in `redone`
+    outdates what came later, by the `order` in which they came; what is `owed` of that is to be
+    written before another step. Who changes what is of several steps at once is `changing` it:
+    threads of the handler may be in a step each.
     """
 
     results: dict[str, Json]
+    whole: Callable[[str, Json], Json]
     unfinished: dict[str, Event]
     failures: dict[str, StepFailed]
     begun: dict[str, Begun]
@@ -172,6 +180,7 @@ def fresh_past(results: dict[str, Json]) -> Past:
     """One of these results, and nothing else."""
     return Past(
         results=results,
+        whole=lambda name, result: result,
         unfinished={},
         failures={},
         begun={},

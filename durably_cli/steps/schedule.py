@@ -40,9 +40,11 @@ class Outcomes(Mapping[int, Any]):
     def __setitem__(self, place: int, outcome: Any) -> None:
         """This came of the one at this place, which ends once."""
         found = self._found
-        while len(found) <= place:
-            found.append(_NOTHING)
-        found[place] = outcome
+        if len(found) == place:  # as where each is replayed
+            found.append(outcome)
+        else:
+            found.extend([_NOTHING] * (place + 1 - len(found)))
+            found[place] = outcome
         self._count += 1
 
     def __getitem__(self, place: int) -> Any:
@@ -50,8 +52,12 @@ class Outcomes(Mapping[int, Any]):
             raise KeyError(place)
         return self._found[place]
 
+    def in_order(self) -> Iterator[tuple[int, Any]]:
+        """Each place with what came of it; to look each up takes 1 us."""
+        return (each for each in enumerate(self._found) if each[1] is not _NOTHING)
+
     def __iter__(self) -> Iterator[int]:
-        return (place for place, each in enumerate(self._found) if each is not _NOTHING)
+        return (place for place, _ in self.in_order())
 
     def __len__(self) -> int:
         return self._count

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from durably_cli.errors import RunEnded, StepMisused
 from durably_cli.journal.masking import Secrets
-from durably_cli.journal.step_names import in_scope
+from durably_cli.journal.step_names import ItemName, in_scope
+from durably_cli.steps.item_keys import ItemKeys
 from durably_cli.steps.stop import Stop
 from durably_cli.system.process import this
 from durably_cli.values.strict_json import is_text
@@ -70,6 +71,7 @@ class Scope:
         self._root, self._has_ended = self, False
         self._naming = threading.Lock()
         self._places: dict[str, _Place] = {}
+        self._items = ItemKeys()
         self._known_places: dict[tuple[int, int], _Place] = {}
         self._last_place: _Place = (Scope.__init__.__code__, -1)
         self.process, self.thread = this.pid, get_ident()
@@ -104,24 +106,23 @@ class Scope:
             name = in_scope(self.prefix, name)
         with self._naming:  # two threads may be about to use the same one
             before = self._places.get(name)
+            if before is None and self._items and (of := self._items.map_with(name)) is not None:
+                before = self._places[of]
             if before is None:
                 self._places[name] = place
         if before is not None:
             raise self._misused(self._used_twice(name, before, place))
         return name
 
-    def take(self, name: str) -> bool:
-        """Take the whole name of an item; False if something has it already.
+    def take(self, name: ItemName, key: object, text: str) -> bool:
+        """Take the name of an item, whose key reads so; False if something has it already.
 
         StepMisused if a secret is in it, as for every name.
         """
         if self._secrets is not None:
             self._refuse_secret(name, self._secrets)
         with self._naming:
-            if name in self._places:
-                return False
-            self._places[name] = self._last_place
-            return True
+            return name not in self._places and self._items.add(name, key, text)
 
     def whole(self, name: str) -> str:
         """The name of a step of this scope."""

@@ -158,8 +158,9 @@ class Step(ManySteps, WaitingSteps):
         last_fn, last_returns, converter, code = self._last
         if fn is not last_fn or returns is not last_returns:  # it seldom is, in a loop
             converter, code = self._look_at(name, fn, returns)
-        if name in self._at_hand:  # no operation is made
-            value = self._driver.replay(name, converter, stops=in_doubt == doubt.STOP)
+        text = self._at_hand.get(name)
+        if text is not None:  # no operation is made
+            value = self._driver.replay(name, text, converter, in_doubt)
             if value is not NOT_REPLAYED:
                 return value
         retry = None if tries is ONCE else retry_of(tries, name)
@@ -193,8 +194,9 @@ class Step(ManySteps, WaitingSteps):
         and StepMisused for what makes no sense.
         """
         name = self._scope.enter(name, sys._getframe(1))
-        if name in self._at_hand:
-            return self._driver.replay(name, self.shell.results)  # type: ignore[no-any-return]
+        text = self._at_hand.get(name)
+        if text is not None:
+            return self._driver.replay(name, text, self.shell.results)  # type: ignore[no-any-return]
         options = {"cwd": cwd, "env": env, "input": input, "check": check, "timeout": timeout}
         call = self.shell.call(name, command, tries, in_doubt, **options)
         result: CommandResult = self._carry_out(call)
@@ -251,8 +253,9 @@ class Step(ManySteps, WaitingSteps):
                     "handler too: it is called in a thread"
                 )
             converter, code = self._look_at(name, fn, returns)
-        if name in self._at_hand:
-            value = self._driver.replay(name, converter)
+        text = self._at_hand.get(name)
+        if text is not None:
+            value = self._driver.replay(name, text, converter)
             if value is not NOT_REPLAYED:
                 return value
         from durably_cli.steps.transaction import transaction  # only jobs that have some pay for it

@@ -61,30 +61,33 @@ class _Tasks:
                 found = float("inf") if is_full else self.schedule.next()
                 if found is None:
                     return
-                if isinstance(found, Task):
-                    await self._begin(found)
-                else:
+                if not isinstance(found, Task):
                     await self._change_within(found)
+                elif not self._is_replayed(found):
+                    self._begin(found)
+                elif self.schedule.done % _REPLAYS == 0:
+                    await asyncio.sleep(0)
         except asyncio.CancelledError:
             await until_cancelled([*self._tasks], self._stop)
             raise
 
-    async def _begin(self, found: Task) -> None:
+    def _is_replayed(self, found: Task) -> bool:
+        """Hand back its result, if it has one; not if a file of it is another one now."""
         if not self.schedule.is_replayed(found):
-            task = asyncio.create_task(self._perform(found), context=self._context.copy())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            return
+            return False
         try:
             outcome = self._driver.found(found.operation)
         except BaseException as error:
             outcome = Raised(error)
         if outcome is NOT_REPLAYED:
-            await self._begin(found._replace(has_result=False))  # a file of it is another one now
-            return
+            return False
         self._ended(found, outcome)
-        if self.schedule.done % _REPLAYS == 0:
-            await asyncio.sleep(0)
+        return True
+
+    def _begin(self, found: Task) -> None:
+        task = asyncio.create_task(self._perform(found), context=self._context.copy())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _perform(self, task: Task) -> None:
         """Perform it, as far as it goes without a wait."""

@@ -37,10 +37,11 @@ class Typed:
     """The converter of a type that pydantic reads."""
 
     def __init__(self, annotation: Any) -> None:
-        from pydantic import TypeAdapter
+        from pydantic import TypeAdapter, ValidationError
         from pydantic.errors import PydanticUserError
 
         self._annotation = annotation
+        self._invalid = ValidationError  # to import it for each result takes 1 us
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         except PydanticUserError as error:
@@ -72,11 +73,9 @@ class Typed:
         raise raised
 
     def load(self, text: Json) -> Any:
-        from pydantic import ValidationError
-
         try:
-            return self._adapter.validate_json(text)
-        except ValidationError as error:
+            return self._adapter.validator.validate_json(text)  # past a call that takes 0.1 us
+        except self._invalid as error:
             if raised_by_the_user(error):  # of another model, as a default_factory makes it
                 raise
             if has_marks(text):
@@ -85,15 +84,13 @@ class Typed:
 
     def _load_marked(self, text: Json, problems: list[tuple[str, str]]) -> Any:
         """What the text gives with its marks read; `problems` are those that it has without."""
-        from pydantic import ValidationError
-
         try:
             given = unmarked(text)
         except ValueError as error:  # it may be no mark, but a dict of the user's
             raise DoesNotFit([*problems, ("$", str(error))]) from None
         try:
             return self._adapter.validate_python(given)
-        except ValidationError as error:
+        except self._invalid as error:
             if raised_by_the_user(error):
                 raise
             raise DoesNotFit(self._problems(error)) from None

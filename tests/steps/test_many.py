@@ -8,7 +8,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from enum import IntEnum
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -485,6 +486,60 @@ def test_a_body_may_ask_for_steps_of_its_scope_once_each_and_nest_none() -> None
 
     with pytest.raises(StepMisused, match="used twice"):
         step.for_each("m", twice, [1])
+
+
+class Number(IntEnum):
+    THREE = 3
+
+
+TWICE = [
+    [1, 2, 3, 2],
+    [5, 3, 4, 3],
+    [-1, -2, -1],
+    [3, 1, Number.THREE],
+    [10**30, 1, 10**30],
+    ["b", "a", "c", "a"],
+    ["5", "a", "5"],
+    [0.5, 0.25, 0.5],
+    [PurePosixPath("x"), Path("x")],
+]
+
+
+@pytest.mark.parametrize("items", TWICE, ids=str)
+def test_two_items_of_one_key_are_refused_in_whatever_order_they_come(items: list[Any]) -> None:
+    begun = list[Any]()
+    with pytest.raises(StepMisused, match="two items of 'm' have the key"):
+        Step().map("m", lambda item: begun.append(item), items, concurrency=1, returns=object)
+    assert len(begun) == len(items) - 1
+
+
+ONCE = [
+    ["5", "05", "005", "\u0665", "-5", "+5", "5.0", "0", "00"],
+    [10**17, 10**18 - 1, 10**18, 10**18 + 1, -(10**18)],
+    [3, 1, 2, 0, 5, 4],
+    [0.0, -0.0, 1e18],
+]
+
+
+@pytest.mark.parametrize("items", ONCE, ids=str)
+def test_keys_that_only_look_alike_are_items_of_their_own(items: list[Any]) -> None:
+    assert Step().map("m", str, items) == list(map(str, items))
+
+
+def test_an_item_a_step_and_an_item_of_another_map_never_have_one_name() -> None:
+    step = Step()
+    step.map("m", int, [1, 2])
+    step.map("n", int, ["1"], key=lambda item: "1][2")
+    for name in ("m[1]", "m[2]", "n[1][2]"):
+        with pytest.raises(StepMisused, match=r"used twice, at .*test_many\.py"):
+            step.run(name, int)
+    step.run("o[7]", int)
+    with pytest.raises(StepMisused, match=r"or another step is named 'o\[7\]'"):
+        step.map("o", int, [7])
+    step.run("m[3]", int)
+    step.run("m[01]", int)
+    with pytest.raises(StepMisused, match="have the key '2'"):
+        step.map("n[1]", int, [2])
 
 
 def test_a_scope_lets_a_function_be_called_twice_and_its_name_is_used_once() -> None:

@@ -163,8 +163,9 @@ def _to_go_on_with(state: RunState, past: Past, decisions: Iterable[Decision]) -
 def _executed(store: Store, owned: LiveRun, work: BoundHandler, observer: Observer) -> Attempted:
     # Of results in files of their own each is looked for in the end.
     have_files = any(map(is_blob_reference, owned.past.results.values()))
-    known = None if have_files else Checkpoint(owned.state, owned.journal.mark)
-    with owned.journal:
+    journal = owned.journal
+    known = None if have_files else Checkpoint(owned.state, journal.mark, journal.digest)
+    with journal:
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
     return Attempted(owned, known)

@@ -108,8 +108,9 @@ def _known(typed: str, names: Collection[str]) -> str:
 
 
 def names_of(state: RunState, past: Past) -> dict[str, None]:
-    """Those of all steps of which there is anything."""
-    return dict.fromkeys((*past.results, *state.unfinished))
+    """Those of all steps of which there is anything, which know where they stand."""
+    names = {name: name for name in past.order.names()}
+    return dict.fromkeys((*(names.get(name, name) for name in past.results), *state.unfinished))
 
 
 def _options(asked: Decisions) -> list[str]:
@@ -122,7 +123,7 @@ def _result_of(name: str, past: Past) -> Json | None:
     if name not in past.results:
         return None
     try:
-        return past.results[name]
+        return past.whole(name, past.results[name])
     except JournalLost:
         return Json("")
 

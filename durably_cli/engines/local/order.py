@@ -94,6 +94,10 @@ class JournalOrder:
             if end is not None and began > end:
                 yield Later(each, self._places.took.get(each, 0))
 
+    def names(self) -> Iterator[str]:
+        """The names of all steps that were begun or have completed."""
+        yield from {**self._places.began, **self._places.completed}
+
     def milliseconds(self, name: str) -> int:
         """How long a step took that has completed."""
         return self._places.took.get(name, 0)

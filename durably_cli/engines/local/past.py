@@ -10,7 +10,7 @@ from durably_cli.engines.local.order import JournalOrder
 from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.view import whole_log
 from durably_cli.errors import JournalLost
-from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
+from durably_cli.journal.blobs import BlobDamaged, Blobs
 from durably_cli.journal.events import LogWritten, ProgressReported, RunForked
 from durably_cli.journal.registry import TYPES, Event
 from durably_cli.journal.state import RunState, Status
@@ -30,30 +30,21 @@ from durably_cli.steps.operation import Begun, Past, fresh_past
 from durably_cli.values.strict_json import Json
 
 
-class ResultsByStep(dict[str, Json]):
-    """The results of a run by step; one in a file of its own is read when it is asked for."""
+def past_of(journal: Path) -> Past:
+    """What is there to gather into, for the journal at this path."""
+    blobs = Blobs(journal)
 
-    def __init__(self, journal: Path) -> None:
-        super().__init__()
-        self._blobs = Blobs(journal)
-
-    def __getitem__(self, name: str) -> Json:
-        result = super().__getitem__(name)
-        if not is_blob_reference(result):
-            return result
+    def whole(name: str, result: Json) -> Json:
         try:
-            return self._blobs.get(result)
+            return blobs.get(result)
         except BlobDamaged as error:
             raise JournalLost(
                 f"the result of step {name!r} cannot be replayed: {error}",
                 hint=f"{hints.command('help', 'care')}    (says what can be done)",
             ) from None
 
-
-def past_of(journal: Path) -> Past:
-    """What is there to gather into, for the journal at this path."""
-    past = fresh_past(ResultsByStep(journal))
-    return past._replace(order=JournalOrder(journal), mail=SignalsSent(journal))
+    past = fresh_past({})._replace(whole=whole, order=JournalOrder(journal))
+    return past._replace(mail=SignalsSent(journal))
 
 
 def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
@@ -114,7 +105,7 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
     of_steps -= {StepStarted, StepEntered, StepCancelled, StepWaiting}
     for event in events:
         if isinstance(event, StepCompleted):
-            results[event.name] = event.result
+            results[str(event.name)] = event.result  # half as large as one with a scope
             if past.waits:
                 past.waits.pop(event.name, None)
             if unfinished:
@@ -123,7 +114,7 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
                 redone.pop(event.name, None)
         elif type(event) is StepStarted:
             if event.input:
-                past.inputs[event.name] = event.input
+                past.inputs[str(event.name)] = event.input
         elif type(event) is StepWaiting:
             past.waits[event.name] = event
         elif type(event) is SignalReceived:

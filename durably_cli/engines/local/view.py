@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(NamedTuple):
-    """A run's state at a mark in its journal."""
+    """A run's state at a mark in its journal, and the crc of the bytes before that."""
 
     state: RunState
     mark: Position
+    digest: int
 
 
 class RunView:
@@ -53,7 +54,7 @@ class RunView:
         self.run_id = path.stem
         self._fd = fd
         self.held = locks.is_held(fd)
-        if known and not begins_with(fd, known.mark, self.run_id):
+        if known and not begins_with(fd, known.mark.end, known.digest):
             known = None
         after = known.mark if known else None
         doubt = missing(Blobs(path)) if looks_for_large else _no_doubt
