@@ -19,24 +19,22 @@ from durably_cli.journal.events import (
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import (
-    DATABASE,
     MapStarted,
     StepCancelled,
     StepCompleted,
     StepDiscarded,
     StepFailed,
-    StepMarkedDone,
     StepOutdated,
     StepRetrying,
     StepStarted,
 )
 from durably_cli.journal.step_names import item_around
-from durably_cli.journal.step_state import StepStatus
 from durably_cli.journal.wait_events import SIGNAL, SignalReceived, StepWaiting
 from durably_cli.render.own_logging import is_shown_by_logging
 from durably_cli.render.timeline import seconds_between
 from durably_cli.render.waits import answers_to, said_of
-from durably_cli.render.words import listed, local_time, one_line, utc_time
+from durably_cli.render.what_changed import what_changed
+from durably_cli.render.words import local_time, one_line, utc_time
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
@@ -164,56 +162,15 @@ class Talk:
         self.say_what_changed(event, run)
 
     def say_what_changed(self, event: RunStarted, run: LiveRun) -> None:
-        if event.dropped:
-            kept = f"; the original is kept as {event.kept}" if event.kept else ""
-            self.say(f"a crash left {plural(event.dropped, 'byte')} of an unfinished append{kept}")
-        if run.state.attempts:
-            last, usual = run.state.attempts[-1].started, run.state.created.folder
-            if last.source != event.source:
-                self.say("the job's file has changed since the last attempt")
-            before, now = last.folder or usual, event.folder or usual
-            if before != now and before:
-                self.say(f"the last attempt ran in {before}, this one runs in {now}")
-        elif run.state.origin:
-            there = plural(run.state.from_origin, "result")
-            self.say(f"a fork of run {short(run.state.origin)}, with {there} of it")
-        if run.carried:
-            names = [name for name in run.state.carried if name in run.carried]
-            again: tuple[str, ...] = ("resume", short(run.run_id))
-            if run.state.origin and not run.state.attempts:  # this very command makes it
-                again = ("fork", *(hints.words_typed()[1:] or [short(run.state.origin)]))
-            is_of_all = again[0] == "fork" and len(names) > 1
-            which = ("--redo-failed",) if is_of_all else ("--redo", names[0])
-            redo = hints.command(*again, *which)
-            failures = plural(len(names), "failure")
-            self.say(f"{failures} that the job went on after will be replayed: {listed(names)}")
-            what = "them" if is_of_all else "such a step"
-            self.say(f"to execute {what} again, stop this and type:", redo)
-        has_failed = run.state.status is Status.FAILED  # and all tries are open again
-        for step in () if has_failed else run.state.unfinished.values():
-            if step.most > 1:
-                self._failed_tries[step.name] = step.tries
-            if step.status is StepStatus.RETRYING and not step.is_gone:
-                pause = seconds_between(clock.now(), step.until or "")
-                why = f": {one_line(step.error)}" if step.error else ""
-                then = f"; again in {span(pause)}" if pause else ""
-                tried = f"try {step.tries} of {step.most}"
-                self.say(f"step {step.name} had failed, {tried}{why}{then}")
-        decided: list[Event] = list(run.decisions)
-        if run.state.origin and not run.state.attempts:
-            decided += run.past.unfinished.values()
-        redone = [each.name for each in decided if isinstance(each, StepDiscarded) and each.by]
-        done = [each.name for each in decided if isinstance(each, StepMarkedDone)]
-        for what, names in (("executed again", redone), ("marked as done", done)):
-            if names:
-                self.say(f"{what}: {listed(names)}")
+        """What there is to know of the run before this attempt of it."""
+        for said in what_changed(event, run):
+            self.say(*said)
+        if run.state.status is not Status.FAILED:  # else all tries are open again
+            steps = run.state.unfinished.values()
+            self._failed_tries |= {step.name: step.tries for step in steps if step.most > 1}
         for step in run.state.cut_short:
-            if step.name in run.past.in_doubt:
-                knows = step.when_in_doubt == DATABASE
-                then = "its database knows whether it was done" if knows else "it may have happened"
-                self.say(f"step {step.name} was in flight when the run stopped: {then}")
-                if step.when_in_doubt == "look":
-                    self._looked_for.add(step.name)
+            if step.name in run.past.in_doubt and step.when_in_doubt == "look":
+                self._looked_for.add(step.name)
 
     def step_completed(self, event: StepCompleted) -> None:
         done, is_map = self.completed, event.name in self._maps

@@ -23,7 +23,9 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import StepCompleted
 from durably_cli.project.handlers import handled, is_async_handler
+from durably_cli.steps.child_run import ChildJob
 from durably_cli.steps.step import Step
+from durably_cli.values import convert
 from durably_cli.values.strict_json import Json
 
 pydantic.TypeAdapter(int)  # once, and not in every child
@@ -39,6 +41,8 @@ class World:
         self.folder = folder
         self.is_async = False
         """Are its handlers async ones?"""
+        self.job: Any = None
+        """What executes the handler, and counts."""
         self.happened: Callable[[], object] = lambda: None
         """Called behind each effect, before the step has returned."""
         self._effects, self._mended = folder / "effects", folder / "mended"
@@ -114,7 +118,8 @@ class Trial:
 
     @property
     def _run_id(self) -> str:
-        return max(self._store.run_ids())
+        created = map(self._store.created, self._store.run_ids())
+        return max(each.run for each in created if each is not None and not each.parent)
 
     @property
     def status(self) -> Status:
@@ -126,7 +131,7 @@ class Trial:
         if child == 0:
             code = 70
             try:
-                job = _Job(self._handler, self.world, kill_after)
+                job = self.world.job = _Job(self._handler, self.world, kill_after)
                 if self._effects_count:
                     self.world.happened = job.count
                 act(job)
@@ -143,6 +148,13 @@ class _Job:
 
     def __init__(self, handler: Handler, world: World, kill_after: int) -> None:
         self._handler, self._world, self._left = handler, world, kill_after
+
+    def of(self, handler: Handler) -> ChildJob[Any, Any]:
+        """A job that a step of this one runs; its events count, too."""
+        child = _Job(handler, self._world, 0)
+        child.count = self.count  # type: ignore[method-assign]
+        output = convert.converter(object)
+        return ChildJob("child", lambda _: Json("{}"), output, lambda _: None, child)
 
     def settle(self, given: Json, *, is_compared: bool) -> ReadyInput:
         return ReadyInput(given, NO_SECRETS, canonical=given)

@@ -14,11 +14,17 @@ from typing import Any
 
 import pytest
 
+from durably_cli.engines.local.signals_sent import SignalsSent
+from durably_cli.errors import WaitTimeout
 from durably_cli.journal.state import Status
+from durably_cli.steps.child_run import ChildJob
 from durably_cli.steps.doubt import NotDone
+from durably_cli.steps.mail import Sent
 from durably_cli.steps.step import Step
 from durably_cli.steps.tries import Retry
+from durably_cli.system import clock
 from durably_cli.values.file import File
+from durably_cli.values.strict_json import Json
 from tests.harness.attempts import Trial, World
 from tests.harness.made_async import made_async
 
@@ -141,8 +147,71 @@ def write(world: World) -> File:
     return File(path)
 
 
+def sleep(step: Step, world: World) -> None:
+    step.run("a", world.do, "a")
+    step.sleep("nap", 0.02)
+    step.sleep("till", until="2020-01-01T00:00:00Z")
+    step.run("b", world.do, "b")
+
+
+def poll(step: Step, world: World) -> None:
+    assert step.poll("ready", third_look, world, every=0.001, tries=3) == "ready"
+    step.run("a", world.do, "a")
+
+
+def third_look(world: World) -> str | None:
+    looks = Counter(world.effects)["try"]
+    if looks < 3:
+        world.do("try")
+    if looks == 1:
+        raise OSError("not yet")
+    return "ready" if looks == 3 else None
+
+
+def signal(step: Step, world: World) -> None:
+    step.run("send", send, world)
+    assert step.wait_signal("go", int) == 3
+    assert step.wait_signal("no", int, timeout=0.001, default=None) is None
+    step.run("a", world.do, "a")
+
+
+def send(world: World) -> None:
+    (journal,) = world.folder.glob("runs/*/*.jsonl")
+    SignalsSent(journal).send("go", Sent(Json("3"), "me", clock.now()), world.folder / "tmp")
+
+
+def timed_out(step: Step, world: World) -> None:
+    try:
+        step.wait_signal("no", int, timeout=0.001)
+    except WaitTimeout as error:
+        assert str(error) == "step 'no': no signal has come within 1 ms"
+    step.run("a", world.do, "a")
+
+
+def child(step: Step, world: World) -> None:
+    step.run("a", world.do, "a")
+    step.run_job("kid", Kid(world), None)
+    step.run("c", world.do, "c")
+
+
+class Kid:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def as_child(self) -> ChildJob[None, None]:
+        found: ChildJob[None, None] = self._world.job.of(kid)
+        return found
+
+
+def kid(step: Step, world: World) -> None:
+    step.run("a", world.do, "kid.a")
+    step.sleep("nap", 0.001)
+    step.run("b", world.do, "kid.b")
+
+
 KINDS = [run, tries, caught, looked, sh, transaction, items, collected, each, scopes, file]
-FEW = {run}
+KINDS += [sleep, poll, signal, timed_out, child]
+FEW = {run, signal, child}
 
 
 @pytest.mark.parametrize("form", ["plain", "async"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from durably_cli.engines.local.decisions import Decision
 from durably_cli.engines.local.inbox import Inbox
 from durably_cli.engines.local.own_journal import OwnJournal
+from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.stopper import Stopper
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.masking import NO_SECRETS, Secrets
@@ -73,7 +74,7 @@ class LiveRun:
         unread: Sequence[Unread] = (),
     ) -> None:
         self.journal, self.state = journal, state
-        self.past = past or fresh_past({})
+        self.past = past or fresh_past({})._replace(mail=SignalsSent(journal.path))
         self.carried = {name: is_exact(each) for name, each in self.past.failures.items()}
         """The steps whose failures are carried, and whether the same exception is raised again."""
         self.decisions = decisions
