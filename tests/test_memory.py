@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -17,13 +19,15 @@ from durably_cli.journal.events import (
     RunStarted,
 )
 from durably_cli.journal.registry import Event
-from durably_cli.journal.step_events import StepCompleted, StepStarted
+from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
+from durably_cli.journal.step_names import item_of
 from durably_cli.system import ids
 from durably_cli.values.strict_json import Json, to_json
 from tests.conftest import Project
 
 AT = "2026-11-23T03:00:00.123Z"
 MB = 1_000_000
+ITEMS = 50_000
 
 JOB = """
     @define_job
@@ -37,30 +41,25 @@ def result_of(number: int) -> Json:
     return Json(to_json({"id": number, "email": f"user{number}@example.com", "note": "x" * 160}))
 
 
-def write_journal(project: Project, steps: int) -> tuple[Path, int]:
-    """The journal of a failed run with so many finished steps; its path and the results' bytes."""
-    project.run("trigger", "big", "-i", "0")
-    day = project.journal().parent
+def write_journal(project: Project, job: str, steps: int, events: Iterable[Event]) -> Path:
+    """The journal of a failed run of so many steps, and of these events."""
+    project.run("trigger", job, "-i", "0")
     run = ids.new()
-    path = day / f"{run}.jsonl"
-    seq, crc, results = 0, codec.seed(run), 0
-
-    def line(event: Event) -> bytes:
-        nonlocal seq, crc
-        data, crc = codec.encode(seq, event, crc)
-        seq += 1
-        return data
-
+    path = project.journal().parent / f"{run}.jsonl"
+    begin = RunCreated(FORMAT, run, job, Json(str(steps)), AT), RunStarted(1, 1, "host", AT)
+    end = RunHasFailed(ErrorInfo("RuntimeError", "stopped"), AT)
+    crc = codec.seed(run)
     with path.open("wb") as file:
-        file.write(line(RunCreated(FORMAT, run, "big", Json(str(steps)), AT)))
-        file.write(line(RunStarted(1, 1, "host", AT)))
-        for number in range(steps):
-            result = result_of(number)
-            results += len(result)
-            file.write(line(StepStarted(f"step-{number:07}", AT)))
-            file.write(line(StepCompleted(f"step-{number:07}", 1, result, AT)))
-        file.write(line(RunHasFailed(ErrorInfo("RuntimeError", "stopped"), AT)))
-    return path, results
+        for seq, event in enumerate(chain(begin, events, [end])):
+            data, crc = codec.encode(seq, event, crc)
+            file.write(data)
+    return path
+
+
+def finished(steps: int) -> Iterator[Event]:
+    for number in range(steps):
+        yield StepStarted(f"step-{number:07}", AT)
+        yield StepCompleted(f"step-{number:07}", 1, result_of(number), AT)
 
 
 PROGRAM = """
@@ -93,12 +92,39 @@ def peak(project: Project, *args: str) -> int:
 
 def check_memory(project: Project, steps: int) -> None:
     project.job(JOB, "big")
-    path, results = write_journal(project, steps)
+    path = write_journal(project, "big", steps, finished(steps))
+    results = sum(len(result_of(number)) for number in range(steps))
     assert path.stat().st_size > 350 * steps
     for args in ("list",), ("inspect", path.stem), ("inspect", path.stem, "--json"):
         assert peak(project, *args) < 100 * MB
     small = peak(project, "trigger", "big", "-i", "0")
     assert peak(project, "resume", path.stem) - small < 3 * results
+
+
+MAPS = """
+    from durably import AsyncStep
+
+    @define_job
+    def in_threads(step: Step, payload: int) -> int:
+        return len(step.map("item", str, range(payload)))
+
+    @define_job
+    async def on_loop(step: AsyncStep, payload: int) -> int:
+        return len(await step.map("item", str, range(payload)))
+"""
+
+
+@pytest.mark.parametrize("job", ["in-threads", "on-loop"])
+def test_a_finished_item_of_a_map_is_replayed_in_280_bytes(project: Project, job: str) -> None:
+    project.job(MAPS, "maps")
+    names = [item_of("item", str(number)) for number in range(ITEMS)]
+    events: list[Event] = [MapStarted("item", AT, [], ITEMS)]
+    for name in names:
+        text = Json(to_json(name.own))
+        events += StepStarted(name, AT), StepCompleted(name, 1, text, AT)
+    path = write_journal(project, job, ITEMS, events)
+    small = peak(project, "trigger", job, "-i", "0")
+    assert peak(project, "resume", path.stem) - small < 280 * ITEMS
 
 
 @pytest.mark.long

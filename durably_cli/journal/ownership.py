@@ -143,8 +143,6 @@ def _replaced(
         with files.with_path(path):
             end = _copy(lock.fd, fd, reading)
             lines, crc, digest = reading.lines, reading.crc, reading.digest
-            if end > reading.end:  # by the newline that it lacked
-                digest = crc32(b"\n", digest)
             if added is not None:
                 data, crc = line_of(lines, added, crc)
                 files.write_all(fd, data)

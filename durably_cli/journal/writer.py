@@ -65,7 +65,7 @@ class Journal:
         self._end, self._lines, self._crc = mark
         self._synced = self._end
         self.digest = digest
-        """The crc of the bytes that it began with."""
+        """The crc of the bytes that it began with, as they were read."""
         self._unsynced = deque[int]()
         """Where the lines begin that must be on disk and are not yet known to be."""
         self._writing, self._syncing = threading.Lock(), threading.Lock()
