@@ -37,39 +37,9 @@ Abort (BaseException)            ends the attempt; `except Exception` must not s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from durably_cli import hints
-
-ErrorCode = Literal[
-    "usage",
-    "no-such-job",
-    "no-such-run",
-    "no-such-step",
-    "no-such-topic",
-    "key-conflict",
-    "has-ended",
-    "has-not-ended",
-    "invalid-input",
-    "busy",
-    "timed-out",
-    "waiting",
-    "no-such-signal",
-    "signal-conflict",
-    "run-failed",
-    "run-cancelled",
-    "interrupted",
-    "journal-unreadable",
-    "journal-damaged",
-    "journal-too-new",
-    "journal-lost",
-    "io",
-    "forbidden",
-    "config",
-    "job-module",
-    "bug",
-]
-"""The names of errors for programs."""
+from durably_cli.error_codes import ErrorCode
 
 
 class DurablyError(Exception):

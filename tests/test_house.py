@@ -25,7 +25,7 @@ STAY = {
     ("journal/events.py", "kept"),  # a field of journals of format 1
     ("engines/local/execute.py", "kept"),
     ("engines/local/repair.py", "kept"),
-    ("render/lines.py", "kept"),
+    ("render/what_changed.py", "kept"),
     ("render/record.py", "kept"),
     ("render/run_types.py", "kept"),
     ("render/story.py", "kept"),  # in an f-string, into which Python 3.11 does not look

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO, cast
 
 from durably_cli import hints
-from durably_cli.errors import ErrorCode
+from durably_cli.error_codes import ErrorCode
 
 if TYPE_CHECKING:
     from durably_cli.render.document_types import Failure

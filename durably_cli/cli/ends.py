@@ -7,7 +7,8 @@ from typing import NamedTuple
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.engines.local.view import RunView
-from durably_cli.errors import Busy, ErrorCode
+from durably_cli.error_codes import ErrorCode
+from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.next_steps import how_to_answer, how_to_go_on
 from durably_cli.render.record import for_good, reason

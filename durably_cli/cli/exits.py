@@ -11,7 +11,8 @@ from typing import NoReturn
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.streams import flush_all
-from durably_cli.errors import Abort, Busy, DurablyError, ErrorCode, Forbidden, JournalError
+from durably_cli.error_codes import ErrorCode
+from durably_cli.errors import Abort, Busy, DurablyError, Forbidden, JournalError
 from durably_cli.system import process
 from durably_cli.values.visible import visible_lines
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
 
-from durably_cli.errors import ErrorCode
+from durably_cli.error_codes import ErrorCode
 from durably_cli.render.part_types import (
     BrokenModule,
     CommandFields,

@@ -49,5 +49,6 @@ def _as_written(field: str, hint: Any) -> Any:
 def _model(
     name: str, doc: str | None, type_: Any, fields: dict[str, Any], config: ConfigDict | None = None
 ) -> type[BaseModel]:
-    members: Any = {"seq": (int, ...), "type": (type_, ...), **fields, "crc": (str, ...)}
+    head: Any = {"seq": (int, ...), "type": (type_, ...)}
+    members = head | fields | {"synced_to": (int, 0), "crc": (str, ...)}
     return create_model(name, __doc__=doc, __config__=config, **members)

@@ -12,10 +12,8 @@ from durably_cli.errors import JournalDamaged
 from durably_cli.journal.events import ProgressReported, RunCancelled, RunRepaired
 from durably_cli.journal.state import NO_END, Attempt, Status
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
-from durably_cli.render.family import child_fields
 from durably_cli.render.step_record import error_fields, failed_steps, in_doubt, last_try, retrying
 from durably_cli.render.timeline import seconds_between, seconds_of
-from durably_cli.render.waits import wait_fields, when_due, why_it_waits
 from durably_cli.render.words import listed, one_line, utc_time
 from durably_cli.system import clock, ids
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:  # they are for type checkers, and for `help --json`
     from durably_cli.engines.local.inbox import CancelRequest
     from durably_cli.render.run_types import (
         AttemptFields,
+        ChildFields,
         DamageFields,
         Decided,
         DecisionFields,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:  # they are for type checkers, and for `help --json`
         RepairedFields,
         RunDetails,
         RunSummary,
+        WaitFields,
     )
 
 SCHEMA = 1
@@ -82,7 +82,7 @@ def summary(run: RunView | Unreadable) -> RunSummary:
         "parent": state.created.parent or None,
         "progress": progress_fields(state.progress),
         "undecided": [] if run.held else [step.name for step in state.undecided],
-        "due": when_due(run),
+        "due": _due(run),
     }
 
 
@@ -100,11 +100,11 @@ def details(view: RunView) -> RunDetails:
         "in_doubt": [step.name for step in in_doubt(view)],
         "decisions": [decision_fields(event, view) for event in state.decisions],
         "forks": forks_of(view.path),
-        "children": child_fields(view),
+        "children": _children(view),
         "idempotency_key": created.idempotency_key,
         "concurrency_key": created.concurrency_key,
         "waits_for": waits_for(view),
-        "waits": wait_fields(view),
+        "waits": _waits(view),
         "project": created.project,
         "folder": created.folder or None,
         "attempts": [attempt_fields(number, each) for number, each in enumerate(state.attempts, 1)],
@@ -115,6 +115,30 @@ def details(view: RunView) -> RunDetails:
         "imported": view.imported,
         "journal": str(view.path),
     }
+
+
+def _due(view: RunView) -> str | None:
+    if not view.state.waits:
+        return None
+    from durably_cli.render.waits import when_due
+
+    return when_due(view)
+
+
+def _waits(view: RunView) -> list[WaitFields]:
+    if not view.state.waits:
+        return []
+    from durably_cli.render.waits import wait_fields
+
+    return wait_fields(view)
+
+
+def _children(view: RunView) -> list[ChildFields]:
+    if not view.state.children:
+        return []
+    from durably_cli.render.family import child_fields
+
+    return child_fields(view)
 
 
 def attempt_fields(number: int, attempt: Attempt) -> AttemptFields:
@@ -197,6 +221,8 @@ def reason(view: RunView, *, but_tries: bool = False) -> str | None:
     if state.cancelled is not None:
         return by_and_why(state.cancelled) or None
     if view.status is Status.WAITING:
+        from durably_cli.render.waits import why_it_waits  # few runs wait, as below
+
         return why_it_waits(view)
     if state.error is not None:
         where = f"{listed(state.causes)}: " if state.causes else ""

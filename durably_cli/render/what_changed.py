@@ -22,8 +22,8 @@ from durably_cli.values.quantities import plural
 def what_changed(event: RunStarted, run: LiveRun) -> Iterator[tuple[str, ...]]:
     """Line by line; one that ends with a command has that apart."""
     if event.dropped:
-        kept = f"; the original is kept as {event.kept}" if event.kept else ""
-        yield (f"a crash left {plural(event.dropped, 'byte')} of an unfinished append{kept}",)
+        beside = f"; the original is kept as {event.kept}" if event.kept else ""
+        yield (f"a crash left {plural(event.dropped, 'byte')} of an unfinished append{beside}",)
     if run.state.attempts:
         last, usual = run.state.attempts[-1].started, run.state.created.folder
         if last.source != event.source:

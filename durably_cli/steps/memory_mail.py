@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 
 from durably_cli.errors import StepMisused
 from durably_cli.steps.mail import Sent
+from durably_cli.steps.operation import Past
 from durably_cli.system import clock
-from durably_cli.values.own_output import as_validated
 
 
 class MemoryMail:
     """Each is there from the beginning."""
 
     def __init__(self, signals: Mapping[str, object]) -> None:
+        from durably_cli.values.own_output import as_validated  # pydantic's, for tests
+
         self._signals = {name: as_validated(value) for name, value in signals.items()}
 
     def find(self, name: str) -> Sent | None:
@@ -25,3 +27,8 @@ class MemoryMail:
 
     def refuse(self, name: str) -> None:
         raise StepMisused(f"the signal {name!r} that the test gives does not fit its type")
+
+
+def with_signals(past: Past, signals: Mapping[str, object]) -> Past:
+    """The same past, of a run that is sent these."""
+    return past._replace(mail=MemoryMail(signals))

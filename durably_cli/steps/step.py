@@ -24,6 +24,7 @@ from durably_cli.steps.doubt import WhenInDoubt
 from durably_cli.steps.driver import NOT_REPLAYED
 from durably_cli.steps.logger import Logger
 from durably_cli.steps.many_steps import ManySteps
+from durably_cli.steps.memory_mail import with_signals
 from durably_cli.steps.operation import Past, fresh_past
 from durably_cli.steps.progress import reported
 from durably_cli.steps.scope import checked_name
@@ -44,7 +45,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class _Called(NamedTuple):
-    """What a step calls, the type given as `returns`, the converter for both, and the code."""
+    """What a step calls, the type given as `returns`, the converter, and the code."""
 
     fn: Callable[..., object]
     returns: object
@@ -66,11 +67,10 @@ _NOTHING_YET = _Called(_ignore, None, convert.converter(declared.UNDECLARED), NO
 class Step(ManySteps, WaitingSteps):
     """Checkpoints of one attempt.
 
-    `Step()` is one in memory, for unit tests of jobs: it runs every step, keeps nothing, and passes
-    over every pause; it waits for nothing, and of `signals` each is there by its name.
-    `results` are JSON texts by step name, each taken out when it is replayed; `record` is called
-    with every event and returns once it is as durable as it must be; `replayed` with the name of
-    every step that is replayed. `secrets` are masked in events, and refused in results.
+    `Step()` is one in memory, to test jobs with: it runs every step, keeps nothing, and lets no
+    time pass; of `signals` each is there. `results` are JSON texts by step name, each taken out
+    when it is replayed; `record` is called with every event, and returns once it is as durable as
+    it must be; `replayed` with the name of each that is. `secrets` are masked in events.
     """
 
     def __init__(
@@ -98,11 +98,7 @@ class Step(ManySteps, WaitingSteps):
         self._code_of: Callable[[Callable[..., object]], str] = _no_code
         self._rows_of = f"{run_id}-{os.urandom(8).hex()}"  # in memory each is another one
         past = fresh_past({} if results is None else results)
-        if signals is not None:
-            from durably_cli.steps.memory_mail import MemoryMail  # few tests have any
-
-            past = past._replace(mail=MemoryMail(signals))
-        self._connect(past, StopInMemory())
+        self._connect(past if signals is None else with_signals(past, signals), StopInMemory())
 
     @overload
     def run(

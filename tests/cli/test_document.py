@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from durably_cli.cli.commands import COMMANDS
 from durably_cli.cli.help import page
 from durably_cli.engines.local.store import Store
-from durably_cli.errors import ErrorCode
+from durably_cli.error_codes import ErrorCode
 from durably_cli.journal.events import RunCancelled, RunCreated
 from durably_cli.journal.state import Status
 from durably_cli.system import clock, ids

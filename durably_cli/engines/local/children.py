@@ -115,8 +115,8 @@ class _Beside(Unseen):
     def owns(self, run: LiveRun) -> None:
         """The child waits, and is suspended, with the parent, if that does nothing else."""
         run.stop.waiting = self._parent.stop.waiting
-        is_alone = self._step.only_one_running() is not None
-        run.stop.suspends = self._parent.stop.suspends and is_alone
+        is_only_one = self._step.only_one_running() is not None
+        run.stop.suspends = self._parent.stop.suspends and is_only_one
 
 
 def cancel_all_of(parent: LiveRun, cancelled: Cancelled) -> None:

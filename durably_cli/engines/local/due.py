@@ -19,8 +19,10 @@ def due_at(view: RunView) -> str | None:
         from durably_cli.engines.local.family import children_of
 
         for child in children_of(view, open_only=True):
-            if not isinstance(child.view, RunView) or child.view.status is not Status.WAITING:
+            if not isinstance(child.view, RunView) or child.view.state.has_ended:
                 return clock.now()
+            if child.view.status is Status.RUNNING:
+                return None
             if child.depth == 1 and (at := due_at(child.view)) is not None and at <= clock.now():
                 return at
     asked = [name for name, wait in state.waits.items() if wait.kind == SIGNAL]

@@ -44,8 +44,12 @@ def children_of(view: RunView, *, depth: int = 1, open_only: bool = False) -> It
 
 
 def do_children_wait(view: RunView) -> bool:
-    """Does each child wait that a step of this run waits for?"""
+    """Does each child wait that a step of this run waits for?
+
+    Where no process holds the run, one that goes on elsewhere, or has ended, is waited for, too.
+    """
+    last = () if view.held else (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.RUNNING)
     return all(
-        child.view is not None and child.view.status is Status.WAITING
+        child.view is not None and child.view.status in (Status.WAITING, *last)
         for child in children_of(view, open_only=True)
     )
