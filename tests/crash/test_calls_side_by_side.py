@@ -137,7 +137,7 @@ EACH = [(shape, fault) for shape in SHAPES for fault in FAULTS][1:]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("most", [3, pytest.param(None, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("most", [1, pytest.param(None, marks=pytest.mark.campaign)])
 @pytest.mark.parametrize(("shape", "fault"), EACH)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_fault_at_some_calls_of_each_shape(
