@@ -158,7 +158,7 @@ def test_a_long_run_shows_its_head_its_tail_and_its_failures(project: Project) -
                     pass
 
         def nap() -> None:
-            time.sleep(0.2)
+            time.sleep(0.4)
 
         def fail() -> None:
             raise ValueError("five hundred")
@@ -170,7 +170,7 @@ def test_a_long_run_shows_its_head_its_tail_and_its_failures(project: Project) -
     assert "step-0000" in shown
     assert "step-0999" in shown
     assert re.search(r"\.\.\. \d+ more \.\.\.", shown)
-    assert "slowest: step-0700 0.2 s" in shown
+    assert re.search(r"slowest: step-0700 [\d.]+ s", shown)
     assert "ValueError: five hundred" in shown
     assert len(shown.splitlines()) < 60
     assert max(map(len, shown.splitlines()[:2])) <= 100
