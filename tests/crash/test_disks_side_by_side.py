@@ -81,11 +81,21 @@ def test_a_map_whose_disk_fails_stops_and_loses_nothing(
     count(1)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.campaign)])
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("file_system", ["ext4", "xfs", "btrfs"])
-@pytest.mark.parametrize("form", FORMS)
+EACH = [
+    (form, file_system, shape)
+    for form in FORMS
+    for file_system in ("ext4", "xfs", "btrfs")
+    for shape in SHAPES
+]
+
+
+@pytest.mark.parametrize(
+    ("form", "file_system", "shape", "rounds"),
+    [
+        *(pytest.param(*each, 1, marks=pytest.mark.long) for each in EACH[::4]),
+        *(pytest.param(*each, 6, marks=pytest.mark.campaign) for each in EACH),
+    ],
+)
 def test_steps_side_by_side_whose_disk_fails_in_each_way(
     form: str,
     file_system: str,

@@ -22,10 +22,9 @@ def some_quick(cases: Iterable[Any], most: int) -> list[Any]:
     return [each if n in quick else pytest.param(each, marks=long) for n, each in enumerate(found)]
 
 
-def sizes(quick: int, long: int, campaign: int | None) -> list[Any]:
-    """How many cases are drawn: by the quick tests, by the long ones, and by the campaign."""
-    more = pytest.param(long, marks=pytest.mark.long)
-    return [quick, more, pytest.param(campaign, marks=pytest.mark.campaign)]
+def sizes(quick: int, campaign: int | None) -> list[Any]:
+    """How many cases are drawn: by the quick test, and by the campaign."""
+    return [quick, pytest.param(campaign, marks=pytest.mark.campaign)]
 
 
 def some_or_all(every: int) -> pytest.MarkDecorator:

@@ -136,7 +136,7 @@ def check_all(handler: Handler, every: int, folder: Path) -> None:
     assert trials(handler, folder, every) > 10 // (2 * every - 1)
 
 
-@quick_or_some([fallback, cleanup, all_of_several, fallback_and_a_bug], 3, HANDLERS)
+@quick_or_some([fallback, cleanup, all_of_several, fallback_and_a_bug], 4, HANDLERS)
 def test_killed_anywhere_and_mended_one_resume_completes_it_and_no_fallback_happens_twice(
     handler: Handler, every: int, tmp_path: Path
 ) -> None:
@@ -167,7 +167,7 @@ def in_threads(handler: Handler) -> Handler:
     return call
 
 
-@quick_or_some([fallback], 3, HANDLERS)
+@quick_or_some([fallback], 4, HANDLERS)
 def test_with_steps_in_threads_it_is_the_same(handler: Handler, every: int, tmp_path: Path) -> None:
     check_all(in_threads(handler), every, tmp_path)
 
@@ -201,7 +201,7 @@ def in_tasks(handler: Handler) -> Handler:
     return cast("Handler", call)
 
 
-@quick_or_some([fallback], 3, HANDLERS)
+@quick_or_some([fallback], 4, HANDLERS)
 @pytest.mark.parametrize("form", [made_async, pytest.param(in_tasks, marks=pytest.mark.long)])
 def test_async_it_is_the_same(
     form: Callable[[Handler], Handler], handler: Handler, every: int, tmp_path: Path

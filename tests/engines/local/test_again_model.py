@@ -136,7 +136,7 @@ def known(trial: Trial) -> tuple[set[int], set[int]]:
     return begun, done
 
 
-@pytest.mark.parametrize("most", sizes(12, 40, 600))
+@pytest.mark.parametrize("most", sizes(12, 600))
 def test_whatever_is_changed_redone_and_killed_it_ends_as_a_fresh_run(most: int) -> None:
     @settings(max_examples=most, derandomize=True, database=None)
     @given(stories())
