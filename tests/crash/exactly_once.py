@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from tests.conftest import Project
 from tests.harness.postgresql import server
+from tests.harness.quick import drawn
 
 STEPS = 3
 
@@ -67,26 +68,27 @@ class Trial(NamedTuple):
     missing: int
 
 
-def trial(project: Project, way: str, database: str, connect: Callable[[], Any]) -> Trial:
-    """A run for each call that changes the disk, killed there, and resumed to its end."""
+def trial(
+    project: Project, way: str, database: str, connect: Callable[[], Any], every: int = 1
+) -> Trial:
+    """A run for each call that changes the disk, or one of so many; killed there, and resumed."""
     with connect() as connection:
         connection.execute("CREATE TABLE paid (word TEXT)")
         connection.commit()
     project.job(JOB)
-    kills, is_killed = 0, True
-    while is_killed:
-        number = str(kills)
-        args = ("trigger", "work", "--way", way, "--database", database, "--number", number)
-        args = (*args, "--steps", str(STEPS), "--idempotency-key", number)
-        result = project.start(*args, signal_at=(signal.SIGKILL, kills + 1)).result()
-        is_killed = result.code == -signal.SIGKILL
-        kills += is_killed
+    runs = 0
+    for call in drawn(every):
+        runs += 1
+        args = ("trigger", "work", "--way", way, "--database", database, "--number", f"{runs}")
+        args = (*args, "--steps", str(STEPS), "--idempotency-key", f"{runs}")
+        result = project.start(*args, signal_at=(signal.SIGKILL, call)).result()
         project.run(*args)
+        if result.code != -signal.SIGKILL:
+            break
     with connect() as connection:
         query = "SELECT COUNT(*) FROM paid GROUP BY word"
         counts = [count for (count,) in connection.execute(query).fetchall()]
-    runs = kills + 1
-    return Trial(kills, sum(count > 1 for count in counts), runs * STEPS - len(counts))
+    return Trial(runs - 1, sum(count > 1 for count in counts), runs * STEPS - len(counts))
 
 
 def main() -> int:

@@ -22,6 +22,7 @@ from durably_cli.system import ids
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project
 from tests.harness.places import looks
+from tests.harness.quick import some_or_all
 from tests.harness.sample_journals import (
     AT,
     COMPLETED,
@@ -68,13 +69,14 @@ def test_a_cut_at_every_byte_keeps_every_whole_line_and_drops_the_rest_as_torn(
     count(len(sample.data))
 
 
-@pytest.mark.long
+@some_or_all(4)
 def test_every_byte_set_to_another_is_damage_at_its_line(
-    sample: Sample, bench: Bench, count: Count
+    sample: Sample, bench: Bench, every: int, count: Count
 ) -> None:
     faults, newlines = 0, {end - 1 for end in sample.ends[1:]}
-    for byte, line in enumerate(sample.line_of):
-        old = sample.data[byte]
+    size = len(sample.line_of)
+    for byte in random.sample(range(size), size // every):
+        old, line = sample.data[byte], sample.line_of[byte]
         for new in {old ^ 1 << bit for bit in range(8)} | {0x00, 0x0A, 0x22, 0x30, 0xFF} - {old}:
             expected = damage_at(sample, line)
             if new == 0 and byte in newlines:

@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,7 +125,7 @@ class Bench:
         return is_met
 
 
-@pytest.mark.parametrize("most", sizes(2, 4, None))
+@pytest.mark.parametrize("most", sizes(2, None))
 @pytest.mark.parametrize("form", FORMS)
 def test_a_sync_of_a_map_fails(
     form: str, most: int | None, tmp_path: Path, count: Callable[[int], None]
@@ -132,14 +133,17 @@ def test_a_sync_of_a_map_fails(
     count(meet(Bench(tmp_path, form, "map"), FAULTS["EIO of a sync"], most))
 
 
-EACH = [(shape, fault) for shape in SHAPES for fault in FAULTS][1:]
+EACH = [(form, *each) for form in FORMS for each in [*product(SHAPES, FAULTS)][1:]]
 """All but the first, which is tried above."""
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("most", [3, pytest.param(None, marks=pytest.mark.campaign)])
-@pytest.mark.parametrize(("shape", "fault"), EACH)
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("form", "shape", "fault", "most"),
+    [
+        *(pytest.param(*each, 1, marks=pytest.mark.long) for each in EACH[::3]),
+        *(pytest.param(*each, None, marks=pytest.mark.campaign) for each in EACH),
+    ],
+)
 def test_a_fault_at_some_calls_of_each_shape(
     form: str,
     shape: str,

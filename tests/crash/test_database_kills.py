@@ -82,7 +82,7 @@ def some(calls: list[SystemCall], most: int | None) -> list[SystemCall]:
     return calls if most is None else random.sample(calls, most)
 
 
-@pytest.mark.parametrize("most", sizes(3, 15, None))
+@pytest.mark.parametrize("most", sizes(6, None))
 @pytest.mark.parametrize("mode", some_quick(("delete", "wal"), 1))
 def test_killed_at_the_system_calls_of_sqlite(
     mode: str, most: int | None, project: Project, tmp_path: Path, count: Count

@@ -65,7 +65,7 @@ def kill(root: Path, form: str, shape: str, kills: int, *, changes: bool = False
     return done
 
 
-@pytest.mark.parametrize("kills", sizes(8, 40, CAMPAIGN))
+@pytest.mark.parametrize("kills", sizes(8, CAMPAIGN))
 @pytest.mark.parametrize("form", FORMS)
 def test_a_map_that_is_killed_executes_no_acknowledged_item_again(
     form: str, kills: int, tmp_path: Path, count: Callable[[int], None]
@@ -74,7 +74,7 @@ def test_a_map_that_is_killed_executes_no_acknowledged_item_again(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kills", [20, pytest.param(CAMPAIGN, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("kills", sizes(8, CAMPAIGN))
 @pytest.mark.parametrize("shape", SHAPES[1:])
 @pytest.mark.parametrize("form", FORMS)
 def test_steps_of_items_and_of_threads_and_tasks_of_the_handlers_own(
@@ -84,7 +84,7 @@ def test_steps_of_items_and_of_threads_and_tasks_of_the_handlers_own(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kills", [20, pytest.param(CAMPAIGN, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("kills", sizes(8, CAMPAIGN))
 @pytest.mark.parametrize("shape", SHAPES[:2])
 @pytest.mark.parametrize("form", FORMS)
 def test_lists_that_change_between_the_attempts(

@@ -92,10 +92,7 @@ def can_be_met(place: str, hostility: str) -> bool:
 
 
 @pytest.mark.parametrize("user", ["mine", "strangers"])
-@pytest.mark.parametrize(
-    "most",
-    sizes(20, 60, 1600),
-)
+@pytest.mark.parametrize("most", sizes(20, 1600))
 def test_whatever_stands_in_a_place_does_no_harm(
     request: pytest.FixtureRequest, user: str, most: int, count: Count
 ) -> None:

@@ -32,10 +32,7 @@ def is_written(bench: Bench, call: Call) -> bool:
     return call.name in WRITES and call.file.startswith(str(bench.ledger.project.data))
 
 
-@pytest.mark.parametrize(
-    "most",
-    sizes(2, 3, None),
-)
+@pytest.mark.parametrize("most", sizes(2, None))
 @each_scenario
 def test_a_fault_at_some_calls(bench: Bench, most: int | None, count: Count) -> None:
     """Of every fault at every call, and every write cut short."""
@@ -109,7 +106,7 @@ def test_a_result_neither_synced_nor_cut_off_is_not_said_to_be_unsaved(
     count(1)
 
 
-@pytest.mark.parametrize("most", sizes(1, 12, None))
+@pytest.mark.parametrize("most", sizes(2, None))
 @pytest.mark.parametrize("name", again.SCENARIOS)
 def test_killed_at_some_calls_nothing_is_done_again_that_nobody_wants(
     name: str, most: int | None, tmp_path: Path, count: Count

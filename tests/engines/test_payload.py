@@ -568,7 +568,7 @@ HOOKS = """
 
 
 @pytest.mark.parametrize("schema", some_quick(ODD_SCHEMAS, 9))
-@pytest.mark.parametrize("jobs", ["one", pytest.param("all", marks=pytest.mark.long)])
+@pytest.mark.parametrize("jobs", ["one", pytest.param("all", marks=pytest.mark.campaign)])
 def test_an_odd_schema_is_no_bug_of_durably_and_hides_no_other_job(
     project: Project, schema: str, jobs: str
 ) -> None:

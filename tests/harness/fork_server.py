@@ -25,6 +25,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -146,13 +147,19 @@ def _serve(asks: socket.socket) -> None:
 
 def _import_all() -> None:
     import pydantic
+    import typer.main
 
     import durably_cli.cli
+    from durably_cli.cli.app import app
+    from durably_cli.cli.commands import COMMANDS
 
     pydantic.TypeAdapter(dict)
     for module in pkgutil.walk_packages(durably_cli.__path__, "durably_cli."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
+    typer.main.get_params_from_function = cache(typer.main.get_params_from_function)
+    for name in COMMANDS:
+        typer.main.get_command(app).get_command(None, name)
 
 
 def _become(asked: Asked, fds: list[int]) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import Project
 from tests.harness.killing import killed_everywhere
+from tests.harness.quick import some_or_all
 
 JOBS = Path(__file__).parents[2] / "jobs"
 ORG = '{"org_id": "org_123"}'
@@ -104,8 +105,8 @@ def test_a_source_that_is_missing_fails_the_run_and_it_goes_on_when_it_is_there(
     assert json.loads(sync.run("resume", "@last").out)["synced_count"] == 9
 
 
-@pytest.mark.long
-def test_killed_anywhere_each_user_is_written_once(sync: Project) -> None:
+@some_or_all(4)
+def test_killed_anywhere_each_user_is_written_once(sync: Project, every: int) -> None:
     """With `force`, so that a second write would write: a trigger of SQLite counts them."""
     database = sync.root / "users.db"
     sync.run("trigger", "sync-users", "--input", ORG)
@@ -117,19 +118,18 @@ def test_killed_anywhere_each_user_is_written_once(sync: Project) -> None:
                 f"CREATE TRIGGER on_{deed} AFTER {deed} ON users"
                 " BEGIN INSERT INTO written VALUES (new.id); END"
             )
-    numbers = iter(range(1_000))
+    commands = list[tuple[str, ...]]()
 
     def args() -> tuple[str, ...]:
-        key = f"run-{next(numbers)}"
-        return "trigger", "sync-users", "-i", ORG, "-p", "force:=true", "--idempotency-key", key
+        key = ("--idempotency-key", f"run-{len(commands)}")
+        commands.append(("trigger", "sync-users", "-i", ORG, "-p", "force:=true", *key))
+        return commands[-1]
 
     def check(number: int) -> None:
-        key = f"run-{number - 1}"
-        again = ("-i", ORG, "-p", "force:=true", "--idempotency-key", key)
-        assert json.loads(sync.run("trigger", "sync-users", *again).out)["synced_count"] == 9
+        assert json.loads(sync.run(*commands[-1]).out)["synced_count"] == 9
         with closing(sqlite3.connect(database)) as connection, connection:
             written = [word for (word,) in connection.execute("SELECT id FROM written")]
             connection.execute("DELETE FROM written")
         assert len(written) == len(set(written)) == 9
 
-    assert killed_everywhere(sync, args, check) > 50
+    assert killed_everywhere(sync, args, check, every) > 50

@@ -21,6 +21,7 @@ from durably_cli.steps.async_step import AsyncStep
 from durably_cli.steps.step import Step
 from tests.harness.attempts import Handler, Trial, World
 from tests.harness.made_async import made_async
+from tests.harness.quick import drawn, quick_or_some
 
 
 def fallback(step: Step, world: World) -> None:
@@ -104,8 +105,6 @@ HANDLERS: list[Handler] = [
     notice_and_raise,
     all_of_several,
     fallback_and_a_bug,
-]
-MORE: list[Handler] = [
     fallback_and_a_later_failure,
     note_and_raise_another,
     first_of_several,
@@ -113,11 +112,11 @@ MORE: list[Handler] = [
 ]
 
 
-def trials(handler: Handler, folder: Path) -> int:
-    """Try it in all ways; how many there were."""
+def trials(handler: Handler, folder: Path, every: int = 1) -> int:
+    """Try it in all ways, or in one of so many; how many there were."""
     tried = 0
     for mended_before in (True, False):
-        for kill_after in range(1, 100):
+        for kill_after in drawn(every):
             trial = Trial(handler, folder / f"{mended_before}-{kill_after}")
             was_killed = not trial.begin(kill_after)
             if not mended_before:
@@ -133,15 +132,15 @@ def trials(handler: Handler, folder: Path) -> int:
     return tried
 
 
-@pytest.mark.parametrize(
-    "handler",
-    [*HANDLERS, *(pytest.param(each, marks=pytest.mark.long) for each in MORE)],
-    ids=lambda handler: handler.__name__,
-)
+def check_all(handler: Handler, every: int, folder: Path) -> None:
+    assert trials(handler, folder, every) > 10 // (2 * every - 1)
+
+
+@quick_or_some([fallback, cleanup, all_of_several, fallback_and_a_bug], 4, HANDLERS)
 def test_killed_anywhere_and_mended_one_resume_completes_it_and_no_fallback_happens_twice(
-    handler: Handler, tmp_path: Path
+    handler: Handler, every: int, tmp_path: Path
 ) -> None:
-    assert trials(handler, tmp_path) > 10
+    check_all(handler, every, tmp_path)
 
 
 class FromAPool:
@@ -168,16 +167,9 @@ def in_threads(handler: Handler) -> Handler:
     return call
 
 
-@pytest.mark.parametrize(
-    "handler",
-    [
-        *HANDLERS[:1],
-        *(pytest.param(each, marks=pytest.mark.long) for each in [*HANDLERS[1:], *MORE]),
-    ],
-    ids=lambda handler: handler.__name__,
-)
-def test_with_steps_in_threads_it_is_the_same(handler: Handler, tmp_path: Path) -> None:
-    assert trials(in_threads(handler), tmp_path) > 10
+@quick_or_some([fallback], 4, HANDLERS)
+def test_with_steps_in_threads_it_is_the_same(handler: Handler, every: int, tmp_path: Path) -> None:
+    check_all(in_threads(handler), every, tmp_path)
 
 
 class FromTasks:
@@ -209,19 +201,12 @@ def in_tasks(handler: Handler) -> Handler:
     return cast("Handler", call)
 
 
-@pytest.mark.parametrize(
-    "handler",
-    [
-        *HANDLERS[:1],
-        *(pytest.param(each, marks=pytest.mark.long) for each in [*HANDLERS[1:], *MORE]),
-    ],
-    ids=lambda handler: handler.__name__,
-)
+@quick_or_some([fallback], 4, HANDLERS)
 @pytest.mark.parametrize("form", [made_async, pytest.param(in_tasks, marks=pytest.mark.long)])
 def test_async_it_is_the_same(
-    form: Callable[[Handler], Handler], handler: Handler, tmp_path: Path
+    form: Callable[[Handler], Handler], handler: Handler, every: int, tmp_path: Path
 ) -> None:
-    assert trials(form(handler), tmp_path) > 10
+    check_all(form(handler), every, tmp_path)
 
 
 def flagged(step: Step, world: World) -> None:
@@ -243,7 +228,7 @@ def flagged_and_a_bug(step: Step, world: World) -> None:
 
 
 def test_a_fallback_chosen_by_a_flag_is_as_safe_from_a_kill(tmp_path: Path) -> None:
-    assert trials(flagged, tmp_path) > 10
+    check_all(flagged, 1, tmp_path)
 
 
 def test_only_by_a_flag_and_with_an_error_that_came_from_no_step_both_happen(

@@ -305,11 +305,13 @@ def test_steps_of_an_async_handler_that_end_soon_are_acknowledged_first(project:
 
         async def act(n: int) -> None:
             effect(f"begun {n}")
-            await asyncio.sleep(0.15)
+            while not os.path.exists("stopped"):
+                await asyncio.sleep(0.005)
 
         def plain(n: int) -> None:
             effect(f"begun {n}")
-            time.sleep(0.15)
+            while not os.path.exists("stopped"):
+                time.sleep(0.005)
 
         @define_job
         async def work(step: AsyncStep) -> None:
@@ -320,6 +322,7 @@ def test_steps_of_an_async_handler_that_end_soon_are_acknowledged_first(project:
     with project.start("trigger", "work") as process:
         project.wait_for_effects(2)
         process.terminate()
+        (project.root / "stopped").touch()
         process.communicate()
     assert (
         sum(b"step.completed" in line for line in project.journal().read_bytes().splitlines()) == 2

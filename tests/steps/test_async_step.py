@@ -264,17 +264,21 @@ def test_the_end_of_the_handler_waits_for_steps_in_flight() -> None:
 
 
 def test_the_end_waits_for_a_function_whose_task_was_cancelled() -> None:
-    done, go_on = list[str](), threading.Event()
+    done, begun, go_on = list[str](), threading.Event(), threading.Event()
 
     def slow() -> None:
+        begun.set()
         go_on.wait(60)
         time.sleep(0.05)
         done.append("slow")
 
     async def handler(step: AsyncStep) -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                await step.run("slow", slow)
+        task = asyncio.create_task(step.run("slow", slow))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
         assert not done
         go_on.set()
 

@@ -27,6 +27,7 @@ from durably_cli.values.file import File
 from durably_cli.values.strict_json import Json
 from tests.harness.attempts import Trial, World
 from tests.harness.made_async import made_async
+from tests.harness.quick import drawn, quick_or_some
 
 SOON = Retry(5, delay=0.001)
 
@@ -211,19 +212,14 @@ def kid(step: Step, world: World) -> None:
 
 KINDS = [run, tries, caught, looked, sh, transaction, items, collected, each, scopes, file]
 KINDS += [sleep, poll, signal, timed_out, child]
-FEW = {run, signal, child}
 
 
+@quick_or_some([run], 2, KINDS)
 @pytest.mark.parametrize("form", ["plain", "async"])
-@pytest.mark.parametrize(
-    "handler",
-    [pytest.param(each, marks=() if each in FEW else pytest.mark.long) for each in KINDS],
-    ids=lambda handler: handler.__name__,
-)
 def test_killed_anywhere_what_is_acknowledged_has_happened_once(
-    form: str, handler: Any, tmp_path: Path
+    form: str, handler: Any, every: int, tmp_path: Path
 ) -> None:
-    for kill_after in range(1, 100):
+    for kill_after in drawn(every):
         folder = tmp_path / str(kill_after)
         trial = Trial(
             made_async(handler) if form == "async" else handler, folder, effects_count=True

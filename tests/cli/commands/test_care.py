@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Project, disk_ends_at
 from tests.engines.local.test_follow import read_until
 from tests.harness.killing import killed_everywhere, stopped_everywhere
+from tests.harness.quick import some_or_all
 
 JOB = """
     @define_job
@@ -308,10 +309,10 @@ def test_a_trigger_that_waits_for_a_run_that_is_deleted_runs_nothing(work: Proje
     assert work.effects == ["begun"]
 
 
-@pytest.mark.long
+@some_or_all(3)
 @pytest.mark.parametrize("command", ["delete", "prune"])
 def test_a_delete_that_is_killed_anywhere_is_finished_by_the_next_and_lets_no_work_be_done_twice(
-    work: Project, command: str
+    work: Project, command: str, every: int
 ) -> None:
     runs: list[str] = []
 
@@ -333,15 +334,13 @@ def test_a_delete_that_is_killed_anywhere_is_finished_by_the_next_and_lets_no_wo
         assert not [each for each in findings(work) if each["state"] == "unfinished"]
         assert not list(work.data.rglob(f"{runs[-1]}*")), f"killed at {number}"
 
-    kills = killed_everywhere(work, args, check)
-    print(f"{kills} kills")
-    assert kills >= 8
+    assert killed_everywhere(work, args, check, every) >= 8
 
 
-@pytest.mark.long
+@some_or_all(4)
 @pytest.mark.parametrize("free_keys", [(), ("--free-keys",)])
 def test_a_trigger_that_stands_still_while_its_work_is_done_and_deleted_does_none(
-    work: Project, free_keys: tuple[str, ...]
+    work: Project, free_keys: tuple[str, ...], every: int
 ) -> None:
     keys: list[str] = []
 
@@ -360,9 +359,7 @@ def test_a_trigger_that_stands_still_while_its_work_is_done_and_deleted_does_non
         assert done == 3 or (free_keys and done == 6), f"stopped at {number}"
         work.run("verify")  # whoever did it has the key
 
-    stops = stopped_everywhere(work, args, meanwhile, check)
-    print(f"{stops} stops")
-    assert stops >= 20
+    assert stopped_everywhere(work, args, meanwhile, check, every) >= 20
 
 
 @pytest.mark.long
@@ -377,13 +374,12 @@ def test_a_run_is_listed_or_gone_while_it_is_deleted(work: Project) -> None:
 
     stops = stopped_everywhere(work, args, meanwhile, lambda _: None)
     assert not work.runs()
-    print(f"{stops} stops")
     assert stops >= 3
 
 
-@pytest.mark.long
+@some_or_all(2)
 def test_a_resume_that_stands_still_while_its_run_is_deleted_executes_nothing(
-    work: Project,
+    work: Project, every: int
 ) -> None:
     runs: list[str] = []
     deleted: list[str] = []
@@ -404,13 +400,11 @@ def test_a_resume_that_stands_still_while_its_run_is_deleted_executes_nothing(
         assert gone == (runs[-1] in deleted), f"stopped at {number}"
         assert gone or work.inspect(runs[-1])["status"] == "completed"
 
-    stops = stopped_everywhere(work, args, meanwhile, check)
-    print(f"{stops} stops, deleted at {len(deleted)}")
-    assert stops >= 8
+    assert stopped_everywhere(work, args, meanwhile, check, every) >= 8
 
 
-@pytest.mark.long
-def test_a_repair_that_is_killed_anywhere_loses_nothing(work: Project) -> None:
+@some_or_all(2)
+def test_a_repair_that_is_killed_anywhere_loses_nothing(work: Project, every: int) -> None:
     journals: list[tuple[Path, bytes]] = []
 
     def args() -> tuple[str, ...]:
@@ -428,6 +422,4 @@ def test_a_repair_that_is_killed_anywhere_loses_nothing(work: Project) -> None:
         assert run["steps"] == 1
         assert run["repaired"][0]["line"] == 5
 
-    kills = killed_everywhere(work, args, check)
-    print(f"{kills} kills")
-    assert kills >= 8
+    assert killed_everywhere(work, args, check, every) >= 8

@@ -249,7 +249,7 @@ HELD = """
     def waits(step: Step) -> int:
         step.run("quick", int)
         if not os.path.exists("go on"):
-            step.run("long", lambda: (effect("begun"), time.sleep(60)))
+            step.run("long", lambda: (effect("begun"), [time.sleep(0.05) for _ in range(1200)]))
         return 1
 """
 

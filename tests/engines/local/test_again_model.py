@@ -15,6 +15,7 @@ from durably_cli.journal.step_events import StepCompleted, StepStarted
 from durably_cli.journal.step_state import StepStatus, step_states
 from durably_cli.steps.step import Step
 from tests.harness.attempts import Trial, World
+from tests.harness.quick import sizes
 
 MODULUS = 3
 """Results are so small that another input often gives an equal one."""
@@ -135,7 +136,7 @@ def known(trial: Trial) -> tuple[set[int], set[int]]:
     return begun, done
 
 
-@pytest.mark.parametrize("most", [12, pytest.param(150, marks=pytest.mark.long)])
+@pytest.mark.parametrize("most", sizes(12, 600))
 def test_whatever_is_changed_redone_and_killed_it_ends_as_a_fresh_run(most: int) -> None:
     @settings(max_examples=most, derandomize=True, database=None)
     @given(stories())

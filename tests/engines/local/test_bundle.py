@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import Project, disk_ends_at
 from tests.harness.killing import killed_everywhere
+from tests.harness.quick import some_or_all
 from tests.journal.test_blobs import JOB
 
 
@@ -242,14 +243,12 @@ def test_an_export_that_is_killed_anywhere_leaves_a_whole_file_or_none(here: Pro
             assert len(names(target)) == 6
         assert [path for path in target.parent.iterdir() if path != target] == []
 
-    kills = killed_everywhere(here, args, check)
-    print(f"{kills} kills")
-    assert kills >= 4
+    assert killed_everywhere(here, args, check) >= 4
 
 
-@pytest.mark.long
+@some_or_all(4)
 def test_an_import_that_is_killed_anywhere_is_finished_by_the_next(
-    here: Project, there: Project
+    here: Project, there: Project, every: int
 ) -> None:
     bundle = exported(here)
     run = here.runs()[0]["id"]
@@ -266,7 +265,5 @@ def test_an_import_that_is_killed_anywhere_is_finished_by_the_next(
         assert not there.inspect(run)["imported"]
         assert there.run("inspect", "key:large/k", "--step", "make-1").out.startswith('"111')
 
-    kills = killed_everywhere(there, args, check)
-    print(f"{kills} kills")
-    assert kills >= 20
+    assert killed_everywhere(there, args, check, every) >= 20
     assert os.listdir(there.root) == ["jobs"]

@@ -81,7 +81,7 @@ def test_a_late_thread_is_silent_where_success_is(work: Project) -> None:
 def test_a_signal_handler_of_the_job_may_log_at_any_moment(project: Project) -> None:
     project.job(
         """
-        import signal, threading
+        import itertools, signal, threading
 
         @define_job
         def work(step: Step, payload: dict) -> int:
@@ -101,8 +101,10 @@ def test_a_signal_handler_of_the_job_may_log_at_any_moment(project: Project) -> 
 
             sender = threading.Thread(target=send)
             sender.start()
-            for n in range(200):
+            for n in itertools.count():
                 step.run(f"step-{n}", int)
+                if n >= 200 and len(heard) > 20:
+                    break
             stop.set()
             sender.join()
             return len(heard)
@@ -110,7 +112,6 @@ def test_a_signal_handler_of_the_job_may_log_at_any_moment(project: Project) -> 
     )
     heard = int(project.run("trigger", "work").out)
     project.run("verify")
-    assert heard > 20
     assert len(project.run("logs", "@last").out.splitlines()) == heard
 
 
