@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from durably_cli.project.defining import define_job
     from durably_cli.project.job import AsyncJob, Job
     from durably_cli.project.run import Run
+    from durably_cli.project.signalling import signal
     from durably_cli.steps.approval import Approval
     from durably_cli.steps.async_step import AsyncStep
     from durably_cli.steps.current import idempotency_key
@@ -67,6 +68,7 @@ __all__ = [
     "define_job",
     "idempotency_key",
     "sh",
+    "signal",
 ]
 
 _HOMES = {
@@ -86,6 +88,7 @@ _HOMES = {
     "Step": "steps.step",
     "Secret": "values.secret",
     "sh": "steps.shell",
+    "signal": "project.signalling",
 }
 
 

@@ -32,6 +32,7 @@ from durably_cli.render.run_types import (
     RunSummary,
     RunWaitedFor,
     StepWithResult,
+    Time,
     TypedDict,
     UnreadableWaitedFor,
     WholeRun,
@@ -72,6 +73,26 @@ class RunAnswer(Answer):
     """Of trigger, resume, fork and cancel."""
 
     run: RunGivenBack
+
+
+class SignalFields(TypedDict):
+    """A signal that was sent to a run: its value, by whom and when; `early` if the run does not
+    wait for it yet, `sent_before` if that was not by this call.
+    """
+
+    run: str
+    name: str
+    value: Any
+    by: str
+    at: Time
+    early: bool
+    sent_before: bool
+
+
+class SignalAnswer(Answer):
+    """Of signal, approve and deny."""
+
+    signal: SignalFields
 
 
 class RunEndAnswer(Answer):

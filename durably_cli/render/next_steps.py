@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from durably_cli import hints
+from durably_cli.engines.local.due import is_due
 from durably_cli.engines.local.files_of_run import changed_files
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import is_blob_reference
@@ -172,7 +173,8 @@ def _next_steps(view: RunView) -> list[NextStep]:
         return [NextStep("", ("verify", run)), NextStep("to mend", ("help", "care"))]
     look = [NextStep("", ("inspect", run)), NextStep("", ("logs", run))]
     if answers := ways_to_answer(view):
-        return [*answers, NextStep("", ("wait", run)), *look]
+        go_on = [] if view.held or not is_due(view) else [NextStep("to go on", ("resume", run))]
+        return [*go_on, *answers, NextStep("", ("wait", run)), *look]
     if view.held:
         follow = NextStep("to watch", ("inspect", run, "--follow"))
         return [NextStep("", ("wait", run)), follow, NextStep("", ("logs", run, "--follow"))]

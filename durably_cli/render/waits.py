@@ -14,7 +14,7 @@ from durably_cli.system import ids
 if TYPE_CHECKING:
     from durably_cli.render.run_types import WaitFields
 
-Time = Callable[[str], str]
+ShowTime = Callable[[str], str]
 """Shows a time: in UTC, or as a person reads it."""
 
 
@@ -44,7 +44,7 @@ def is_question(wait: StepWaiting) -> bool:
     return wait.takes.get("title") == "Approval" or wait.takes.get("type") == "boolean"
 
 
-def said_of(wait: StepWaiting, time: Time = utc_time) -> str:
+def said_of(wait: StepWaiting, time: ShowTime = utc_time) -> str:
     """`approval: Apply the plan? until 2026-…`, on one line."""
     until = f", until {time(wait.until)}" if wait.until else ""
     if wait.kind == SIGNAL:
@@ -56,7 +56,7 @@ def said_of(wait: StepWaiting, time: Time = utc_time) -> str:
     return f"{wait.name} {what}{until}"
 
 
-def why_it_waits(view: RunView, time: Time = utc_time) -> str:
+def why_it_waits(view: RunView, time: ShowTime = utc_time) -> str:
     """All of it, on one line."""
     return "; ".join(said_of(wait, time) for wait in open_waits(view))
 

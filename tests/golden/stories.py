@@ -41,7 +41,9 @@ def _a_file_is_no_bundle(stage: Stage) -> None:
 
 COMMANDS = (
     *(
+        "approve",
         "cancel",
+        "deny",
         "delete",
         "export",
         "fork",
@@ -53,7 +55,7 @@ COMMANDS = (
         "jobs",
         "list",
     ),
-    *("logs", "prune", "repair", "resume", "trigger", "verify", "wait"),
+    *("logs", "prune", "repair", "resume", "signal", "trigger", "verify", "wait"),
 )
 
 _RUN_STORIES = {

@@ -214,7 +214,7 @@ KINDS = [run, tries, caught, looked, sh, transaction, items, collected, each, sc
 KINDS += [sleep, poll, signal, timed_out, child]
 
 
-@quick_or_some([run], 2, KINDS)
+@quick_or_some([run, signal, child], 2, KINDS)
 @pytest.mark.parametrize("form", ["plain", "async"])
 def test_killed_anywhere_what_is_acknowledged_has_happened_once(
     form: str, handler: Any, every: int, tmp_path: Path

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         define_job,
         idempotency_key,
         sh,
+        signal,
     )
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "define_job",
     "idempotency_key",
     "sh",
+    "signal",
 ]
 
 

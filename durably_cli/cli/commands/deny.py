@@ -1,0 +1,42 @@
+"""`durably deny`: say no to the question of a run. No job is imported."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.parameters import AsJson, OneRun, Yes
+
+
+@as_command()
+def deny(
+    context: typer.Context,
+    run: OneRun,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The question: the name of the step that waits, if there are several."),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why; the job is given it, with your name.")
+    ] = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Say no to the question of a run.
+
+    The answer counts if it is the first. A question of a child run is answered by the id of its
+    parent, too.
+    On a terminal the question is shown, and asked for once more.
+
+    \b
+    Examples:
+      durably deny @last
+      durably deny 3f2a9c1d approval --reason "as agreed"
+    """
+    from durably_cli.cli.answering import answer_run  # not for --help
+
+    return answer_run(
+        project_of(context), run, name, approved=False, reason=reason, yes=yes, as_json=as_json
+    )
