@@ -21,6 +21,7 @@ _DOCUMENTS: dict[str, tuple[type, ...]] = {
     "fork": (types.RunAnswer, types.PlanAnswer),
     "cancel": (types.RunAnswer,),
     "wait": (types.RunEndAnswer, types.RunEndsAnswer),
+    "tick": (types.TickAnswer,),
     "list": (types.ListAnswer,),
     "inspect": (types.StoryAnswer, types.StepAnswer, types.StepsAnswer),
     "jobs": (types.JobsAnswer, types.JobAnswer),

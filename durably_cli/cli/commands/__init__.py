@@ -11,6 +11,7 @@ GROUPS = {
         "resume": "Go on with a run where it was, after a failure or a crash.",
         "fork": "Make a new run that starts with the results of one that has ended.",
         "cancel": "End a run for good, and what it started.",
+        "tick": "Take up runs that are due, or whose process died: for cron.",
         "wait": "Wait until runs have ended, and end as they did.",
     },
     "Look": {
