@@ -68,10 +68,12 @@ def resume_run(
     kill_leftovers: bool = False,
     timeout: float | None = None,
     suspends: bool = False,
+    only_as: int | None = None,
 ) -> int:
     """Execute a run that is there from where it was left, as was decided; the exit code.
 
-    With `kill_leftovers`, programs of it that still live are ended first.
+    With `kill_leftovers`, programs of it that still live are ended first; with `only_as`, nothing
+    is done unless this is the attempt of that number.
     """
     store = stores.open_store(project)
     run_id = find_run(store, run)
@@ -82,7 +84,15 @@ def resume_run(
             presenter.enters(created, project)
             return _job_of(run_id, project, created.job, presenter)
 
-        return resume(store, run_id, load, presenter, decisions, kill_leftovers=kill_leftovers)
+        return resume(
+            store,
+            run_id,
+            load,
+            presenter,
+            decisions,
+            kill_leftovers=kill_leftovers,
+            only_as=only_as,
+        )
 
     return execute(store, act, timeout, quiet=quiet, as_json=as_json, suspends=suspends)
 

@@ -47,6 +47,10 @@ REFUSED = "ValueRefused"
 NO_END = "no end recorded"
 """What came of an attempt that was killed, or crashed with its machine."""
 
+KILLED = (NO_END, "SIGTERM", "SIGHUP")
+"""What came of an attempt whose process has died, and was not stopped by somebody at it."""
+
+_IN_VAIN = 5
 
 _BEGUN = (StepStatus.STARTED, StepStatus.CANCELLED)
 _NEITHER = (StepStatus.MARKED_DONE, StepStatus.DISCARDED)
@@ -152,6 +156,22 @@ class RunState:
         """Steps that were started and have no result, but for maps: what counts is their items."""
         started = (step for step in self.unfinished.values() if step.status in _BEGUN)
         return [step for step in started if step.when_in_doubt not in (ITEMS, WAIT)]
+
+    @property
+    def killed_in_vain(self) -> int:
+        """How many attempts in a row, up to the last, were killed and completed no step."""
+        many, after = 0, self.completed_steps
+        for attempt in reversed(self.attempts):
+            if attempt.outcome not in KILLED or after > attempt.before:
+                break
+            many, after = many + 1, attempt.before
+        return many
+
+    @property
+    def is_given_up(self) -> bool:
+        """Was it taken up so often in vain that this takes a person? The first time is no such."""
+        many = self.killed_in_vain
+        return many - (many == len(self.attempts)) >= _IN_VAIN
 
     @property
     def in_doubt(self) -> list[StepState]:

@@ -30,6 +30,7 @@ from durably_cli.render.run_types import (
     RunDetails,
     RunGivenBack,
     RunSummary,
+    RunTakenUp,
     RunWaitedFor,
     StepWithResult,
     Time,
@@ -111,6 +112,12 @@ class ListAnswer(Answer):
     """Of list."""
 
     runs: list[RunSummary]
+
+
+class TickAnswer(Answer):
+    """Of tick; with `--dry-run` those that it would take up."""
+
+    runs: list[RunTakenUp]
 
 
 class StoryAnswer(Answer):

@@ -223,7 +223,7 @@ def reason(view: RunView, *, but_tries: bool = False) -> str | None:
     if view.status is Status.WAITING:
         from durably_cli.render.waits import why_it_waits  # few runs wait, as below
 
-        return why_it_waits(view)
+        return "; ".join(filter(None, (why_it_waits(view), given_up(view))))
     if state.error is not None:
         where = f"{listed(state.causes)}: " if state.causes else ""
         return where + one_line(state.error)
@@ -252,6 +252,15 @@ def _why_interrupted(view: RunView, but_tries: bool) -> Iterator[str]:
         yield "cut short: " + listed([step.name for step in state.cut_short])
     elif not but_tries and (again := retrying(view)):
         yield f"{again[-1].name}: {last_try(again[-1])}"
+    if said := given_up(view):
+        yield said
+
+
+def given_up(view: RunView) -> str:
+    """That only a person goes on with it, if it was taken up so often in vain."""
+    if view.held or not view.state.is_given_up:
+        return ""
+    return f"killed {view.state.killed_in_vain} times without getting further: tick leaves it alone"
 
 
 def by_and_why(cancelled: RunCancelled | CancelRequest) -> str:

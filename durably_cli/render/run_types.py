@@ -267,6 +267,21 @@ class LogFields(TypedDict):
     whole: NotRequired[dict[str, Any]]
 
 
+class RunTakenUp(TypedDict):
+    """A run that `tick` took up, or would, `why`, and how it stands now, as in a list.
+
+    `exit` is what its attempt ended with, as `resume` does; null if there was none.
+    """
+
+    id: str
+    job: str
+    why: Literal["due", "signal", "died"] | str
+    status: Status | str
+    due: Time | None
+    exit: int | None
+    reason: str | None
+
+
 class WholeRun(RunDetails):
     """A run with its steps and its logs."""
 

@@ -14,6 +14,7 @@ GROUPS = {
         "approve": "Say yes to the question of a run.",
         "deny": "Say no to the question of a run.",
         "cancel": "End a run for good, and what it started.",
+        "tick": "Take up runs that are due, or whose process died: for cron.",
         "wait": "Wait until runs have ended, and end as they did.",
     },
     "Look": {

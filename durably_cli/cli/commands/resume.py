@@ -37,6 +37,7 @@ def resume(
     ] = False,
     timeout: Timeout = None,
     suspend: Suspend = False,
+    only_as: Annotated[int | None, typer.Option("--only-as-attempt", hidden=True)] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -71,6 +72,7 @@ def resume(
         kill_leftovers=kill_leftovers,
         timeout=seconds,
         suspends=suspend,
+        only_as=only_as,
         quiet=quiet,
         as_json=as_json,
     )

@@ -32,6 +32,7 @@ from durably_cli.engines.local.view import (
 )
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.errors import (
+    Busy,
     Forbidden,
     InvalidInput,
     JournalTooNew,
@@ -106,12 +107,18 @@ def attempted(
     again: bool,
     decisions: Decisions = NO_DECISIONS,
     kill_leftovers: bool = False,
+    only_as: int | None = None,
 ) -> Attempted | None:
-    """Execute the run whose journal is locked; None if it has ended."""
+    """Execute the run whose journal is locked; None if it has ended.
+
+    Busy if that is not the attempt with the number `only_as`.
+    """
     try:
         reading = JournalReader(lock.fd, path, path.stem, doubt=missing(Blobs(path)))
         past = past_of(path)
         state = fold_reading(gather(reading, past, path), path)
+        if only_as not in (None, len(state.attempts) + 1):
+            raise Busy(f"another process has taken up run {ids.short(path.stem)} meanwhile")
         events = decided(decisions, state, past)
         if state.is_final or (state.has_ended and not again):
             ownership.sync_held(lock)

@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from durably_cli.errors import DurablyError
 from durably_cli.system import files, folders
@@ -27,6 +28,12 @@ def cache_file(store: str, kind: str) -> Path:
     name, _, digest = store.rpartition("-")
     short = os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
     return folders.cache_folder() / f"{short}-{digest}.{kind}"
+
+
+def of_store(root: Path, kind: str) -> Path:
+    """The same for the store in this folder, for there may be several data folders."""
+    place = crc32(os.fsencode(os.path.realpath(root)))
+    return cache_file(f"{root.name}-{place:08x}", kind)
 
 
 def read_cache(path: Path) -> Any:

@@ -25,18 +25,24 @@ def due_at(view: RunView) -> str | None:
                 return None
             if child.depth == 1 and (at := due_at(child.view)) is not None and at <= clock.now():
                 return at
-    asked = [name for name, wait in state.waits.items() if wait.kind == SIGNAL]
-    if asked:
-        from durably_cli.engines.local.signals_sent import SignalsSent  # few runs wait for any
-
-        sent = SignalsSent(view.path)
-        if any(sent.listens_for(name)() for name in asked):
-            return clock.now()
+    if has_signal(view):
+        return clock.now()
     if state.due is not None:
         return state.due or None
     if any(wait.kind == POLL for wait in state.waits.values()):
         return clock.now()
     return min((wait.until for wait in state.waits.values() if wait.until), default=None)
+
+
+def has_signal(view: RunView) -> bool:
+    """Is a signal there that it waits for?"""
+    asked = [name for name, wait in view.state.waits.items() if wait.kind == SIGNAL]
+    if not asked:
+        return False
+    from durably_cli.engines.local.signals_sent import SignalsSent  # few runs wait for any
+
+    sent = SignalsSent(view.path)
+    return any(sent.listens_for(name)() for name in asked)
 
 
 def is_due(view: RunView) -> bool:

@@ -10,29 +10,25 @@ looks at the journals of the rest. In the user's cache folder, for each day on w
 A day's folder changes whenever a run is made, taken up, repaired or removed in it, because each of
 these gives or takes a name. As long as it has not changed, the runs that had ended are as they
 were, and the first file answers. Once it has, the second one says which runs to look at again:
-those whose journals have changed, and those that had not ended. The latter are in every answer.
+those whose journals have changed, or that a process held. Those that have not ended are in every
+answer.
 """
 
 from __future__ import annotations
 
-import functools
 import os
-import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from zlib import crc32
 
 from durably_cli.engines.local import cache
+from durably_cli.engines.local.stamps import Stamp, settled_stamp, stamp_of
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.state import Status
 from durably_cli.system import files
 from durably_cli.values.strict_json import to_json
-
-SETTLED_NS = 1_000_000_000
-"""How old a folder's last change must be: another one may come in the same tick of the clock."""
 
 _MANY = 5_000
 """So many journals take so long to look at that a person should know why."""
@@ -61,9 +57,12 @@ class _Day(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """What a look at a journal found; `status` is None unless its run had ended."""
+    """What a look at a journal found; `status` is None unless its run had ended.
 
-    stamp: list[int | str]
+    The stamp of one that a process held is empty, for it ends without a change of the file.
+    """
+
+    stamp: Stamp
     status: str | None = None
     job: str = ""
     labels: Mapping[str, str] = {}
@@ -86,8 +85,7 @@ def candidates(
     if not (statuses or jobs or wanted) or not set(statuses).isdisjoint(_UNFORESEEN):
         yield from store.run_ids()
         return
-    place = crc32(os.fsencode(os.path.realpath(store.root)))  # there may be several data folders
-    folder = cache.cache_file(f"{store.root.name}-{place:08x}", "index")
+    folder = cache.of_store(store.root, "index")
     days = store.days()
     _forget_all_but(days, folder)
     looked = 0
@@ -109,10 +107,15 @@ def candidates(
                 yield run_id
 
 
+def unended(store: Store, day: str) -> list[str]:
+    """The runs of a day that had not ended when they were looked at last, and some others."""
+    return _runs_of(day, store, cache.of_store(store.root, "index"))[0].open
+
+
 def _runs_of(day: str, store: Store, folder: Path) -> tuple[_Day, int]:
     """The runs of a day, and how many journals were looked at to know."""
     path = folder / f"{day}.json"
-    stamp = _stamp_of_day(store.runs / day)
+    stamp = settled_stamp(store.runs / day)
     known = cache.read_cache(path)
     try:
         if stamp and known["folder"] == stamp and len(known["open"]) <= _FEW:
@@ -121,14 +124,14 @@ def _runs_of(day: str, store: Store, folder: Path) -> tuple[_Day, int]:
         pass
     looks, looked_at = _looks(day, store, folder / f"{day}.runs.json")
     runs = _grouped(looks)
-    if stamp and stamp == _stamp_of_day(store.runs / day):
+    if stamp and stamp == settled_stamp(store.runs / day):
         cache.write_cache(path, {"folder": stamp, **runs._asdict()})
     return runs, looked_at
 
 
 def _looks(day: str, store: Store, path: Path) -> tuple[dict[str, _Look], int]:
-    """What the last look at each run of a day found, and how many it takes now: none for a run that
-    had ended, and whose journal is as it was.
+    """What the last look at each run of a day found, and how many it takes now: none for a run
+    whose journal is as it was, unless a process held it.
     """
     try:
         before = {run_id: _read_look(*look) for run_id, look in cache.read_cache(path).items()}
@@ -137,9 +140,9 @@ def _looks(day: str, store: Store, path: Path) -> tuple[dict[str, _Look], int]:
     looks: dict[str, _Look] = {}
     looked = 0
     for run_id in store.run_ids_of(day):
-        stamp = _stamp(store.path_of(run_id))
+        stamp = stamp_of(store.path_of(run_id))
         last = before.get(run_id)
-        if last is None or last.status is None or last.stamp != stamp:
+        if last is None or last.stamp != stamp:
             last = _look(run_id, store, stamp)
             looked += 1
         looks[run_id] = last
@@ -152,16 +155,20 @@ def _ended(status: str, job: str, labels: Any, run_ids: str) -> _Ended:
     return _Ended(status, job, dict(labels), str(run_ids))
 
 
-def _read_look(stamp: list[int | str], status: str | None, job: str, labels: Any) -> _Look:
+def _read_look(stamp: Stamp, status: str | None, job: str, labels: Any) -> _Look:
     return _Look(stamp, status, job, dict(labels))
 
 
-def _look(run_id: str, store: Store, stamp: list[int | str]) -> _Look:
+def _look(run_id: str, store: Store, stamp: Stamp) -> _Look:
+    if store.is_held(run_id):  # it may be long, and grow with each look
+        return _Look([])
     found = store.look(run_id)
     if not isinstance(found, RunView):
-        return _Look(stamp)
+        return _Look([])
     with found:
-        if found.damage or found.held or not found.state.has_ended:
+        if found.held or not stamp:
+            return _Look([])
+        if found.damage or not found.state.has_ended:
             return _Look(stamp)
         created = found.state.created
         return _Look(stamp, found.status, created.job, created.labels)
@@ -194,36 +201,3 @@ def _forget_all_but(days: list[str], folder: Path) -> None:
                 os.unlink(folder / name)
     except OSError:
         pass
-
-
-def _stamp(path: Path) -> list[int | str]:
-    """What tells a file or folder from what it was before; empty if there is none.
-
-    A backup that is put back may have its old mtime, but not its old ctime.
-    """
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return []
-    changed = (status.st_mtime_ns, status.st_ctime_ns)
-    return [status.st_dev, status.st_ino, status.st_size, *changed]
-
-
-def _stamp_of_day(folder: Path) -> list[int | str]:
-    """That of a day's folder; empty if it has changed just now, and may change again unseen.
-
-    With the machine's boot in it: power that fails may take the end of a journal that was seen,
-    and was not on disk yet, and no folder tells.
-    """
-    stamp = _stamp(folder)
-    is_settled = stamp and time.time_ns() - int(stamp[-1]) > SETTLED_NS
-    return [*stamp, _boot()] if is_settled else []
-
-
-@functools.cache
-def _boot() -> str:
-    """Which boot of the machine this is; empty where the system does not say (macOS)."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        return ""

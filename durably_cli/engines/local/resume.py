@@ -54,19 +54,23 @@ def resume(
     decisions: Decisions = NO_DECISIONS,
     *,
     kill_leftovers: bool = False,
+    only_as: int | None = None,
 ) -> TriggerResult:
     """Execute a run from where it was left; one that has ended for good is left as it is.
 
     `decisions` are journalled first. Programs of it that still live are ended if `kill_leftovers`,
     else Busy names them.
-    Busy if another process holds it, or if its concurrency key is taken and waited for; NotFound or
-    UsageError if something cannot be decided so.
+    Busy if another process holds it, or if its concurrency key is taken and waited for, or if the
+    attempt with the number `only_as` has been made; NotFound or UsageError if something cannot be
+    decided so.
     """
     try:
         lock = store.hold(run_id)
     except (Busy, OSError) as error:
         with store.view(run_id) as view:
-            if view.state.is_final:  # a read-only disk keeps no one from its output
+            if (
+                view.state.is_final and only_as is None
+            ):  # a read-only disk keeps no one from its output
                 view.sync()
                 return TriggerResult(run_id, Disposition.CREATED, executed=False)
             if isinstance(error, Busy):
@@ -82,6 +86,7 @@ def resume(
         again=True,
         decisions=decisions,
         kill_leftovers=kill_leftovers,
+        only_as=only_as,
     )
 
 
@@ -104,6 +109,7 @@ def resume_held(
     again: bool,
     decisions: Decisions = NO_DECISIONS,
     kill_leftovers: bool = False,
+    only_as: int | None = None,
 ) -> TriggerResult:
     """Execute the run whose journal is locked, unless it has ended.
 
@@ -121,6 +127,7 @@ def resume_held(
         again=again,
         decisions=decisions,
         kill_leftovers=kill_leftovers,
+        only_as=only_as,
     )
     if attempt is None:
         return TriggerResult(run_id, disposition, executed=False)

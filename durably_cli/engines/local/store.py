@@ -81,6 +81,17 @@ class Store:
                 return view
             os.close(fd)
 
+    def is_held(self, run_id: str) -> bool:
+        """Does a process hold the run? No, if its journal cannot be opened."""
+        try:
+            fd = files.open_existing(self.path_of(run_id))
+        except (OSError, DurablyError):
+            return False
+        try:
+            return locks.is_held(fd)
+        finally:
+            os.close(fd)
+
     def hold(self, run_id: str, *, seconds: float | None = None) -> Lock:
         """The lock of the run, held; waited for as long as `ownership.hold` does.
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durably_cli.engines.local import index
+from durably_cli.engines.local import index, stamps
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal import ownership
@@ -137,7 +137,7 @@ def kept_of(fitting: list[str], found: Iterator[str]) -> list[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def short_ticks() -> Iterator[None]:
-    with patch.object(index, "SETTLED_NS", 20_000_000):
+    with patch.object(stamps, "SETTLED_NS", 20_000_000):
         yield
 
 
@@ -195,6 +195,7 @@ def test_of_a_day_that_has_changed_what_had_ended_is_not_looked_at_again(bench: 
         bench.end(1)
     list(index.candidates(bench.store, jobs=["one"]))
     bench.create(0)
+    bench.die(0)
     looked_at = []
     real = Store.look
 
@@ -288,7 +289,7 @@ def test_after_a_boot_no_folder_is_believed(bench: Bench) -> None:
     path = bench.store.path_of(bench.runs[0])
     last = path.read_bytes().splitlines(keepends=True)[-1]
     os.truncate(path, path.stat().st_size - len(last))  # seen, and lost with the power
-    with patch.object(index, "_boot", lambda: "another"):
+    with patch.object(stamps, "boot", lambda: "another"):
         bench.check()
 
 

@@ -1,0 +1,172 @@
+"""Finds the runs of a store that are to be taken up, at the cost of a look at those that are open.
+
+What it remembers of a run that is not, it believes only as long as the journal, the inbox and the
+boot are what they were, and only to pass the run over. In the user's cache folder:
+
+    {"by": [version, boot], "days": {day: [stamp, [id, ...]]},
+     "runs": {id: [stamp of the journal, of the inbox, until]}}
+
+`days` has the runs that have not ended of a folder that has not changed since, `until` the time at
+which a run has to be looked at again, whatever else happens; empty if no time helps.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from durably_cli.engines.local import cache, index
+from durably_cli.engines.local.inbox import SUFFIX
+from durably_cli.engines.local.stamps import Stamp, boot, is_settled, settled_stamp, stamp_of
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.takeover import Why, verdict_on
+from durably_cli.engines.local.view import RunView
+from durably_cli.journal.wait_events import RUN
+from durably_cli.system import clock
+from durably_cli.version import __version__
+
+
+class ToTakeUp(NamedTuple):
+    """A run to be taken up, that had so many attempts; the stamps of what that follows from."""
+
+    run_id: str
+    job: str
+    why: Why
+    attempts: int
+    stamps: tuple[Stamp, Stamp]
+
+
+class _Known(NamedTuple):
+    """What is remembered of a run that is not to be taken up."""
+
+    journal: Stamp
+    inbox: Stamp
+    until: str
+
+
+class Lookout:
+    """Looks at all runs of a store, again and again."""
+
+    def __init__(self, store: Store) -> None:
+        self.next_due = ""
+        """When the first of the runs that wait for a time is to go on; empty if none does."""
+        self._store = store
+        self._path = cache.of_store(store.root, "tick")
+        self._by = [__version__, boot()]
+        self._days, self._runs = self._remembered()
+        self._written = (self._days, self._runs)
+
+    def look(self) -> list[ToTakeUp]:
+        """The runs to be taken up now, oldest first."""
+        found = list[ToTakeUp]()
+        days, runs = self._days, self._runs
+        self._days, self._runs, self.next_due = {}, {}, ""
+        for day in reversed(self._store.days()):
+            folder = f"{self._store.runs}{os.sep}{day}"
+            stamp = settled_stamp(folder)
+            known = days.get(day)
+            is_known = bool(stamp) and known is not None and known[0] == stamp
+            run_ids = known[1] if is_known and known else index.unended(self._store, day)
+            still = list[str]()
+            for run_id in sorted(run_ids):
+                if self._is_open(run_id, folder, runs.get(run_id), found):
+                    still.append(run_id)
+            if stamp:
+                self._days[day] = (stamp, still)
+        return found
+
+    def remember(self) -> None:
+        """Write down what the last look found, unless that is written."""
+        if self._written != (self._days, self._runs):
+            content = {"by": self._by, "days": self._days, "runs": self._runs}
+            cache.write_cache(self._path, content)
+            self._written = (self._days, self._runs)
+
+    def has_changed(self, found: ToTakeUp) -> bool:
+        """Is what was found no longer so, or does a process hold the run?"""
+        path = self._store.path_of(found.run_id)
+        stamps = stamp_of(path), stamp_of(path.with_suffix(SUFFIX))
+        return stamps != found.stamps or self._store.is_held(found.run_id)
+
+    def _is_open(
+        self, run_id: str, folder: str, known: _Known | None, found: list[ToTakeUp]
+    ) -> bool:
+        """Has the run not ended? If it is to be taken up, it is found."""
+        head = f"{folder}{os.sep}{run_id}"
+        stamps = stamp_of(f"{head}.jsonl"), stamp_of(head + SUFFIX)
+        if not stamps[0]:
+            return False
+        is_as_it_was = known is not None and (known.journal, known.inbox) == stamps
+        if known and is_as_it_was and (not known.until or clock.now() < known.until):
+            self._know(run_id, known)
+            return True
+        if self._store.is_held(run_id) or os.path.lexists(f"{head}.imported"):
+            return True
+        view = self._store.look(run_id)
+        if not isinstance(view, RunView):
+            return view is not None
+        with view:
+            return self._seen(view, stamps, found)
+
+    def _seen(self, view: RunView, stamps: tuple[Stamp, Stamp], found: list[ToTakeUp]) -> bool:
+        state = view.state
+        if view.held or view.damage:
+            return True
+        if state.has_ended:
+            return False
+        why, until = verdict_on(view)
+        if why is None:
+            journal, inbox = stamps
+            if is_settled(journal) and (not inbox or is_settled(inbox)) and _is_by_itself(view):
+                self._know(view.run_id, _Known(journal, inbox, until))
+            else:
+                self._note_due(until)
+        elif self._has_its_turn(view):
+            job = state.created.job
+            found.append(ToTakeUp(view.run_id, job, why, len(state.attempts), stamps))
+        return True
+
+    def _has_its_turn(self, view: RunView) -> bool:
+        """Is its concurrency key free, and its idempotency key no tombstone?"""
+        created = view.state.created
+        if created.concurrency_key is not None:
+            from durably_cli.engines.local.turns import has_key  # few runs have one
+
+            if has_key(self._store.root, created.concurrency_key) is not None:
+                return False
+        if created.idempotency_key is None:
+            return True
+        from durably_cli.engines.local.claims import Claims
+
+        return not Claims(self._store.root).is_buried(created)
+
+    def _know(self, run_id: str, known: _Known) -> None:
+        self._runs[run_id] = known
+        self._note_due(known.until)
+
+    def _note_due(self, until: str) -> None:
+        if until and (not self.next_due or until < self.next_due):
+            self.next_due = until
+
+    def _remembered(self) -> tuple[dict[str, tuple[Stamp, list[str]]], dict[str, _Known]]:
+        content: Any = cache.read_cache(self._path)
+        try:
+            if content["by"] == self._by:
+                days = {
+                    day: (list(each[0]), list(each[1])) for day, each in content["days"].items()
+                }
+                return days, dict(_read(content["runs"]))
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError):
+            pass
+        return {}, {}
+
+
+def _read(runs: dict[str, Any]) -> Iterator[tuple[str, _Known]]:
+    for run_id, (journal, inbox, until) in runs.items():
+        yield run_id, _Known(list(journal), list(inbox), str(until))
+
+
+def _is_by_itself(view: RunView) -> bool:
+    """Does it follow from its own files when it is to go on, and from no other run's?"""
+    return all(wait.kind != RUN for wait in view.state.waits.values())

@@ -1,0 +1,50 @@
+"""Which runs are taken up by whoever looks after all of them, and no person has named.
+
+One that waits, once it is due; one whose process has died; and one that was made and never begun.
+Not one that somebody stopped, or that takes a person: by a decision, or because nothing helps.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from durably_cli.engines.local.due import due_at, has_signal
+from durably_cli.engines.local.view import RunView
+from durably_cli.journal.fold_waits import SUSPENDED
+from durably_cli.journal.state import KILLED
+from durably_cli.system import clock
+
+
+class Why(StrEnum):
+    """Why a run is taken up: its time has come, a signal has, or its process has died."""
+
+    DUE = "due"
+    SIGNAL = "signal"
+    DIED = "died"
+
+
+class Verdict(NamedTuple):
+    """Why a run is to be taken up now; if it is not, from when on, or empty if no time helps."""
+
+    why: Why | None = None
+    until: str = ""
+
+
+def verdict_on(view: RunView) -> Verdict:
+    """What is to be done with a run that nobody holds, as far as its journal and inbox tell.
+
+    One that is a step of another run goes on with that one.
+    """
+    state = view.state
+    is_for_others = state.created.parent or state.has_ended or state.unknown
+    if is_for_others or view.damage or state.undecided or state.is_given_up:
+        return Verdict()
+    if not state.attempts or state.attempts[-1].outcome in KILLED:
+        return Verdict(Why.DIED)
+    if state.attempts[-1].outcome != SUSPENDED:  # Ctrl-C, a time limit, a repair
+        return Verdict()
+    at = due_at(view)
+    if at is None or at > clock.now():
+        return Verdict(until=at or "")
+    return Verdict(Why.SIGNAL if has_signal(view) else Why.DUE)
