@@ -68,13 +68,13 @@ def test_examples_leave_nothing_behind_but_what_they_are_told_to_write(examples:
     assert made <= {
         "jobs",
         "org.json",
-        "input.json",
+        *("input.json", "reply.json"),
         *("users.db", "sent.db", "invoice.txt", "printer.txt"),
         "nightly",
         "run.html",
         "run.svg",
     } | {
-        *("test_mailing.py", "__pycache__", ".pytest_cache"),
+        *("test_mailing.py", "test_release.py", "__pycache__", ".pytest_cache"),
         *("run.tar.gz", "bundle.tar.gz"),
     }
 

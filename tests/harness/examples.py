@@ -55,6 +55,7 @@ class Examples:
         (tools / "jq").write_text(_JQ)
         (tools / "jq").chmod(0o755)
         project.env["PATH"] = f"{BIN}:{tools}:{os.environ['PATH']}"
+        (project.root / "reply.json").write_text('{"answer": 42}')
         keyed = ("trigger", "sync-users", "--org-id", "org_123", "--idempotency-key")
         for key in ("2026-11-24", "today"):
             project.run(*keyed, key)
@@ -67,6 +68,9 @@ class Examples:
             self.project.run("trigger", "fragile", expect=1)
         if "@last" in example or "3f2a9c1d" in example:
             self.project.run("trigger", "sync-users", "--org-id", "org_123")
+            command = example.replace("3f2a9c1d", self.project.runs()[0]["id"][-8:])
+        if example.startswith(("durably approve", "durably deny", "durably signal", "jq .answer")):
+            self.project.run("trigger", "release", "--suspend", expect=75)
             command = example.replace("3f2a9c1d", self.project.runs()[0]["id"][-8:])
         command = command.replace("/srv/billing/.venv/bin/", "").replace(r"\%", "%")
         command = command.replace("/srv/billing", str(self.project.root))

@@ -13,7 +13,8 @@ from durably_cli.errors import NotFound
 _FOLDER = Path(__file__).parent
 
 TOPICS = (
-    *("jobs", "steps", "many", "async", "tries", "transactions", "programs", "replay", "again"),
+    *("jobs", "steps", "many", "async", "tries", "transactions", "programs", "waiting"),
+    *("replay", "again"),
     *("input", "testing", "deploying", "cron", "environment", "modules"),
     *("exit-codes", "journal", "care", "durability", "performance", "agents"),
 )
