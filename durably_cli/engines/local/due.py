@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from durably_cli.engines.local.view import RunView
-from durably_cli.journal.state import Status
 from durably_cli.journal.wait_events import POLL, RUN, SIGNAL
 from durably_cli.system import clock
 
@@ -14,17 +13,22 @@ def due_at(view: RunView) -> str | None:
     A signal that is there makes it due at once, and so does a poll whose process has died: it may
     have been due.
     """
-    state = view.state
-    if any(wait.kind == RUN for wait in state.waits.values()):
-        from durably_cli.engines.local.family import children_of
+    if any(wait.kind == RUN for wait in view.state.waits.values()):
+        from durably_cli.engines.local.family import children_of  # few runs have any
 
         for child in children_of(view, open_only=True):
             if not isinstance(child.view, RunView) or child.view.state.has_ended:
                 return clock.now()
-            if child.view.status is Status.RUNNING:
+            if child.view.held and not child.view.state.is_waiting:
                 return None
-            if child.depth == 1 and (at := due_at(child.view)) is not None and at <= clock.now():
+            if (at := _due_by_itself(child.view)) is not None and at <= clock.now():
                 return at
+    return _due_by_itself(view)
+
+
+def _due_by_itself(view: RunView) -> str | None:
+    """The same, whatever its children wait for."""
+    state = view.state
     if has_signal(view):
         return clock.now()
     if state.due is not None:

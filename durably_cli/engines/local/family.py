@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from durably_cli.journal.state import Status
 from durably_cli.journal.wait_events import RUN
+from durably_cli.system import ids
 
 if TYPE_CHECKING:
     from durably_cli.engines.local.view import RunView, Unreadable
@@ -21,7 +21,9 @@ class ChildOf(NamedTuple):
     view: RunView | Unreadable | None
 
 
-def children_of(view: RunView, *, depth: int = 1, open_only: bool = False) -> Iterator[ChildOf]:
+def children_of(
+    view: RunView, *, open_only: bool = False, depth: int = 1, seen: frozenset[str] = frozenset()
+) -> Iterator[ChildOf]:
     """Its children, and theirs behind each; each view is closed when the next is asked for.
 
     With `open_only`, those that a step waits for.
@@ -30,17 +32,18 @@ def children_of(view: RunView, *, depth: int = 1, open_only: bool = False) -> It
     from durably_cli.engines.local.view import RunView
 
     store, children = Store(view.path.parents[2]), view.state.children
+    seen |= {view.run_id}
     if open_only:
         waits = view.state.waits.values()
         children = {wait.name: wait.child for wait in waits if wait.kind == RUN}
     for step, run_id in children.items():
-        found = store.look(run_id)
+        found = store.look(run_id) if ids.is_id(run_id) and run_id not in seen else None
         if not isinstance(found, RunView):
             yield ChildOf(step, run_id, depth, found)
             continue
         with found:
             yield ChildOf(step, run_id, depth, found)
-            yield from children_of(found, depth=depth + 1, open_only=open_only)
+            yield from children_of(found, open_only=open_only, depth=depth + 1, seen=seen)
 
 
 def do_children_wait(view: RunView) -> bool:
@@ -48,8 +51,14 @@ def do_children_wait(view: RunView) -> bool:
 
     Where no process holds the run, one that goes on elsewhere, or has ended, is waited for, too.
     """
-    last = () if view.held else (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.RUNNING)
     return all(
-        child.view is not None and child.view.status in (Status.WAITING, *last)
-        for child in children_of(view, open_only=True)
+        _is_waited_for(child.view, is_held=view.held) for child in children_of(view, open_only=True)
     )
+
+
+def _is_waited_for(child: RunView | Unreadable | None, *, is_held: bool) -> bool:
+    from durably_cli.engines.local.view import RunView
+
+    if not isinstance(child, RunView):
+        return False
+    return child.state.is_waiting or (not is_held and (child.held or child.state.has_ended))
