@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -43,7 +44,7 @@ def test_what_was_imported_is_the_same_until_it_is_edited(tmp_path: Path, name: 
     assert state(tmp_path, code) == "gone"
     path.unlink()
     assert state(tmp_path, code) == "gone"
-    path.parent.rmdir()
+    shutil.rmtree(path.parent)
     path.parent.write_text("")
     assert state(tmp_path, code) == "gone"
 
