@@ -32,6 +32,7 @@ from tests.benchmarks.measuring import (
     run,
     told,
 )
+from tests.benchmarks.ticks import ticks
 
 STEPS = 2_000
 PROGRAMS = 200
@@ -346,5 +347,5 @@ def _at_once(command: list[str], bench: Bench) -> BoundHandler:
 
 PARTS = (
     *(steps, programs, transactions, replays, resumes, again),
-    *(starts, lists, memory, crowds, many),
+    *(starts, lists, memory, crowds, many, ticks),
 )
