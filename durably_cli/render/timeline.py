@@ -75,9 +75,10 @@ class Execution(NamedTuple):
 
 
 _KILLED = ("in doubt", "cut short")
-LEFT_OPEN = (*_KILLED, "cancelled")
-"""What came to nothing: a call whose process was killed, a transaction's, and one that was
-cancelled.
+_CANCELLED, _WAITS = "cancelled", "waiting"
+LEFT_OPEN = (*_KILLED, _CANCELLED, _WAITS)
+"""What came to nothing in its attempt: a call whose process was killed, a transaction's, one that
+was cancelled, and a wait that goes on in the next one.
 """
 
 
@@ -87,9 +88,6 @@ class Gap(NamedTuple):
     attempt: int
     left_out: int
 
-
-WAITS = "waiting"
-"""A call that does nothing but wait; an attempt may end in it."""
 
 _ENDS = (StepCompleted, StepFailed, StepRetrying, StepCancelled)
 
@@ -187,7 +185,7 @@ def _ended(
         return done._replace(is_map=True) if isinstance(begun, MapStarted) else done
     if isinstance(event, StepCancelled):
         is_map = isinstance(begun, MapStarted)
-        ended = Execution(stretch.number, event.name, LEFT_OPEN[-1], start, seconds, at)
+        ended = Execution(stretch.number, event.name, _CANCELLED, start, seconds, at)
         return ended._replace(is_map=is_map)
     failed = Execution(stretch.number, event.name, "failed", start, seconds, at, error=event.error)
     if isinstance(begun, MapStarted):
@@ -211,7 +209,7 @@ def _left_open(
     begun: StepStarted | MapStarted | StepWaiting, stretch: Stretch, status: str = ""
 ) -> Execution:
     if isinstance(begun, StepWaiting):
-        status = WAITS
+        status = _WAITS
     if not status:  # a transaction, and a map, whose items say what is in doubt
         is_in_doubt = isinstance(begun, StepStarted) and begun.in_doubt != DATABASE
         status = _KILLED[not is_in_doubt]
