@@ -12,7 +12,7 @@ from durably_cli.cli.arguments import argument_text
 from durably_cli.cli.asking import asks_here, confirm, say
 from durably_cli.engines.local import who
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.signal import Signalled, send_signal
+from durably_cli.engines.local.signal import Signalled, send_to_run
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import NotFound, UsageError
@@ -32,8 +32,8 @@ def signal_run(
     store = stores.open_store(project)
     run_id = find_run(store, run)
     document.about(run_id)
-    sent = send_signal(store, run_id, argument_text(name), value, even_if_early=early)
-    return _told(store, sent, as_json=as_json)
+    sent = send_to_run(store, run_id, argument_text(name), value, even_if_early=early)
+    return _said(store, sent, as_json=as_json)
 
 
 def answer_run(
@@ -61,8 +61,8 @@ def answer_run(
     value: object = {"approved": approved, "by": who.user(), "reason": why}
     if wait.takes.get("type") == "boolean":
         value = approved
-    sent = send_signal(store, asked_of, wait.name, Json(to_json(value)))
-    return _told(store, sent, as_json=as_json)
+    sent = send_to_run(store, asked_of, wait.name, Json(to_json(value)))
+    return _said(store, sent, as_json=as_json)
 
 
 def _question(view: RunView, name: str | None, command: str) -> tuple[str, StepWaiting]:
@@ -83,7 +83,7 @@ def _question(view: RunView, name: str | None, command: str) -> tuple[str, StepW
     raise NotFound(what, hint="\n".join(hint) or look, code="no-such-signal", run=view.run_id)
 
 
-def _told(store: Store, sent: Signalled, *, as_json: bool) -> int:
+def _said(store: Store, sent: Signalled, *, as_json: bool) -> int:
     with store.view(sent.run) as view:
         if as_json:
             document.suggest(*next_commands(view))

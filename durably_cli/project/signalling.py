@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.signal import send_signal
+from durably_cli.engines.local.signal import send_to_run
 from durably_cli.project import places, stores
 
 
 def signal(run: str, name: str, value: object, *, even_if_early: bool = False) -> None:
     """Send a run of the project that this process is in the signal of this name.
 
-    `run` is its id, or what commands take for one. The value is what the step that waits says: a
+    `run` is its id, or what commands take for it. The value is what the step that waits says: a
     model, or what is JSON. The first signal counts, and the same again changes nothing. Raises
     Conflict for another one, and for a run that has ended, InvalidInput for a value of another
     type, and NotFound for a run that is not there or, unless `even_if_early`, waits for a signal of
@@ -22,4 +22,4 @@ def signal(run: str, name: str, value: object, *, even_if_early: bool = False) -
     with stores.hints_in(project):
         store = stores.open_store(project)
         text = as_validated(value)
-        send_signal(store, find_run(store, run), name, text, even_if_early=even_if_early)
+        send_to_run(store, find_run(store, run), name, text, even_if_early=even_if_early)

@@ -17,8 +17,9 @@ from durably_cli.cli.commands import COMMANDS
 from durably_cli.cli.help import page
 from durably_cli.engines.local.store import Store
 from durably_cli.error_codes import ErrorCode
-from durably_cli.journal.events import RunCancelled, RunCreated
+from durably_cli.journal.events import RunCancelled, RunCreated, RunStarted
 from durably_cli.journal.state import Status
+from durably_cli.journal.wait_events import RunSuspended, StepWaiting
 from durably_cli.system import clock, ids
 from durably_cli.values.strict_json import Json
 from tests.conftest import Project, Started, disk_ends_at
@@ -87,6 +88,9 @@ class Stock(Project):
         self.names = {
             "cancelled": _cancelled(store, "2026-11-01"),
             "old": _cancelled(store, "2020-11-01"),
+            "asks": _waiting(store, "ok", {"type": "boolean"}),
+            "denied": _waiting(store, "ok", {"type": "boolean"}),
+            "counts": _waiting(store, "number", {"type": "integer"}),
             "bundle": bundle,
             "other": other,
             "tmp": root,
@@ -111,6 +115,18 @@ def _cancelled(store: Store, day: str) -> str:
     journal = store.create(RunCreated(1, run_id, "work", Json("{}"), at))
     assert journal is not None
     journal.append(RunCancelled(at))
+    journal.close()
+    return run_id
+
+
+def _waiting(store: Store, signal: str, takes: dict[str, Any]) -> str:
+    """A run that waits for a signal, and is suspended."""
+    run_id, at = ids.new(), clock.now()
+    journal = store.create(RunCreated(1, run_id, "work", Json("{}"), at))
+    assert journal is not None
+    journal.append(RunStarted(1, 1, "host", at))
+    journal.append(StepWaiting(signal, "signal", at, takes=takes))
+    journal.append(RunSuspended(at))
     journal.close()
     return run_id
 
@@ -181,6 +197,29 @@ CASES = {
         ("cancel key:work/damaged", 74, "journal-damaged"),
         ("cancel ffff", 4, "no-such-run"),
         ("cancel {cancelled} --timeout soon", 2, "usage"),
+    ],
+    "signal": [
+        ("signal {counts} number -i 3", 0, "signal"),
+        ("signal {counts} number -i 4", 5, "signal-conflict"),
+        ("signal {counts} other -p a=b --early", 0, "signal"),
+        ("signal {counts} numbers -i 3", 4, "no-such-signal"),
+        ("signal {asks} ok -i 3", 65, "invalid-input"),
+        ("signal key:work/done ok -i 3", 5, "has-ended"),
+        ("signal {asks} ok", 2, "usage"),
+    ],
+    "approve": [
+        ("approve {asks}", 0, "signal"),
+        ("approve {counts}", 4, "no-such-signal"),
+    ],
+    "deny": [
+        ("deny {denied}", 0, "signal"),
+        ("deny {asks} --reason x", 5, "signal-conflict"),
+        ("deny ffff", 4, "no-such-run"),
+    ],
+    "tick": [
+        ("tick --dry-run", 0, "runs"),
+        ("tick --max 0", 2, "usage"),
+        ("tick --for soon", 2, "usage"),
     ],
     "wait": [
         ("wait key:work/done", 0, "run"),

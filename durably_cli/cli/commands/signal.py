@@ -23,7 +23,9 @@ def signal(
     ] = None,
     field: Annotated[
         list[str] | None,
-        typer.Option("-p", metavar="NAME=VALUE", help="A field of it; NAME:=JSON for no text."),
+        typer.Option(
+            "-p", "--param", metavar="KEY=TEXT|KEY:=JSON", help="One field of it. May be repeated."
+        ),
     ] = None,
     early: Annotated[
         bool,

@@ -31,13 +31,13 @@ class Signalled(NamedTuple):
     sent_before: bool
 
 
-def send_signal(
+def send_to_run(
     store: Store, run_id: str, name: str, value: Json, *, even_if_early: bool = False
 ) -> Signalled:
     """Send a run the signal of this name; the first one counts, and stays.
 
     Conflict if it was sent with another value, if its deadline is over, or the run has ended;
-    InvalidInput if it is of another type; NotFound if the run waits for one of a similar name.
+    InvalidInput if it is of another type; NotFound if a similar name is waited for.
     """
     with store.view(run_id) as view:
         _check_takes(view)

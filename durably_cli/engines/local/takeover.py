@@ -24,14 +24,14 @@ class Why(StrEnum):
     DIED = "died"
 
 
-class Verdict(NamedTuple):
+class TakeUp(NamedTuple):
     """Why a run is to be taken up now; if it is not, from when on, or empty if no time helps."""
 
     why: Why | None = None
     until: str = ""
 
 
-def verdict_on(view: RunView) -> Verdict:
+def verdict_on(view: RunView) -> TakeUp:
     """What is to be done with a run that nobody holds, as far as its journal and inbox tell.
 
     One that is a step of another run goes on with that one.
@@ -39,12 +39,12 @@ def verdict_on(view: RunView) -> Verdict:
     state = view.state
     is_for_others = state.created.parent or state.has_ended or state.unknown
     if is_for_others or view.damage or state.undecided or state.is_given_up:
-        return Verdict()
+        return TakeUp()
     if not state.attempts or state.attempts[-1].outcome in KILLED:
-        return Verdict(Why.DIED)
+        return TakeUp(Why.DIED)
     if state.attempts[-1].outcome != SUSPENDED:  # Ctrl-C, a time limit, a repair
-        return Verdict()
+        return TakeUp()
     at = due_at(view)
     if at is None or at > clock.now():
-        return Verdict(until=at or "")
-    return Verdict(Why.SIGNAL if has_signal(view) else Why.DUE)
+        return TakeUp(until=at or "")
+    return TakeUp(Why.SIGNAL if has_signal(view) else Why.DUE)

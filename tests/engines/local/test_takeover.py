@@ -8,7 +8,7 @@ import pytest
 
 from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.takeover import Verdict, Why, verdict_on
+from durably_cli.engines.local.takeover import TakeUp, Why, verdict_on
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,
@@ -55,46 +55,46 @@ def killed(times: int) -> list[Event]:
 FAILED = RunHasFailed(ErrorInfo("ValueError", "no"), AT)
 IN_DOUBT = [StepStarted("pay", AT), StepEntered("pay", "stop", AT)]
 
-STORIES: dict[str, tuple[list[Event], Verdict]] = {
-    "made, and never begun": ([], Verdict(Why.DIED)),
-    "killed": ([started()], Verdict(Why.DIED)),
-    "ended by TERM": ([started(), RunInterrupted("SIGTERM", AT)], Verdict(Why.DIED)),
-    "ended by HUP": ([started(), RunInterrupted("SIGHUP", AT)], Verdict(Why.DIED)),
-    "Ctrl-C": ([started(), RunInterrupted("SIGINT", AT)], Verdict()),
+STORIES: dict[str, tuple[list[Event], TakeUp]] = {
+    "made, and never begun": ([], TakeUp(Why.DIED)),
+    "killed": ([started()], TakeUp(Why.DIED)),
+    "ended by TERM": ([started(), RunInterrupted("SIGTERM", AT)], TakeUp(Why.DIED)),
+    "ended by HUP": ([started(), RunInterrupted("SIGHUP", AT)], TakeUp(Why.DIED)),
+    "Ctrl-C": ([started(), RunInterrupted("SIGINT", AT)], TakeUp()),
     "Ctrl-C as it waited": (
         [started(), sleeps(AT)[0], RunInterrupted("SIGINT", AT)],
-        Verdict(),
+        TakeUp(),
     ),
-    "out of time": ([started(), RunInterrupted("time limit", AT)], Verdict()),
-    "killed as it waited": ([started(), sleeps(LATER)[0]], Verdict(Why.DIED)),
-    "completed": ([started(), RunCompleted(Json("1"), AT)], Verdict()),
-    "failed": ([started(), FAILED], Verdict()),
-    "cancelled": ([started(), RunCancelled(AT)], Verdict()),
-    "due": ([started(), *sleeps(AT)], Verdict(Why.DUE)),
-    "not due": ([started(), *sleeps(LATER)], Verdict(until=LATER)),
-    "no signal": ([started(), *asks()], Verdict()),
-    "no signal in time": ([started(), *asks(AT)], Verdict(Why.DUE)),
+    "out of time": ([started(), RunInterrupted("time limit", AT)], TakeUp()),
+    "killed as it waited": ([started(), sleeps(LATER)[0]], TakeUp(Why.DIED)),
+    "completed": ([started(), RunCompleted(Json("1"), AT)], TakeUp()),
+    "failed": ([started(), FAILED], TakeUp()),
+    "cancelled": ([started(), RunCancelled(AT)], TakeUp()),
+    "due": ([started(), *sleeps(AT)], TakeUp(Why.DUE)),
+    "not due": ([started(), *sleeps(LATER)], TakeUp(until=LATER)),
+    "no signal": ([started(), *asks()], TakeUp()),
+    "no signal in time": ([started(), *asks(AT)], TakeUp(Why.DUE)),
     "resumed, and killed": (
         [started(), RunInterrupted("SIGINT", AT), started(2)],
-        Verdict(Why.DIED),
+        TakeUp(Why.DIED),
     ),
     "repaired": (
         [started(), RunRepaired("ann", "host", 2, 9, "damage", 1, 9, "x", AT)],
-        Verdict(),
+        TakeUp(),
     ),
-    "in doubt": ([started(), *IN_DOUBT], Verdict()),
-    "killed six times": (killed(6), Verdict()),
-    "killed five times": (killed(5), Verdict(Why.DIED)),
+    "in doubt": ([started(), *IN_DOUBT], TakeUp()),
+    "killed six times": (killed(6), TakeUp()),
+    "killed five times": (killed(5), TakeUp(Why.DIED)),
     "suspended, and killed five times": (
         [started(), *sleeps(AT), *killed(5)],
-        Verdict(),
+        TakeUp(),
     ),
-    "killed six times, and further": ([*killed(6), *done("y")], Verdict(Why.DIED)),
+    "killed six times, and further": ([*killed(6), *done("y")], TakeUp(Why.DIED)),
     "killed six times, further, and five times": (
         [*killed(6), *done("y"), *killed(5)],
-        Verdict(),
+        TakeUp(),
     ),
-    "killed six times, and stopped": ([*killed(5), started(), *sleeps(AT)], Verdict(Why.DUE)),
+    "killed six times, and stopped": ([*killed(5), started(), *sleeps(AT)], TakeUp(Why.DUE)),
 }
 
 
@@ -119,13 +119,13 @@ def test_a_run_that_is_a_step_of_another_one_goes_on_with_that_one(tmp_path: Pat
     store = view_of(tmp_path, [started()], parent=ids.new())
     (run_id,) = store.run_ids()
     with store.view(run_id) as view:
-        assert verdict_on(view) == Verdict()
+        assert verdict_on(view) == TakeUp()
 
 
 def test_a_signal_makes_it_due_if_it_waits_for_it(tmp_path: Path) -> None:
     store = view_of(tmp_path, [started(), *asks(LATER)])
     (run_id,) = store.run_ids()
-    for name, verdict in ("other", Verdict(until=LATER)), ("ok", Verdict(Why.SIGNAL)):
+    for name, verdict in ("other", TakeUp(until=LATER)), ("ok", TakeUp(Why.SIGNAL)):
         sent = Sent(Json("1"), "ann", AT)
         SignalsSent(store.path_of(run_id)).send(name, sent, store.temporary)
         with store.view(run_id) as view:
