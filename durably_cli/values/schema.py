@@ -27,7 +27,7 @@ TAKEN = frozenset(
     (
         *("input", "param", "label", "idempotency-key", "no-wait", "concurrency-key"),
         *("on-conflict", "retry-failed", "detach", "detach-after", "timeout", "quiet"),
-        *("json", "help"),
+        *("suspend", "json", "help"),
     )
 )
 """The words of trigger's own options. Fields of these names are given with -p."""

@@ -259,7 +259,7 @@ CASES = {
         ("inspect key:work/done --step nope", 4, "no-such-step"),
         ("inspect key:work/done --step o*", 0, "steps"),
         ("inspect key:work/done --step n*", 4, "no-such-step"),
-        ("inspect key:work/damaged --step *", 74, "steps"),
+        ("inspect key:work/damaged --step *", 74, "journal-damaged"),
         ("inspect key:work/done --html {tmp}/page.html", 2, "usage"),
     ],
     "logs": [

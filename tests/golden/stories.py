@@ -55,7 +55,7 @@ COMMANDS = (
         "jobs",
         "list",
     ),
-    *("logs", "prune", "repair", "resume", "signal", "trigger", "verify", "wait"),
+    *("logs", "prune", "repair", "resume", "signal", "tick", "trigger", "verify", "wait"),
 )
 
 _RUN_STORIES = {
@@ -265,6 +265,17 @@ STORIES: dict[str, Sequence[str | Act]] = {
         "durably inspect 000a --json",
         "durably repair 000e --yes",
         "durably repair ffff",
+    ),
+    "waiting": (
+        "durably approve 001d",
+        "durably deny 001d",
+        "durably signal 001d answer -i true",
+        "durably signal 001d answers -i 3",
+        "durably signal 001d answer -i 3",
+        "durably signal 001d answer -i 3 --json",
+        "durably signal 001d answer -i 4",
+        "durably tick --dry-run",
+        "durably list --status waiting",
     ),
     "bundles": (
         "durably export 0001 -o run.tar.gz",

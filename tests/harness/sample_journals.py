@@ -43,6 +43,7 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_names import in_scope, item_of
+from durably_cli.journal.wait_events import RunSuspended, SignalReceived, StepWaiting
 from durably_cli.values.strict_json import Json
 from tests.harness.strategies import RUN, lines_of
 
@@ -123,6 +124,9 @@ UNFINISHED = Sample(
         StepEntered("two", "stop", AT),
         StepStarted("three", AT),
         StepCancelled("three", 2, AT),
+        StepWaiting("four", "signal", AT),
+        SignalReceived("four", Json("1"), "me", AT, AT),
+        RunSuspended(AT),
         MapStarted("pages", AT),
         StepStarted(item_of("pages", "a.html"), AT),
         StepCompleted(item_of("pages", "a.html"), 1, Json("1"), AT),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from durably_cli.journal.registry import event
 
 
-@event("step.waiting", durable=True)
+@event("step.dozing", durable=True)
 class StepWaiting(NamedTuple):
     """A step does not go on before `until`."""
 

@@ -29,7 +29,7 @@ from tests.harness.memory_log import MemoryLog
 from tests.steps.sleep_event import StepWaiting
 from tests.steps.sleep_kind import Sleep, SleepingStep
 
-del TYPES["step.waiting"]  # which the import has registered, in the process of all other tests
+del TYPES["step.dozing"]  # which the import has registered, in the process of all other tests
 
 JOB = """
 from tests.steps.sleep_kind import SleepingStep
@@ -46,9 +46,9 @@ def napping(step, payload: dict) -> float:
 
 @pytest.fixture(autouse=True)
 def the_event_is_of_these_tests_alone() -> Iterator[None]:
-    TYPES["step.waiting"] = StepWaiting
+    TYPES["step.dozing"] = StepWaiting
     yield
-    del TYPES["step.waiting"]
+    del TYPES["step.dozing"]
 
 
 def test_in_memory_it_takes_a_list_and_a_dict() -> None:
@@ -100,13 +100,13 @@ def test_in_a_journal_the_same_wait_goes_on_after_a_kill(project: Project) -> No
     with start(project, "trigger", "napping") as process:
         project.wait_for_effects(1)
         journal = project.journal()
-        while b"step.waiting" not in journal.read_bytes():
+        while b"step.dozing" not in journal.read_bytes():
             time.sleep(0.001)
         process.kill()
     with start(project, "resume", "@last") as process:
         assert process.wait() == 0
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
-    (waiting,) = (line for line in lines if line["type"] == "step.waiting")
+    (waiting,) = (line for line in lines if line["type"] == "step.dozing")
     (napped,) = (line for line in lines if line.get("name") == "nap" and "result" in line)
     assert napped["at"] >= waiting["until"]
     assert project.effects == ["before", "after"]
@@ -118,11 +118,11 @@ def test_a_durably_without_the_kind_shows_the_run_and_does_not_resume_it(project
     with start(project, "trigger", "napping") as process:
         assert process.wait() == 0
     assert project.runs()[0]["status"] == "completed"
-    assert "step.waiting" in project.run("inspect", "@last", "--events").out
+    assert "step.dozing" in project.run("inspect", "@last", "--events").out
     journal = project.journal()
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(True)[:-1]))
     refused = project.run("resume", "@last", expect=74)
-    assert "does not know: step.waiting" in refused.err
+    assert "does not know: step.dozing" in refused.err
 
 
 class Together(NamedTuple):
