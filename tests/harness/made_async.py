@@ -14,7 +14,18 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-AWAITED = {"run", "sh", "transaction", "map", "for_each", "_ask"}
+AWAITED = {
+    "run",
+    "sh",
+    "transaction",
+    "sleep",
+    "poll",
+    "wait_signal",
+    "run_job",
+    "map",
+    "for_each",
+    "_ask",
+}
 
 
 def made_async(handler: Callable[..., Any]) -> Callable[..., Any]:
