@@ -212,8 +212,8 @@ CASES = {
         ("approve {counts}", 4, "no-such-signal"),
     ],
     "deny": [
-        ("deny {denied}", 0, "signal"),
-        ("deny {asks} --reason x", 5, "signal-conflict"),
+        ("deny {denied} --reason x", 0, "signal"),
+        ("deny {counts}", 4, "no-such-signal"),
         ("deny ffff", 4, "no-such-run"),
     ],
     "tick": [
