@@ -115,7 +115,7 @@ class Map(NamedTuple):
         outcomes = yield All(
             self._operations(past, keys, changed, is_again=before is not None),
             self.concurrency,
-            goes_on=self.on_error != "stop",
+            goes_on=self.on_error != "stop" or self.carried is not None,  # all that had begun
             per_second=self.per_second,
             ended=lambda done, failed: self.progress(done, failed, total),
         )
