@@ -28,7 +28,7 @@ def sizes(quick: int, campaign: int | None) -> list[Any]:
 
 
 def some_or_all(every: int) -> pytest.MarkDecorator:
-    """A long test meets one of so many faults, its `every`, drawn anew each time.
+    """A long test meets one of so many faults, its `every`, drawn at random.
 
     The campaign meets all of them.
     """
