@@ -93,12 +93,10 @@ class Ticker:
         self._look_away(0.0)
         try:
             while True:
-                self._take_up(queue)
                 self._let_go()
+                self._take_up(queue)
                 now = time.monotonic()
-                if (
-                    now >= deadline and not self._taken
-                ):  # what is left has no place: others are at it
+                if now >= deadline and not self._taken:  # others have all places, if more is left
                     return
                 if not queue and self._next_look <= now < deadline:
                     queue.extend(self._look())
