@@ -164,7 +164,7 @@ class Runs(RuleBasedStateMachine):
             if run.flipped:
                 return
             assert len(list(gather(reading, past, run.path))) == len(run.lines)
-            found = {name: past.results[name] for name in past.results}
+            found = {name: past.whole(name, result) for name, result in past.results.items()}
             assert found == run.acknowledged
             run.journal, _ = ownership.take_over(lock, reading, run.path, self.store.temporary)
         assert (reading.torn.size if reading.torn else 0) == run.torn
