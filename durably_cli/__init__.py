@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from durably_cli.project.job import AsyncJob, Job
     from durably_cli.project.run import Run
     from durably_cli.project.signalling import signal
+    from durably_cli.project.store_of_tests import DurablyStore
     from durably_cli.steps.approval import Approval
     from durably_cli.steps.async_step import AsyncStep
     from durably_cli.steps.current import idempotency_key
@@ -48,6 +49,7 @@ __all__ = [
     "AsyncStep",
     "CommandResult",
     "DurablyError",
+    "DurablyStore",
     "File",
     "FileChanged",
     "Job",
@@ -76,6 +78,7 @@ _HOMES = {
     "AsyncJob": "project.job",
     "AsyncStep": "steps.async_step",
     "CommandResult": "steps.program",
+    "DurablyStore": "project.store_of_tests",
     "File": "values.file",
     "Job": "project.job",
     "NotDone": "steps.doubt",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from durably_cli import hints
 from durably_cli.errors import InvalidInput, UsageError
+from durably_cli.system import clock
 from durably_cli.system.files import refuse_without_folder
 from durably_cli.values import strict_json
 from durably_cli.values.strict_json import Json, is_text, to_json
@@ -197,7 +198,7 @@ def read_moment(given: str, option: str) -> datetime:
         if found:
             from durably_cli.values.durations import seconds_in
 
-            return datetime.now(UTC) - timedelta(seconds=seconds_in(found[1]))
+            return clock.utc_now() - timedelta(seconds=seconds_in(found[1]))
         if re.fullmatch(r"\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?", given.strip()):
             of_day = time.fromisoformat(given.strip())
             now = datetime.now(of_day.tzinfo)

@@ -11,7 +11,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -122,7 +121,7 @@ class Ticker:
         """Until the next run is due, or something may have come."""
         pause = max(_PAUSE_SECONDS, _SHARE * took)
         if self._lookout.next_due:
-            due = clock.parse_time(self._lookout.next_due) - datetime.now(UTC)
+            due = clock.parse_time(self._lookout.next_due) - clock.utc_now()
             pause = min(pause, max(_AT_ONCE_SECONDS, due.total_seconds()))
         self._next_look = time.monotonic() + pause
 

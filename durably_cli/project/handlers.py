@@ -72,6 +72,15 @@ def handled(handler: Callable[..., Any], step: Step, value: Any) -> Any:
     return step.run_handler(lambda: handler(step, value))
 
 
+def handled_in_memory(handler: Callable[..., Any], value: Any) -> Any:
+    """What a handler returns that is given a step in memory."""
+    if not is_async_handler(handler):
+        return handler(Step(), value)
+    from durably_cli.steps.loop_step import AsyncStep  # and asyncio with it
+
+    return handled(handler, AsyncStep(), value)
+
+
 def awaited(given: Any) -> None:
     """Await what a hook gives, if it is async."""
     if inspect.isawaitable(given):

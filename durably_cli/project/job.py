@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from durably_cli import hints
 from durably_cli.engines import payload
 from durably_cli.engines.local import trigger, working_folder
+from durably_cli.engines.local.attempt import Observer
 from durably_cli.engines.local.execute import source_hash
 from durably_cli.engines.local.live_run import BoundHandler
-from durably_cli.engines.local.unseen import Unseen
+from durably_cli.engines.local.resume import TriggerResult
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.trigger import Load
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition, Request
-from durably_cli.errors import AttemptTimedOut, TimedOut, ValueRefused
-from durably_cli.project import handlers, places, stores
+from durably_cli.errors import ValueRefused
+from durably_cli.project import handlers, places
+from durably_cli.project.executing import brought_about, resume_of
 from durably_cli.project.invalid import reading
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.project.run import Run
@@ -91,6 +95,7 @@ class Job(Generic[I, O]):
         concurrency_key: str | None = None,
         labels: Mapping[str, str] | None = None,
         retry_failed: bool = False,
+        suspend: bool = False,
     ) -> Run[O]: ...
     @overload
     def trigger(
@@ -101,6 +106,7 @@ class Job(Generic[I, O]):
         concurrency_key: str | None = None,
         labels: Mapping[str, str] | None = None,
         retry_failed: bool = False,
+        suspend: bool = False,
     ) -> Run[O]: ...
     def trigger(
         self,
@@ -110,20 +116,20 @@ class Job(Generic[I, O]):
         concurrency_key: str | None = None,
         labels: Mapping[str, str] | None = None,
         retry_failed: bool = False,
+        suspend: bool = False,
     ) -> Run[O]:
         """Make a run and execute it in this process, as `durably trigger` does.
 
         An idempotency key gives the same run every time; a concurrency key keeps runs that share
         it apart. The job runs in the working directory. A failure of the job is in the returned
-        run, not raised; `retry_failed` resumes the key's run if it has failed.
+        run, not raised; `retry_failed` resumes the key's run if it has failed. With `suspend` it
+        returns once all that is left of the run waits.
         Raises InvalidInput, Conflict, Busy, JournalError, and another DurablyError if the attempt
         takes longer than the job's `timeout`.
         """
         self._is_used = True
-        if self.is_async:
-            handlers.refuse_running_loop(self.name)
-        project = places.find_project(start=self.source.parent)
-        with stores.hints_in(project):
+
+        def act(project: Path, store: Store, load: Load, seen: Observer) -> TriggerResult:
             with self._reads("input"):
                 written = payload.dump_payload(self.input, input)
                 canonical = payload.canonical_of(self.input, input) if idempotency_key else None
@@ -138,14 +144,17 @@ class Job(Generic[I, O]):
                 labels=labels or {},
                 retry_failed=retry_failed,
             )
-            store = stores.open_store(project, to_write=True)
-            listens = ListeningJob(self, project, all_threads=False)
-            try:
-                ended = trigger.trigger(store, request, lambda _: listens, Unseen())
-            except AttemptTimedOut as over:  # an ordinary failure of who calls
-                raise TimedOut(f"a run of {self.name} was ended: {over.what}") from None
-            with ended.view(store) as view:
-                return Run(self, view, ended.disposition)
+            return trigger.trigger(store, request, load, seen)
+
+        return brought_about(self, act, suspends=suspend)
+
+    def resume(self, run: str, *, suspend: bool = False) -> Run[O]:
+        """Execute a run of this job from where it was left, as `durably resume` does.
+
+        `run` is its id, or what commands take for it. All else is as with `trigger`.
+        """
+        self._is_used = True
+        return brought_about(self, resume_of(self.name, run), suspends=suspend)
 
     def as_child(self) -> ChildJob[I, O]:
         """The job as a step of another one runs it."""
@@ -200,13 +209,7 @@ class Job(Generic[I, O]):
         return bound if self.on_failure is None else bound._replace(on_failure=self._failed)
 
     def _in_memory(self, input: I) -> O:
-        step = Step()
-        if self.is_async:
-            from durably_cli.steps.loop_step import AsyncStep  # and asyncio with it
-
-            step = AsyncStep()
-        handled: O = handlers.handled(self.handler, step, input)
-        return handled
+        return handlers.handled_in_memory(self.handler, input)  # type: ignore[no-any-return]
 
     @cached_property
     def is_async(self) -> bool:

@@ -10,6 +10,7 @@ from durably_cli.engines.request import Disposition
 from durably_cli.errors import RunFailed
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.state import Status
+from durably_cli.project import places
 
 if TYPE_CHECKING:
     from durably_cli.project.job import Job
@@ -30,6 +31,8 @@ class Run(Generic[O_co]):
         self.error: ErrorInfo | None = view.state.error
         self.failed_steps: list[str] = view.state.causes
         self.attempts: int = len(view.state.attempts)
+        self.project = places.find_project(start=job.source.parent)
+        """The folder of the project."""
         self._job = job
         self._output = view.output()
         if self._output is None:  # what to type depends on where it was triggered

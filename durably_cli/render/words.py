@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import accumulate
 
 from durably_cli.journal.events import ErrorInfo
@@ -57,7 +57,7 @@ def in_steps(causes: Sequence[str]) -> str:
 
 def age(at: str) -> str:
     """How long ago, in one unit: 5s, 12m, 3h, 9d."""
-    seconds = int(max(0.0, (datetime.now(UTC) - clock.parse_time(at)).total_seconds()))
+    seconds = int(max(0.0, (clock.utc_now() - clock.parse_time(at)).total_seconds()))
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:
             return f"{seconds // size}{unit}"

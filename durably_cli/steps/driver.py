@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ from durably_cli.values.strict_json import FILE_MARK, Json
 
 NOT_REPLAYED = object()
 """In place of a result that counts no more."""
+
+_SAT_OUT_SECONDS = 0.5
+"""A wait that is over so soon suspends nothing: another process would take as long to begin."""
 
 _MARK = '"$'
 """What is in a result that names a file of the user's, or stands in one of its own."""
@@ -160,11 +164,13 @@ class Driver:
 
     @property
     def all_wait_until(self) -> str | None:
-        """When the first wait is over, if what is in flight does nothing but wait."""
+        """When the first wait is over, if what is in flight does nothing but wait for long."""
         scope = self.scope
         if not scope.waits or scope.in_flight.keys() - scope.waits.keys() - scope.maps:
             return None
-        return min(scope.waits.values(), default=None)
+        until = min(scope.waits.values())
+        is_long = self._stop.seconds_until(until, math.inf) >= _SAT_OUT_SECONDS
+        return until if is_long else None
 
     def _end_by(self, error: BaseException) -> None:
         """End the attempt, if a plan says so."""

@@ -107,7 +107,7 @@ class Stop:
 
     def seconds_until(self, at: str, longest: float) -> float:
         """The seconds that are left of such a wait."""
-        return min((clock.parse_time(at) - datetime.now(UTC)).total_seconds(), longest)
+        return min((clock.parse_time(at) - clock.utc_now()).total_seconds(), longest)
 
 
 class Abandoned(BaseException):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from durably_cli.errors import StepMisused, WaitTimeout
@@ -54,7 +54,7 @@ def ms_of(wait: StepWaiting) -> int:
 
 def later_by(seconds: float, at: str | None = None) -> str:
     """The time so many seconds later than that one, or than now."""
-    moment = datetime.now(UTC) if at is None else clock.parse_time(at)
+    moment = clock.utc_now() if at is None else clock.parse_time(at)
     try:
         return clock.format_time(moment + timedelta(seconds=seconds))
     except OverflowError:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from datetime import UTC, datetime, timedelta
+
+from durably_cli.system import clock
 
 SHORT = 8
 """How many of an id's last characters are shown; its head is the clock, and repeats."""
@@ -16,7 +17,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def new() -> str:
     """A new id: 48 bits of milliseconds, 12 of their fractions, 62 random ones."""
-    ms, ns = divmod(time.time_ns(), 1_000_000)
+    ms, ns = divmod(clock.time_ns(), 1_000_000)
     fraction = ns * 4096 // 1_000_000
     random = int.from_bytes(os.urandom(8), "big") >> 2
     number = (ms << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | random

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -137,6 +138,15 @@ def alive(mark: str) -> set[int]:
     return found
 
 
+def children(mark: str, without: set[int]) -> set[int]:
+    """The processes with this word besides those; a program has it only once it is loaded."""
+    deadline = time.monotonic() + 60
+    while not (found := alive(mark) - without):
+        assert time.monotonic() < deadline, "there is no child"
+        time.sleep(0.01)
+    return found
+
+
 def kill(pids: set[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
@@ -155,8 +165,7 @@ def test_children_neither_take_a_run_from_its_owner_nor_hold_it_for_a_dead_one(
     try:
         with project.start("trigger", "parent", "-i", json.dumps(WAYS[name])) as owner:
             project.wait_for_effects(2)
-            older = alive(mark) - {owner.pid}
-            assert older, "there is no child"
+            older = children(mark, {owner.pid})
             assert project.runs()[0]["status"] == "running"
             kill(older)
             assert project.runs()[0]["status"] == "running"
@@ -165,7 +174,7 @@ def test_children_neither_take_a_run_from_its_owner_nor_hold_it_for_a_dead_one(
             owner.kill()
             owner.wait()
         assert project.run("resume", "@last").out == '"done"\n'
-        assert alive(mark) - older, "the younger child had ended"
+        assert children(mark, older), "the younger child had ended"
         assert project.effects == [WAYS[name], "begotten", "begotten"]
     finally:
         kill(alive(mark))

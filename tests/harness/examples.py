@@ -114,5 +114,6 @@ def shell_lines(markdown: str) -> list[str]:
         for line in block.splitlines():
             is_setting = language == "crontab" and re.match(r"\w+=", line)
             if line.strip() and not line.startswith("#") and not is_setting:
-                lines.append(line if language == "sh" else line.split(None, 5)[5])
+                fields = 1 if line.startswith("@") else 5
+                lines.append(line if language == "sh" else line.split(None, fields)[fields])
     return lines

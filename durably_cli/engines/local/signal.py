@@ -11,6 +11,7 @@ from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Conflict, Forbidden, InvalidInput, NotFound
+from durably_cli.journal.state import Status
 from durably_cli.journal.wait_events import SIGNAL, StepWaiting
 from durably_cli.steps.mail import Sent
 from durably_cli.system import clock
@@ -84,10 +85,22 @@ def _ended(view: RunView) -> Conflict:
 
 
 def _check_is_early(view: RunView, name: str) -> None:
-    """NotFound if the name is like one that the run waits for: nobody means that to be early."""
+    """NotFound if the name is like one that the run waits for: nobody means that to be early.
+
+    Conflict if the run has failed: it comes to no wait unless somebody resumes it.
+    """
     import difflib  # only for who has mistyped, or is early
 
     run, waits = short(view.run_id), view.state.waits
+    if view.status is Status.FAILED:
+        raise Conflict(
+            f"run {run} has failed: it waits for no signal {name!r}",
+            hint=f"{hints.command('resume', run)}    (then it may)\n"
+            f"{hints.command('signal', run, name, '-i', 'JSON', '--early')}    "
+            "(sends it for when the run comes to wait for it)",
+            code="has-ended",
+            run=view.run_id,
+        )
     near = difflib.get_close_matches(name, waits, n=1)
     if near:
         raise NotFound(

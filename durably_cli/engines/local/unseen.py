@@ -14,11 +14,20 @@ if TYPE_CHECKING:
 
 
 class Unseen:
-    """Sees a run and shows nothing."""
+    """Sees a run and shows nothing; one that only waits is suspended, if it `suspends`."""
+
+    run: LiveRun | None = None
+
+    def __init__(self, *, suspends: bool = False) -> None:
+        self._suspends = suspends
 
     def recorded(self, event: Event) -> None: ...
     def replayed(self, name: str) -> None: ...
-    def owns(self, run: LiveRun) -> None: ...
+
+    def owns(self, run: LiveRun) -> None:
+        run.stop.suspends = self._suspends
+        self.run = run
+
     def passes_over(self, job: str, unread: Sequence[Unread]) -> None: ...
     def waits_for_run(self, view: RunView) -> None: ...
     def waits_for_key(self, run_id: str, key: str) -> None: ...

@@ -1,0 +1,66 @@
+"""Runs that Python code brings about, or takes up, in its own process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from durably_cli.engines.local.attempt import Observer
+from durably_cli.engines.local.lookup import find_run
+from durably_cli.engines.local.resume import TriggerResult, resume
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.trigger import Load
+from durably_cli.engines.local.unseen import Unseen
+from durably_cli.engines.request import Disposition
+from durably_cli.errors import AttemptTimedOut, Suspended, TimedOut, UsageError
+from durably_cli.project import places, stores
+from durably_cli.project.handlers import refuse_running_loop
+from durably_cli.project.listening_job import ListeningJob
+from durably_cli.project.run import Run
+from durably_cli.system import ids
+
+if TYPE_CHECKING:
+    from durably_cli.project.job import Job
+
+O = TypeVar("O")  # noqa: E741
+
+Act = Callable[[Path, Store, Load, Observer], TriggerResult]
+"""Brings about or takes up a run of a project, in its store."""
+
+
+def brought_about(job: Job[Any, O], act: Act, *, suspends: bool) -> Run[O]:
+    """What came of a run of this job; TimedOut if its attempt has taken too long.
+
+    One that may be suspended is then `waiting`.
+    """
+    if job.is_async:
+        refuse_running_loop(job.name)
+    project = places.find_project(start=job.source.parent)
+    with stores.hints_in(project):
+        store = stores.open_store(project, to_write=True)
+        listens = ListeningJob(job, project, all_threads=False)
+        seen = Unseen(suspends=suspends)
+        try:
+            ended = act(project, store, lambda _: listens, seen)
+        except AttemptTimedOut as over:  # an ordinary failure of who calls
+            raise TimedOut(f"a run of {job.name} was ended: {over.what}") from None
+        except Suspended as suspended:
+            if seen.run is None or suspended is not seen.run.stop.cause:
+                raise  # of the run whose handler calls this
+            ended = TriggerResult(seen.run.run_id, Disposition.CREATED, executed=True)
+        with ended.view(store) as view:
+            return Run(job, view, ended.disposition)
+
+
+def resume_of(job: str, run: str) -> Act:
+    """Takes up a run of this job, by what commands take for it. UsageError if it is of another."""
+
+    def act(_: Path, store: Store, load: Load, seen: Observer) -> TriggerResult:
+        run_id = find_run(store, run)
+        created = store.created(run_id)
+        if created is not None and created.job != job:
+            raise UsageError(f"run {ids.short(run_id)} is one of {created.job}, not of {job}")
+        return resume(store, run_id, load, seen)
+
+    return act
