@@ -60,6 +60,7 @@ class Examples:
         for key in ("2026-11-24", "today"):
             project.run(*keyed, key)
         project.run("trigger", "order")
+        project.run("trigger", "rates")
 
     def run(self, example: str) -> Result:
         """Run one, with a run that failed at hand for @failed, and one that did not for @last."""
@@ -69,6 +70,9 @@ class Examples:
         if "@last" in example or "3f2a9c1d" in example:
             self.project.run("trigger", "sync-users", "--org-id", "org_123")
             command = example.replace("3f2a9c1d", self.project.runs()[0]["id"][-8:])
+        if example == "durably resume @last/release":
+            self.project.run("trigger", "release", "--suspend", expect=75)
+            self.project.run("approve", "@last/release")
         if example.startswith(("durably approve", "durably deny", "durably signal", "jq .answer")):
             self.project.run("trigger", "release", "--suspend", expect=75)
             command = example.replace("3f2a9c1d", self.project.runs()[0]["id"][-8:])
