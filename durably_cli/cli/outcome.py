@@ -20,7 +20,7 @@ from durably_cli.render.next_steps import (
 )
 from durably_cli.render.record import by_and_why, for_good
 from durably_cli.render.timeline import seconds_of
-from durably_cli.render.waits import open_waits, said_of
+from durably_cli.render.waits import what_it_waits_for
 from durably_cli.render.words import in_steps, listed
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
@@ -72,10 +72,11 @@ def say_outcome(
         return 3
     if view.status is Status.WAITING:
         talk.say(f"{name} waits{holder(view) if view.held else ''}")
-        for wait in open_waits(view):
-            talk.say(said_of(wait, talk.time))
+        for said in what_it_waits_for(view, talk.time):
+            talk.say(said)
         for each in ways_to_answer(view):
-            talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
+            if each.purpose:
+                talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
         return Busy.exit_code
     if view.held:
         talk.say(f"{name} is {view.status}: another process holds it{holder(view)}")

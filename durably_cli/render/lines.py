@@ -143,7 +143,8 @@ class Talk:
         self.say(said_of(event, self.time))
         run = self.run
         if event.kind == SIGNAL and run is not None:
-            for words in answers_to(event, short(run.run_id)):
+            is_only_one = item_around(event.name) is None
+            for words in answers_to(event, short(run.run_id), is_only_one=is_only_one):
                 self.say(f"  {hints.command(*words)}")
 
     def _say_failure(self, event: Event | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from durably_cli import hints
@@ -13,7 +14,7 @@ from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
 from durably_cli.journal.step_names import fits, map_of
 from durably_cli.journal.step_state import StepState, StepStatus
-from durably_cli.render.waits import answers_to, open_questions
+from durably_cli.render.waits import FEW, answers_to, open_questions
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
@@ -74,19 +75,21 @@ def how_to_decide(view: RunView) -> list[NextStep]:
 
 
 def ways_to_answer(view: RunView) -> list[NextStep]:
-    """What to type to the questions of a run that waits for signals."""
+    """What to type to the questions of a run that waits for signals; people are shown a few."""
     found, asked = list[NextStep](), open_questions(view)
-    for run_id, wait in asked:
-        is_only_one = sum(run_id == other for other, _ in asked) == 1
-        for words in answers_to(wait, short(run_id), is_only_one=is_only_one):
-            found.append(NextStep(_PURPOSES[words[0]], words))
+    of_run = Counter(run_id for run_id, _ in asked)
+    for number, (run_id, wait) in enumerate(asked):
+        for words in answers_to(wait, short(run_id), is_only_one=of_run[run_id] == 1):
+            found.append(NextStep(_PURPOSES[words[0]] if number < FEW else "", words))
     return found
 
 
 def how_to_answer(view: RunView) -> str:
     """The same as a hint."""
     return "\n".join(
-        f"{hints.command(*each.words)}    ({each.purpose})" for each in ways_to_answer(view)
+        f"{hints.command(*each.words)}    ({each.purpose})"
+        for each in ways_to_answer(view)
+        if each.purpose
     )
 
 

@@ -8,8 +8,9 @@ from durably_cli.engines.local.files_of_run import vouched_files
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import ErrorInfo
-from durably_cli.journal.state import Status
+from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.step_events import DATABASE, ITEMS
+from durably_cli.journal.step_names import scopes_of
 from durably_cli.journal.step_state import StepState, StepStatus
 from durably_cli.render.words import one_line
 
@@ -55,16 +56,19 @@ def step_status(step: StepState, view: RunView) -> StatusOfStep:
         return "failed" if view.state.has_ended or step.is_gone else "retrying"
     if step.status is StepStatus.CANCELLED:
         goes_on_or_is_done = view.held or view.state.status is Status.COMPLETED
-        return "cancelled" if goes_on_or_is_done else _without_end(step)
+        return "cancelled" if goes_on_or_is_done else _without_end(step, view.state)
     if step.status is not StepStatus.STARTED:
         return _STATUSES[step.status]
     is_latest = step.attempt == len(view.state.attempts)
     if view.held and is_latest and not view.state.has_ended:
         return "running"
-    return _without_end(step)
+    return _without_end(step, view.state)
 
 
-def _without_end(step: StepState) -> StatusOfStep:
+def _without_end(step: StepState, state: RunState) -> StatusOfStep:
+    is_map = step.when_in_doubt == ITEMS
+    if is_map and state.is_waiting and any(step.name in scopes_of(name) for name in state.waits):
+        return "waiting"
     return "cut short" if step.when_in_doubt in (DATABASE, ITEMS) else "in doubt"
 
 

@@ -23,6 +23,7 @@ from durably_cli.journal.step_events import (
     StepRetrying,
     StepStarted,
 )
+from durably_cli.journal.step_names import scopes_of
 from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.system import clock
 from durably_cli.values.strict_json import Json
@@ -202,14 +203,16 @@ def _all_left_open(
 ) -> Iterator[Execution]:
     """Maps behind the items that are inside of them."""
     for each in sorted(begun.values(), key=lambda each: isinstance(each, MapStarted)):
-        yield _left_open(each, stretch, status)
+        waits = isinstance(each, StepWaiting)
+        if isinstance(each, MapStarted):
+            inside = [other for other in begun.values() if each.name in scopes_of(other.name)]
+            waits = bool(inside) and all(isinstance(other, StepWaiting) for other in inside)
+        yield _left_open(each, stretch, _WAITS if waits else status)
 
 
 def _left_open(
     begun: StepStarted | MapStarted | StepWaiting, stretch: Stretch, status: str = ""
 ) -> Execution:
-    if isinstance(begun, StepWaiting):
-        status = _WAITS
     if not status:  # a transaction, and a map, whose items say what is in doubt
         is_in_doubt = isinstance(begun, StepStarted) and begun.in_doubt != DATABASE
         status = _KILLED[not is_in_doubt]

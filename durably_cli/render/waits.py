@@ -14,6 +14,9 @@ from durably_cli.system import ids
 if TYPE_CHECKING:
     from durably_cli.render.run_types import WaitFields
 
+FEW = 3
+"""Of so many waits it is said what they are for, and what answers."""
+
 ShowTime = Callable[[str], str]
 """Shows a time: in UTC, or as a person reads it."""
 
@@ -56,9 +59,16 @@ def said_of(wait: StepWaiting, time: ShowTime = utc_time) -> str:
     return f"{wait.name} {what}{until}"
 
 
+def what_it_waits_for(view: RunView, time: ShowTime = utc_time) -> list[str]:
+    """The first few waits, and how many more there are."""
+    waits = open_waits(view)
+    more = len(waits) - FEW
+    return [*(said_of(wait, time) for wait in waits[:FEW]), *([f"{more:,} more"] * (more > 0))]
+
+
 def why_it_waits(view: RunView, time: ShowTime = utc_time) -> str:
-    """All of it, on one line."""
-    return "; ".join(said_of(wait, time) for wait in open_waits(view))
+    """The same on one line."""
+    return "; ".join(what_it_waits_for(view, time))
 
 
 def wait_fields(view: RunView) -> list[WaitFields]:

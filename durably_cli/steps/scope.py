@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from durably_cli.errors import RunEnded, StepMisused
 from durably_cli.journal.masking import Secrets
-from durably_cli.journal.step_names import ItemName, in_scope
+from durably_cli.journal.step_names import ItemName, in_scope, map_of
 from durably_cli.steps.item_keys import ItemKeys
 from durably_cli.steps.stop import Stop
 from durably_cli.system.process import this
@@ -208,10 +208,12 @@ class Scope:
     def _refuse_nested(self, name: str, inside: Inside | None) -> None:
         while inside is not None:
             if inside.scope is self._root and inside.name in self.in_flight:
+                instead = "start it after the outer step"
+                if map_of(inside.name) is not None:
+                    instead = "use step.for_each, whose items may have steps"
                 raise StepMisused(
                     f"step {name!r} was started inside step {inside.name!r}; steps do not nest: "
-                    "call the function itself, and sh(command) in place of step.sh, or start it "
-                    "after the outer step"
+                    f"call the function itself, and sh(command) in place of step.sh, or {instead}"
                 )
             inside = inside.outer
 

@@ -143,6 +143,8 @@ def test_a_nested_step_is_refused() -> None:
     step = Step()
     with pytest.raises(StepMisused, match="steps do not nest"):
         step.run("outer", lambda: step.run("inner", lambda: 1))
+    with pytest.raises(StepMisused, match=r"use step\.for_each, whose items may have steps"):
+        step.map("each", lambda n: step.run("inner", lambda: n), [1])
 
 
 async def coroutine() -> int:
