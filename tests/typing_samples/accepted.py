@@ -5,14 +5,17 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, assert_type
 
 from durably import (
+    Approval,
     AsyncJob,
     AsyncStep,
     CommandResult,
+    DurablyStore,
     File,
     FileChanged,
     Job,
@@ -22,6 +25,7 @@ from durably import (
     RunFailed,
     Step,
     define_job,
+    signal,
 )
 from pydantic import BaseModel
 from typing_extensions import TypedDict
@@ -398,6 +402,41 @@ def map_many(step: Step) -> None:
     assert_type(step.for_each("bodies", lambda step, item: len(item), ["a"]), list[int])
 
 
+@define_job
+def part(step: Step, payload: int) -> str:
+    return str(payload)
+
+
+def wait_for_much(step: Step) -> None:
+    step.sleep("a while", "3d")
+    polled = step.poll("polled", lambda: 3 if step.attempt else None, every="10s", timeout="3d")
+    assert_type(polled, int)
+    assert_type(step.poll("with arguments", charge_or_none, 3, every=1, tries=3), str)
+    assert_type(step.wait_signal("number", int, timeout=1, default=None), int | None)
+    assert_type(step.wait_signal("approval", Approval), Approval)
+    assert_type(step.run_job("child", part, 3, labels={"a": "b"}), str)
+
+
+def charge_or_none(number: int) -> str | None:
+    return str(number)
+
+
+async def wait_in_a_loop(step: AsyncStep) -> None:
+    await step.sleep("a while", timedelta(days=3))
+    assert_type(await step.poll("polled", charge_or_none, 3, every="10s"), str)
+    assert_type(await step.wait_signal("number", int, timeout=1, default=None), int | None)
+    assert_type(await step.run_job("child", part, 3), str)
+
+
+def take_up(durably_store: DurablyStore) -> None:
+    run = part.trigger(1, suspend=True)
+    durably_store.pass_time("3d")
+    signal(run, "number", 3)
+    signal(run.id, "number", 3)
+    assert_type(part.resume(run.id, suspend=True), Run[str])
+
+
 if __name__ == "__main__":
     asyncio.run(call_async_jobs())
     map_many(Step())
+    wait_for_much(Step(signals={"number": 1, "approval": Approval(approved=True)}))

@@ -269,3 +269,13 @@ def map_many(step: Step) -> None:
     print(step.map("two", len, ["a"]).ok)  # error: a list
     step.map("three", len, ["a"], on_error="never")  # error: no such word
     step.map("four", len, ["a"], rate=5)  # error: a rate is a text
+
+
+def wait_for_much(step: Step, child: Job[int, str]) -> None:
+    step.sleep("one", [])  # error: no span of time
+    step.poll("two", len, every=1)  # error: no argument for len
+    step.wait_signal("three", int).upper()  # error: an int
+    step.wait_signal("four", int, default=None).bit_length()  # error: it may be None
+    step.run_job("five", child, "a")  # error: a text for an int
+    step.run_job("six", child, 1).bit_length()  # error: a text
+    child.resume(3)  # error: a run is named by a text
