@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Protocol, overload
 
 from durably_cli.project import handlers, importing
-from durably_cli.project.job import NAME, AsyncHandler, AsyncJob, Handler, I, Job, O, OnFailure
+from durably_cli.project.job import (
+    NAME,
+    AsyncFieldsJob,
+    AsyncHandler,
+    AsyncJob,
+    FieldsJob,
+    Handler,
+    I,
+    Job,
+    O,
+    OnFailure,
+    P,
+)
 from durably_cli.steps.step import Step
 from durably_cli.values import declared
 from durably_cli.values.durations import Duration, seconds_in
@@ -16,6 +29,9 @@ if TYPE_CHECKING:
     from durably_cli.steps.async_step import AsyncStep
 
 _AsyncOfStep = Callable[["AsyncStep"], Coroutine[Any, Any, O]]
+_AsyncOfFields = Callable[Concatenate["AsyncStep", P], Coroutine[Any, Any, O]]
+_OfFields = Callable[Concatenate[Step, P], O]
+"""With a field that has no default: else the handler is one of a step, too, as checkers see it."""
 
 
 class _Decorator(Protocol):
@@ -24,9 +40,17 @@ class _Decorator(Protocol):
     @overload
     def __call__(self, handler: _AsyncOfStep[O], /) -> AsyncJob[None, O]: ...
     @overload
+    def __call__(  # type: ignore[overload-cannot-match]
+        self, handler: _AsyncOfFields[P, O], /
+    ) -> AsyncFieldsJob[P, O]: ...
+    @overload
     def __call__(self, handler: Handler[I, O], /) -> Job[I, O]: ...
     @overload
     def __call__(self, handler: Callable[[Step], O], /) -> Job[None, O]: ...
+    @overload
+    def __call__(  # type: ignore[overload-cannot-match]
+        self, handler: _OfFields[P, O], /
+    ) -> FieldsJob[P, O]: ...
 
 
 class _DecoratorOfInput(Protocol[I]):
@@ -59,9 +83,17 @@ def define_job(handler: AsyncHandler[I, O], /) -> AsyncJob[I, O]: ...
 @overload
 def define_job(handler: _AsyncOfStep[O], /) -> AsyncJob[None, O]: ...
 @overload
+def define_job(  # type: ignore[overload-cannot-match]
+    handler: _AsyncOfFields[P, O], /
+) -> AsyncFieldsJob[P, O]: ...
+@overload
 def define_job(handler: Handler[I, O], /) -> Job[I, O]: ...
 @overload
 def define_job(handler: Callable[[Step], O], /) -> Job[None, O]: ...
+@overload
+def define_job(  # type: ignore[overload-cannot-match]
+    handler: _OfFields[P, O], /
+) -> FieldsJob[P, O]: ...
 @overload
 def define_job(
     *,
@@ -104,8 +136,9 @@ def define_job(
     timeout: Duration | None = None,
     on_failure: OnFailure | None = None,
 ) -> Any:
-    """Make a handler `(step, payload)` or `(step)`, which takes no input, a job.
+    """Make a handler `(step, payload)`, or `(step)` without an input, a job.
 
+    Keyword-only parameters are fields of its input: `(step, *, folder: Path, size: int = 200)`.
     `name` is the function's name with dashes unless given; `input` and `output` are its
     annotations unless given, and may be any type that pydantic reads. An attempt that takes longer
     than `timeout`, seconds, a timedelta or a text such as `1h30m`, is ended, and can be resumed.
@@ -153,7 +186,13 @@ def _define(
             "64 at the most, the first one a letter or '_'; give it one: define_job(name=...)"
         )
     parameters = handlers.parameters_of(handler, called)
-    if input is declared.UNDECLARED and len(parameters) == 2:
+    if fields := handlers.fields_in(inspect.signature(handler).parameters):
+        if input is not declared.UNDECLARED:
+            raise TypeError(f"{called} has an input, and its handler must take it: (step, payload)")
+        from durably_cli.project.fields_of_handler import model_of, with_fields  # few have any
+
+        input, handler = model_of(handler, called, fields), with_fields(handler, fields)
+    elif input is declared.UNDECLARED and len(parameters) == 2:
         input = declared.annotation(handler, parameters[1])
     if output is declared.UNDECLARED:
         output = declared.annotation(handler, "return")
@@ -163,6 +202,7 @@ def _define(
         handler, input = handlers.without_payload(handler), NoInput()
     kind = AsyncJob if handlers.is_async_handler(handler) else Job
     job: Job[Any, Any] = kind(handler, called, input, output)
+    job.fields_type = input if fields else None
     try:
         job._text = importing.source_of(job._code.co_filename)
     except (AttributeError, TypeError, ValueError):

@@ -25,24 +25,25 @@ if TYPE_CHECKING:
 
 O = TypeVar("O")  # noqa: E741
 
-Act = Callable[[Path, Store, Load, Observer], TriggerResult]
-"""Brings about or takes up a run of a project, in its store."""
+Act = Callable[[Store, Load, Observer], TriggerResult]
+"""Brings about or takes up a run, in the store of its project."""
 
 
-def brought_about(job: Job[Any, O], act: Act, *, suspends: bool) -> Run[O]:
-    """What came of a run of this job; TimedOut if its attempt has taken too long.
+def brought_about(job: Job[Any, O], prepared: Callable[[Path], Act], *, suspends: bool) -> Run[O]:
+    """What came of a run of this job, whose act is `prepared` before anything is written.
 
-    One that may be suspended is then `waiting`.
+    One that may be suspended is then `waiting`. TimedOut if its attempt has taken too long.
     """
     if job.is_async:
         refuse_running_loop(job.name)
     project = places.find_project(start=job.source.parent)
     with stores.hints_in(project):
+        act = prepared(project)
         store = stores.open_store(project, to_write=True)
         listens = ListeningJob(job, project, all_threads=False)
         seen = Unseen(suspends=suspends)
         try:
-            ended = act(project, store, lambda _: listens, seen)
+            ended = act(store, lambda _: listens, seen)
         except AttemptTimedOut as over:  # an ordinary failure of who calls
             raise TimedOut(f"a run of {job.name} was ended: {over.what}") from None
         except Suspended as suspended:
@@ -53,14 +54,14 @@ def brought_about(job: Job[Any, O], act: Act, *, suspends: bool) -> Run[O]:
             return Run(job, view, ended.disposition)
 
 
-def resume_of(job: str, run: str) -> Act:
+def resume_of(job: str, run: str) -> Callable[[Path], Act]:
     """Takes up a run of this job, by what commands take for it. UsageError if it is of another."""
 
-    def act(_: Path, store: Store, load: Load, seen: Observer) -> TriggerResult:
+    def act(store: Store, load: Load, seen: Observer) -> TriggerResult:
         run_id = find_run(store, run)
         created = store.created(run_id)
         if created is not None and created.job != job:
             raise UsageError(f"run {ids.short(run_id)} is one of {created.job}, not of {job}")
         return resume(store, run_id, load, seen)
 
-    return act
+    return lambda _: act

@@ -6,7 +6,7 @@ For what cannot, the error says what to write in its place.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
 from typing import Any
@@ -32,7 +32,7 @@ def refuse_other(given: object) -> None:
 
 
 def parameters_of(handler: Callable[..., Any], job: str) -> list[str]:
-    """The names of its parameters: the step's, and the payload's if it takes one.
+    """The names of its parameters: the step's, and the payload's or those of the fields.
 
     TypeError for what cannot be the handler of this job.
     """
@@ -52,11 +52,19 @@ def parameters_of(handler: Callable[..., Any], job: str) -> list[str]:
         )
     if kinds == [_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD]:  # of a decorator that wraps the handler
         return names
-    if not 1 <= len(names) <= 2 or not _are_by_place(*kinds):
+    takes_fields = bool(fields_in(found))
+    if not takes_fields and not (1 <= len(names) <= 2 and _are_by_place(*kinds)):
         raise TypeError(_wrong_number(job, names))
-    _refuse_order(handler, job, names)
+    _refuse_order(handler, job, names[:1] if takes_fields else names)
     _refuse_other_step(handler, job, names)
     return names
+
+
+def fields_in(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """The keyword-only parameters, if that is what the input of the job is."""
+    names, kinds = list(parameters), [each.kind for each in parameters.values()]
+    are_fields = _are_by_place(*kinds[:1]) and set(kinds[1:]) == {_Kind.KEYWORD_ONLY}
+    return names[1:] if are_fields else []
 
 
 def is_async_handler(handler: Callable[..., Any]) -> bool:
@@ -134,7 +142,7 @@ def _refuse_kind(handler: Callable[..., Any], job: str) -> None:
         )
 
 
-def _are_by_place(first: object, *others: object) -> bool:
+def _are_by_place(first: object = None, *others: object) -> bool:
     """Does a call without keywords give each parameter of these kinds its value?"""
     by_place = {_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD}
     return first in by_place and by_place | {_Kind.VAR_POSITIONAL} >= set(others)
@@ -145,7 +153,8 @@ def _wrong_number(job: str, names: list[str]) -> str:
     what += f"({', '.join(names)})"
     if len(names) > 2:
         others = " and ".join((", ".join(names[1:-1]), names[-1]))
-        what += f": make {others} the fields of one pydantic model, and take that as the payload"
+        first = f"({names[0]}, *, {', '.join(names[1:])})"
+        what += f": make {others} fields of its input, {first}, or of one model, the payload"
     return what
 
 

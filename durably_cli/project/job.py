@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AbstractContextManager
-from functools import cached_property, update_wrapper
+from functools import update_wrapper
 from pathlib import Path
-from types import CodeType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from durably_cli import hints
 from durably_cli.engines import payload
 from durably_cli.engines.local import trigger, working_folder
-from durably_cli.engines.local.attempt import Observer
 from durably_cli.engines.local.execute import source_hash
 from durably_cli.engines.local.live_run import BoundHandler
-from durably_cli.engines.local.resume import TriggerResult
-from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.trigger import Load
 from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition, Request
 from durably_cli.errors import ValueRefused
 from durably_cli.project import handlers, places
-from durably_cli.project.executing import brought_about, resume_of
-from durably_cli.project.invalid import reading
+from durably_cli.project.described_job import DescribedJob
+from durably_cli.project.executing import Act, brought_about, resume_of
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.project.run import Run
 from durably_cli.steps.child_run import ChildJob
 from durably_cli.steps.step import Step
 from durably_cli.values import convert, plain
-from durably_cli.values.no_input import NoInput
-from durably_cli.values.schema import Field, fields_of, type_name
 from durably_cli.values.strict_json import Json, printable
 from durably_cli.values.untrusted import all_of
 
@@ -41,6 +32,7 @@ if TYPE_CHECKING:
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
+P = ParamSpec("P")
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
@@ -51,15 +43,12 @@ OnFailure = Callable[[Run[Any]], object]
 """What is called with a run after an attempt that has failed."""
 
 
-class Job(Generic[I, O]):
+class Job(DescribedJob, Generic[I, O]):
     """A handler made durable: `trigger` makes a run of it; calling it just runs the handler."""
 
     def __init__(self, handler: Handler[I, O], name: str, input: Any, output: Any) -> None:
+        super().__init__(handler, name, input, output)
         update_wrapper(self, handler)
-        self.name = name
-        self.handler = handler
-        self._input_type, self._output_type = input, output
-        self._text: bytes | None = None
         self.timeout: float | None = None
         """How many seconds an attempt may take."""
         self.on_failure: OnFailure | None = None
@@ -67,7 +56,7 @@ class Job(Generic[I, O]):
         """Was it called or triggered by Python code of this process?"""
 
     @overload
-    def __call__(self: Job[None, O], step: Step, payload: None = None) -> O: ...
+    def __call__(self: Job[None, O], step: Step, payload: None = None, **fields: Any) -> O: ...
     @overload
     def __call__(self, step: Step, payload: I) -> O: ...
     def __call__(self, *args: Any, **named: Any) -> O:
@@ -78,7 +67,7 @@ class Job(Generic[I, O]):
             )
         self._is_used = True
         handlers.refuse_step_of_other(self.handler, self.name, *args[:1])
-        return self.handler(*args, **named)
+        return self.handler(*args, **named)  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"<Job {self.name} of {self.place}>"
@@ -89,7 +78,7 @@ class Job(Generic[I, O]):
     @overload
     def trigger(
         self: Job[None, O],
-        input: None = None,
+        input: Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
         concurrency_key: str | None = None,
@@ -129,10 +118,11 @@ class Job(Generic[I, O]):
         """
         self._is_used = True
 
-        def act(project: Path, store: Store, load: Load, seen: Observer) -> TriggerResult:
+        def prepared(project: Path) -> Act:
             with self._reads("input"):
-                written = payload.dump_payload(self.input, input)
-                canonical = payload.canonical_of(self.input, input) if idempotency_key else None
+                value = self._value_of(input)
+                written = payload.dump_payload(self.input, value)
+                canonical = payload.canonical_of(self.input, value) if idempotency_key else None
             request = Request(
                 job=self.name,
                 input=written,
@@ -144,9 +134,9 @@ class Job(Generic[I, O]):
                 labels=labels or {},
                 retry_failed=retry_failed,
             )
-            return trigger.trigger(store, request, load, seen)
+            return lambda store, load, seen: trigger.trigger(store, request, load, seen)
 
-        return brought_about(self, act, suspends=suspend)
+        return brought_about(self, prepared, suspends=suspend)
 
     def resume(self, run: str, *, suspend: bool = False) -> Run[O]:
         """Execute a run of this job from where it was left, as `durably resume` does.
@@ -162,7 +152,7 @@ class Job(Generic[I, O]):
 
         def dump(input: I) -> Json:
             with self._reads("input"):
-                return payload.dump_payload(self.input, input)
+                return payload.dump_payload(self.input, self._value_of(input))
 
         project = places.find_project(start=self.source.parent)
         listens = ListeningJob(self, project, all_threads=False)
@@ -209,80 +199,30 @@ class Job(Generic[I, O]):
         return bound if self.on_failure is None else bound._replace(on_failure=self._failed)
 
     def _in_memory(self, input: I) -> O:
-        return handlers.handled_in_memory(self.handler, input)  # type: ignore[no-any-return]
-
-    @cached_property
-    def is_async(self) -> bool:
-        """Is its handler an async one?"""
-        return handlers.is_async_handler(self.handler)
+        value = self._value_of(input)
+        return handlers.handled_in_memory(self.handler, value)  # type: ignore[no-any-return]
 
     def _failed(self, view: RunView) -> None:
         if self.on_failure is not None:
             handlers.awaited(self.on_failure(Run(self, view, Disposition.CREATED)))
 
-    @property
-    def source(self) -> Path:
-        """The file that the handler is written in."""
-        return Path(self._code.co_filename).resolve()
 
-    @property
-    def place(self) -> str:
-        """Where the handler is written, as file:line."""
-        return f"{self.source}:{self._code.co_firstlineno}"
+class FieldsJob(Job[Mapping[str, Any], O], Generic[P, O]):
+    """A job whose handler has its input in keyword-only parameters; a trigger takes a mapping."""
 
-    @property
-    def _code(self) -> CodeType:
-        handler = inspect.unwrap(self.handler)
-        function = handler if hasattr(handler, "__code__") else type(handler).__call__
-        code: CodeType = inspect.unwrap(function).__code__
-        return code
+    if TYPE_CHECKING:
 
-    @property
-    def doc(self) -> str:
-        """The first line of the handler's docstring."""
-        return (inspect.getdoc(self.handler) or "").split("\n", 1)[0]
+        def __call__(self, step: Step, *args: P.args, **fields: P.kwargs) -> O: ...  # type: ignore[override]
 
-    @cached_property
-    def fields(self) -> list[Field]:
-        """The fields of the input; none if it is no object."""
-        return fields_of(self.input_schema)
 
-    @property
-    def input_schema(self) -> dict[str, Any]:
-        """The JSON Schema of the input. InvalidInput if the model's own code raises."""
-        with self._reads("input"):
-            return payload.schema_of(self.input, "validation")
+class AsyncFieldsJob(Job[Mapping[str, Any], O], Generic[P, O]):
+    """The same of an async handler: a call of it is to be awaited."""
 
-    @property
-    def output_schema(self) -> dict[str, Any]:
-        """The JSON Schema of the output. InvalidInput if the model's own code raises."""
-        with self._reads("output"):
-            return payload.schema_of(self.output, "serialization")
+    if TYPE_CHECKING:
 
-    @property
-    def input_type(self) -> str:
-        """The type of the input in words."""
-        return type_name(self.input_schema)
-
-    @property
-    def output_type(self) -> str:
-        """The type of the output in words."""
-        return type_name(self.output_schema)
-
-    @cached_property
-    def input(self) -> plain.Converter:
-        """How the input goes to JSON and back."""
-        given = self._input_type
-        return given if isinstance(given, NoInput) else convert.converter(given)
-
-    @cached_property
-    def output(self) -> plain.Converter:
-        """How the output goes to JSON and back."""
-        return convert.converter(self._output_type)
-
-    def _reads(self, what: str) -> AbstractContextManager[None]:
-        """Inside, it is InvalidInput that a model rejects an input, and that its code raises."""
-        return reading(what, self.name, lambda: self.input_schema)
+        def __call__(  # type: ignore[override]
+            self, step: AsyncStep, *args: P.args, **fields: P.kwargs
+        ) -> Coroutine[Any, Any, O]: ...
 
 
 class AsyncJob(Job[I, O]):
@@ -292,7 +232,7 @@ class AsyncJob(Job[I, O]):
 
         @overload  # type: ignore[override]
         def __call__(
-            self: AsyncJob[None, O], step: AsyncStep, payload: None = None
+            self: AsyncJob[None, O], step: AsyncStep, payload: None = None, **fields: Any
         ) -> Coroutine[Any, Any, O]: ...
         @overload
         def __call__(self, step: AsyncStep, payload: I) -> Coroutine[Any, Any, O]: ...

@@ -167,8 +167,11 @@ def test_nothing_is_configured_in_the_standard_logging() -> None:
         (lambda: define_job(name="a/b")(lambda step, payload: None), "cannot be a job's name"),
         (lambda: define_job(name="x" * 65)(lambda step, payload: None), "cannot be a job's name"),
         (lambda: define_job(name="a")(lambda: None), "must take (step, payload) or (step), not ()"),
-        (lambda: define_job(name="a")(lambda step, *, n: None), "not (step, n)"),
-        (lambda: define_job(name="a")(lambda step, a, b, c: None), "make a, b and c the fields"),
+        (lambda: define_job(name="a")(lambda step, *, n: None), "does not say what n is"),
+        (
+            lambda: define_job(name="a")(lambda step, a, b, c: None),
+            "make a, b and c fields of its input",
+        ),
         (lambda: define_job(name="a")(lambda payload, step: None), "write it as (step, payload)"),
         (lambda: define_job(takes_it_last), "write it as (step, question)"),  # type: ignore[arg-type]
         (lambda: define_job(takes_no_step), "write it as (step, question)"),
