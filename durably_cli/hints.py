@@ -13,6 +13,8 @@ from functools import cache
 from threading import local
 from typing import NamedTuple
 
+from durably_cli import program
+
 
 class _Caller(NamedTuple):
     """Where hints are typed: the working directory (None if it is gone), and the PATH there.
@@ -138,7 +140,7 @@ def command(*words: str | os.PathLike[str]) -> str:
     if _read_elsewhere:
         return command_anywhere(caller.project, *words)
     project = None if caller.finds_project else caller.project
-    return _joined(caller, _program(caller.folder, caller.path), project, words)
+    return _joined(caller, caller.folder, caller.path, project, words)
 
 
 def command_in(folder: str | os.PathLike[str], *words: str | os.PathLike[str]) -> str:
@@ -146,14 +148,13 @@ def command_in(folder: str | os.PathLike[str], *words: str | os.PathLike[str]) -
     caller = _current()
     if os.fspath(folder).startswith("-"):  # which cd would take for an option
         folder = os.path.join(".", folder)
-    program = _program(None, caller.path)
     project = "." if os.environ.get(_PROJECT_VARIABLE) else None  # which leads elsewhere
-    return f"cd {quoted(folder)} && {_joined(caller, program, project, words)}"
+    return f"cd {quoted(folder)} && {_joined(caller, None, caller.path, project, words)}"
 
 
 def command_anywhere(project: str | os.PathLike[str] | None, *words: str | os.PathLike[str]) -> str:
     """`durably WORDS` for that project as it can be pasted into any shell of this user's."""
-    return _joined(_current(), _program(None, None), project, words)
+    return _joined(_current(), None, None, project, words)
 
 
 _REMARK = "    ("
@@ -213,17 +214,23 @@ def _spelled(character: str) -> str:
 
 def _joined(
     caller: _Caller,
-    program: str,
+    folder: str | None,
+    path: str | None,
     project: str | os.PathLike[str] | None,
     words: tuple[str | os.PathLike[str], ...],
 ) -> str:
+    """The words as they are typed in that folder, with that PATH; None is any folder or PATH."""
     named = () if project is None or words[0] in _OF_NO_PROJECT else ("-C", project)
     needs_store = words[0] not in _OF_NO_PROJECT and words[-1] not in _HELP
     data = _data_to_name(caller) if needs_store else None
     where = f"{_DATA_VARIABLE}={quoted(data)} " if data else ""
     if caller.name and needs_store:
         where += f"{_NAME_VARIABLE}={quoted(caller.name)} "
-    return where + " ".join((program, *map(quoted, (*named, *words))))
+    script = program.script_of(project or caller.project)
+    if script is not None:
+        named, words = (), script.without_job(words)
+    called = program.of_this(folder, path) if script is None else script.called(folder, path)
+    return where + " ".join(map(quoted, (*called, *named, *words)))
 
 
 def _data_to_name(caller: _Caller) -> str | None:
@@ -259,30 +266,3 @@ def _here() -> _Caller:
     data = os.path.expanduser(chosen) if chosen else None
     path, name = os.environ.get("PATH"), os.environ.get(_NAME_VARIABLE, "")
     return _Caller(folder, path, data, data_was_chosen=bool(chosen), name=name)
-
-
-@cache
-def _program(folder: str | None, path: str | None) -> str:
-    """This durably as it is called from the folder with that PATH; None is any folder or PATH."""
-    python = getattr(sys, "executable", "") or ""  # a job may have taken it away
-    script = os.path.join(os.path.dirname(python), "durably")
-    if not (os.path.isabs(script) and os.access(script, os.X_OK)):
-        return f"{quoted(python)} -m durably_cli" if python else "durably"
-    if path is not None and _is_first_on(path, script, folder):
-        return "durably"
-    if folder is not None and script.startswith(folder + os.sep):
-        script = os.path.relpath(script, folder)
-        return quoted(script if os.sep in script else os.path.join(".", script))
-    return quoted(script)
-
-
-def _is_first_on(path: str, script: str, folder: str | None) -> bool:
-    """Does `durably` mean this script in every folder?
-
-    Entries of PATH that are no path from the root are of the folder, and of no other one.
-    """
-    for entry in path.split(os.pathsep):
-        found = os.path.join(folder or os.sep, entry, "durably")
-        if os.path.isfile(found) and os.access(found, os.X_OK):
-            return os.path.isabs(entry) and os.path.samefile(found, script)
-    return False

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import durably_cli
-from durably_cli import hints
+from durably_cli import hints, program
 from durably_cli.cli.suggesting import NEVER, NEVER_OPTIONS
 from durably_cli.values.visible import visible_lines
 from tests.conftest import BIN, Project
@@ -115,7 +115,7 @@ def test_else_it_is_the_path_from_here_or_from_the_root(
     monkeypatch.chdir("/")
     assert hints.command("list") == f"{script} list"
     script.unlink()
-    hints._program.cache_clear()
+    program.of_this.cache_clear()
     assert hints.command("list") == f"{script.with_name('python')} -m durably_cli list"
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Set
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from durably_cli import hints
+from durably_cli import hints, program
 from durably_cli.cli import document
 from durably_cli.cli.app import UsageError, app
+from durably_cli.cli.commands import COMMANDS
 from durably_cli.cli.exits import end_as
 from durably_cli.cli.streams import ensure_open
 from durably_cli.values.visible import visible_lines
@@ -27,6 +30,29 @@ def run_command_line() -> None:
     ensure_open()
     document.expect(sys.argv[1:])
     end_as(_run)
+
+
+def run_script(project: Path, job: str, jobs: Set[str], starter: Iterable[str]) -> None:
+    """Run the command line of a script that runs this job, of these that it has, and leave.
+
+    Its words are a command of durably and what that takes, or else what `trigger` takes.
+    """
+    program.started_as(project, job, starter)
+    command, *words = sys.argv[1:] or ["trigger"]
+    if command not in COMMANDS and command not in _OF_NO_COMMAND:
+        command, words = "trigger", sys.argv[1:]
+    if command == "trigger" and not jobs & {*words[:1]}:
+        words.insert(0, job)
+    if f"_{os.path.basename(sys.argv[0])}_COMPLETE".replace("-", "_").upper() in os.environ:
+        from durably_cli.cli.completion import ask_for_script  # only for shells
+
+        ask_for_script(os.fspath(project), job)
+    sys.argv[1:] = ["-C", os.fspath(project), command, *words]
+    run_command_line()
+
+
+_OF_NO_COMMAND = ("--version", "--install-completion", "--show-completion")
+"""What stands before the commands."""
 
 
 def _run() -> int:

@@ -21,7 +21,7 @@ from typer.models import CommandInfo
 
 from durably_cli import hints
 from durably_cli.cli import document
-from durably_cli.cli.commands import COMMANDS, GROUPS, module_of
+from durably_cli.cli.commands import COMMANDS, GROUPS, TAKE_JOBS, module_of
 from durably_cli.cli.exits import end_as
 from durably_cli.values.visible import visible
 from durably_cli.version import __version__
@@ -107,7 +107,7 @@ class Command(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """A section for the arguments, and one for each group of options (`rich_help_panel`)."""
         sections = defaultdict[str, list[tuple[str, str]]](list)
-        for param in self.get_params(ctx):
+        for param in self.shown_params(ctx):
             line = param.get_help_record(ctx)
             if line is not None:
                 is_argument = param.param_type_name == "argument"
@@ -116,6 +116,11 @@ class Command(TyperCommand):
         for title, lines in sections.items():
             with formatter.section(title):
                 formatter.write_dl(lines)
+
+    def shown_params(self, ctx: Any) -> list[Any]:
+        """Those that --help shows."""
+        params: list[Any] = self.get_params(ctx)
+        return params
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """The options that a shell offers; the words of some are a job's."""
@@ -181,6 +186,7 @@ def _found_project(context: typer.Context) -> Path:
 
     given = context.find_root().params.get("project")
     project = locate_project(given)
+    _start_script(project.folder, context)
     needs_a_name = given or project.source == PROJECT_VARIABLE  # set for this call only?
     finds_it = not needs_a_name or is_found_from_here(project.folder)
     has_name = bool(os.environ.get(NAME_VARIABLE))
@@ -191,6 +197,19 @@ def _found_project(context: typer.Context) -> Path:
     if project.source == VIRTUAL_ENVIRONMENT and sys.stderr.isatty():
         print(visible(f"in {project.folder}, by {project.source}"), file=sys.stderr)
     return project.folder
+
+
+def _start_script(project: Path, context: typer.Context) -> None:
+    """If the command takes the jobs of a script, this becomes the process of that."""
+    command, *words = hints.words_typed() or [""]
+    if command not in TAKE_JOBS or context.resilient_parsing:
+        return
+    from durably_cli.project import script_files
+
+    if script_files.is_script(project) and script_files.started != project:
+        from durably_cli.project.script_start import start
+
+        start(project, [command, *words])
 
 
 def _warn_of_link(project: Path, reached_by: Path) -> None:

@@ -19,6 +19,7 @@ from durably_cli.engines.request import Request
 from durably_cli.errors import NotFound
 from durably_cli.journal.events import RunCreated
 from durably_cli.project import stores
+from durably_cli.project.script_files import is_script
 from durably_cli.system.ids import short
 from durably_cli.values.visible import visible
 
@@ -42,7 +43,8 @@ def trigger_job(
     def act(presenter: Presenter) -> TriggerResult:
         def load(created: RunCreated | None) -> Runnable:
             if created is None:
-                os.chdir(project)
+                if not is_script(project):
+                    os.chdir(project)
             else:
                 presenter.enters(created, project)
             return presenter.loads(project, request.job)

@@ -12,9 +12,11 @@ from itertools import islice
 from pathlib import Path
 
 import typer
+from typer._click.shell_completion import split_arg_string
 
 from durably_cli import hints
 from durably_cli.cli.app import offered, project_of
+from durably_cli.cli.commands import COMMANDS
 from durably_cli.errors import DurablyError, UsageError
 
 VARIABLE = "_DURABLY_COMPLETE"
@@ -67,6 +69,18 @@ def _runs(project: Path) -> Iterator[tuple[str, str]]:
                 yield short(run_id), f"{created.job}, {age(created.at)} ago"
     except (DurablyError, OSError):
         return
+
+
+def ask_for_script(script: str, job: str) -> None:
+    """What a shell asks of a script's command line, in the words of durably's."""
+    line = "COMP_WORDS" if "COMP_WORDS" in os.environ else "_TYPER_COMPLETE_ARGS"
+    name, *words = split_arg_string(os.environ.get(line, ""))
+    at = int(os.environ.get("COMP_CWORD") or len(words))
+    first = words[0] if words else ""
+    is_command = not first.startswith("-") if at <= 1 else first in COMMANDS
+    before = ["-C", script] if is_command else ["-C", script, "trigger", job]
+    asked = " ".join(map(hints.quoted, (name, *before, *words)))
+    os.environ |= {line: asked, "COMP_CWORD": str(at + len(before))}
 
 
 def refuse_odd_question() -> None:

@@ -7,12 +7,14 @@ imported; completion takes what is cached. Whether a value will do is for the jo
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from durably_cli import hints, program
 from durably_cli.cli.app import Command, UsageError, project_of
 from durably_cli.cli.parameters import note_quiet
 from durably_cli.errors import DurablyError
@@ -34,7 +36,11 @@ class TriggerCommand(Command):
     """`trigger`, whose options are those of the job as well."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Make the options of the job that the arguments name, then parse them all."""
+        """Make the options of the job that the arguments name, then parse them all.
+
+        A script in its place is started with the other arguments.
+        """
+        _start_if_script(self, ctx, args)
         ctx.meta[FIELD_OPTIONS] = self._options_for(ctx, args)
         try:
             return super().parse_args(ctx, list(args))
@@ -45,6 +51,30 @@ class TriggerCommand(Command):
     def get_params(self, ctx: Any) -> list[Any]:
         """The command's own options, and the job's."""
         return [*super().get_params(ctx), *ctx.meta.get(FIELD_OPTIONS, ())]
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """The usage line: of a script its name, and its options."""
+        if is_script_here():
+            formatter.write_usage(ctx.find_root().info_name, "[OPTIONS]")
+        else:
+            super().format_usage(ctx, formatter)
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """What the command does: of a script what its job does."""
+        if not is_script_here():
+            super().format_help_text(ctx, formatter)
+            return
+        job = job_named(ctx)
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text((job and inspect.getdoc(job.handler)) or "Run its job.")
+            formatter.write_paragraph()
+            formatter.write_text(_WITH_COMMANDS)
+
+    def shown_params(self, ctx: Any) -> list[Any]:
+        """All of them; the job goes without saying where that is a script."""
+        is_said = is_script_here()
+        return [each for each in self.get_params(ctx) if not (is_said and each.name == "job")]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The options, and the fields of the job's input in a section of their own."""
@@ -71,6 +101,17 @@ class TriggerCommand(Command):
         ctx.meta[_WITHOUT_FLAG] = help_without_flag(fields)
         given, as_typed = (ctx.meta.setdefault(name, {}) for name in (_GIVEN, _AS_TYPED))
         return options_of(fields, project_of(ctx), given, as_typed)
+
+
+_WITH_COMMANDS = (
+    "Its commands are those of durably: list, inspect, logs, resume and the others stand behind "
+    "its name, and each has a --help."
+)
+
+
+def is_script_here() -> bool:
+    """Is this the process of a script, which is typed in place of `durably trigger JOB`?"""
+    return program.script_of(hints.project()) is not None
 
 
 def given_fields(context: typer.Context, *, as_typed: bool = False) -> dict[str, Any]:
@@ -105,6 +146,22 @@ def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | 
     return next((word for word in words if word in known), None), words
 
 
+def _start_if_script(command: Command, ctx: Any, args: list[str]) -> None:
+    job, _ = _job_and_others(command, ctx, args)
+    if ctx.resilient_parsing or ({"-h", "--help"} & set(args) and job is None):
+        return
+    from durably_cli.project.script_files import script_named
+
+    if job is None:  # the project may be a script, and is started
+        with suppress(DurablyError):
+            project_of(ctx)
+    elif (script := script_named(job)) is not None:
+        from durably_cli.project.script_start import start
+
+        at = args.index(job)
+        start(script, ["trigger", *args[:at], *args[at + 1 :]])
+
+
 def _refuse_own_options(command: Command, ctx: Any, args: list[str]) -> None:
     """UsageError if an option of the command is wrong, for which no job's flags were looked up."""
     if not ctx.meta[FIELD_OPTIONS]:
@@ -124,7 +181,7 @@ def job_named(context: Any) -> AnyJob | None:
 
 
 def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Sequence[Field]:
-    if ctx.resilient_parsing:
+    if ctx.resilient_parsing and not is_script_here():
         from durably_cli.project import known_jobs
 
         known = known_jobs.load(project_of(ctx)).get(job)
@@ -132,10 +189,11 @@ def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Sequence[Field]:
     from durably_cli.cli.streams import redirected
     from durably_cli.engines.local.working_folder import inside
     from durably_cli.project.discovery import find_job
+    from durably_cli.project.script_files import home_of
 
     try:
         project = project_of(ctx)
-        with redirected(), inside(project):
+        with redirected(), inside(home_of(project)):
             found = ctx.meta[_JOB] = find_job(project, job)
             return found.fields
     except KeyboardInterrupt:

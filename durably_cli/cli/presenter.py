@@ -18,6 +18,7 @@ from durably_cli.journal.registry import Event
 from durably_cli.project import known_jobs
 from durably_cli.project.discovery import find_job
 from durably_cli.project.listening_job import ListeningJob
+from durably_cli.project.script_files import home_of
 from durably_cli.render.lines import Talk, not_read
 from durably_cli.system import garbage, signals
 from durably_cli.values.strict_json import Json
@@ -91,7 +92,7 @@ class Presenter:
 
     def enters(self, created: RunCreated, project: Path) -> None:
         """Go to the folder of a run; if it is another one than it was, that is said."""
-        enter_for(created, project, self._talk.say)
+        enter_for(created, project, home_of(project), self._talk.say)
 
     def loads(self, project: Path, name: str) -> Runnable:
         """The job, imported; what is to be said of that is said."""

@@ -29,7 +29,7 @@ def adopt(old: Path, project: Path) -> Path:
     ConfigError if there are none, or this project has runs of its own. Killed anywhere, it can be
     run again.
     """
-    name, target = naming.project_name(), store_folder(project)
+    name, target = naming.project_name(project), store_folder(project)
     refuse_network(target)
     old, source = _source_of(old, project)
     if source is not None and (source != target or is_project(old)):
@@ -75,7 +75,7 @@ def _source_of(old: Path, project: Path) -> tuple[Path, Path | None]:
     for path in candidates:
         if folder_of_path(path).exists():
             return path, folder_of_path(path)
-    if naming.project_name() is None:
+    if naming.project_name(project) is None:
         for folder, found in project_files(data_folder()):
             if found.name is not None and found.project in map(str, candidates):
                 return Path(found.project), folder
@@ -87,7 +87,7 @@ def _refuse_others(old: Path, source: Path, project: Path, target: Path) -> None
     found = project_file.read(source)
     if source != target and found is not None and found.is_of_folder(project):
         return
-    if naming.project_name() is None and is_project(old):
+    if naming.project_name(project) is None and is_project(old):
         to_name = (
             f"if both are releases of one, set {naming.NAME_VARIABLE} to its name, then import"
         )

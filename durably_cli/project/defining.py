@@ -151,9 +151,9 @@ def define_job(
         job = _define(handler, name, input, output)
         job.timeout, job.on_failure = _seconds(timeout, job.name), _callable(on_failure, job.name)
         if getattr(handler, "__module__", None) == "__main__":
-            from durably_cli.project.as_script import say_at_exit  # only for scripts
+            from durably_cli.project.as_script import note_job  # only for scripts
 
-            say_at_exit(job)
+            note_job(job)
         return job
 
     return decorate if handler is None else decorate(handler)

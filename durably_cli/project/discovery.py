@@ -14,6 +14,7 @@ from durably_cli.errors import JobModuleError
 from durably_cli.project import importing, known_jobs, places, unfound
 from durably_cli.project.job import NAME, Job
 from durably_cli.project.modules import load_module
+from durably_cli.project.script_files import is_script
 
 AnyJob = Job[Any, Any]
 
@@ -26,6 +27,11 @@ def find_job(project: Path, name: str, note: Callable[[str], object] = lambda te
     """
     if not NAME.fullmatch(name):
         raise unfound.no_name(project, name)
+    if is_script(project):
+        jobs = _of_script(project)
+        if name not in jobs:
+            raise unfound.no_job(project, name, sorted(jobs), ())
+        return jobs[name]
     importing.prepare(project)
     found = _where_it_should_be(project, name) or _where_it_was(project, name)
     if found is not None:
@@ -48,6 +54,8 @@ def load_all(project: Path) -> tuple[dict[str, AnyJob], list[JobModuleError]]:
     Two jobs of one name hide only themselves. ConfigError if jobs/__init__.py, which all need, does
     not import.
     """
+    if is_script(project):
+        return _of_script(project), []
     importing.prepare(project)
     jobs: dict[str, AnyJob] = {}
     broken: list[JobModuleError] = []
@@ -65,6 +73,17 @@ def load_all(project: Path) -> tuple[dict[str, AnyJob], list[JobModuleError]]:
         *broken,
         *twice.values(),
     ]
+
+
+def _of_script(script: Path) -> dict[str, AnyJob]:
+    """The jobs of a script, whose process this is."""
+    from durably_cli.project.as_script import jobs_of_script  # only for scripts
+
+    jobs: dict[str, AnyJob] = {}
+    for job in jobs_of_script(script):
+        if jobs.setdefault(job.name, job) is not job:
+            raise _two(jobs[job.name], job)
+    return jobs
 
 
 def _two(one: AnyJob, other: AnyJob) -> JobModuleError:

@@ -36,7 +36,7 @@ def brought_about(job: Job[Any, O], prepared: Callable[[Path], Act], *, suspends
     """
     if job.is_async:
         refuse_running_loop(job.name)
-    project = places.find_project(start=job.source.parent)
+    project = places.project_of_file(job.source)
     with stores.hints_in(project):
         act = prepared(project)
         store = stores.open_store(project, to_write=True)

@@ -146,6 +146,18 @@ class Job(DescribedJob, Generic[I, O]):
         self._is_used = True
         return brought_about(self, resume_of(self.name, run), suspends=suspend)
 
+    def main(self) -> None:
+        """Make the script that ends with this call a command: `./digest.py --day 2026-11-29`.
+
+        It takes what `durably trigger` takes of this job, and the commands of durably:
+        `./digest.py list`. It leaves the process with their exit codes. In a module that is
+        imported it does nothing.
+        """
+        from durably_cli.project.as_script import run_as_script  # only for scripts
+
+        self._is_used = True
+        run_as_script(self)
+
     def as_child(self) -> ChildJob[I, O]:
         """The job as a step of another one runs it."""
         self._is_used = True
@@ -154,7 +166,7 @@ class Job(DescribedJob, Generic[I, O]):
             with self._reads("input"):
                 return payload.dump_payload(self.input, self._value_of(input))
 
-        project = places.find_project(start=self.source.parent)
+        project = places.project_of_file(self.source)
         listens = ListeningJob(self, project, all_threads=False)
         return ChildJob(self.name, dump, self.output, self._in_memory, listens)
 

@@ -165,7 +165,7 @@ def _how_to_import(found: Path, project: Path) -> str:
     if not packages:
         return f"{here}, and {root} is no longer in sys.path"
     if packages == ("src",) and _can_be_installed(project):
-        return f"{here}; install the project itself: {_pip()} -e {root}"
+        return f"{here}; install the project itself: {pip_install()} -e {root}"
     package = ".".join(packages)
     return (
         f"{here}, and what is imported begins at {root}:\n"
@@ -187,7 +187,7 @@ def _how_to_install(top: str) -> str:
     other = "" if known else f"    (the package may have another name than its module {top})"
     if find_spec("pip") is None:
         return f"install what has it where {sys.executable} finds it{other}\n{belongs}"
-    return f"install it where durably runs: {_pip()} {known or top}{other}\n{belongs}"
+    return f"install it where durably runs: {pip_install()} {known or top}{other}\n{belongs}"
 
 
 def _what_else(top: str) -> str:
@@ -198,10 +198,11 @@ def _how_to_get(like: Sequence[str]) -> str:
     """How to install what was probably wanted, of the packages that many have; empty if it is."""
     for each in like:
         if each in likeness.PACKAGES and _place(each) is None and find_spec("pip") is not None:
-            how = f"{_pip()} {likeness.PACKAGES[each]}"
+            how = f"{pip_install()} {likeness.PACKAGES[each]}"
             return f"\n{each} is not there either; to install it: {how}"
     return ""
 
 
-def _pip() -> str:
+def pip_install() -> str:
+    """The words in front of a package that is to be installed for this Python."""
     return f"{hints.quoted(sys.executable)} -m pip install"

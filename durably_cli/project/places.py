@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from durably_cli import hints
-from durably_cli.errors import ConfigError
+from durably_cli.errors import ConfigError, DurablyError
+from durably_cli.project import naming, script_files
+from durably_cli.project.script_files import is_script
 from durably_cli.system.files import working_directory
+from durably_cli.system.folders import data_folder
 
 PROJECT_VARIABLE = "DURABLY_PROJECT"
 
@@ -58,6 +61,21 @@ def locate_project(
     return _nearest(start)
 
 
+def project_of_file(source: Path) -> Path:
+    """The project of a file that defines jobs: DURABLY_PROJECT, else the nearest upwards.
+
+    Else it is a script, and so is the one that this process was started as. ConfigError if it is
+    no file.
+    """
+    if source != script_files.started and not os.environ.get(PROJECT_VARIABLE):
+        for folder in source.parents:
+            if is_project(folder):
+                return folder
+    elif source != script_files.started:
+        return find_project()
+    return source if source.is_file() else find_project(start=source.parent)
+
+
 def _no_project(folder: Path, source: str) -> ConfigError:
     """The error for a folder, or a file, that is named and is none; perhaps it is inside of one."""
     above = next(filter(is_project, folder.parents), None)
@@ -69,7 +87,7 @@ def _no_project(folder: Path, source: str) -> ConfigError:
             hint=f"name that, -C {hints.quoted(above)}{make if may_be_one else ''}",
         )
     if not folder.is_dir():
-        return ConfigError(f"the project folder {folder}{source} is no folder")
+        return ConfigError(f"{folder}{source} is no project: a script is one if it has @define_job")
     return ConfigError(
         f"{folder}{source} is no project: it has no jobs/ folder and no [tool.durably]",
         hint=hints.command("init", folder),
@@ -78,6 +96,8 @@ def _no_project(folder: Path, source: str) -> ConfigError:
 
 def _nearest(start: Path | None = None) -> Project:
     begin = (start or working_directory()).resolve()
+    if start is None and not is_project(begin) and (script := _script_in(begin)):
+        return Project(script, WORKING_DIRECTORY, script)
     for folder in (begin, *begin.parents):
         if is_project(folder):
             reached_by = _as_the_shell_says(begin, folder) if start is None else folder
@@ -92,6 +112,32 @@ def _nearest(start: Path | None = None) -> Project:
         hint="go into your project, or name it, -C PROJECT, or make one: "
         + hints.command("init", begin),
     )
+
+
+def _script_in(folder: Path) -> Path | None:
+    """The script of this folder that has runs; None if there is none.
+
+    ConfigError if there are several.
+    """
+    found = sorted(_scripts_with_runs(folder))
+    if len(found) > 1:
+        raise ConfigError(
+            f"{len(found)} scripts in {folder} have runs: name one of them",
+            hint="\n".join(hints.command("-C", each.name, "list") for each in found),
+        )
+    return found[0] if found else None
+
+
+def _scripts_with_runs(folder: Path) -> Iterator[Path]:
+    """Those whose stores are there: a store is named by the script and the hash of its path."""
+    try:
+        stores = os.listdir(data_folder())
+    except (DurablyError, OSError):
+        return
+    for store in stores:
+        script = folder / store[:-9]
+        if naming.store_name(script) == store and is_script(script):
+            yield script
 
 
 def _as_the_shell_says(begin: Path, folder: Path) -> Path:
@@ -116,10 +162,15 @@ def is_found_from_here(project: Path) -> bool:
 
 
 def is_project(folder: Path) -> bool:
-    """Does the folder have a `jobs` folder, or a pyproject.toml with [tool.durably]?"""
+    """Does the folder have a `jobs` folder, or a pyproject.toml with [tool.durably]?
+
+    A script is one, too.
+    """
     if (folder / "jobs").is_dir():
         return True
     try:
+        if folder.is_file():
+            return b"define_job" in folder.read_bytes()
         text = (folder / "pyproject.toml").read_bytes()
     except OSError:
         return False
@@ -143,6 +194,9 @@ def job_files(project: Path) -> Iterator[Path]:
 
     ConfigError if there is no folder `jobs`.
     """
+    if is_script(project):
+        yield project
+        return
     folder = project / "jobs"
     try:
         names = sorted(os.listdir(folder))

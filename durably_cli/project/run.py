@@ -31,7 +31,7 @@ class Run(Generic[O_co]):
         self.error: ErrorInfo | None = view.state.error
         self.failed_steps: list[str] = view.state.causes
         self.attempts: int = len(view.state.attempts)
-        self.project = places.find_project(start=job.source.parent)
+        self.project = places.project_of_file(job.source)
         """The folder of the project."""
         self._job = job
         self._output = view.output()

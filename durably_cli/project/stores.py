@@ -17,22 +17,16 @@ from durably_cli.project.places import is_another_project, is_found_from_here, i
 from durably_cli.system import file_systems, files
 from durably_cli.system.folders import DATA_VARIABLE, data_folder
 
-_LONGEST, _CUT = 246, 200
-"""Of the bytes of a folder's name: what has room in a store's name, and what is taken of others."""
-
 
 def store_folder(project: Path) -> Path:
     """Where the journals of this project are: by its name, if it has one, else by its path."""
-    name = naming.project_name()
+    name = naming.project_name(project)
     return folder_of_path(project) if name is None else _folder_of_name(name)
 
 
 def folder_of_path(project: Path) -> Path:
-    """Where those of an unnamed project are: the last part of its path, and the path's crc32."""
-    last = project.name or "root"
-    if len(os.fsencode(last)) > _LONGEST:
-        last = os.fsencode(last)[:_CUT].decode("utf-8", "ignore")
-    return data_folder() / f"{last}-{crc32(os.fsencode(project)):08x}"
+    """Where those of an unnamed project are."""
+    return data_folder() / naming.store_name(project)
 
 
 def _folder_of_name(name: str) -> Path:
@@ -47,7 +41,7 @@ def open_store(
     Forbidden if others may write in the data folder; ConfigError if it is on a network file
     system, if its journals belong to another project, or if this project's are elsewhere.
     """
-    name = naming.project_name()
+    name = naming.project_name(project)
     folder = store_folder(project)
     data = folder.parent
     hints.keep_runs_in(data)

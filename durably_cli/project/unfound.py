@@ -19,6 +19,7 @@ from durably_cli.errors import ConfigError, JobModuleError, NotFound
 from durably_cli.project import known_jobs, places
 from durably_cli.project.importing import PACKAGE
 from durably_cli.project.job import Job
+from durably_cli.project.script_files import is_script
 from durably_cli.steps.step import Step
 
 _MOST_FILES, _MOST_NAMES = 2_000, 20
@@ -31,10 +32,11 @@ def no_job(
     """The error for a name that no job has, of these that are known."""
     from durably_cli import retyping  # only after a typing mistake
 
-    what = f"there is no job {name} in {project / PACKAGE}"
+    is_one_file = is_script(project)
+    what = f"there is no job {name} in {project if is_one_file else project / PACKAGE}"
     same = _same(name, known)
     near = [same] if same else known_jobs.near(name, known)
-    why = None if same else _why(project, name)
+    why = None if same or is_one_file else _why(project, name)
     hint = hints.command("jobs", *near[:1]) if known and (near or not why) else None
     if same:  # another job, of a name that is only near, is looked at first
         hint = retyping.with_word(name, same) or hint

@@ -96,7 +96,7 @@ def test_a_name_is_safe_in_a_folder_of_any_system(
         stores.open_store(make_project(tmp_path / "app"))
     assert refused.value.hint is not None
     monkeypatch.setenv("DURABLY_NAME", refused.value.hint.split("=")[1])
-    assert naming.project_name()
+    assert naming.project_name(tmp_path)
 
 
 def test_a_name_takes_the_runs_along_that_were_there_before_and_gives_them_back(

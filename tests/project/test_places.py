@@ -184,7 +184,7 @@ def test_a_folder_that_is_named_must_be_a_project(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no project"):
         places.find_project(str(tmp_path))
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="is no folder"):
+    with pytest.raises(ConfigError, match="a script is one if it has @define_job"):
         places.find_project(str(tmp_path / "file"))
 
 

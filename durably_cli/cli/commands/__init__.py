@@ -42,6 +42,9 @@ GROUPS = {
 COMMANDS = {name: line for group in GROUPS.values() for name, line in group.items()}
 """The same without the groups. The file of a command has its name."""
 
+TAKE_JOBS = frozenset(("trigger", "resume", "fork", "jobs"))
+"""Those that import jobs: of a script, only in a process of its own."""
+
 _FILES = {"list": "list_", "import": "import_"}
 """Where that is a word of Python's."""
 

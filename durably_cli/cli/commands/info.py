@@ -20,6 +20,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
 from durably_cli.journal.events import FORMAT
 from durably_cli.project import naming, places, stores
+from durably_cli.project.script_files import is_script
 from durably_cli.render.rows import row, write_json
 from durably_cli.system import folders
 from durably_cli.values.quantities import plural, size
@@ -77,7 +78,7 @@ def settings(given_project: str | None) -> Iterator[Setting]:
         yield Setting("project", str(project), source)
     except DurablyError as error:
         yield Setting("project", None, error.what)
-    yield _name()
+    yield _name(project)
     if project is not None:
         yield _jobs(project)
     for name, folder, variable in (
@@ -95,9 +96,9 @@ def settings(given_project: str | None) -> Iterator[Setting]:
     yield Setting("quiet", quiet or "0", "DURABLY_QUIET" if quiet else "default")
 
 
-def _name() -> Setting:
+def _name(project: Path | None) -> Setting:
     try:
-        name = naming.project_name()
+        name = naming.project_name(project or Path())
     except DurablyError as error:
         return Setting("name", None, error.what)
     if name is None:
@@ -110,7 +111,8 @@ def _jobs(project: Path) -> Setting:
         files = list(places.job_files(project))
     except DurablyError as error:
         return Setting("jobs", None, error.what)
-    return Setting("jobs", str(project / "jobs"), plural(len(files), "module"))
+    where = project if is_script(project) else project / "jobs"
+    return Setting("jobs", str(where), plural(len(files), "module"))
 
 
 def _store(project: Path) -> Setting:

@@ -25,6 +25,7 @@ from durably_cli.engines.local.working_folder import inside
 from durably_cli.errors import ConfigError, InvalidInput, JobModuleError
 from durably_cli.project import known_jobs, stores, unfound
 from durably_cli.project.discovery import AnyJob, find_job, load_all
+from durably_cli.project.script_files import home_of
 from durably_cli.render.record import summary
 from durably_cli.render.rows import row, write_json
 from durably_cli.values.schema import Field, Kind, sample
@@ -63,7 +64,7 @@ def jobs(
 
 def run_jobs(project: Path, *, as_json: bool) -> int:
     """`durably jobs`; the exit code: that of a module that does not import, if there is one."""
-    with redirected(), inside(project):
+    with redirected(), inside(home_of(project)):
         jobs, broken = load_all(project)
         broken += list(_taken_out(jobs))
     known_jobs.remember_jobs(project, jobs.values(), all_of_them=not broken)
@@ -94,7 +95,7 @@ def run_jobs(project: Path, *, as_json: bool) -> int:
 
 def run_job(project: Path, name: str, *, as_json: bool) -> int:
     """`durably jobs JOB`; the exit code."""
-    with redirected() as streams, inside(project):
+    with redirected() as streams, inside(home_of(project)):
         job = find_job(project, name, lambda text: streams.stderr.write(visible(text) + "\n"))
     known_jobs.remember_jobs(project, [job])
     last_run = last_runs(stores.open_store(project), [name]).get(name)

@@ -136,10 +136,13 @@ def trigger(
     _refuse_without_key(context, "concurrency_key", "on_conflict")
     if detach and detach_after is not None:
         raise UsageError("--detach and --detach-after exclude each other")
+    project = project_of(context)
     limit = None if timeout is None else read_limit(timeout, "--timeout")
     seconds = None if detach_after is None else read_span(detach_after, "--detach-after")
     from durably_cli.cli.coming_to_runs import trigger_job  # not for --help, nor for completion
     from durably_cli.cli.presenter import Detached
+    from durably_cli.engines.local import working_folder
+    from durably_cli.project.script_files import is_script
 
     report = None
     if detach or seconds is not None:
@@ -148,17 +151,17 @@ def trigger(
         report = reporter()
         if report is None:
             stdin = read_stdin() if input == "-" else None
-            return trigger_detached(
-                project_of(context), stdin, seconds, quiet=quiet, as_json=as_json
-            )
+            return trigger_detached(project, stdin, seconds, quiet=quiet, as_json=as_json)
     whole = read_input(input, field or [], given_fields(context))
     before = laid_over(whole, given_fields(context, as_typed=True))
-    project = project_of(context)
+    folder = str(project)
+    if is_script(project):
+        folder = working_folder.current()
     request = Request(
         job=job,
         input=whole,
         project=str(project),
-        folder=printable(str(project)),
+        folder=printable(folder),
         input_of_before=None if before == whole else before,
         idempotency_key=idempotency_key,
         concurrency_key=concurrency_key,

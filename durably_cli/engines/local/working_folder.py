@@ -1,6 +1,7 @@
 """The folder that a job runs in, whoever calls from wherever: its project's.
 
-A run that Python code triggered goes on in the folder that the code was in, if that is still there.
+A run of a script, or one that Python code triggered, goes on in the folder that it was triggered
+in, if that is still there.
 A run of durably 0.1 has no folder of its own, and goes on where the command is called, as it did
 then.
 """
@@ -31,11 +32,11 @@ def current() -> str:
         return ""
 
 
-def enter_for(created: RunCreated, project: Path, say: Callable[[str], object]) -> None:
+def enter_for(created: RunCreated, project: Path, home: Path, say: Callable[[str], object]) -> None:
     """Go to the folder of a run: that of its project as it is now, or the one it has of its own.
 
-    If that is gone, the run goes on in its project's, and that is said. ConfigError if it is there
-    and cannot be entered.
+    If that is gone, the run goes on in its project's, the `home`, and that is said. ConfigError if
+    it is there and cannot be entered.
     """
     if not created.folder:
         return
@@ -43,9 +44,9 @@ def enter_for(created: RunCreated, project: Path, say: Callable[[str], object]) 
         for folder in _places_of(created, project):
             if _entered(folder, created):
                 return
-        was = f"{created.folder}, where Python code triggered the run, is gone"
-        say(f"{was}: it goes on in {project}")
-    os.chdir(project)
+        was = f"{created.folder}, where the run was triggered, is gone"
+        say(f"{was}: it goes on in {home}")
+    os.chdir(home)
 
 
 def _places_of(created: RunCreated, project: Path) -> Iterator[str]:
@@ -77,7 +78,7 @@ def _entered(folder: str, created: RunCreated) -> bool:
         if error.errno in _GONE:
             return False
         raise ConfigError(
-            f"run {short(created.run)} runs in {created.folder}, where Python code triggered it, "
+            f"run {short(created.run)} runs in {created.folder}, where it was triggered, "
             f"and that folder cannot be entered: {error.strerror}",
             hint="make it a folder that you may enter, or move it away: the run then goes on in "
             "its project's",
