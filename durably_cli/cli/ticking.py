@@ -114,6 +114,7 @@ class Ticker:
             for each in self._lookout.look()
             if each.run_id not in here and self._in_vain.get(each.run_id) != each.stamps
         ]
+        self._lookout.end_left_over()
         self._look_away(time.monotonic() - begun)
         return found
 

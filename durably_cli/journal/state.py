@@ -152,6 +152,11 @@ class RunState:
             self.attempts[-1].outcome = why
 
     @property
+    def open_children(self) -> list[str]:
+        """The runs that are a step of it which has no result."""
+        return [run for step, run in self.children.items() if step in self.unfinished]
+
+    @property
     def cut_short(self) -> list[StepState]:
         """Steps that were started and have no result, but for maps: what counts is their items."""
         started = (step for step in self.unfinished.values() if step.status in _BEGUN)

@@ -11,7 +11,7 @@ from durably_cli.journal.step_events import StepCompleted
 from durably_cli.journal.wait_events import RUN
 from durably_cli.steps.operation import Call, Past, Plan, Raised
 from durably_cli.steps.waits import ms_of, over, wait_begun
-from durably_cli.system import clock, signals
+from durably_cli.system import clock, ids, signals
 from durably_cli.values import plain
 from durably_cli.values.strict_json import Json
 
@@ -41,12 +41,24 @@ class HasChild(Protocol[I, O]):
 
 
 class Child(NamedTuple):
-    """What a run is to be made of that is a step of another one."""
+    """What a run is to be made of that is this step of another one.
 
+    `before` is the one that was the step until that was discarded, if there was one.
+    """
+
+    step: str
     run: str
+    before: str | None
     job: ChildJob[Any, Any]
     input: Json
     labels: dict[str, str]
+
+
+def ids_of(parent: str, step: str, past: Past) -> tuple[str, str | None]:
+    """The id of the run that is this step of that one, and of the one before, if there was one."""
+    discarded = past.discarded[step] + past.dropped[step]
+    before = ids.of_child(parent, step, discarded - 1) if discarded else None
+    return ids.of_child(parent, step, discarded), before
 
 
 Execute = Callable[[Child], Json]
@@ -59,12 +71,17 @@ class ChildRun(NamedTuple):
     name: str
     child: Child
     execute: Execute
+    leave: Callable[[str], object]
     converter: plain.Converter
 
     def plan(self, past: Past) -> Plan:
         """Waiting, and completed or failed as the other run is; that run knows how far it is."""
         wait = yield from wait_begun(past, self.name, RUN, lambda: "", child=self.child.run)
-        value = yield Call(self.execute, (self.child,))
+        try:
+            value = yield Call(self.execute, (self.child,))
+        except GeneratorExit:  # the task that awaits it is cancelled, and it goes on in a thread
+            self.leave(self.name)
+            raise
         if type(value) is Raised:
             error = value.error
             if isinstance(error, (Abort, KeyboardInterrupt)) or not isinstance(error, Exception):

@@ -129,13 +129,13 @@ class Past(NamedTuple):
     it is handed back; `whole` reads a result that stands in a file of its own. `unfinished` is the
     last event, other than a start, of each without a result; `begun` are their tries, `in_doubt`
     those that were begun and have no end, and what their last start said of that. `reported` is
-    what need not be reported again, `discarded` how many results of a step count no more, and
-    `keys` the run whose keys a step has that was in doubt in the origin of a fork. `waits` are the
-    steps that wait, `received` their signals, and `mail` is where others come. `inputs` are
-    digests of the items of maps that are known by keys. Another result of those in `redone`
-    outdates what came later, by the `order` in which they came; what is `owed` of that is to be
-    written before another step. Who changes what is of several steps at once is `changing` it:
-    threads of the handler may be in a step each.
+    what need not be reported again, `discarded` how many results of a step count no more, `dropped`
+    how often one was discarded that had none, and `keys` the run whose keys a step has that was in
+    doubt in the origin of a fork. `waits` are the steps that wait, `received` their signals, and
+    `mail` is where others come. `inputs` are digests of the items of maps that are known by keys.
+    Another result of those in `redone` outdates what came later, by the `order` in which they came;
+    what is `owed` of that is to be written before another step. Who changes what is of several
+    steps at once is `changing` it: threads of the handler may be in a step each.
     """
 
     results: dict[str, Json]
@@ -146,6 +146,7 @@ class Past(NamedTuple):
     in_doubt: dict[str, str]
     reported: Reported
     discarded: Counter[str]
+    dropped: Counter[str]
     keys: dict[str, str]
     waits: dict[str, StepWaiting]
     received: dict[str, SignalReceived]
@@ -187,6 +188,7 @@ def fresh_past(results: dict[str, Json]) -> Past:
         in_doubt={},
         reported=Reported(),
         discarded=Counter(),
+        dropped=Counter(),
         keys={},
         waits={},
         received={},

@@ -161,6 +161,7 @@ def _to_go_on_with(state: RunState, past: Past, decisions: Iterable[Decision]) -
     past.failures.update(carried_of(state, past))
     past.begun.update(begun_of(state))
     past.in_doubt.update(in_doubt_of(state))
+    past.waits.update(state.waits)
     for event in decisions:
         past.in_doubt.pop(event.name, None)
         take(event, past)

@@ -31,7 +31,7 @@ def children_of(
     from durably_cli.engines.local.store import Store  # which needs views itself
     from durably_cli.engines.local.view import RunView
 
-    store, children = Store(view.path.parents[2]), view.state.children
+    store, children = Store.of(view.path), view.state.children
     seen |= {view.run_id}
     if open_only:
         waits = view.state.waits.values()
