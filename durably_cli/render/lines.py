@@ -139,7 +139,9 @@ class Talk:
             self.started(event, self.run)
 
     def waiting(self, event: StepWaiting) -> None:
-        """A step begins to wait."""
+        """A step begins to wait; of a run that may be suspended, its end says so."""
+        if self.run is not None and self.run.stop.suspends:
+            return
         self.say(said_of(event, self.time))
         run = self.run
         if event.kind == SIGNAL and run is not None:

@@ -14,9 +14,10 @@ from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
 from durably_cli.journal.step_names import fits, map_of
 from durably_cli.journal.step_state import StepState, StepStatus
-from durably_cli.render.waits import FEW, answers_to, open_questions
+from durably_cli.render.waits import FEW, answers_to, open_questions, said_of
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
+from durably_cli.values.visible import visible_lines
 
 _SHORT = 200
 """How many characters of a result are handed out to be typed again."""
@@ -82,6 +83,24 @@ def ways_to_answer(view: RunView) -> list[NextStep]:
         for words in answers_to(wait, short(run_id), is_only_one=of_run[run_id] == 1):
             found.append(NextStep(_PURPOSES[words[0]] if number < FEW else "", words))
     return found
+
+
+def newly_asked(view: RunView) -> str:
+    """The questions that the last attempt came to first, and the commands that answer: for a mail.
+
+    Empty if there are none.
+    """
+    begun = view.state.attempts[-1].started.at if view.state.attempts else ""
+    new = [wait for _, wait in open_questions(view) if wait.at >= begun]
+    if view.status is not Status.WAITING or not new:
+        return ""
+    asked = [said_of(wait) for wait in new[:FEW]]
+    if len(new) > FEW:
+        asked.append(f"{len(new) - FEW:,} more")
+    lines = [f"run {short(view.run_id)} of {view.state.created.job} asks:", *asked]
+    ways = [each for each in ways_to_answer(view) if each.purpose]
+    lines += [f"{each.purpose}: {hints.command(*each.words)}" for each in ways]
+    return visible_lines("\n".join(lines)) + "\n"
 
 
 def how_to_answer(view: RunView) -> str:

@@ -152,7 +152,8 @@ def _end_of(
             record.end_with(RunInterrupted(TIME_LIMIT, clock.now()))
         raise
     except Suspended as suspended:
-        record.end_with(RunSuspended(clock.now(), suspended.until))
+        left = [str(name) for name in run.past.waits if name not in run.past.came_to]
+        record.end_with(RunSuspended(clock.now(), suspended.until, left))
         raise
     except (Abort, ChildEnds):
         raise
