@@ -68,8 +68,9 @@ def _step_entered(state: RunState, event: StepEntered) -> None:
 @folds(StepCompleted)
 def _step_completed(state: RunState, event: StepCompleted) -> None:
     state.unfinished.pop(event.name, None)
-    if state.waits and state.waits.pop(event.name, None) is not None:
+    if state.waits and (wait := state.waits.pop(event.name, None)) is not None:
         state.completed_steps += 1  # and no time that a replay saves
+        state.open_children.discard(wait.child)
     elif state.maps and event.name in state.maps:
         gone.behind_map(state, event)
     else:

@@ -17,6 +17,7 @@ def _step_waiting(state: RunState, event: StepWaiting) -> None:
     state.waits[event.name] = event
     if event.child:
         state.children[event.name] = event.child
+        state.open_children.add(event.child)
     at = len(state.attempts), event.at
     state.unfinished[event.name] = StepState(
         event.name, StepStatus.WAITING, *at, until=event.until or None, when_in_doubt=WAIT
@@ -33,4 +34,7 @@ def _signal_received(state: RunState, event: SignalReceived) -> None:
 @folds(RunSuspended)
 def _run_suspended(state: RunState, event: RunSuspended) -> None:
     state.due = event.until
+    for name in event.left:
+        state.waits.pop(name, None)
+        state.unfinished.pop(name, None)
     close_attempt(state, event.at, SUSPENDED)

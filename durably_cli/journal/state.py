@@ -98,6 +98,8 @@ class RunState:
         self.signals: list[SignalReceived] = []
         self.children: dict[str, str] = {}
         """The runs that are a step of it, by the names of these."""
+        self.open_children = set[str]()
+        """Those that were one, and have given it no result."""
         self.due: str | None = None
         """If it is suspended, when the first of its waits is over; empty if none is."""
         self.failures: Failures | None = None
@@ -122,7 +124,7 @@ class RunState:
         copied = copy.copy(self)
         copied.attempts = [copy.copy(attempt) for attempt in self.attempts]
         copied.unfinished = {**self.unfinished}
-        copied.children = {**self.children}
+        copied.children, copied.open_children = {**self.children}, {*self.open_children}
         copied.waits, copied.signals = {**self.waits}, [*self.signals]
         copied.failures, copied.discarded = copy.deepcopy(self.failures), self.discarded.copy()
         copied.repaired, copied.unknown = [*self.repaired], [*self.unknown]
@@ -151,10 +153,10 @@ class RunState:
         if self.attempts and self.attempts[-1].ended is None:
             self.attempts[-1].outcome = why
 
-    @property
-    def open_children(self) -> list[str]:
-        """The runs that are a step of it which has no result."""
-        return [run for step, run in self.children.items() if step in self.unfinished]
+    def needs(self, child: str) -> bool:
+        """Would it make this run again, if that were gone: is it a step that has no result?"""
+        steps = (self.unfinished.get(step) for step, run in self.children.items() if run == child)
+        return any(step and step.status is not StepStatus.DISCARDED for step in steps)
 
     @property
     def cut_short(self) -> list[StepState]:

@@ -96,7 +96,7 @@ class LiveRun:
 
     @property
     def children(self) -> set[str]:
-        """The runs that are a step of it which has no result, of this attempt or of one before."""
+        """The runs that are a step of it and gave no result, in this attempt or in one before."""
         begun = (wait.child for wait in [*self.past.waits.values()] if wait.child)
         return {*self.state.open_children, *begun}
 

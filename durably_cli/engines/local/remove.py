@@ -8,7 +8,7 @@ a crash leaves behind a removed journal belongs to no run, and the next removal 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from durably_cli import hints
@@ -81,8 +81,7 @@ def _check_is_not_needed(store: Store, run_id: str, parent: str) -> None:
     if not isinstance(view, RunView):
         return
     with view:
-        state = view.state
-        if state.is_final or run_id not in state.open_children:
+        if view.state.is_final or not view.state.needs(run_id):
             return
     raise UsageError(
         f"run {ids.short(run_id)} is a step of run {ids.short(parent)}, which has not ended for "
@@ -154,7 +153,7 @@ def sweep(store: Store) -> int:
     return sum(map(_removed, list(orphans(store))))
 
 
-def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Status, Sequence[str]]:
+def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Status, Collection[str]]:
     """What the held run was made as, if that can be read, where it stands, its open children."""
     created: RunCreated | None = None
     try:
@@ -166,8 +165,8 @@ def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Statu
         return created, Status.DAMAGED, ()
     except DurablyError:
         return created, Status.UNREADABLE, ()
-    status = state.status if state.has_ended else Status.INTERRUPTED
-    return created, status, state.open_children
+    status = Status.WAITING if state.is_waiting else Status.INTERRUPTED
+    return created, state.status if state.has_ended else status, state.open_children
 
 
 def _claim_of(claims: Claims, run_id: str, created: RunCreated | None) -> tuple[Path, Claim] | None:
