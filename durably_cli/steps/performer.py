@@ -13,7 +13,6 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.registry import Event
 from durably_cli.steps.driver import Driver
-from durably_cli.steps.idle import Idle
 from durably_cli.steps.operation import Operation, Past
 from durably_cli.steps.scope import Scope
 from durably_cli.steps.stop import Stop
@@ -58,11 +57,6 @@ class Performer:
     def only_one_running(self, *, besides: str | None = None) -> str | None:
         """The step that is being performed, if it is one and no more."""
         return self._scope.only_one(besides=besides)
-
-    @property
-    def idle(self) -> Idle:
-        """Which of its steps may wait."""
-        return self._scope.idle
 
     @property
     def is_replayed(self) -> bool:

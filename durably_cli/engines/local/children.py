@@ -51,7 +51,7 @@ class Children:
         stop.check()
         observer = _Inside(stop, child.step)
         try:
-            with self._step.idle.step(child.step, observer.waits_until):
+            with self._step._scope.idle.step(child.step, observer.waits_until):
                 self._execute(child, observer)
         except AttemptTimedOut as over:  # an ordinary failure of the parent's step
             stop.check()

@@ -27,7 +27,8 @@ def due_of(view: RunView) -> Due | None:
         from durably_cli.engines.local.family import children_of  # few runs have any
 
         found += (_due_of_child(child.view) for child in children_of(view, open_only=True))
-    return min(filter(None, found), default=None)
+    of_signals = [due for due in found if due and due.by_signal]
+    return min(of_signals or filter(None, found), default=None)
 
 
 def _due_of_child(child: RunView | Unreadable | None) -> Due | None:

@@ -165,8 +165,12 @@ def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Statu
         return created, Status.DAMAGED, ()
     except DurablyError:
         return created, Status.UNREADABLE, ()
-    status = Status.WAITING if state.is_waiting else Status.INTERRUPTED
-    return created, state.status if state.has_ended else status, state.open_children
+    status = state.status if state.has_ended else Status.INTERRUPTED
+    if state.is_waiting:
+        with Store.of(path).view(run_id) as view:
+            view.held = False  # but by this process, so that it can go
+            status = view.status
+    return created, status, state.open_children
 
 
 def _claim_of(claims: Claims, run_id: str, created: RunCreated | None) -> tuple[Path, Claim] | None:
