@@ -264,6 +264,7 @@ def test_what_another_thread_stops_at_fails_no_child(project: Project) -> None:
     def one(step: Step, name: str) -> str:
         if name == "a":
             return step.run_job("kid", kid, Kid(name=name))
+        time.sleep(1)  # and the child waits by then
         step.run("pay", lambda: effect("pay") and time.sleep(60), in_doubt="stop")
 
     @define_job
@@ -273,6 +274,7 @@ def test_what_another_thread_stops_at_fails_no_child(project: Project) -> None:
     )
     with project.start("trigger", "work") as process:
         within(lambda: sorted(project.effects) == ["begin a", "pay"])
+        within(lambda: {run["status"] for run in of_job(project, "kid")} == {"waiting"})
         assert process.is_killed()
     project.run("resume", "@last/work", expect=1)
     (kid,) = of_job(project, "kid")
