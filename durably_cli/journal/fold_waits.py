@@ -15,6 +15,7 @@ SUSPENDED = "suspended"
 @folds(StepWaiting)
 def _step_waiting(state: RunState, event: StepWaiting) -> None:
     state.waits[event.name] = event
+    state.received.begin(event.name)
     if event.child:
         state.children[event.name] = event.child
     at = len(state.attempts), event.at
@@ -27,7 +28,7 @@ def _step_waiting(state: RunState, event: StepWaiting) -> None:
 
 @folds(SignalReceived)
 def _signal_received(state: RunState, event: SignalReceived) -> None:
-    state.signals.append(event)
+    state.received.receive(event)
 
 
 @folds(RunSuspended)

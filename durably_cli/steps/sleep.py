@@ -30,7 +30,7 @@ class Sleep(NamedTuple):
         """Waiting, and completed; killed in between, the rest of it is waited."""
         wait = yield from wait_begun(past, self.name, SLEEP, self._deadline)
         yield Wait(wait.until, math.inf if self.seconds is None else self.seconds, suspends=True)
-        past.waits.pop(self.name, None)
+        past.end_wait(self.name)
         yield StepCompleted(self.name, ms_of(wait), Json("null"), clock.now())
         return None
 

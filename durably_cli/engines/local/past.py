@@ -89,7 +89,7 @@ def take(event: Event, past: Past) -> None:
     elif isinstance(event, StepMarkedDone):
         past.failures.pop(name, None)
     elif isinstance(event, StepFailed):
-        past.waits.pop(name, None)
+        past.end_wait(name)
     past.unfinished[name] = event
 
 
@@ -107,7 +107,7 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
         if isinstance(event, StepCompleted):
             results[str(event.name)] = event.result  # half as large as one with a scope
             if past.waits:
-                past.waits.pop(event.name, None)
+                past.end_wait(event.name)
             if unfinished:
                 unfinished.pop(event.name, None)
             if redone:
@@ -117,8 +117,9 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
                 past.inputs[str(event.name)] = event.input
         elif type(event) is StepWaiting:
             past.waits[event.name] = event
+            past.received.begin(event.name)
         elif type(event) is SignalReceived:
-            past.received[event.name] = event
+            past.received.receive(event)
         elif type(event) in of_steps:
             if isinstance(event, StepMarkedDone):
                 event = event._replace(result=whole_or_empty(event.result, journal))
