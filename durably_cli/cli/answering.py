@@ -82,7 +82,7 @@ class _Question(NamedTuple):
 
 
 def _question(view: RunView, name: str | None, command: str) -> _Question:
-    """The one that is meant, of this run or of a child of it; one with an answer, if none is open.
+    """The one of this name, of this run or a child of it; one with an answer, if none is open.
 
     Who answers that hears whether it was the same.
     """

@@ -16,7 +16,7 @@ class Sent(NamedTuple):
     at: str
 
 
-class Unreadable(NamedTuple):
+class Unusable(NamedTuple):
     """What is in the place of a signal and is none, and why."""
 
     why: str
@@ -28,7 +28,7 @@ class Closed(NamedTuple):
     at: str
 
 
-Found: TypeAlias = Sent | Unreadable | Closed
+Found: TypeAlias = Sent | Unusable | Closed
 
 
 class Mail(Protocol):

@@ -10,7 +10,7 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.step_events import StepCompleted
 from durably_cli.journal.wait_events import SIGNAL, SignalReceived, StepWaiting
-from durably_cli.steps.mail import Sent, Unreadable
+from durably_cli.steps.mail import Sent, Unusable
 from durably_cli.steps.operation import Past, Plan, Wait
 from durably_cli.steps.stop import NO_TIME
 from durably_cli.steps.waits import later_by, ms_of, over, refuse_secret, timed_out, wait_begun
@@ -89,7 +89,7 @@ class WaitSignal(NamedTuple):
         number, is_over = past.received.number(name), False
         while (received := past.received.get(name)) is None:
             found = mail.find(name, number)
-            if isinstance(found, Sent | Unreadable):
+            if isinstance(found, Sent | Unusable):
                 why = self._why_not(found)
                 if why:
                     mail.refuse(name, number)
@@ -129,9 +129,9 @@ class WaitSignal(NamedTuple):
         yield StepCompleted(self.name, ms_of(wait), text, clock.now())
         return value
 
-    def _why_not(self, found: Sent | Unreadable) -> str:
+    def _why_not(self, found: Sent | Unusable) -> str:
         """Why it is not taken, with who has sent it; empty if it is."""
-        if isinstance(found, Unreadable):
+        if isinstance(found, Unusable):
             return f"is not taken: {found.why}"
         try:
             value = self.taken.load(found.value)

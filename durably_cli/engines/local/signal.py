@@ -13,7 +13,7 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Conflict, Forbidden, InvalidInput, NotFound
 from durably_cli.journal.state import Status
 from durably_cli.journal.wait_events import POLL, RUN, SIGNAL, SLEEP, StepWaiting
-from durably_cli.steps.mail import Closed, Sent, Unreadable
+from durably_cli.steps.mail import Closed, Sent, Unusable
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import Json
@@ -82,7 +82,7 @@ def _send(store: Store, view: RunView, name: str, sent: Sent) -> Sent | None:
             before = box.find(name, number)  # none, if the run has refused it meanwhile
             if isinstance(before, Closed):
                 raise _too_late(view, name, before.at)
-            if isinstance(before, Unreadable):
+            if isinstance(before, Unusable):
                 what = f"signal {name!r} of run {short(view.run_id)} was sent before"
                 raise Conflict(
                     f"{what}, and the run will refuse that: {before.why}",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from durably_cli.engines.local.inbox import SUFFIX
 from durably_cli.errors import InvalidInput, JournalLost
-from durably_cli.steps.mail import Closed, Found, Sent, Unreadable
+from durably_cli.steps.mail import Closed, Found, Sent, Unusable
 from durably_cli.system import files
 from durably_cli.values.strict_json import DECODER, Json, as_read, printable, to_json
 
@@ -65,7 +65,7 @@ class SignalsSent:
         with open(fd, encoding="ascii", errors="replace") as file:
             text = file.read(_LONGEST + 1)
         if len(text) > _LONGEST:
-            return Unreadable(f"it is longer than {_LONGEST:,} bytes")
+            return Unusable(f"it is longer than {_LONGEST:,} bytes")
         try:
             found = DECODER.decode(text)
             if "closed" in found:
@@ -73,7 +73,7 @@ class SignalsSent:
             value = Json(as_read(found["value"]))
             return Sent(value, printable(str(found["by"])), str(found["at"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            return Unreadable(f"it is no signal: {error!r:.80}")
+            return Unusable(f"it is no signal: {error!r:.80}")
 
     def listens_for(self, name: str, number: int = 0) -> Callable[[], bool]:
         """Says whether there is anything."""
