@@ -28,7 +28,6 @@ class SignalsSent:
 
     def __init__(self, journal: Path) -> None:
         self._folder = journal.with_suffix(SUFFIX)
-        self._root = journal.parents[2]
 
     def send(self, name: str, sent: Sent, temporary_folder: Path, number: int = 0) -> bool:
         """Leave a signal there, durably; False if there is one of this name and number.
@@ -51,7 +50,7 @@ class SignalsSent:
         """
         data = (to_json({"name": name, "closed": at}) + "\n").encode("ascii")
         try:
-            return self._put(name, number, data, self._root / "tmp")
+            return self._put(name, number, data, self._folder.parents[2] / "tmp")
         except OSError as error:
             what = f"the deadline of signal {name!r} cannot be noted in {self._folder}: {error}"
             raise JournalLost(what) from None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from durably_cli.engines.local.past import gather, past_of
 from durably_cli.journal.events import FORMAT, RunCreated, RunStarted
 from durably_cli.journal.fold import fold
+from durably_cli.journal.received import Received
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import (
     StepCancelled,
@@ -29,13 +30,18 @@ RUN = "01a20bae-97e3-79c3-be7b-f5a07273e515"
 names = st.sampled_from(["one", "two", "three"])
 events_of_waits: st.SearchStrategy[Event] = st.one_of(
     names.map(lambda name: StepWaiting(name, "signal", AT)),
+    names.map(lambda name: StepWaiting(name, "sleep", AT)),
     names.map(lambda name: StepCompleted(name, 1, Json("1"), AT)),
     names.map(lambda name: StepFailed(name, 1, ERROR, AT)),
     names.map(lambda name: StepCancelled(name, 1, AT)),
     names.map(lambda name: StepDiscarded(name, "me", AT)),
     names.map(lambda name: StepOutdated(name, "one", AT)),
     names.map(lambda name: StepMarkedDone(name, "me", Json("1"), AT)),
-    names.map(lambda name: SignalReceived(name, Json("1"), "me", AT, AT)),
+    st.builds(
+        lambda name, value: SignalReceived(name, Json(value), "me", AT, AT),
+        names,
+        st.sampled_from("12"),
+    ),
     st.lists(names, max_size=2, unique=True).map(lambda left: RunSuspended(AT, "", left)),
     st.just(RunStarted(2, 1, "host", AT)),
 )
@@ -43,7 +49,7 @@ events_of_waits: st.SearchStrategy[Event] = st.one_of(
 
 @settings(max_examples=300)
 @given(st.lists(events_of_waits, max_size=12))
-def test_both_know_the_same_waits(events: list[Event]) -> None:
+def test_both_know_the_same_waits_and_signals(events: list[Event]) -> None:
     begin: list[Event] = [
         RunCreated(FORMAT, RUN, "job", Json("{}"), AT),
         RunStarted(1, 1, "host", AT),
@@ -54,3 +60,6 @@ def test_both_know_the_same_waits(events: list[Event]) -> None:
         list(gather([*begin, *events[:end]], past, path))
         state = fold([*begin, *events[:end]])
         assert set(past.waits) == set(state.waits), events[:end]
+        for name in ("one", "two", "three"):
+            for ask in (Received.get, Received.number, Received.is_over):
+                assert ask(past.received, name) == ask(state.received, name), events[:end]
