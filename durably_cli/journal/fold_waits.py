@@ -15,7 +15,6 @@ SUSPENDED = "suspended"
 @folds(StepWaiting)
 def _step_waiting(state: RunState, event: StepWaiting) -> None:
     state.waits[event.name] = event
-    state.received.begin(event.name)
     if event.child:
         state.children[event.name] = event.child
     at = len(state.attempts), event.at

@@ -14,7 +14,7 @@ from durably_cli.journal.wait_events import SignalReceived
 class Received:
     """By the names of signals, what decided each wait: a signal, or None, which is its deadline.
 
-    The last decision of a name stands until it is discarded, or the signal is waited for again.
+    The last decision of a name stands until it is discarded.
     """
 
     def __init__(self) -> None:
@@ -37,18 +37,13 @@ class Received:
         return (found for name in self._standing if (found := self.get(name)) is not None)
 
     def is_over(self, name: str) -> bool:
-        """Was its deadline first, and has nobody waited for it since?"""
+        """Was the deadline of its last wait first?"""
         return name in self._standing and self._decided[name][-1] is None
 
     def number(self, name: str) -> int:
         """That of the signal which the run has, or would take."""
         many = len(self._decided.get(name, ()))
         return many if self.get(name) is None else many - 1
-
-    def begin(self, name: str) -> None:
-        """It is waited for: a deadline of before counts no more."""
-        if self.is_over(name):
-            self.discard(name)
 
     def receive(self, event: SignalReceived) -> None:
         """The run has taken it."""

@@ -34,7 +34,6 @@ def wait_begun(
         found = StepWaiting(name, kind, clock.now(), until(), during, **more)
         yield found
         past.waits[name] = found
-        past.received.begin(name)
     return found
 
 

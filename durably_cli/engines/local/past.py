@@ -118,7 +118,6 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
                 past.inputs[str(event.name)] = event.input
         elif type(event) is StepWaiting:
             past.waits[event.name] = event
-            past.received.begin(event.name)
         elif type(event) is StepCancelled:
             past.waits.pop(event.name, None)
         elif type(event) is RunSuspended:
