@@ -79,7 +79,8 @@ journal journal.applying journal.blobs journal.carried journal.codec journal.eve
 journal.fast_codec journal.fold
 journal.fold_runs journal.fold_steps journal.fold_waits
 journal.gone journal.spent
-journal.large journal.layout journal.lenient journal.ownership journal.reader journal.registry
+journal.large journal.layout journal.lenient journal.ownership journal.reader journal.received
+journal.registry
 journal.state journal.step_events journal.step_names
 journal.step_state journal.tail journal.wait_events journal.writer
 values values.strict_json values.visible
