@@ -85,7 +85,10 @@ class SignalsSent:
         written = files.written(temporary_folder, self._folder.name, data)
         try:
             files.make_folder(self._folder)
-            return files.publish(written, self._path_of(name, number))
+            is_first = files.publish(written, self._path_of(name, number))
+            if not is_first:  # and who has put that there may not have come so far
+                files.sync_folder(self._folder)
+            return is_first
         finally:
             written.unlink(missing_ok=True)
 

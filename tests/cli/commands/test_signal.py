@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -116,13 +117,29 @@ def test_one_behind_the_deadline_is_refused(project: Project) -> None:
             return step.wait_signal("n", int, timeout=0.6)
     """)
     project.run("trigger", "work", "--suspend", expect=75)
-    import time
-
     time.sleep(0.7)
     late = project.run("signal", "@last", "n", "-i", "3", expect=5)
     assert "deadline" in late.err
     failed = project.run("resume", "@last", expect=1)
     assert "WaitTimeout: step 'n': no signal has come within" in failed.err
+
+
+def test_one_for_a_step_that_is_over_is_refused_unless_it_is_early_on_purpose(
+    project: Project,
+) -> None:
+    project.job("""
+        @define_job
+        def work(step: Step) -> int:
+            given = step.wait_signal("n", int, timeout=0.6, default=-1)
+            return given + step.wait_signal("other", int)
+    """)
+    project.run("trigger", "work", "--suspend", expect=75)
+    time.sleep(0.7)
+    project.run("resume", "@last", "--suspend", expect=75)
+    assert "until its deadline" in project.run("signal", "@last", "n", "-i", "3", expect=5).err
+    project.run("signal", "@last", "n", "-i", "3", "--early")
+    project.run("signal", "@last", "other", "-i", "1")
+    assert project.run("resume", "@last").out == "0\n"
 
 
 def test_which_of_several_questions_is_to_be_said(project: Project) -> None:
