@@ -76,7 +76,7 @@ class Killed:
 
     def __init__(self, project: Project, each: int, seconds: float) -> None:
         self.project, self._ends = project, time.monotonic() + seconds
-        self._ticks, self._senders = list[Started](), list[tuple[str, bool, Started]]()
+        self._ticks = list[Started]()
         self.pids, self.acknowledged = set[int](), defaultdict[str, set[bool]](set)
         self._file = project.root / "there"
         for n in range(each):
@@ -104,13 +104,15 @@ class Killed:
             assert time.monotonic() < self._ends, self.project.runs()
 
     def _answer(self, run: str) -> None:
-        """Say yes or no, by one who may be killed."""
-        value = random.random() < 0.5
-        sender = self.project.start("approve" if value else "deny", run)
-        if random.random() < 0.3 and not sender.has_ended(random.uniform(0, 0.1)):
-            self._kill([sender.pid])
-        if sender.result().code == 0:
-            self.acknowledged[run].add(value)
+        """Two say yes and no at once; either may be killed."""
+        said = random.sample([True, False], 2)
+        senders = [self.project.start("approve" if each else "deny", run) for each in said]
+        if random.random() < 0.3:
+            senders[0].has_ended(random.uniform(0, 0.1))
+            self._kill([each.pid for each in senders if not each.has_ended()])
+        for value, sender in zip(said, senders, strict=True):
+            if sender.result().code == 0:
+                self.acknowledged[run].add(value)
 
     def _kill(self, pids: list[int]) -> None:
         if pids:
