@@ -85,7 +85,7 @@ class Killed:
                 key = ("--idempotency-key", f"{n}")
                 given = ("-i", json.dumps(of), *key, "--suspend")
                 project.run("trigger", kind, *given, expect=75)
-        self._to_ask = [f"key:{kind}/{n}" for kind in ("ask", "outer") for n in range(each)]
+        self._to_ask = self._asking()
 
     def go_on(self) -> None:
         """Kill somebody now and then until the time is over; after that nobody."""
@@ -99,9 +99,17 @@ class Killed:
             at_work = resuming(self.project.root) if random.random() < 0.6 else []
             self._kill(at_work or [tick.pid for tick in living if not tick.has_ended()])
         self._file.touch()
-        self._ends = time.monotonic() + 120
+        self._ends = time.monotonic() + 600
         while not self._is_over():
             assert time.monotonic() < self._ends, self.project.runs()
+
+    def _asking(self) -> list[str]:
+        """The runs that have not completed and ask, by themselves or by a child."""
+        return [
+            run["id"]
+            for run in self.project.runs()
+            if run["job"] in ("ask", "outer") and not run["parent"] and run["status"] != "completed"
+        ]
 
     def _answer(self, run: str) -> None:
         """Two say yes and no at once; either may be killed."""
@@ -125,12 +133,12 @@ class Killed:
 
     def _is_over(self) -> bool:
         """Have all runs completed? Each is answered, and what was given up is resumed."""
-        for run in self._to_ask:
+        for run in self._asking():
             self._answer(run)
         for given_up in self.project.runs("--status", "interrupted"):
             if not given_up["parent"]:
                 self.project.run("resume", given_up["id"], "--suspend", "-q", expect=None)
-        self.project.run("tick", "--for", "1s", expect=None)
+        self.project.run("tick", "--for", "3s", expect=None)
         return {run["status"] for run in self.project.runs()} == {"completed"}
 
 
