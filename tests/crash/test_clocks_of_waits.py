@@ -23,7 +23,7 @@ Count = Callable[[int], None]
 pytestmark = pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed")
 
 JOB = """
-    from datetime import datetime
+    from durably_cli import AsyncStep
 
     def called():
         effect("called")
@@ -59,10 +59,21 @@ JOB = """
             given = type(error).__name__
         step.run("after", effect, "after")
         return given
+
+    @define_job
+    async def in_tasks(step: AsyncStep, payload: Of) -> None:
+        await step.run("before", effect, "before")
+        await step.sleep("wait", "3d")
+        await step.run("after", effect, "after")
 """
 
-KINDS = {"sleep": None, "poll": "WaitTimeout", "ask": -1, "child": None}
+KINDS = {"sleep": None, "poll": "WaitTimeout", "ask": -1, "child": None, "in-tasks": None}
 """What comes of each kind of wait if nothing but time does."""
+
+
+def job_of(kind: str) -> str:
+    return kind if kind == "in-tasks" else "work"
+
 
 each_kind = pytest.mark.parametrize("kind", some_quick(KINDS, 1))
 
@@ -82,7 +93,7 @@ def wait_until(is_so: Callable[[], object]) -> None:
 
 def sits(place: Place, kind: str) -> Started:
     """A process that sits by a wait."""
-    process = place.project.start("trigger", "work", "--kind", kind)
+    process = place.project.start("trigger", job_of(kind), "--kind", kind)
     wait_until(lambda: len(waits_of(place)) == 1 + (kind == "child"))
     return process
 
@@ -110,9 +121,7 @@ def check_waited(place: Place, kind: str, begun: list[dict[str, Any]]) -> None:
     assert done == ["before", "after"]
     assert waits_of(place) == begun
     assert place.project.runs()[-1]["status"] == "completed"
-    assert (
-        json.loads(place.run("inspect", "@last/work", "--json").out)["run"]["output"] == KINDS[kind]
-    )
+    assert place.project.inspect(f"@last/{job_of(kind)}")["output"] == KINDS[kind]
     place.run("verify")
 
 
@@ -147,13 +156,13 @@ def test_set_back_a_process_that_sits_waits_for_the_deadline_that_was_journalled
 def test_set_to_and_fro_between_attempts_there_is_one_wait_with_one_deadline(
     kind: str, place: Place, count: Count
 ) -> None:
-    place.run("trigger", "work", "--kind", kind, "--suspend", expect=75)
+    place.run("trigger", job_of(kind), "--kind", kind, "--suspend", expect=75)
     begun = waits_of(place)
     polls = kind == "poll"
     for moment in ("-2d", "+2d", "-1h"):
         place.set(moment)
         assert planned(place) == (["due"] if polls and moment == "+2d" else [])
-        place.run("resume", "@last/work", "--suspend", expect=75)
+        place.run("resume", f"@last/{job_of(kind)}", "--suspend", expect=75)
         assert waits_of(place) == begun
     place.set("+4d")
     assert planned(place) == ["due"]
