@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from durably_cli.__main__ import main
 from tests.conftest import Project, Started
+from tests.harness import forking
 from tests.harness.clocks import LIBRARY, Place
+from tests.harness.forking import How
 from tests.harness.killing import killed_everywhere
 from tests.harness.quick import drawn, sizes, some_or_all, some_quick
+from tests.harness.system_calls import calls_in, watch
 
 Count = Callable[[int], None]
 
@@ -128,6 +134,27 @@ def test_a_sender_is_killed_and_has_sent_nothing_or_all_of_it(
     assert came[False], "it was killed before"
     asked.run("verify")
     count(kills)
+
+
+def test_who_is_second_syncs_what_the_first_may_not_have_come_to(
+    asked: Project, tmp_path: Path, count: Count
+) -> None:
+    """Its answer outlives a power cut, too."""
+    run, log = Asks(asked, sits=False).new(), tmp_path / "calls"
+
+    def answered() -> list[str]:
+        def act() -> None:
+            sys.argv = ["durably", "signal", run, "ok", "-i", YES]
+            watch(log)
+            main()
+
+        ended = forking.call(How(asked.root, asked.env), act)
+        assert ended.code == 0, ended
+        return [call.name for call in calls_in(log) if call.file.endswith(".inbox")]
+
+    assert answered() == ["mkdir", "chmod", "fsync"]
+    assert answered() == ["mkdir", "fsync"]
+    count(0)
 
 
 # What happens to a run while a sender stands still: it has sent it, or has not.
