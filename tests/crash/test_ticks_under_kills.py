@@ -75,7 +75,7 @@ class Killed:
     """Runs of each kind, the ticks over them, who answers them, and who was killed."""
 
     def __init__(self, project: Project, each: int, seconds: float) -> None:
-        self.project, self._ends = project, time.monotonic() + seconds
+        self.project, self._seconds = project, seconds
         self._ticks = list[Started]()
         self.pids, self.acknowledged = set[int](), defaultdict[str, set[bool]](set)
         self._file = project.root / "there"
@@ -89,7 +89,8 @@ class Killed:
 
     def go_on(self) -> None:
         """Kill somebody now and then until the time is over; after that nobody."""
-        while time.monotonic() < self._ends:
+        ends = time.monotonic() + self._seconds
+        while time.monotonic() < ends:
             living = [tick for tick in self._ticks if not tick.has_ended()]
             if len(living) < 2:
                 self._ticks.append(self.project.start("tick", "--for", "20s"))
@@ -99,9 +100,9 @@ class Killed:
             at_work = resuming(self.project.root) if random.random() < 0.6 else []
             self._kill(at_work or [tick.pid for tick in living if not tick.has_ended()])
         self._file.touch()
-        self._ends = time.monotonic() + 600
+        ends = time.monotonic() + 600
         while not self._is_over():
-            assert time.monotonic() < self._ends, self.project.runs()
+            assert time.monotonic() < ends, self.project.runs()
 
     def _asking(self) -> list[str]:
         """The runs that have not completed and ask, by themselves or by a child."""
