@@ -97,12 +97,19 @@ class Killed:
             if random.random() < 0.3:
                 self._answer(random.choice(self._to_ask))
             time.sleep(random.uniform(0, 0.5))
-            at_work = resuming(self.project.root) if random.random() < 0.6 else []
-            self._kill(at_work or [tick.pid for tick in living if not tick.has_ended()])
+            is_tick = random.random() < 0.15  # more often none would come to take anything up
+            ticking = [tick.pid for tick in living if not tick.has_ended()]
+            self._kill(ticking if is_tick else self._at_work())
         self._file.touch()
         ends = time.monotonic() + 600
         while not self._is_over():
             assert time.monotonic() < ends, self.project.runs()
+
+    def _at_work(self) -> list[int]:
+        """What ticks have begun; mostly only who was the last to begin a step, if that lives."""
+        pids = resuming(self.project.root)
+        last = [int(line.split()[-1]) for line in self.project.effects[-1:]]
+        return last if set(last) <= set(pids) and random.random() < 0.8 else pids
 
     def _asking(self) -> list[str]:
         """The runs that have not completed and ask, by themselves or by a child."""
