@@ -214,6 +214,24 @@ def test_after_a_reboot_a_tick_goes_on_with_what_sat(kind: str, place: Place, co
     count(1)
 
 
+@pytest.mark.parametrize("broken", ["1 / 0", "os.kill(os.getpid(), 9)"])
+def test_a_tick_that_goes_on_tries_again_later_what_could_not_begin(
+    broken: str, place: Place, count: Count
+) -> None:
+    """A service of systemd may go on for a month."""
+    place.run("trigger", "work", "--kind", "sleep", "--suspend", expect=75)
+    place.set("+4d")
+    place.project.job(broken)
+    with place.project.start("tick", "--for", "1d") as tick:
+        assert tick.stdout is not None
+        assert "due\twaiting" in tick.stdout.readline()
+        place.project.job(JOB)
+        place.set("+97h")
+        assert "due\tcompleted" in tick.stdout.readline()
+        tick.terminate()
+    count(1)
+
+
 @pytest.mark.parametrize("is_late", [False, True])
 def test_an_answer_to_a_stopped_process_counts_if_it_was_in_time(
     is_late: bool, place: Place, count: Count
