@@ -28,7 +28,7 @@ def _step_waiting(state: RunState, event: StepWaiting) -> None:
 
 @folds(SignalReceived)
 def _signal_received(state: RunState, event: SignalReceived) -> None:
-    state.signals.append(event)
+    state.received.receive(event)
 
 
 @folds(RunSuspended)

@@ -19,11 +19,12 @@ from durably_cli.journal.events import (
     RunRepaired,
     RunStarted,
 )
+from durably_cli.journal.received import Received
 from durably_cli.journal.spent import Spent
 from durably_cli.journal.step_events import DATABASE, ITEMS, StepDiscarded, StepMarkedDone
 from durably_cli.journal.step_names import item_around
 from durably_cli.journal.step_state import StepState, StepStatus
-from durably_cli.journal.wait_events import WAIT, SignalReceived, StepWaiting
+from durably_cli.journal.wait_events import SIGNAL, WAIT, StepWaiting
 from durably_cli.values.strict_json import Json
 
 
@@ -95,7 +96,8 @@ class RunState:
         """What people have decided of its steps."""
         self.waits: dict[str, StepWaiting] = {}
         """What its steps wait for."""
-        self.signals: list[SignalReceived] = []
+        self.received = Received()
+        """The signals that it has."""
         self.children: dict[str, str] = {}
         """The runs that are a step of it, by the names of these."""
         self.open_children = set[str]()
@@ -125,13 +127,20 @@ class RunState:
         copied.attempts = [copy.copy(attempt) for attempt in self.attempts]
         copied.unfinished = {**self.unfinished}
         copied.children, copied.open_children = {**self.children}, {*self.open_children}
-        copied.waits, copied.signals = {**self.waits}, [*self.signals]
+        copied.waits, copied.received = {**self.waits}, self.received.copy()
         copied.failures, copied.discarded = copy.deepcopy(self.failures), self.discarded.copy()
         copied.repaired, copied.unknown = [*self.repaired], [*self.unknown]
         copied.decisions, copied.maps = [*self.decisions], {*self.maps}
         copied.maps_with_failures = {*self.maps_with_failures}
         copied.spent = copy.deepcopy(self.spent)
         return copied
+
+    def end_wait(self, name: str) -> StepWaiting | None:
+        """What the step has waited for, if it has, and does no more: it has an end."""
+        wait = self.waits.pop(name, None)
+        if wait is not None and wait.kind == SIGNAL:
+            self.received.end(name)
+        return wait
 
     @property
     def is_waiting(self) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from durably_cli.errors import Abort
+from durably_cli.errors import Abort, ValueRefused
+from durably_cli.journal.masking import Secrets
 from durably_cli.journal.step_events import StepCompleted
 from durably_cli.journal.wait_events import RUN
 from durably_cli.steps.operation import Call, Past, Plan, Raised
@@ -73,6 +74,7 @@ class ChildRun(NamedTuple):
     execute: Execute
     leave: Callable[[str], object]
     converter: plain.Converter
+    secrets: Secrets | None = None
 
     def plan(self, past: Past) -> Plan:
         """Waiting, and completed or failed as the other run is; that run knows how far it is."""
@@ -88,6 +90,11 @@ class ChildRun(NamedTuple):
                 raise error
             signals.raise_if_stopped()
             return (yield from over(past, wait, error))
-        past.waits.pop(self.name, None)
+        if self.secrets is not None:
+            try:
+                self.secrets.refuse(value)
+            except ValueRefused as refused:
+                return (yield from over(past, wait, refused))
+        past.end_wait(self.name)
         yield StepCompleted(self.name, ms_of(wait), value, clock.now())
         return self.converter.load(value)

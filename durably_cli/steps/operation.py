@@ -22,9 +22,10 @@ from collections.abc import Callable, Generator, Iterable
 from threading import Lock
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
+from durably_cli.journal.received import Received
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepDiscarded, StepFailed, StepOutdated
-from durably_cli.journal.wait_events import SignalReceived, StepWaiting
+from durably_cli.journal.wait_events import SIGNAL, StepWaiting
 from durably_cli.steps.mail import Mail, NoMail
 from durably_cli.steps.reported import Reported
 from durably_cli.values.plain import Converter
@@ -151,7 +152,7 @@ class Past(NamedTuple):
     keys: dict[str, str]
     waits: dict[str, StepWaiting]
     came_to: set[str]
-    received: dict[str, SignalReceived]
+    received: Received
     mail: Mail
     inputs: dict[str, str]
     redone: dict[str, StepDiscarded]
@@ -176,7 +177,13 @@ class Past(NamedTuple):
         self.failures.pop(name, None)
         self.begun.pop(name, None)
         self.waits.pop(name, None)
-        self.received.pop(name, None)
+        self.received.discard(name)
+
+    def end_wait(self, name: str) -> None:
+        """The step waits no more: it has an end."""
+        wait = self.waits.pop(name, None)
+        if wait is not None and wait.kind == SIGNAL:
+            self.received.end(name)
 
 
 def fresh_past(results: dict[str, Json]) -> Past:
@@ -194,7 +201,7 @@ def fresh_past(results: dict[str, Json]) -> Past:
         keys={},
         waits={},
         came_to=set(),
-        received={},
+        received=Received(),
         mail=NoMail(),
         inputs={},
         redone={},

@@ -67,7 +67,8 @@ def has_signal(view: RunView) -> bool:
     from durably_cli.engines.local.signals_sent import SignalsSent  # few runs wait for any
 
     sent = SignalsSent(view.path)
-    return any(sent.listens_for(name)() for name in asked)
+    received = view.state.received
+    return any(sent.listens_for(name, received.number(name))() for name in asked)
 
 
 def is_due(view: RunView) -> bool:

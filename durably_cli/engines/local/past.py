@@ -25,7 +25,7 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_names import item_around
-from durably_cli.journal.wait_events import SignalReceived, StepWaiting
+from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.steps.operation import Begun, Past, fresh_past
 from durably_cli.values.strict_json import Json
 
@@ -114,8 +114,6 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
         elif type(event) is StepStarted:
             if event.input:
                 past.inputs[str(event.name)] = event.input
-        elif type(event) is SignalReceived:
-            past.received[event.name] = event
         elif type(event) in of_steps:
             if isinstance(event, StepMarkedDone):
                 event = event._replace(result=whole_or_empty(event.result, journal))
