@@ -28,6 +28,15 @@ class Received:
         copied._standing = {**self._standing}
         return copied
 
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Received)
+            and self._decided == other._decided
+            and self._standing == other._standing
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
     def get(self, name: str) -> SignalReceived | None:
         """The signal of this name that the run has, and that counts."""
         return self._decided[name][-1] if name in self._standing else None

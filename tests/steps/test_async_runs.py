@@ -314,7 +314,7 @@ def test_a_handler_that_gives_a_step_up_completes_and_shows_how_long_it_had_wait
     """)
     completed = project.run("trigger", "work")
     assert completed.out == '"mirror"\n'
-    assert "step slow was cancelled after 0.1" in completed.err
+    assert "step slow was cancelled after " in completed.err
     shown = json.loads(project.run("inspect", "@last", "--json").out)
     assert shown["run"]["in_doubt"] == []
     slow, mirror = sorted(
