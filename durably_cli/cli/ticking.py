@@ -48,11 +48,15 @@ _MOST = 124
 
 
 class Came(NamedTuple):
-    """What came of a run that was taken up; `report` is for who is to mend it, if it failed."""
+    """What came of a run that was taken up; `report` is for who is to mend it, if it failed.
+
+    `unsaid` is why it does not go on, if its own process could not say so.
+    """
 
     run: RunTakenUp
     has_failed: bool
     report: bytes
+    unsaid: str
 
 
 class _Taken(NamedTuple):
@@ -65,7 +69,7 @@ class _Taken(NamedTuple):
 class Ticker:
     """Takes up runs of a store, so many at once, with those that other tickers have taken up.
 
-    `begins` is called with each, and `came` with what came of it.
+    `begins` is called with each, `came` with what came of it, and `meanwhile` with each look.
     """
 
     def __init__(
@@ -76,10 +80,11 @@ class Ticker:
         most: int,
         begins: Callable[[ToTakeUp], object],
         came: Callable[[Came], object],
+        meanwhile: Callable[[], object],
     ) -> None:
         self._store, self._project = store, project
         self._lookout, self._slots = lookout, Slots(store.root, most)
-        self._begins, self._came = begins, came
+        self._begins, self._came, self._meanwhile = begins, came, meanwhile
         self._taken: list[_Taken] = []
         self._in_vain: dict[str, tuple[Stamp, Stamp]] = {}
         """Runs that were as they had been once their process had ended."""
@@ -107,6 +112,7 @@ class Ticker:
             self._lookout.remember()
 
     def _look(self) -> list[ToTakeUp]:
+        self._meanwhile()
         begun = time.monotonic()
         here = {taken.found.run_id for taken in self._taken}
         found = [
@@ -176,7 +182,7 @@ class Ticker:
                 what = f"durably: run {short(found.run_id)} of {found.job} was {left}\n"
                 report += f"{what}try: {hints.command('resume', short(found.run_id))}\n".encode()
             has_failed = bool(left) or (code not in _WELL and code <= _MOST)
-            return Came(taken_up(found, run, code, said), has_failed, report)
+            return Came(taken_up(found, run, code, said), has_failed, report, said or left)
         finally:
             if isinstance(run, RunView):
                 run.close()
