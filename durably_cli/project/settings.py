@@ -15,7 +15,7 @@ from durably_cli.project.script_files import is_script
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 """The levels of the standard `logging`, which need not be imported for it."""
 
-_MAY_BE_THERE = re.compile(rb"^[ \t]*(?:\[[^\]\n]*|tool\b[^=\n]*|[\"']?)durably\b", re.MULTILINE)
+_MAY_BE_THERE = re.compile(rb"^[ \t]*(?:\[[^\]\n]*|tool\b[^\n]*|[\"']?)durably\b", re.MULTILINE)
 _EMPTY = re.compile(rb"^\[tool\.durably\][ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*(?=\[|\Z)", re.MULTILINE)
 """What a file has that may say something, and what says nothing: to read TOML takes 4 ms."""
 

@@ -11,6 +11,8 @@ import urllib.request
 from http.client import HTTPException, HTTPMessage
 from typing import IO
 
+_ELSEWHERE = "it redirects to what is not on the web"
+
 
 class _OnTheWeb(urllib.request.HTTPRedirectHandler):
     def redirect_request(
@@ -19,7 +21,7 @@ class _OnTheWeb(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:  # fmt: skip
         kind = newurl.partition(":")[0].lower()
         if kind not in ("http", "https"):
-            raise urllib.error.URLError(f"it redirects to {kind}:")
+            raise urllib.error.URLError(_ELSEWHERE)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -39,7 +41,7 @@ def call_url(url: str) -> str:
     try:
         opener.open(url).close()
     except urllib.error.HTTPError as error:
-        return f"HTTP status {error.code}"
+        return _ELSEWHERE if 300 <= error.code < 400 else f"HTTP status {error.code}"
     except urllib.error.URLError as error:
         reason = error.reason
         return str(getattr(reason, "strerror", None) or reason)
