@@ -57,10 +57,10 @@ class Given(NamedTuple):
 
 def settings_of(project: Path) -> Settings:
     """Those of a project. ConfigError names the file, the key, and what may stand there."""
-    return given_by(project).settings
+    return given_settings(project).settings
 
 
-def given_by(project: Path) -> Given:
+def given_settings(project: Path) -> Given:
     """The same with what was written; read once, as long as the file is as it was."""
     path = project if is_script(project) else project / "pyproject.toml"
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from durably_cli import hints
-from durably_cli.engines.local.notices import Change, Kind
+from durably_cli.engines.local.notices import Change, NoticeKind
 from durably_cli.engines.local.view import RunView
 from durably_cli.render.next_steps import how_to_go_on, next_commands
 from durably_cli.render.record import SCHEMA, details, reason
@@ -34,7 +34,7 @@ def notice_of(view: RunView, change: Change, project: str) -> Notice:
 
 def _notice_of(view: RunView, change: Change, project: str) -> Notice:
     job, run = view.state.created.job, short(view.run_id)
-    if change.kind is Kind.FAILURE:
+    if change.kind is NoticeKind.FAILURE:
         why = change.why or reason(view) or ""
         subject = f"{job} fails: {why}" if why else f"{job} fails"
         text = report(view, None, how_to_go_on(view), _as_it_is, utc_time)

@@ -22,6 +22,7 @@ class Input(BaseModel):
 @define_job
 def good(step: Step, payload: Input) -> None:
     effect("good")
+    step.run("large", lambda: "x" * 1_100_000)
 
 @define_job
 def other(step: Step) -> None: ...
@@ -136,6 +137,7 @@ def test_none_goes_that_could_be_resumed(worked: Project) -> None:
         process.result()
     set_to(worked, 'keep = "1ms"')
     worked.run("tick", "-q", expect=None)
+    assert worked.run("prune", "--dry-run").out == ""
     assert removed(worked) == []
     assert jobs(worked) == {"bad": 1, "charge": 1, "dies": 2, "naps": 1}
 

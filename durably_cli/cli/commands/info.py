@@ -23,7 +23,7 @@ from durably_cli.errors import DurablyError
 from durably_cli.journal.events import FORMAT
 from durably_cli.project import naming, places, stores
 from durably_cli.project.script_files import is_script
-from durably_cli.project.settings import given_by
+from durably_cli.project.settings import given_settings
 from durably_cli.render.rows import row, write_json
 from durably_cli.system import folders
 from durably_cli.values.quantities import plural, size
@@ -138,7 +138,7 @@ def _set(project: Path) -> Iterator[Setting]:
     from durably_cli.render.settings import as_shown  # few commands show them
 
     try:
-        given = given_by(project)
+        given = given_settings(project)
     except DurablyError as error:
         yield Setting("settings", None, error.what)
         return

@@ -43,7 +43,7 @@ _DEAD_MINUTES = 5
 """For how long nobody has taken up a run that has died: then it has failed."""
 
 
-class Kind(StrEnum):
+class NoticeKind(StrEnum):
     """What a notice says of a job."""
 
     FAILURE = "failure"
@@ -55,7 +55,7 @@ class Change(NamedTuple):
     failed by itself.
     """
 
-    kind: Kind
+    kind: NoticeKind
     since: str
     failed_run: str
     why: str = ""
@@ -134,12 +134,12 @@ class Notices:
             since = view.state.ended or _last(view.state)
             is_news = failing is None or failing.recovered or self._says_otherwise(failing)
             if failing is None or is_news:
-                key = key_of(view.state.created)
+                key = state_key(view.state.created)
                 job, stamp = view.state.created.job, stamp_of(view.path)
                 failing = Failing(job, key, view.run_id, since, stamp, why)
             elif not failing.said:
                 return True
-            self._say(path, failing, view, Kind.FAILURE)
+            self._say(path, failing, view, NoticeKind.FAILURE)
         return True
 
     def _has_completed(self, view: RunView) -> bool:
@@ -150,12 +150,12 @@ class Notices:
             if failing and (ended > failing.since or view.run_id == failing.run):
                 stamp = stamp_of(self._store.path_of(failing.run))
                 recovered = failing._replace(recovered=view.run_id, stamp=stamp)
-                self._say(path, recovered, view, Kind.RECOVERY)
+                self._say(path, recovered, view, NoticeKind.RECOVERY)
         return True
 
-    def _say(self, path: Path, failing: Failing, view: RunView, kind: Kind) -> None:
+    def _say(self, path: Path, failing: Failing, view: RunView, kind: NoticeKind) -> None:
         said = self._send(view, Change(kind, failing.since, failing.run, failing.why))
-        if kind is Kind.RECOVERY and not said:
+        if kind is NoticeKind.RECOVERY and not said:
             path.unlink(missing_ok=True)
             return
         tries = failing.tries + 1 if said else 0
@@ -190,7 +190,7 @@ class Notices:
         """What is written of the job of a run, with the file, for this process only; False if
         another one has it for too long.
         """
-        name = sha256(to_json([created.job, key_of(created)]).encode()).hexdigest()
+        name = sha256(to_json([created.job, state_key(created)]).encode()).hexdigest()
         path = self._folder / f"{name}.json"
         folder = self._store.root / "locks"
         files.make_folder(folder)
@@ -213,7 +213,7 @@ class Notices:
             self.put_down(run_id)
 
 
-def key_of(created: RunCreated) -> str:
+def state_key(created: RunCreated) -> str:
     """What sets runs of one job apart: the label for that, else the concurrency key."""
     return created.labels.get(LABEL) or created.concurrency_key or ""
 

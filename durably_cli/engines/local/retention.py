@@ -107,7 +107,7 @@ def _old(store: Store, old: Old) -> Iterator[tuple[str, str]]:
     statuses, seen = old.statuses or FINAL, Counter[str]()
     for run_id, job, status in index.glances(store):
         may_go = ids.made_at(run_id) < old.before and (not status or status in statuses)
-        if status and not (may_go and seen[job] >= old.keep_last):
+        if status and not may_go:
             seen[job] += 1
             continue
         if not status and not may_go:
