@@ -74,7 +74,7 @@ def test_examples_leave_nothing_behind_but_what_they_are_told_to_write(examples:
         "run.html",
         "run.svg",
     } | {
-        *("test_mailing.py", "test_release.py", "__pycache__", ".pytest_cache"),
+        *("digest.py", "test_mailing.py", "test_release.py", "__pycache__", ".pytest_cache"),
         *("run.tar.gz", "bundle.tar.gz"),
     }
 

@@ -18,7 +18,7 @@ from durably_cli.cli.help import page
 from tests.conftest import BIN, Project
 from tests.harness.examples import README, REPOSITORY, Examples, block, blocks, shell_lines
 from tests.harness.make_picture import PICTURE, make
-from tests.harness.pasting import without_data
+from tests.harness.pasting import paste, without_data
 from tests.jobs.test_import_invoices import MENDED, MISTAKE
 
 
@@ -30,30 +30,33 @@ def shape(text: str) -> list[str]:
 
 def test_the_job_is_killed_and_resumed_as_shown(project: Project) -> None:
     code = block("python")
-    assert len([line for line in code.splitlines() if line.strip()]) <= 20
-    (project.root / "jobs" / "album.py").write_text(code)
+    lines = [line for line in code.splitlines() if line.strip() and line[0] != "#"]
+    assert len(lines) <= 20
+    (project.root / "jobs").rmdir()
+    (project.root / "album.py").write_text(code)
     shown = shape(block("console"))
 
-    with project.start("trigger", "album") as process:
+    start = {"cwd": project.root, "env": project.env, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "album.py"], **start) as process:  # type: ignore[call-overload]
         assert process.stderr is not None
         said = [process.stderr.readline() for _ in range(3)]
         time.sleep(0.3)
         os.kill(process.pid, signal.SIGKILL)
-    at = shown.index("$ durably trigger album &")
+    at = shown.index("$ ./album.py &")
     assert shape("".join(said)) == shown[at + 1 : at + 4]
 
     (run,) = project.runs()
     assert (run["status"], run["steps"]) == ("interrupted", 2)
     assert run["reason"] == "in doubt: shrink-harbour"
 
-    resumed = project.run("resume", "@last")
-    at = shown.index("$ durably resume @last")
+    resumed = paste(project, f"{sys.executable} album.py resume @last", project.root)
+    at = shown.index("$ ./album.py resume @last")
     assert sorted(shape(resumed.err + resumed.out)) == sorted(shown[at + 1 :])
 
 
 def test_a_job_is_tested_as_shown(project: Project) -> None:
     job, test = blocks("python")
-    (project.root / "jobs" / "album.py").write_text(job.replace("sleep(1)", "sleep(0)"))
+    (project.root / "album.py").write_text(job.replace("sleep(1)", "sleep(0)"))
     (project.root / "test_album.py").write_text(test)
     command = [BIN / "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
@@ -63,9 +66,9 @@ def test_a_job_is_tested_as_shown(project: Project) -> None:
 
 
 def test_the_python_line_works_as_shown(project: Project) -> None:
-    (project.root / "jobs" / "album.py").write_text(block("python").replace("sleep(1)", "sleep(0)"))
-    (line,) = re.findall(r"`(album[.].*?)`", README.replace("\n", " "))
-    program = f"from jobs.album import Album, album\nprint({line})\n"
+    (project.root / "album.py").write_text(block("python").replace("sleep(1)", "sleep(0)"))
+    (line,) = re.findall(r"`(album[.]trigger.*?)`", README.replace("\n", " "))
+    program = f"from album import album\nprint({line})\n"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=project.root,
@@ -147,7 +150,7 @@ def test_every_command_and_option_that_is_named_exists(project: Project) -> None
     named = set(re.findall(r"`durably ([a-z]+)", README))
     assert len(named) > 8
     help_of_all = "".join(project.run(command, "--help").out for command in named)
-    of_others = {"--org-id", "--from", "--allow-broken"}
+    of_others = {"--org-id", "--from", "--allow-broken", "--script", "--photos"}
     options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", README)) - of_others
     for option in options:
         assert option in help_of_all + project.run("--help").out, option
@@ -184,6 +187,13 @@ def test_it_is_tried_and_installed_as_shown(project: Project, tmp_path: Path) ->
         ".venv/bin/durably init",
         f"{with_uv} && .venv/bin/durably trigger hello --times 1",
     ]
+    script = block("python").replace('path = "durably"', f'path = "{REPOSITORY}"')
+    (tmp_path / "album.py").write_text(script)
+    (tmp_path / "album.py").chmod(0o755)
+    lines += [
+        "cd .. && ./album.py --photos beach",
+        "own/.venv/bin/durably list | grep -c completed",
+    ]
     done = subprocess.run(
         ["bash", "-ec", "\n".join(lines)],
         cwd=tmp_path,
@@ -192,4 +202,5 @@ def test_it_is_tried_and_installed_as_shown(project: Project, tmp_path: Path) ->
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, '["1: hello world"]'), done
+    said = done.stdout.splitlines()[-3:]
+    assert (done.returncode, said) == (0, ['["1: hello world"]', '{"beach":5000}', "1"]), done

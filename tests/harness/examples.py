@@ -47,6 +47,7 @@ class Examples:
         project.job(_FRAGILE, "fragile")
         for topic in TOPICS:
             for path, text in files_of(page(topic)):
+                text = text.replace("/srv/durably", str(REPOSITORY))
                 (project.root / path).write_text(text)
         (project.root / "org.json").write_text('{"id": "org_123"}')
         (project.root / "input.json").write_text('{"org_id": "org_123"}')

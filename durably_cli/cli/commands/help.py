@@ -24,10 +24,10 @@ def help_(
 ) -> int:
     """Explain a topic, such as jobs, steps, testing or deploying.
 
-    Topics: jobs, steps, many, async, tries, transactions, programs, waiting, replay, again, input,
-    testing, deploying, cron, notices, environment, modules, exit-codes, journal, care,
-    durability, performance, agents.
-    With --json and no topic: every command, its arguments and options.
+    Topics: jobs, scripts, steps, many, async, tries, transactions, programs, waiting, replay,
+    again, input, testing, deploying, cron, notices, environment, modules, exit-codes, journal,
+    care, durability, performance, agents. With --json and no topic: every command, its arguments
+    and options.
 
     \b
     Examples:

@@ -126,6 +126,7 @@ class _Said:
             self._failed.append(came.run["id"])
             if came.unsaid:
                 self._chores.notifier.ended(came.run["id"], came.unsaid)
+        if came.report:
             sys.stderr.flush()
             sys.stderr.buffer.write(came.report)
             sys.stderr.flush()

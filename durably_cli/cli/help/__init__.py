@@ -13,7 +13,7 @@ from durably_cli.errors import NotFound
 _FOLDER = Path(__file__).parent
 
 TOPICS = (
-    *("jobs", "steps", "many", "async", "tries", "transactions", "programs", "waiting"),
+    *("jobs", "scripts", "steps", "many", "async", "tries", "transactions", "programs", "waiting"),
     *("replay", "again"),
     *("input", "testing", "deploying", "cron", "notices", "environment", "modules"),
     *("exit-codes", "journal", "care", "durability", "performance", "agents"),
