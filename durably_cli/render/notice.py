@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from durably_cli import hints
 from durably_cli.engines.local.notices import Change, NoticeKind
 from durably_cli.engines.local.view import RunView
+from durably_cli.errors import DurablyError
 from durably_cli.render.next_steps import how_to_go_on, next_commands
-from durably_cli.render.record import SCHEMA, details, reason
+from durably_cli.render.record import SCHEMA, details, reason, summary
 from durably_cli.render.report import report
 from durably_cli.render.words import utc_time
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import to_json
-from durably_cli.values.visible import visible
+from durably_cli.values.visible import visible, visible_lines
 
-_SUBJECT, _TEXT = 200, 16_000
-"""How many characters of them, for a program takes no variable of any length."""
+if TYPE_CHECKING:
+    from durably_cli.render.run_types import RunDetails, RunSummary
+
+_SUBJECT, _LONGEST = 200, 16_000
+"""How many characters of it, and of any variable, for a program takes none of any length."""
 
 
 class Notice(NamedTuple):
@@ -33,7 +37,7 @@ def notice_of(view: RunView, change: Change, project: str) -> Notice:
 
 
 def _notice_of(view: RunView, change: Change, project: str) -> Notice:
-    job, run = view.state.created.job, short(view.run_id)
+    job, run_id = view.state.created.job, short(view.run_id)
     if change.kind is NoticeKind.FAILURE:
         why = change.why or reason(view) or ""
         subject = f"{job} fails: {why}" if why else f"{job} fails"
@@ -44,7 +48,7 @@ def _notice_of(view: RunView, change: Change, project: str) -> Notice:
         why = ""
         subject = f"{job} has recovered"
         text = (
-            f"run {run} of {job} has completed at {utc_time(view.state.ended or '')}; it had "
+            f"run {run_id} of {job} has completed at {utc_time(view.state.ended or '')}; it had "
             f"failed since {utc_time(change.since)}, by run {short(change.failed_run)}\n"
         )
     subject = visible(subject)[:_SUBJECT]
@@ -55,7 +59,7 @@ def _notice_of(view: RunView, change: Change, project: str) -> Notice:
         "text": text,
         "since": change.since,
         "failed_run": change.failed_run,
-        "run": {**details(view), "reason": why or reason(view)},
+        "run": {**_fields(view), "reason": why or reason(view)},
         "next": next_commands(view),
     }
     variables = {
@@ -67,12 +71,18 @@ def _notice_of(view: RunView, change: Change, project: str) -> Notice:
         "DURABLY_SINCE": change.since,
         "DURABLY_PROJECT": project,
         "DURABLY_SUBJECT": subject,
-        "DURABLY_TEXT": text[:_TEXT],
+        "DURABLY_TEXT": text,
     }
-    return Notice(
-        (to_json(document) + "\n").encode(),
-        {name: value.replace("\0", "\\0") for name, value in variables.items()},
-    )
+    cut = {name: visible_lines(value[:_LONGEST]) for name, value in variables.items()}
+    return Notice((to_json(document) + "\n").encode(), cut)
+
+
+def _fields(view: RunView) -> RunDetails | RunSummary:
+    """All of the run, or what can be read of it."""
+    try:
+        return details(view)
+    except DurablyError:  # a file of its own is damaged
+        return summary(view)
 
 
 def _as_it_is(text: str) -> str:

@@ -23,6 +23,7 @@ _PATIENCE_SECONDS = 8.0
 """How long its end is waited for that was asked for: it takes 5 at most, or never comes."""
 
 _PIECE = 1 << 16
+_SPELLED = "backslashreplace"
 
 
 class Aside(NamedTuple):
@@ -60,7 +61,8 @@ def run_aside(
 
     OSError if it cannot be launched.
     """
-    environment = {**os.environb, **{os.fsencode(n): os.fsencode(v) for n, v in variables.items()}}
+    more = {name.encode(): value.encode(errors=_SPELLED) for name, value in variables.items()}
+    environment = {**os.environb, **more}
     programs = Programs(None)
     with ExitStack() as stack:
         stack.callback(programs.close)

@@ -290,7 +290,7 @@ def test_a_run_that_died_and_that_nothing_takes_up_has_failed(worked: Project) -
     worked.run("trigger", "other", "-q")
     assert json.loads(mark.read_text()) == seen
     assert sent(worked) == []
-    before = datetime.now(UTC) - timedelta(minutes=6)
+    before = datetime.now(UTC) - timedelta(minutes=16)
     mark.write_text(json.dumps(seen | {"dead": before.isoformat()}))
     worked.run("trigger", "other", "-q")
     worked.run("trigger", "other", "-q")
@@ -422,6 +422,35 @@ def test_one_that_reads_nothing_of_much_is_well(worked: Project) -> None:
     set_to(worked, "wc -c > size; grep -c '\"much\"' || true")
     worked.run("trigger", "large", "-i", "@much.json", "--label", "notice=2", "-q", expect=1)
     assert int((worked.root / "size").read_text()) > 3_000_000
+
+
+def test_an_error_as_long_as_it_likes_is_cut(worked: Project) -> None:
+    text = r'"x\0\ud800\x1b[31m\n" * 300_000'
+    worked.job(f"@define_job\ndef large(step: Step) -> None:\n    raise ValueError({text})")
+    result = worked.run("trigger", "large", "-q", expect=1)
+    assert "notify_failure" not in result.err
+    assert sent(worked) == [("failure", "large")]
+    assert "\x1b" not in (worked.root / "variables").read_text()
+
+
+def test_a_run_whose_journal_is_damaged_has_failed(worked: Project) -> None:
+    worked.run("trigger", "dies", "-q", expect=-signal.SIGKILL)
+    journal = worked.journal()
+    first, second, *others = journal.read_bytes().split(b"\n")
+    journal.write_bytes(b"\n".join((first, second.replace(b"pid", b"dip"), *others)))
+    worked.run("trigger", "other", "-q", expect=1)
+    worked.run("trigger", "other", "-q", expect=1)
+    assert sent(worked) == [("failure", "dies"), ("failure", "other")]
+    assert documents(worked)[0]["subject"] == "dies fails: its journal is damaged"
+
+
+def test_a_failed_run_that_was_deleted_is_forgotten(worked: Project) -> None:
+    worked.run("trigger", "nightly", "-q", expect=1)
+    worked.run("delete", "@last", "--status", "failed", "-y")
+    worked.run("tick", "-q")
+    assert "fails" not in worked.run("info").out
+    worked.run("trigger", "nightly", "-q", expect=1)
+    assert sent(worked) == [FAILED, FAILED]
 
 
 def test_what_it_leaves_behind_is_ended(worked: Project) -> None:

@@ -109,9 +109,16 @@ def test_what_is_young_stays(worked: Project) -> None:
     assert jobs(worked) == {"good": 2}
 
 
+def test_where_no_run_was_made_no_store_is(worked: Project) -> None:
+    set_to(worked, "keep_last = 1", 'notify_failure = "true"')
+    assert removed(worked) == []
+    assert not list(worked.data.glob("project-*"))
+
+
 def test_at_most_once_an_hour_unless_the_settings_change(worked: Project) -> None:
     set_to(worked, 'keep = "1ms"')
-    assert removed(worked) == []
+    make(worked, "good")
+    assert len(removed(worked)) == 1
     make(worked, "good")
     assert removed(worked) == []
     (done,) = worked.cache.glob("*.retention")

@@ -146,7 +146,7 @@ def _set(project: Path) -> Iterator[Setting]:
         source = given.place if name in given.values else "default" if value else "not set"
         yield Setting(name, value, source)
     with suppress(DurablyError, OSError):
-        for _, failing in failing_in(stores.open_store(project)):
+        for failing in failing_in(stores.open_store(project)):
             said = failing.said and f"; its notice was not sent: {failing.said}"
             key = failing.key and f" ({failing.key})"
             yield Setting("fails", f"{failing.job}{key}", f"since {failing.since}{said}")

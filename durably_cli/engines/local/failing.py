@@ -44,13 +44,13 @@ class Failing(NamedTuple):
         return clock.utc_now() >= clock.parse_time(self.tried) + pause
 
 
-def failing_in(store: Store) -> Iterator[tuple[Path, Failing]]:
-    """What fails in a store, as far as it was written, with the file."""
+def failing_in(store: Store) -> Iterator[Failing]:
+    """What fails in a store, as far as it was written."""
     for name in sorted(files.names(store.root / FOLDER)):
         path = store.root / FOLDER / name
         failing = failing_of(read_written(path)) if name.endswith(".json") else None
         if failing is not None:
-            yield path, failing
+            yield failing
 
 
 def read_written(path: Path) -> dict[str, Any]:

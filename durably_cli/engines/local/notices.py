@@ -39,7 +39,7 @@ LABEL = "notice"
 _PATIENCE = 45.0
 """How long another process may take to send its notice."""
 
-_DEAD_MINUTES = 5
+_DEAD_MINUTES = 15
 """For how long nobody has taken up a run that has died: then it has failed."""
 
 
@@ -92,10 +92,10 @@ class Notices:
         for name in files.names(self._folder):
             if ids.is_id(name) and not self._store.is_held(name):
                 self.look_at(name)
-        for path, failing in failing_in(self._store):
+        for failing in failing_in(self._store):
             has_changed = failing.stamp != stamp_of(self._store.path_of(failing.run))
             if failing.is_due() or (has_changed and not self._store.is_held(failing.run)):
-                self._look_again(path, failing)
+                self._look_again(failing)
 
     def _is_said(self, view: RunView, why: str) -> bool:
         """Is there no more to say of this run, until it is executed again?"""
@@ -104,7 +104,7 @@ class Notices:
         state = view.state
         if state.status is Status.COMPLETED:
             return self._has_completed(view)
-        why = why or _why_stopped(state)
+        why = why or ("its journal is damaged" if view.damage else _why_stopped(state))
         if why or has_failed(state):
             return self._fails(view, why)
         if state.has_ended or (state.attempts and state.attempts[-1].outcome not in KILLED):
@@ -123,27 +123,27 @@ class Notices:
             dead = {"dead": clock.now(), "attempt": _last(view.state)}
             self._write(path, to_json(dead))
             return False
-        if clock.utc_now() < since + timedelta(minutes=_DEAD_MINUTES):
+        if clock.utc_now() < since + timedelta(minutes=_DEAD_MINUTES) or self._is_in_turn(view):
             return False
         return self._fails(view, "its process has died, and nothing has taken it up since")
 
     def _fails(self, view: RunView, why: str) -> bool:
-        with self._failing(view.state.created) as (path, failing, is_mine):
+        job, key = view.state.created.job, state_key(view.state.created)
+        with self._failing(job, key) as (path, failing, is_mine):
             if not is_mine:
                 return False
             since = view.state.ended or _last(view.state)
             is_news = failing is None or failing.recovered or self._says_otherwise(failing)
             if failing is None or is_news:
-                key = state_key(view.state.created)
-                job, stamp = view.state.created.job, stamp_of(view.path)
-                failing = Failing(job, key, view.run_id, since, stamp, why)
+                failing = Failing(job, key, view.run_id, since, stamp_of(view.path), why)
             elif not failing.said:
                 return True
             self._say(path, failing, view, NoticeKind.FAILURE)
         return True
 
     def _has_completed(self, view: RunView) -> bool:
-        with self._failing(view.state.created) as (path, failing, is_mine):
+        created = view.state.created
+        with self._failing(created.job, state_key(created)) as (path, failing, is_mine):
             if not is_mine:
                 return False
             ended = view.state.ended or ""
@@ -162,20 +162,32 @@ class Notices:
         tried = failing._replace(said=said, tries=tries, tried=clock.now())
         self._write(path, to_json(tried._asdict()))
 
-    def _look_again(self, path: Path, failing: Failing) -> None:
+    def _is_in_turn(self, view: RunView) -> bool:
+        """Does it wait for its concurrency key, which another run has?"""
+        key = view.state.created.concurrency_key
+        if key is None:
+            return False
+        from durably_cli.engines.local.turns import has_key  # few runs have one
+
+        return has_key(self._store.root, key) is not None
+
+    def _look_again(self, failing: Failing) -> None:
         """At a run that failed, for its notice is not out yet, or its journal has changed."""
         run = self._store.look(failing.recovered or failing.run)
-        if run is None and (failing.said or failing.recovered):
-            path.unlink(missing_ok=True)  # nobody can say any more what it was
-        if not isinstance(run, RunView):
-            return
-        with run:
-            if run.state.status is Status.COMPLETED:
-                self._has_completed(run)
-            elif failing.is_due():
-                self._fails(run, failing.why)
-            else:
-                self._write(path, to_json(failing._replace(stamp=stamp_of(run.path))._asdict()))
+        if isinstance(run, RunView):
+            with run:
+                if run.state.status is Status.COMPLETED:
+                    self._has_completed(run)
+                    return
+                if failing.is_due() and has_failed(run.state):
+                    self._fails(run, failing.why)
+                    return
+        with self._failing(failing.job, failing.key) as (path, now, is_mine):
+            if is_mine and now == failing and run is None:  # somebody has removed it, and knows
+                path.unlink(missing_ok=True)
+            elif is_mine and now == failing:
+                stamp = stamp_of(self._store.path_of(failing.run))
+                self._write(path, to_json(failing._replace(stamp=stamp)._asdict()))
 
     def _says_otherwise(self, failing: Failing) -> bool:
         """Has the run that failed completed since, unseen?"""
@@ -186,11 +198,11 @@ class Notices:
             return run.state.status is Status.COMPLETED
 
     @contextmanager
-    def _failing(self, created: RunCreated) -> Iterator[tuple[Path, Failing | None, bool]]:
-        """What is written of the job of a run, with the file, for this process only; False if
-        another one has it for too long.
+    def _failing(self, job: str, key: str) -> Iterator[tuple[Path, Failing | None, bool]]:
+        """What is written of a job, with the file, for this process only; False if another one has
+        it for too long.
         """
-        name = sha256(to_json([created.job, state_key(created)]).encode()).hexdigest()
+        name = sha256(to_json([job, key]).encode()).hexdigest()
         path = self._folder / f"{name}.json"
         folder = self._store.root / "locks"
         files.make_folder(folder)

@@ -52,6 +52,8 @@ def old_runs(store: Store, old: Old) -> list[str]:
 
 def retain(store: Store, keep: float | None, keep_last: int) -> list[str]:
     """Remove what need not stay, unless that was done within the hour; the ids of what is gone."""
+    if not store.runs.exists():  # what makes a store is a run
+        return []
     done = cache.of_store(store.root, "retention")
     asked = [keep, keep_last]
     known: Any = cache.read_cache(done)
