@@ -124,6 +124,17 @@ def are_read_elsewhere() -> None:
     _read_elsewhere = True
 
 
+@contextmanager
+def in_a_mail() -> Iterator[None]:
+    """Inside, every command can be pasted anywhere."""
+    global _read_elsewhere
+    before, _read_elsewhere = _read_elsewhere, True
+    try:
+        yield
+    finally:
+        _read_elsewhere = before
+
+
 def project() -> str | None:
     """The project that hints are for; None if none was found yet."""
     return _current().project

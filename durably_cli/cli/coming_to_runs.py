@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from durably_cli.cli import document
 from durably_cli.cli.execution import execute
+from durably_cli.cli.noticing import Notifier
 from durably_cli.cli.presenter import Detached, Presenter
 from durably_cli.engines.local.attempt import Runnable
 from durably_cli.engines.local.decisions import Decisions
@@ -39,6 +40,7 @@ def trigger_job(
 ) -> int:
     """Make a run as the request says, and execute it; the exit code."""
     store = stores.open_store(project, to_write=True, say=None if quiet else _say)
+    notifier = Notifier(project, store)
 
     def act(presenter: Presenter) -> TriggerResult:
         def load(created: RunCreated | None) -> Runnable:
@@ -52,7 +54,14 @@ def trigger_job(
         return trigger(store, request, load, presenter)
 
     return execute(
-        store, act, timeout, quiet=quiet, as_json=as_json, detached=detached, suspends=suspends
+        store,
+        act,
+        notifier,
+        timeout,
+        quiet=quiet,
+        as_json=as_json,
+        detached=detached,
+        suspends=suspends,
     )
 
 
@@ -78,6 +87,7 @@ def resume_run(
     is done unless this is the attempt of that number.
     """
     store = stores.open_store(project)
+    notifier = Notifier(project, store)
     run_id = find_run(store, run)
     document.about(run_id)
 
@@ -96,7 +106,7 @@ def resume_run(
             only_as=only_as,
         )
 
-    return execute(store, act, timeout, quiet=quiet, as_json=as_json, suspends=suspends)
+    return execute(store, act, notifier, timeout, quiet=quiet, as_json=as_json, suspends=suspends)
 
 
 def fork_run(
@@ -113,6 +123,7 @@ def fork_run(
     from durably_cli.engines.local.fork import fork  # not for trigger and resume
 
     store = stores.open_store(project, to_write=True)
+    notifier = Notifier(project, store)
     origin = find_run(store, run)
     document.about(origin)
 
@@ -127,7 +138,7 @@ def fork_run(
 
         return fork(store, origin, asked, load, presenter)
 
-    return execute(store, act, timeout, quiet=quiet, as_json=as_json, suspends=suspends)
+    return execute(store, act, notifier, timeout, quiet=quiet, as_json=as_json, suspends=suspends)
 
 
 def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> Runnable:

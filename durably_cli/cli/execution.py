@@ -12,6 +12,7 @@ from typing import TextIO
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.ends import end_of
+from durably_cli.cli.noticing import Notifier
 from durably_cli.cli.outcome import failed_before, say_outcome
 from durably_cli.cli.presenter import Detached, Presenter
 from durably_cli.cli.printed import streams_to_log
@@ -35,11 +36,13 @@ from durably_cli.render.step_record import retrying
 from durably_cli.system import process, signals, terminals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
+from durably_cli.values.visible import visible_lines
 
 
 def execute(
     store: Store,
     act: Callable[[Presenter], TriggerResult],
+    notifier: Notifier,
     timeout: float | None,
     *,
     quiet: bool,
@@ -55,9 +58,9 @@ def execute(
         document.writes_to(streams.stdout)
         talk = _talk(streams.stderr, quiet)
         talk.shows_sources = detached is not None
-        presenter = Presenter(talk, detached, printed, timeout, suspends=suspends)
+        presenter = Presenter(talk, detached, printed, timeout, notifier.begins, suspends=suspends)
         try:
-            result = _acted(act, presenter, talk, store, streams, quiet=quiet)
+            result = _acted(act, presenter, notifier, talk, store, streams, quiet=quiet)
         except (AttemptTimedOut, Interrupted):
             if presenter.run is not None:
                 # Of a journal that cannot be read the abort is said all the same.
@@ -90,6 +93,7 @@ def execute(
 def _acted(
     act: Callable[[Presenter], TriggerResult],
     presenter: Presenter,
+    notifier: Notifier,
     talk: Talk,
     store: Store,
     streams: Streams,
@@ -105,7 +109,8 @@ def _acted(
         before_exit=lambda: _leave_at_once(streams, presenter, talk),
     )
     try:
-        return act(presenter)
+        notifier.sweep()
+        return _noticed(act, presenter, notifier)
     except (Abort, KeyboardInterrupt) as stopped:  # one that the job raised itself, too
         abort = stopped if isinstance(stopped, Abort) else Interrupted(signal.SIGINT)
         talk.close()
@@ -113,11 +118,28 @@ def _acted(
     finally:
         talk.close()
         signals.uninstall()
+        for problem in notifier.problems(but_pings=quiet):
+            streams.stderr.write(f"durably: {visible_lines(problem)}\n")
         process.this.is_stopped = presenter.run is not None and presenter.run.is_stopped
         staying = 0 if process.this.is_stopped else process.threads_to_wait_for()
         if staying:
             left = plural(staying, "thread")
             talk.say(f"the job left {left} running; durably ends when they do")
+
+
+def _noticed(
+    act: Callable[[Presenter], TriggerResult], presenter: Presenter, notifier: Notifier
+) -> TriggerResult:
+    """The run that `act` finds; whoever is to know how an attempt at it ended does so."""
+    try:
+        result = act(presenter)
+    except (AttemptTimedOut, Suspended):
+        if presenter.run is not None:
+            notifier.ended(presenter.run.run_id)
+        raise
+    if presenter.run is not None:
+        notifier.ended(presenter.run.run_id)
+    return result
 
 
 def _print_result(

@@ -43,6 +43,7 @@ class Presenter:
         detached: Detached | None,
         printed: Printed | None,
         timeout: float | None,
+        begins: Callable[[LiveRun], object],
         *,
         suspends: bool = False,
     ) -> None:
@@ -55,7 +56,7 @@ class Presenter:
         self.waits_for_programs = talk.waits_for_programs
         self.passes_over = talk.passes_over
         self._talk, self._detached, self._printed = talk, detached, printed
-        self._timeout, self._suspends = timeout, suspends
+        self._timeout, self._suspends, self._begins = timeout, suspends, begins
 
     def owns(self, run: LiveRun) -> None:
         """This process owns the run from now on."""
@@ -64,6 +65,7 @@ class Presenter:
         document.about(run.run_id)
         self._talk.owns(run)
         self._report(run.run_id)
+        self._begins(run)
 
     def waits_for_run(self, view: RunView) -> None:
         """Another process executes the run."""

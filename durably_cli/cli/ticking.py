@@ -56,11 +56,14 @@ _MOST = 124
 class Came(NamedTuple):
     """What came of a run that was taken up; `report` is for who is to mend it, if it has failed, or
     to answer what it asks.
+
+    `unsaid` is why it does not go on, if its own process could not say so.
     """
 
     run: RunTakenUp
     has_failed: bool
     report: bytes
+    unsaid: str
 
 
 class _Taken(NamedTuple):
@@ -72,7 +75,7 @@ class _Taken(NamedTuple):
 class Ticker:
     """Takes up runs of a store, so many at once, with those that other tickers have taken up.
 
-    `begins` is called with each, and `came` with what came of it.
+    `begins` is called with each, `came` with what came of it, and `meanwhile` with each look.
     """
 
     def __init__(
@@ -83,10 +86,11 @@ class Ticker:
         most: int,
         begins: Callable[[ToTakeUp], object],
         came: Callable[[Came], object],
+        meanwhile: Callable[[], object],
     ) -> None:
         self._store, self._project = store, project
         self._lookout, self._room = lookout, Room(store.root, most)
-        self._begins, self._came = begins, came
+        self._begins, self._came, self._meanwhile = begins, came, meanwhile
         self._taken: list[_Taken] = []
         self._in_vain: dict[str, tuple[tuple[Stamp, Stamp], datetime]] = {}
         """Runs that were as they had been once their process had ended, and when that was."""
@@ -114,6 +118,7 @@ class Ticker:
             self._lookout.remember()
 
     def _look(self) -> list[ToTakeUp]:
+        self._meanwhile()
         begun = time.monotonic()
         here = {taken.found.run_id for taken in self._taken}
         found = [
@@ -192,7 +197,7 @@ class Ticker:
             has_failed = bool(left) or (code not in _WELL and code <= _MOST)
             if not has_failed and code != Busy.exit_code:  # a question is said, with 75
                 report = b""
-            return Came(taken_up(found, run, code, said), has_failed, report)
+            return Came(taken_up(found, run, code, said), has_failed, report, said or left)
         finally:
             if isinstance(run, RunView):
                 run.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from durably_cli.engines.local.attempt import Runnable
 from durably_cli.engines.local.live_run import BoundHandler
-from durably_cli.project.settings import captured_level
+from durably_cli.project.settings import settings_of
 from durably_cli.steps.step import Step
 from durably_cli.values.strict_json import Json
 
@@ -23,7 +23,7 @@ class ListeningJob:
 
     def __init__(self, job: Runnable, project: Path, *, all_threads: bool) -> None:
         self._job, self._all_threads, self._project = job, all_threads, str(project)
-        self._level = captured_level(project)
+        self._level = settings_of(project).capture_logging
 
     def settle(self, given: Json, *, is_compared: bool) -> ReadyInput:
         """The input as the job's model reads it."""

@@ -63,7 +63,7 @@ def first_line(script: Path) -> str:
 
 def has_block(script: Path) -> bool:
     """Does it say in a block `# /// script` what it needs?"""
-    return _block_of(script) is not None
+    return block_of(script) is not None
 
 
 def missing_for(script: Path) -> Iterator[str]:
@@ -72,7 +72,7 @@ def missing_for(script: Path) -> Iterator[str]:
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
-        needs = tomllib.loads(_block_of(script) or "").get("dependencies", [])
+        needs = tomllib.loads(block_of(script) or "").get("dependencies", [])
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the block # /// script of {script} is no TOML: {error}") from None
     for need in needs if isinstance(needs, list) else []:
@@ -84,7 +84,8 @@ def missing_for(script: Path) -> Iterator[str]:
             yield str(need)
 
 
-def _block_of(script: Path) -> str | None:
+def block_of(script: Path) -> str | None:
+    """The text of the block `# /// script`, which is TOML; None if there is none."""
     found = _BLOCK.search(script.read_text(encoding="utf-8", errors="replace"))
     if found is None:
         return None

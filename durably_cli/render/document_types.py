@@ -115,9 +115,10 @@ class ListAnswer(Answer):
 
 
 class TickAnswer(Answer):
-    """Of tick; with `--dry-run` those that it would take up."""
+    """Of tick; with `--dry-run` those that it would take up. `removed` are runs that were old."""
 
     runs: list[RunTakenUp]
+    removed: list[str]
 
 
 class StoryAnswer(Answer):

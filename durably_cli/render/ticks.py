@@ -47,9 +47,9 @@ def write_row(run: RunTakenUp, out: TextIO) -> None:
     out.write(row(*run.values()))
 
 
-def write_document(runs: Sequence[RunTakenUp], out: TextIO) -> None:
+def write_document(runs: Sequence[RunTakenUp], removed: Sequence[str], out: TextIO) -> None:
     """{"schema": 1, "runs": [...], and no last brace: the document goes on."""
-    write_json({"runs": runs}, out)
+    write_json({"runs": runs, "removed": removed}, out)
 
 
 def draw(runs: Iterable[RunTakenUp], out: TextIO) -> None:

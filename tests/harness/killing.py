@@ -18,18 +18,19 @@ def killed_everywhere(
     args: Callable[[], tuple[str, ...]],
     check: Callable[[int], None],
     every: int = 1,
+    code: int = 0,
 ) -> int:
     """Run the command once for every such call, killed there, and check after each.
 
-    `args` makes what the command is to work on, and gives its arguments. The number of the last
-    call at which it was killed.
+    `args` makes what the command is to work on, and gives its arguments; undisturbed it ends with
+    `code`. The number of the last call at which it was killed.
     """
     last = 0
     for number in drawn(every):
         result = project.start(*args(), signal_at=(signal.SIGKILL, number)).result()
         check(number)
         if result.code != -signal.SIGKILL:
-            assert result.code == 0, result
+            assert result.code == code, result
             break
         last = number
     return last

@@ -25,9 +25,9 @@ def help_(
     """Explain a topic, such as jobs, steps, testing or deploying.
 
     Topics: jobs, scripts, steps, many, async, tries, transactions, programs, waiting, replay,
-    again, input, testing, deploying, cron, environment, modules, exit-codes, journal, care,
-    durability, performance, agents. With --json and no topic: every command, its arguments and
-    options.
+    again, input, testing, deploying, cron, notices, environment, modules, exit-codes, journal,
+    care, durability, performance, agents. With --json and no topic: every command, its arguments
+    and options.
 
     \b
     Examples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -16,11 +17,13 @@ from durably_cli.cli.app import as_command
 from durably_cli.cli.parameters import (
     AsJson,
 )
+from durably_cli.engines.local.failing import failing_in
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
 from durably_cli.journal.events import FORMAT
 from durably_cli.project import naming, places, stores
 from durably_cli.project.script_files import is_script
+from durably_cli.project.settings import given_settings
 from durably_cli.render.rows import row, write_json
 from durably_cli.system import folders
 from durably_cli.values.quantities import plural, size
@@ -92,6 +95,7 @@ def settings(given_project: str | None) -> Iterator[Setting]:
             yield Setting(name, None, error.what)
     if project is not None:
         yield _store(project)
+        yield from _set(project)
     quiet = os.environ.get("DURABLY_QUIET")
     yield Setting("quiet", quiet or "0", "DURABLY_QUIET" if quiet else "default")
 
@@ -127,6 +131,25 @@ def _contents(store: Store) -> str:
     runs = list(store.run_ids())
     sizes = (os.path.getsize(path) for path in map(store.path_of, runs) if path.is_file())
     return f"{plural(len(runs), 'run')}, {size(sum(sizes))}"
+
+
+def _set(project: Path) -> Iterator[Setting]:
+    """What [tool.durably] says, and what fails of what there are notices of."""
+    from durably_cli.render.settings import as_shown  # few commands show them
+
+    try:
+        given = given_settings(project)
+    except DurablyError as error:
+        yield Setting("settings", None, error.what)
+        return
+    for name, value in as_shown(given.settings).items():
+        source = given.place if name in given.values else "default" if value else "not set"
+        yield Setting(name, value, source)
+    with suppress(DurablyError, OSError):
+        for failing in failing_in(stores.open_store(project)):
+            said = failing.said and f"; its notice was not sent: {failing.said}"
+            key = failing.key and f" ({failing.key})"
+            yield Setting("fails", f"{failing.job}{key}", f"since {failing.since}{said}")
 
 
 def _show(found: list[Setting], out: TextIO) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Collection, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -22,14 +19,12 @@ from durably_cli.cli.parameters import (
     Statuses,
     Yes,
 )
-from durably_cli.engines.local.remove import FINAL, remove, sweep
-from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView, Unreadable
-from durably_cli.errors import Busy, NotFound, UsageError
-from durably_cli.journal.state import Status
+from durably_cli.engines.local.remove import sweep
+from durably_cli.engines.local.retention import Old, old_runs, removed
+from durably_cli.errors import UsageError
 from durably_cli.project import stores
+from durably_cli.project.settings import settings_of
 from durably_cli.render.rows import write_json
-from durably_cli.system import clock, ids
 from durably_cli.values.quantities import plural, size
 
 
@@ -37,11 +32,12 @@ from durably_cli.values.quantities import plural, size
 def prune(
     context: typer.Context,
     older_than: Annotated[
-        str, typer.Option(metavar="TIME", help="How old: 45m, 12h, 30d, 8w, or before a date.")
-    ],
+        str | None,
+        typer.Option(metavar="TIME", help="How old: 45m, 12h, 30d, 8w, or before a date."),
+    ] = None,
     keep_last: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Keep the newest N runs of each job.")
-    ] = 0,
+        int | None, typer.Option(min=0, metavar="N", help="Keep the newest N runs of each job.")
+    ] = None,
     status: Statuses = None,
     free_keys: FreeKeys = False,
     dry_run: Annotated[
@@ -52,8 +48,12 @@ def prune(
 ) -> int:
     """Remove old runs for good.
 
-    A run is as old as its end, or its last sign of life. The ids of those that are gone are
-    printed, one a line. With --json and without --yes it says which would go, and leaves them.
+    A run is as old as its end, or its last sign of life; one that is a step of another run goes
+    with that one. The ids of those that are gone are printed, one a line. With --json and without
+    --yes it says which would go, and leaves them.
+
+    Without --older-than, `keep` and `keep_last` of [tool.durably] say what goes, as for `durably
+    tick`.
 
     \b
     Examples:
@@ -61,11 +61,15 @@ def prune(
       durably prune --older-than 30d --keep-last 5 --yes
       durably prune --older-than 8w --status failed --status completed -y
     """
-    before = read_moment(older_than, "--older-than")
     looks_only = dry_run or (as_json and not yes)
-    options = PruneOptions(before, keep_last, status or [], free_keys, looks_only, yes)
+    moment = None if older_than is None else read_moment(older_than, "--older-than")
+    project = project_of(context)
+    old = _set_for(project) if moment is None else Old(moment)
+    if keep_last is not None:
+        old = old._replace(keep_last=keep_last)
+    old = old._replace(statuses=status or [], free_keys=free_keys)
     run = run_prune_json if as_json else run_prune
-    return run(project_of(context), options)
+    return run(project, PruneOptions(old, looks_only, yes))
 
 
 _SHOWN = 10
@@ -74,10 +78,7 @@ _SHOWN = 10
 class PruneOptions(NamedTuple):
     """The options of `durably prune`, as they were read."""
 
-    before: datetime
-    keep_last: int
-    statuses: Collection[Status]
-    free_keys: bool
+    old: Old
     looks_only: bool
     yes: bool
 
@@ -86,7 +87,7 @@ def run_prune(project: Path, options: PruneOptions) -> int:
     """`durably prune`; the exit code."""
     store = stores.open_store(project)
     freed = 0 if options.looks_only else sweep(store)
-    old = list(_old(store, options))
+    old = old_runs(store, options.old)
     is_terminal = sys.stdout.isatty()
     if options.looks_only and is_terminal:
         show_runs(store, old, sys.stdout)
@@ -104,7 +105,7 @@ def run_prune(project: Path, options: PruneOptions) -> int:
         say("nothing was deleted")
         return 0
     gone = 0
-    for run_id, bytes_ in _removed(store, old, options):
+    for run_id, bytes_ in removed(store, old, options.old):
         gone, freed = gone + 1, freed + bytes_
         print(run_id)
     say(f"deleted {plural(gone, 'run')}, {size(freed)}")
@@ -117,8 +118,8 @@ def run_prune_json(project: Path, options: PruneOptions) -> int:
     gone, old, freed = list[str](), list[str](), 0
     try:
         freed += 0 if options.looks_only else sweep(store)
-        old += _old(store, options)
-        for run_id, bytes_ in () if options.looks_only else _removed(store, old, options):
+        old += old_runs(store, options.old)
+        for run_id, bytes_ in () if options.looks_only else removed(store, old, options.old):
             gone.append(run_id)
             freed += bytes_
     finally:
@@ -129,34 +130,12 @@ def run_prune_json(project: Path, options: PruneOptions) -> int:
     return 0
 
 
-def _removed(store: Store, run_ids: list[str], options: PruneOptions) -> Iterator[tuple[str, int]]:
-    """Remove the runs: each with how many bytes that freed, but for those that may not go now."""
-    for run_id in run_ids:
-        try:
-            freed = remove(store, run_id, options.statuses or FINAL, free_key=options.free_keys)
-        except (Busy, NotFound, UsageError):  # resumed or deleted since it was looked at
-            continue
-        yield run_id, freed
-
-
-def _old(store: Store, options: PruneOptions) -> Iterator[str]:
-    """The runs that may go, newest first."""
-    seen: Counter[str] = Counter()
-    for run in store.views():
-        job = "" if isinstance(run, Unreadable) else run.state.created.job
-        seen[job] += 1
-        is_young = ids.made_at(run.run_id) >= options.before or _ended(run) >= options.before
-        if seen[job] <= options.keep_last or is_young:
-            continue
-        held = isinstance(run, RunView) and run.held
-        if not held and run.status in (options.statuses or FINAL):
-            yield run.run_id
-
-
-def _ended(run: RunView | Unreadable) -> datetime:
-    """When the run ended; of one that has not, when it gave its last sign of life."""
-    if isinstance(run, Unreadable):
-        return ids.made_at(run.run_id)
-    state = run.state
-    last = state.attempts[-1].last if state.attempts else state.created.at
-    return clock.parse_time(state.ended or last)
+def _set_for(project: Path) -> Old:
+    """What the project's settings say. UsageError if that is nothing."""
+    settings = settings_of(project)
+    if not settings.retains:
+        raise UsageError(
+            "--older-than is missing, and [tool.durably] has neither keep nor keep_last",
+            hint=hints.command("prune", "--older-than", "30d", "--dry-run"),
+        )
+    return Old.staying(settings.keep, settings.keep_last)

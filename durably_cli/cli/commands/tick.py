@@ -13,6 +13,7 @@ from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_span
 from durably_cli.cli.asking import say
+from durably_cli.cli.chores import Chores
 from durably_cli.cli.parameters import AsJson, Quiet
 from durably_cli.engines.local.lookout import Lookout, ToTakeUp
 from durably_cli.engines.local.store import Store
@@ -23,6 +24,7 @@ from durably_cli.render.words import listed
 from durably_cli.system import signals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
+from durably_cli.values.visible import visible_lines
 
 if TYPE_CHECKING:
     from durably_cli.cli.ticking import Came
@@ -58,6 +60,8 @@ def tick(
     has a process of its own, `durably resume RUN --suspend`, in this environment, which goes on
     whatever becomes of this one.
 
+    Then it sends notices that are late, and removes runs that are old, as [tool.durably] says.
+
     Prints nothing if there is nothing to do. In a pipe a run is a line of tab-separated cells: id,
     job, why (due, signal or died), status, due, exit, reason. Exit code 1 if one has failed, or
     cannot go on; what waits again has not.
@@ -71,7 +75,8 @@ def tick(
     seconds = read_span(look_for, "--for")
     project = project_of(context)
     store = stores.open_store(project)
-    said = _Said(quiet=quiet, as_json=as_json)
+    chores = Chores(project, store)
+    said = _Said(chores, quiet=quiet, as_json=as_json)
     signals.install()
     try:
         lookout = Lookout(store)
@@ -84,8 +89,11 @@ def tick(
         elif found or seconds:
             from durably_cli.cli.ticking import Ticker  # rarely is there anything to do
 
-            ticker = Ticker(store, project, lookout, most, said.begins, said.came)
+            meanwhile = chores.now_and_then
+            ticker = Ticker(store, project, lookout, most, said.begins, said.came, meanwhile)
             ticker.run(found, seconds)
+        if not dry_run:
+            chores.now()
     except Interrupted as stopped:
         stopped.what = "stopped looking; runs that were taken up have processes of their own"
         stopped.hint = hints.command("list", "--status", "running")
@@ -99,8 +107,10 @@ def tick(
 class _Said:
     """What is said of the runs that were taken up: a line each, or all of them in the end."""
 
-    def __init__(self, *, quiet: bool, as_json: bool) -> None:
-        self._as_json, self._is_silent = as_json, quiet and not as_json
+    def __init__(self, chores: Chores, *, quiet: bool, as_json: bool) -> None:
+        self._chores = chores
+        self._as_json, self._is_quiet = as_json, quiet
+        self._is_silent = quiet and not as_json
         self._runs: list[RunTakenUp] = []
         self._failed: list[str] = []
 
@@ -116,6 +126,8 @@ class _Said:
         self._add(came.run)
         if came.has_failed:
             self._failed.append(came.run["id"])
+            if came.unsaid:
+                self._chores.notifier.ended(came.run["id"], came.unsaid)
         if came.report:
             sys.stderr.flush()
             sys.stderr.buffer.write(came.report)
@@ -137,11 +149,16 @@ class _Said:
 
     def end(self) -> None:
         """Say what is said of all of them at once."""
+        for problem in self._chores.notifier.problems(but_pings=self._is_quiet):
+            sys.stderr.write(f"durably: {visible_lines(problem)}\n")
+        removed = self._chores.removed
+        if removed and sys.stderr.isatty() and not self._is_silent:
+            say(f"removed {plural(len(removed), 'old run')}")
         if self._as_json:
             from durably_cli.render.ticks import write_document  # only for programs
 
             document.suggest(hints.command("list"), hints.command("tick", "--dry-run"))
-            write_document(self._runs, document.on(sys.stdout))
+            write_document(self._runs, removed, document.on(sys.stdout))
         elif self._runs and not self._is_silent and sys.stdout.isatty():
             from durably_cli.render.ticks import draw  # only on a terminal
 

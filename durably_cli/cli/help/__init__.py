@@ -15,7 +15,7 @@ _FOLDER = Path(__file__).parent
 TOPICS = (
     *("jobs", "scripts", "steps", "many", "async", "tries", "transactions", "programs", "waiting"),
     *("replay", "again"),
-    *("input", "testing", "deploying", "cron", "environment", "modules"),
+    *("input", "testing", "deploying", "cron", "notices", "environment", "modules"),
     *("exit-codes", "journal", "care", "durability", "performance", "agents"),
 )
 

@@ -174,7 +174,7 @@ def _of_lock(path: Path) -> Finding:
 def _foreign(store: Store) -> Iterator[Finding]:
     """What durably did not put there. It is never touched."""
     for name in sorted(files.names(store.root)):
-        if name not in ("project.json", "runs", "keys", "locks", "tmp"):
+        if name not in ("project.json", "runs", "keys", "locks", "notices", "tmp"):
             yield Finding("foreign", name, "foreign", "not of durably; left alone")
     for name in sorted(files.names(store.root / "keys")):
         if not is_file_name(name):

@@ -107,6 +107,20 @@ def candidates(
                 yield run_id
 
 
+def glances(store: Store) -> Iterator[tuple[str, str, str]]:
+    """The id of every run, newest first, with its job and status as they were seen last.
+
+    Both are empty of a run that must be looked at.
+    """
+    folder = cache.of_store(store.root, "index")
+    for day in store.days():
+        runs, _ = _runs_of(day, store, folder)
+        seen = [(run_id, "", "") for run_id in runs.open]
+        for status, job, _, run_ids in runs.ended:
+            seen += [(run_id, job, status) for run_id in run_ids.split()]
+        yield from sorted(seen, reverse=True)
+
+
 def unended(store: Store, day: str) -> list[str]:
     """The runs of a day that had not ended when they were looked at last, and some others."""
     return _runs_of(day, store, cache.of_store(store.root, "index"))[0].open

@@ -3,6 +3,7 @@
     project.json                      where the project is
     runs/<yyyy-mm-dd>/<run id>.jsonl  one journal a run, in the folder of the day its id was made
     keys/, locks/                     idempotency claims and concurrency keys (module `keys`)
+    notices/                          which jobs fail, and what is still to be said (`notices`)
     tmp/                              what is being made; swept when a day old and not held
 
 Reading changes nothing: a reader asks whether the journal is held, reads it, and begins again if

@@ -1,0 +1,137 @@
+"""What is said outside of a run: notices that a job fails or has recovered, and pings.
+
+The project's settings say which. A notice is sent once for each change of a job (module `notices`
+of the engine), a ping each time. Neither changes how a run ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.view import RunView
+from durably_cli.errors import DurablyError
+from durably_cli.journal.state import Status
+from durably_cli.project.script_files import home_of
+from durably_cli.project.settings import Settings, of_variable, settings_of
+
+if TYPE_CHECKING:
+    from durably_cli.engines.local.live_run import LiveRun
+    from durably_cli.engines.local.notices import Change, Notices
+
+NOTICE_SECONDS = 30.0
+"""How long its command may take. With all that it has started it is ended then."""
+
+
+class Notifier:
+    """Says what there is to say of the runs of a project that this process executes, or finds.
+
+    ConfigError if the project's settings are none.
+    """
+
+    def __init__(self, project: Path, store: Store) -> None:
+        self._project, self._store = project, store
+        self._settings: Settings = settings_of(project)
+        self._problems: list[tuple[str, bool]] = []
+        self._pings_failed = set[str]()
+        """By what, so that it is said once."""
+
+    def begins(self, run: LiveRun) -> None:
+        """This process executes the run from now on."""
+        if self._settings.notifies:
+            self._try("what is to be noticed", lambda: self._notices.put_down(run.run_id))
+        if self._settings.ping:
+            from durably_cli.cli.pinging import START
+
+            self._ping(run.state.created.job, START, run.run_id)
+
+    def ended(self, run_id: str, why: str = "") -> None:
+        """An attempt at the run is over; `why` if it cannot go on by itself."""
+        if self._settings.notifies:
+            self._try("a notice", lambda: self._notices.look_at(run_id, why))
+        if self._settings.ping:
+            self._try("a ping", lambda: self._ping_end(run_id, why))
+
+    def sweep(self) -> None:
+        """Say what others had to say, and did not."""
+        if self._settings.notifies:
+            self._try("a notice", self._notices.sweep)
+
+    def problems(self, *, but_pings: bool) -> Iterator[str]:
+        """What went wrong with that since this was asked last."""
+        found, self._problems = self._problems, []
+        return (text for text, is_ping in found if not (is_ping and but_pings))
+
+    @cached_property
+    def _notices(self) -> Notices:
+        from durably_cli.engines.local.notices import Notices  # few projects have any
+
+        return Notices(self._store, self._send)
+
+    def _send(self, view: RunView, change: Change) -> str:
+        name = f"notify_{change.kind}"
+        line: str = getattr(self._settings, name)
+        if not line:
+            return ""
+        line, said = of_variable(line)
+        said = said or self._called(line, view, change)
+        if said:
+            job = view.state.created.job
+            self._problems.append((f"{name} has failed for {job}: {said}", False))
+        return said
+
+    def _called(self, line: str, view: RunView, change: Change) -> str:
+        from durably_cli.render.notice import notice_of
+        from durably_cli.system.aside import run_aside
+
+        notice = notice_of(view, change, str(self._project))
+        try:
+            came = run_aside(
+                "/bin/sh",
+                ("sh", "-c", line),
+                notice.document,
+                NOTICE_SECONDS,
+                folder=str(home_of(self._project)),
+                variables=notice.variables,
+            )
+        except OSError as error:
+            return f"it cannot be launched: {error.strerror}"
+        return came.said(NOTICE_SECONDS)
+
+    def _ping(self, job: str, what: str, run_id: str) -> None:
+        from durably_cli.cli.pinging import ping
+
+        def send() -> None:
+            said = ping(self._settings.ping, job, what, run_id, home_of(self._project))
+            if said and said not in self._pings_failed:
+                self._pings_failed.add(said)
+                self._problems.append(
+                    (f"the ping{what and f' {what}'} of {job} failed: {said}", True)
+                )
+
+        self._try("a ping", send)
+
+    def _ping_end(self, run_id: str, why: str) -> None:
+        from durably_cli.cli.pinging import FAILURE, SUCCESS
+        from durably_cli.engines.local.notices import has_failed
+
+        with self._store.view(run_id) as view:
+            job, state = view.state.created.job, view.state
+            if view.held:
+                return
+        if why or has_failed(state):
+            self._ping(job, FAILURE, run_id)
+        elif state.status is Status.COMPLETED:
+            self._ping(job, SUCCESS, run_id)
+
+    def _try(self, what: str, act: Callable[[], object]) -> None:
+        """What goes wrong is said, and no more."""
+        try:
+            act()
+        except DurablyError as error:
+            self._problems.append((f"{what} was not sent: {error.what}", False))
+        except Exception as error:  # whatever it is, the run has ended as it has
+            self._problems.append((f"{what} was not sent: {type(error).__name__}: {error}", False))
