@@ -24,6 +24,7 @@ from durably_cli.render.part_types import (
     OptionFields,
     PlanFields,
     RepairFields,
+    ScheduleFields,
     SettingFields,
 )
 from durably_cli.render.run_types import (
@@ -118,6 +119,12 @@ class TickAnswer(Answer):
     """Of tick; with `--dry-run` those that it would take up."""
 
     runs: list[RunTakenUp]
+
+
+class ScheduleAnswer(Answer):
+    """Of schedule."""
+
+    schedule: ScheduleFields
 
 
 class StoryAnswer(Answer):

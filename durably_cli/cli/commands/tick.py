@@ -16,6 +16,7 @@ from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import AsJson, Quiet
 from durably_cli.engines.local.lookout import Lookout, ToTakeUp
 from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.ticked import note_tick
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Interrupted
 from durably_cli.project import stores
@@ -72,6 +73,8 @@ def tick(
     project = project_of(context)
     store = stores.open_store(project)
     said = _Said(quiet=quiet, as_json=as_json)
+    if not dry_run:
+        note_tick(store)
     signals.install()
     try:
         lookout = Lookout(store)

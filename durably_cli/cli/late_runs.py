@@ -1,0 +1,28 @@
+"""Whether somebody takes up the runs of a store that are due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from durably_cli import hints
+from durably_cli.engines.local.check import Finding, Time
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.ticked import last_tick, overdue
+from durably_cli.system.ids import short
+from durably_cli.values.quantities import plural
+
+
+def of_tick(store: Store, time: Time) -> Iterator[Finding]:
+    """When the last tick was, and what it should have taken up."""
+    last, late = last_tick(store), overdue(store)
+    said = f"the last was at {time(last)}" if last else "there was none yet"
+    if not late:
+        yield Finding("cron", "tick", "ok", f"{said}; no run waits for one")
+        return
+    runs = (
+        f"run {short(late[0].run_id)} was" if len(late) == 1 else f"{plural(len(late), 'run')} were"
+    )
+    since = f"{'' if len(late) == 1 else 'the first '}at {time(late[0].since)}"
+    how = hints.command("schedule", "--tick")
+    detail = f"{runs} to be taken up, {since}, and no tick did; {said} ({how})"
+    yield Finding("cron", "tick", "warning", detail)
