@@ -61,11 +61,8 @@ def _of_variables() -> Iterator[Finding]:
 
 
 def _of_path() -> Finding:
-    others = [
-        each
-        for each in os.environ.get("PATH", "").split(os.pathsep)
-        if each and each not in _PATH.split(":")
-    ]
+    here = dict.fromkeys(os.environ.get("PATH", "").split(os.pathsep))
+    others = [each for each in here if each and each not in _PATH.split(":")]
     but = f", and not in {':'.join(others)}" if others else ""
     return _fine("PATH", f"cron finds programs in {_PATH}{but}; a crontab may set another PATH")
 

@@ -43,6 +43,10 @@ class Place:
         except ValueError as error:
             raise UsageError(str(error)) from None
 
+    def path_of(self, file: UnitFile) -> str | None:
+        """Where a file of it is to be; None of a line."""
+        raise NotImplementedError
+
     def made_of(self, what: Scheduled) -> list[UnitFile]:
         """The files of what is scheduled. ValueError if it cannot be said there."""
         raise NotImplementedError
@@ -62,6 +66,9 @@ class Place:
 
 class _Crontab(Place):
     """One line of the user's crontab, which is known by what it ends with."""
+
+    def path_of(self, file: UnitFile) -> str | None:
+        return None
 
     def made_of(self, what: Scheduled) -> list[UnitFile]:
         return [UnitFile("", crontab_line(what) + "\n")]
@@ -83,6 +90,9 @@ class _Crontab(Place):
 class _Systemd(Place):
     """A service and its timer among the user's own units; of a tick, only the service."""
 
+    def path_of(self, file: UnitFile) -> str | None:
+        return str(user_units.units_folder() / file.name)
+
     def made_of(self, what: Scheduled) -> list[UnitFile]:
         return units(what)
 
@@ -93,7 +103,7 @@ class _Systemd(Place):
         return {str(folder / name): text for name, text in found.items()}
 
     def wanted(self, there: Mapping[str, str]) -> dict[str, str]:
-        return {str(user_units.units_folder() / name): text for name, text in self.files}
+        return {str(self.path_of(each)): each.text for each in self.files}
 
     def write(self, wanted: Mapping[str, str]) -> None:
         if wanted:
@@ -109,19 +119,22 @@ class _Systemd(Place):
 
 
 class _Launchd(Place):
-    """An agent of the user's, which launchctl is told of by hand."""
+    """An agent of the user's, of which launchctl is to hear from a person."""
+
+    def path_of(self, file: UnitFile) -> str | None:
+        return str(Path.home() / "Library" / "LaunchAgents" / file.name)
 
     def made_of(self, what: Scheduled) -> list[UnitFile]:
         log = Path.home() / "Library" / "Logs" / f"{what.name}.log"
         return [plist(what, str(log))]
 
     def there(self) -> dict[str, str]:
-        path = Path.home() / "Library" / "LaunchAgents" / f"{self.name}.plist"
+        path = hints.quoted(str(self.path_of(UnitFile(f"{self.name}.plist", ""))))
         agent = f"gui/{os.getuid()}"
         raise UsageError(
-            "launchd is told by hand",
-            hint=f"launchctl bootstrap {agent} {hints.quoted(path)}    (of the file that is "
-            f"printed)\nlaunchctl bootout {agent}/{self.name}    (removes it)",
+            "an agent of launchd is not installed from here: put the file there that is printed",
+            hint=f"launchctl bootstrap {agent} {path}    (begins it)\n"
+            f"launchctl bootout {agent}/{self.name}    (ends it)",
         )
 
 

@@ -19,10 +19,9 @@ def of_tick(store: Store, time: Time) -> Iterator[Finding]:
     if not late:
         yield Finding("cron", "tick", "ok", f"{said}; no run waits for one")
         return
-    runs = (
-        f"run {short(late[0].run_id)} was" if len(late) == 1 else f"{plural(len(late), 'run')} were"
-    )
-    since = f"{'' if len(late) == 1 else 'the first '}at {time(late[0].since)}"
-    how = hints.command("schedule", "--tick")
-    detail = f"{runs} to be taken up, {since}, and no tick did; {said} ({how})"
+    first, at = short(late[0].run_id), time(late[0].since)
+    runs = f"run {first} was to be taken up at {at}"
+    if len(late) > 1:
+        runs = f"{plural(len(late), 'run')} were to be taken up, the first, {first}, at {at}"
+    detail = f"{runs}, and no tick did; {said}: {hints.command('schedule', '--tick')}"
     yield Finding("cron", "tick", "warning", detail)

@@ -51,9 +51,9 @@ ScheduleState = Literal[
 
 
 class ScheduledFile(TypedDict):
-    """A file for systemd or launchd, or a line for a crontab, which has no name."""
+    """A file for systemd or launchd, or a line for a crontab, which has no path of its own."""
 
-    name: str | None
+    path: str | None
     text: str
 
 

@@ -22,7 +22,6 @@ from durably_cli.project.job import NAME
 from durably_cli.render.rows import write_json
 from durably_cli.system import clock
 from durably_cli.system.time_zone import LOCALTIME, zone_of_machine
-from durably_cli.system.user_units import units_folder
 from durably_cli.values.cron_expression import CronExpression
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def schedule(
     if as_json:
         _write_document(answer)
     elif not remove:
-        sys.stdout.write(text_of(answer))
+        sys.stdout.write(_text_of(answer))
     return 0
 
 
@@ -175,13 +174,12 @@ def _say_times(due: CronExpression, by: By) -> None:
         say(f"TZ is {here} here, and {by} goes by {LOCALTIME}")
 
 
-def text_of(answer: Answered) -> str:
+def _text_of(answer: Answered) -> str:
     """What is put into a crontab, or into files, whose names then stand above."""
     files = answer.place.files
     if answer.by != "systemd":
         return files[0].text
-    folder = units_folder()
-    return "\n".join(f"# {folder / each.name}\n{each.text}" for each in files)
+    return "\n".join(f"# {answer.place.path_of(each)}\n{each.text}" for each in files)
 
 
 def _write_document(answer: Answered) -> None:
@@ -192,7 +190,9 @@ def _write_document(answer: Answered) -> None:
         "job": answer.job,
         "expression": due.text if due else None,
         "by": answer.by,
-        "files": [{"name": each.name or None, "text": each.text} for each in answer.place.files],
+        "files": [
+            {"path": answer.place.path_of(each), "text": each.text} for each in answer.place.files
+        ],
         "zone": zone.name,
         "next_times": [clock.format_time(each.astimezone(UTC)) for each in times],
         "state": change.state if change else "printed",

@@ -25,8 +25,8 @@ class Finding(NamedTuple):
     """One file: what it is, which, what it is worth, and what that means.
 
     One of the kind `cron` is no file, but what a schedule finds, and `warning` what it lacks. Of
-    the other states, `unfinished` means that the next command finishes it, and `leftover` that it will
-    be swept.
+    the other states, `unfinished` means that the next command finishes it, and `leftover` that it
+    will be swept.
     """
 
     kind: FileKind

@@ -27,12 +27,12 @@ def note_tick(store: Store) -> None:
 def last_tick(store: Store) -> str | None:
     """When one did; None if that is not known."""
     found: Any = cache.read_cache(_path(store))
-    at = found.get("at") if isinstance(found, dict) else None
     try:
+        at = str(found["at"])
         clock.parse_time(at)
-    except (TypeError, ValueError):  # of a file that somebody has made up
+    except (TypeError, KeyError, ValueError):  # none, or of a file that somebody has made up
         return None
-    return str(at)
+    return at
 
 
 def _path(store: Store) -> Path:
