@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, tzinfo
-from itertools import islice
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
+from itertools import islice, takewhile
+from operator import gt
 
 from cronsim import CronSim, CronSimError
 
@@ -27,8 +29,8 @@ _RANGES = ("0 to 59", "0 to 23", "1 to 31", "1 to 12, or jan to dec", "0 to 7, o
 
 _TERM = re.compile(r"(\*|([0-9]+|[a-z]{3})(-([0-9]+|[a-z]{3}))?)(/[0-9]+)?", re.IGNORECASE)
 
-_LOOKS = 1_000
-"""How many times to look at for one that the clock leaves out."""
+_AROUND = timedelta(hours=3)
+"""What a change of the clock can concern, before and after it."""
 
 
 class CronExpression:
@@ -55,12 +57,29 @@ class CronExpression:
         """When it is due from then on, in that zone; for ever, or until a time has none after."""
         yield from CronSim(self.text, after.astimezone(zone))
 
-    def moved_by_the_clock(self, after: datetime, zone: tzinfo) -> datetime | None:
-        """When cron runs it instead of at a time that the clock leaves out; None if none does."""
-        for each in islice(self.times(after, zone), _LOOKS):
-            if each.minute not in self.minutes or each.hour not in self.hours:
-                return each
-        return None
+    def is_as_written(self, time: datetime) -> bool:
+        """Is its own time there, and for the first time? If not, cron runs it, and systemd does not."""
+        return time.minute in self.minutes and time.hour in self.hours and not time.fold
+
+    def changed_by_the_clock(self, after: datetime, zone: tzinfo) -> list[datetime]:
+        """The times within a year that are not as they are written, the first of each change."""
+        found = list[datetime]()
+        for change in changes_of_clock(after, zone):
+            near = self.times(change - _AROUND, zone)
+            hours = takewhile(partial(gt, change + _AROUND), near)
+            found += islice((each for each in hours if not self.is_as_written(each)), 1)
+        return found
+
+
+def changes_of_clock(after: datetime, zone: tzinfo) -> Iterator[datetime]:
+    """The hours of the next year after which the clock of a zone has another offset."""
+    hours = (after.astimezone(UTC) + timedelta(hours=n) for n in range(366 * 24))
+    offset = after.astimezone(zone).utcoffset()
+    for hour in hours:
+        now = hour.astimezone(zone).utcoffset()
+        if now != offset:
+            offset = now
+            yield hour
 
 
 def _five_fields(given: str) -> str:

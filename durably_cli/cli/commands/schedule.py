@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import UTC
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -21,7 +22,7 @@ from durably_cli.errors import UsageError
 from durably_cli.project.job import NAME
 from durably_cli.render.rows import write_json
 from durably_cli.system import clock
-from durably_cli.system.time_zone import LOCALTIME, zone_of_machine
+from durably_cli.system.time_zone import LOCALTIME, Zone, zone_of_machine
 from durably_cli.values.cron_expression import CronExpression
 
 if TYPE_CHECKING:
@@ -163,15 +164,22 @@ def _say_times(due: CronExpression, by: By) -> None:
     """The next times, in the zone of the machine, and what its clock does to them."""
     zone, now = zone_of_machine(), clock.utc_now()
     say(f"due next, in {zone.name}:")
-    for each in islice(due.times(now, zone.rules), _SHOWN):
+    for each in islice(_times(due, by, zone), _SHOWN):
         say(f"  {each:%a} {each.isoformat(' ', 'minutes')}")
-    moved = due.moved_by_the_clock(now, zone.rules)
-    if moved is not None:
-        instead = f"runs it at {moved:%H:%M}" if by == "cron" else "leaves it out on that day"
-        say(f"on {moved:%Y-%m-%d} the clock leaves out a time of it: {by} {instead}")
+    for each in due.changed_by_the_clock(now, zone.rules) if by != "launchd" else ():
+        if each.fold and by == "systemd":
+            say(f"on {each:%Y-%m-%d} an hour comes twice: systemd runs it in the first one only")
+        elif not each.fold:
+            instead = f"runs it at {each:%H:%M}" if by == "cron" else "leaves it out that day"
+            say(f"on {each:%Y-%m-%d} the clock leaves out its time: {by} {instead}")
     here = os.environ.get("TZ")
     if here and here.lstrip(":") != zone.name:
         say(f"TZ is {here} here, and {by} goes by {LOCALTIME}")
+
+
+def _times(due: CronExpression, by: By, zone: Zone) -> Iterator[datetime]:
+    times = due.times(clock.utc_now(), zone.rules)
+    return filter(due.is_as_written, times) if by == "systemd" else times
 
 
 def _text_of(answer: Answered) -> str:
@@ -184,7 +192,7 @@ def _text_of(answer: Answered) -> str:
 
 def _write_document(answer: Answered) -> None:
     zone, due, change = zone_of_machine(), answer.due, answer.change
-    times = islice(due.times(clock.utc_now(), zone.rules), _SHOWN) if due else ()
+    times = islice(_times(due, answer.by, zone), _SHOWN) if due else ()
     fields: ScheduleFields = {
         "name": answer.place.name,
         "job": answer.job,
