@@ -12,7 +12,7 @@ from pathlib import Path
 
 from durably_cli import hints
 from durably_cli.cli.late_runs import of_tick
-from durably_cli.cli.scheduling import name_of
+from durably_cli.cli.scheduling import schedule_name
 from durably_cli.engines.local.check import Finding, Time
 from durably_cli.errors import DurablyError
 from durably_cli.project import stores
@@ -92,12 +92,16 @@ def _of_jobs(project: Path) -> Iterator[Finding]:
         return
     broken = answer.get("broken", [])
     for each in broken:
-        reason = each["error"].split("\n", 1)[0]
-        yield _warning(each["path"], f"does not import in cron's environment: {reason}")
+        reason = each["error"].strip().split("\n")[-1]
+        yield _warning(_from(project, each["path"]), f"cron finds no job of it: {reason}")
     if not broken and "error" in answer:
         yield _warning("jobs", answer["error"]["message"].split("\n", 1)[0])
     elif found := [job["name"] for job in answer.get("jobs", [])]:
         yield _fine("jobs", f"cron finds {plural(len(found), 'job')}: {', '.join(found)}")
+
+
+def _from(project: Path, file: str) -> str:
+    return file.removeprefix(f"{project}{os.sep}")
 
 
 def _of_store(root: Path) -> Finding:
@@ -116,7 +120,7 @@ def _of_crontab(project: Path) -> Iterator[Finding]:
     except DurablyError as error:
         yield _fine("crontab", error.what)
         return
-    mark = name_of(project, None).removesuffix("tick")[:-1]
+    mark = schedule_name(project, None).removesuffix("tick")[:-1]
     here = [
         line
         for line in content.splitlines()
@@ -133,7 +137,7 @@ def _of_crontab(project: Path) -> Iterator[Finding]:
 
 
 def _of_units(project: Path) -> Iterator[Finding]:
-    mark = name_of(project, None).removesuffix("-tick")
+    mark = schedule_name(project, None).removesuffix("-tick")
     for name in files.names(user_units.units_folder()):
         if name.startswith((f"{mark}.", f"{mark}-tick.")):
             yield _fine("systemd", name)

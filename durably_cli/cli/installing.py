@@ -29,7 +29,7 @@ class Change(NamedTuple):
     diff: str
 
 
-class Place:
+class Scheduler:
     """Where a schedule of this name is to be; `files` is what it is to have."""
 
     def __init__(self, name: str) -> None:
@@ -64,7 +64,7 @@ class Place:
         raise NotImplementedError
 
 
-class _Crontab(Place):
+class _Crontab(Scheduler):
     """One line of the user's crontab, which is known by what it ends with."""
 
     def path_of(self, file: UnitFile) -> str | None:
@@ -87,7 +87,7 @@ class _Crontab(Place):
         user_crontab.write_crontab(os.fsencode(wanted[self._title]))
 
 
-class _Systemd(Place):
+class _Systemd(Scheduler):
     """A service and its timer among the user's own units; of a tick, only the service."""
 
     def path_of(self, file: UnitFile) -> str | None:
@@ -118,7 +118,7 @@ class _Systemd(Place):
         user_units.remove_units(list(there), next(name for name in names if name in there))
 
 
-class _Launchd(Place):
+class _Launchd(Scheduler):
     """An agent of the user's, of which launchctl is to hear from a person."""
 
     def path_of(self, file: UnitFile) -> str | None:
@@ -138,12 +138,12 @@ class _Launchd(Place):
         )
 
 
-def place_of(by: By, name: str) -> Place:
+def scheduler_of(by: By, name: str) -> Scheduler:
     """Where a schedule of this name is."""
     return {"cron": _Crontab, "systemd": _Systemd, "launchd": _Launchd}[by](name)
 
 
-def install_it(place: Place, *, yes: bool, as_json: bool) -> Change:
+def install_it(place: Scheduler, *, yes: bool, as_json: bool) -> Change:
     """Put the files of the place there, once the change was shown and agreed to."""
     there = place.there()
     wanted = place.wanted(there)
@@ -160,7 +160,7 @@ def install_it(place: Place, *, yes: bool, as_json: bool) -> Change:
     return Change("installed", diff)
 
 
-def remove_it(place: Place, *, yes: bool, as_json: bool) -> Change:
+def remove_it(place: Scheduler, *, yes: bool, as_json: bool) -> Change:
     """Take out what the place has, once the change was shown and agreed to."""
     there = place.there()
     wanted = place.wanted(there)

@@ -15,7 +15,7 @@ from durably_cli import hints, program
 from durably_cli.cli.app import Command, UsageError, project_of
 from durably_cli.cli.arguments import read_input, read_labels
 from durably_cli.cli.job_flags import given_fields, job_named
-from durably_cli.cli.trigger_options import detaches_after, limit_of, refuse_senseless
+from durably_cli.cli.trigger_options import detaches_after, refuse_senseless, timeout_of
 from durably_cli.errors import UsageError as WrongUsage
 from durably_cli.project import naming
 from durably_cli.project.script_files import is_script, script_named
@@ -105,7 +105,7 @@ def scheduled_job(context: typer.Context, due: CronExpression, name: str | None)
         words.append("-q")
     needs_folder = is_script(project) or _has_relative_paths(trigger)
     return Scheduled(
-        name_of(project, name or job),
+        schedule_name(project, name or job),
         f"{job} of {project}",
         due,
         variables,
@@ -120,10 +120,10 @@ def scheduled_tick(context: typer.Context, seconds: str) -> Scheduled:
     project = project_of(context)
     variables, words = _called(project, "tick", "--for", seconds, "-q")
     about = f"tick of {project}"
-    return Scheduled(name_of(project, None), about, None, variables, words, "", None)
+    return Scheduled(schedule_name(project, None), about, None, variables, words, "", None)
 
 
-def name_of(project: Path, name: str | None) -> str:
+def schedule_name(project: Path, name: str | None) -> str:
     """What tells a schedule from others of this user, in names of units and marks of lines.
 
     None is the tick of the project.
@@ -157,7 +157,7 @@ def _check(trigger: typer.Context, job: str, project: Path) -> None:
     from durably_cli.project.script_files import home_of
 
     refuse_senseless(trigger)
-    limit_of(trigger)
+    timeout_of(trigger)
     detaches_after(trigger)
     read_labels(trigger.params["label"] or [])
     given = trigger.params["input"]

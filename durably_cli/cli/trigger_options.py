@@ -27,7 +27,7 @@ def _refuse_without_key(context: typer.Context, key: str, *options: str) -> None
             raise UsageError(f"{words[0]} says nothing without {words[1]}")
 
 
-def limit_of(context: typer.Context) -> float | None:
+def timeout_of(context: typer.Context) -> float | None:
     """The seconds of --timeout. UsageError for what is no span."""
     given = context.params["timeout"]
     return None if given is None else read_limit(given, "--timeout")

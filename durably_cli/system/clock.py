@@ -33,10 +33,10 @@ _fractions: dict[int, str] = {}
 
 def utc_now() -> datetime:
     """The same, as a moment."""
-    return moment_of(time_ns())
+    return moment_at(time_ns())
 
 
-def moment_of(ns: int) -> datetime:
+def moment_at(ns: int) -> datetime:
     """The moment so many nanoseconds after 1970."""
     return datetime.fromtimestamp(ns / 1e9, UTC)
 

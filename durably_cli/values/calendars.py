@@ -30,7 +30,7 @@ def on_calendar(due: CronExpression) -> list[str]:
 
 
 def _numbers(values: Sequence[int], of: int) -> str:
-    """A part of a calendar event: * for all of them, a step for one from the first to the last."""
+    """A part of a calendar event: * for all of them, a step if they are even up to the last one."""
     if len(values) == of:
         return "*"
     step = values[1] - values[0] if len(values) > 2 else 0
@@ -48,7 +48,7 @@ def _from_monday(days: Sequence[int]) -> list[str]:
 def calendar_intervals(due: CronExpression) -> list[dict[str, int]]:
     """The StartCalendarInterval of a job of launchd: each time by itself.
 
-    ValueError for what launchd cannot be told.
+    ValueError for what launchd has no words for.
     """
     of_days = {"Day": due.days, "Weekday": due.weekdays}
     named = [key for key, values in of_days.items() if len(values) < _ALL[key]]

@@ -58,7 +58,7 @@ class CronExpression:
         yield from CronSim(self.text, after.astimezone(zone))
 
     def is_as_written(self, time: datetime) -> bool:
-        """Is its own time there, and for the first time? If not, cron runs it, and systemd does not."""
+        """Is its own time there, and for the first time? Of others cron runs it, not systemd."""
         return time.minute in self.minutes and time.hour in self.hours and not time.fold
 
     def changed_by_the_clock(self, after: datetime, zone: tzinfo) -> list[datetime]:

@@ -17,7 +17,7 @@ from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.asking import say
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.parameters import AsJson, Yes
-from durably_cli.cli.scheduling import ScheduleCommand, name_of, scheduled_job, scheduled_tick
+from durably_cli.cli.scheduling import ScheduleCommand, schedule_name, scheduled_job, scheduled_tick
 from durably_cli.errors import UsageError
 from durably_cli.project.job import NAME
 from durably_cli.render.rows import write_json
@@ -26,7 +26,7 @@ from durably_cli.system.time_zone import LOCALTIME, Zone, zone_of_machine
 from durably_cli.values.cron_expression import CronExpression
 
 if TYPE_CHECKING:
-    from durably_cli.cli.installing import By, Change, Place
+    from durably_cli.cli.installing import By, Change, Scheduler
     from durably_cli.render.part_types import ScheduleFields
 
 _SHOWN = 5
@@ -87,11 +87,11 @@ def schedule(
     """
     by: By = "systemd" if systemd else "launchd" if launchd else "cron"
     _refuse_senseless(context)
-    from durably_cli.cli.installing import place_of, remove_it  # not for --help
+    from durably_cli.cli.installing import remove_it, scheduler_of  # not for --help
 
     if remove:
         called = None if tick else name or job
-        place = place_of(by, name_of(project_of(context), called))
+        place = scheduler_of(by, schedule_name(project_of(context), called))
         change = remove_it(place, yes=yes, as_json=as_json)
         answer = Answered(place, by, job, None, change)
     else:
@@ -106,7 +106,7 @@ def schedule(
 class Answered(NamedTuple):
     """What was asked for, and what came of it; `due` is None of a tick, and if it was removed."""
 
-    place: Place
+    place: Scheduler
     by: By
     job: str | None
     due: CronExpression | None
@@ -138,7 +138,7 @@ def _refuse_senseless(context: typer.Context) -> None:
 
 
 def _scheduled(context: typer.Context, by: By) -> Answered:
-    from durably_cli.cli.installing import install_it, place_of  # not for --help
+    from durably_cli.cli.installing import install_it, scheduler_of  # not for --help
 
     params = context.params
     job, due = params["job"], None
@@ -150,7 +150,7 @@ def _scheduled(context: typer.Context, by: By) -> Answered:
         except ValueError as error:
             raise UsageError(str(error)) from None
         what = scheduled_job(context, due, params["name"])
-    place = place_of(by, what.name)
+    place = scheduler_of(by, what.name)
     place.fill(what)
     if due is not None and not params["as_json"]:
         _say_times(due, by)

@@ -16,7 +16,7 @@ from durably_cli.cli.arguments import (
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.job_flags import TriggerCommand, given_fields
 from durably_cli.cli.parameters import AsJson, Quiet, Suspend, Timeout
-from durably_cli.cli.trigger_options import detaches_after, limit_of, refuse_senseless
+from durably_cli.cli.trigger_options import detaches_after, refuse_senseless, timeout_of
 from durably_cli.engines.request import OnConflict, Request
 from durably_cli.values.strict_json import printable
 
@@ -132,7 +132,7 @@ def trigger(
     """
     refuse_senseless(context)
     project = project_of(context)
-    limit, seconds = limit_of(context), detaches_after(context)
+    limit, seconds = timeout_of(context), detaches_after(context)
     from durably_cli.cli.coming_to_runs import trigger_job  # not for --help, nor for completion
     from durably_cli.cli.presenter import Detached
     from durably_cli.engines.local import working_folder

@@ -67,4 +67,4 @@ def _waiting(store: Store) -> Iterator[Overdue]:
 def _changed(found: ToTakeUp) -> str:
     """When the last was written to it, or sent to it."""
     times = [int(stamp[3]) for stamp in found.stamps if stamp]
-    return clock.format_time(clock.moment_of(max(times)))
+    return clock.format_time(clock.moment_at(max(times)))
