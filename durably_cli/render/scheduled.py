@@ -10,6 +10,7 @@ from durably_cli.hints import quoted
 from durably_cli.values.calendars import calendar_intervals, on_calendar
 from durably_cli.values.cron_expression import CronExpression
 from durably_cli.values.strict_json import is_text
+from durably_cli.values.visible import visible
 
 MARK = "# "
 """What stands before its name at the end of a crontab line: a shell takes it for a comment."""
@@ -44,7 +45,7 @@ class UnitFile(NamedTuple):
 
 def crontab_line(what: Scheduled) -> str:
     """The line of a crontab. ValueError for what none can hold."""
-    command = [f"cd {quoted(what.folder)} &&"] if what.folder else []
+    command = [f"cd {_quoted(what.folder)} &&"] if what.folder else []
     command += [f"{name}={_quoted(value)}" for name, value in what.variables.items()]
     command += map(_quoted, what.words)
     if what.key is not None and what.due is not None:
@@ -76,10 +77,11 @@ def _slot(due: CronExpression) -> str:
 
 def units(what: Scheduled) -> list[UnitFile]:
     """A service of systemd and, but for a tick, its timer. ValueError for what none can hold."""
-    _refuse_others((what.folder, *what.variables.values(), *what.words), "a unit", lines=True)
+    _refuse_others((what.folder,), "a unit")
+    _refuse_others((*what.variables.values(), *what.words), "a unit", lines=True)
     program, *words = what.words
     start = " ".join((_word(program), *(_word(word).replace("$", "$$") for word in words)))
-    about = f"Description={_plain(f'durably: {what.about}')}"
+    about = f"Description={_plain(f'durably: {visible(what.about)}')}"
     service = [
         *(f"Environment={_word(f'{name}={value}')}" for name, value in what.variables.items()),
         *([f"WorkingDirectory={_plain(what.folder)}"] if what.folder else []),

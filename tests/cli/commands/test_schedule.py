@@ -380,3 +380,38 @@ def test_a_tick_has_a_line_that_fires_every_minute(project: Project, stand: Stan
     by_cron(project, line.replace("--for 50s", "--for 0s"))
     project.run("schedule", "--tick", "--remove", "--yes")
     assert stand.crontab == b""
+
+
+SCRIPT = """
+from durably import Step, define_job
+
+@define_job
+def digest(step: Step, *, feeds: str = "news") -> str:
+    with open("sent", "a") as file:
+        return step.run("send", lambda: str(file.write(f"{feeds}\\n")))
+
+digest.main()
+"""
+
+
+def test_a_script_is_started_where_it_was_scheduled(project: Project, tmp_path: Path) -> None:
+    script = tmp_path / "digest.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    for args in (("./digest.py", "@daily"), ("-C", "digest.py", "--tick")):
+        words = (*args[:2], "schedule", args[2]) if args[0] == "-C" else ("schedule", *args)
+        done = subprocess.run(
+            (*DURABLY, *words), cwd=tmp_path, env=project.env, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done
+        by_cron(project, done.stdout.removesuffix("\n").replace("--for 50s", ""))
+    assert (tmp_path / "sent").read_text() == "news\n"
+
+
+def test_no_name_of_a_folder_adds_a_line_to_a_unit(project: Project, tmp_path: Path) -> None:
+    project.root = project.root.rename(tmp_path / "a\nExecStartPost=b")
+    project.job(JOB, "sync_users")
+    found = document(project, "sync-users", "@daily", "--systemd", "--", "--org-id", "x")
+    service = found["schedule"]["files"][0]["text"]
+    assert not re.search("^ExecStartPost", service, re.MULTILINE)
+    flags = ("--org-id", "x", "--source", "a.csv")
+    project.run("schedule", "sync-users", "@daily", "--systemd", "--", *flags, expect=2)
