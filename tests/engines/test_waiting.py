@@ -15,7 +15,7 @@ from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.steps.mail import Sent
 from durably_cli.system import clock
 from durably_cli.values.strict_json import Json
-from tests.conftest import Project
+from tests.conftest import Project, disk_ends_at
 
 ASKS = """
     from durably import Approval
@@ -442,3 +442,21 @@ def test_a_child_is_cancelled_with_its_parent_held_or_not(project: Project) -> N
         assert process.result().code == 3
     assert {run["status"] for run in project.runs()} == {"cancelled"}
     assert len(project.runs()) == 4
+
+
+def test_one_that_waits_is_deleted_by_the_status_that_list_says(project: Project) -> None:
+    project.job(ASKS)
+    project.run("trigger", "work", "--suspend", expect=75)
+    refused = project.run("delete", "@last", "--status", "interrupted", expect=2)
+    assert "is waiting, and only those that are interrupted" in refused.err
+    project.run("delete", "@last", "--status", "waiting")
+    assert project.runs() == []
+
+
+def test_a_signal_that_the_disk_has_no_room_for_is_not_sent(project: Project) -> None:
+    project.job(ASKS)
+    project.run("trigger", "work", "--suspend", expect=75)
+    full = project.run("approve", "@last", expect=74, **disk_ends_at(10))
+    assert f"{project.data}" in full.err
+    project.run("approve", "@last")
+    assert project.run("resume", "@last").code == 0
