@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from durably_cli import hints, retyping
+from durably_cli import hints
 from durably_cli.cli.asking import confirm, say
 from durably_cli.errors import UsageError
 from durably_cli.render.scheduled import MARK, Scheduled, UnitFile, crontab_line, plist, units
@@ -180,8 +180,8 @@ def _may(diff: str, question: str, *, yes: bool, as_json: bool) -> bool:
     if as_json:
         return yes
     sys.stderr.writelines(f"{visible(line)}\n" for line in diff.splitlines())
-    hint = hints.command(*hints.words_typed()[:1], "--yes", *hints.words_typed()[1:])
-    if not confirm(question, yes=yes, hint=None if retyping.is_for_a_mail(()) else hint):
+    how = f"{hints.command('schedule', '--help')}    (says how to answer beforehand)"
+    if not confirm(question, yes=yes, hint=f"call it on a terminal\n{how}"):
         say("nothing was changed")
         return False
     return True

@@ -38,8 +38,10 @@ class ScheduleCommand(Command):
         except UsageError as error:
             _say_where_flags_stand(error, args)
             raise
+        if ctx.resilient_parsing:  # a shell completes
+            return rest
         job, flags = _job_and_flags(ctx, args)
-        if job is not None and not (ctx.params["remove"] or ctx.resilient_parsing):
+        if job is not None and not ctx.params["remove"]:
             trigger: Any = ctx.parent.command.get_command(ctx.parent, "trigger")
             # Past that of Command, which notes that trigger was typed.
             ctx.meta[_TRIGGER] = TyperCommand.make_context(

@@ -45,7 +45,7 @@ class UnitFile(NamedTuple):
 
 def crontab_line(what: Scheduled) -> str:
     """The line of a crontab. ValueError for what none can hold."""
-    command = [f"cd {_quoted(what.folder)} &&"] if what.folder else []
+    command = ["cd", _quoted(what.folder), "&&"] if what.folder else []
     command += [f"{name}={_quoted(value)}" for name, value in what.variables.items()]
     command += map(_quoted, what.words)
     if what.key is not None and what.due is not None:

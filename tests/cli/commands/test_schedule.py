@@ -259,14 +259,15 @@ def test_nothing_is_written_before_a_person_agreed(project: Project, stand: Stan
         assert bool(stand.crontab) == bool(state)
 
 
-def test_the_hint_installs_it(project: Project, stand: Stand) -> None:
+def test_to_a_program_nothing_is_done_that_it_has_not_agreed_to(
+    project: Project, stand: Stand
+) -> None:
     args = ("sync-users", "0 3 * * *", "--install", "--", "--org-id", "x")
-    hint = document(project, *args, expect=0)
-    assert (hint["schedule"]["state"], stand.crontab) == ("would-install", b"")
+    assert document(project, *args)["schedule"]["state"] == "would-install"
+    assert stand.crontab == b""
     error = project.run("schedule", *args, expect=2).err
-    (command,) = re.findall(r"try: (.*)", error)
-    assert paste(project, command, project.root).code == 0
-    assert b"sync-users" in stand.crontab
+    (command,) = re.findall(r"^(.*schedule --help)$", error, re.MULTILINE)
+    assert "-y, --yes" in paste(project, command, project.root).out
 
 
 def test_a_program_is_answered_with_what_changed(project: Project, stand: Stand) -> None:
@@ -342,6 +343,7 @@ def test_a_unit_starts_what_was_typed(project: Project, stand: Stand, tmp_path: 
         )
         assert "ailed to parse" not in verified.stderr + verified.stdout, verified
     lines = dict(line.partition("=")[::2] for line in service["text"].splitlines() if "=" in line)
+    assert not re.search(r"(?<!\$)(\$\$)*\$(?!\$)", lines["ExecStart"])
     words = split_by_systemd(lines["ExecStart"])
     result = subprocess.run(words, env=project.env, cwd="/", capture_output=True, text=True)
     assert result.returncode == 0, result
