@@ -168,6 +168,12 @@ def command_anywhere(project: str | os.PathLike[str] | None, *words: str | os.Pa
     return _joined(_current(), None, None, project, words)
 
 
+def words_anywhere(*words: str) -> tuple[dict[str, str], list[str]]:
+    """The same for the project that hints are for, as no shell reads it: variables and words."""
+    caller = _current()
+    return _words(caller, None, None, caller.project, words)
+
+
 _REMARK = "    ("
 """What stands in a hint between a command and what is said of it."""
 
@@ -231,17 +237,31 @@ def _joined(
     words: tuple[str | os.PathLike[str], ...],
 ) -> str:
     """The words as they are typed in that folder, with that PATH; None is any folder or PATH."""
+    where, called = _words(caller, folder, path, project, words)
+    variables = (f"{name}={quoted(value)}" for name, value in where.items())
+    return " ".join((*variables, *map(quoted, called)))
+
+
+def _words(
+    caller: _Caller,
+    folder: str | None,
+    path: str | None,
+    project: str | os.PathLike[str] | None,
+    words: tuple[str | os.PathLike[str], ...],
+) -> tuple[dict[str, str], list[str]]:
+    """The same, not joined: the variables, and the words."""
     named = () if project is None or words[0] in _OF_NO_PROJECT else ("-C", project)
     needs_store = words[0] not in _OF_NO_PROJECT and words[-1] not in _HELP
-    data = _data_to_name(caller) if needs_store else None
-    where = f"{_DATA_VARIABLE}={quoted(data)} " if data else ""
+    where = dict[str, str]()
+    if needs_store and (data := _data_to_name(caller)):
+        where[_DATA_VARIABLE] = data
     if caller.name and needs_store:
-        where += f"{_NAME_VARIABLE}={quoted(caller.name)} "
+        where[_NAME_VARIABLE] = caller.name
     script = program.script_of(project or caller.project)
     if script is not None:
         named, words = (), script.without_job(words)
     called = program.of_this(folder, path) if script is None else script.called(folder, path)
-    return where + " ".join(map(quoted, (*called, *named, *words)))
+    return where, list(map(os.fspath, (*called, *named, *words)))
 
 
 def _data_to_name(caller: _Caller) -> str | None:

@@ -23,17 +23,18 @@ def say_hint(hint: str) -> None:
     print(f"try: {visible_lines(hints.shown(hint))}", file=sys.stderr)
 
 
-def confirm(question: str, *, yes: bool) -> bool:
+def confirm(question: str, *, yes: bool, hint: str | None = None) -> bool:
     """Whether to go on: as was said beforehand, else as the person at the terminal says.
 
-    UsageError where nobody can be asked.
+    UsageError where nobody can be asked, with that hint if what is asked for destroys nothing.
     """
     if yes:
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
             "nobody can be asked here",
-            hint=f"call it on a terminal\n{hints.command('help', 'care')}    "
+            hint=hint
+            or f"call it on a terminal\n{hints.command('help', 'care')}    "
             "(says how to answer beforehand)",
         )
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)

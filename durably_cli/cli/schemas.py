@@ -24,6 +24,7 @@ _DOCUMENTS: dict[str, tuple[type, ...]] = {
     "approve": (types.SignalAnswer,),
     "deny": (types.SignalAnswer,),
     "wait": (types.RunEndAnswer, types.RunEndsAnswer),
+    "schedule": (types.ScheduleAnswer,),
     "tick": (types.TickAnswer,),
     "list": (types.ListAnswer,),
     "inspect": (types.StoryAnswer, types.StepAnswer, types.StepsAnswer),

@@ -22,6 +22,7 @@ from durably_cli.engines.local.lookout import Lookout, ToTakeUp
 from durably_cli.engines.local.stamps import Stamp
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.tick_room import Room
+from durably_cli.engines.local.ticked import note_tick
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import Busy
 from durably_cli.project.script_files import is_script
@@ -39,6 +40,9 @@ _PAUSE_SECONDS = 0.5
 
 _SHARE = 10
 """A look takes a tenth of the time at the most."""
+
+_NOTED_SECONDS = 60.0
+"""How often to note that somebody looks after the store."""
 
 _AT_ONCE_SECONDS = 0.05
 """How often to see whether an attempt is over."""
@@ -95,6 +99,7 @@ class Ticker:
         self._in_vain: dict[str, tuple[tuple[Stamp, Stamp], datetime]] = {}
         """Runs that were as they had been once their process had ended, and when that was."""
         self._next_look = 0.0
+        self._next_note = time.monotonic() + _NOTED_SECONDS
 
     def run(self, found: list[ToTakeUp], seconds: float) -> None:
         """Take up what was found, and what comes within so many seconds."""
@@ -120,6 +125,9 @@ class Ticker:
     def _look(self) -> list[ToTakeUp]:
         self._meanwhile()
         begun = time.monotonic()
+        if begun >= self._next_note:
+            note_tick(self._store)
+            self._next_note = begun + _NOTED_SECONDS
         here = {taken.found.run_id for taken in self._taken}
         found = [
             each

@@ -44,6 +44,14 @@ def starter_of(script: Path) -> list[str]:
     return [sys.executable, str(script)]
 
 
+def starter_anywhere(script: Path) -> list[str]:
+    """The same with a PATH that has neither uv nor the Python of an environment, as cron's."""
+    uv = _uv() if has_block(script) or re.search(r"\buv\b", first_line(script)) else None
+    if uv is not None:
+        return [os.path.abspath(uv), "run", "--quiet", "--script", str(script)]
+    return [sys.executable, str(script)]
+
+
 def _uv() -> str | None:
     """Where uv is: on PATH, or what has started this process."""
     given = os.environ.get("UV", "")

@@ -8,6 +8,7 @@ LOOKS = {
     "completed": ("green", "✓"),
     "ok": ("green", "✓"),
     "unfinished": ("yellow", "◐"),
+    "warning": ("yellow", "!"),
     "failed": ("red", "✗"),
     "damaged": ("red", "✗"),
     "unreadable": ("red", "✗"),

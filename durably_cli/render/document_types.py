@@ -24,6 +24,7 @@ from durably_cli.render.part_types import (
     OptionFields,
     PlanFields,
     RepairFields,
+    ScheduleFields,
     SettingFields,
 )
 from durably_cli.render.run_types import (
@@ -119,6 +120,12 @@ class TickAnswer(Answer):
 
     runs: list[RunTakenUp]
     removed: list[str]
+
+
+class ScheduleAnswer(Answer):
+    """Of schedule."""
+
+    schedule: ScheduleFields
 
 
 class StoryAnswer(Answer):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from durably_cli.engines.local.check import FileKind, FileState
 from durably_cli.engines.local.plan import What
-from durably_cli.render.run_types import DamageFields, RunSummary, TypedDict
+from durably_cli.render.run_types import DamageFields, RunSummary, Time, TypedDict
 from durably_cli.steps.code_now import Verdict
 
 
@@ -42,6 +42,35 @@ class FindingFields(TypedDict):
     name: str
     state: FileState | str
     detail: str
+
+
+ScheduleState = Literal[
+    "printed", "installed", "removed", "would-install", "would-remove", "unchanged"
+]
+"""What came of a schedule; `unchanged` if what was asked for was so before."""
+
+
+class ScheduledFile(TypedDict):
+    """A file for systemd or launchd, or a line for a crontab, which has no path of its own."""
+
+    path: str | None
+    text: str
+
+
+class ScheduleFields(TypedDict):
+    """A schedule; of a tick there is no job and no expression. `diff` is what changed, or would
+    change with `--yes`.
+    """
+
+    name: str
+    job: str | None
+    expression: str | None
+    by: Literal["cron", "systemd", "launchd"]
+    files: list[ScheduledFile]
+    zone: str
+    next_times: list[Time]
+    state: ScheduleState | str
+    diff: str
 
 
 class MadeProject(TypedDict):

@@ -33,7 +33,12 @@ _fractions: dict[int, str] = {}
 
 def utc_now() -> datetime:
     """The same, as a moment."""
-    return datetime.fromtimestamp(time_ns() / 1e9, UTC)
+    return moment_at(time_ns())
+
+
+def moment_at(ns: int) -> datetime:
+    """The moment so many nanoseconds after 1970."""
+    return datetime.fromtimestamp(ns / 1e9, UTC)
 
 
 def format_time(moment: datetime) -> str:

@@ -217,6 +217,14 @@ CASES = {
         ("deny {counts}", 4, "no-such-signal"),
         ("deny ffff", 4, "no-such-run"),
     ],
+    "schedule": [
+        ("schedule work @daily", 0, "schedule"),
+        ("schedule work @daily --systemd", 0, "schedule"),
+        ("schedule --tick --launchd", 0, "schedule"),
+        ("schedule work @reboot", 2, "usage"),
+        ("schedule nope @daily", 4, "no-such-job"),
+        ("schedule", 2, "usage"),
+    ],
     "tick": [
         ("tick --dry-run", 0, "runs"),
         ("tick --max 0", 2, "usage"),
@@ -294,6 +302,7 @@ CASES = {
         ("verify", 74, "journal-unreadable"),
         ("verify ffff", 4, "no-such-run"),
         ("verify @last --all", 2, "usage"),
+        ("verify --cron", 0, "findings"),
     ],
     "repair": [
         ("repair key:work/hurt", 0, "repair"),

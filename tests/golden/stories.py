@@ -55,7 +55,18 @@ COMMANDS = (
         "jobs",
         "list",
     ),
-    *("logs", "prune", "repair", "resume", "signal", "tick", "trigger", "verify", "wait"),
+    *(
+        "logs",
+        "prune",
+        "repair",
+        "resume",
+        "schedule",
+        "signal",
+        "tick",
+        "trigger",
+        "verify",
+        "wait",
+    ),
 )
 
 _RUN_STORIES = {
@@ -276,6 +287,18 @@ STORIES: dict[str, Sequence[str | Act]] = {
         "durably signal 001d answer -i 4",
         "durably tick --dry-run",
         "durably list --status waiting",
+    ),
+    "schedule": (
+        "durably schedule",
+        "durably schedule work",
+        "durably schedule nothing '0 3 * * *'",
+        "durably schedule work '0 3 31 2 *'",
+        "durably schedule work '0 0 3 * * *' --json",
+        "durably schedule work 0 3",
+        "durably schedule work '0 3 * * *' --n 2",
+        "durably schedule work '0 3 * * *' -- --n x",
+        "durably schedule work '0 3 * * *' -- --m 2",
+        "durably verify --cron --all",
     ),
     "bundles": (
         "durably export 0001 -o run.tar.gz",

@@ -14,7 +14,6 @@ GROUPS = {
         "approve": "Say yes to the question of a run.",
         "deny": "Say no to the question of a run.",
         "cancel": "End a run for good, and what it started.",
-        "tick": "Take up runs that are due, or whose process died: for cron.",
         "wait": "Wait until runs have ended, and end as they did.",
     },
     "Look": {
@@ -23,13 +22,17 @@ GROUPS = {
         "logs": "Print the lines a run has logged.",
         "jobs": "Show the project's jobs, or what one takes.",
     },
+    "Cron": {
+        "schedule": "Print the crontab line or systemd units of a job, or install them.",
+        "tick": "Take up runs that are due, or whose process died: for cron.",
+    },
     "Project": {
         "init": "Make a project: a job that works, and its test.",
         "info": "Show every setting and folder, and where each comes from.",
         "help": "Explain a topic, such as jobs, steps, testing or deploying.",
     },
     "Keep": {
-        "verify": "Check journals, keys, locks and leftovers.",
+        "verify": "Check journals, keys, locks and leftovers, or what cron sees.",
         "repair": "Cut off what is damaged of a journal, and keep the original.",
         "prune": "Remove old runs for good.",
         "delete": "Remove the runs that are named for good.",
@@ -42,7 +45,7 @@ GROUPS = {
 COMMANDS = {name: line for group in GROUPS.values() for name, line in group.items()}
 """The same without the groups. The file of a command has its name."""
 
-TAKE_JOBS = frozenset(("trigger", "resume", "fork", "jobs"))
+TAKE_JOBS = frozenset(("trigger", "resume", "fork", "jobs", "schedule"))
 """Those that import jobs: of a script, only in a process of its own."""
 
 _FILES = {"list": "list_", "import": "import_"}

@@ -17,6 +17,7 @@ from durably_cli.cli.chores import Chores
 from durably_cli.cli.parameters import AsJson, Quiet
 from durably_cli.engines.local.lookout import Lookout, ToTakeUp
 from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.ticked import note_tick
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Interrupted
 from durably_cli.project import stores
@@ -77,6 +78,8 @@ def tick(
     store = stores.open_store(project)
     chores = Chores(project, store)
     said = _Said(chores, quiet=quiet, as_json=as_json)
+    if not dry_run:
+        note_tick(store)
     signals.install()
     try:
         lookout = Lookout(store)

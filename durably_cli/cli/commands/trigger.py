@@ -11,15 +11,13 @@ from durably_cli.cli.arguments import (
     laid_over,
     read_input,
     read_labels,
-    read_limit,
-    read_span,
     read_stdin,
 )
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.job_flags import TriggerCommand, given_fields
 from durably_cli.cli.parameters import AsJson, Quiet, Suspend, Timeout
+from durably_cli.cli.trigger_options import detaches_after, refuse_senseless, timeout_of
 from durably_cli.engines.request import OnConflict, Request
-from durably_cli.errors import UsageError
 from durably_cli.values.strict_json import printable
 
 _INPUT, _KEYS = "Input", "Keys and labels"
@@ -132,13 +130,9 @@ def trigger(
       durably trigger sync-users --org-id org_123 --detach
       durably trigger sync-users --org-id org_123 --timeout 10m
     """
-    _refuse_without_key(context, "idempotency_key", "no_wait", "retry_failed")
-    _refuse_without_key(context, "concurrency_key", "on_conflict")
-    if detach and detach_after is not None:
-        raise UsageError("--detach and --detach-after exclude each other")
+    refuse_senseless(context)
     project = project_of(context)
-    limit = None if timeout is None else read_limit(timeout, "--timeout")
-    seconds = None if detach_after is None else read_span(detach_after, "--detach-after")
+    limit, seconds = timeout_of(context), detaches_after(context)
     from durably_cli.cli.coming_to_runs import trigger_job  # not for --help, nor for completion
     from durably_cli.cli.presenter import Detached
     from durably_cli.engines.local import working_folder
@@ -180,14 +174,3 @@ def trigger(
         as_json=as_json,
         detached=detached,
     )
-
-
-def _refuse_without_key(context: typer.Context, key: str, *options: str) -> None:
-    """UsageError if one of these options was typed, and the key that it is about was not."""
-    if context.params[key] is not None:
-        return
-    for option in options:
-        source = context.get_parameter_source(option)
-        if source is not None and source.name == "COMMANDLINE":
-            words = [f"--{name.replace('_', '-')}" for name in (option, key)]
-            raise UsageError(f"{words[0]} says nothing without {words[1]}")

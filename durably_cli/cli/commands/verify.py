@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +14,9 @@ from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.parameters import AnyRuns, AsJson
-from durably_cli.engines.local.check import Finding, of_all, of_runs
+from durably_cli.engines.local.check import Finding, Time, of_all, of_runs
 from durably_cli.engines.local.lookup import find_run
+from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalError, UsageError
 from durably_cli.project import stores
 from durably_cli.render.record import SCHEMA
@@ -32,22 +35,35 @@ def verify(
     context: typer.Context,
     runs: AnyRuns = None,
     all: Annotated[bool, typer.Option("--all", help="Everything, as without a RUN.")] = False,
+    cron: Annotated[
+        bool,
+        typer.Option("--cron", help="In place of files: what a job finds that cron starts."),
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Check journals, keys, locks and leftovers.
+    """Check journals, keys, locks and leftovers, or what cron sees.
 
     In a pipe a file is a line of tab-separated cells: kind, name, state, what that means. The exit
-    code is 74 if one is damaged.
+    code is 74 if one is damaged; a warning leaves it 0. With --cron the project's jobs are imported
+    in the environment that cron gives them.
 
     \b
     Examples:
       durably verify
       durably verify @last
+      durably verify --cron
       durably verify --json | jq -r '.findings[] | select(.state != "ok") | .detail'
     """
     if all and runs:
         raise UsageError("--all and runs exclude each other")
-    return run_verify(project_of(context), runs or [], as_json=as_json)
+    if cron and (all or runs):
+        raise UsageError("--cron and what else is to be checked exclude each other")
+    project = project_of(context)
+    if cron:
+        from durably_cli.cli.cron_checks import of_cron  # rarely asked for
+
+        return _show_all(of_cron(project, _time(as_json)), as_json=as_json)
+    return run_verify(project, runs or [], as_json=as_json)
 
 
 DAMAGED = ("damaged", "unreadable")
@@ -55,11 +71,27 @@ DAMAGED = ("damaged", "unreadable")
 
 def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
     """`durably verify`; the exit code."""
-    store = stores.open_store(project)
+    store, time = stores.open_store(project), _time(as_json)
     runs = [find_run(store, one) for one in query]
+    findings = (
+        of_runs(store, runs, time) if runs else chain(of_all(store, time), _late(store, time))
+    )
+    return _show_all(findings, as_json=as_json, root=store.root)
+
+
+def _late(store: Store, time: Time) -> Iterator[Finding]:
+    """Runs that no tick takes up."""
+    from durably_cli.cli.late_runs import of_tick
+
+    yield from (each for each in of_tick(store, time) if each.state == "warning")
+
+
+def _time(as_json: bool) -> Time:
+    return _local if sys.stdout.isatty() and not as_json else str
+
+
+def _show_all(findings: Iterable[Finding], *, as_json: bool, root: Path | None = None) -> int:
     out, bad, separator, journals = sys.stdout, 0, "\n", list[str]()
-    time = _local if out.isatty() and not as_json else str
-    findings = of_runs(store, runs, time) if runs else of_all(store, time)
     if as_json:
         document.on(out).write(f'{{"schema": {SCHEMA}, "findings": [')
     try:
@@ -80,7 +112,7 @@ def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
     out.flush()
     if bad:
         raise JournalError(
-            f"{plural(bad, 'file')} in {store.root} cannot be relied on",
+            f"{plural(bad, 'file')} in {root} cannot be relied on",
             hint="".join(
                 f"{hints.command('inspect', run)}    (shows what is intact)\n"
                 for run in journals[:1]

@@ -17,15 +17,16 @@ from durably_cli.journal.large import stored
 from durably_cli.system import files, ids, locks
 from durably_cli.values.quantities import plural, size
 
-FileKind = Literal["journal", "result", "original", "key", "lock", "leftover", "foreign"]
-FileState = Literal["ok", "damaged", "unreadable", "unfinished", "leftover", "foreign"]
+FileKind = Literal["journal", "result", "original", "key", "lock", "leftover", "foreign", "cron"]
+FileState = Literal["ok", "damaged", "unreadable", "unfinished", "leftover", "foreign", "warning"]
 
 
 class Finding(NamedTuple):
     """One file: what it is, which, what it is worth, and what that means.
 
-    Of its states, `unfinished` means that the next command finishes it, and `leftover` that it will
-    be swept.
+    One of the kind `cron` is no file, but what a schedule finds, and `warning` what it lacks. Of
+    the other states, `unfinished` means that the next command finishes it, and `leftover` that it
+    will be swept.
     """
 
     kind: FileKind

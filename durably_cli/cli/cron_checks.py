@@ -1,0 +1,143 @@
+"""What a job finds that cron starts: few variables, another folder, and the user's own store."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from durably_cli import hints
+from durably_cli.cli.late_runs import of_tick
+from durably_cli.cli.scheduling import schedule_name
+from durably_cli.engines.local.check import Finding, Time
+from durably_cli.errors import DurablyError
+from durably_cli.project import stores
+from durably_cli.project.places import PROJECT_VARIABLE
+from durably_cli.system import files, user_crontab, user_units
+from durably_cli.system.folders import CACHE_VARIABLE, DATA_VARIABLE
+from durably_cli.values.quantities import plural
+
+_PATH = "/usr/bin:/bin"
+_SECONDS = 60
+
+
+def of_cron(project: Path, time: Time) -> Iterator[Finding]:
+    """All that cron needs, and what it lacks."""
+    yield from _of_variables()
+    yield _of_path()
+    yield from _of_jobs(project)
+    try:
+        store = stores.open_store(project)
+    except DurablyError as error:
+        yield _warning("store", error.what.split("\n", 1)[0])
+        return
+    yield _of_store(store.root)
+    yield from _of_crontab(project)
+    yield from _of_units(project)
+    yield from of_tick(store, time)
+
+
+def _fine(name: str, detail: str) -> Finding:
+    return Finding("cron", name, "ok", detail)
+
+
+def _warning(name: str, detail: str) -> Finding:
+    return Finding("cron", name, "warning", detail)
+
+
+def _of_variables() -> Iterator[Finding]:
+    """Those of durably that are set here, and not by cron."""
+    for name in sorted(name for name in os.environ if name.startswith("DURABLY_")):
+        value = os.environ[name]
+        is_path = name in (DATA_VARIABLE, CACHE_VARIABLE, PROJECT_VARIABLE)
+        if is_path and value and not os.path.isabs(os.path.expanduser(value)):
+            yield _warning(name, f"{value} is another folder for cron, which starts at home")
+        elif value:
+            yield _fine(name, f"{value}; cron has it if its line or its crontab says so")
+
+
+def _of_path() -> Finding:
+    here = dict.fromkeys(os.environ.get("PATH", "").split(os.pathsep))
+    others = [each for each in here if each and each not in _PATH.split(":")]
+    but = f", and not in {':'.join(others)}" if others else ""
+    return _fine("PATH", f"cron finds programs in {_PATH}{but}; a crontab may set another PATH")
+
+
+def _of_jobs(project: Path) -> Iterator[Finding]:
+    """Whether the jobs can be imported there, which is tried."""
+    user = pwd.getpwuid(os.getuid())
+    bare = {"HOME": user.pw_dir, "LOGNAME": user.pw_name, "PATH": _PATH, "SHELL": "/bin/sh"}
+    line = hints.command_anywhere(hints.project() or project, "jobs", "--json")
+    home = user.pw_dir if os.path.isdir(user.pw_dir) else os.sep
+    try:
+        done = subprocess.run(
+            ("/bin/sh", "-c", line),
+            env=bare,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+        )
+        answer = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        yield _warning("jobs", f"they were not imported within {_SECONDS} s")
+        return
+    except ValueError:
+        said = done.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
+        yield _warning("jobs", f"exit code {done.returncode}: {said}")
+        return
+    broken = answer.get("broken", [])
+    for each in broken:
+        reason = each["error"].strip().split("\n")[-1]
+        yield _warning(_from(project, each["path"]), f"cron finds no job of it: {reason}")
+    if not broken and "error" in answer:
+        yield _warning("jobs", answer["error"]["message"].split("\n", 1)[0])
+    elif found := [job["name"] for job in answer.get("jobs", [])]:
+        yield _fine("jobs", f"cron finds {plural(len(found), 'job')}: {', '.join(found)}")
+
+
+def _from(project: Path, file: str) -> str:
+    return file.removeprefix(f"{project}{os.sep}")
+
+
+def _of_store(root: Path) -> Finding:
+    there = next(each for each in (root, *root.parents) if each.exists())
+    owner, user = files.user_name(there.stat().st_uid), files.user_name(os.getuid())
+    what = str(root) if there == root else f"{root} is not there yet, and {there}"
+    if not os.access(there, os.W_OK):
+        return _warning("store", f"{what} is of {owner}, and {user} may not write in it")
+    return _fine("store", f"{what} is of {owner}, and {user} may write in it")
+
+
+def _of_crontab(project: Path) -> Iterator[Finding]:
+    """The lines of the user's crontab that are of this project."""
+    try:
+        content = user_crontab.read_crontab().decode("utf-8", "replace")
+    except DurablyError as error:
+        yield _fine("crontab", error.what)
+        return
+    mark = schedule_name(project, None).removesuffix("tick")[:-1]
+    here = [
+        line
+        for line in content.splitlines()
+        if not line.lstrip().startswith("#") and "durably" in line
+        if mark in line or str(project) in line.replace("\\%", "%")
+    ]
+    for line in here:
+        if re.search(r"(?<!\\)%", line):
+            yield _warning("crontab", f"cron ends a command at % that is not \\%: {line}")
+        else:
+            yield _fine("crontab", line)
+    if not here:
+        yield _fine("crontab", f"no line of {files.user_name(os.getuid())} is of this project")
+
+
+def _of_units(project: Path) -> Iterator[Finding]:
+    mark = schedule_name(project, None).removesuffix("-tick")
+    for name in files.names(user_units.units_folder()):
+        if name.startswith((f"{mark}.", f"{mark}-tick.")):
+            yield _fine("systemd", name)

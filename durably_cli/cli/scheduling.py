@@ -1,0 +1,191 @@
+"""What `durably schedule` is asked for: read as `trigger` reads it, and checked as that would."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import typer
+from typer.core import TyperCommand
+
+from durably_cli import hints, program
+from durably_cli.cli.app import Command, UsageError, project_of
+from durably_cli.cli.arguments import read_input, read_labels
+from durably_cli.cli.job_flags import given_fields, job_named
+from durably_cli.cli.trigger_options import detaches_after, refuse_senseless, timeout_of
+from durably_cli.errors import UsageError as WrongUsage
+from durably_cli.project import naming
+from durably_cli.project.script_files import is_script, script_named
+from durably_cli.render.scheduled import Scheduled
+from durably_cli.system.files import working_directory
+from durably_cli.system.folders import CACHE_VARIABLE, cache_folder, data_folder
+from durably_cli.values.cron_expression import CronExpression
+
+_TRIGGER = "durably.scheduled_trigger"
+
+
+class ScheduleCommand(Command):
+    """`schedule`, whose words behind `--` are what `trigger JOB` takes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read its own options, and then those of trigger, for the job that is named."""
+        _start_if_script(args, ctx)
+        try:
+            rest = super().parse_args(ctx, list(args))
+        except UsageError as error:
+            _say_where_flags_stand(error, args)
+            raise
+        if ctx.resilient_parsing:  # a shell completes
+            return rest
+        job, flags = _job_and_flags(ctx, args)
+        if job is not None and not ctx.params["remove"]:
+            trigger: Any = ctx.parent.command.get_command(ctx.parent, "trigger")
+            # Past that of Command, which notes that trigger was typed.
+            ctx.meta[_TRIGGER] = TyperCommand.make_context(
+                trigger, "trigger", [job, *flags], parent=ctx.parent
+            )
+        return rest
+
+
+def _start_if_script(args: list[str], ctx: Any) -> None:
+    """A script in the place of a job is started with the other words."""
+    word = next((word for word in args if not word.startswith("-")), None)
+    if word is None or ctx.resilient_parsing or (script := script_named(word)) is None:
+        return
+    from durably_cli.project.script_start import start
+
+    at = args.index(word)
+    start(script, ["schedule", *args[:at], *args[at + 1 :]])
+
+
+def _say_where_flags_stand(error: Any, args: list[str]) -> None:
+    """An option that is none of schedule's is the job's, and stands behind `--`."""
+    option = str(getattr(error, "option_name", ""))
+    words = [n for n, each in enumerate(args) if option and each.partition("=")[0] == option]
+    if words and "--" not in args and not error.possibilities:
+        own = [word for word in args[words[0] :] if word in ("--install", "--systemd", "--json")]
+        rest = [word for word in args[words[0] :] if word not in own]
+        error.next_step = hints.command("schedule", *args[: words[0]], *own, "--", *rest)
+
+
+def _job_and_flags(ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:
+    """The job, and the words for trigger. Of a script, the job goes without saying."""
+    params = ctx.params
+    project_of(ctx)
+    script = program.script_of(hints.project())
+    if script is not None and not params["tick"] and params["job"] is not None:
+        if any(mark in params["job"] for mark in " @"):
+            flags = [params["expression"]] if params["expression"] is not None else []
+            params["flags"] = [*flags, *(params["flags"] or [])]
+            params["job"], params["expression"] = script.job, params["job"]
+    elif script is not None and not params["tick"]:
+        params["job"] = script.job
+    job, flags = params["job"], list(params["flags"] or [])
+    if flags and "--" not in args:
+        raise WrongUsage(
+            f"{flags[0]!r} stands behind the expression, whose five fields are one word",
+            hint=f"{hints.command('schedule', job, '0 3 * * *')}    (in quotes)",
+        )
+    return job, flags
+
+
+def scheduled_job(context: typer.Context, due: CronExpression, name: str | None) -> Scheduled:
+    """The command that triggers the job on that schedule.
+
+    An error of `trigger` where that would refuse it, and UsageError for what no schedule can do.
+    """
+    trigger: typer.Context = context.meta[_TRIGGER]
+    job: str = context.params["job"]
+    flags = list(context.params["flags"] or [])
+    project = project_of(context)
+    _check(trigger, job, project)
+    variables, words = _called(project, "trigger", job, *flags)
+    if not {"-q", "--quiet"} & {*flags}:
+        words.append("-q")
+    needs_folder = is_script(project) or _has_relative_paths(trigger)
+    return Scheduled(
+        schedule_name(project, name or job),
+        f"{job} of {project}",
+        due,
+        variables,
+        words,
+        str(working_directory()) if needs_folder else "",
+        None if trigger.params["idempotency_key"] is not None else f"{name}-" if name else "",
+    )
+
+
+def scheduled_tick(context: typer.Context, seconds: str) -> Scheduled:
+    """The command that ticks, again and again."""
+    project = project_of(context)
+    variables, words = _called(project, "tick", "--for", seconds, "-q")
+    about = f"tick of {project}"
+    return Scheduled(schedule_name(project, None), about, None, variables, words, "", None)
+
+
+def schedule_name(project: Path, name: str | None) -> str:
+    """What tells a schedule from others of this user, in names of units and marks of lines.
+
+    None is the tick of the project.
+    """
+    known = naming.project_name(project)
+    if known is None:
+        known = f"{naming.as_name(project.stem)}-{crc32(os.fsencode(project)):08x}"
+    return f"durably-{known}-tick" if name is None else f"durably-{known}.{name}"
+
+
+def _called(project: Path, *words: str) -> tuple[dict[str, str], list[str]]:
+    """The variables and words of a command, for whoever has no PATH and another home folder."""
+    hints.keep_runs_in(data_folder())
+    variables, called = hints.words_anywhere(*words)
+    if os.environ.get(CACHE_VARIABLE):
+        variables[CACHE_VARIABLE] = str(cache_folder())
+    script = program.script_of(project)
+    if script is not None:
+        from durably_cli.project.script_start import starter_anywhere  # only for scripts
+
+        starter = len(script.called(None, None))
+        called[:starter] = starter_anywhere(Path(script.path))
+    return variables, called
+
+
+def _check(trigger: typer.Context, job: str, project: Path) -> None:
+    """What makes trigger refuse the words does so here."""
+    from durably_cli.cli.streams import redirected
+    from durably_cli.engines.local.working_folder import inside
+    from durably_cli.project.discovery import find_job
+    from durably_cli.project.script_files import home_of
+
+    refuse_senseless(trigger)
+    timeout_of(trigger)
+    detaches_after(trigger)
+    read_labels(trigger.params["label"] or [])
+    given = trigger.params["input"]
+    if given == "-":
+        raise WrongUsage(
+            "--input - reads stdin, which a schedule does not have",
+            hint="put the input into a file, and name it: --input @FILE",
+        )
+    whole = read_input(given, trigger.params["field"] or [], given_fields(trigger))
+    with redirected(), inside(home_of(project)):
+        (job_named(trigger) or find_job(project, job)).settle(whole)
+
+
+def _has_relative_paths(trigger: typer.Context) -> bool:
+    """Do the words name a file in the working directory? A schedule has another one."""
+    given = trigger.params["input"] or ""
+    is_file = given.startswith("@") and not os.path.isabs(given[1:])
+    return is_file or any(
+        not os.path.isabs(text) and text != "-" and not text.startswith("~")
+        for text in _texts(given_fields(trigger, as_typed=True).values())
+    )
+
+
+def _texts(values: Iterable[Any]) -> Iterable[str]:
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _texts(value)

@@ -1,0 +1,70 @@
+"""When a tick last looked after a store, and which runs should have been taken up by now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from durably_cli.engines.local import cache
+from durably_cli.engines.local.due import due_at
+from durably_cli.engines.local.lookout import Lookout, ToTakeUp
+from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.takeover import Why
+from durably_cli.engines.local.view import RunView
+from durably_cli.system import clock
+
+PATIENCE = timedelta(minutes=5)
+"""How long a run may wait for somebody to take it up."""
+
+
+def note_tick(store: Store) -> None:
+    """A tick looks after the store now."""
+    cache.write_cache(_path(store), {"at": clock.now()})
+
+
+def last_tick(store: Store) -> str | None:
+    """When one did; None if that is not known."""
+    found: Any = cache.read_cache(_path(store))
+    try:
+        at = str(found["at"])
+        clock.parse_time(at)
+    except (TypeError, KeyError, ValueError):  # none, or of a file that somebody has made up
+        return None
+    return at
+
+
+def _path(store: Store) -> Path:
+    return cache.of_store(store.root, "ticked")
+
+
+class Overdue(NamedTuple):
+    """A run that should have been taken up since then."""
+
+    run_id: str
+    since: str
+
+
+def overdue(store: Store) -> list[Overdue]:
+    """The runs that were to be taken up for longer than a tick takes, the first one first."""
+    latest = clock.format_time(clock.utc_now() - PATIENCE)
+    found = (each for each in _waiting(store) if each.since < latest)
+    return sorted(found, key=lambda each: each.since)
+
+
+def _waiting(store: Store) -> Iterator[Overdue]:
+    for found in Lookout(store).look():
+        if found.why is not Why.DUE:
+            yield Overdue(found.run_id, _changed(found))
+            continue
+        view = store.look(found.run_id)
+        if isinstance(view, RunView):
+            with view:
+                yield Overdue(found.run_id, due_at(view) or _changed(found))
+
+
+def _changed(found: ToTakeUp) -> str:
+    """When the last was written to it, or sent to it."""
+    times = [int(stamp[3]) for stamp in found.stamps if stamp]
+    return clock.format_time(clock.moment_at(max(times)))

@@ -1,0 +1,144 @@
+"""`durably verify --cron`: what a job finds that cron starts; and runs that no tick takes up."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from durably_cli.engines.local.store import Store
+from durably_cli.journal.events import RunCreated, RunStarted
+from durably_cli.journal.wait_events import RunSuspended, StepWaiting
+from durably_cli.system import ids
+from durably_cli.values.strict_json import Json
+from tests.conftest import Project
+from tests.harness.crontabs import Stand
+
+JOB = """
+@define_job
+def work(step: Step) -> str:
+    return step.run("one", effect, "worked")
+"""
+
+
+@pytest.fixture
+def stand(project: Project, tmp_path: Path) -> Iterator[Stand]:
+    project.job(JOB)
+    yield Stand(project, tmp_path)
+
+
+def findings(project: Project, *args: str) -> dict[str, tuple[str, str]]:
+    """Of each name the state and the detail: `verify` ends with 0 whatever it warns of."""
+    found = json.loads(project.run("verify", *args, "--json").out)["findings"]
+    return {each["name"]: (each["state"], each["detail"]) for each in found}
+
+
+def test_the_jobs_are_imported_in_the_variables_of_cron(project: Project, stand: Stand) -> None:
+    found = findings(project, "--cron")
+    assert found["jobs"] == ("ok", "cron finds 1 job: work")
+    assert found["PATH"][0] == "ok"
+    project.env["TOKEN"] = "only here"
+    project.job(JOB.replace("work", "needs") + "\nos.environ['TOKEN']\n", "needs")
+    assert project.run("jobs").code == 0
+    state, detail = findings(project, "--cron")["jobs/needs.py"]
+    assert (state, "'TOKEN'" in detail) == ("warning", True), detail
+
+
+def test_without_the_flag_no_job_is_imported(project: Project, stand: Stand) -> None:
+    project.job("effect('imported')\n" + JOB)
+    findings(project)
+    assert project.effects == []
+    findings(project, "--cron")
+    assert project.effects == []  # the effects of cron's environment have no file
+    project.run("verify", "--cron", "--all", expect=2)
+    project.run("verify", "--cron", "@last", expect=2)
+
+
+def test_a_relative_path_in_a_variable_is_warned_of(project: Project, stand: Stand) -> None:
+    project.env["DURABLY_CACHE_DIR"] = "cache"
+    state, detail = findings(project, "--cron")["DURABLY_CACHE_DIR"]
+    assert (state, "is another folder for cron" in detail) == ("warning", True)
+    project.env["DURABLY_DATA_DIR"] = "data"
+    found = findings(project, "--cron")
+    assert {found[name][0] for name in ("DURABLY_DATA_DIR", "store")} == {"warning"}
+
+
+def test_who_owns_the_store_and_may_write_is_said(project: Project, stand: Stand) -> None:
+    state, detail = findings(project, "--cron")["store"]
+    assert (state, "may write in it" in detail) == ("ok", True)
+    project.run("trigger", "work")
+    project.data.chmod(0o777)
+    state, detail = findings(project, "--cron")["store"]
+    assert (state, str(project.data) in detail) == ("warning", True)
+
+
+def test_the_lines_of_this_project_are_named(project: Project, stand: Stand) -> None:
+    assert "no line of" in findings(project, "--cron")["crontab"][1]
+    project.run("schedule", "work", "@daily", "--install", "--yes")
+    line = stand.crontab.decode().removesuffix("\n")
+    assert findings(project, "--cron")["crontab"] == ("ok", line)
+    stand.crontab = stand.crontab.replace(b"\\%", b"%")
+    state, detail = findings(project, "--cron")["crontab"]
+    assert (state, detail.startswith("cron ends a command at % ")) == ("warning", True)
+    project.run("schedule", "--tick", "--systemd", "--install", "--yes")
+    assert any(name == "systemd" for name in findings(project, "--cron"))
+
+
+def suspended(store: Store, until: str) -> str:
+    """A run that waits until then, and no process sits by it."""
+    run_id, at = ids.new(), "2026-11-28T03:00:00.000Z"
+    journal = store.create(RunCreated(1, run_id, "work", Json("{}"), at))
+    assert journal is not None
+    journal.append(RunStarted(1, 1, "host", at))
+    journal.append(StepWaiting("nap", "sleep", at, until=until))
+    journal.append(RunSuspended(at, until))
+    journal.close()
+    return run_id
+
+
+def test_a_run_that_is_due_and_that_no_tick_takes_up_is_warned_of(
+    project: Project, stand: Stand
+) -> None:
+    project.run("trigger", "work")
+    store = Store(project.journal().parents[2])
+    assert "tick" not in findings(project)
+    assert findings(project, "--cron")["tick"] == ("ok", "there was none yet; no run waits for one")
+    suspended(store, "2099-01-01T00:00:00.000Z")
+    assert "tick" not in findings(project)
+    late = suspended(store, "2026-01-01T00:00:00.000Z")
+    state, detail = findings(project)["tick"]
+    assert state == "warning"
+    assert detail.startswith(
+        f"run {late[-8:]} was to be taken up at 2026-01-01T00:00:00.000Z, and no tick did; "
+        "there was none yet: "
+    )
+    assert detail.endswith("durably schedule --tick")
+    project.run("tick", expect=None)
+    assert "tick" not in findings(project)
+    assert findings(project, "--cron")["tick"][1].startswith("the last was at 20")
+
+
+def test_a_run_that_died_just_now_is_not_late_and_one_of_before_is(
+    project: Project, stand: Stand
+) -> None:
+    project.job(JOB.replace('effect, "worked"', "lambda: effect('begun') and time.sleep(60)"))
+    with project.start("trigger", "work") as started:
+        project.wait_for_effects()
+        started.kill()
+    assert "tick" not in findings(project)
+    hour_ago = time.time() - 3600
+    os.utime(project.journal(), (hour_ago, hour_ago))
+    assert findings(project)["tick"][0] == "warning"
+    assert project.run("verify", "--cron").code == 0
+
+
+def test_only_a_tick_that_acts_is_noted(project: Project, stand: Stand) -> None:
+    project.run("trigger", "work")
+    project.run("tick", "--dry-run")
+    assert "there was none yet" in findings(project, "--cron")["tick"][1]
+    project.run("tick")
+    assert "the last was at" in findings(project, "--cron")["tick"][1]
