@@ -17,6 +17,7 @@ from durably_cli.cli.asking import say
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.parameters import AsJson, Quiet
 from durably_cli.errors import UsageError
+from durably_cli.project.script_files import script_named
 from durably_cli.values.quantities import plural
 
 
@@ -24,7 +25,10 @@ from durably_cli.values.quantities import plural
 def test(
     context: typer.Context,
     job: Annotated[
-        str, typer.Argument(help="The job's name.", metavar="JOB", autocompletion=complete_jobs)
+        str,
+        typer.Argument(
+            help="The job's name, or a script.", metavar="JOB", autocompletion=complete_jobs
+        ),
     ],
     crash_everywhere: Annotated[
         bool,
@@ -94,7 +98,8 @@ def test(
     if not crash_everywhere:
         again = hints.command("test", job, "--crash-everywhere")
         raise UsageError("say which test: --crash-everywhere is the one there is", hint=again)
-    project = project_of(context)
+    script = script_named(job)
+    project = script or project_of(context)
     given, signals = read_input(input, field or []), _signals(send or [])
     from durably_cli.cli.crash_test.campaign import crash_everywhere as crash  # not for --help
     from durably_cli.cli.crash_test.trial import Subject
@@ -102,7 +107,7 @@ def test(
 
     is_silent = quiet or as_json
     with Counter(sys.stderr, is_silent=is_silent) as counter:
-        subject = Subject(project, job, given, signals)
+        subject = Subject(project, "" if script else job, given, signals)
         report = crash(subject, watch or [], limit, _mute if is_silent else counter.say, counter.at)
     if as_json:
         write_report_json(report, document.on(sys.stdout))

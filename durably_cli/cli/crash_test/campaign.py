@@ -17,10 +17,10 @@ from durably_cli.cli.crash_test.findings import findings_of, tried_of
 from durably_cli.cli.crash_test.judging import Fault, Judge
 from durably_cli.cli.crash_test.places import AskedFor, drawn_from, only_first_of_family, places_of
 from durably_cli.cli.crash_test.processes import Processes
-from durably_cli.cli.crash_test.trial import STUCK, TOOK_TOO_LONG, Seen, Subject, Trials
+from durably_cli.cli.crash_test.trial import STUCK, TOOK_TOO_LONG, SeenRun, Subject, Trials
 from durably_cli.cli.crash_test.unseen import unseen_of
 from durably_cli.cli.crash_test.watched import Watched
-from durably_cli.errors import RunFailed, UsageError
+from durably_cli.errors import Interrupted, RunFailed, UsageError
 from durably_cli.system import files, signals
 from durably_cli.system.folders import cache_folder, data_folder
 
@@ -51,34 +51,32 @@ def crash_everywhere(
             say(f"copies of what is watched are in {folder / 'copies'} until it is put back")
         with _put_back_in_the_end(watched), Processes(subject.project, folder) as processes:
             trials = Trials(subject, watched, processes, folder)
-            report = _tried(subject, trials, watched, limit, progress)
+            report = _tried(trials, watched, limit, progress)
     report["seconds"] = round(time.monotonic() - begun, 1)
     return report
 
 
-def _tried(
-    subject: Subject, trials: Trials, watched: Watched, limit: int, progress: Progress
-) -> CrashReport:
+def _tried(trials: Trials, watched: Watched, limit: int, progress: Progress) -> CrashReport:
     progress(0, 0, "an undisturbed run")
     begun = time.monotonic()
     reference = trials.undisturbed(records=True)
     took = time.monotonic() - begun
     _refuse_endless(reference)
-    time.sleep(max(0.0, _NEXT_SECOND - took))  # so that what has the time in it is another one
+    time.sleep(_NEXT_SECOND)  # so that what has the time in it is another one
     control = trials.undisturbed(records=False)
     trials.seconds = _LEAST_SECONDS + _SLACK * took
     asked = AskedFor()
     asked.add(reference.before)
     places = only_first_of_family(places_of(reference.before), asked)
     chosen = drawn_from(places, asked, limit)
-    all_seen = list[Seen]()
+    all_seen = list[SeenRun]()
     for number, place in enumerate(chosen, 1):
         progress(number, len(chosen), place.step or place.what)
         all_seen.append(trials.at(place))
     judge = Judge(reference, control, all_seen)
-    judged: list[tuple[Seen, list[Fault]]] = [(seen, judge.faults(seen)) for seen in all_seen]
+    judged: list[tuple[SeenRun, list[Fault]]] = [(seen, judge.faults(seen)) for seen in all_seen]
     return {
-        "job": subject.job,
+        "job": reference.job,
         "status": reference.status,
         "places": len(places),
         "trials": len(chosen),
@@ -91,10 +89,14 @@ def _tried(
     }
 
 
-def _refuse_endless(reference: Seen) -> None:
-    """UsageError if an undisturbed run does not come to its end."""
-    if reference.status != STUCK:
+def _refuse_endless(reference: SeenRun) -> None:
+    """UsageError, or RunFailed, if an undisturbed run does not come to its end."""
+    if reference.has_ended:
         return
+    if reference.status != STUCK:
+        error = ": ".join(filter(None, reference.error))
+        ended = f"an undisturbed run is {reference.status} in the end"
+        raise RunFailed(f"{ended}: {error}" if error else ended)
     if reference.error[0] == TOOK_TOO_LONG:
         raise RunFailed(f"an undisturbed run has not ended in {reference.error[1]}")
     step = next(iter(reference.before.in_flight), "")
@@ -151,6 +153,9 @@ def _put_back_in_the_end(watched: Watched) -> Iterator[None]:
     signals.install()
     try:
         yield
+    except Interrupted as stopped:
+        stopped.what = "stopped; what is watched is put back as it was"
+        raise
     finally:
         for signum in signals.SIGNALS:  # a second Ctrl-C is not to end it halfway
             signal.signal(signum, signal.SIG_IGN)

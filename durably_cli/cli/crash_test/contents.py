@@ -52,7 +52,7 @@ class Difference(NamedTuple):
     said: str
 
 
-def contents_of(paths: Sequence[Path], scratch: Path) -> Contents:
+def read_contents(paths: Sequence[Path], scratch: Path) -> Contents:
     """All that is there now; databases are read from copies in the scratch folder."""
     found = Contents()
     for path in paths:
@@ -159,7 +159,7 @@ def _difference(usual: Content, other: Content, now: Content) -> Otherwise | Non
     before, after = Counter(usual.parts), Counter(now.parts)
     more, less = after - before, before - after
     if not more and not less:
-        return "order", f"has its {many}s in another order"
+        return None if now.kind == ROWS else ("order", f"has its {many}s in another order")
     if not less:
         said = f"{_first(more)} {plural(more.total(), 'time')} more"
         is_again = all(part in before for part in more)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from durably_cli.cli.crash_test.judging import HANDLER, Fault
 from durably_cli.cli.crash_test.notes import BEFORE, INSIDE, KillAt
 from durably_cli.cli.crash_test.places import AskedFor
-from durably_cli.cli.crash_test.trial import STOPPED, Seen
+from durably_cli.cli.crash_test.trial import STOPPED, SeenRun
 
 if TYPE_CHECKING:
     from durably_cli.render.crash_types import CrashFinding, CrashTried, FaultKind
@@ -24,9 +24,11 @@ _MOST_TELLING: tuple[FaultKind, ...] = (
 )
 
 
-def findings_of(trials: Sequence[tuple[Seen, list[Fault]]], asked: AskedFor) -> list[CrashFinding]:
+def findings_of(
+    trials: Sequence[tuple[SeenRun, list[Fault]]], asked: AskedFor
+) -> list[CrashFinding]:
     """One for each kind of fault, line of code and path, in the order in which they came."""
-    groups = dict[tuple[str, str, str], list[tuple[Seen, Fault]]]()
+    groups = dict[tuple[str, str, str], list[tuple[SeenRun, Fault]]]()
     for seen, faults in trials:
         for fault in faults:
             family = asked.family(fault.step) if fault.step else HANDLER
@@ -36,7 +38,7 @@ def findings_of(trials: Sequence[tuple[Seen, list[Fault]]], asked: AskedFor) -> 
     return [_finding(group, asked) for group in groups.values()]
 
 
-def _finding(group: Sequence[tuple[Seen, Fault]], asked: AskedFor) -> CrashFinding:
+def _finding(group: Sequence[tuple[SeenRun, Fault]], asked: AskedFor) -> CrashFinding:
     seen, fault = min(group, key=lambda each: _MOST_TELLING.index(each[1].kind))
     _, call, function = asked.of(fault.step) if fault.step else ("", fault.place, "")
     return {
@@ -53,9 +55,9 @@ def _finding(group: Sequence[tuple[Seen, Fault]], asked: AskedFor) -> CrashFindi
     }
 
 
-def tried_of(trials: Sequence[tuple[Seen, list[Fault]]], asked: AskedFor) -> list[CrashTried]:
+def tried_of(trials: Sequence[tuple[SeenRun, list[Fault]]], asked: AskedFor) -> list[CrashTried]:
     """What was tried of each line of code that asks for steps, and between these."""
-    groups = dict[str, list[tuple[Seen, list[Fault]]]]()
+    groups = dict[str, list[tuple[SeenRun, list[Fault]]]]()
     for seen, faults in trials:
         step = seen.at.step if seen.at else ""
         groups.setdefault(asked.family(step) if step else HANDLER, []).append((seen, faults))
@@ -88,10 +90,10 @@ def _where_killed(place: KillAt | None) -> str:
         return f"in step {place.step}, at {place.shown}{again}"
     if place.kind == BEFORE:
         if not place.step:
-            return f"behind the last step, before {place.what}"
-        return f"when step {place.step} had been executed, before {place.what}"
+            return "behind the last step, before the end of the run was written"
+        return f"when step {place.step} had been executed, before its result was written"
     of = f" of step {place.step}" if place.step else ""
-    return f"right behind {place.what}{of}"
+    return f"right behind the line {place.what}{of}"
 
 
 _INTO_A_STEP = (

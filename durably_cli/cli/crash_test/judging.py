@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from durably_cli.cli.crash_test.contents import ROWS, Difference, differences
 from durably_cli.cli.crash_test.notes import Notes
 from durably_cli.cli.crash_test.places import AskedFor
-from durably_cli.cli.crash_test.trial import STUCK, Seen
+from durably_cli.cli.crash_test.trial import STUCK, SeenRun
 
 if TYPE_CHECKING:
     from durably_cli.render.crash_types import FaultKind
@@ -39,7 +39,7 @@ class Fault(NamedTuple):
 class Judge:
     """Compares trials with two undisturbed runs, and those with each other."""
 
-    def __init__(self, reference: Seen, control: Seen, trials: Sequence[Seen]) -> None:
+    def __init__(self, reference: SeenRun, control: SeenRun, trials: Sequence[SeenRun]) -> None:
         self._reference, self._control = reference, control
         self.asked = AskedFor()
         for seen in (reference, control, *trials):
@@ -49,7 +49,7 @@ class Judge:
         self._writers = _writers([reference])
         self._of_handler = self._handlers_differences(trials)
 
-    def faults(self, seen: Seen) -> list[Fault]:
+    def faults(self, seen: SeenRun) -> list[Fault]:
         """What is wrong with a trial."""
         if not seen.has_ended:
             if seen.status == STUCK:
@@ -63,7 +63,7 @@ class Judge:
             found = [*self._output(seen)]
         return found + watched
 
-    def _ends_otherwise(self, seen: Seen) -> Iterator[Fault]:
+    def _ends_otherwise(self, seen: SeenRun) -> Iterator[Fault]:
         usual = self._reference
         if seen.status == usual.status and seen.error[0] == usual.error[0]:
             return
@@ -76,7 +76,7 @@ class Judge:
         kind: FaultKind = "asked" if seen.error[0] == MISUSED else "fails"
         yield Fault(kind, step, said)
 
-    def _asked_otherwise(self, seen: Seen) -> Iterator[Fault]:
+    def _asked_otherwise(self, seen: SeenRun) -> Iterator[Fault]:
         if not seen.was_killed:
             return
         before, after = _asked_by_run(seen.before), _asked_by_run(seen.after)
@@ -88,7 +88,7 @@ class Judge:
                     yield Fault("asked", step, f"the resumed handler {said}")
                     return
 
-    def _results(self, seen: Seen) -> Iterator[Fault]:
+    def _results(self, seen: SeenRun) -> Iterator[Fault]:
         for step in seen.in_flight:
             usual, found = self._reference.results.get(step), seen.results.get(step)
             if usual is None or found is None:
@@ -97,7 +97,7 @@ class Judge:
             if other:
                 yield Fault("result", step, f"it gives {other}")
 
-    def _output(self, seen: Seen) -> Iterator[Fault]:
+    def _output(self, seen: SeenRun) -> Iterator[Fault]:
         step = next(iter(seen.in_flight), HANDLER)
         about = seen.before.last("output")
         if seen.output is None:
@@ -108,7 +108,7 @@ class Judge:
         elif other := self._usual.other_output(seen.output):
             yield Fault("output", step, f"the output is {other}")
 
-    def _watched(self, seen: Seen) -> Iterator[Fault]:
+    def _watched(self, seen: SeenRun) -> Iterator[Fault]:
         for each in self._differences(seen):
             steps = self._writers_of(each.path)
             guilty = [step for step in seen.in_flight if step in steps]
@@ -124,7 +124,7 @@ class Judge:
             is_row = content is not None and content.kind == ROWS
             yield Fault(each.kind, step, each.said, each.path, place, is_row)
 
-    def _differences(self, seen: Seen) -> list[Difference]:
+    def _differences(self, seen: SeenRun) -> list[Difference]:
         usual, control = self._reference, self._control
         found = differences(usual.contents, control.contents, seen.contents)
         if self._reference.before.is_side_by_side:  # their order is nobody's
@@ -137,7 +137,7 @@ class Judge:
                 return steps
         return {}
 
-    def _handlers_differences(self, trials: Iterable[Seen]) -> set[tuple[str, str]]:
+    def _handlers_differences(self, trials: Iterable[SeenRun]) -> set[tuple[str, str]]:
         """Those that come of a kill while no step was in flight."""
         return {
             (each.path, each.said)
@@ -150,7 +150,7 @@ class Judge:
 class _Usual:
     """What results and outputs are where no kill has touched them."""
 
-    def __init__(self, all_of_them: Sequence[Seen]) -> None:
+    def __init__(self, all_of_them: Sequence[SeenRun]) -> None:
         self._results = defaultdict[str, list[dict[str, Any]]](list)
         for seen in all_of_them:
             cut_short = set(seen.in_flight)
@@ -248,7 +248,7 @@ def _in_order(asked: Mapping[str, dict[str, Any]]) -> list[str]:
     return [step for step, note in asked.items() if note["in_order"]]
 
 
-def _writers(undisturbed: Iterable[Seen]) -> dict[str, dict[str, str]]:
+def _writers(undisturbed: Iterable[SeenRun]) -> dict[str, dict[str, str]]:
     """By watched path: the steps that were in flight when it changed, and the line that did it."""
     found = defaultdict[str, dict[str, str]](dict)
     for seen in undisturbed:

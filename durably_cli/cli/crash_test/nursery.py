@@ -58,7 +58,7 @@ def become(asked: dict[str, Any]) -> None:
     cli.run_command_line()
 
 
-def load() -> None:
+def load_durably() -> None:
     """Import what trigger and resume take, but for jobs."""
     import pydantic
 
@@ -72,7 +72,7 @@ def load() -> None:
 
 
 if __name__ == "__main__":
-    load()
+    load_durably()
     found = serve()
     if found is not None:
         become(found)

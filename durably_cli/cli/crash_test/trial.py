@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from durably_cli.cli.crash_test.contents import Contents, contents_of
+from durably_cli.cli.crash_test.contents import Contents, read_contents
 from durably_cli.cli.crash_test.notes import KillAt, Notes, Orders
 from durably_cli.cli.crash_test.processes import ProcessEnded, Processes
 from durably_cli.cli.crash_test.watched import Watched
@@ -17,6 +17,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Busy, DurablyError
 from durably_cli.journal.step_events import StepCompleted
+from durably_cli.project.script_files import home_of
 from durably_cli.system import files
 from durably_cli.values.strict_json import Json
 
@@ -27,7 +28,10 @@ STOPPED, STUCK = "stopped", "stuck"
 
 
 class Subject(NamedTuple):
-    """What is tested: a job of a project, its input, and the signals that its steps are sent."""
+    """What is tested: a job of a project, its input, and the signals that its steps are sent.
+
+    Of a script, which is a project, an empty name is the job that it runs.
+    """
 
     project: Path
     job: str
@@ -35,7 +39,7 @@ class Subject(NamedTuple):
     signals: Mapping[str, str]
 
 
-class Seen(NamedTuple):
+class SeenRun(NamedTuple):
     """What came of a run: of one that was killed `at` a place, or of an undisturbed one.
 
     `error` is the type and the message, `failed` the steps behind it. `before` is what its first
@@ -47,6 +51,7 @@ class Seen(NamedTuple):
     status: str
     error: tuple[str, str]
     failed: list[str]
+    job: str
     output: str | None
     results: dict[str, str]
     contents: Contents
@@ -75,30 +80,31 @@ class Trials:
         self._input = folder / "input.json"
         self._input.write_text(subject.input, "ascii")
 
-    def undisturbed(self, *, records: bool) -> Seen:
+    def undisturbed(self, *, records: bool) -> SeenRun:
         """A run that nobody kills; DurablyError if none could be made."""
         seen, first = self._begun(None, records=records)
         if first.code not in (0, 1) and not seen.status:
             raise _why_none(first)
         return seen
 
-    def at(self, place: KillAt) -> Seen:
+    def at(self, place: KillAt) -> SeenRun:
         """A run that is killed there, once, and then resumed to its end."""
         return self._begun(place, records=False)[0]
 
-    def _begun(self, place: KillAt | None, *, records: bool) -> tuple[Seen, ProcessEnded]:
+    def _begun(self, place: KillAt | None, *, records: bool) -> tuple[SeenRun, ProcessEnded]:
         self._watched.put_back()
         shutil.rmtree(self._processes.data, ignore_errors=True)
         files.make_folder(self._processes.data)
         orders = Orders(
             notes="",
-            project=str(self._subject.project),
+            project=str(home_of(self._subject.project)),
             kill_at=place,
             records=records,
             watched=[str(path) for path in self._watched.paths],
             signals=dict(self._subject.signals),
         )
-        words = ["trigger", self._subject.job, "-i", f"@{self._input}", "--json"]
+        job = [self._subject.job] if self._subject.job else []
+        words = ["trigger", *job, "-i", f"@{self._input}", "--json"]
         first = last = self._processes.run(words, orders, self.seconds)
         run = self._run_id()
         if first.code == KILLED and run:
@@ -119,10 +125,10 @@ class Trials:
 
     def _seen(
         self, place: KillAt | None, run: str, first: ProcessEnded, last: ProcessEnded
-    ) -> Seen:
-        contents = contents_of(self._watched.paths, self._folder)
-        seen = Seen(
-            *(place, first.code == KILLED, "", ("", ""), [], None, {}),
+    ) -> SeenRun:
+        contents = read_contents(self._watched.paths, self._folder)
+        seen = SeenRun(
+            *(place, first.code == KILLED, "", ("", ""), [], "", None, {}),
             *(contents, first.notes, last.notes),
         )
         if run:
@@ -157,13 +163,14 @@ class Trials:
         return next((each.run for each in made if not each.parent), "")
 
 
-def _read(seen: Seen, view: RunView) -> Seen:
+def _read(seen: SeenRun, view: RunView) -> SeenRun:
     state = view.state
     error = (state.error.type, state.error.message) if state.error else ("", "")
     return seen._replace(
         status=STOPPED if error[0] == "StepInDoubt" else str(view.status),
         error=error,
         failed=[str(name) for name in state.causes],
+        job=state.created.job,
         output=view.output(),
         results=_results(view),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from durably_cli.cli.crash_test.trial import Seen
+from durably_cli.cli.crash_test.trial import SeenRun
 from durably_cli.cli.crash_test.watched import BESIDE
 from durably_cli.render.words import listed
 from durably_cli.values.quantities import plural
@@ -14,7 +14,7 @@ _SHOWN = 5
 
 
 def unseen_of(
-    reference: Seen, trials: Sequence[Seen], watched: Sequence[Path], left_out: int
+    reference: SeenRun, trials: Sequence[SeenRun], watched: Sequence[Path], left_out: int
 ) -> list[str]:
     """In sentences."""
     return [
@@ -28,7 +28,7 @@ def unseen_of(
     ]
 
 
-def _failure(reference: Seen) -> Iterator[str]:
+def _failure(reference: SeenRun) -> Iterator[str]:
     if reference.status != "completed":
         error = ": ".join(filter(None, reference.error)).split("\n", 1)[0]
         yield f"what comes behind the failure of an undisturbed run: {error}"
@@ -39,19 +39,19 @@ def _left_out(many: int) -> Iterator[str]:
         yield f"{plural(many, 'place')} of the kinds that were tried: --limit 0 tries all"
 
 
-def _not_met(trials: Sequence[Seen]) -> Iterator[str]:
+def _not_met(trials: Sequence[SeenRun]) -> Iterator[str]:
     many = sum(not seen.was_killed for seen in trials)
     if many:
         yield f"{plural(many, 'place')} that a run did not come to once more: not killed there"
 
 
-def _not_there(reference: Seen, watched: Sequence[Path]) -> Iterator[str]:
+def _not_there(reference: SeenRun, watched: Sequence[Path]) -> Iterator[str]:
     for path in watched:
         if str(path) not in reference.contents:
             yield f"{path}: neither was it there, nor did the job make it; is that its name?"
 
 
-def _touched(reference: Seen, watched: Sequence[Path]) -> Iterator[str]:
+def _touched(reference: SeenRun, watched: Sequence[Path]) -> Iterator[str]:
     names: dict[str, list[str]] = {"file": [], "server": [], "program": []}
     for note in reference.before.of("touched"):
         names[note["what"]].append(note["name"])
@@ -71,14 +71,14 @@ def _is_watched(path: Path, watched: Sequence[Path]) -> bool:
     return path.is_dir() and any(path in each.parents for each in watched)
 
 
-def _programs(reference: Seen) -> Iterator[str]:
+def _programs(reference: SeenRun) -> Iterator[str]:
     steps = [note["step"] for note in reference.before.of("asked") if note["method"] == "sh"]
     if steps:
         many = plural(len(steps), "step")
         yield f"what the programs of {many} do inside, as {steps[0]}: they are killed as a whole"
 
 
-def _waits(reference: Seen) -> Iterator[str]:
+def _waits(reference: SeenRun) -> Iterator[str]:
     methods = ("sleep", "poll", "wait_signal")
     steps = [note["step"] for note in reference.before.of("asked") if note["method"] in methods]
     if steps:

@@ -16,6 +16,15 @@ class Planted(NamedTuple):
     step: str | None
     mend: str
     words: tuple[str, ...] = ()
+    is_quick: bool = False
+    """Is it among those that are always tried?"""
+
+
+def module(source: str) -> str:
+    """The text of a job module, of a job that is called `work`."""
+    defined = "async def work" if "async def work" in source else "def work"
+    before, work, rest = source.partition(defined)
+    return f"{PRELUDE}{before}@define_job\n{work}{rest}"
 
 
 PRELUDE = """
@@ -31,7 +40,6 @@ def append(line):
 def nothing():
     pass
 
-@define_job
 """
 
 FAULTS = {
@@ -44,6 +52,7 @@ def work(step: Step) -> None:
         ("twice",),
         "send-ann",
         "idempotency_key",
+        is_quick=True,
     ),
     "row": Planted(
         """
@@ -59,6 +68,7 @@ def insert() -> None:
         ("twice",),
         "insert",
         "step.transaction",
+        is_quick=True,
     ),
     "row-with-a-time": Planted(
         """
@@ -150,6 +160,7 @@ def fetch() -> None:
         ("less",),
         "fetch",
         "os.replace",
+        is_quick=True,
     ),
     "order-of-a-set": Planted(
         """
@@ -191,6 +202,7 @@ def work(step: Step) -> None:
         ("asked",),
         "one",
         "time, chance",
+        is_quick=True,
     ),
     "time": Planted(
         """
@@ -211,6 +223,7 @@ def work(step: Step) -> dict:
         ("output",),
         None,
         "time, chance",
+        is_quick=True,
     ),
     "reads-what-it-deleted": Planted(
         """
@@ -225,6 +238,7 @@ def take() -> str:
         ("fails",),
         "take",
         "in_doubt=look",
+        is_quick=True,
     ),
     "between-the-steps": Planted(
         """
@@ -236,6 +250,7 @@ def work(step: Step) -> None:
         ("twice",),
         None,
         "into a step",
+        is_quick=True,
     ),
     "swallowed-by-the-step": Planted(
         """
