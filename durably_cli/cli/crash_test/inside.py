@@ -1,9 +1,8 @@
-"""What is different in a process of a trial: it notes what it does, lets no time pass, and dies."""
+"""What is different in a process of a trial: it notes what it does, never waits, and dies."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from durably_cli.journal.log import Log
 from durably_cli.journal.registry import Event
 from durably_cli.journal.writer import Journal
 from durably_cli.steps.stop import NO_TIME, Stop
-from durably_cli.system import clock
 from durably_cli.system.folders import cache_folder, data_folder
 
 _MOST_WAITS = 10_000
@@ -32,7 +30,7 @@ def join_trial() -> None:
     notes = NoteWriter(orders.notes)
     killer = Killer(orders, notes)
     _doctor_logs(lambda journal: DoctoredLog(journal, killer, notes, orders.signals))
-    _let_time_pass(orders.ahead, notes)
+    _let_waits_end(notes)
     note_what_is_asked(notes, orders.project)
     place = orders.kill_at
 
@@ -67,21 +65,16 @@ def _doctor_logs(doctored: Callable[[Journal], Log]) -> None:
     Recorder.__init__ = make_doctored  # type: ignore[method-assign]
 
 
-def _let_time_pass(ahead: int, notes: NoteWriter) -> None:
-    """No wait takes any time: the clock of durably goes ahead; that of the job does not."""
+def _let_waits_end(notes: NoteWriter) -> None:
+    """No wait of durably takes any time; one that only somebody's word ends, ends the process."""
     waits = 0
 
     def seconds_until(self: Stop, at: str, longest: float) -> float:
-        nonlocal ahead, waits
+        nonlocal waits
         waits += 1
         if at == NO_TIME or waits > _MOST_WAITS:
             notes.write("stuck", waits=waits)
             os._exit(Busy.exit_code)
-        left = clock.milliseconds_of(at) * 1_000_000 - clock.time_ns()
-        if left > 0:
-            ahead += left
-            notes.write("ahead", ahead=ahead)
         return 0.0
 
     Stop.seconds_until = seconds_until  # type: ignore[method-assign]
-    clock.time_ns = lambda: time.time_ns() + ahead

@@ -34,8 +34,8 @@ class KillAt(NamedTuple):
 class Orders(NamedTuple):
     """What a process of a trial is to do besides its work, and where to write down what it sees.
 
-    `ahead` is by how many nanoseconds its clock is ahead, `signals` are JSON texts to send once a
-    step waits for them. If it `records`, it notes where it could be killed, and what changes.
+    `signals` are JSON texts to send once a step waits for them. If it `records`, it notes where it
+    could be killed, and what changes.
     """
 
     notes: str
@@ -43,7 +43,6 @@ class Orders(NamedTuple):
     kill_at: KillAt | None = None
     records: bool = False
     watched: list[str] = []
-    ahead: int = 0
     signals: dict[str, str] = {}
 
     def dump(self) -> str:

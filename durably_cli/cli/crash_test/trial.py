@@ -108,9 +108,7 @@ class Trials:
         first = last = self._processes.run(words, orders, self.seconds)
         run = self._run_id()
         if first.code == KILLED and run:
-            ahead = first.notes.last("ahead")
-            again = orders._replace(kill_at=None, ahead=ahead["ahead"] if ahead else 0)
-            last = self._resumed(run, again)
+            last = self._resumed(run, orders._replace(kill_at=None))
         return self._seen(place, run, first, last), first
 
     def _resumed(self, run: str, orders: Orders) -> ProcessEnded:

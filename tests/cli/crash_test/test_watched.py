@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from durably_cli.cli.crash_test.contents import read_contents, differences
+from durably_cli.cli.crash_test.contents import differences, read_contents
 from durably_cli.cli.crash_test.watched import Watched
 from durably_cli.errors import JournalError
 
