@@ -24,7 +24,12 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
 from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted, Suspended
 from durably_cli.render.lines import Silent, Talk
-from durably_cli.render.next_steps import how_to_go_on, how_to_make_again, next_commands
+from durably_cli.render.next_steps import (
+    how_to_go_on,
+    how_to_make_again,
+    newly_asked,
+    next_commands,
+)
 from durably_cli.render.rows import write_output, write_summary_json
 from durably_cli.render.step_record import retrying
 from durably_cli.system import process, signals, terminals
@@ -81,6 +86,8 @@ def execute(
             code = say_outcome(view, result, outcome, talk, go_on)
             if code and (end := end_of(view)):
                 end.note(view.run_id)
+            if quiet and code == Busy.exit_code and result.executed:
+                streams.stderr.write(newly_asked(view))
             if quiet and code not in (0, Busy.exit_code):
                 before = "" if result.executed else failed_before(view, talk)
                 streams.stderr.write(presenter.report(view, go_on, before))

@@ -20,7 +20,6 @@ from durably_cli.render.next_steps import (
 )
 from durably_cli.render.record import by_and_why, for_good
 from durably_cli.render.timeline import seconds_of
-from durably_cli.render.waits import what_it_waits_for
 from durably_cli.render.words import in_steps, listed
 from durably_cli.system.ids import short
 from durably_cli.values.durations import span
@@ -71,6 +70,8 @@ def say_outcome(
             talk.say(for_good(view))
         return 3
     if view.status is Status.WAITING:
+        from durably_cli.render.waits import what_it_waits_for  # few runs wait
+
         talk.say(f"{name} waits{holder(view) if view.held else ''}")
         for said in what_it_waits_for(view, talk.time):
             talk.say(said)

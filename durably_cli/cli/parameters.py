@@ -59,6 +59,16 @@ Suspend = Annotated[
         "is resumed when its time has come.",
     ),
 ]
+Question = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        help="The question: the name of the step that waits, if there are several.",
+    ),
+]
+Reason = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Why; the job is given it, with your name.")
+]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 Statuses = Annotated[
     list[Status] | None,

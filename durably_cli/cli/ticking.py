@@ -11,17 +11,19 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from durably_cli import hints
 from durably_cli.cli.spool import spool
 from durably_cli.engines.local.lookout import Lookout, ToTakeUp
-from durably_cli.engines.local.slots import Slots
 from durably_cli.engines.local.stamps import Stamp
 from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.tick_room import Room
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import Busy
+from durably_cli.project.script_files import is_script
 from durably_cli.render.record import given_up
 from durably_cli.render.ticks import taken_up
 from durably_cli.system import clock
@@ -48,7 +50,9 @@ _MOST = 124
 
 
 class Came(NamedTuple):
-    """What came of a run that was taken up; `report` is for who is to mend it, if it failed."""
+    """What came of a run that was taken up; `report` is for who is to mend it, if it has failed, or
+    to answer what it asks.
+    """
 
     run: RunTakenUp
     has_failed: bool
@@ -59,7 +63,6 @@ class _Taken(NamedTuple):
     found: ToTakeUp
     process: subprocess.Popen[bytes]
     said: BinaryIO
-    slot: Lock
 
 
 class Ticker:
@@ -78,7 +81,7 @@ class Ticker:
         came: Callable[[Came], object],
     ) -> None:
         self._store, self._project = store, project
-        self._lookout, self._slots = lookout, Slots(store.root, most)
+        self._lookout, self._room = lookout, Room(store.root, most)
         self._begins, self._came = begins, came
         self._taken: list[_Taken] = []
         self._in_vain: dict[str, tuple[Stamp, Stamp]] = {}
@@ -126,30 +129,32 @@ class Ticker:
         self._next_look = time.monotonic() + pause
 
     def _take_up(self, queue: deque[ToTakeUp]) -> None:
-        while queue and (slot := self._slots.take()):
-            found = queue.popleft()
-            if self._lookout.has_changed(found):
-                slot.close()
-                continue
-            self._begins(found)
-            said = spool(self._store)
-            again = ("resume", found.run_id, "--suspend", "-q")
-            process = subprocess.Popen(
-                (
-                    *(sys.executable, "-P", "-m", "durably_cli", "-C", self._project, *again),
-                    *("--only-as-attempt", str(found.attempts + 1)),
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-            )
-            self._taken.append(_Taken(found, process, said, slot))
+        while queue and (place := self._room.take_place()):
+            with closing(place):  # here; the process has it from now on
+                found = queue.popleft()
+                if not self._lookout.has_changed(found):
+                    self._begins(found)
+                    self._taken.append(self._began(found, place))
+
+    def _began(self, found: ToTakeUp, place: Lock) -> _Taken:
+        said = spool(self._store)
+        process = subprocess.Popen(
+            (
+                *(sys.executable, "-P", "-m", "durably_cli", "-C", self._project),
+                *("resume", found.run_id, "--suspend", "-q"),
+                *("--only-as-attempt", str(found.attempts + 1), "--tick-place", str(place.fd)),
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            pass_fds=(place.fd,),
+        )
+        return _Taken(found, process, said)
 
     def _let_go(self) -> None:
         """Of those that have ended."""
         for taken in [each for each in self._taken if each.process.poll() is not None]:
             self._taken.remove(taken)
-            taken.slot.close()
             with taken.said:
                 came = self._came_of(taken)
             if came is not None:
@@ -167,7 +172,7 @@ class Ticker:
         run = self._store.look(found.run_id)
         try:
             said = None
-            if not _is_of(taken, run):
+            if not self._has_attempted(taken, run):
                 if code == Busy.exit_code and not is_as_it_was:
                     return None
                 said = _why_not(report, found)
@@ -176,16 +181,18 @@ class Ticker:
                 what = f"durably: run {short(found.run_id)} of {found.job} was {left}\n"
                 report += f"{what}try: {hints.command('resume', short(found.run_id))}\n".encode()
             has_failed = bool(left) or (code not in _WELL and code <= _MOST)
+            if not has_failed and code != Busy.exit_code:  # a question is said, with 75
+                report = b""
             return Came(taken_up(found, run, code, said), has_failed, report)
         finally:
             if isinstance(run, RunView):
                 run.close()
 
-
-def _is_of(taken: _Taken, run: RunView | Unreadable | None) -> bool:
-    """Has this process made an attempt of its own?"""
-    attempts = run.state.attempts[taken.found.attempts :] if isinstance(run, RunView) else []
-    return any(attempt.started.pid == taken.process.pid for attempt in attempts)
+    def _has_attempted(self, taken: _Taken, run: RunView | Unreadable | None) -> bool:
+        """Has this process made an attempt of its own? A script may run in one that it began."""
+        attempts = run.state.attempts[taken.found.attempts :] if isinstance(run, RunView) else []
+        pid = None if is_script(self._project) else taken.process.pid
+        return any(pid in (None, attempt.started.pid) for attempt in attempts)
 
 
 def _why_not(report: bytes, found: ToTakeUp) -> str | None:

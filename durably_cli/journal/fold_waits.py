@@ -33,4 +33,7 @@ def _signal_received(state: RunState, event: SignalReceived) -> None:
 @folds(RunSuspended)
 def _run_suspended(state: RunState, event: RunSuspended) -> None:
     state.due = event.until
+    for name in event.left:
+        state.waits.pop(name, None)
+        state.unfinished.pop(name, None)
     close_attempt(state, event.at, SUSPENDED)

@@ -58,7 +58,10 @@ class RunSuspended(NamedTuple):
     """The attempt has ended because all that is left of it waits.
 
     `until` is when the first of its waits is over, or empty if none is before a signal comes.
+    `left` are steps that waited in an earlier attempt, and that this one has not come to: their
+    code is another one by now, and their waits are over.
     """
 
     at: str
     until: str = ""
+    left: list[str] = []

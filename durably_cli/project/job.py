@@ -21,7 +21,6 @@ from durably_cli.project.described_job import DescribedJob
 from durably_cli.project.executing import Act, brought_about, resume_of
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.project.run import Run
-from durably_cli.steps.child_run import ChildJob
 from durably_cli.steps.step import Step
 from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json, printable
@@ -29,6 +28,7 @@ from durably_cli.values.untrusted import all_of
 
 if TYPE_CHECKING:
     from durably_cli.steps.async_step import AsyncStep
+    from durably_cli.steps.child_run import ChildJob
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -160,6 +160,8 @@ class Job(DescribedJob, Generic[I, O]):
 
     def as_child(self) -> ChildJob[I, O]:
         """The job as a step of another one runs it."""
+        from durably_cli.steps.child_run import ChildJob  # few jobs are
+
         self._is_used = True
 
         def dump(input: I) -> Json:

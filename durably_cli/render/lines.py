@@ -32,7 +32,6 @@ from durably_cli.journal.step_names import item_around
 from durably_cli.journal.wait_events import SIGNAL, SignalReceived, StepWaiting
 from durably_cli.render.own_logging import is_shown_by_logging
 from durably_cli.render.timeline import seconds_between
-from durably_cli.render.waits import answers_to, said_of
 from durably_cli.render.what_changed import what_changed
 from durably_cli.render.words import local_time, one_line, utc_time
 from durably_cli.system import clock
@@ -139,7 +138,11 @@ class Talk:
             self.started(event, self.run)
 
     def waiting(self, event: StepWaiting) -> None:
-        """A step begins to wait."""
+        """A step begins to wait; of a run that may be suspended, its end says so."""
+        if self.run is not None and self.run.stop.suspends:
+            return
+        from durably_cli.render.waits import answers_to, said_of  # few runs wait
+
         self.say(said_of(event, self.time))
         run = self.run
         if event.kind == SIGNAL and run is not None:

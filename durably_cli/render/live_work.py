@@ -17,7 +17,6 @@ from durably_cli.journal.step_events import (
 from durably_cli.journal.step_names import item_around
 from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.render.live_map import HowFar, LiveMap
-from durably_cli.render.waits import said_of
 from durably_cli.render.words import local_clock, local_time
 from durably_cli.values.quantities import plural
 from durably_cli.values.visible import visible
@@ -41,7 +40,11 @@ class LiveWork:
                 self._map(item.scope).begun(item)
             return
         self._steps.pop(event.name, None)
-        said = said_of(event, local_time) if isinstance(event, StepWaiting) else event.name
+        said: str = event.name
+        if isinstance(event, StepWaiting):
+            from durably_cli.render.waits import said_of  # few runs wait
+
+            said = said_of(event, local_time)
         self._steps[event.name] = visible(said)
         if isinstance(event, MapStarted):
             self._map(event.name, event.items or None)

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import NamedTuple
 
 from durably_cli import hints
-from durably_cli.engines.local.due import is_due
 from durably_cli.engines.local.files_of_run import changed_files
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.blobs import is_blob_reference
@@ -14,9 +13,9 @@ from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
 from durably_cli.journal.step_names import fits, map_of
 from durably_cli.journal.step_state import StepState, StepStatus
-from durably_cli.render.waits import FEW, answers_to, open_questions
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
+from durably_cli.values.visible import visible_lines
 
 _SHORT = 200
 """How many characters of a result are handed out to be typed again."""
@@ -76,12 +75,38 @@ def how_to_decide(view: RunView) -> list[NextStep]:
 
 def ways_to_answer(view: RunView) -> list[NextStep]:
     """What to type to the questions of a run that waits for signals; people are shown a few."""
+    if not view.state.waits:
+        return []
+    from durably_cli.render.waits import FEW, answers_to, open_questions  # few runs wait
+
     found, asked = list[NextStep](), open_questions(view)
     of_run = Counter(run_id for run_id, _ in asked)
     for number, (run_id, wait) in enumerate(asked):
         for words in answers_to(wait, short(run_id), is_only_one=of_run[run_id] == 1):
             found.append(NextStep(_PURPOSES[words[0]] if number < FEW else "", words))
     return found
+
+
+def newly_asked(view: RunView) -> str:
+    """The questions that the last attempt came to first, and the commands that answer: for a mail.
+
+    Empty if there are none.
+    """
+    if view.status is not Status.WAITING or not view.state.attempts:
+        return ""
+    from durably_cli.render.waits import FEW, open_questions, said_of  # few runs wait
+
+    begun = view.state.attempts[-1].started.at
+    new = [wait for _, wait in open_questions(view) if wait.at >= begun]
+    if not new:
+        return ""
+    asked = [said_of(wait) for wait in new[:FEW]]
+    if len(new) > FEW:
+        asked.append(f"{len(new) - FEW:,} more")
+    lines = [f"run {short(view.run_id)} of {view.state.created.job} asks:", *asked]
+    ways = [each for each in ways_to_answer(view) if each.purpose]
+    lines += [f"{each.purpose}: {hints.command(*each.words)}" for each in ways]
+    return visible_lines("\n".join(lines)) + "\n"
 
 
 def how_to_answer(view: RunView) -> str:
@@ -176,6 +201,8 @@ def _next_steps(view: RunView) -> list[NextStep]:
         return [NextStep("", ("verify", run)), NextStep("to mend", ("help", "care"))]
     look = [NextStep("", ("inspect", run)), NextStep("", ("logs", run))]
     if answers := ways_to_answer(view):
+        from durably_cli.engines.local.due import is_due
+
         go_on = [] if view.held or not is_due(view) else [NextStep("to go on", ("resume", run))]
         return [*go_on, *answers, NextStep("", ("wait", run)), *look]
     if view.held:

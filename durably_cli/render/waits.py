@@ -48,11 +48,12 @@ def is_question(wait: StepWaiting) -> bool:
 
 
 def said_of(wait: StepWaiting, time: ShowTime = utc_time) -> str:
-    """`approval: Apply the plan? until 2026-…`, on one line."""
+    """`Apply the plan? (approval, until 2026-…)`, on one line."""
     until = f", until {time(wait.until)}" if wait.until else ""
+    if wait.kind == SIGNAL and wait.prompt:
+        return f"{wait.prompt} ({wait.name}{until})"
     if wait.kind == SIGNAL:
-        asked = f": {wait.prompt}" if wait.prompt else ""
-        return f"{wait.name} waits for a signal{asked}{until}"
+        return f"{wait.name} waits for a signal{until}"
     if wait.kind == RUN:
         return f"{wait.name} waits for run {ids.short(wait.child)}{until}"
     what = "sleeps" if wait.kind == "sleep" else "looks again and again"

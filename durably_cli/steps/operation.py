@@ -131,11 +131,11 @@ class Past(NamedTuple):
     those that were begun and have no end, and what their last start said of that. `reported` is
     what need not be reported again, `discarded` how many results of a step count no more, and
     `keys` the run whose keys a step has that was in doubt in the origin of a fork. `waits` are the
-    steps that wait, `received` their signals, and `mail` is where others come. `inputs` are
-    digests of the items of maps that are known by keys. Another result of those in `redone`
-    outdates what came later, by the `order` in which they came; what is `owed` of that is to be
-    written before another step. Who changes what is of several steps at once is `changing` it:
-    threads of the handler may be in a step each.
+    steps that wait, of which this attempt `came_to` some, `received` their signals, and `mail` is
+    where others come. `inputs` are digests of the items of maps that are known by keys. Another
+    result of those in `redone` outdates what came later, by the `order` in which they came; what is
+    `owed` of that is to be written before another step. Who changes what is of several steps at
+    once is `changing` it: threads of the handler may be in a step each.
     """
 
     results: dict[str, Json]
@@ -148,6 +148,7 @@ class Past(NamedTuple):
     discarded: Counter[str]
     keys: dict[str, str]
     waits: dict[str, StepWaiting]
+    came_to: set[str]
     received: dict[str, SignalReceived]
     mail: Mail
     inputs: dict[str, str]
@@ -189,6 +190,7 @@ def fresh_past(results: dict[str, Json]) -> Past:
         discarded=Counter(),
         keys={},
         waits={},
+        came_to=set(),
         received={},
         mail=NoMail(),
         inputs={},

@@ -25,7 +25,8 @@ def wait_begun(
 ) -> Generator[Effect, Any, StepWaiting]:
     """The wait of this step as an attempt began it: an earlier one, or this."""
     found = past.waits.get(name)
-    if found is None:
+    past.came_to.add(name)
+    if found is None or found.kind != kind:
         handled = being_handled()
         during = [] if handled is None else steps_of(handled)
         found = StepWaiting(name, kind, clock.now(), until(), during, **more)

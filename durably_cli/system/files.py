@@ -156,8 +156,10 @@ def written(folder: Path, name: str, data: bytes) -> Path:
     try:
         write_all(fd, data)
         sync(fd)
-    except BaseException:
+    except BaseException as error:
         os.unlink(path)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = os.fspath(folder)  # which says what the disk had no room for
         raise
     finally:
         os.close(fd)

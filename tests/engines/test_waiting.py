@@ -15,7 +15,7 @@ from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.steps.mail import Sent
 from durably_cli.system import clock
 from durably_cli.values.strict_json import Json
-from tests.conftest import Project
+from tests.conftest import Project, disk_ends_at
 
 ASKS = """
     from durably import Approval
@@ -64,7 +64,7 @@ def test_a_suspended_run_ends_with_75_and_goes_on_where_it_was(project: Project)
     project.job(ASKS)
     suspended = project.run("trigger", "work", "--suspend", expect=75)
     assert suspended.out == ""
-    assert "ok waits for a signal: Go on?" in suspended.err
+    assert "\nGo on? (ok, until " in suspended.err
     assert "durably approve" in suspended.err
     assert project.runs()[0]["status"] == "waiting"
     assert send(project, "@last", "ok", APPROVED)
@@ -73,10 +73,62 @@ def test_a_suspended_run_ends_with_75_and_goes_on_where_it_was(project: Project)
     project.run("verify")
 
 
-def test_quiet_is_silent_of_a_run_that_waits(project: Project) -> None:
-    project.job(ASKS)
-    suspended = project.run("trigger", "work", "--suspend", "-q", expect=75)
+def test_quiet_is_silent_of_a_run_that_sleeps(project: Project) -> None:
+    project.job(NAPS)
+    long = ("trigger", "work", "--seconds", "1000", "--suspend", "-q")
+    suspended = project.run(*long, expect=75)
     assert (suspended.out, suspended.err) == ("", "")
+
+
+def test_a_wait_that_the_code_has_no_more_is_over(project: Project) -> None:
+    """Its question is asked no more, and its signal is no reason to take the run up."""
+    project.job(ASKS)
+    project.run("trigger", "work", "--suspend", expect=75)
+    project.job(ASKS.replace('"ok"', '"okay"'))
+    project.run("signal", "@last", "ok", "-i", APPROVED)
+    assert project.run("tick").out.split("\t")[2:4] == ["signal", "waiting"]
+    assert [wait["step"] for wait in project.inspect()["waits"]] == ["okay"]
+    assert project.run("tick", "--dry-run").out == ""
+    project.run("approve", "@last", "ok", expect=4)
+    project.run("approve", "@last")
+    assert project.run("tick").out.split("\t")[2:4] == ["signal", "completed"]
+
+
+def test_a_step_that_waits_in_another_way_now_begins_anew(project: Project) -> None:
+    project.job(NAPS)
+    project.run("trigger", "work", "--seconds", "1000", "--suspend", expect=75)
+    asks = NAPS.replace('step.sleep("nap", payload.seconds)', 'step.wait_signal("nap", int)')
+    project.job(asks)
+    project.run("resume", "@last", "--suspend", expect=75)
+    (wait,) = project.inspect()["waits"]
+    assert (wait["kind"], wait["until"]) == ("signal", None)
+    project.run("signal", "@last", "nap", "-i", "3")
+    project.run("resume", "@last")
+    assert project.effects == ["before", "after"]
+
+
+def test_a_wait_whose_task_was_cancelled_begins_anew_in_the_next_attempt(project: Project) -> None:
+    project.job(
+        """
+        import asyncio
+        from contextlib import suppress
+        import signal
+        from durably import AsyncStep
+
+        @define_job
+        async def work(step: AsyncStep) -> int:
+            if step.attempt == 1:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(step.wait_signal("go", int), 0.2)
+                os.kill(os.getpid(), signal.SIGKILL)
+            return await step.wait_signal("go", int)
+        """
+    )
+    project.run("trigger", "work", expect=-9)
+    project.run("resume", "@last", "--suspend", expect=75)
+    assert project.runs()[0]["status"] == "waiting"
+    project.run("signal", "@last", "go", "-i", "7")
+    assert project.run("tick").out.split("\t")[2:4] == ["signal", "completed"]
 
 
 def test_the_document_of_a_run_that_waits_says_what_for_and_what_to_type(project: Project) -> None:
@@ -240,6 +292,7 @@ def test_all_items_of_a_for_each_wait_and_the_run_is_suspended(project: Project)
 def test_tasks_that_all_wait_suspend_their_run_and_one_at_work_does_not(project: Project) -> None:
     project.job("""
         import asyncio
+        import signal
         from durably import AsyncStep
 
         @define_job
@@ -258,6 +311,7 @@ def test_tasks_that_all_wait_suspend_their_run_and_one_at_work_does_not(project:
 def test_a_wait_that_its_handler_gave_up_is_open_no_more(project: Project) -> None:
     project.job("""
         import asyncio
+        import signal
         from durably import AsyncStep
 
         @define_job
@@ -388,3 +442,21 @@ def test_a_child_is_cancelled_with_its_parent_held_or_not(project: Project) -> N
         assert process.result().code == 3
     assert {run["status"] for run in project.runs()} == {"cancelled"}
     assert len(project.runs()) == 4
+
+
+def test_one_that_waits_is_deleted_by_the_status_that_list_says(project: Project) -> None:
+    project.job(ASKS)
+    project.run("trigger", "work", "--suspend", expect=75)
+    refused = project.run("delete", "@last", "--status", "interrupted", expect=2)
+    assert "is waiting, and only those that are interrupted" in refused.err
+    project.run("delete", "@last", "--status", "waiting")
+    assert project.runs() == []
+
+
+def test_a_signal_that_the_disk_has_no_room_for_is_not_sent(project: Project) -> None:
+    project.job(ASKS)
+    project.run("trigger", "work", "--suspend", expect=75)
+    full = project.run("approve", "@last", expect=74, **disk_ends_at(10))
+    assert f"{project.data}" in full.err
+    project.run("approve", "@last")
+    assert project.run("resume", "@last").code == 0

@@ -488,6 +488,20 @@ def _waiting() -> Golden:
     return _whole(29, lines_of(events, run_id(29)))
 
 
+def _left() -> Golden:
+    """Its code was another one when it went on: it did not come to a step that had waited."""
+    events: list[Event] = [
+        _created(31),
+        RunStarted(1, 42, "box", _at(20)),
+        StepWaiting("answer", "signal", _at(30), "", [], "Yes?", {"type": "boolean"}),
+        RunSuspended(_at(31)),
+        RunStarted(2, 43, "box", _at(40)),
+        StepWaiting("reply", "signal", _at(50), "", [], "Yes?", {"type": "boolean"}),
+        RunSuspended(_at(51), left=["answer"]),
+    ]
+    return _whole(31, lines_of(events, run_id(31)))
+
+
 def _child() -> Golden:
     """It is a step of another run."""
     return _whole(30, lines_of([_created(30, parent=run_id(29))], run_id(30)))
@@ -525,7 +539,7 @@ RUNS = {
         *(_without_newline, _damaged, _repaired, _imported, _newer_event, _newer_format),
         *(_in_a_folder, _carried, _large_everywhere, _said, _retried, _cancelled),
         *(_forked, _forked_again, _in_a_transaction, _mapped, _counted, _keyed, _side_by_side),
-        *(_given_up, _waiting, _child),
+        *(_given_up, _waiting, _child, _left),
     )
 }
 """By what is remarkable about them, in the order of their numbers."""

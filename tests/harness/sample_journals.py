@@ -126,7 +126,7 @@ UNFINISHED = Sample(
         StepCancelled("three", 2, AT),
         StepWaiting("four", "signal", AT),
         SignalReceived("four", Json("1"), "me", AT, AT),
-        RunSuspended(AT),
+        RunSuspended(AT, left=["four"]),
         MapStarted("pages", AT),
         StepStarted(item_of("pages", "a.html"), AT),
         StepCompleted(item_of("pages", "a.html"), 1, Json("1"), AT),

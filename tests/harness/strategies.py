@@ -76,7 +76,7 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     **dict.fromkeys(("input", "output", "result"), jsons),
     **dict.fromkeys(("labels", "versions"), labels),
     **dict.fromkeys(("raised", "refused", "whole", "data"), objects),
-    **dict.fromkeys(("during", "steps"), some_names),
+    **dict.fromkeys(("during", "steps", "left"), some_names),
     **dict.fromkeys(
         ("code", "because", "why", "sha256", "origin", "prompt", "child", "parent"), texts
     ),

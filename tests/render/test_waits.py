@@ -41,14 +41,13 @@ def test_of_many_questions_people_are_shown_a_few_and_programs_all(asking: Proje
 
 def test_the_command_that_is_shown_of_a_question_in_a_scope_answers_it(asking: Project) -> None:
     said = asking.run("trigger", "work", "--suspend", expect=75).err.splitlines()
-    asked = next(n for n, line in enumerate(said) if "each[4].ok waits" in line)
-    words = shlex.split(said[asked + 1])
+    words = shlex.split(next(line for line in said if "each[2].ok' -i" in line))
     asking.run(*words[words.index("signal") :])
     waits = json.loads(asking.run("resume", "@last", "--suspend", "--json", expect=75).out)["run"][
         "waits"
     ]
     assert len(waits) == 8
-    assert "each[4].ok" not in {each["step"] for each in waits}
+    assert "each[2].ok" not in {each["step"] for each in waits}
 
 
 def test_a_map_whose_items_wait_waits(asking: Project) -> None:

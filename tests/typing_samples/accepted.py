@@ -403,6 +403,38 @@ def map_many(step: Step) -> None:
 
 
 @define_job
+def of_fields(step: Step, *, folder: Path, size: int = 200) -> int:
+    return size
+
+
+@define_job(name="of-fields-with-defaults")
+def of_fields_with_defaults(step: Step, *, size: int = 200) -> int:
+    return size
+
+
+@define_job
+async def of_fields_in_a_loop(step: AsyncStep, *, folder: Path) -> str:
+    return str(folder)
+
+
+def call_jobs_of_fields(step: Step) -> None:
+    assert_type(of_fields(Step(), folder=Path(), size=3), int)
+    assert_type(of_fields_with_defaults(Step(), size=3), int)
+    assert_type(of_fields_with_defaults(Step()), int)
+    assert_type(step.run_job("fields", of_fields, {"folder": Path()}), int)
+
+
+def trigger_jobs_of_fields() -> None:
+    assert_type(of_fields.trigger({"folder": Path()}), Run[int])
+    assert_type(of_fields_with_defaults.trigger({"size": 3}), Run[int])
+    of_fields.main()
+
+
+async def call_jobs_of_fields_in_a_loop() -> None:
+    assert_type(await of_fields_in_a_loop(AsyncStep(), folder=Path()), str)
+
+
+@define_job
 def part(step: Step, payload: int) -> str:
     return str(payload)
 
@@ -439,4 +471,6 @@ def take_up(durably_store: DurablyStore) -> None:
 if __name__ == "__main__":
     asyncio.run(call_async_jobs())
     map_many(Step())
+    call_jobs_of_fields(Step())
+    asyncio.run(call_jobs_of_fields_in_a_loop())
     wait_for_much(Step(signals={"number": 1, "approval": Approval(approved=True)}))

@@ -93,11 +93,6 @@ def without_step() -> int:
     return 1
 
 
-@define_job()  # error: it takes three arguments
-def with_three(step: Step, payload: SyncUsersInput, more: int) -> int:
-    return 1
-
-
 @define_job(name="other-order")  # error: the step comes first
 def other_order(payload: SyncUsersInput, step: Step) -> int:
     return 1
@@ -279,3 +274,15 @@ def wait_for_much(step: Step, child: Job[int, str]) -> None:
     step.run_job("five", child, "a")  # error: a text for an int
     step.run_job("six", child, 1).bit_length()  # error: a text
     child.resume(3)  # error: a run is named by a text
+
+
+@define_job
+def of_fields(step: Step, *, folder: str, size: int = 200) -> int:
+    return size
+
+
+def call_job_of_fields() -> None:
+    of_fields(Step(), folder=3)  # error: a number for a text
+    of_fields(Step())  # error: no folder
+    of_fields(Step(), folder="a").upper()  # error: an int
+    of_fields.trigger(3)  # error: no mapping

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.parameters import AsJson, OneRun, Yes
+from durably_cli.cli.parameters import AsJson, OneRun, Question, Reason, Yes
 
 
 @as_command()
 def approve(
     context: typer.Context,
     run: OneRun,
-    name: Annotated[
-        str | None,
-        typer.Argument(help="The question: the name of the step that waits, if there are several."),
-    ] = None,
-    reason: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Why; the job is given it, with your name.")
-    ] = None,
+    name: Question = None,
+    reason: Reason = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
     """Say yes to the question of a run.
 
     The answer counts if it is the first. A question of a child run is answered by the id of its
-    parent, too.
-    On a terminal the question is shown, and asked for once more.
+    parent, too. On a terminal the question is shown, and asked for once more.
 
     \b
     Examples:

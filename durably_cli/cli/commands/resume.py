@@ -38,6 +38,7 @@ def resume(
     timeout: Timeout = None,
     suspend: Suspend = False,
     only_as: Annotated[int | None, typer.Option("--only-as-attempt", hidden=True)] = None,
+    tick_place: Annotated[int | None, typer.Option(hidden=True)] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -65,8 +66,13 @@ def resume(
         return show_plan(project_of(context), run, decisions, as_json=as_json)
     from durably_cli.cli.coming_to_runs import resume_run  # not for --help, nor for completion
 
+    project = project_of(context)
+    if tick_place is not None:
+        from durably_cli.engines.local.tick_room import hold_place  # only behind a tick
+
+        context.obj = hold_place(tick_place)
     return resume_run(
-        project_of(context),
+        project,
         run,
         decisions,
         kill_leftovers=kill_leftovers,

@@ -114,6 +114,7 @@ class _Said:
         self._add(came.run)
         if came.has_failed:
             self._failed.append(came.run["id"])
+        if came.report:
             sys.stderr.flush()
             sys.stderr.buffer.write(came.report)
             sys.stderr.flush()

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from durably_cli.engines.local import who, working_folder
 from durably_cli.engines.local.live_run import BoundHandler, LiveRun, Watcher
@@ -41,7 +42,6 @@ from durably_cli.journal.registry import Event
 from durably_cli.journal.wait_events import RunSuspended
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.child import ChildEnds, end_of_child
-from durably_cli.steps.child_run import Execute
 from durably_cli.steps.current import executed, masking
 from durably_cli.steps.step import Step
 from durably_cli.steps.step_of_attempt import step_of_attempt
@@ -50,6 +50,9 @@ from durably_cli.system.process import this
 from durably_cli.system.time_limits import OutOfTime
 from durably_cli.values.strict_json import Json
 from durably_cli.version import __version__
+
+if TYPE_CHECKING:
+    from durably_cli.steps.child_run import Execute
 
 TIME_LIMIT = "time limit"
 """What ended an attempt that took longer than it may, as its journal says."""
@@ -152,7 +155,8 @@ def _end_of(
             record.end_with(RunInterrupted(TIME_LIMIT, clock.now()))
         raise
     except Suspended as suspended:
-        record.end_with(RunSuspended(clock.now(), suspended.until))
+        left = [str(name) for name in run.past.waits if name not in run.past.came_to]
+        record.end_with(RunSuspended(clock.now(), suspended.until, left))
         raise
     except (Abort, ChildEnds):
         raise

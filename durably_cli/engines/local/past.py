@@ -25,7 +25,7 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_names import item_around
-from durably_cli.journal.wait_events import SignalReceived, StepWaiting
+from durably_cli.journal.wait_events import RunSuspended, SignalReceived, StepWaiting
 from durably_cli.steps.operation import Begun, Past, fresh_past
 from durably_cli.values.strict_json import Json
 
@@ -88,6 +88,7 @@ def take(event: Event, past: Past) -> None:
         past.outdate(event)
     elif isinstance(event, StepMarkedDone):
         past.failures.pop(name, None)
+        past.waits.pop(name, None)
     elif isinstance(event, StepFailed):
         past.waits.pop(name, None)
     past.unfinished[name] = event
@@ -117,6 +118,11 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
                 past.inputs[str(event.name)] = event.input
         elif type(event) is StepWaiting:
             past.waits[event.name] = event
+        elif type(event) is StepCancelled:
+            past.waits.pop(event.name, None)
+        elif type(event) is RunSuspended:
+            for name in event.left:
+                past.waits.pop(name, None)
         elif type(event) is SignalReceived:
             past.received[event.name] = event
         elif type(event) in of_steps:

@@ -144,7 +144,9 @@ def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Statu
         return created, Status.DAMAGED
     except DurablyError:
         return created, Status.UNREADABLE
-    return created, state.status if state.has_ended else Status.INTERRUPTED
+    if state.has_ended:
+        return created, state.status
+    return created, Status.WAITING if state.is_waiting else Status.INTERRUPTED
 
 
 def _claim_of(claims: Claims, run_id: str, created: RunCreated | None) -> tuple[Path, Claim] | None:

@@ -24,7 +24,6 @@ from hashlib import sha256
 from durably_cli import hints
 from durably_cli.engines.local.attempt import Observer, Runnable
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.due import is_due
 from durably_cli.engines.local.execute import execute_in_turn
 from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.on_failure import call_on_failure
@@ -128,8 +127,11 @@ class _Trigger:
             if not view.held and view.state.has_ended and not again:
                 view.sync()
                 return done
-            if view.status is Status.WAITING and not is_due(view):
-                return done
+            if view.status is Status.WAITING:
+                from durably_cli.engines.local.due import is_due  # few runs wait
+
+                if not is_due(view):
+                    return done
             if view.held:
                 if not self._request.wait:
                     return done

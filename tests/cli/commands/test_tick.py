@@ -25,7 +25,7 @@ import signal
 
 class Input(BaseModel):
     n: int = 0
-    seconds: float = 0.05
+    seconds: float = 0.7
     until: str = ""
 
 @define_job
@@ -65,7 +65,7 @@ def dies(step: Step, payload: Input) -> int:
 REST = """
 @define_job
 def rest(step: Step) -> None:
-    step.sleep("rest", 0.05)
+    step.sleep("rest", 0.7)
 """
 
 LATE = "1000000"
@@ -477,3 +477,17 @@ def children_of(project: Project) -> list[int]:
         if b"--only-as-attempt" in words and str(project.root).encode() in words:
             found.append(int(path.parent.name))
     return found
+
+
+def test_a_run_has_its_place_though_the_tick_that_took_it_up_is_gone(worked: Project) -> None:
+    first = kill_in(worked, "slow")
+    with worked.start("tick", "--max", "1") as tick:
+        worked.wait_for_effects(2)
+        tick.kill()
+    second = suspended(worked, "nap")
+    wait_until(lambda: second in planned(worked))
+    assert worked.run("tick", "--max", "1").out == "", "there is no room"
+    (worked.root / "never").touch()
+    worked.run("wait", first)
+    wait_until(lambda: worked.run("tick", "--max", "1").out)
+    assert worked.inspect(second)["status"] == "completed"
