@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from durably_cli import hints
 from durably_cli.cli.crash_test.contents import Contents, read_contents
 from durably_cli.cli.crash_test.notes import KillAt, Notes, Orders
 from durably_cli.cli.crash_test.processes import ProcessEnded, Processes
@@ -19,6 +21,7 @@ from durably_cli.errors import Busy, DurablyError
 from durably_cli.journal.step_events import StepCompleted
 from durably_cli.project.script_files import home_of
 from durably_cli.system import files
+from durably_cli.system.folders import DATA_VARIABLE
 from durably_cli.values.strict_json import Json
 
 KILLED, TOOK_TOO_LONG = -9, "took too long"
@@ -84,7 +87,7 @@ class Trials:
         """A run that nobody kills; DurablyError if none could be made."""
         seen, first = self._begun(None, records=records)
         if first.code not in (0, 1) and not seen.status:
-            raise _why_none(first)
+            raise _why_none(first, self._processes.data)
         return seen
 
     def at(self, place: KillAt) -> SeenRun:
@@ -182,13 +185,16 @@ def _results(view: RunView) -> dict[str, str]:
     }
 
 
-def _why_none(ended: ProcessEnded) -> DurablyError:
-    """What the process said, as an error of this command."""
+def _why_none(ended: ProcessEnded, data: Path) -> DurablyError:
+    """What the process said, as an error of this command, whose data folder is another one."""
     try:
         said: dict[str, Any] = json.loads(ended.out)["error"]
     except (ValueError, KeyError, TypeError):
         lines = ended.said.strip().splitlines() or [f"exit code {ended.code}"]
         return DurablyError(f"the job cannot be run: {lines[0].removeprefix('durably: ')}")
-    error = DurablyError(said["message"], hint=said["hint"], code=said["code"])
+    chosen = os.environ.get(DATA_VARIABLE)
+    here = f"{DATA_VARIABLE}={hints.quoted(chosen)} " if chosen else ""
+    hint = said["hint"] and said["hint"].replace(f"{DATA_VARIABLE}={hints.quoted(data)} ", here)
+    error = DurablyError(said["message"], hint=hint, code=said["code"])
     error.exit_code = said["exit"]
     return error

@@ -156,7 +156,9 @@ def test_what_cannot_be_put_back_is_refused(appends: Project, tmp_path: Path) ->
 def test_what_the_job_refuses_is_passed_on(appends: Project) -> None:
     refused = appends.run(*CRASH, "-p", "often=no", "--json", expect=65)
     assert json.loads(refused.out)["error"]["code"] == "invalid-input"
-    assert "wurk" in appends.run("test", "wurk", "--crash-everywhere", expect=4).err
+    unknown = appends.run("test", "wurk", "--crash-everywhere", expect=4)
+    assert "there is no job wurk" in unknown.err
+    assert "crash-tests" not in unknown.err  # its folder is gone
     assert "--crash-everywhere" in appends.run("test", "work", expect=2).err
 
 
