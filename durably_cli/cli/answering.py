@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.arguments import argument_text
 from durably_cli.cli.asking import asks_here, confirm, say
 from durably_cli.engines.local import who
+from durably_cli.engines.local.family import children_of, head_of
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.signal import Signalled, send_to_run
+from durably_cli.engines.local.signal import Signalled, answer_in, send_to_run
 from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.takeover import verdict_on
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.journal.wait_events import StepWaiting
@@ -51,36 +55,69 @@ def answer_run(
     run_id = find_run(store, run)
     document.about(run_id)
     with store.view(run_id) as view:
-        asked_of, wait = _question(view, name, "approve" if approved else "deny")
-    if asks_here() and not yes:
+        question = _question(view, name, "approve" if approved else "deny")
+    if question.is_bool and reason is not None:
+        what = f"question {question.name!r} takes no reason: it is answered by true or false"
+        raise UsageError(what)
+    if asks_here() and not (yes or as_json):
         verb = "Approve" if approved else "Deny"
-        if not confirm(f"{wait.prompt or wait.name}\n{verb}?", yes=False):
+        if not confirm(f"{question.prompt}\n{verb}?", yes=False):
             say("nothing was sent")
             return 0
     why = None if reason is None else argument_text(reason)
     value: object = {"approved": approved, "by": who.user(), "reason": why}
-    if wait.takes.get("type") == "boolean":
+    if question.is_bool:
         value = approved
-    sent = send_to_run(store, asked_of, wait.name, Json(to_json(value)))
+    sent = send_to_run(store, question.run, question.name, Json(to_json(value)))
     return _said(store, sent, as_json=as_json)
 
 
-def _question(view: RunView, name: str | None, command: str) -> tuple[str, StepWaiting]:
-    """The run that asks, this one or a child of it, and the wait that it asks by."""
+class _Question(NamedTuple):
+    """What a run asks, or has asked, that is answered by yes or no."""
+
+    run: str
+    name: str
+    prompt: str
+    is_bool: bool
+
+
+def _question(view: RunView, name: str | None, command: str) -> _Question:
+    """The one of this name, of this run or a child of it; one with an answer, if none is open.
+
+    Who answers that hears whether it was the same.
+    """
     run = short(view.run_id)
-    asked = [(of, wait) for of, wait in open_questions(view) if is_question(wait)]
-    found = [each for each in asked if name is None or each[1].name == name]
+    asked = [_asked(of, wait) for of, wait in open_questions(view) if is_question(wait)]
+    found = [each for each in asked if name is None or each.name == name]
+    if not found:
+        found = [each for each in _answered(view) if name is None or each.name == name]
     if len(found) == 1:
         return found[0]
     if found:
-        commands = [hints.command(command, short(of), wait.name) for of, wait in found]
+        commands = [hints.command(command, short(each.run), each.name) for each in found]
         raise UsageError(f"run {run} asks several questions", hint="\n".join(commands))
     what = f"run {run} asks no question that is answered by yes or no"
     if name is not None and asked:
         what = f"run {run} asks no question {name!r}"
-    hint = [hints.command(command, short(of), wait.name) for of, wait in asked]
+    hint = [hints.command(command, short(each.run), each.name) for each in asked]
     look = hints.command("inspect", run)
     raise NotFound(what, hint="\n".join(hint) or look, code="no-such-signal", run=view.run_id)
+
+
+def _asked(run: str, wait: StepWaiting) -> _Question:
+    is_bool = wait.takes.get("type") == "boolean"
+    return _Question(run, wait.name, wait.prompt or wait.name, is_bool)
+
+
+def _answered(view: RunView) -> Iterator[_Question]:
+    """The questions that this run, or a child of it, has the answer of."""
+    for child in (None, *children_of(view)):
+        of = view if child is None else child.view
+        if isinstance(of, RunView):
+            for received in of.state.received.standing():
+                if answer_in(received.value) is not None:
+                    is_bool = received.value in ("true", "false")
+                    yield _Question(of.run_id, received.name, received.name, is_bool)
 
 
 def _said(store: Store, sent: Signalled, *, as_json: bool) -> int:
@@ -104,8 +141,16 @@ def _said(store: Store, sent: Signalled, *, as_json: bool) -> int:
             say(f"{what} is there when run {run} comes to wait for it")
         else:
             say(f"{what} is sent to run {run}")
-        if not view.held and not view.state.has_ended:
-            parent = view.state.created.parent
-            go_on = hints.command("resume", short(parent or sent.run))
-            say(f"no process is at it: go on by {go_on}")
+    _say_who_goes_on(store, sent.run)
     return 0
+
+
+def _say_who_goes_on(store: Store, run_id: str) -> None:
+    """Where no process is at the run, or at the one that it is a step of: what takes it up."""
+    with store.view(head_of(store, run_id), despite_damage=True) as view:
+        if view.held or view.state.has_ended:
+            return
+        go_on = hints.command("resume", short(view.run_id))
+        ticks = verdict_on(view).why is not None
+    tick = f", or by the next {hints.command('tick')}" if ticks else ""
+    say(f"no process is at it: go on by {go_on}{tick}")

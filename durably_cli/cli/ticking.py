@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -41,6 +42,9 @@ _SHARE = 10
 
 _AT_ONCE_SECONDS = 0.05
 """How often to see whether an attempt is over."""
+
+_TRIES_AGAIN = timedelta(minutes=1)
+"""What could not begin is tried again then, as by the next tick of a crontab."""
 
 _WELL = (0, 3, Busy.exit_code)
 """What an attempt ends with that has not failed: completed, cancelled, waits."""
@@ -84,8 +88,8 @@ class Ticker:
         self._lookout, self._room = lookout, Room(store.root, most)
         self._begins, self._came = begins, came
         self._taken: list[_Taken] = []
-        self._in_vain: dict[str, tuple[Stamp, Stamp]] = {}
-        """Runs that were as they had been once their process had ended."""
+        self._in_vain: dict[str, tuple[tuple[Stamp, Stamp], datetime]] = {}
+        """Runs that were as they had been once their process had ended, and when that was."""
         self._next_look = 0.0
 
     def run(self, found: list[ToTakeUp], seconds: float) -> None:
@@ -115,10 +119,15 @@ class Ticker:
         found = [
             each
             for each in self._lookout.look()
-            if each.run_id not in here and self._in_vain.get(each.run_id) != each.stamps
+            if each.run_id not in here and not self._was_in_vain(each)
         ]
+        self._lookout.end_left_over()
         self._look_away(time.monotonic() - begun)
         return found
+
+    def _was_in_vain(self, found: ToTakeUp) -> bool:
+        stamps, at = self._in_vain.get(found.run_id, (None, clock.utc_now()))
+        return stamps == found.stamps and abs(clock.utc_now() - at) < _TRIES_AGAIN
 
     def _look_away(self, took: float) -> None:
         """Until the next run is due, or something may have come."""
@@ -166,7 +175,7 @@ class Ticker:
         code = code if code >= 0 else 128 - code
         is_as_it_was = not self._lookout.has_changed(found)
         if is_as_it_was:
-            self._in_vain[found.run_id] = found.stamps
+            self._in_vain[found.run_id] = found.stamps, clock.utc_now()
         taken.said.seek(0)
         report = taken.said.read()
         run = self._store.look(found.run_id)

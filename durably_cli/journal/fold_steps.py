@@ -68,8 +68,9 @@ def _step_entered(state: RunState, event: StepEntered) -> None:
 @folds(StepCompleted)
 def _step_completed(state: RunState, event: StepCompleted) -> None:
     state.unfinished.pop(event.name, None)
-    if state.waits and state.waits.pop(event.name, None) is not None:
+    if state.waits and (wait := state.end_wait(event.name)) is not None:
         state.completed_steps += 1  # and no time that a replay saves
+        state.open_children.discard(wait.child)
     elif state.maps and event.name in state.maps:
         gone.behind_map(state, event)
     else:
@@ -86,7 +87,7 @@ def _step_failed(state: RunState, event: StepFailed) -> None:
         status=StepStatus.FAILED, ms=event.ms, error=event.error, most=event.tries
     )
     state.spent.ended(event.name)
-    state.waits.pop(event.name, None)
+    state.end_wait(event.name)
     if (of := map_of(event.name)) is not None:
         state.maps_with_failures.add(of)
     state.failures = state.failures or Failures()
@@ -141,6 +142,7 @@ def _step_discarded(state: RunState, event: StepDiscarded | StepOutdated) -> Non
         if event.name not in state.maps:
             _count_no_more(state, event)
     state.waits.pop(event.name, None)
+    state.received.discard(event.name)
     last = last or StepState(event.name, StepStatus.DISCARDED, 0, event.at, ms=event.ms)
     state.unfinished[event.name] = last._replace(status=StepStatus.DISCARDED, tries=0)
     if state.failures is not None:

@@ -17,6 +17,7 @@ def _step_waiting(state: RunState, event: StepWaiting) -> None:
     state.waits[event.name] = event
     if event.child:
         state.children[event.name] = event.child
+        state.open_children.add(event.child)
     at = len(state.attempts), event.at
     state.unfinished[event.name] = StepState(
         event.name, StepStatus.WAITING, *at, until=event.until or None, when_in_doubt=WAIT
@@ -27,7 +28,7 @@ def _step_waiting(state: RunState, event: StepWaiting) -> None:
 
 @folds(SignalReceived)
 def _signal_received(state: RunState, event: SignalReceived) -> None:
-    state.signals.append(event)
+    state.received.receive(event)
 
 
 @folds(RunSuspended)

@@ -16,6 +16,7 @@ from durably_cli.journal.events import ErrorInfo, LogWritten, ProgressReported
 from durably_cli.journal.registry import Event
 from durably_cli.journal.secret_forms import encoded_forms_of, forms_of
 from durably_cli.journal.step_events import StepFailed, StepRetrying
+from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.values.strict_json import Json, to_json
 
 MASK = "**********"
@@ -67,13 +68,20 @@ class Secrets:
 
     def refuse(self, text: Json) -> None:
         """ValueRefused if a secret stands somewhere in the JSON of a result."""
+        if found := self.find_in(text):
+            place, path = found
+            reason = f"it holds the secret {path}, which no journal may: return something else"
+            raise ValueRefused(place, reason)
+
+    def find_in(self, text: Json) -> tuple[str, str] | None:
+        """Where a secret stands in a JSON value, and its path in the input; None if none does."""
         if not self:
-            return
+            return None
         for place, leaf in _leaves(json.loads(text), "$"):
             path = self.held_by(leaf) if isinstance(leaf, str) else self._wholes.get(to_json(leaf))
             if path is not None:
-                reason = f"it holds the secret {path}, which no journal may: return something else"
-                raise ValueRefused(self.mask(place), reason)
+                return self.mask(place), path
+        return None
 
     def masked_error(self, error: ErrorInfo) -> ErrorInfo:
         """The error without any known value."""
@@ -89,6 +97,8 @@ class Secrets:
             return event._replace(message=self.mask(event.message), data=data, source=source)
         if isinstance(event, ProgressReported) and event.message:
             return event._replace(message=self.mask(event.message))
+        if isinstance(event, StepWaiting):
+            return event._replace(prompt=self.mask(event.prompt), takes=self._masked(event.takes))
         if isinstance(event, StepRetrying):
             return event._replace(error=self.masked_error(event.error))
         if isinstance(event, StepFailed):

@@ -19,11 +19,12 @@ from durably_cli.journal.events import (
     RunRepaired,
     RunStarted,
 )
+from durably_cli.journal.received import Received
 from durably_cli.journal.spent import Spent
 from durably_cli.journal.step_events import DATABASE, ITEMS, StepDiscarded, StepMarkedDone
 from durably_cli.journal.step_names import item_around
 from durably_cli.journal.step_state import StepState, StepStatus
-from durably_cli.journal.wait_events import WAIT, SignalReceived, StepWaiting
+from durably_cli.journal.wait_events import SIGNAL, WAIT, StepWaiting
 from durably_cli.values.strict_json import Json
 
 
@@ -95,9 +96,12 @@ class RunState:
         """What people have decided of its steps."""
         self.waits: dict[str, StepWaiting] = {}
         """What its steps wait for."""
-        self.signals: list[SignalReceived] = []
+        self.received = Received()
+        """The signals that it has."""
         self.children: dict[str, str] = {}
         """The runs that are a step of it, by the names of these."""
+        self.open_children = set[str]()
+        """Those that were one, and have given it no result."""
         self.due: str | None = None
         """If it is suspended, when the first of its waits is over; empty if none is."""
         self.failures: Failures | None = None
@@ -122,14 +126,21 @@ class RunState:
         copied = copy.copy(self)
         copied.attempts = [copy.copy(attempt) for attempt in self.attempts]
         copied.unfinished = {**self.unfinished}
-        copied.children = {**self.children}
-        copied.waits, copied.signals = {**self.waits}, [*self.signals]
+        copied.children, copied.open_children = {**self.children}, {*self.open_children}
+        copied.waits, copied.received = {**self.waits}, self.received.copy()
         copied.failures, copied.discarded = copy.deepcopy(self.failures), self.discarded.copy()
         copied.repaired, copied.unknown = [*self.repaired], [*self.unknown]
         copied.decisions, copied.maps = [*self.decisions], {*self.maps}
         copied.maps_with_failures = {*self.maps_with_failures}
         copied.spent = copy.deepcopy(self.spent)
         return copied
+
+    def end_wait(self, name: str) -> StepWaiting | None:
+        """What the step has waited for, if it has, and does no more: it has an end."""
+        wait = self.waits.pop(name, None)
+        if wait is not None and wait.kind == SIGNAL:
+            self.received.end(name)
+        return wait
 
     @property
     def is_waiting(self) -> bool:
@@ -150,6 +161,11 @@ class RunState:
         """The journal says nothing of how the last attempt ended, because of this."""
         if self.attempts and self.attempts[-1].ended is None:
             self.attempts[-1].outcome = why
+
+    def needs(self, child: str) -> bool:
+        """Would it make this run again, if that were gone: is it a step that has no result?"""
+        steps = (self.unfinished.get(step) for step, run in self.children.items() if run == child)
+        return any(step and step.status is not StepStatus.DISCARDED for step in steps)
 
     @property
     def cut_short(self) -> list[StepState]:

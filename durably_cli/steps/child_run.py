@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from durably_cli.errors import Abort
+from durably_cli.errors import Abort, ValueRefused
+from durably_cli.journal.masking import Secrets
 from durably_cli.journal.step_events import StepCompleted
 from durably_cli.journal.wait_events import RUN
 from durably_cli.steps.operation import Call, Past, Plan, Raised
 from durably_cli.steps.waits import ms_of, over, wait_begun
-from durably_cli.system import clock, signals
+from durably_cli.system import clock, ids, signals
 from durably_cli.values import plain
 from durably_cli.values.strict_json import Json
 
@@ -41,12 +42,24 @@ class HasChild(Protocol[I, O]):
 
 
 class Child(NamedTuple):
-    """What a run is to be made of that is a step of another one."""
+    """What a run is to be made of that is this step of another one.
 
+    `before` is the one that was the step until that was discarded, if there was one.
+    """
+
+    step: str
     run: str
+    before: str | None
     job: ChildJob[Any, Any]
     input: Json
     labels: dict[str, str]
+
+
+def ids_of(parent: str, step: str, past: Past) -> tuple[str, str | None]:
+    """The id of the run that is this step of that one, and of the one before, if there was one."""
+    discarded = past.discarded[step] + past.dropped[step]
+    before = ids.of_child(parent, step, discarded - 1) if discarded else None
+    return ids.of_child(parent, step, discarded), before
 
 
 Execute = Callable[[Child], Json]
@@ -59,18 +72,29 @@ class ChildRun(NamedTuple):
     name: str
     child: Child
     execute: Execute
+    leave: Callable[[str], object]
     converter: plain.Converter
+    secrets: Secrets | None = None
 
     def plan(self, past: Past) -> Plan:
         """Waiting, and completed or failed as the other run is; that run knows how far it is."""
         wait = yield from wait_begun(past, self.name, RUN, lambda: "", child=self.child.run)
-        value = yield Call(self.execute, (self.child,))
+        try:
+            value = yield Call(self.execute, (self.child,))
+        except GeneratorExit:  # the task that awaits it is cancelled, and it goes on in a thread
+            self.leave(self.name)
+            raise
         if type(value) is Raised:
             error = value.error
             if isinstance(error, (Abort, KeyboardInterrupt)) or not isinstance(error, Exception):
                 raise error
             signals.raise_if_stopped()
             return (yield from over(past, wait, error))
-        past.waits.pop(self.name, None)
+        if self.secrets is not None:
+            try:
+                self.secrets.refuse(value)
+            except ValueRefused as refused:
+                return (yield from over(past, wait, refused))
+        past.end_wait(self.name)
         yield StepCompleted(self.name, ms_of(wait), value, clock.now())
         return self.converter.load(value)

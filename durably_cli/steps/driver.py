@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,9 +21,6 @@ from durably_cli.values.strict_json import FILE_MARK, Json
 
 NOT_REPLAYED = object()
 """In place of a result that counts no more."""
-
-_SAT_OUT_SECONDS = 0.5
-"""A wait that is over so soon suspends nothing: another process would take as long to begin."""
 
 _MARK = '"$'
 """What is in a result that names a file of the user's, or stands in one of its own."""
@@ -58,6 +54,7 @@ class Driver:
         """Whether a step was executed; until then the handler is where it has been before."""
         self._write, self._stop, self._replayed = append, stop, replayed
         self._append: Callable[[Event], object] = self._append_first
+        stop.waits_until = self.waits_until
 
     def perform(self, operation: Operation) -> Any:
         """What came of it, before or now."""
@@ -162,15 +159,9 @@ class Driver:
             raise error
         return operation.plan(past)
 
-    @property
-    def all_wait_until(self) -> str | None:
-        """When the first wait is over, if what is in flight does nothing but wait for long."""
-        scope = self.scope
-        if not scope.waits or scope.in_flight.keys() - scope.waits.keys() - scope.maps:
-            return None
-        until = min(scope.waits.values())
-        is_long = self._stop.seconds_until(until, math.inf) >= _SAT_OUT_SECONDS
-        return until if is_long else None
+    def waits_until(self) -> str | None:
+        """When the first wait is over, if the handler does nothing now but wait."""
+        raise NotImplementedError
 
     def _end_by(self, error: BaseException) -> None:
         """End the attempt, if a plan says so."""

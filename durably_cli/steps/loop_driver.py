@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Coroutine
+from threading import get_ident
 from typing import Any, TypeVar
 
 from durably_cli.errors import JournalLost, StepMisused
@@ -158,11 +159,7 @@ class LoopDriver(Driver):
                     elif type(effect) is All:
                         from durably_cli.steps.tasks_at_once import in_tasks  # few jobs have any
 
-                        self.scope.maps.add(name)
-                        try:
-                            answer = await in_tasks(effect, self, self._stop)
-                        finally:
-                            self.scope.maps.discard(name)
+                        answer = await in_tasks(name, effect, self, self._stop)
                     else:
                         await self._record(effect)
                         answer = None
@@ -232,35 +229,39 @@ class LoopDriver(Driver):
     async def _waited(self, wait: Wait, plan: Plan, name: str) -> bool:
         """Is the time over, and what is waited for not there?"""
         began = time.monotonic()
-        end, slice_seconds = time.monotonic() + wait.longest, _FIRST_SECONDS
-        if wait.suspends:
-            self.scope.waits[name] = wait.until
         try:
-            while (left := self._stop.seconds_until(wait.until, end - time.monotonic())) > 0:
-                if wait.ready is not None and wait.ready():
-                    return False
-                await asyncio.sleep(min(left, slice_seconds))
-                slice_seconds = min(2 * slice_seconds, _SLICE_SECONDS)
-                self._suspend_if_all_wait()
-            return wait.ready is None or not wait.ready()
+            if not wait.suspends:
+                return await self._is_over(wait)
+            with self.scope.idle.step(name, lambda: wait.until):
+                return await self._is_over(wait)
         except asyncio.CancelledError:
             plan.close()
             if wait.suspends:
                 self._cancelled(name, began)
             raise
-        finally:
-            self.scope.waits.pop(name, None)
-            self._stop.waiting.pop(self.scope.thread, None)
 
-    def _suspend_if_all_wait(self) -> None:
-        """Suspend the run if no step is in flight that does something; else note if all wait."""
-        until = self.all_wait_until
-        if until is None:
-            self._stop.waiting.pop(self.scope.thread, None)
-            return
-        self._stop.waiting[self.scope.thread] = until
-        if self._stop.suspends:
-            self._stop.suspend(until)
+    async def _is_over(self, wait: Wait) -> bool:
+        end, slice_seconds = time.monotonic() + wait.longest, _FIRST_SECONDS
+        while (left := self._stop.seconds_until(wait.until, end - time.monotonic())) > 0:
+            if wait.ready is not None and wait.ready():
+                return False
+            await asyncio.sleep(min(left, slice_seconds))
+            slice_seconds = min(2 * slice_seconds, _SLICE_SECONDS)
+            self._stop.suspend_if_all_wait()
+        return wait.ready is None or not wait.ready()
+
+    def waits_until(self) -> str | None:
+        """When the first wait is over, if each step in flight waits, and no task is at work.
+
+        What tasks await that is no step does not count.
+        """
+        until, loop = self.scope.idle.until(), self.loop
+        is_at_work = (
+            get_ident() != self.scope.thread
+            and loop is not None
+            and asyncio.current_task(loop) is not None
+        )
+        return None if is_at_work else until
 
     def _begin(self, name: str) -> None:
         """Who asked for this step awaits it."""

@@ -1,9 +1,9 @@
-"""What others send to a run: signals, one for each name."""
+"""What others send to a run: signals, one for each wait of a name, which have a number each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from durably_cli.values.strict_json import Json
 
@@ -16,27 +16,48 @@ class Sent(NamedTuple):
     at: str
 
 
+class Unusable(NamedTuple):
+    """What is in the place of a signal and is none, and why."""
+
+    why: str
+
+
+class Closed(NamedTuple):
+    """The deadline was before any signal; since then none is taken."""
+
+    at: str
+
+
+Found: TypeAlias = Sent | Unusable | Closed
+
+
 class Mail(Protocol):
-    """The signals that were sent to a run."""
+    """The signals that were sent to a run. Of all who send one, and its deadline, one is first."""
 
-    def find(self, name: str) -> Sent | None:
-        """The one of this name, if there is one."""
+    def find(self, name: str, number: int) -> Found | None:
+        """The one of this name and number, if there is one."""
 
-    def listens_for(self, name: str) -> Callable[[], bool]:
+    def listens_for(self, name: str, number: int) -> Callable[[], bool]:
         """Says whether there may be one."""
 
-    def refuse(self, name: str) -> None:
-        """Take the one of this name away, so that another one may come."""
+    def refuse(self, name: str, number: int) -> None:
+        """Take it away, so that another one may come."""
+
+    def close(self, name: str, number: int, at: str) -> bool:
+        """Let none come any more; False if there is one already."""
 
 
 class NoMail:
     """That of a run that nobody can send anything to."""
 
-    def find(self, name: str) -> Sent | None:
+    def find(self, name: str, number: int) -> Found | None:
         return None
 
-    def listens_for(self, name: str) -> Callable[[], bool]:
+    def listens_for(self, name: str, number: int) -> Callable[[], bool]:
         return lambda: False
 
-    def refuse(self, name: str) -> None:
+    def refuse(self, name: str, number: int) -> None:
         pass
+
+    def close(self, name: str, number: int, at: str) -> bool:
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from durably_cli.errors import StepMisused
-from durably_cli.steps.mail import Sent
+from durably_cli.steps.mail import Found, Sent
 from durably_cli.steps.operation import Past
 from durably_cli.system import clock
 
@@ -18,15 +18,18 @@ class MemoryMail:
 
         self._signals = {name: as_validated(value) for name, value in signals.items()}
 
-    def find(self, name: str) -> Sent | None:
+    def find(self, name: str, number: int) -> Found | None:
         value = self._signals.get(name)
         return None if value is None else Sent(value, "the test", clock.now())
 
-    def listens_for(self, name: str) -> Callable[[], bool]:
+    def listens_for(self, name: str, number: int) -> Callable[[], bool]:
         return lambda: name in self._signals
 
-    def refuse(self, name: str) -> None:
+    def refuse(self, name: str, number: int) -> None:
         raise StepMisused(f"the signal {name!r} that the test gives does not fit its type")
+
+    def close(self, name: str, number: int, at: str) -> bool:
+        return True
 
 
 def with_signals(past: Past, signals: Mapping[str, object]) -> Past:

@@ -22,9 +22,10 @@ from collections.abc import Callable, Generator, Iterable
 from threading import Lock
 from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
+from durably_cli.journal.received import Received
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepDiscarded, StepFailed, StepOutdated
-from durably_cli.journal.wait_events import SignalReceived, StepWaiting
+from durably_cli.journal.wait_events import SIGNAL, StepWaiting
 from durably_cli.steps.mail import Mail, NoMail
 from durably_cli.steps.reported import Reported
 from durably_cli.values.plain import Converter
@@ -129,13 +130,14 @@ class Past(NamedTuple):
     it is handed back; `whole` reads a result that stands in a file of its own. `unfinished` is the
     last event, other than a start, of each without a result; `begun` are their tries, `in_doubt`
     those that were begun and have no end, and what their last start said of that. `reported` is
-    what need not be reported again, `discarded` how many results of a step count no more, and
-    `keys` the run whose keys a step has that was in doubt in the origin of a fork. `waits` are the
-    steps that wait, of which this attempt `came_to` some, `received` their signals, and `mail` is
-    where others come. `inputs` are digests of the items of maps that are known by keys. Another
-    result of those in `redone` outdates what came later, by the `order` in which they came; what is
-    `owed` of that is to be written before another step. Who changes what is of several steps at
-    once is `changing` it: threads of the handler may be in a step each.
+    what need not be reported again, `discarded` how many results of a step count no more, `dropped`
+    how often one was discarded that had none, and `keys` the run whose keys a step has that was in
+    doubt in the origin of a fork. `waits` are the steps that wait, of which this attempt `came_to`
+    some, `received` their signals, and `mail` is where others come. `inputs` are digests of the
+    items of maps that are known by keys. Another result of those in `redone` outdates what came
+    later, by the `order` in which they came; what is `owed` of that is to be written before another
+    step. Who changes what is of several steps at once is `changing` it: threads of the handler may
+    be in a step each.
     """
 
     results: dict[str, Json]
@@ -146,10 +148,11 @@ class Past(NamedTuple):
     in_doubt: dict[str, str]
     reported: Reported
     discarded: Counter[str]
+    dropped: Counter[str]
     keys: dict[str, str]
     waits: dict[str, StepWaiting]
     came_to: set[str]
-    received: dict[str, SignalReceived]
+    received: Received
     mail: Mail
     inputs: dict[str, str]
     redone: dict[str, StepDiscarded]
@@ -174,7 +177,13 @@ class Past(NamedTuple):
         self.failures.pop(name, None)
         self.begun.pop(name, None)
         self.waits.pop(name, None)
-        self.received.pop(name, None)
+        self.received.discard(name)
+
+    def end_wait(self, name: str) -> None:
+        """The step waits no more: it has an end."""
+        wait = self.waits.pop(name, None)
+        if wait is not None and wait.kind == SIGNAL:
+            self.received.end(name)
 
 
 def fresh_past(results: dict[str, Json]) -> Past:
@@ -188,10 +197,11 @@ def fresh_past(results: dict[str, Json]) -> Past:
         in_doubt={},
         reported=Reported(),
         discarded=Counter(),
+        dropped=Counter(),
         keys={},
         waits={},
         came_to=set(),
-        received={},
+        received=Received(),
         mail=NoMail(),
         inputs={},
         redone={},

@@ -57,7 +57,7 @@ class Poll(NamedTuple):
                         text, back = accepted(value, self.converter, self.secrets)
                     except ValueRefused as error:
                         return (yield from over(past, wait, error))
-                    past.waits.pop(self.name, None)
+                    past.end_wait(self.name)
                     yield StepCompleted(self.name, ms_of(wait), text, clock.now())
                     return back
             if wait.until and moment >= wait.until:

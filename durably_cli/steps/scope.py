@@ -19,6 +19,7 @@ from typing import NamedTuple
 from durably_cli.errors import RunEnded, StepMisused
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.step_names import ItemName, in_scope, map_of
+from durably_cli.steps.idle import Idle
 from durably_cli.steps.item_keys import ItemKeys
 from durably_cli.steps.stop import Stop
 from durably_cli.system.process import this
@@ -59,10 +60,7 @@ class Scope:
     def __init__(self, stop: Stop, secrets: Secrets | None) -> None:
         self.in_flight = dict[str, None]()
         """The names of the steps that are being performed, in any thread."""
-        self.maps = set[str]()
-        """The maps among them, in which it is the items that do something."""
-        self.waits: dict[str, str] = {}
-        """Those among them that do nothing but wait, and until when."""
+        self.idle = Idle(self.in_flight)
         self.refused: StepMisused | None = None
         """What was raised in another thread, where the handler may not have seen it."""
         self._stop, self._secrets = stop, secrets

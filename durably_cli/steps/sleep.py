@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from durably_cli.errors import StepMisused
@@ -30,7 +30,7 @@ class Sleep(NamedTuple):
         """Waiting, and completed; killed in between, the rest of it is waited."""
         wait = yield from wait_begun(past, self.name, SLEEP, self._deadline)
         yield Wait(wait.until, math.inf if self.seconds is None else self.seconds, suspends=True)
-        past.waits.pop(self.name, None)
+        past.end_wait(self.name)
         yield StepCompleted(self.name, ms_of(wait), Json("null"), clock.now())
         return None
 
@@ -56,8 +56,18 @@ def moment_of(name: str, given: object, say: Callable[[str], object]) -> str:
         )
     try:
         if found.tzinfo is None:
-            found = found.astimezone()
+            found = _local(found)
             say(f"step {name!r}: {repr_of(given):.80} has no zone, and is taken as local: {found}")
         return clock.format_time(found.astimezone(UTC))
     except (OverflowError, OSError, ValueError):
         raise StepMisused(f"step {name!r}: until={repr_of(given):.80} is in no calendar") from None
+
+
+def _local(given: datetime) -> datetime:
+    """The moment that clocks here show so. One that they skip is as long behind the change.
+
+    `astimezone` by itself takes that as one before the change, which would be too early.
+    """
+    second = given.replace(microsecond=0).timestamp()
+    moment = datetime.fromtimestamp(second, UTC) + timedelta(microseconds=given.microsecond)
+    return moment.astimezone()

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from threading import get_ident
 
-from durably_cli.errors import Abort, Suspended
+from durably_cli.errors import (
+    Abort,
+    AttemptTimedOut,
+    Cancelled,
+    Interrupted,
+    Stopped,
+    Suspended,
+)
 from durably_cli.system import clock, signals
 from durably_cli.values.untrusted import origin_of
 
 _LOOKS_SECONDS = 0.1
 """How often a wait looks whether it is to end."""
+
+_SAT_OUT_SECONDS = 0.5
+"""A wait that is over so soon suspends nothing: another process would take as long to begin."""
 
 NO_TIME = clock.format_time(datetime.max.replace(tzinfo=UTC))
 """Until then waits what has no deadline."""
@@ -39,7 +51,8 @@ class Stop:
     """Whether an attempt is to end, and why.
 
     What is in flight comes to its end. After that every step of the attempt raises the cause again,
-    so that no `finally` of the handler takes one, and waits end with it.
+    so that no `finally` of the handler takes one, and waits end with it. With it end the runs that
+    are a step of this one, whatever threads they are in.
     """
 
     cause: Abort | None = None
@@ -56,18 +69,40 @@ class Stop:
     was_raised = False
     """Was the handler refused something for it? Then what it returns is not the whole."""
     suspends = False
-    """Is the attempt to end once all that is left of it waits?"""
+    """Is the attempt to end once all that is left of it waits? Of a run that is a step of another
+    one, that one says."""
+    outer: Stop | None = None
+    """That of the run of which this one is a step."""
 
     def __init__(self) -> None:
-        self.waiting: dict[int, str] = {}
-        """The threads that do nothing but wait, and until when."""
+        self.inner: dict[str, Stop] = {}
+        """Those of the runs that are a step of this one, by its name, while they are executed."""
+        self.waits_until: Callable[[], str | None] = lambda: None
+        """When the first wait is over, if nothing else is done in the attempt now."""
 
     def stop(self, cause: Abort) -> None:
-        """End the attempt; the first cause is the one."""
+        """End the attempt, and those of the runs that are its steps; the first cause is the one."""
+        self._end_by(cause)
+        for each in [*self.inner.values()]:
+            each.stop(_of_inner(cause))
+
+    def begin_inner(self, name: str, inner: Stop) -> None:
+        """A run begins that is this step: it ends with this one."""
+        inner.outer, self.inner[name] = self, inner
+        if self.cause is not None:
+            inner.stop(_of_inner(self.cause))
+
+    def leave_inner(self, name: str) -> None:
+        """Nobody waits for the run that is this step any more: it stays as it is."""
+        if (inner := self.inner.get(name)) is not None:
+            inner.stop(Stopped())
+
+    def _end_by(self, cause: Abort) -> None:
         if self.cause is None:
             self.cause, self.thread = cause, get_ident()
-            if self.wake is not None:
-                self.wake()
+            with suppress(RuntimeError):  # the loop is closed
+                if (wake := self.wake) is not None:
+                    wake()
 
     def check(self) -> None:
         """Raise the cause, if there is one."""
@@ -100,14 +135,42 @@ class Stop:
             self.check()
         return True
 
-    def suspend(self, until: str) -> None:
-        """End the attempt, which waits until then at the least. Raises."""
-        self.stop(Suspended("" if until == NO_TIME else until))
+    def suspend_if_all_wait(self) -> None:
+        """End the attempt, if it may be suspended and all of it waits for long. Raises then.
+
+        It is that of the run of which this one is a step, and so on: all of them end, or none.
+        """
+        first = self
+        while first.outer is not None:
+            first = first.outer
+        if first.suspends and first.cause is None:
+            first._suspend([*first._all_until()])
         self.check()
+
+    def _all_until(self) -> Iterator[tuple[Stop, str]]:
+        """Until when this one waits, and each inner one, the outer ones first; empty if not."""
+        yield self, self.waits_until() or ""
+        for each in [*self.inner.values()]:
+            yield from each._all_until()
+
+    def _suspend(self, found: list[tuple[Stop, str]]) -> None:
+        """End all of these, if all wait for long: each says when its own first wait is over."""
+        if all(until and self._is_long(until) for _, until in found):
+            for each, until in found:
+                each._end_by(Suspended("" if until == NO_TIME else until))
+
+    def _is_long(self, until: str) -> bool:
+        return self.seconds_until(until, math.inf) >= _SAT_OUT_SECONDS
 
     def seconds_until(self, at: str, longest: float) -> float:
         """The seconds that are left of such a wait."""
         return min((clock.parse_time(at) - clock.utc_now()).total_seconds(), longest)
+
+
+def _of_inner(cause: Abort) -> Abort:
+    """What ends a run that is a step of one that ends by this: some causes are of that one only."""
+    of_both = isinstance(cause, (Cancelled, AttemptTimedOut, Interrupted, Suspended))
+    return cause if of_both else Stopped()
 
 
 class Abandoned(BaseException):

@@ -7,6 +7,7 @@ from typing import Any
 
 from durably_cli.steps.cancelling import until_cancelled
 from durably_cli.steps.driver import NOT_REPLAYED, Waits
+from durably_cli.steps.idle import ITEMS_SAY
 from durably_cli.steps.loop_driver import LoopDriver
 from durably_cli.steps.operation import All, Raised
 from durably_cli.steps.schedule import Outcomes, Pace, Schedule, Task
@@ -20,15 +21,16 @@ _REPLAYS = 200
 """Behind so many results that are replayed, other tasks have a turn."""
 
 
-async def in_tasks(work: All, driver: LoopDriver, stop: Stop) -> Outcomes:
-    """What came of each operation that was begun, by its place: its result, or Raised.
+async def in_tasks(name: str, work: All, driver: LoopDriver, stop: Stop) -> Outcomes:
+    """What came of each operation of this map that was begun, by its place: its result, or Raised.
 
     Raises what the iterable of the operations does, and the cause of a stop; when all that had
     begun have ended.
     """
     driver.threads.at_least(work.at_once)
     tasks = _Tasks(work, driver, stop)
-    await tasks.perform_all()
+    with driver.scope.idle.step(name, lambda: None if tasks.schedule.has_parked else ITEMS_SAY):
+        await tasks.perform_all()
     stop.check()
     if tasks.schedule.error is not None:
         raise tasks.schedule.error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import get_ident
 from time import perf_counter
 from typing import Any
 
@@ -115,22 +114,15 @@ class ThreadDriver(Driver):
         """Is the time over, and what is waited for not there?"""
         if not wait.suspends:
             return self._stop.wait_until(wait.until, wait.longest)
-        stop, scope, thread = self._stop, self.scope, get_ident()
-        scope.waits[name] = stop.waiting[thread] = wait.until
-        try:
-            return stop.wait_until(
-                wait.until, wait.longest, wait.ready, lambda: self.suspend_if_all_wait(thread)
-            )
-        finally:
-            stop.waiting.pop(thread, None)
-            scope.waits.pop(name, None)
+        stop = self._stop
+        with self.scope.idle.step(name, lambda: wait.until):
+            return stop.wait_until(wait.until, wait.longest, wait.ready, stop.suspend_if_all_wait)
 
-    def suspend_if_all_wait(self, thread: int) -> None:
-        """Suspend the run, if it may be, and this is the handler's thread."""
-        if self._stop.suspends and thread == self.scope.thread:
-            until = self.all_wait_until
-            if until is not None:
-                self._stop.suspend(until)
+    def waits_until(self) -> str | None:
+        """When the first wait is over, if the handler's thread waits, and each step in flight."""
+        idle = self.scope.idle
+        until = idle.until()
+        return until if self.scope.thread in idle.threads else None
 
     def _run(self, plan: Plan, name: str, answer: object = None) -> Any:
         """Perform the effects of a plan; what it returns, or the Wait with which it goes on.
@@ -151,13 +143,10 @@ class ThreadDriver(Driver):
                 elif type(effect) is All:
                     from durably_cli.steps.threads_at_once import in_threads  # few jobs have any
 
-                    self.scope.maps.add(name)
                     try:
-                        answer = in_threads(effect, self, self._stop)
+                        answer = in_threads(name, effect, self, self._stop)
                     except BaseException as error:
                         answer = Raised(error)
-                    finally:
-                        self.scope.maps.discard(name)
                 else:
                     answer = self._recorded(effect)
                 effect = plan.send(answer)

@@ -8,6 +8,7 @@ from threading import get_ident
 
 from durably_cli.steps.child import leave_as_child
 from durably_cli.steps.driver import Waits
+from durably_cli.steps.idle import ITEMS_SAY
 from durably_cli.steps.operation import All
 from durably_cli.steps.schedule import Outcomes, Pace, Schedule, Task
 from durably_cli.steps.scope import GRACE_SECONDS
@@ -20,14 +21,15 @@ _LOOKS_SECONDS, _LONGEST_WAIT = 0.05, 1.0
 """How often it is looked whether the attempt is to end, and by a thread whether there is more."""
 
 
-def in_threads(work: All, driver: ThreadDriver, stop: Stop) -> Outcomes:
-    """What came of each operation that was begun, by its place: its result, or Raised.
+def in_threads(name: str, work: All, driver: ThreadDriver, stop: Stop) -> Outcomes:
+    """What came of each operation of this map that was begun, by its place: its result, or Raised.
 
     Raises what the iterable of the operations does, and the cause of a stop; when all that had
     begun have ended, but for threads that take longer than a moment after a stop.
     """
     workers = _Workers(work, driver, stop)
-    workers.perform_all()
+    with driver.scope.idle.step(name, workers.waits_until):
+        workers.perform_all()
     stop.check()
     if workers.schedule.error is not None:
         raise workers.schedule.error
@@ -59,13 +61,12 @@ class _Workers:
         The handler's own thread does nothing else: the user's code, which gives the items too, may
         block for ever.
         """
-        end, thread = None, get_ident()
+        end = None
         self._begin_thread()
         while True:
             try:
                 if self._are_over.wait(_LOOKS_SECONDS):
                     return
-                self._wait_as_all_do(thread)
                 if self._stop.cause is not None:
                     end = end or time.monotonic() + GRACE_SECONDS
                     if time.monotonic() > end:
@@ -74,15 +75,11 @@ class _Workers:
             except BaseException as error:  # a Ctrl-C; what has begun comes to its end
                 self._let_nothing_begin(error)
 
-    def _wait_as_all_do(self, thread: int) -> None:
-        """Do all open items wait? Then so does this thread, and the run is suspended if it may."""
-        waiting = self._stop.waiting
-        found = [waiting[each] for each in [*self._busy] if each in waiting]
-        if not found or len(found) < self.schedule.in_flight or self.schedule.has_parked:
-            waiting.pop(thread, None)
-            return
-        waiting[thread] = min(found)
-        self._driver.suspend_if_all_wait(thread)
+    def waits_until(self) -> str | None:
+        """Do all open items wait, each in a step that does?"""
+        busy = {*self._busy}
+        all_wait = len(busy) == self.schedule.in_flight and not self.schedule.has_parked
+        return ITEMS_SAY if all_wait and busy <= self._driver.scope.idle.threads else None
 
     def _let_nothing_begin(self, error: BaseException) -> None:
         """Say so, unless one is about to begin, which looks itself."""

@@ -7,25 +7,36 @@ from typing import Any, NamedTuple
 
 from durably_cli.errors import StepMisused, ValueRefused
 from durably_cli.journal.events import LogWritten
+from durably_cli.journal.masking import Secrets
 from durably_cli.journal.step_events import StepCompleted
-from durably_cli.journal.wait_events import SIGNAL, SignalReceived
-from durably_cli.steps.mail import Sent
+from durably_cli.journal.wait_events import SIGNAL, SignalReceived, StepWaiting
+from durably_cli.steps.mail import Sent, Unusable
 from durably_cli.steps.operation import Past, Plan, Wait
 from durably_cli.steps.stop import NO_TIME
-from durably_cli.steps.waits import later_by, ms_of, over, timed_out, wait_begun
+from durably_cli.steps.waits import later_by, ms_of, over, refuse_secret, timed_out, wait_begun
 from durably_cli.system import clock
 from durably_cli.values import convert, plain
 from durably_cli.values.plain import DoesNotFit
+from durably_cli.values.revealed import secrets_in
+from durably_cli.values.secret_sources import has_secrets
 from durably_cli.values.strict_json import Json
 from durably_cli.values.untrusted import repr_of, text_of
 
 _NO_DEFAULT = object()
+_NEVER = "A signal is journalled: let it say where the secret is, as env:NAME"
 
 
 def wait_signal(
-    name: str, type: Any, prompt: str | None, timeout: float | None, default: object
+    name: str,
+    type: Any,
+    prompt: str | None,
+    timeout: float | None,
+    default: object,
+    secrets: Secrets | None = None,
 ) -> WaitSignal:
-    """The operation. StepMisused for what is no type, and for a default that does not fit."""
+    """The operation. StepMisused for what is no type, or one of secrets, and for a default that
+    does not fit or holds a secret.
+    """
     has_default = default is not ...
     if has_default and timeout is None:
         raise StepMisused(f"step {name!r}: default= is for after a timeout=, and it has none")
@@ -34,20 +45,24 @@ def wait_signal(
         schema = taken.schema("validation")
         gives = convert.converter(type | None) if has_default and default is None else taken
         if has_default:
-            gives.load(gives.dump(default))
+            given = gives.dump(default)
+            gives.load(given)
+            refuse_secret(secrets, given, name, "its default")
     except (DoesNotFit, ValueRefused) as error:
         raise StepMisused(f"step {name!r}: the default does not fit the type: {error}") from None
     except TypeError as error:
         raise StepMisused(f"step {name!r}: {repr_of(type):.80} is no type: {error}") from None
+    if has_secrets(schema):
+        raise StepMisused(f"step {name!r}: {repr_of(type):.80} is a secret, or has one. {_NEVER}")
     said = "" if prompt is None else text_of(prompt)
-    given = default if has_default else _NO_DEFAULT
-    return WaitSignal(name, gives, taken, schema, said, timeout, given)
+    end = default if has_default else _NO_DEFAULT
+    return WaitSignal(name, gives, taken, schema, said, timeout, end, secrets)
 
 
 class WaitSignal(NamedTuple):
     """Wait for the signal of this name, of a value that is `taken`; or give the default.
 
-    The first signal is the one. One that was sent before its deadline counts, whoever looks when.
+    Of the signals and the deadline the first is the one: see `Mail`.
     """
 
     name: str
@@ -57,11 +72,11 @@ class WaitSignal(NamedTuple):
     prompt: str = ""
     timeout: float | None = None
     default: object = _NO_DEFAULT
+    secrets: Secrets | None = None
 
     def plan(self, past: Past) -> Plan:
         """Waiting, received, and completed; or its deadline is over."""
-        name, received = self.name, past.received.get(self.name)
-        has_default = self.default is not _NO_DEFAULT
+        name, mail = self.name, past.mail
         wait = yield from wait_begun(
             past,
             name,
@@ -69,53 +84,61 @@ class WaitSignal(NamedTuple):
             lambda: "" if self.timeout is None else later_by(self.timeout),
             prompt=self.prompt,
             takes=self.schema,
-            has_default=has_default,
+            has_default=self.default is not _NO_DEFAULT,
         )
-        is_over = False
-        while received is None:
-            sent = past.mail.find(name)
-            if sent is not None and (not wait.until or sent.at <= wait.until):
-                why = self._why_not(sent)
+        number, is_over = past.received.number(name), False
+        while (received := past.received.get(name)) is None:
+            found = mail.find(name, number)
+            if isinstance(found, Sent | Unusable):
+                why = self._why_not(found)
                 if why:
-                    past.mail.refuse(name)
-                    yield LogWritten("warn", f"signal {name!r} of {sent.by} {why}", clock.now())
-                    continue
-                received = SignalReceived(name, sent.value, sent.by, sent.at, clock.now())
-                yield received
-                past.received[name] = received
-            elif is_over or (wait.until and clock.now() >= wait.until):
+                    mail.refuse(name, number)
+                    yield LogWritten("warn", f"signal {name!r} {why}", clock.now())
+                elif isinstance(found, Sent):
+                    taken = SignalReceived(name, found.value, found.by, found.at, clock.now())
+                    yield taken
+                    past.received.receive(taken)
+            elif found is not None or is_over or (wait.until and clock.now() >= wait.until):
                 if not wait.until:
                     raise StepMisused(
                         f"no signal {name!r} is given: Step(signals={{{name!r}: ...}})"
                     )
-                if not has_default:
-                    return (yield from over(past, wait, timed_out(wait, "no signal has come")))
-                return (yield from self._completed(past, wait, *self._of_default()))
+                if found is not None or mail.close(name, number, clock.now()):
+                    return (yield from self._without(past, wait))
             else:
-                until = wait.until or NO_TIME
-                ready = past.mail.listens_for(name)
-                is_over = yield Wait(until, math.inf, ready=ready, suspends=True)
+                ready = mail.listens_for(name, number)
+                is_over = yield Wait(wait.until or NO_TIME, math.inf, ready=ready, suspends=True)
         try:
             value = self.taken.load(received.value)
         except DoesNotFit as error:  # to a type that was another one when it was received
             raise StepMisused(
-                f"the signal of step {name!r} no longer fits its type ({error}); restore the type"
+                f"the signal of step {name!r} no longer fits its type ({error}); restore the type, "
+                "or have the step executed again"
             ) from None
         return (yield from self._completed(past, wait, received.value, value))
 
-    def _completed(self, past: Past, wait: Any, text: Json, value: Any) -> Plan:
-        past.waits.pop(self.name, None)
+    def _without(self, past: Past, wait: StepWaiting) -> Plan:
+        """The deadline is over: the default, or a failure."""
+        if self.default is _NO_DEFAULT:
+            return (yield from over(past, wait, timed_out(wait, "no signal has come")))
+        text = self.converter.dump(self.default)
+        return (yield from self._completed(past, wait, text, self.converter.load(text)))
+
+    def _completed(self, past: Past, wait: StepWaiting, text: Json, value: Any) -> Plan:
+        past.end_wait(self.name)
         yield StepCompleted(self.name, ms_of(wait), text, clock.now())
         return value
 
-    def _of_default(self) -> tuple[Json, Any]:
-        text = self.converter.dump(self.default)
-        return text, self.converter.load(text)
-
-    def _why_not(self, sent: Sent) -> str:
-        """Why its value is none of the type; empty if it is."""
+    def _why_not(self, found: Sent | Unusable) -> str:
+        """Why it is not taken, with who has sent it; empty if it is."""
+        if isinstance(found, Unusable):
+            return f"is not taken: {found.why}"
         try:
-            self.taken.load(sent.value)
+            value = self.taken.load(found.value)
         except DoesNotFit as error:
-            return f"is not taken: {error}"
+            return f"of {found.by} is not taken: {error}"
+        if self.secrets is not None and (secret := self.secrets.find_in(found.value)):
+            return f"of {found.by} is not taken: it holds the secret {secret[1]}: no journal may"
+        if any(secrets_in(self.taken.reveal(value))):  # of a type whose schema does not say so
+            return f"of {found.by} is not taken: it is a secret, or has one. {_NEVER}"
         return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
@@ -13,11 +12,10 @@ from durably_cli.journal.events import LogWritten
 from durably_cli.steps.call import converter_for
 from durably_cli.steps.performer import Performer
 from durably_cli.steps.tries import ONCE, Retry, limit_of, retry_of
-from durably_cli.steps.waits import span_of
+from durably_cli.steps.waits import refuse_secret, span_of
 from durably_cli.system import clock
-from durably_cli.system.ids import of_child
 from durably_cli.values.durations import Duration
-from durably_cli.values.strict_json import Json
+from durably_cli.values.strict_json import Json, to_json
 
 if TYPE_CHECKING:
     from durably_cli.steps.child_run import HasChild
@@ -31,8 +29,6 @@ Ts = TypeVarTuple("Ts")
 
 class WaitingSteps(Performer):
     """Steps that wait: for a time, for something that is looked for, a signal, another run."""
-
-    _discarded: Counter[str]
 
     def sleep(
         self, name: str, duration: Duration | None = None, *, until: datetime | str | None = None
@@ -148,7 +144,8 @@ class WaitingSteps(Performer):
 
         name = self._scope.enter(name, sys._getframe(1))
         limit = None if timeout is None else span_of(name, "timeout", timeout)
-        return self._driver.perform(wait_signal(name, type, prompt, limit, default))
+        asked = wait_signal(name, type, prompt, limit, default, self._secrets)
+        return self._driver.perform(asked)
 
     def run_job(
         self,
@@ -164,19 +161,23 @@ class WaitingSteps(Performer):
         Its run is a child of this one: made once, resumed rather than made again, and cancelled
         with it. RunFailed if it has failed, or was cancelled.
         """
-        from durably_cli.steps.child_run import Child, ChildRun
+        from durably_cli.steps.child_run import Child, ChildRun, ids_of
 
         name = self._scope.enter(name, sys._getframe(1))
         found = job.as_child()
-        discarded = self._discarded[name]
-        run_id = of_child(self.run_id, f"{name} {discarded}" if discarded else name)
-        child = Child(run_id, found, found.dump(input), dict(labels or {}))
+        run_id, before = ids_of(self.run_id, name, self._driver.past)
+        child = Child(name, run_id, before, found, found.dump(input), dict(labels or {}))
+        refuse_secret(self._secrets, child.input, name, "the input")
+        for label in child.labels.items():
+            refuse_secret(self._secrets, to_json("=".join(label)), name, f"the label {label[0]!r}")
         execute = self._execute_child
 
         def in_memory(_: Child) -> Json:
             return found.output.dump(found.in_memory(input))
 
-        asked = ChildRun(name, child, execute or in_memory, found.output)
+        leave = self._stop.leave_inner
+        ends = execute or in_memory
+        asked = ChildRun(name, child, ends, leave, found.output, self._secrets)
         return self._driver.perform(asked)  # type: ignore[no-any-return]
 
     def _say(self, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from durably_cli.errors import StepMisused, WaitTimeout
 from durably_cli.journal.failures import describe
+from durably_cli.journal.masking import Secrets
 from durably_cli.journal.raised import parts_of
 from durably_cli.journal.step_events import StepFailed
 from durably_cli.journal.wait_events import StepWaiting
@@ -17,6 +18,7 @@ from durably_cli.steps.scope import being_handled
 from durably_cli.steps.stop import NO_TIME
 from durably_cli.system import clock
 from durably_cli.values.durations import Duration, seconds_in, span
+from durably_cli.values.strict_json import Json
 from durably_cli.values.untrusted import repr_of
 
 
@@ -35,9 +37,18 @@ def wait_begun(
     return found
 
 
+def refuse_secret(secrets: Secrets | None, text: Json, name: str, what: str) -> None:
+    """StepMisused if what a step was given is to be journalled, and holds a secret."""
+    if secrets is not None and (found := secrets.find_in(text)):
+        place, path = found
+        raise StepMisused(
+            f"step {name!r}: {what} holds the secret {path}, at {place}: no journal may"
+        )
+
+
 def over(past: Past, wait: StepWaiting, error: Exception) -> Generator[Effect, Any, Raised]:
     """The step has failed: what it waits for has not come."""
-    past.waits.pop(wait.name, None)
+    past.end_wait(wait.name)
     yield StepFailed(wait.name, ms_of(wait), describe(error), clock.now(), parts_of(error))
     return Raised(error)
 

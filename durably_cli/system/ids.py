@@ -25,11 +25,14 @@ def new() -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def of_child(run_id: str, what: str) -> str:
-    """The id of a run that another one makes for this: always the same, and as old as that one."""
+def of_child(run_id: str, step: str, discarded: int = 0) -> str:
+    """The id of the run that is this step of another one, and as old as that one: always the same,
+    but for a step that was discarded.
+    """
     from hashlib import sha256  # few runs have any
 
-    digits = sha256(f"{run_id} {what}".encode("utf-8", "surrogatepass")).hexdigest()
+    head = f"{run_id}#{discarded}" if discarded else run_id  # as no name stands there
+    digits = sha256(f"{head} {step}".encode("utf-8", "surrogatepass")).hexdigest()
     variant = "89ab"[int(digits[3], 16) % 4]
     return f"{run_id[:14]}7{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}"
 

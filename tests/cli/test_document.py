@@ -215,7 +215,8 @@ CASES = {
         ("approve {counts}", 4, "no-such-signal"),
     ],
     "deny": [
-        ("deny {denied} --reason x", 0, "signal"),
+        ("deny {denied} --reason x", 2, "usage"),
+        ("deny {denied}", 0, "signal"),
         ("deny {counts}", 4, "no-such-signal"),
         ("deny ffff", 4, "no-such-run"),
     ],

@@ -6,18 +6,17 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.conftest import Project
+from tests.harness.clocks import LIBRARY, Place
 from tests.harness.kills import check_forty
 from tests.harness.quick import some_quick
 
 Count = Callable[[int], None]
 
-LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 pytestmark = pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed")
 
 
@@ -62,9 +61,7 @@ JOB = """
     def once(n: int, clock: str) -> str:
         token = uuid.uuid4().hex
         effect(f"run {n} {token} {os.getpid()}")
-        begun = time.perf_counter()
-        while time.perf_counter() < begun + 0.002:  # libfaketime does not get time.sleep right
-            pass
+        time.sleep(0.002)
         with open(os.environ["CLOCK"], "w") as file:
             file.write(clock + "\\n")
         return token
@@ -74,32 +71,6 @@ NEGATIVE = re.compile(r"(?<![\w:.\";-])-\d+(\.\d+)? ?(ms|s|m|min|h|d|w|y)\b")
 """A negative time, but for those in quotes: the input's."""
 LONG_MS = 60_000
 """No step took so long: a time that is longer was taken by the wall clock."""
-
-
-class Place:
-    """A project whose runs are of all times, and its wall clock, which no real one is touched for.
-
-    As on a real machine, setting it leaves the monotonic clock alone.
-    """
-
-    def __init__(self, project: Project) -> None:
-        self.project, self.run = project, project.run
-        self._clock = project.root.parent / "clock"
-        self.set("+0")
-        project.env |= {
-            "CLOCK": str(self._clock),
-            "LD_PRELOAD": str(LIBRARY),
-            "FAKETIME_TIMESTAMP_FILE": str(self._clock),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-
-    def set(self, time: str) -> None:
-        """`-3y` and `+5h` are off the true time, `@2038-01-19 03:14:07` goes on from there.
-
-        A time without the `@` is one that stands still.
-        """
-        self._clock.write_text(time + "\n")
 
 
 @pytest.fixture(scope="module")

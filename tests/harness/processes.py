@@ -65,6 +65,19 @@ class Started(subprocess.Popen[str]):
         return False
 
 
+def resuming(project: Path) -> list[int]:
+    """The processes that a tick has begun for runs of the project in this folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:  # it has ended
+            continue
+        if b"--only-as-attempt" in words and str(project).encode() in words:
+            found.append(int(path.parent.name))
+    return found
+
+
 class Forked(Started):
     """`durably *args`, as a fork of the server that all tests of this process share."""
 

@@ -40,8 +40,11 @@ def test_time_passes_only_when_it_is_moved(durably_store: DurablyStore) -> None:
     assert status(run) == "waiting"  # for the word
     durably.signal(run, "word", "now")
     assert patient.resume(run.id).output == "now"
-    with pytest.raises(Conflict, match="has completed"):
+    durably.signal(run, "word", "now")
+    with pytest.raises(Conflict, match="was sent before"):
         durably.signal(run, "word", "again")
+    with pytest.raises(Conflict, match="has completed"):
+        durably.signal(run, "another", "again")
 
 
 def test_a_deadline_that_is_moved_past_is_over(durably_store: DurablyStore) -> None:

@@ -77,6 +77,8 @@ def tick(
         lookout = Lookout(store)
         found = lookout.look()
         lookout.remember()
+        if not dry_run:
+            lookout.end_left_over()
         if dry_run:
             said.would_take_up(found, lookout.next_due, store)
         elif found or seconds:

@@ -161,6 +161,8 @@ def _to_go_on_with(state: RunState, past: Past, decisions: Iterable[Decision]) -
     past.failures.update(carried_of(state, past))
     past.begun.update(begun_of(state))
     past.in_doubt.update(in_doubt_of(state))
+    past.waits.update(state.waits)
+    past = past._replace(received=state.received.copy())
     for event in decisions:
         past.in_doubt.pop(event.name, None)
         take(event, past)

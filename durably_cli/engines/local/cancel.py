@@ -67,6 +67,7 @@ def _cancel_held(
         refuse_leftovers(path, end=True, command="cancel")
         ownership.sync_held(lock)
         inbox.clear()
+        cancel_children(store, state.open_children, state.cancelled and state.cancelled.reason)
         return False
     _check_may_end(path, state)
     if state.has_ended:
@@ -79,7 +80,7 @@ def _cancel_held(
     with journal:
         journal.end_with(RunCancelled(clock.now(), request.reason, request.by))
     inbox.clear()
-    cancel_children(store, state.children.values(), request.reason)
+    cancel_children(store, state.open_children, request.reason)
     return True
 
 

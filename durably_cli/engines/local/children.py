@@ -2,31 +2,35 @@
 
 The id of a child follows from its parent's and the step's name: so it is made once, and taken up
 again by every attempt of its parent. It has no concurrency key, and so it never waits for a turn.
+It ends with its parent's attempt, whatever thread it is in: see `Stop`.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from durably_cli.engines.local.attempt import Runnable, attempted, first_attempted
 from durably_cli.engines.local.cancel import cancel_children
 from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.unseen import Unseen
+from durably_cli.engines.local.view import whole_input
 from durably_cli.engines.local.who import host
 from durably_cli.errors import (
     AttemptTimedOut,
     Busy,
-    Cancelled,
+    InvalidInput,
     RunFailed,
-    Suspended,
+    StepMisused,
     TimedOut,
 )
-from durably_cli.journal.events import FORMAT, RunCreated
+from durably_cli.journal.events import FORMAT, LogWritten, RunCreated
 from durably_cli.journal.state import Status
 from durably_cli.steps.child_run import Child
 from durably_cli.steps.step import Step
+from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json
@@ -39,38 +43,43 @@ class Children:
 
     def __init__(self, parent: LiveRun, step: Step) -> None:
         self._parent, self._step = parent, step
-        self._store = Store(parent.journal.path.parents[2])
+        self._store = Store.of(parent.journal.path)
 
     def __call__(self, child: Child) -> Json:
-        """Bring this one to its end; its output. RunFailed if it has none.
-
-        If all that is left of it waits, and the parent may be suspended, both are.
-        """
+        """Bring this one to its end; its output. RunFailed if it has none."""
+        stop = self._parent.stop
+        stop.check()
+        observer = _Inside(stop, child.step)
         try:
-            self._execute(child)
-        except Suspended as suspended:
-            self._parent.stop.suspend(suspended.until)
+            with self._step._scope.idle.step(child.step, observer.waits_until):
+                self._execute(child, observer)
         except AttemptTimedOut as over:  # an ordinary failure of the parent's step
+            stop.check()
             raise TimedOut(f"run {ids.short(child.run)} was ended: {over.what}") from None
         except BaseException:
-            cause = self._parent.stop.cause
-            if isinstance(cause, Cancelled):
-                cancel_children(self._store, [child.run], cause.reason)
+            stop.check()
             raise
+        finally:
+            stop.inner.pop(child.step, None)
+        return self._output_of(child)
+
+    def _output_of(self, child: Child) -> Json:
         with self._store.view(child.run) as view:
             output = view.output()
             if view.status is Status.COMPLETED and output is not None:
                 return output
+            self._parent.stop.check()
             error = view.state.error
             said = f": {error.type}: {error.message}" if error else ""
             what = f"run {ids.short(child.run)} of {child.job.name} has {view.status}{said}"
             raise RunFailed(what, run=child.run)
 
-    def _execute(self, child: Child) -> None:
-        observer = _Beside(self._parent, self._step)
+    def _execute(self, child: Child, observer: Unseen) -> None:
         runnable: Runnable = child.job.runnable
         path = self._store.path_of(child.run)
         if not os.path.lexists(path):
+            if child.before is not None:
+                cancel_children(self._store, [child.before], f"step {child.step} is redone")
             settled = runnable.settle(child.input, is_compared=False)
             created = self._created(child, settled.input)
             journal = self._store.create(created)
@@ -78,7 +87,34 @@ class Children:
                 work = runnable.work(settled.input)
                 first_attempted(self._store, journal, [created], work, observer)
                 return
-        attempted(self._store, path, self._lock_of(child), lambda _: runnable, observer, again=True)
+        lock = self._lock_of(child)
+        try:
+            self._check_is_same(child, runnable)
+        except BaseException:
+            lock.close()
+            raise
+        attempted(self._store, path, lock, lambda _: runnable, observer, again=True)
+
+    def _check_is_same(self, child: Child, runnable: Runnable) -> None:
+        """StepMisused if the run is one of another job; another input is only said."""
+        there = self._store.created(child.run)
+        if there is None:  # damaged, as will be said
+            return
+        again = f"restore that, or give --redo {child.step!r} to the resume"
+        if there.job != child.job.name:
+            raise StepMisused(
+                f"step {child.step!r} was begun as run {ids.short(child.run)} of job {there.job}, "
+                f"and is to be one of {child.job.name} now; {again}"
+            )
+        input = whole_input(self._store.path_of(child.run), there)
+        with suppress(InvalidInput):  # as will be said
+            before, now = (runnable.settle(each, is_compared=True) for each in (input, child.input))
+            if before.canonical != now.canonical:
+                text = (
+                    f"step {child.step!r} goes on with the input that its run "
+                    f"{ids.short(child.run)} was made with; it is given another one now: {again}"
+                )
+                self._step.emit(LogWritten("warn", text, clock.now()))
 
     def _lock_of(self, child: Child) -> Lock:
         """That of the run, which another process may execute: it is waited for."""
@@ -106,20 +142,18 @@ class Children:
         )
 
 
-class _Beside(Unseen):
-    """Lets a child wait as its parent may."""
+class _Inside(Unseen):
+    """Lets a child end, and wait, with its parent, of which it is this step."""
 
-    def __init__(self, parent: LiveRun, step: Step) -> None:
+    def __init__(self, parent: Stop, step: str) -> None:
+        super().__init__()
         self._parent, self._step = parent, step
 
     def owns(self, run: LiveRun) -> None:
-        """The child waits, and is suspended, with the parent, if that does nothing else."""
-        run.stop.waiting = self._parent.stop.waiting
-        is_only_one = self._step.only_one_running() is not None
-        run.stop.suspends = self._parent.stop.suspends and is_only_one
+        """From now on the child ends when its parent does."""
+        super().owns(run)
+        self._parent.begin_inner(self._step, run.stop)
 
-
-def cancel_all_of(parent: LiveRun, cancelled: Cancelled) -> None:
-    """End the runs for good that earlier attempts of this one have begun."""
-    store = Store(parent.journal.path.parents[2])
-    cancel_children(store, parent.state.children.values(), cancelled.reason)
+    def waits_until(self) -> str | None:
+        """When the first wait of the child is over, if it does nothing else."""
+        return None if self.run is None else self.run.stop.waits_until()

@@ -2,40 +2,61 @@
 
 from __future__ import annotations
 
-from durably_cli.engines.local.view import RunView
+from typing import NamedTuple
+
+from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.journal.wait_events import POLL, RUN, SIGNAL
 from durably_cli.system import clock
 
 
-def due_at(view: RunView) -> str | None:
-    """When the first of its waits is over, in UTC; None if none is before a signal comes.
+class Due(NamedTuple):
+    """From when on a run is to go on, in UTC, and whether that is because a signal is there."""
+
+    at: str
+    by_signal: bool = False
+
+
+def due_of(view: RunView) -> Due | None:
+    """When the first of its waits, and of its children's, is over; None if not before a signal.
 
     A signal that is there makes it due at once, and so does a poll whose process has died: it may
     have been due.
     """
+    found = [_due_by_itself(view)]
     if any(wait.kind == RUN for wait in view.state.waits.values()):
         from durably_cli.engines.local.family import children_of  # few runs have any
 
-        for child in children_of(view, open_only=True):
-            if not isinstance(child.view, RunView) or child.view.state.has_ended:
-                return clock.now()
-            if child.view.held and not child.view.state.is_waiting:
-                return None
-            if (at := _due_by_itself(child.view)) is not None and at <= clock.now():
-                return at
-    return _due_by_itself(view)
+        found += (_due_of_child(child.view) for child in children_of(view, open_only=True))
+    of_signals = [due for due in found if due and due.by_signal]
+    return min(of_signals or filter(None, found), default=None)
 
 
-def _due_by_itself(view: RunView) -> str | None:
+def _due_of_child(child: RunView | Unreadable | None) -> Due | None:
+    """When a run is to go on for this child of it: at once, if the child has an end, or none."""
+    if not isinstance(child, RunView) or child.state.has_ended:
+        return Due(clock.now())
+    if child.held and not child.state.is_waiting:  # it goes on elsewhere
+        return None
+    return _due_by_itself(child)
+
+
+def due_at(view: RunView) -> str | None:
+    """The same, without why."""
+    due = due_of(view)
+    return None if due is None else due.at
+
+
+def _due_by_itself(view: RunView) -> Due | None:
     """The same, whatever its children wait for."""
     state = view.state
     if has_signal(view):
-        return clock.now()
+        return Due(clock.now(), by_signal=True)
     if state.due is not None:
-        return state.due or None
+        return Due(state.due) if state.due else None
     if any(wait.kind == POLL for wait in state.waits.values()):
-        return clock.now()
-    return min((wait.until for wait in state.waits.values() if wait.until), default=None)
+        return Due(clock.now())
+    times = (wait.until for wait in state.waits.values() if wait.until)
+    return min(map(Due, times), default=None)
 
 
 def has_signal(view: RunView) -> bool:
@@ -46,7 +67,8 @@ def has_signal(view: RunView) -> bool:
     from durably_cli.engines.local.signals_sent import SignalsSent  # few runs wait for any
 
     sent = SignalsSent(view.path)
-    return any(sent.listens_for(name)() for name in asked)
+    received = view.state.received
+    return any(sent.listens_for(name, received.number(name))() for name in asked)
 
 
 def is_due(view: RunView) -> bool:

@@ -18,6 +18,7 @@ from durably_cli.engines.local.live_run import BoundHandler, LiveRun, Watcher
 from durably_cli.engines.local.none_returned import note_on_none
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.recorder import Recorder
+from durably_cli.engines.local.store import Store
 from durably_cli.errors import (
     Abort,
     AttemptTimedOut,
@@ -80,10 +81,10 @@ def execute_in_turn(
                 run.has_failed = work
     if isinstance(run.stop.cause, Cancelled):
         run.inbox.clear()
-        if run.state.children:
-            from durably_cli.engines.local.children import cancel_all_of  # few runs have any
+        if children := run.children:
+            from durably_cli.engines.local.cancel import cancel_children  # few runs have any
 
-            cancel_all_of(run, run.stop.cause)
+            cancel_children(Store.of(run.journal.path), children, run.stop.cause.reason)
 
 
 def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:

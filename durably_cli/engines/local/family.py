@@ -9,6 +9,7 @@ from durably_cli.journal.wait_events import RUN
 from durably_cli.system import ids
 
 if TYPE_CHECKING:
+    from durably_cli.engines.local.store import Store
     from durably_cli.engines.local.view import RunView, Unreadable
 
 
@@ -31,7 +32,7 @@ def children_of(
     from durably_cli.engines.local.store import Store  # which needs views itself
     from durably_cli.engines.local.view import RunView
 
-    store, children = Store(view.path.parents[2]), view.state.children
+    store, children = Store.of(view.path), view.state.children
     seen |= {view.run_id}
     if open_only:
         waits = view.state.waits.values()
@@ -44,6 +45,21 @@ def children_of(
         with found:
             yield ChildOf(step, run_id, depth, found)
             yield from children_of(found, open_only=open_only, depth=depth + 1, seen=seen)
+
+
+def head_of(store: Store, run_id: str) -> str:
+    """The run above it that is no step of another one; itself, if it is none."""
+    from durably_cli.engines.local.view import RunView
+
+    head, seen = run_id, set[str]()
+    while ids.is_id(run_id) and run_id not in seen:
+        seen.add(run_id)
+        found = store.look(run_id)
+        if not isinstance(found, RunView):
+            break
+        with found:
+            head, run_id = run_id, found.state.created.parent
+    return head
 
 
 def do_children_wait(view: RunView) -> bool:

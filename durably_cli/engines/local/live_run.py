@@ -95,5 +95,11 @@ class LiveRun:
         return self.stop.cause is not None
 
     @property
+    def children(self) -> set[str]:
+        """The runs that are a step of it and gave no result, in this attempt or in one before."""
+        begun = (wait.child for wait in [*self.past.waits.values()] if wait.child)
+        return {*self.state.open_children, *begun}
+
+    @property
     def run_id(self) -> str:
         return self.state.created.run

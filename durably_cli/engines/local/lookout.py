@@ -23,7 +23,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.takeover import Why, verdict_on
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.wait_events import RUN
-from durably_cli.system import clock
+from durably_cli.system import clock, ids
 from durably_cli.version import __version__
 
 
@@ -51,6 +51,8 @@ class Lookout:
     def __init__(self, store: Store) -> None:
         self.next_due = ""
         """When the first of the runs that wait for a time is to go on; empty if none does."""
+        self._children: dict[str, str] = {}
+        """The runs that nobody holds and that are a step of another one, which has the id."""
         self._store = store
         self._path = cache.of_store(store.root, "tick")
         self._by = [__version__, boot()]
@@ -62,6 +64,7 @@ class Lookout:
         found = list[ToTakeUp]()
         days, runs = self._days, self._runs
         self._days, self._runs, self.next_due = {}, {}, ""
+        self._children, unended = {}, set[str]()
         for day in reversed(self._store.days()):
             folder = f"{self._store.runs}{os.sep}{day}"
             stamp = settled_stamp(folder)
@@ -72,9 +75,28 @@ class Lookout:
             for run_id in sorted(run_ids):
                 if self._is_open(run_id, folder, runs.get(run_id), found):
                     still.append(run_id)
+            unended.update(still)
             if stamp:
                 self._days[day] = (stamp, still)
+        self._children = {run: of for run, of in self._children.items() if of not in unended}
         return found
+
+    def end_left_over(self) -> None:
+        """End for good what the last look found of runs whose parent has ended so.
+
+        Who ended that one was killed before it came to them, and nobody would take them up.
+        """
+        for run_id, parent in self._children.items():
+            view = self._store.look(parent) if ids.is_id(parent) else None
+            if not isinstance(view, RunView):  # of one that is gone nobody knows how it ended
+                continue
+            with view:
+                status = view.state.status if view.state.is_final and not view.damage else None
+            if status is not None:
+                from durably_cli.engines.local.cancel import cancel_children  # few are left so
+
+                reason = f"its parent, run {ids.short(parent)}, is {status}"
+                cancel_children(self._store, [run_id], reason)
 
     def remember(self) -> None:
         """Write down what the last look found, unless that is written."""
@@ -115,6 +137,8 @@ class Lookout:
             return True
         if state.has_ended:
             return False
+        if state.created.parent:
+            self._children[view.run_id] = state.created.parent
         why, until = verdict_on(view)
         if why is None:
             journal, inbox = stamps
@@ -169,4 +193,6 @@ def _read(runs: dict[str, Any]) -> Iterator[tuple[str, _Known]]:
 
 def _is_by_itself(view: RunView) -> bool:
     """Does it follow from its own files when it is to go on, and from no other run's?"""
-    return all(wait.kind != RUN for wait in view.state.waits.values())
+    return not view.state.created.parent and all(
+        wait.kind != RUN for wait in view.state.waits.values()
+    )

@@ -25,7 +25,7 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_names import item_around
-from durably_cli.journal.wait_events import RunSuspended, SignalReceived, StepWaiting
+from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.steps.operation import Begun, Past, fresh_past
 from durably_cli.values.strict_json import Json
 
@@ -83,13 +83,13 @@ def take(event: Event, past: Past) -> None:
             past.redone[name] = event
         elif name in past.redone and event.by:  # its last word on what came after
             past.redone[name] = past.redone[name]._replace(only=event.only)
+        if name not in past.results:
+            past.dropped[name] += 1
         past.forget(name)
     elif isinstance(event, StepOutdated):
         past.outdate(event)
     elif isinstance(event, StepMarkedDone):
         past.failures.pop(name, None)
-        past.waits.pop(name, None)
-    elif isinstance(event, StepFailed):
         past.waits.pop(name, None)
     past.unfinished[name] = event
 
@@ -107,8 +107,6 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
     for event in events:
         if isinstance(event, StepCompleted):
             results[str(event.name)] = event.result  # half as large as one with a scope
-            if past.waits:
-                past.waits.pop(event.name, None)
             if unfinished:
                 unfinished.pop(event.name, None)
             if redone:
@@ -116,15 +114,6 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
         elif type(event) is StepStarted:
             if event.input:
                 past.inputs[str(event.name)] = event.input
-        elif type(event) is StepWaiting:
-            past.waits[event.name] = event
-        elif type(event) is StepCancelled:
-            past.waits.pop(event.name, None)
-        elif type(event) is RunSuspended:
-            for name in event.left:
-                past.waits.pop(name, None)
-        elif type(event) is SignalReceived:
-            past.received[event.name] = event
         elif type(event) in of_steps:
             if isinstance(event, StepMarkedDone):
                 event = event._replace(result=whole_or_empty(event.result, journal))

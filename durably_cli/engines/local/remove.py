@@ -12,10 +12,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from durably_cli import hints
+from durably_cli.engines.local.cancel import cancel_children
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.forks import SUFFIX as FORKS
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import is_imported, marker_of
+from durably_cli.engines.local.view import RunView, is_imported, marker_of
 from durably_cli.errors import (
     DurablyError,
     JournalDamaged,
@@ -39,12 +40,13 @@ FINAL = (Status.COMPLETED, Status.CANCELLED)
 def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key: bool) -> int:
     """Remove a run, if it is of one of these statuses; how many bytes that freed.
 
-    NotFound if there is none; Busy if a process holds it; UsageError if it is of another status.
+    NotFound if there is none; Busy if a process holds it; UsageError if it is of another status,
+    or a step of a run that goes on. The runs that are a step of it are ended for good.
     """
     path = store.path_of(run_id)
     lock = store.hold(run_id, seconds=0)
     try:
-        created, status = _look(lock, path, run_id)
+        created, status, children = _look(lock, path, run_id)
         claims = Claims(store.root)
         claim = _claim_of(claims, run_id, created)
         begun = claim is not None and claim[1].deleted and not is_imported(path)
@@ -55,6 +57,10 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
                 hint=f"{hints.command('inspect', ids.short(run_id))}    (shows what would be lost; "
                 "--status names what else may go)",
             )
+        if created is not None and created.parent and not is_imported(path):
+            _check_is_not_needed(store, run_id, created.parent)
+        if children and not is_imported(path):
+            cancel_children(store, children, f"its parent, run {ids.short(run_id)}, is deleted")
         if claim is not None and free_key:
             claims.free(claim[0])
         elif claim is not None and not claim[1].deleted:
@@ -67,6 +73,21 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
     if _is_held(marker_of(path)):  # an import brings it back at this moment
         return freed
     return freed + sum(map(_removed, list(store.companions(run_id))))
+
+
+def _check_is_not_needed(store: Store, run_id: str, parent: str) -> None:
+    """UsageError if the run is a step of that one, which goes on and would have it made again."""
+    view = store.look(parent) if ids.is_id(parent) else None
+    if not isinstance(view, RunView):
+        return
+    with view:
+        if view.state.is_final or not view.state.needs(run_id):
+            return
+    raise UsageError(
+        f"run {ids.short(run_id)} is a step of run {ids.short(parent)}, which has not ended for "
+        "good and would do its work again",
+        hint=f"{hints.command('cancel', ids.short(parent))}    (ends it for good)",
+    )
 
 
 def orphans(store: Store) -> Iterator[Path]:
@@ -132,8 +153,8 @@ def sweep(store: Store) -> int:
     return sum(map(_removed, list(orphans(store))))
 
 
-def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Status]:
-    """What the held run was made as, if that can be read, and where it stands."""
+def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Status, Collection[str]]:
+    """What the held run was made as, if that can be read, where it stands, its open children."""
     created: RunCreated | None = None
     try:
         for event in JournalReader(lock.fd, path, run_id):
@@ -141,12 +162,15 @@ def _look(lock: Lock, path: Path, run_id: str) -> tuple[RunCreated | None, Statu
             break
         state = fold(JournalReader(lock.fd, path, run_id, doubt=missing(Blobs(path))))
     except (JournalDamaged, NotARun):
-        return created, Status.DAMAGED
+        return created, Status.DAMAGED, ()
     except DurablyError:
-        return created, Status.UNREADABLE
-    if state.has_ended:
-        return created, state.status
-    return created, Status.WAITING if state.is_waiting else Status.INTERRUPTED
+        return created, Status.UNREADABLE, ()
+    status = state.status if state.has_ended else Status.INTERRUPTED
+    if state.is_waiting:
+        with Store.of(path).view(run_id) as view:
+            view.held = False  # but by this process, so that it can go
+            status = view.status
+    return created, status, state.open_children
 
 
 def _claim_of(claims: Claims, run_id: str, created: RunCreated | None) -> tuple[Path, Claim] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from durably_cli import hints
 from durably_cli.engines.local import who
@@ -12,11 +12,13 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Conflict, Forbidden, InvalidInput, NotFound
 from durably_cli.journal.state import Status
-from durably_cli.journal.wait_events import SIGNAL, StepWaiting
-from durably_cli.steps.mail import Sent
+from durably_cli.journal.wait_events import POLL, RUN, SIGNAL, SLEEP, StepWaiting
+from durably_cli.steps.mail import Closed, Sent, Unusable
 from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import Json
+
+_TAKES_NONE = {SLEEP: "sleeps", POLL: "looks again and again", RUN: "waits for another run"}
 
 
 class Signalled(NamedTuple):
@@ -37,43 +39,76 @@ def send_to_run(
 ) -> Signalled:
     """Send a run the signal of this name; the first one counts, and stays.
 
-    Conflict if it was sent with another value, if its deadline is over, or the run has ended;
-    InvalidInput if it is of another type; NotFound if a similar name is waited for.
+    Conflict if it was sent with another value, if its deadline was before, or the run has ended;
+    InvalidInput if it is of another type, or too long; NotFound if a similar name is waited for.
     """
     with store.view(run_id) as view:
-        _check_takes(view)
-        for received in view.state.signals:
-            if received.name == name:
-                before = Sent(received.value, received.by, received.sent)
-                return _again(view, name, value, before)
-        wait = view.state.waits.get(name)
-        if wait is None or wait.kind != SIGNAL:
-            if not even_if_early:
-                _check_is_early(view, name)
-        else:
-            _check_fits(view, wait, value)
-        sent, box = Sent(value, who.user(), clock.now()), SignalsSent(view.path)
-        try:
-            is_first = box.send(name, sent, store.temporary)
-        except FileNotFoundError:
-            raise _ended(view) from None
-        if not is_first:
-            return _again(view, name, value, box.find(name) or sent)
-    with store.view(run_id) as view:  # it may have ended meanwhile, without a look
-        if view.state.is_final and all(each.name != name for each in view.state.signals):
+        _check_is_sound(view)
+        received = view.state.received.get(name)
+        if received is not None:
+            return _again(view, name, value, Sent(received.value, received.by, received.sent))
+        if view.state.is_final:
             raise _ended(view)
-    return Signalled(run_id, name, sent, early=wait is None, sent_before=False)
+        wait = _waits_for(view, name)
+        if wait is not None:
+            _check_fits(view, wait, value)
+        elif not even_if_early:
+            _check_may_be_early(view, name)
+        sent = Sent(value, who.user(), clock.now())
+        before = _send(store, view, name, sent)
+        if before is not None:
+            return _again(view, name, value, before)
+    with store.view(run_id) as view:  # it may have gone on meanwhile, or ended without a look
+        is_received = view.state.received.get(name) is not None
+        if view.state.is_final and not is_received:
+            raise _ended(view)
+        early = not is_received and _waits_for(view, name) is None
+    return Signalled(run_id, name, sent, early=early, sent_before=False)
 
 
-def _check_takes(view: RunView) -> None:
+def answer_in(value: Json) -> bool | None:
+    """The yes or no that a value says, whoever says so and why; None if it says neither."""
+    found = json.loads(value)
+    if isinstance(found, dict) and found.keys() <= {"approved", "by", "reason"}:
+        found = found.get("approved")
+    return found if isinstance(found, bool) else None
+
+
+def _send(store: Store, view: RunView, name: str, sent: Sent) -> Sent | None:
+    """Leave it there; the one that was there before, if there was one."""
+    box, number = SignalsSent(view.path), view.state.received.number(name)
+    try:
+        while not box.send(name, sent, store.temporary, number):
+            before = box.find(name, number)  # none, if the run has refused it meanwhile
+            if isinstance(before, Closed):
+                raise _too_late(view, name, before.at)
+            if isinstance(before, Unusable):
+                what = f"signal {name!r} of run {short(view.run_id)} was sent before"
+                raise Conflict(
+                    f"{what}, and the run will refuse that: {before.why}",
+                    hint=hints.command("resume", short(view.run_id)),
+                    code="signal-conflict",
+                    run=view.run_id,
+                )
+            if before is not None:
+                return before
+    except FileNotFoundError:
+        raise _ended(view) from None
+    return None
+
+
+def _waits_for(view: RunView, name: str) -> StepWaiting | None:
+    wait = view.state.waits.get(name)
+    return wait if wait is not None and wait.kind == SIGNAL else None
+
+
+def _check_is_sound(view: RunView) -> None:
     if view.imported:
         look = hints.command("inspect", short(view.run_id))
         what = f"run {short(view.run_id)} was imported, and takes no signal"
         raise Forbidden(what, hint=look)
     if view.damage:
         raise view.damage
-    if view.state.is_final:
-        raise _ended(view)
 
 
 def _ended(view: RunView) -> Conflict:
@@ -84,30 +119,50 @@ def _ended(view: RunView) -> Conflict:
     return Conflict(what, hint=hints.command("inspect", run), code="has-ended", run=view.run_id)
 
 
-def _check_is_early(view: RunView, name: str) -> None:
-    """NotFound if the name is like one that the run waits for: nobody means that to be early.
+def _too_late(view: RunView, name: str, at: str = "") -> Conflict:
+    run, when = short(view.run_id), f" at {at}" if at else ""
+    return Conflict(
+        f"run {run} has waited for signal {name!r} until its deadline{when}: it is not taken",
+        hint=hints.command("inspect", run),
+        code="has-ended",
+        run=view.run_id,
+    )
 
-    Conflict if the run has failed: it comes to no wait unless somebody resumes it.
+
+def _check_may_be_early(view: RunView, name: str) -> None:
+    """NotFound if nobody means that to be early: the name is like one that the run waits for, or is
+    that of a step which takes no signal.
+
+    Conflict if its deadline was before, or if the run has failed: then it comes to no wait unless
+    somebody resumes it.
     """
     import difflib  # only for who has mistyped, or is early
 
     run, waits = short(view.run_id), view.state.waits
+    sent_early = hints.command("signal", run, name, "-i", "JSON", "--early")
+    sent_early += "    (sends it for when the run comes to wait for it)"
     if view.status is Status.FAILED:
         raise Conflict(
             f"run {run} has failed: it waits for no signal {name!r}",
-            hint=f"{hints.command('resume', run)}    (then it may)\n"
-            f"{hints.command('signal', run, name, '-i', 'JSON', '--early')}    "
-            "(sends it for when the run comes to wait for it)",
+            hint=f"{hints.command('resume', run)}    (then it may)\n{sent_early}",
             code="has-ended",
             run=view.run_id,
         )
-    near = difflib.get_close_matches(name, waits, n=1)
+    if view.state.received.is_over(name):
+        raise _too_late(view, name)
+    if name in waits:
+        raise NotFound(
+            f"step {name!r} of run {run} {_TAKES_NONE[waits[name].kind]}: it takes no signal",
+            hint=hints.command("inspect", run),
+            code="no-such-signal",
+            run=view.run_id,
+        )
+    asked = [wait.name for wait in waits.values() if wait.kind == SIGNAL]
+    near = difflib.get_close_matches(name, asked, n=1)
     if near:
         raise NotFound(
             f"run {run} waits for no signal {name!r}, but for {near[0]!r}",
-            hint=f"{hints.command('signal', run, near[0], '-i', 'JSON')}\n"
-            f"{hints.command('signal', run, name, '-i', 'JSON', '--early')}    "
-            "(sends it for when the run comes to wait for it)",
+            hint=f"{hints.command('signal', run, near[0], '-i', 'JSON')}\n{sent_early}",
             code="no-such-signal",
             run=view.run_id,
         )
@@ -116,8 +171,7 @@ def _check_is_early(view: RunView, name: str) -> None:
 def _check_fits(view: RunView, wait: StepWaiting, value: Json) -> None:
     """Conflict or InvalidInput if it does not count for this wait."""
     if wait.until and clock.now() > wait.until:
-        what = f"the deadline of signal {wait.name!r} was at {wait.until}: it is not taken"
-        raise Conflict(what, code="has-ended", run=view.run_id)
+        raise _too_late(view, wait.name, wait.until)
     from durably_cli.values.json_schema import misfits
 
     found = misfits(json.loads(value), wait.takes)
@@ -139,9 +193,7 @@ def _again(view: RunView, name: str, value: Json, before: Sent) -> Signalled:
     return Signalled(view.run_id, name, before, early=False, sent_before=True)
 
 
-def _said(value: Json) -> Any:
-    """What a value says: of an approval that is yes or no, whoever says so and why."""
-    found = json.loads(value)
-    if isinstance(found, dict) and found.keys() == {"approved", "by", "reason"}:
-        return found["approved"]
-    return found
+def _said(value: Json) -> str:
+    """One text for what a value says, in which 1 is neither true nor 1.0."""
+    answer = answer_in(value)
+    return json.dumps(json.loads(value) if answer is None else answer, sort_keys=True)

@@ -63,7 +63,7 @@ class Stopper:
         """The thread: until the attempt is over."""
         is_raised = is_late = False
         while not self._running.acquire(timeout=_LOOKS_SECONDS):
-            if self._deadline is not None and self._thread in self._stop.waiting:
+            if self._deadline is not None and self._stop.waits_until() is not None:
                 self._deadline += _LOOKS_SECONDS  # what waits takes no time
             if self._stop.cause is None:
                 if (look := self._stop.look) is not None:

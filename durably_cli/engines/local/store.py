@@ -43,6 +43,11 @@ class Store:
         self.runs = root / "runs"
         self.temporary = root / "tmp"
 
+    @classmethod
+    def of(cls, journal: Path) -> Store:
+        """The one that this journal is in."""
+        return cls(journal.parents[2])
+
     def path_of(self, run_id: str) -> Path:
         """Where the journal of this run is, or would be."""
         return self.runs / ids.day(run_id) / (run_id + _SUFFIX)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from durably_cli.engines.local.due import due_at, has_signal
+from durably_cli.engines.local.due import due_of
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.fold_waits import SUSPENDED
 from durably_cli.journal.state import KILLED
@@ -44,7 +44,7 @@ def verdict_on(view: RunView) -> TakeUp:
         return TakeUp(Why.DIED)
     if state.attempts[-1].outcome != SUSPENDED:  # Ctrl-C, a time limit, a repair
         return TakeUp()
-    at = due_at(view)
-    if at is None or at > clock.now():
-        return TakeUp(until=at or "")
-    return TakeUp(Why.SIGNAL if has_signal(view) else Why.DUE)
+    due = due_of(view)
+    if due is None or due.at > clock.now():
+        return TakeUp(until=due.at if due else "")
+    return TakeUp(Why.SIGNAL if due.by_signal else Why.DUE)

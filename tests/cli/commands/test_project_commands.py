@@ -81,7 +81,7 @@ def test_help_lists_its_topics_and_shows_each(project: Project) -> None:
         assert f"durably help {topic}" in listed
         assert project.run("help", topic).out == page(topic)
         assert title(topic) in on_a_terminal(project, "help", topic, columns=80)
-    assert "jobs, steps, many, async, tries" in project.run("help", "nothing", expect=4).err
+    assert "jobs, scripts, steps, many, async" in project.run("help", "nothing", expect=4).err
     for typed, wanted in (("exitcodes", "help exit-codes"), ("trigger", "trigger --help")):
         refused = project.run("help", typed, expect=4)
         assert without_data(hint_of(refused)) == f"durably {wanted}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -116,13 +117,29 @@ def test_one_behind_the_deadline_is_refused(project: Project) -> None:
             return step.wait_signal("n", int, timeout=0.6)
     """)
     project.run("trigger", "work", "--suspend", expect=75)
-    import time
-
     time.sleep(0.7)
     late = project.run("signal", "@last", "n", "-i", "3", expect=5)
     assert "deadline" in late.err
     failed = project.run("resume", "@last", expect=1)
     assert "WaitTimeout: step 'n': no signal has come within" in failed.err
+
+
+def test_one_for_a_step_that_is_over_is_refused_unless_it_is_early_on_purpose(
+    project: Project,
+) -> None:
+    project.job("""
+        @define_job
+        def work(step: Step) -> int:
+            given = step.wait_signal("n", int, timeout=0.6, default=-1)
+            return given + step.wait_signal("other", int)
+    """)
+    project.run("trigger", "work", "--suspend", expect=75)
+    time.sleep(0.7)
+    project.run("resume", "@last", "--suspend", expect=75)
+    assert "until its deadline" in project.run("signal", "@last", "n", "-i", "3", expect=5).err
+    project.run("signal", "@last", "n", "-i", "3", "--early")
+    project.run("signal", "@last", "other", "-i", "1")
+    assert project.run("resume", "@last").out == "0\n"
 
 
 def test_which_of_several_questions_is_to_be_said(project: Project) -> None:
@@ -172,3 +189,93 @@ def test_python_sends_one_as_the_command_does(
     with pytest.raises(InvalidInput, match="region: it is missing"):
         durably_cli.signal(run, "choice", {})
     assert waiting.effects == ["True None"]
+
+
+def test_an_answer_is_the_same_behind_its_receipt_and_another_one_is_a_conflict(
+    waiting: Project,
+) -> None:
+    waiting.run("deny", "@last", "--reason", "no money")
+    waiting.run("resume", "@last", "--suspend", expect=75)  # which takes it
+    for name in ([], ["approval"]):
+        assert "was sent before" in waiting.run("deny", "@last", *name).err
+        waiting.run("approve", "@last", *name, expect=5)
+    waiting.run("signal", "@last", "choice", "-p", "region=eu")
+    waiting.run("resume", "@last")
+    assert "was sent before" in waiting.run("deny", "@last").err  # of a completed one, too
+    assert "was sent before" in waiting.run("signal", "@last", "approval", "-i", _NO).err
+    waiting.run("approve", "@last", "choice", expect=4)
+
+
+def test_true_is_not_1_and_1_is_not_1_0(project: Project) -> None:
+    project.job("""
+        from typing import Any
+
+        @define_job
+        def work(step: Step) -> Any:
+            return step.wait_signal("n", Any)
+    """)
+    project.run("trigger", "work", "--suspend", expect=75)
+    project.run("signal", "@last", "n", "-i", '{"a": [1]}')
+    project.run("signal", "@last", "n", "-i", '{"a": [1]}')
+    for other in ("true", "1.0"):
+        project.run("signal", "@last", "n", "-i", f'{{"a": [{other}]}}', expect=5)
+
+
+def test_a_step_that_waits_for_something_else_takes_no_signal(project: Project) -> None:
+    project.job("""
+        @define_job
+        def work(step: Step) -> None:
+            step.sleep("nap", "3d")
+    """)
+    project.run("trigger", "work", "--suspend", expect=75)
+    refused = project.run("signal", "@last", "nap", "-i", "1", expect=4)
+    assert "step 'nap' of run" in refused.err
+    assert "sleeps: it takes no signal" in refused.err
+    assert "is there when" in project.run("signal", "@last", "naps", "-i", "1").err
+
+
+def test_a_question_of_true_or_false_takes_no_reason(project: Project) -> None:
+    project.job("""
+        @define_job
+        def work(step: Step) -> bool:
+            return step.wait_signal("ok", bool)
+    """)
+    project.run("trigger", "work", "--suspend", expect=75)
+    refused = project.run("deny", "@last", "--reason", "no money", expect=2)
+    assert "question 'ok' takes no reason" in refused.err
+    project.run("deny", "@last")
+    assert project.run("resume", "@last").out == "false\n"
+
+
+def test_a_signal_that_is_too_long_is_refused_with_how_long_one_may_be(project: Project) -> None:
+    project.job("""
+        @define_job
+        def work(step: Step) -> int:
+            return len(step.wait_signal("text", str))
+    """)
+    project.run("trigger", "work", "--suspend", expect=75)
+    for size, code in (16 * 2**20, 65), (15 * 2**20, 0):
+        text = json.dumps("x" * size)
+        sent = project.run("signal", "@last", "text", "-i", "-", input=text, expect=code)
+        assert ("more than about 16,777,216" in sent.err) == (code == 65)
+    assert project.run("resume", "@last").out == f"{15 * 2**20}\n"
+
+
+def test_what_goes_on_is_said_with_the_tick_where_a_tick_does(project: Project) -> None:
+    project.job("""
+        @define_job
+        def kid(step: Step) -> bool:
+            return step.wait_signal("ok", bool)
+
+        @define_job
+        def work(step: Step) -> bool:
+            return step.run_job("kid", kid, None)
+    """)
+    project.run("trigger", "work", "--suspend", expect=75)
+    parent = project.inspect("@last/work")["id"][-8:]
+    early = project.run("signal", "@last/work", "later", "-i", "1").err
+    assert f"resume {parent}" in early
+    assert " tick" not in early
+    said = project.run("approve", "@last/kid").err
+    assert f"resume {parent}, or by the next " in said
+    assert said.rstrip().endswith(" tick")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import signal
 import subprocess
 import sys
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import DURABLY, Project, Started
+from tests.conftest import DURABLY, Project
 from tests.harness.documents import Contract
 from tests.harness.places import unchanged
 from tests.harness.terminals import TerminalWith
@@ -416,67 +414,6 @@ def test_ten_at_once_over_twenty_runs_do_nothing_twice(worked: Project) -> None:
     assert Counter(worked.effects) == Counter(
         f"{what} {n}" for n in range(20) for what in ("before", "after")
     )
-
-
-MANY_NAPS = """
-@define_job
-def many(step: Step, payload: int) -> int:
-    for number in range(3):
-        step.run(f"s-{number}", effect, f"{payload} s-{number}")
-        step.sleep(f"nap-{number}", 0.1)
-    return payload
-"""
-
-
-@pytest.mark.long
-def test_kills_of_ticks_and_of_what_they_took_up_lose_and_double_nothing(worked: Project) -> None:
-    worked.job(MANY_NAPS, "many")
-    runs = [suspended(worked, "many", "-i", str(n)) for n in range(20)]
-    ticks: list[Started] = []
-    kills = 0
-    while kills < 40 and len(worked.runs("--status", "completed")) < len(runs):
-        ticks += [worked.start("tick", "--for", "20s") for _ in range(2 - len(living(ticks)))]
-        time.sleep(random.uniform(0, 0.4))
-        pids = living(ticks) if random.random() < 0.3 else children_of(worked)
-        if pids:
-            os.kill(random.choice(pids), signal.SIGKILL)
-            kills += 1
-    for tick in ticks:
-        tick.kill()
-        tick.result()
-    wait_until(lambda: not children_of(worked))
-    for _ in range(30):
-        worked.run("tick", "--for", "1s", expect=None)
-        for run in worked.runs("--status", "interrupted"):  # given up after so many kills
-            worked.run("resume", run["id"], "--suspend", "-q", expect=None)
-        if {run["status"] for run in worked.runs()} == {"completed"}:
-            break
-    assert {run["status"] for run in worked.runs()} == {"completed"}
-    effects = Counter(worked.effects)
-    for number, run_id in enumerate(runs):
-        events = list(map(json.loads, worked.journal(run_id).read_text().splitlines()))
-        for step in ("s-0", "s-1", "s-2"):
-            of_it = [each["type"] for each in events if each.get("name") == step]
-            assert of_it.count("step.completed") == 1
-            assert of_it[-1] == "step.completed", "nothing is begun again that was acknowledged"
-            assert 1 <= effects[f"{number} {step}"] <= of_it.count("step.started")
-
-
-def living(ticks: list[Started]) -> list[int]:
-    return [tick.pid for tick in ticks if tick.poll() is None]
-
-
-def children_of(project: Project) -> list[int]:
-    """The processes that go on with runs of this project."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:  # it has ended
-            continue
-        if b"--only-as-attempt" in words and str(project.root).encode() in words:
-            found.append(int(path.parent.name))
-    return found
 
 
 def test_a_run_has_its_place_though_the_tick_that_took_it_up_is_gone(worked: Project) -> None:
