@@ -21,6 +21,7 @@ ErrorCode = Literal[
     "signal-conflict",
     "run-failed",
     "run-cancelled",
+    "crash-faults",
     "interrupted",
     "journal-unreadable",
     "journal-damaged",

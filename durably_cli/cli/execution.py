@@ -38,6 +38,9 @@ from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 from durably_cli.values.visible import visible_lines
 
+IN_CRASH_TEST = "_DURABLY_CRASH_TEST"
+"""In the environment of a process that `durably test` kills: what it is to do besides."""
+
 
 def execute(
     store: Store,
@@ -52,6 +55,10 @@ def execute(
 ) -> int:
     """Execute a run as `act` finds it, and print what came of it; the exit code."""
     is_terminal = sys.stdout.isatty()
+    if IN_CRASH_TEST in os.environ:
+        from durably_cli.cli.crash_test.inside import join_trial  # not for other runs
+
+        join_trial()
     document.load_writers()
     is_aside = quiet or detached is not None
     with streams_to_log(store, is_all=is_aside) as (streams, printed):

@@ -30,6 +30,7 @@ _DOCUMENTS: dict[str, tuple[type, ...]] = {
     "inspect": (types.StoryAnswer, types.StepAnswer, types.StepsAnswer),
     "jobs": (types.JobsAnswer, types.JobAnswer),
     "init": (types.InitAnswer,),
+    "test": (types.CrashTestAnswer,),
     "info": (types.InfoAnswer,),
     "help": (types.HelpAnswer, types.TopicAnswer),
     "verify": (types.VerifyAnswer,),

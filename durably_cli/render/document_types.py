@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 
 from durably_cli.error_codes import ErrorCode
+from durably_cli.render.crash_types import CrashReport
 from durably_cli.render.part_types import (
     BrokenModule,
     CommandFields,
@@ -186,6 +187,12 @@ class TopicAnswer(Answer):
 
     topic: str
     text: str
+
+
+class CrashTestAnswer(Answer):
+    """Of test."""
+
+    test: CrashReport
 
 
 class VerifyAnswer(Answer):

@@ -32,7 +32,7 @@ def code_of(fn: object, folder: str) -> str:
     """
     if type(fn) is FunctionType and "__wrapped__" not in fn.__dict__:
         code = fn.__code__
-    elif (inner := _code_behind(fn)) is not None:
+    elif (inner := code_behind(fn)) is not None:
         code = inner
     else:
         return ""
@@ -47,7 +47,7 @@ def code_of(fn: object, folder: str) -> str:
     return text
 
 
-def _code_behind(fn: object) -> CodeType | None:
+def code_behind(fn: object) -> CodeType | None:
     """The code of the innermost function; None if there is none. Objects may answer anything."""
     try:
         for _ in range(_DEEPEST):

@@ -33,9 +33,12 @@ class Input(BaseModel):
     n: int = 1
     fail: bool = False
     until: str = ""
+    twice: bool = False
 
 @define_job
 def work(step: Step, payload: Input) -> int:
+    if payload.twice:
+        effect("in each attempt")
     step.run("one", lambda: payload.n)
     step.log.info("logged", number=payload.n)
     step.progress(1, 2, "half")
@@ -224,6 +227,13 @@ CASES = {
         ("schedule work @reboot", 2, "usage"),
         ("schedule nope @daily", 4, "no-such-job"),
         ("schedule", 2, "usage"),
+    ],
+    "test": [
+        ("test work --crash-everywhere --limit 2", 0, "test"),
+        ("test work --crash-everywhere -p twice:=true --watch {tmp}/effects", 1, "crash-faults"),
+        ("test work --crash-everywhere -p n=x", 65, "invalid-input"),
+        ("test nope --crash-everywhere", 4, "no-such-job"),
+        ("test work", 2, "usage"),
     ],
     "tick": [
         ("tick --dry-run", 0, "runs"),

@@ -55,18 +55,8 @@ COMMANDS = (
         "jobs",
         "list",
     ),
-    *(
-        "logs",
-        "prune",
-        "repair",
-        "resume",
-        "schedule",
-        "signal",
-        "tick",
-        "trigger",
-        "verify",
-        "wait",
-    ),
+    *("logs", "prune", "repair", "resume", "schedule", "signal", "test", "tick"),
+    *("trigger", "verify", "wait"),
 )
 
 _RUN_STORIES = {
@@ -276,6 +266,13 @@ STORIES: dict[str, Sequence[str | Act]] = {
         "durably inspect 000a --json",
         "durably repair 000e --yes",
         "durably repair ffff",
+    ),
+    "test": (
+        "durably test work",
+        "durably test nothing --crash-everywhere",
+        "durably test work --crash-everywhere --watch /",
+        "durably test work --crash-everywhere --signal go",
+        "durably test work --crash-everywhere -q",
     ),
     "waiting": (
         "durably approve 001d",

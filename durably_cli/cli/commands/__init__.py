@@ -28,6 +28,7 @@ GROUPS = {
     },
     "Project": {
         "init": "Make a project: a job that works, and its test.",
+        "test": "Kill a job at each place, resume it, and say what happened twice.",
         "info": "Show every setting and folder, and where each comes from.",
         "help": "Explain a topic, such as jobs, steps, testing or deploying.",
     },

@@ -1,0 +1,208 @@
+"""`durably test --crash-everywhere`: what it leaves as it was, what it refuses, what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project
+
+APPENDS = """
+from pathlib import Path
+HERE = Path(__file__).resolve().parents[1]
+
+class Input(BaseModel):
+    often: int = 1
+    slow: bool = False
+
+@define_job
+def work(step: Step, payload: Input) -> int:
+    for n in range(payload.often):
+        step.run(f"send-{n}", append, n)
+    if payload.slow:
+        step.run("slow", time.sleep, 0.2)
+    return payload.often
+
+def append(n: int) -> None:
+    with (HERE / "outbox").open("a") as file:
+        file.write(f"{n}\\n")
+"""
+CRASH = ("test", "work", "--crash-everywhere")
+
+
+@pytest.fixture
+def appends(project: Project) -> Project:
+    project.job(APPENDS)
+    return project
+
+
+def look_of(path: Path) -> tuple[object, ...]:
+    status = path.stat()
+    return path.read_bytes(), status.st_mode, status.st_mtime_ns
+
+
+def left_of_tests(project: Project) -> list[Path]:
+    return [*(project.cache / "crash-tests").iterdir()]
+
+
+def test_a_finding_is_a_row_in_a_pipe(appends: Project) -> None:
+    result = appends.run(*CRASH, "--watch", "outbox", expect=1)
+    (line,) = result.out.splitlines()
+    kind, step, function, call, path, said, mend, killed, trials = line.split("\t")
+    assert (kind, step) == ("twice", "send-0")
+    text = (appends.root / "jobs" / "work.py").read_text().splitlines()
+    assert text[int(call.removeprefix("jobs/work.py:")) - 1].strip().startswith("step.run")
+    place, _, name = function.partition(" ")
+    assert text[int(place.removeprefix("jobs/work.py:")) - 1] == "def append(n: int) -> None:"
+    assert name == "append"
+    assert path == str(appends.root / "outbox")
+    assert said == "has the line '0' 1 time more"
+    assert "idempotency_key" in mend
+    assert "before its result was written" in killed
+    assert trials == "1"
+
+
+def test_what_is_watched_and_the_store_are_left_as_they_were(appends: Project) -> None:
+    appends.run("trigger", "work")
+    outbox, folder = appends.root / "outbox", appends.root / "folder"
+    outbox.chmod(0o640)
+    os.utime(outbox, ns=(10**18, 10**18))
+    folder.mkdir()
+    (folder / "link").symlink_to("nowhere")
+    before = look_of(outbox)
+    appends.run(*CRASH, "--watch", "outbox", "--watch", "folder", expect=1)
+    assert look_of(outbox) == before
+    assert os.readlink(folder / "link") == "nowhere"
+    assert len(appends.runs()) == 1
+    assert left_of_tests(appends) == []
+    assert {each.name for each in appends.root.iterdir()} == {"jobs", "outbox", "folder"}
+
+
+def test_what_the_job_made_is_removed(appends: Project) -> None:
+    appends.run(*CRASH, "--watch", "outbox", expect=1)
+    assert {each.name for each in appends.root.iterdir()} == {"jobs"}
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_puts_everything_back(appends: Project, signum: int) -> None:
+    outbox = appends.root / "outbox"
+    outbox.write_text("as it was\n")
+    slow = ("-p", "slow:=true", "-p", "often:=20", "--watch", "outbox")
+    with appends.start(*CRASH, *slow) as process:
+        appends_have_begun(outbox)
+        process.send_signal(signum)
+        result = process.result()
+    assert result.code == 128 + signum
+    assert outbox.read_text() == "as it was\n"
+    assert left_of_tests(appends) == []
+
+
+def appends_have_begun(outbox: Path) -> None:
+    while outbox.read_text() == "as it was\n":
+        pass
+
+
+def test_a_killed_test_leaves_copies_and_the_next_one_says_where(appends: Project) -> None:
+    outbox = appends.root / "outbox"
+    outbox.write_text("as it was\n")
+    slow = ("-p", "slow:=true", "-p", "often:=20", "--watch", "outbox")
+    with appends.start(*CRASH, *slow) as process:
+        appends_have_begun(outbox)
+        assert process.is_killed() or process.kill() is None
+        process.result()
+    said = appends.run(*CRASH, "--watch", "outbox", expect=1).err
+    (left,) = left_of_tests(appends)
+    assert str(left) in said
+    number, path = (left / "copies" / "names").read_text().split()
+    assert path == str(outbox)
+    assert (left / "copies" / number).read_text() == "as it was\n"
+
+
+def test_places_that_are_left_out_are_said(appends: Project) -> None:
+    few = json.loads(appends.run(*CRASH, "-p", "often:=9", "--limit", "7", "--json").out)["test"]
+    assert (few["trials"], few["findings"]) == (7, [])
+    left_out = few["places"] - 7
+    assert any(f"{left_out} places" in line and "--limit 0" in line for line in few["unseen"])
+    assert any(str(appends.root / "outbox") in line for line in few["unseen"])
+
+
+def test_a_path_that_nobody_makes_is_said(appends: Project) -> None:
+    result = appends.run(*CRASH, "--watch", "outbux")
+    assert "outbux: neither was it there, nor did the job make it" in result.err
+
+
+def test_what_cannot_be_put_back_is_refused(appends: Project, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(300 << 20)
+    appends.run("trigger", "work")
+    for path, reason in {
+        "/": "too much",
+        str(appends.data): "durably's own",
+        str(appends.cache / "x" / ".."): "durably's own",
+        str(tmp_path / "fifo"): "neither a file",
+        str(tmp_path / "large"): "256 MiB",
+        str(tmp_path / "nowhere" / "file"): "no folder",
+    }.items():
+        result = appends.run(*CRASH, "--watch", path, expect=2)
+        assert reason in result.err, result
+    assert (tmp_path / "large").stat().st_size == 300 << 20
+
+
+def test_what_the_job_refuses_is_passed_on(appends: Project) -> None:
+    refused = appends.run(*CRASH, "-p", "often=no", "--json", expect=65)
+    assert json.loads(refused.out)["error"]["code"] == "invalid-input"
+    unknown = appends.run("test", "wurk", "--crash-everywhere", expect=4)
+    assert "there is no job wurk" in unknown.err
+    assert "crash-tests" not in unknown.err  # its folder is gone
+    assert "--crash-everywhere" in appends.run("test", "work", expect=2).err
+
+
+def test_a_signal_that_nobody_sends_is_asked_for(project: Project) -> None:
+    project.job("""
+        @define_job
+        def work(step: Step) -> bool:
+            return step.wait_signal("go", bool)
+    """)
+    refused = project.run(*CRASH, expect=2)
+    assert "--signal go=" in refused.err
+    project.run(*CRASH, "--signal", "go=true")
+    assert "NAME=JSON" in project.run(*CRASH, "--signal", "go", expect=2).err
+
+
+def test_a_run_that_fails_is_tested_up_to_there(project: Project) -> None:
+    project.job("""
+        @define_job
+        def work(step: Step) -> None:
+            step.run("one", time.time)
+            step.run("two", lambda: 1 / 0)
+    """)
+    found = json.loads(project.run(*CRASH, "--json").out)["test"]
+    assert (found["status"], found["findings"]) == ("failed", [])
+    assert any("ZeroDivisionError" in line for line in found["unseen"])
+
+
+def test_a_script_is_tested(project: Project) -> None:
+    script = project.root / "digest.py"
+    script.write_text(
+        "from durably import Step, define_job\n"
+        "@define_job\n"
+        "def digest(step: Step, *, name: str = 'ann') -> str:\n"
+        "    step.run('send', send, name)\n"
+        "    return name\n"
+        "def send(name: str) -> None:\n"
+        "    with open('outbox', 'a') as file:\n"
+        "        print(name, file=file)\n"
+        "digest.main()\n"
+    )
+    result = project.run("test", "./digest.py", *CRASH[2:], "--watch", "outbox", expect=1)
+    assert result.out.split("\t")[:4] == ["twice", "send", "digest.py:6 send", "digest.py:4"]
+
+
+def test_a_quiet_test_says_nothing_if_all_holds(appends: Project) -> None:
+    result = appends.run(*CRASH, "-q", "--limit", "3")
+    assert (result.out, result.err) == ("", "")
