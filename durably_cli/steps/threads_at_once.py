@@ -76,9 +76,10 @@ class _Workers:
                 self._let_nothing_begin(error)
 
     def waits_until(self) -> str | None:
-        """Do all open items wait, each in a step that does?"""
+        """Do all open items wait, each in a step that does, and is no thread about to begin one?"""
         busy = {*self._busy}
-        all_wait = len(busy) == self.schedule.in_flight and not self.schedule.has_parked
+        is_all = len(busy) == self.schedule.in_flight == self._threads - self._idle
+        all_wait = is_all and not self.schedule.has_parked
         return ITEMS_SAY if all_wait and busy <= self._driver.scope.idle.threads else None
 
     def _let_nothing_begin(self, error: BaseException) -> None:
