@@ -22,7 +22,7 @@ SITE = Path(__file__).parent / "site"
 VARIABLE = "SEEDED_BUG"
 """The environment variable that names the bug."""
 
-_PYTEST = (*(sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider"),)
+_PYTEST = (*(sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "--assert=plain"),)
 
 
 class SeededBug(NamedTuple):
