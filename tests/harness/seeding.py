@@ -22,7 +22,7 @@ SITE = Path(__file__).parent / "site"
 VARIABLE = "SEEDED_BUG"
 """The environment variable that names the bug."""
 
-# Since durably has a plug-in, pytest reads its modules itself to rewrite their asserts, past the bug.
+# To rewrite their asserts, pytest reads the modules of a plug-in itself, past the bug.
 _PYTEST = (*(sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "--assert=plain"),)
 
 
