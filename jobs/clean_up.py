@@ -3,6 +3,7 @@
 import os
 import time
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 from durably import Approval, Step, define_job
@@ -44,8 +45,14 @@ def move(trash: Path, file: Path) -> bool:
     """Moved once: a file that is there no more was moved by a call that was killed."""
     trash.mkdir(parents=True, exist_ok=True)
     if file.exists():
-        os.replace(file, trash / file.name)
-    return (trash / file.name).exists()
+        os.rename(file, free_name(trash / file.name))
+    return True
+
+
+def free_name(path: Path) -> Path:
+    """The path, or one with a number behind it: what is in the trash already stays."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return next(each for each in chain([path], numbered) if not each.exists())
 
 
 @define_job
