@@ -11,7 +11,7 @@ from durably_cli.journal.masking import Secrets
 from durably_cli.journal.step_events import StepCompleted
 from durably_cli.journal.wait_events import RUN
 from durably_cli.steps.operation import Call, Past, Plan, Raised
-from durably_cli.steps.waits import ms_of, over, wait_begun
+from durably_cli.steps.waits import marked_done, ms_of, over, wait_begun
 from durably_cli.system import clock, ids, signals
 from durably_cli.values import plain
 from durably_cli.values.strict_json import Json
@@ -78,6 +78,9 @@ class ChildRun(NamedTuple):
 
     def plan(self, past: Past) -> Plan:
         """Waiting, and completed or failed as the other run is; that run knows how far it is."""
+        done = yield from marked_done(past, self.name, self.converter, self.secrets)
+        if done is not None:
+            return done[0]
         wait = yield from wait_begun(past, self.name, RUN, lambda: "", child=self.child.run)
         try:
             value = yield Call(self.execute, (self.child,))

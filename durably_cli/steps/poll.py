@@ -12,7 +12,7 @@ from durably_cli.journal.wait_events import POLL
 from durably_cli.steps.accepted import accepted
 from durably_cli.steps.operation import Call, Past, Plan, Raised, Wait
 from durably_cli.steps.tries import ONCE, Retry, RetryAfter, explain_untried, is_retried
-from durably_cli.steps.waits import later_by, ms_of, over, timed_out, wait_begun
+from durably_cli.steps.waits import later_by, marked_done, ms_of, over, timed_out, wait_begun
 from durably_cli.system import clock, signals
 from durably_cli.values import plain
 
@@ -34,6 +34,9 @@ class Poll(NamedTuple):
 
     def plan(self, past: Past) -> Plan:
         """Waiting, called again and again, and completed or failed."""
+        done = yield from marked_done(past, self.name, self.converter, self.secrets)
+        if done is not None:
+            return done[0]
         wait = yield from wait_begun(past, self.name, POLL, self._deadline)
         failures, moment = 0, clock.now()
         while True:

@@ -13,7 +13,15 @@ from durably_cli.journal.wait_events import SIGNAL, SignalReceived, StepWaiting
 from durably_cli.steps.mail import Sent, Unusable
 from durably_cli.steps.operation import Past, Plan, Wait
 from durably_cli.steps.stop import NO_TIME
-from durably_cli.steps.waits import later_by, ms_of, over, refuse_secret, timed_out, wait_begun
+from durably_cli.steps.waits import (
+    later_by,
+    marked_done,
+    ms_of,
+    over,
+    refuse_secret,
+    timed_out,
+    wait_begun,
+)
 from durably_cli.system import clock
 from durably_cli.values import convert, plain
 from durably_cli.values.plain import DoesNotFit
@@ -77,6 +85,9 @@ class WaitSignal(NamedTuple):
     def plan(self, past: Past) -> Plan:
         """Waiting, received, and completed; or its deadline is over."""
         name, mail = self.name, past.mail
+        done = yield from marked_done(past, self.name, self.converter, self.secrets)
+        if done is not None:
+            return done[0]
         wait = yield from wait_begun(
             past,
             name,

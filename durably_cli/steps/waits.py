@@ -10,14 +10,16 @@ from durably_cli.errors import StepMisused, WaitTimeout
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.raised import parts_of
-from durably_cli.journal.step_events import StepFailed
+from durably_cli.journal.step_events import StepCompleted, StepFailed, StepMarkedDone
 from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.steps.causes import steps_of
+from durably_cli.steps.doubt import given
 from durably_cli.steps.operation import Effect, Past, Raised
 from durably_cli.steps.scope import being_handled
 from durably_cli.steps.stop import NO_TIME
 from durably_cli.system import clock
 from durably_cli.values.durations import Duration, seconds_in, span
+from durably_cli.values.plain import Converter
 from durably_cli.values.strict_json import Json
 from durably_cli.values.untrusted import repr_of
 
@@ -44,6 +46,24 @@ def refuse_secret(secrets: Secrets | None, text: Json, name: str, what: str) -> 
         raise StepMisused(
             f"step {name!r}: {what} holds the secret {path}, at {place}: no journal may"
         )
+
+
+def marked_done(
+    past: Past, name: str, converter: Converter, secrets: Secrets | None = None
+) -> Generator[Effect, Any, tuple[Any] | None]:
+    """The result that somebody has given with --done, in place of what is waited for, in a tuple.
+
+    It is Raised if it does not fit. None if nobody has given any.
+    """
+    last = past.unfinished.get(name)
+    if not isinstance(last, StepMarkedDone):
+        return None
+    found = given(last, converter, secrets)
+    if isinstance(found, Raised):
+        return (found,)
+    text, back, _ = found
+    yield StepCompleted(name, 0, text, clock.now())
+    return (back,)
 
 
 def over(past: Past, wait: StepWaiting, error: Exception) -> Generator[Effect, Any, Raised]:

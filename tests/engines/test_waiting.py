@@ -458,3 +458,37 @@ def test_a_signal_that_the_disk_has_no_room_for_is_not_sent(project: Project) ->
     assert f"{project.data}" in full.err
     project.run("approve", "@last")
     assert project.run("resume", "@last").code == 0
+
+
+@pytest.mark.parametrize(
+    ("waits", "result"),
+    [
+        ('step.wait_signal("it", int)', "7"),
+        ('step.poll("it", lambda: None, every="1d", returns=int)', "7"),
+        ('step.sleep("it", "1d") or 7', "null"),
+        ('step.run_job("it", other, None)', "7"),
+    ],
+)
+def test_somebody_says_what_came_of_a_wait(project: Project, waits: str, result: str) -> None:
+    project.job(
+        f"""
+        @define_job
+        def other(step: Step) -> int:
+            return step.wait_signal("never", int)
+
+        @define_job
+        def work(step: Step) -> int:
+            return {waits}
+        """
+    )
+    project.run("trigger", "work", "--suspend", expect=75)
+    (parent,) = (run["id"] for run in project.runs() if run["job"] == "work")
+    assert project.run("resume", parent, "--done", "it", "--result", result).out == "7\n"
+
+
+def test_what_somebody_says_of_a_wait_must_fit_it(project: Project) -> None:
+    project.job(NAPS.replace('step.sleep("nap", payload.seconds)', 'step.wait_signal("nap", int)'))
+    project.run("trigger", "work", "--suspend", expect=75)
+    refused = project.run("resume", "@last", "--done", "nap", "--result", '"text"', expect=1)
+    assert "does not fit" in refused.err
+    project.run("resume", "@last", "--done", "nap", "--result", "3")
