@@ -470,3 +470,22 @@ def test_a_wait_that_its_handler_gave_up_is_begun_again_by_who_asks_for_it_again
     project.run("signal", "@last", "go", "-i", "2")
     project.run("tick")
     assert statuses(project) == {"completed"}
+
+
+def test_the_words_for_the_newest_run_name_no_step_of_another_one(project: Project) -> None:
+    project.job(
+        """
+        @define_job
+        def part(step: Step) -> int:
+            return step.run("hurts", lambda: 1 // (step.attempt - 1))
+
+        @define_job
+        def whole(step: Step) -> int:
+            return step.run_job("part", part, None)
+        """
+    )
+    project.run("trigger", "whole", expect=1)
+    assert project.inspect("@last")["job"] == "whole"
+    assert project.inspect("@failed")["job"] == "whole"
+    assert project.inspect("@last/part")["job"] == "part"
+    assert project.run("resume", "@failed").out == "1\n"

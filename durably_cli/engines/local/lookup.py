@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from durably_cli import hints
@@ -79,7 +79,7 @@ _WORDS = {
 def _by_word(store: Store, query: str) -> str:
     word, _, job = query.partition("/")
     if query == "@last":
-        found, what = next(store.run_ids(), None), "no run"
+        found, what = next(_not_steps(store), None), "no run"
     elif query == "@failed":
         found, what = _newest_failed(store), "no failed run"
     elif word == "@last" and job:
@@ -91,11 +91,23 @@ def _by_word(store: Store, query: str) -> str:
     return found
 
 
+def _not_steps(store: Store) -> Iterator[str]:
+    """The runs that are no step of another one, newest first; those that cannot be read, too."""
+    for run_id in store.run_ids():
+        created = store.created(run_id)
+        if created is None or not created.parent:
+            yield run_id
+
+
 def _newest_failed(store: Store) -> str | None:
     from durably_cli.engines.local.index import candidates  # only for words that need it
 
     failed = candidates(store, statuses=[Status.FAILED])
-    return _newest(store, failed, lambda view: view.status is Status.FAILED)
+    return _newest(
+        store,
+        failed,
+        lambda view: view.status is Status.FAILED and not view.state.created.parent,
+    )
 
 
 def _newest_of(store: Store, job: str) -> str | None:
