@@ -39,6 +39,11 @@ def started_as(script: str | os.PathLike[str], job: str, starter: Iterable[str])
     _script = StartedScript(os.fspath(script), job, tuple(starter))
 
 
+def is_process_of(script: str | os.PathLike[str]) -> bool:
+    """Was this process started as that script, or as one of that project?"""
+    return _script is not None and _script.path == os.fspath(script)
+
+
 def script_of(project: str | os.PathLike[str] | None) -> StartedScript | None:
     """The script that this process is, if that is the project, or none is known yet."""
     is_other = _script is not None and project is not None and _script.path != os.fspath(project)

@@ -204,9 +204,10 @@ def _start_script(project: Path, context: typer.Context) -> None:
     command, *words = hints.words_typed() or [""]
     if command not in TAKE_JOBS or context.resilient_parsing:
         return
-    from durably_cli.project import script_files
+    from durably_cli import program
+    from durably_cli.project.script_files import is_script
 
-    if script_files.is_script(project) and script_files.started != project:
+    if is_script(project) and not program.is_process_of(project):
         from durably_cli.project.script_start import start
 
         start(project, [command, *words])

@@ -40,8 +40,9 @@ class TriggerCommand(Command):
 
         A script in its place is started with the other arguments.
         """
-        _start_if_script(self, ctx, args)
-        ctx.meta[FIELD_OPTIONS] = self._options_for(ctx, args)
+        job, others = _job_and_others(self, ctx, args)
+        _start_if_script(ctx, job, args)
+        ctx.meta[FIELD_OPTIONS] = self._options_for(ctx, args, job, others)
         try:
             return super().parse_args(ctx, list(args))
         except UsageError:
@@ -89,8 +90,9 @@ class TriggerCommand(Command):
             with formatter.section("Fields of its input"):
                 formatter.write_text(ctx.meta[_UNKNOWN])
 
-    def _options_for(self, ctx: Any, args: list[str]) -> list[FieldOption]:
-        job, others = _job_and_others(self, ctx, args)
+    def _options_for(
+        self, ctx: Any, args: list[str], job: str | None, others: list[str]
+    ) -> list[FieldOption]:
         asks_for_help = bool({"-h", "--help"} & set(args))
         has_flags = any(other.startswith("-") for other in others)
         if job is None or not (asks_for_help or has_flags or ctx.resilient_parsing):
@@ -146,8 +148,8 @@ def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | 
     return next((word for word in words if word in known), None), words
 
 
-def _start_if_script(command: Command, ctx: Any, args: list[str]) -> None:
-    job, _ = _job_and_others(command, ctx, args)
+def _start_if_script(ctx: Any, job: str | None, args: list[str]) -> None:
+    """Become the process of the script that is named in place of a job, or that is the project."""
     if ctx.resilient_parsing or ({"-h", "--help"} & set(args) and job is None):
         return
     from durably_cli.project.script_files import script_named

@@ -74,6 +74,11 @@ class Attempt:
         self.outcome = NO_END
 
 
+def ended_as(status: Status) -> str:
+    """How a run has ended, behind its name: `has completed`, `was cancelled`."""
+    return "was cancelled" if status is Status.CANCELLED else f"has {status}"
+
+
 class RunState:
     """The run as its journal tells it; only `fold` makes one.
 

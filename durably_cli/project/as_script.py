@@ -10,8 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from durably_cli import hints
-from durably_cli.project import places, script_files, stores
+from durably_cli import hints, program
+from durably_cli.project import places, stores
 from durably_cli.project.job import Job
 from durably_cli.project.script_start import starter_of
 
@@ -27,7 +27,7 @@ def note_job(job: Job[Any, Any]) -> None:
 
 def jobs_of_script(script: Path) -> list[Job[Any, Any]]:
     """The jobs of the script that this process was started as; none of another one."""
-    return [job for job in _defined if job.source == script == script_files.started]
+    return [job for job in _defined if job.source == script and program.is_process_of(script)]
 
 
 def run_as_script(job: Job[Any, Any]) -> None:
@@ -39,10 +39,8 @@ def run_as_script(job: Job[Any, Any]) -> None:
         return
     script = job.source
     above = script.parent.parent
-    if places.is_project(above) and script in places.job_files(above):
-        project = above
-    else:
-        project = script_files.started = script
+    is_of_project = places.is_project(above) and script in places.job_files(above)
+    project = above if is_of_project else script
     starter = starter_of(script)
     # The floor of commands is above this one: a script's process begins down here.
     cli = import_module("durably_cli.cli")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from durably_cli import hints
+from durably_cli import hints, program
 from durably_cli.errors import ConfigError, DurablyError
-from durably_cli.project import naming, script_files
+from durably_cli.project import naming
 from durably_cli.project.script_files import is_script
 from durably_cli.system.files import working_directory
 from durably_cli.system.folders import data_folder
@@ -67,12 +67,13 @@ def project_of_file(source: Path) -> Path:
     Else it is a script, and so is the one that this process was started as. ConfigError if it is
     no file.
     """
-    if source != script_files.started and not os.environ.get(PROJECT_VARIABLE):
-        for folder in source.parents:
-            if is_project(folder):
-                return folder
-    elif source != script_files.started:
+    if program.is_process_of(source):
+        return source
+    if os.environ.get(PROJECT_VARIABLE):
         return find_project()
+    for folder in source.parents:
+        if is_project(folder):
+            return folder
     return source if source.is_file() else find_project(start=source.parent)
 
 

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from durably_cli.errors import NotFound
 
-started: Path | None = None
-"""The script that this process was started as, once it has come to its `main()`."""
-
 
 def is_script(project: Path) -> bool:
     """Is this project one file, be it there or not any more?"""

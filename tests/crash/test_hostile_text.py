@@ -178,7 +178,9 @@ EVERYWHERE = [
 def test_an_argument_leads_nowhere_and_is_said_as_text(home: Home, most: int, count: Count) -> None:
     """No command imports, follows or writes what it names, nor prints it raw."""
     cases = random.sample(EVERYWHERE, most)
-    cases += [("trigger {}", name, True) for name in ASTRAY if "evil" in name]
+    cases += [
+        (way, name, True) for way in ("trigger {}", "jobs {}") for name in ASTRAY if "evil" in name
+    ]
     screens = Screens(home.project)
     for position, text, on_terminal in cases:
         args = words(position, text.replace("{outside}", str(home.outside)))

@@ -250,10 +250,10 @@ def test_the_time_that_children_wait_is_none_of_their_parents_limit(
 ) -> None:
     naps = KID.replace(
         'answer = step.wait_signal("ok", Approval, prompt=f"Let {payload.name} go on?")',
-        'step.sleep("nap", 2.5)',
+        'step.sleep("nap", 5)',
     )
     project.job(naps + FORMS[form])
-    project.run("trigger", "work", "--timeout", "1s")
+    project.run("trigger", "work", "--timeout", "4s")
     assert len(project.effects) == 6
 
 

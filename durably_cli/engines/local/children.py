@@ -27,7 +27,7 @@ from durably_cli.errors import (
     TimedOut,
 )
 from durably_cli.journal.events import FORMAT, LogWritten, RunCreated
-from durably_cli.journal.state import Status
+from durably_cli.journal.state import Status, ended_as
 from durably_cli.steps.child_run import Child
 from durably_cli.steps.step import Step
 from durably_cli.steps.stop import Stop
@@ -71,7 +71,7 @@ class Children:
             self._parent.stop.check()
             error = view.state.error
             said = f": {error.type}: {error.message}" if error else ""
-            what = f"run {ids.short(child.run)} of {child.job.name} has {view.status}{said}"
+            what = f"run {ids.short(child.run)} of {child.job.name} {ended_as(view.status)}{said}"
             raise RunFailed(what, run=child.run)
 
     def _execute(self, child: Child, observer: Unseen) -> None:

@@ -11,7 +11,7 @@ from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Conflict, Forbidden, InvalidInput, NotFound
-from durably_cli.journal.state import Status
+from durably_cli.journal.state import Status, ended_as
 from durably_cli.journal.wait_events import POLL, RUN, SIGNAL, SLEEP, StepWaiting
 from durably_cli.steps.mail import Closed, Sent, Unusable
 from durably_cli.system import clock
@@ -113,7 +113,7 @@ def _check_is_sound(view: RunView) -> None:
 
 def _ended(view: RunView) -> Conflict:
     run = short(view.run_id)
-    what = f"run {run} has {view.status}: it takes no signal any more"
+    what = f"run {run} {ended_as(view.status)}: it takes no signal any more"
     if not view.state.is_final:
         what = f"run {run} has ended at this moment"
     return Conflict(what, hint=hints.command("inspect", run), code="has-ended", run=view.run_id)

@@ -62,9 +62,11 @@ class Stopper:
     def _look(self) -> None:
         """The thread: until the attempt is over."""
         is_raised = is_late = False
+        last = time.monotonic()
         while not self._running.acquire(timeout=_LOOKS_SECONDS):
+            last, before = time.monotonic(), last
             if self._deadline is not None and self._stop.waits_until() is not None:
-                self._deadline += _LOOKS_SECONDS  # what waits takes no time
+                self._deadline += last - before  # what waits takes no time
             if self._stop.cause is None:
                 if (look := self._stop.look) is not None:
                     look()
