@@ -26,7 +26,7 @@ from durably_cli.engines.local.ticked import note_tick
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import Busy
 from durably_cli.project.script_files import is_script
-from durably_cli.render.record import given_up
+from durably_cli.render.reason import given_up
 from durably_cli.render.ticks import taken_up
 from durably_cli.system import clock
 from durably_cli.system.ids import short

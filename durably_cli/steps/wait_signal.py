@@ -67,6 +67,15 @@ def wait_signal(
     return WaitSignal(name, gives, taken, schema, said, timeout, end, secrets)
 
 
+def _signed(value: object, by: str) -> object | None:
+    """An approval that does not say who gives it, with who has sent it; None for anything else."""
+    from durably_cli.steps.approval import Approval
+
+    if not isinstance(value, Approval) or value.by:
+        return None
+    return value.model_copy(update={"by": by})
+
+
 class WaitSignal(NamedTuple):
     """Wait for the signal of this name, of a value that is `taken`; or give the default.
 
@@ -126,7 +135,10 @@ class WaitSignal(NamedTuple):
                 f"the signal of step {name!r} no longer fits its type ({error}); restore the type, "
                 "or have the step executed again"
             ) from None
-        return (yield from self._completed(past, wait, received.value, value))
+        text = received.value
+        if self.schema.get("title") == "Approval" and (signed := _signed(value, received.by)):
+            value, text = signed, self.taken.dump(signed)
+        return (yield from self._completed(past, wait, text, value))
 
     def _without(self, past: Past, wait: StepWaiting) -> Plan:
         """The deadline is over: the default, or a failure."""

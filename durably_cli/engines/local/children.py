@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from durably_cli.engines.local.attempt import Runnable, attempted, first_attempted
 from durably_cli.engines.local.cancel import cancel_children
-from durably_cli.engines.local.live_run import LiveRun
+from durably_cli.engines.local.live_run import LiveRun, Watcher
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.unseen import Unseen
 from durably_cli.engines.local.view import whole_input
@@ -26,8 +26,10 @@ from durably_cli.errors import (
     StepMisused,
     TimedOut,
 )
-from durably_cli.journal.events import FORMAT, LogWritten, RunCreated
+from durably_cli.journal.events import FORMAT, LogWritten, RunCreated, RunStarted
+from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status, ended_as
+from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.steps.child_run import Child
 from durably_cli.steps.step import Step
 from durably_cli.steps.stop import Stop
@@ -41,15 +43,15 @@ _LOOKS_SECONDS = 0.2
 class Children:
     """Executes the children of a run, in the threads of its steps."""
 
-    def __init__(self, parent: LiveRun, step: Step) -> None:
-        self._parent, self._step = parent, step
+    def __init__(self, parent: LiveRun, step: Step, watcher: Watcher) -> None:
+        self._parent, self._step, self._watcher = parent, step, watcher
         self._store = Store.of(parent.journal.path)
 
     def __call__(self, child: Child) -> Json:
         """Bring this one to its end; its output. RunFailed if it has none."""
         stop = self._parent.stop
         stop.check()
-        observer = _Inside(stop, child.step)
+        observer = _Inside(stop, child.step, self._watcher)
         try:
             with self._step._scope.idle.step(child.step, observer.waits_until):
                 self._execute(child, observer)
@@ -143,11 +145,25 @@ class Children:
 
 
 class _Inside(Unseen):
-    """Lets a child end, and wait, with its parent, of which it is this step."""
+    """Lets a child end, and wait, with its parent, of which it is this step.
 
-    def __init__(self, parent: Stop, step: str) -> None:
+    Who sees the parent sees what the child waits for.
+    """
+
+    def __init__(self, parent: Stop, step: str, watcher: Watcher) -> None:
         super().__init__()
-        self._parent, self._step = parent, step
+        self._parent, self._step, self._watcher = parent, step, watcher
+
+    def recorded(self, event: Event) -> None:
+        """What it waits for from now on, and what it has waited for before."""
+        if self.run is not None and isinstance(event, RunStarted):
+            self._watcher.child_waits(self._step, self.run, None)
+        elif self.run is not None and isinstance(event, StepWaiting):
+            self._watcher.child_waits(self._step, self.run, event)
+
+    def child_waits(self, child: str, run: LiveRun, event: StepWaiting | None) -> None:
+        """The same of a child of its own."""
+        self._watcher.child_waits(child, run, event)
 
     def owns(self, run: LiveRun) -> None:
         """From now on the child ends when its parent does."""

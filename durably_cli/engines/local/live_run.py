@@ -15,6 +15,7 @@ from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.raised import is_exact
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
+from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.journal.writer import Journal
 from durably_cli.steps.operation import Past, fresh_past
 from durably_cli.steps.step import Step
@@ -51,6 +52,12 @@ class Watcher(Protocol):
 
     def replayed(self, name: str) -> None:
         """A step's journalled result was handed back."""
+
+    def child_waits(self, child: str, run: LiveRun, event: StepWaiting | None, /) -> None:
+        """A step of a run waits that is the step `child` of this one, or of one below that.
+
+        Without an event that run begins an attempt: it may have waited before.
+        """
 
 
 class LiveRun:

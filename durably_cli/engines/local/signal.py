@@ -172,12 +172,17 @@ def _check_fits(view: RunView, wait: StepWaiting, value: Json) -> None:
     """Conflict or InvalidInput if it does not count for this wait."""
     if wait.until and clock.now() > wait.until:
         raise _too_late(view, wait.name, wait.until)
+    from durably_cli.values.example import type_said, words_of
     from durably_cli.values.json_schema import misfits
 
     found = misfits(json.loads(value), wait.takes)
     if found:
         said = "\n".join(f"  {each}" for each in found)
-        raise InvalidInput(f"signal {wait.name!r} takes another value:\n{said}")
+        again = hints.command("signal", short(view.run_id), wait.name, *words_of(wait.takes))
+        raise InvalidInput(
+            f"signal {wait.name!r} takes another value:\n{said}\nit takes {type_said(wait.takes)}",
+            hint=f"{again}    (with a value of yours)",
+        )
 
 
 def _again(view: RunView, name: str, value: Json, before: Sent) -> Signalled:

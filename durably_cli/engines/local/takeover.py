@@ -31,6 +31,17 @@ class TakeUp(NamedTuple):
     until: str = ""
 
 
+def is_suspended(view: RunView) -> bool:
+    """Does it wait without a process, and does whoever looks after all runs go on with it then?"""
+    state = view.state
+    return (
+        not view.held
+        and state.is_waiting
+        and state.attempts[-1].outcome == SUSPENDED
+        and not (view.damage or view.imported or state.undecided or state.is_given_up)
+    )
+
+
 def verdict_on(view: RunView) -> TakeUp:
     """What is to be done with a run that nobody holds, as far as its journal and inbox tell.
 
