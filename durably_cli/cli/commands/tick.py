@@ -57,9 +57,9 @@ def tick(
 
     That is every run that waits and whose time or signal has come, and every one whose process was
     killed, or ended by TERM or HUP; not one that was stopped by Ctrl-C or a time limit, has failed,
-    stops until somebody decides, or was killed in five such attempts that completed no step. Each
-    has a process of its own, `durably resume RUN --suspend`, in this environment, which goes on
-    whatever becomes of this one.
+    stops until somebody decides, or was killed in five such attempts in which neither it nor a
+    child has completed a step. Each has a process of its own, `durably resume RUN --suspend`, in
+    this environment, which goes on whatever becomes of this one.
 
     Then it sends notices that are late, and removes runs that are old, as [tool.durably] says.
 

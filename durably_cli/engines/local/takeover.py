@@ -38,7 +38,7 @@ def verdict_on(view: RunView) -> TakeUp:
     """
     state = view.state
     is_for_others = state.created.parent or state.has_ended or state.unknown
-    if is_for_others or view.damage or state.undecided or state.is_given_up:
+    if is_for_others or view.damage or state.undecided or view.is_given_up:
         return TakeUp()
     if not state.attempts or state.attempts[-1].outcome in KILLED:
         return TakeUp(Why.DIED)

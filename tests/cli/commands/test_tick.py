@@ -229,6 +229,58 @@ def test_a_takeover_that_gets_further_is_not_in_vain(worked: Project) -> None:
     assert worked.effects == [str(number) for number in range(8)]
 
 
+CHILDREN = """
+@define_job
+def lowest(step: Step, payload: Input) -> int:
+    for number in range(payload.n):
+        step.run(f"s-{number}", effect, number)
+        if step.attempt == number + 1:
+            os.kill(os.getpid(), 9)
+    if not payload.n and not os.path.exists("mended"):
+        effect("in vain")
+        os.kill(os.getpid(), 9)
+    return payload.n
+
+@define_job
+def middle(step: Step, payload: Input) -> int:
+    return step.run_job("lowest", lowest, payload)
+
+@define_job
+def highest(step: Step, payload: Input) -> int:
+    return step.run_job("middle", middle, payload)
+"""
+
+
+def test_a_takeover_in_which_a_grandchild_gets_further_is_not_in_vain(worked: Project) -> None:
+    worked.job(JOBS + CHILDREN)
+    worked.run("trigger", "highest", "--n", "8", expect=-signal.SIGKILL)
+    for _ in range(8):
+        worked.run("tick", "-q")
+    assert {run["status"] for run in worked.runs()} == {"completed"}
+    assert worked.effects == [str(number) for number in range(8)]
+
+
+def test_takeovers_in_vain_count_from_where_a_grandchild_last_got_further(worked: Project) -> None:
+    worked.job(JOBS + CHILDREN.replace("number + 1", "number + 1 or number == 2"))
+    worked.run("trigger", "highest", "--n", "8", expect=-signal.SIGKILL)
+    for _ in range(6):
+        worked.run("tick", "-q")
+    assert planned(worked), "three steps and four takeovers in vain"
+    last = worked.run("tick", "-q", expect=1)
+    assert "killed 5 times without getting further" in last.err
+    assert planned(worked) == {}
+    assert worked.effects == ["0", "1", "2"]
+
+
+def test_a_child_that_never_gets_further_is_taken_up_in_vain(worked: Project) -> None:
+    worked.job(JOBS + CHILDREN)
+    worked.run("trigger", "highest", expect=-signal.SIGKILL)
+    for _ in range(4):
+        worked.run("tick", "-q")
+    assert "killed 6 times" in worked.run("tick", "-q", expect=1).err
+    assert worked.effects == ["in vain"] * 6
+
+
 @pytest.mark.parametrize("quiet", [(), ("-q",)])
 def test_one_that_fails_is_reported_once(worked: Project, quiet: tuple[str, ...]) -> None:
     run = suspended(worked, "hurt")
