@@ -472,6 +472,77 @@ def test_a_wait_that_its_handler_gave_up_is_begun_again_by_who_asks_for_it_again
     assert statuses(project) == {"completed"}
 
 
+@pytest.mark.parametrize(
+    ("job", "circle", "step"),
+    [
+        ("itself", "itself runs itself again", "again"),
+        ("head", "head runs ping runs pong runs ping again", "pong"),
+        ("looped", "looped runs looped again", "again"),
+    ],
+)
+def test_a_job_that_runs_itself_without_end_is_refused_in_a_sentence(
+    project: Project, job: str, circle: str, step: str
+) -> None:
+    project.job(ENDLESS)
+    failed = project.run("trigger", job, expect=1)
+    (said,) = [line for line in failed.err.splitlines() if "StepMisused" in line]
+    assert f"StepMisused: step '{step}': no more than 32 runs may stand below each other" in said
+    assert f"and here {circle}: let what runs itself come to an end sooner" in said
+    assert "RunFailed" not in failed.err
+    assert len(project.runs()) == 32
+    again = project.run("resume", "@last", expect=1)
+    assert said in again.err
+    assert len(project.runs()) == 32
+
+
+def test_a_job_that_runs_itself_to_an_end_may_be_32_deep(project: Project) -> None:
+    project.job(ENDLESS)
+    assert project.run("trigger", "down", "-i", '{"more": 31}').out == "31\n"
+    memory = "from jobs.work import Down, down; from durably import Step; "
+    here: Any = {"cwd": project.root, "env": project.env, "capture_output": True, "text": True}
+    script = [sys.executable, "-c", memory + "print(down(Step(), Down(more=32)))"]
+    done = subprocess.run(script, **here)
+    assert done.stdout == "32\n", done.stderr
+    script[-1] = script[-1].replace("more=32", "more=33")
+    done = subprocess.run(script, **here)
+    assert "StepMisused: step 'down': no more than 32 runs" in done.stderr
+    assert "and here down runs down again: let what" in done.stderr
+
+
+ENDLESS = """
+    from durably import AsyncStep
+
+    @define_job
+    def itself(step: Step) -> None:
+        step.run_job("again", itself, None)
+
+    @define_job
+    def head(step: Step) -> None:
+        step.run_job("ping", ping, None)
+
+    @define_job
+    def ping(step: Step) -> None:
+        step.run_job("pong", pong, None)
+
+    @define_job
+    def pong(step: Step) -> None:
+        step.run_job("ping", ping, None)
+
+    @define_job
+    async def looped(step: AsyncStep) -> None:
+        await step.run_job("again", looped, None)
+
+    class Down(BaseModel):
+        more: int
+
+    @define_job
+    def down(step: Step, payload: Down) -> int:
+        if not payload.more:
+            return 0
+        return 1 + step.run_job("down", down, Down(more=payload.more - 1))
+"""
+
+
 def test_the_words_for_the_newest_run_name_no_step_of_another_one(project: Project) -> None:
     project.job(
         """
