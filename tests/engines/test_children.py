@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import durably_cli
 from tests.conftest import Project
 
 KID = """
@@ -541,6 +542,77 @@ ENDLESS = """
             return 0
         return 1 + step.run_job("down", down, Down(more=payload.more - 1))
 """
+
+
+COUNTED = """
+    @define_job
+    def kid(step: Step) -> int:
+        return step.wait_signal("count", int, timeout="3d", default=0)
+
+    @define_job
+    def middle(step: Step) -> int:
+        return step.run_job("kid", kid, None)
+
+    @define_job
+    def work(step: Step) -> list:
+        found = step.run_job("middle", middle, None)
+        return [found, step.wait_signal("count", int), step.wait_signal("then", int)]
+"""
+
+
+def sent_to(project: Project, *args: str) -> str:
+    """The job of the run that `durably signal *args` has sent something."""
+    sent = json.loads(project.run("signal", "@last/work", *args, "--json").out)["signal"]
+    assert not sent["early"] or "--early" in args
+    return next(str(run["job"]) for run in project.runs() if run["id"] == sent["run"])
+
+
+def test_a_signal_for_the_wait_of_a_grandchild_reaches_it(project: Project) -> None:
+    project.job(COUNTED)
+    project.run("trigger", "work", "--suspend", expect=75)
+    assert (
+        "takes another value" in project.run("signal", "@last", "count", "-i", "{}", expect=65).err
+    )
+    near = project.run("signal", "@last", "coun", "-i", "1", expect=4)
+    assert "but for 'count'" in near.err
+    assert sent_to(project, "count", "-i", "2", "--early") == "work"
+    assert sent_to(project, "count", "-i", "3") == "kid"
+    project.run("signal", "@last", "count", "-i", "4", expect=5)
+    project.run("resume", "@last", "--suspend", expect=75)
+    assert sent_to(project, "count", "-i", "2") == "work", "it has received that itself by now"
+    project.run("signal", "@last", "count", "-i", "3", expect=5)
+    project.run("signal", "@last", "then", "-i", "5")
+    assert json.loads(project.run("resume", "@last").out) == [3, 2, 5]
+
+
+def test_what_a_child_has_received_is_not_taken_as_early_for_its_parent(project: Project) -> None:
+    project.job(COUNTED.replace('step.wait_signal("count", int), ', ""))
+    project.run("trigger", "work", "--suspend", expect=75)
+    project.run("signal", "@last", "count", "-i", "3")
+    project.run("resume", "@last", "--suspend", expect=75)
+    assert sent_to(project, "count", "-i", "3") == "kid"
+    project.run("signal", "@last", "count", "-i", "4", expect=5)
+
+
+def test_python_sends_a_child_its_signal_by_its_parent(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DURABLY_DATA_DIR", str(project.data))
+    monkeypatch.chdir(project.root)
+    project.job(COUNTED)
+    project.run("trigger", "work", "--suspend", expect=75)
+    durably_cli.signal("@last/work", "count", 3)
+    project.run("resume", "@last", "--suspend", expect=75)
+    assert [run["status"] for run in project.runs()] == ["completed", "completed", "waiting"]
+
+
+def test_a_signal_that_several_children_wait_for_is_sent_to_none(project: Project) -> None:
+    project.job(KID + FORMS["threads"])
+    project.run("trigger", "work", "--suspend", expect=75)
+    refused = project.run("signal", "@last/work", "ok", "-i", '{"approved": true}', expect=2)
+    assert "3 runs below run" in refused.err
+    for kid in project.runs("--job", "kid"):
+        assert f"signal {kid['id'][-8:]} ok -i" in refused.err
 
 
 def test_the_words_for_the_newest_run_name_no_step_of_another_one(project: Project) -> None:

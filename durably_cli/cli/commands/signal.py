@@ -29,11 +29,11 @@ def signal(
     ] = None,
     early: Annotated[
         bool,
-        typer.Option("--early", help="Send it though the run waits for one of a similar name."),
+        typer.Option("--early", help="Send it to this run, whatever it or a child waits for."),
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Send a run the signal that a step of it waits for.
+    """Send a run the signal that a step of it waits for, or a child run of it.
 
     The value must be of the type that the step says. The first one counts: the same again changes
     nothing, and another one is exit code 5, as one behind the deadline is. One that no step waits
