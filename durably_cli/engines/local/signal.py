@@ -8,6 +8,7 @@ from typing import NamedTuple
 from durably_cli import hints
 from durably_cli.engines.local import who
 from durably_cli.engines.local.addressees import addressee, asked_for, waits_for
+from durably_cli.engines.local.results_of import Has, has_result
 from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
@@ -134,8 +135,8 @@ def _check_may_be_early(view: RunView, name: str) -> None:
     """NotFound if nobody means that to be early: the name is like one that the run waits for, or is
     that of a step which takes no signal.
 
-    Conflict if its deadline was before, or if the run has failed: then it comes to no wait unless
-    somebody resumes it.
+    Conflict if its deadline was before, if the step has a result, as by --done or of the run that
+    this is a fork of, or if the run has failed: then it comes to no wait unless it is resumed.
     """
     import difflib  # only for who has mistyped, or is early
 
@@ -146,6 +147,15 @@ def _check_may_be_early(view: RunView, name: str) -> None:
         raise Conflict(
             f"run {run} has failed: it waits for no signal {name!r}",
             hint=f"{hints.command('resume', run)}    (then it may)\n{sent_early}",
+            code="has-ended",
+            run=view.run_id,
+        )
+    if (has := has_result(view, name)) is not None and not (
+        has is Has.RESULT and view.state.received.is_over(name)
+    ):
+        raise Conflict(
+            f"step {name!r} of run {run} {has}: it takes no signal any more",
+            hint=f"{hints.command('inspect', run)}\n{sent_early}",
             code="has-ended",
             run=view.run_id,
         )
