@@ -6,8 +6,10 @@ What a sender hears is what the run has done, whoever was first by however littl
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -253,6 +255,64 @@ def test_what_cannot_be_read_is_refused_and_gives_no_value(project: Project) -> 
         suspended = project.run("resume", "@last", "--suspend", expect=75)
         assert "signal 'n' is not taken: it is" in suspended.err
         assert not _inbox(project)
+
+
+def _socket(path: Path) -> None:
+    from socket import AF_UNIX, socket
+
+    with socket(AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def _full_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "value").write_text("3")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        Path.mkdir,
+        _full_folder,
+        os.mkfifo,
+        _socket,
+        lambda path: path.symlink_to("nowhere"),
+        lambda path: path.symlink_to("/dev/zero"),
+    ],
+    ids=["folder", "full folder", "fifo", "socket", "dangling link", "link"],
+)
+def test_what_is_no_file_is_refused_and_the_run_goes_on_waiting(
+    project: Project, made: Callable[[Path], object], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    project.job(ASKS)
+    project.run("trigger", "work", "--suspend", expect=75)
+    assert send(project, "@last", "n", "3")
+    (path,) = _inbox(project)
+    path.unlink()
+    elsewhere = tmp_path_factory.mktemp("s") / "s"  # a socket's path is short
+    made(elsewhere)
+    elsewhere.rename(path)
+    refused = project.run("signal", "@last", "n", "-i", "3", expect=5)
+    assert "was sent before, and the run will refuse that: it is no plain file" in refused.err
+    suspended = project.run("resume", "@last", "--suspend", expect=75)
+    assert "signal 'n' is not taken: it is no plain file" in suspended.err
+    assert not _inbox(project)
+    project.run("signal", "@last", "n", "-i", "4")
+    project.run("signal", "@last", "go", "-i", "true")
+    assert project.run("resume", "@last").out == "40\n"
+
+
+def test_an_inbox_that_is_a_link_is_refused_and_nothing_is_removed_behind_it(
+    project: Project,
+) -> None:
+    project.job(ASKS)
+    project.run("trigger", "work", "--suspend", expect=75)
+    assert send(project, "@last", "n", "3")
+    inbox = project.journal().with_suffix(".inbox")
+    inbox.rename(project.root / "elsewhere")
+    inbox.symlink_to(project.root / "elsewhere")
+    project.run("resume", "@last", "--suspend", expect=1)
+    assert len([*(project.root / "elsewhere").iterdir()]) == 1
 
 
 def _inbox(project: Project) -> list[Path]:
