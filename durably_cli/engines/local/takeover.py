@@ -25,7 +25,10 @@ class Why(StrEnum):
 
 
 class TakeUp(NamedTuple):
-    """Why a run is to be taken up now; if it is not, from when on, or empty if no time helps."""
+    """Why a run is to be taken up now, and from when on, if that is known.
+
+    If it is not, from when on it is, or empty if no time helps.
+    """
 
     why: Why | None = None
     until: str = ""
@@ -47,4 +50,4 @@ def verdict_on(view: RunView) -> TakeUp:
     due = due_of(view)
     if due is None or due.at > clock.now():
         return TakeUp(until=due.at if due else "")
-    return TakeUp(Why.SIGNAL if due.by_signal else Why.DUE)
+    return TakeUp(Why.SIGNAL) if due.by_signal else TakeUp(Why.DUE, due.at)

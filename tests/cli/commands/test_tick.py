@@ -140,6 +140,22 @@ def test_all_that_was_due_goes_on_however_few_at_once(worked: Project) -> None:
     assert [line.split("\t")[0] for line in lines] == runs
 
 
+def test_what_was_due_first_is_taken_up_first(worked: Project) -> None:
+    runs = [suspended(worked, "nap", "--seconds", seconds) for seconds in ("4", "2", "0.7")]
+    asked = suspended(worked, "ask")
+    times = {str(run["id"]): str(run["due"]) for run in worked.runs() if run["due"]}
+    died = kill_in(worked, "slow")
+    (worked.root / "never").touch()
+    due_first = sorted(runs, key=times.__getitem__)
+    wait_until(lambda: len(planned(worked)) == 4)
+    worked.run("signal", asked, "n", "-i", "1")
+    lines = worked.run("tick", "--max", "1").out.splitlines()
+    taken = [line.split("\t")[0] for line in lines]
+    assert [run for run in taken if run in runs] == due_first
+    assert taken[-1] == asked, "it came last"
+    assert set(taken) == {*runs, asked, died}
+
+
 def test_a_signal_is_answered(worked: Project) -> None:
     run = suspended(worked, "ask")
     assert planned(worked) == {}
