@@ -435,7 +435,10 @@ def test_it_goes_on_looking_for_so_long(worked: Project) -> None:
         assert process.stdout is not None
         lines = [process.stdout.readline().split("\t") for _ in range(3)]
         process.terminate()
-        assert process.result().code == 143
+        result = process.result()
+    assert result.code == 143
+    assert "durably: stopped looking\n" in result.err
+    assert "try:" not in result.err
     assert [line[:4] for line in lines] == [
         [napping, "nap", "due", "completed"],
         [asked, "ask", "signal", "completed"],
@@ -452,7 +455,11 @@ def test_what_it_took_up_goes_on_whatever_becomes_of_it(
     with worked.start("tick") as process:
         wait_until(lambda: "begun" in worked.effects)
         process.send_signal(signum)
-        assert process.wait(60) == code
+        result = process.result()
+    assert result.code == code
+    if signum == signal.SIGTERM:
+        assert f"stopped looking; {run[-8:]} goes on without it" in result.err
+        assert f" wait {run[-8:]}" in result.err
     assert worked.runs()[0]["status"] == "running"
     assert worked.run("tick").out == ""
     (worked.root / "end").touch()
