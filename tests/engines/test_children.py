@@ -510,6 +510,51 @@ def test_a_job_that_runs_itself_to_an_end_may_be_32_deep(project: Project) -> No
     assert "and here down runs down again: let what" in done.stderr
 
 
+DEEP = """
+    class Down(BaseModel):
+        more: int
+
+    @define_job
+    def down(step: Step, payload: Down) -> int:
+        step.run("before", effect, f"before {payload.more}")
+        found = 0
+        if payload.more:
+            found = 1 + step.run_job("down", down, Down(more=payload.more - 1))
+        asked = step.wait_signal("ask", int, default=0, timeout="3d") if payload.more == 3 else 0
+        step.sleep("nap", 1.5 if payload.more in (0, 5) else 0)
+        step.run("after", effect, f"after {payload.more}")
+        return found + asked
+"""
+
+
+def test_a_chain_of_six_is_suspended_and_taken_up_by_ticks(project: Project) -> None:
+    project.job(DEEP)
+    project.run("trigger", "down", "-i", '{"more": 5}', "--suspend", expect=75)
+    (head,) = (run["id"] for run in project.runs() if not run["parent"])
+    assert len(project.runs()) == 6
+    assert statuses(project) == {"waiting"}
+
+    def ticked(status: str) -> Callable[[], bool]:
+        def is_so() -> bool:
+            rows = project.run("tick").out.splitlines()
+            assert {row.split("\t")[0] for row in rows} <= {head}, "only the head is taken up"
+            return bool(rows) and rows[0].split("\t")[3] == status
+
+        return is_so
+
+    within(ticked("waiting"))  # the lowest have ended, and the third asks
+    ended = [run["status"] for run in project.runs()]
+    assert sorted(ended) == ["completed"] * 3 + ["waiting"] * 3
+    assert project.run("tick").out == ""
+    project.run("signal", head, "ask", "-i", "10")
+    within(ticked("waiting"))  # the head itself sleeps
+    within(ticked("completed"))
+    assert statuses(project) == {"completed"}
+    assert project.run("inspect", head, "--json").out.count('"output":15') == 1
+    down = [f"before {more}" for more in range(5, -1, -1)]
+    assert project.effects == [*down, *(f"after {more}" for more in range(6))]
+
+
 ENDLESS = """
     from durably import AsyncStep
 
