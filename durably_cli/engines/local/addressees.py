@@ -13,7 +13,7 @@ _FEW = 3
 """Of so many runs it is said how to send them the signal."""
 
 
-def waits_for(view: RunView, name: str) -> StepWaiting | None:
+def wait_for(view: RunView, name: str) -> StepWaiting | None:
     """The wait of the run for this signal, if one is open."""
     wait = view.state.waits.get(name)
     return wait if wait is not None and wait.kind == SIGNAL else None
@@ -24,9 +24,9 @@ def addressee(view: RunView, name: str) -> str:
 
     The run itself is asked first, and is the one if none is. UsageError if several below it are.
     """
-    if waits_for(view, name) is not None:
+    if wait_for(view, name) is not None:
         return view.run_id
-    found = [each.run_id for each in _open_below(view) if waits_for(each, name) is not None]
+    found = [each.run_id for each in _open_below(view) if wait_for(each, name) is not None]
     if not found and not view.state.received.is_decided(name):
         below = [child.view for child in children_of(view)]
         states = [each.state for each in below if isinstance(each, RunView)]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from durably_cli import hints
 from durably_cli.engines.local import who
-from durably_cli.engines.local.addressees import addressee, asked_for, waits_for
+from durably_cli.engines.local.addressees import addressee, asked_for, wait_for
 from durably_cli.engines.local.results_of import Has, has_result
 from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.store import Store
@@ -56,7 +56,7 @@ def send_to_run(
             return _again(view, name, value, Sent(received.value, received.by, received.sent))
         if view.state.is_final:
             raise _ended(view)
-        wait = waits_for(view, name)
+        wait = wait_for(view, name)
         if wait is not None:
             _check_fits(view, wait, value)
         elif not even_if_early:
@@ -69,7 +69,7 @@ def send_to_run(
         is_received = view.state.received.get(name) is not None
         if view.state.is_final and not is_received:
             raise _ended(view)
-        early = not is_received and waits_for(view, name) is None
+        early = not is_received and wait_for(view, name) is None
     return Signalled(run_id, name, sent, early=early, sent_before=False)
 
 
