@@ -122,7 +122,8 @@ class Notifier:
             job, state = view.state.created.job, view.state
             if view.held:
                 return
-        if why or has_failed(state):
+            failed = bool(why) or has_failed(view)
+        if failed:
             self._ping(job, FAILURE, run_id)
         elif state.status is Status.COMPLETED:
             self._ping(job, SUCCESS, run_id)

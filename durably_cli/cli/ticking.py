@@ -122,6 +122,10 @@ class Ticker:
         finally:
             self._lookout.remember()
 
+    def going_on(self) -> list[str]:
+        """The runs that were taken up and whose process has not ended."""
+        return [each.found.run_id for each in self._taken if each.process.poll() is None]
+
     def _look(self) -> list[ToTakeUp]:
         self._meanwhile()
         begun = time.monotonic()

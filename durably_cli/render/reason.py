@@ -74,9 +74,9 @@ def _stopped(view: RunView) -> str:
 
 def given_up(view: RunView) -> str:
     """That only a person goes on with it, if it was taken up so often in vain."""
-    if view.held or not view.state.is_given_up:
+    if view.held or not view.is_given_up:
         return ""
-    return f"killed {view.state.killed_in_vain} times without getting further: tick leaves it alone"
+    return f"killed {view.killed_in_vain} times without getting further: tick leaves it alone"
 
 
 def by_and_why(cancelled: RunCancelled | CancelRequest) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import time
 from typing import Any, NamedTuple
 
 from durably_cli.errors import StepMisused, ValueRefused
@@ -15,6 +15,7 @@ from durably_cli.steps.operation import Past, Plan, Wait
 from durably_cli.steps.stop import NO_TIME
 from durably_cli.steps.waits import (
     later_by,
+    longest_of,
     marked_done,
     ms_of,
     over,
@@ -107,6 +108,7 @@ class WaitSignal(NamedTuple):
             has_default=self.default is not _NO_DEFAULT,
         )
         number, is_over = past.received.number(name), False
+        ends = time.monotonic() + longest_of(wait)
         while (received := past.received.get(name)) is None:
             found = mail.find(name, number)
             if isinstance(found, Sent | Unusable):
@@ -127,7 +129,8 @@ class WaitSignal(NamedTuple):
                     return (yield from self._without(past, wait))
             else:
                 ready = mail.listens_for(name, number)
-                is_over = yield Wait(wait.until or NO_TIME, math.inf, ready=ready, suspends=True)
+                left = ends - time.monotonic()
+                is_over = yield Wait(wait.until or NO_TIME, left, ready=ready, suspends=True)
         try:
             value = self.taken.load(received.value)
         except DoesNotFit as error:  # to a type that was another one when it was received

@@ -30,9 +30,8 @@ from durably_cli.journal.events import FORMAT, LogWritten, RunCreated, RunStarte
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status, ended_as
 from durably_cli.journal.wait_events import StepWaiting
-from durably_cli.steps.child_run import Child
+from durably_cli.steps.child_run import Child, refuse_too_deep
 from durably_cli.steps.step import Step
-from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json
@@ -51,7 +50,8 @@ class Children:
         """Bring this one to its end; its output. RunFailed if it has none."""
         stop = self._parent.stop
         stop.check()
-        observer = _Inside(stop, child.step, self._watcher)
+        self._refuse_too_deep(child)
+        observer = _Inside(self._parent, child.step, self._watcher)
         try:
             with self._step._scope.idle.step(child.step, observer.waits_until):
                 self._execute(child, observer)
@@ -63,15 +63,25 @@ class Children:
             raise
         finally:
             stop.inner.pop(child.step, None)
-        return self._output_of(child)
+        return self._output_of(child, observer)
 
-    def _output_of(self, child: Child) -> Json:
+    def _refuse_too_deep(self, child: Child) -> None:
+        try:
+            refuse_too_deep(child.step, (*self._parent.jobs, child.job.name))
+        except StepMisused as refused:
+            self._parent.too_deep = str(refused)
+            raise
+
+    def _output_of(self, child: Child, observer: Unseen) -> Json:
         with self._store.view(child.run) as view:
             output = view.output()
             if view.status is Status.COMPLETED and output is not None:
                 return output
             self._parent.stop.check()
             error = view.state.error
+            if error and observer.run and observer.run.too_deep == error.message:
+                self._parent.too_deep = error.message  # said once, not by each run in between
+                raise StepMisused(error.message)
             said = f": {error.type}: {error.message}" if error else ""
             what = f"run {ids.short(child.run)} of {child.job.name} {ended_as(view.status)}{said}"
             raise RunFailed(what, run=child.run)
@@ -150,7 +160,7 @@ class _Inside(Unseen):
     Who sees the parent sees what the child waits for.
     """
 
-    def __init__(self, parent: Stop, step: str, watcher: Watcher) -> None:
+    def __init__(self, parent: LiveRun, step: str, watcher: Watcher) -> None:
         super().__init__()
         self._parent, self._step, self._watcher = parent, step, watcher
 
@@ -168,7 +178,8 @@ class _Inside(Unseen):
     def owns(self, run: LiveRun) -> None:
         """From now on the child ends when its parent does."""
         super().owns(run)
-        self._parent.begin_inner(self._step, run.stop)
+        run.jobs = (*self._parent.jobs, *run.jobs)
+        self._parent.stop.begin_inner(self._step, run.stop)
 
     def waits_until(self) -> str | None:
         """When the first wait of the child is over, if it does nothing else."""

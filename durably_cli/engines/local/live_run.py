@@ -92,6 +92,10 @@ class LiveRun:
         self.has_failed: BoundHandler | None = None
         """What was executed here, if that has failed."""
         self.unread = unread
+        self.jobs: tuple[str, ...] = (state.created.job,)
+        """Its job, behind those of the runs above it that it is a step of."""
+        self.too_deep = ""
+        """What a run far below it was refused for, if it was."""
         self.stop = Stop()
         self.inbox = Inbox(journal.path)
         self.stopper = Stopper(self.stop, self.inbox)

@@ -28,11 +28,14 @@ from durably_cli.version import __version__
 
 
 class ToTakeUp(NamedTuple):
-    """A run to be taken up, that had so many attempts; the stamps of what that follows from."""
+    """A run to be taken up `since` then, that had so many attempts; the stamps of what that follows
+    from.
+    """
 
     run_id: str
     job: str
     why: Why
+    since: str
     attempts: int
     stamps: tuple[Stamp, Stamp]
 
@@ -60,7 +63,7 @@ class Lookout:
         self._written = (self._days, self._runs)
 
     def look(self) -> list[ToTakeUp]:
-        """The runs to be taken up now, oldest first."""
+        """The runs to be taken up now, those that were to be so first in front."""
         found = list[ToTakeUp]()
         days, runs = self._days, self._runs
         self._days, self._runs, self.next_due = {}, {}, ""
@@ -79,7 +82,7 @@ class Lookout:
             if stamp:
                 self._days[day] = (stamp, still)
         self._children = {run: of for run, of in self._children.items() if of not in unended}
-        return found
+        return sorted(found, key=lambda each: each.since)
 
     def end_left_over(self) -> None:
         """End for good what the last look found of runs whose parent has ended so.
@@ -147,8 +150,8 @@ class Lookout:
             else:
                 self._note_due(until)
         elif self._has_its_turn(view):
-            job = state.created.job
-            found.append(ToTakeUp(view.run_id, job, why, len(state.attempts), stamps))
+            job, many = state.created.job, len(state.attempts)
+            found.append(ToTakeUp(view.run_id, job, why, until or _changed(stamps), many, stamps))
         return True
 
     def _has_its_turn(self, view: RunView) -> bool:
@@ -189,6 +192,11 @@ class Lookout:
 def _read(runs: dict[str, Any]) -> Iterator[tuple[str, _Known]]:
     for run_id, (journal, inbox, until) in runs.items():
         yield run_id, _Known(list(journal), list(inbox), str(until))
+
+
+def _changed(stamps: tuple[Stamp, Stamp]) -> str:
+    """When the last was written to a run, or sent to it."""
+    return clock.format_time(clock.moment_at(max(int(stamp[3]) for stamp in stamps if stamp)))
 
 
 def _is_by_itself(view: RunView) -> bool:
