@@ -160,7 +160,7 @@ def test_the_command_that_answers_has_the_fields_of_the_type_in_it(family: Proje
 def test_what_nobody_has_answered_in_time_is_waited_for_once_more(family: Project) -> None:
     failed = family.run("trigger", "wait-for-region", expect=1).err
     shown = next(line for line in failed.splitlines() if "to wait for it once more" in line)
-    assert shown.endswith(f"durably resume {family.runs('--limit', '1')[0]['id'][-8:]}")
+    assert shown.endswith(f"durably resume {family.runs('-n', '1')[0]['id'][-8:]}")
 
 
 def test_a_child_that_was_cancelled_is_run_once_more_by_what_is_shown(family: Project) -> None:

@@ -26,10 +26,11 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.takeover import is_suspended
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import DurablyError, Interrupted, TimedOut
+from durably_cli.journal.state import Status
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.render.failure import error_lines
-from durably_cli.render.next_steps import next_commands, ways_to_answer
+from durably_cli.render.next_steps import how_to_answer, next_commands, ways_to_answer
 from durably_cli.render.reason import reason
 from durably_cli.render.record import details, summary
 from durably_cli.system import signals
@@ -188,12 +189,10 @@ def _end_of(run: RunView | Unreadable) -> End | None:
         return _of_error(error)
     assert isinstance(run, RunView)
     if _goes_on(run):
-        return _of_error(
-            TimedOut(
-                f"run {short(run.run_id)} is still {run.status}",
-                hint=hints.command("wait", short(run.run_id)),
-            )
-        )
+        why = f": {reason(run)}" if run.status is Status.WAITING else ""
+        again = hints.command("wait", short(run.run_id))
+        what = f"run {short(run.run_id)} is still {run.status}{why}"
+        return _of_error(TimedOut(what, hint=how_to_answer(run) or again))
     return end_of(run)
 
 
