@@ -12,13 +12,13 @@ from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.arguments import argument_text
 from durably_cli.cli.asking import asks_here, confirm, say
-from durably_cli.engines.local import who
-from durably_cli.engines.local.family import children_of, head_of
+from durably_cli.engines import who
+from durably_cli.engines.family import children_of, head_of
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.signal import Signalled, answer_in, send_to_run
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.takeover import verdict_on
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
+from durably_cli.engines.takeover import verdict_on
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.project import stores
@@ -158,7 +158,7 @@ def _said(store: Store, sent: Signalled, *, as_json: bool) -> int:
 
 def _say_who_goes_on(store: Store, run_id: str) -> None:
     """Where no process is at the run, or at the one that it is a step of: what takes it up."""
-    with store.view(head_of(store, run_id), despite_damage=True) as view:
+    with store.view(head_of(store.look, run_id), despite_damage=True) as view:
         if view.held or view.state.has_ended:
             return
         go_on = hints.command("resume", short(view.run_id))

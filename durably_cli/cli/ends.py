@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from durably_cli import hints
 from durably_cli.cli import document
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.error_codes import ErrorCode
 from durably_cli.errors import Busy
 from durably_cli.journal.state import Status

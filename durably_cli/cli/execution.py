@@ -21,8 +21,8 @@ from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.outcome import outcome_of
 from durably_cli.engines.local.resume import TriggerResult
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted, Suspended
 from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.next_steps import (

@@ -16,7 +16,7 @@ from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.plan import plan_of
 from durably_cli.engines.local.resume import held_by
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.local.view import JournalView
 from durably_cli.errors import Busy
 from durably_cli.project import stores
 from durably_cli.render import plans
@@ -61,7 +61,7 @@ def show_plan(
     return 0
 
 
-def _check(store: Store, view: RunView, decisions: Decisions, *, is_fork: bool) -> None:
+def _check(store: Store, view: JournalView, decisions: Decisions, *, is_fork: bool) -> None:
     """What makes the real command fail does so here, but for what only the job knows."""
     if view.held:
         raise held_by(view, Busy(f"run {short(view.run_id)} is held by another process"))

@@ -23,7 +23,7 @@ from durably_cli.engines.local.stamps import Stamp
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.tick_room import Room
 from durably_cli.engines.local.ticked import note_tick
-from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.errors import Busy
 from durably_cli.project.script_files import is_script
 from durably_cli.render.reason import given_up

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from durably_cli import hints
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import Busy, ConfigError
 from durably_cli.project import naming, project_file
 from durably_cli.project.places import is_another_project, is_project

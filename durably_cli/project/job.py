@@ -13,8 +13,8 @@ from durably_cli.engines import payload
 from durably_cli.engines.local import trigger, working_folder
 from durably_cli.engines.local.execute import source_hash
 from durably_cli.engines.local.live_run import BoundHandler
-from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition, Request
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import ValueRefused
 from durably_cli.project import handlers, places
 from durably_cli.project.described_job import DescribedJob

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from durably_cli import hints
-from durably_cli.engines.local.view import RunView
 from durably_cli.engines.request import Disposition
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import RunFailed
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.state import Status

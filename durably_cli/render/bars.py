@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.state import Status
 from durably_cli.render.colours import LOOKS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from durably_cli import hints
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.step_state import StepStatus
 from durably_cli.render.words import one_line
 from durably_cli.system.ids import short

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 
 if TYPE_CHECKING:
     from durably_cli.render.run_types import ChildFields
@@ -14,7 +14,7 @@ def child_fields(view: RunView) -> list[ChildFields]:
     """Its children, and theirs behind each, for --json."""
     if not view.state.children:
         return []
-    from durably_cli.engines.local.family import children_of  # few runs have any
+    from durably_cli.engines.family import children_of  # few runs have any
 
     return [
         {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from durably_cli.engines.local.holder import holder
+from durably_cli.engines.holder import holder
 from durably_cli.engines.local.live_run import LiveRun
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.events import (
     PRINTED,
     LogWritten,

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import NamedTuple
 
 from durably_cli import hints
-from durably_cli.engines.local.files_of_run import changed_files
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.files_of_run import changed_files
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.blobs import is_blob_reference
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
@@ -85,7 +85,7 @@ def _once_more(view: RunView) -> list[NextStep]:
     mine = [step for step in state.causes if step in state.children]
     if not mine:
         return []
-    from durably_cli.engines.local.family import children_of  # few runs have any
+    from durably_cli.engines.family import children_of  # few runs have any
 
     cancelled = {
         child.step
@@ -224,7 +224,7 @@ def _next_steps(view: RunView) -> list[NextStep]:
         return [NextStep("", ("verify", run)), NextStep("to mend", ("help", "care"))]
     look = [NextStep("", ("inspect", run)), NextStep("", ("logs", run))]
     if answers := ways_to_answer(view):
-        from durably_cli.engines.local.due import is_due
+        from durably_cli.engines.due import is_due
 
         go_on = [] if view.held or not is_due(view) else [NextStep("to go on", ("resume", run))]
         return [*go_on, *answers, NextStep("", ("wait", run)), *look]

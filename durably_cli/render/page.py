@@ -15,7 +15,7 @@ from string import Template
 from typing import TextIO
 
 from durably_cli import hints
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
@@ -96,7 +96,7 @@ def _head(view: RunView, project: Path) -> Iterator[str]:
     for name, value in facts.items():
         if value:
             yield f"<dt>{name}</dt><dd>{_text(value)}</dd>\n"
-    yield _copied("journal", str(view.path))
+    yield _copied("journal", view.where)
     yield "</dl>\n"
 
 

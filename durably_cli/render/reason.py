@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.events import RunCancelled
 from durably_cli.journal.fold_waits import SUSPENDED
 from durably_cli.journal.state import KILLED, NO_END, Status
@@ -14,7 +14,7 @@ from durably_cli.render.words import listed, one_line, utc_time
 from durably_cli.system import ids
 
 if TYPE_CHECKING:
-    from durably_cli.engines.local.inbox import CancelRequest
+    from durably_cli.engines.run_view import CancelRequest
 
 
 def reason(view: RunView, *, but_tries: bool = False) -> str | None:
@@ -90,7 +90,5 @@ def waits_for(view: RunView) -> str | None:
     key = view.state.created.concurrency_key
     if key is None or view.status is not Status.PENDING or not view.held:
         return None
-    from durably_cli.engines.local.turns import has_key  # few runs wait
-
-    ahead = has_key(view.path.parents[2], key)
+    ahead = view.has_key()
     return None if ahead == view.run_id else ahead

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from durably_cli.engines.local.forks import forks_of
-from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
+from durably_cli.journal.blobs import BlobDamaged
 from durably_cli.journal.events import ProgressReported, RunRepaired
 from durably_cli.journal.state import Attempt, Status
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
@@ -97,7 +98,7 @@ def details(view: RunView) -> RunDetails:
         "carried": [] if state.is_final else state.carried,
         "in_doubt": [step.name for step in in_doubt(view)],
         "decisions": [decision_fields(event, view) for event in state.decisions],
-        "forks": forks_of(view.path),
+        "forks": view.forks(),
         "children": _children(view),
         "idempotency_key": created.idempotency_key,
         "concurrency_key": created.concurrency_key,
@@ -111,7 +112,7 @@ def details(view: RunView) -> RunDetails:
         "repaired": [repaired_fields(event) for event in state.repaired],
         "unknown_events": state.unknown,
         "imported": view.imported,
-        "journal": str(view.path),
+        "journal": view.where,
     }
 
 
@@ -162,9 +163,8 @@ def decision_fields(event: StepDiscarded | StepMarkedDone, view: RunView) -> Dec
     decision: Decided = "redo" if isinstance(event, StepDiscarded) else "done"
     result = None
     if isinstance(event, StepMarkedDone):
-        from durably_cli.engines.local.past import whole_or_empty  # few runs have any
-
-        result = json.loads(whole_or_empty(event.result, view.path) or "null")
+        with suppress(BlobDamaged):  # which a redo or another --done mends
+            result = json.loads(view.result(event.result))
     return {
         "step": event.name,
         "decision": decision,

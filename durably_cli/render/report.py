@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from durably_cli import hints
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
 from durably_cli.render.failure import error_lines

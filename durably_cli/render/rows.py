@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO, cast
 
-from durably_cli.engines.local.files_of_run import vouched_files
-from durably_cli.engines.local.view import RunView, Unreadable, whole_log
+from durably_cli.engines.files_of_run import vouched_files
+from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.registry import Event
@@ -84,7 +84,7 @@ def write_run(view: RunView, out: TextIO) -> None:
         files += (row("file", step.name, *file[:4]) for file in vouched_files(step, view))
     out.writelines(files)
     for log in log_lines(view.events()):
-        out.write("log\t" + _log_line(whole_log(view.path, log)))
+        out.write("log\t" + _log_line(view.whole_log(log)))
 
 
 def write_run_json(view: RunView, out: TextIO) -> None:
@@ -98,7 +98,7 @@ def write_run_json(view: RunView, out: TextIO) -> None:
         _write_items((step_fields(step, view) for step in all_steps(view)), out)
         out.write('], "logs": [')
         rest = "]}"
-        logs = (whole_log(view.path, log) for log in log_lines(view.events()))
+        logs = (view.whole_log(log) for log in log_lines(view.events()))
         _write_items(map(_log_fields, logs), out)
     finally:
         out.write(rest)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from durably_cli.engines.local.files_of_run import vouched_files
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.files_of_run import vouched_files
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import ErrorInfo
 from durably_cli.journal.state import RunState, Status

@@ -12,9 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from durably_cli import hints
-from durably_cli.engines.local.files_of_run import vouched_files
-from durably_cli.engines.local.forks import forks_of
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.files_of_run import vouched_files
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.step_events import StepDiscarded
 from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
@@ -60,7 +59,7 @@ def show_run(view: RunView, console: Console, *, every_step: bool = False) -> No
     _show_logs(view, console)
     heading(console, "details")
     _show_facts(_rest(view), console)
-    _show_in_one_piece("journal", str(view.path), console)
+    _show_in_one_piece("journal", view.where, console)
 
 
 def show_what_goes_on(view: RunView, console: Console) -> None:
@@ -128,7 +127,7 @@ def _rest(view: RunView) -> Iterator[Fact]:
         yield "fork of", f"{view.state.origin}, of which it has {here}"
     if created.parent:
         yield "child of", created.parent
-    if forks := forks_of(view.path):
+    if forks := view.forks():
         yield "forks", ", ".join(map(short, forks))
     if created.labels:
         yield "labels", visible(labels_text(created.labels))

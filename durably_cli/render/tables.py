@@ -9,7 +9,7 @@ from rich.console import Console, JustifyMethod, OverflowMethod
 from rich.table import Table
 from rich.text import Text
 
-from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.journal.events import LogWritten
 from durably_cli.render.colours import status_text
 from durably_cli.render.record import summary

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from durably_cli import hints
-from durably_cli.engines.local.due import due_at
-from durably_cli.engines.local.signals_sent import SignalsSent
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.due import due_at
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_names import item_around
 from durably_cli.journal.wait_events import RUN, SIGNAL, SLEEP, StepWaiting
 from durably_cli.render.words import utc_time
-from durably_cli.steps.mail import Closed, Sent
+from durably_cli.steps.mail import Closed, Mail, Sent
 from durably_cli.system import ids
 from durably_cli.values.example import words_of
 
@@ -49,21 +47,21 @@ class OpenWait(NamedTuple):
 
 def open_waits(view: RunView) -> list[OpenWait]:
     """What its own steps wait for, questions first."""
-    return open_waits_of(view.state, view.path)
+    return open_waits_of(view.state, view.mail)
 
 
-def open_waits_of(state: RunState, journal: Path) -> list[OpenWait]:
-    """The same of a run whose journal this is."""
+def open_waits_of(state: RunState, mail: Mail) -> list[OpenWait]:
+    """The same of a run whose mail this is."""
     if state.has_ended:
         return []
-    waits = [_open(state, wait, journal) for wait in state.waits.values()]
+    waits = [_open(state, wait, mail) for wait in state.waits.values()]
     return sorted(waits, key=lambda each: (not each.is_open_question, each.wait.kind != SIGNAL))
 
 
-def _open(state: RunState, wait: StepWaiting, journal: Path) -> OpenWait:
+def _open(state: RunState, wait: StepWaiting, mail: Mail) -> OpenWait:
     answer = None
     if wait.kind == SIGNAL:
-        found = SignalsSent(journal).find(wait.name, state.received.number(wait.name))
+        found = mail.find(wait.name, state.received.number(wait.name))
         answer = found if isinstance(found, Sent | Closed) else None
     return OpenWait(state.created.run, wait, answer=answer)
 
@@ -73,7 +71,7 @@ def waits_of_all(view: RunView) -> list[OpenWait]:
     found = open_waits(view)
     if not any(each.wait.kind == RUN for each in found):
         return found
-    from durably_cli.engines.local.family import children_of  # few runs have any
+    from durably_cli.engines.family import children_of  # few runs have any
 
     spoken_for = set[str]()
     for child in children_of(view, open_only=True):
@@ -132,7 +130,7 @@ def lines_of_waits(
 ) -> Iterator[str]:
     """What a run that executes waits for, and the commands that answer; and see `Talk`."""
     if event is None:
-        waits = open_waits_of(run.state, run.journal.path)
+        waits = open_waits_of(run.state, run.past.mail)
         waits = [each._replace(child=child) for each in waits]
     else:
         waits = [OpenWait(run.run_id, event, child)]

@@ -17,15 +17,12 @@ from durably_cli.cli.parameters import (
     AsJson,
     OneRun,
 )
-from durably_cli.engines.local.follow import follow
-from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import JournalError, NotFound, UsageError
-from durably_cli.journal.blobs import BlobDamaged, Blobs
+from durably_cli.journal.blobs import BlobDamaged
 from durably_cli.journal.step_names import is_asked_for, is_named
 from durably_cli.journal.step_state import StepState
-from durably_cli.project import stores
+from durably_cli.project.engine import open_runs
 from durably_cli.render import rows
 from durably_cli.render.next_steps import next_commands
 from durably_cli.render.words import visible_json
@@ -34,6 +31,8 @@ from durably_cli.values.strict_json import Json
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from durably_cli.engines.runs import Runs
 
 
 @as_command()
@@ -100,14 +99,14 @@ class InspectOptions(NamedTuple):
 def run_inspect(project: Path, query: str, options: InspectOptions) -> int:
     """`durably inspect`; the exit code."""
     write = _writer(options, project, sys.stdout)
-    store = stores.open_store(project)
-    run_id = find_run(store, query)
+    runs = open_runs(project)
+    run_id = runs.find(query)
     document.about(run_id)
     if options.follow:
-        _follow(store, run_id, options)
+        _follow(runs, run_id, options)
         if options.events:
             return 0
-    with store.view(run_id, despite_damage=True) as view:
+    with runs.view(run_id, despite_damage=True) as view:
         write(view)
         if view.damage:
             sys.stdout.flush()
@@ -147,10 +146,10 @@ def _one_of(ways: Collection[str]) -> str:
     return whole or hints.command("inspect", "--help")
 
 
-def _follow(store: Store, run_id: str, options: InspectOptions) -> None:
+def _follow(runs: Runs, run_id: str, options: InspectOptions) -> None:
     """Wait for the end of the run, and show it meanwhile: on a terminal, or as raw lines."""
     if options.events:
-        for line, _ in follow(store, run_id):
+        for line, _ in runs.follow(run_id):
             sys.stdout.write(visible_json(line.decode("ascii")) + "\n")
             sys.stdout.flush()
     elif terminals.can_be_drawn_on(sys.stdout) and terminals.is_ours(sys.stdout):
@@ -158,13 +157,13 @@ def _follow(store: Store, run_id: str, options: InspectOptions) -> None:
         from durably_cli.render.story import show_what_goes_on
 
         def draw(console: Console) -> bool:
-            with store.view(run_id, despite_damage=True) as view:
+            with runs.view(run_id, despite_damage=True) as view:
                 show_what_goes_on(view, console)
                 return view.held
 
         redraw(sys.stdout, draw, newest_last)
     else:
-        for _ in follow(store, run_id):
+        for _ in runs.follow(run_id):
             pass
 
 
@@ -207,7 +206,7 @@ def _new_file(path: Path) -> TextIO:
 
 def _whole(view: RunView, name: str, result: Json) -> Json:
     try:
-        return Blobs(view.path).get(result)
+        return view.result(result)
     except BlobDamaged as error:
         raise JournalError(
             f"the result of step {name!r} cannot be read: {error}",

@@ -19,11 +19,10 @@ from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.parameters import (
     AsJson,
 )
-from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.errors import UsageError
 from durably_cli.journal.state import Status
-from durably_cli.project import stores
+from durably_cli.project.engine import open_runs
 from durably_cli.render import rows
 from durably_cli.system import ids
 from durably_cli.values.visible import visible
@@ -31,6 +30,7 @@ from durably_cli.values.visible import visible
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from durably_cli.engines.runs import Runs
     from durably_cli.render.next_steps import NextStep
 
 
@@ -128,15 +128,15 @@ def run_list(
 
     A `count` of 0 lists all; without one it is a screenful, and said if there are more.
     """
-    store = stores.open_store(project)
+    found = open_runs(project)
     if watch and as_json:
         from durably_cli.retyping import with_word  # only after a mistake
 
         hint = with_word("--watch") or hints.command("list")
         raise UsageError("--watch and --json exclude each other", hint=hint)
     if watch:
-        return _watch(store, filters, count)
-    fitting = _fitting(store, filters)
+        return _watch(found, filters, count)
+    fitting = _fitting(found, filters)
     limit = SCREENFUL if count is None else min(count, sys.maxsize)
     unmet = set(filters.jobs)
     undecided = list[Undecided]()
@@ -149,9 +149,9 @@ def run_list(
     elif not _show_list(runs, out):
         from durably_cli.cli.no_runs import no_runs  # rarely needed
 
-        _say(no_runs(store, project, filtered=any(filters)))
+        _say(no_runs(found, project, filtered=any(filters)))
     for job in sorted(unmet):
-        _say_if_unknown(job, store, project)
+        _say_if_unknown(job, found, project)
     for run, step, ways in undecided:
         _say(visible(f"run {run} stops at step {step} until somebody decides:"))
         for each in ways:
@@ -162,22 +162,19 @@ def run_list(
     return 0
 
 
-def _fitting(store: Store, filters: Filters) -> Iterator[RunView | Unreadable]:
-    run_ids = _candidates(store, filters)
+def _fitting(runs: Runs, filters: Filters) -> Iterator[RunView | Unreadable]:
+    run_ids = _candidates(runs, filters)
     if filters.since is not None:
         since = filters.since
         run_ids = takewhile(lambda run_id: ids.made_at(run_id) >= since, run_ids)
-    return filter(filters.matches, store.look_at(run_ids))
+    return filter(filters.matches, runs.look_at(run_ids))
 
 
-def _candidates(store: Store, filters: Filters) -> Iterator[str]:
+def _candidates(runs: Runs, filters: Filters) -> Iterator[str]:
     """The runs to look at, newest first."""
     if not (filters.statuses or filters.jobs or filters.labels):
-        return store.run_ids()
-    from durably_cli.engines.local.index import candidates  # only for filters
-
-    return candidates(
-        store,
+        return runs.run_ids()
+    return runs.candidates(
         statuses=filters.statuses,
         jobs=filters.jobs,
         labels=filters.labels,
@@ -217,17 +214,16 @@ def _leading_to_the_newest(
         yield run
 
 
-def _say_if_unknown(job: str, store: Store, project: Path) -> None:
+def _say_if_unknown(job: str, runs: Runs, project: Path) -> None:
     """Say that there is no such job, if neither a run nor the project's cache knows it."""
     from durably_cli import retyping
-    from durably_cli.engines.local.index import candidates  # only for filters
     from durably_cli.project import known_jobs
 
     known = known_jobs.known(project)
     if job in known:
         return
-    runs = store.look_at(candidates(store, jobs=[job]))
-    if any(isinstance(run, RunView) and run.state.created.job == job for run in runs):
+    of_it = runs.look_at(runs.candidates(jobs=[job]))
+    if any(isinstance(run, RunView) and run.state.created.job == job for run in of_it):
         return
     near = known_jobs.near(job, known)
     maybe = f"; did you mean {near[0]}?" if near else ""
@@ -242,7 +238,7 @@ def _show_list(runs: Iterator[RunView | Unreadable], out: TextIO) -> int:
     return show_list(runs, console_on(out))
 
 
-def _watch(store: Store, filters: Filters, count: int | None) -> int:
+def _watch(runs: Runs, filters: Filters, count: int | None) -> int:
     from durably_cli.system import terminals
 
     if not terminals.can_be_drawn_on(sys.stdout):
@@ -254,8 +250,8 @@ def _watch(store: Store, filters: Filters, count: int | None) -> int:
 
     def draw(console: Console) -> bool:
         most = min(count or console.height - 2, sys.maxsize)
-        if not show_list(islice(_fitting(store, filters), most), console):
-            console.print(f"no runs in {visible(str(store.root))}")
+        if not show_list(islice(_fitting(runs, filters), most), console):
+            console.print(f"no runs in {visible(runs.place)}")
         return True
 
     redraw(sys.stdout, draw, newest_first)

@@ -17,14 +17,12 @@ from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import (
     OneRun,
 )
-from durably_cli.engines.local.follow import follow as follow_run
-from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.view import RunView, whole_log
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import NotFound
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_names import is_asked_for
-from durably_cli.project import stores
+from durably_cli.project.engine import open_runs
 from durably_cli.render import rows
 from durably_cli.system import ids
 
@@ -80,17 +78,17 @@ def run_logs(
     project: Path, query: str, *, follow: bool, step: str | None, level: str, as_json: bool
 ) -> int:
     """`durably logs`; the exit code."""
-    store = stores.open_store(project)
-    run_id = find_run(store, query)
+    runs = open_runs(project)
+    run_id = runs.find(query)
     document.about(run_id)
-    write = _writer(sys.stdout, as_json, store.path_of(run_id))
+    write = _writer(sys.stdout, as_json, lambda log: runs.whole_log(run_id, log))
     wrote = False
     if follow:
-        for log in _wanted((event for _, event in follow_run(store, run_id)), step, level):
+        for log in _wanted((event for _, event in runs.follow(run_id)), step, level):
             write(log)
             sys.stdout.flush()
             wrote = True
-    with store.view(run_id, despite_damage=True) as view:
+    with runs.view(run_id, despite_damage=True) as view:
         for log in () if follow else _wanted(view.events(), step, level):
             write(log)
             wrote = True
@@ -124,12 +122,14 @@ def _wanted(events: Iterable[Event], step: str | None, level: str) -> Iterator[L
             yield log
 
 
-def _writer(out: TextIO, as_json: bool, journal: Path) -> Callable[[LogWritten], None]:
+def _writer(
+    out: TextIO, as_json: bool, whole: Callable[[LogWritten], LogWritten]
+) -> Callable[[LogWritten], None]:
     """Writes a line: whole for a program, and on a terminal as the journal has it."""
     if as_json:
-        return lambda log: rows.write_log_json(whole_log(journal, log), out)
+        return lambda log: rows.write_log_json(whole(log), out)
     if not out.isatty():
-        return lambda log: rows.write_log(whole_log(journal, log), out)
+        return lambda log: rows.write_log(whole(log), out)
     from rich.console import Console  # only on a terminal
 
     from durably_cli.render.tables import log_text

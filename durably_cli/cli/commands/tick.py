@@ -18,7 +18,7 @@ from durably_cli.cli.parameters import AsJson, Quiet
 from durably_cli.engines.local.lookout import Lookout, ToTakeUp
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.ticked import note_tick
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import Interrupted
 from durably_cli.project import stores
 from durably_cli.render.words import listed

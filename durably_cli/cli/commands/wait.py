@@ -19,15 +19,12 @@ from durably_cli.cli.arguments import read_span
 from durably_cli.cli.asking import say, say_hint
 from durably_cli.cli.ends import End, end_of
 from durably_cli.cli.parameters import AsJson, SomeRuns
-from durably_cli.engines.local.follow import at_its_end
-from durably_cli.engines.local.holder import holder
-from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.takeover import is_suspended
-from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.engines.holder import holder
+from durably_cli.engines.run_view import RunView, Unreadable
+from durably_cli.engines.takeover import is_suspended
 from durably_cli.errors import DurablyError, Interrupted, TimedOut
 from durably_cli.journal.state import Status
-from durably_cli.project import stores
+from durably_cli.project.engine import open_runs
 from durably_cli.render import rows
 from durably_cli.render.failure import error_lines
 from durably_cli.render.next_steps import how_to_answer, next_commands, ways_to_answer
@@ -37,6 +34,7 @@ from durably_cli.system import signals
 from durably_cli.system.ids import short
 
 if TYPE_CHECKING:
+    from durably_cli.engines.runs import Runs
     from durably_cli.render.run_types import RunSummary, RunWaitedFor, UnreadableWaitedFor
 
 
@@ -73,13 +71,13 @@ def run_wait(project: Path, queries: list[str], timeout: str | None, *, as_json:
     """`durably wait`; the exit code. All runs are looked up before one is waited for."""
     begun = time.monotonic()
     deadline = math.inf if timeout is None else begun + read_span(timeout, "--timeout")
-    store = stores.open_store(project)
-    run_ids = list(dict.fromkeys(find_run(store, query) for query in queries))
+    found = open_runs(project)
+    run_ids = list(dict.fromkeys(found.find(query) for query in queries))
     signals.install()
     try:
         if len(run_ids) == 1:
-            return _wait_for_run(store, run_ids[0], deadline, as_json=as_json)
-        return _wait_for_several(store, run_ids, deadline, as_json=as_json)
+            return _wait_for_run(found, run_ids[0], deadline, as_json=as_json)
+        return _wait_for_several(found, run_ids, deadline, as_json=as_json)
     except Interrupted as stopped:
         stopped.what = "stopped waiting; no run was stopped by that"
         stopped.hint = hints.command("wait", *map(short, run_ids))
@@ -88,9 +86,9 @@ def run_wait(project: Path, queries: list[str], timeout: str | None, *, as_json:
         signals.uninstall()
 
 
-def _wait_for_run(store: Store, run_id: str, deadline: float, *, as_json: bool) -> int:
+def _wait_for_run(runs: Runs, run_id: str, deadline: float, *, as_json: bool) -> int:
     document.about(run_id)
-    run = _awaited(store, run_id, deadline)
+    run = _awaited(runs, run_id, deadline)
     if isinstance(run, Unreadable):
         raise run.error
     with run:
@@ -110,12 +108,12 @@ def _wait_for_run(store: Store, run_id: str, deadline: float, *, as_json: bool) 
     return end.note(run_id)
 
 
-def _wait_for_several(store: Store, run_ids: list[str], deadline: float, *, as_json: bool) -> int:
+def _wait_for_several(runs: Runs, run_ids: list[str], deadline: float, *, as_json: bool) -> int:
     ends: list[End | None] = []
 
     def awaited() -> Iterator[RunView | Unreadable]:
         for run_id in run_ids:
-            run = _awaited(store, run_id, deadline)
+            run = _awaited(runs, run_id, deadline)
             ends.append(_end_of(run))
             yield run
             if isinstance(run, RunView):
@@ -165,7 +163,7 @@ def _say(end: End) -> None:
         say_hint(end.hint)
 
 
-def _awaited(store: Store, run_id: str, deadline: float) -> RunView | Unreadable:
+def _awaited(runs: Runs, run_id: str, deadline: float) -> RunView | Unreadable:
     def waits(run: RunView) -> None:
         if run.held:
             say(f"waiting for run {short(run_id)}, which another process executes{holder(run)}")
@@ -175,7 +173,7 @@ def _awaited(store: Store, run_id: str, deadline: float) -> RunView | Unreadable
             if each.purpose:
                 say(f"{each.purpose}, type: {hints.command(*each.words)}")
 
-    return at_its_end(store, run_id, deadline, waits)
+    return runs.at_its_end(run_id, deadline, waits)
 
 
 def _goes_on(run: RunView) -> bool:

@@ -16,7 +16,7 @@ from durably_cli.cli.crash_test.notes import KillAt, Notes, Orders
 from durably_cli.cli.crash_test.processes import ProcessEnded, Processes
 from durably_cli.cli.crash_test.watched import Watched
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import Busy, DurablyError
 from durably_cli.journal.step_events import StepCompleted
 from durably_cli.project.script_files import home_of

@@ -25,12 +25,12 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import take_turn, turn_of
 from durably_cli.engines.local.view import (
     Checkpoint,
-    RunView,
     fold_reading,
     is_imported,
     whole_input,
 )
 from durably_cli.engines.payload import ReadyInput
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import (
     Busy,
     Forbidden,

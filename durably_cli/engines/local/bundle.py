@@ -23,8 +23,8 @@ from typing import IO, Any, BinaryIO, NamedTuple
 from durably_cli.engines.local.archive import Member, files_in
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView
-from durably_cli.engines.local.who import host
+from durably_cli.engines.local.view import JournalView
+from durably_cli.engines.who import host
 from durably_cli.errors import InvalidInput
 from durably_cli.journal.blobs import INPUT, BlobDamaged, Blobs, is_file_name
 from durably_cli.journal.large import stored
@@ -50,7 +50,7 @@ class Contents(NamedTuple):
     input_sha256: str | None = None
 
 
-def pack(view: RunView, store: Store, job_files: Iterable[Path], out: BinaryIO) -> Contents:
+def pack(view: JournalView, store: Store, job_files: Iterable[Path], out: BinaryIO) -> Contents:
     """Write the run as it stands now; what the bundle says of itself."""
     created = view.state.created
     source = _source_of(view, job_files)
@@ -159,7 +159,7 @@ def _put(name: str, chunks: Iterable[bytes], path: Path) -> str:
     return digest.hexdigest()
 
 
-def _whole_blobs(view: RunView) -> list[Path]:
+def _whole_blobs(view: JournalView) -> list[Path]:
     """The files of the large values that the journal names, without those that are lost."""
     blobs, found = Blobs(view.path), set[Path]()
     for event in view.events():
@@ -179,7 +179,7 @@ def _add(archive: tarfile.TarFile, name: str, file: IO[bytes], size: int) -> Non
     archive.addfile(member, file)
 
 
-def _source_of(view: RunView, job_files: Iterable[Path]) -> Path | None:
+def _source_of(view: JournalView, job_files: Iterable[Path]) -> Path | None:
     """The file that the last attempt was made with, if it is unchanged."""
     attempts = view.state.attempts
     wanted = attempts[-1].started.source if attempts else None

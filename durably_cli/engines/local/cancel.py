@@ -12,12 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from durably_cli import hints
-from durably_cli.engines.local import who
-from durably_cli.engines.local.holder import holder
-from durably_cli.engines.local.inbox import CancelRequest, Inbox
+from durably_cli.engines import who
+from durably_cli.engines.holder import holder
+from durably_cli.engines.local.inbox import Inbox
 from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import fold_reading, is_imported
+from durably_cli.engines.run_view import CancelRequest
 from durably_cli.errors import Busy, Conflict, DurablyError, Forbidden, JournalTooNew
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs

@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 from durably_cli.engines.local import remove
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView, Unreadable, is_imported
+from durably_cli.engines.local.view import JournalView, is_imported
+from durably_cli.engines.run_view import Unreadable
 from durably_cli.errors import DurablyError, Forbidden, JournalDamaged
 from durably_cli.journal.blobs import INPUT, BlobDamaged, Blobs, is_file_name
 from durably_cli.journal.large import stored
@@ -69,7 +70,7 @@ def _of_run(store: Store, run_id: str, time: Time) -> Iterator[Finding]:
             yield Finding("journal", run_id, "damaged", detail)
         else:
             yield Finding("journal", run_id, "unreadable", found.error.what)
-    elif isinstance(found, RunView):
+    elif isinstance(found, JournalView):
         with found:
             yield _of_view(found, time)
             yield from _of_its_blobs(found)
@@ -78,7 +79,7 @@ def _of_run(store: Store, run_id: str, time: Time) -> Iterator[Finding]:
         yield Finding("original", path.name, "ok", f"kept beside its journal, {_size(path)}")
 
 
-def _of_view(view: RunView, time: Time) -> Finding:
+def _of_view(view: JournalView, time: Time) -> Finding:
     steps, damage = view.state.completed_steps, view.damage
     if damage:
         several = "step 1 is intact" if steps == 1 else f"steps 1 to {steps:,} are intact"
@@ -97,7 +98,7 @@ def _place(damage: JournalDamaged) -> str:
     return f"line {damage.line} is damaged at byte {damage.byte:,}: {damage.reason}"
 
 
-def _of_its_blobs(view: RunView) -> Iterator[Finding]:
+def _of_its_blobs(view: JournalView) -> Iterator[Finding]:
     """Its large values; and files beside them that no line names, as a crash leaves them."""
     blobs, named = Blobs(view.path), set[str]()
     for event in view.events():
@@ -118,7 +119,7 @@ def _of_its_blobs(view: RunView) -> Iterator[Finding]:
         yield Finding("result", path, "leftover", detail)
 
 
-def _of_its_key(store: Store, view: RunView) -> Iterator[Finding]:
+def _of_its_key(store: Store, view: JournalView) -> Iterator[Finding]:
     """A run whose key does not stand for it could be run twice."""
     created = view.state.created
     if created.idempotency_key is None or view.imported:

@@ -17,7 +17,7 @@ from durably_cli.engines.local.live_run import LiveRun, Watcher
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.unseen import Unseen
 from durably_cli.engines.local.view import whole_input
-from durably_cli.engines.local.who import host
+from durably_cli.engines.who import host
 from durably_cli.errors import (
     AttemptTimedOut,
     Busy,

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from durably_cli import hints
-from durably_cli.engines.local import who
+from durably_cli.engines import who
 from durably_cli.errors import JournalLost, NotFound, UsageError
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone

@@ -13,7 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from durably_cli.engines.local import who, working_folder
+from durably_cli.engines import who
+from durably_cli.engines.local import working_folder
 from durably_cli.engines.local.live_run import BoundHandler, LiveRun, Watcher
 from durably_cli.engines.local.none_returned import note_on_none
 from durably_cli.engines.local.own_journal import OwnJournal

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from durably_cli import hints
 from durably_cli.engines.local.stamps import stamp_of
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.takeover import is_suspended
-from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.engines.run_view import RunView, Unreadable
+from durably_cli.engines.takeover import is_suspended
 from durably_cli.errors import NotFound
 from durably_cli.journal.reader import JournalReader, Position
 from durably_cli.journal.registry import Event
@@ -74,7 +75,7 @@ def at_its_end(
         if run.held:
             _wait_for_lock(store, run_id, deadline)
         elif suspended:
-            _wait_for_change(run, deadline)
+            _wait_for_change(store.path_of(run_id), deadline)
 
 
 def _stays_free(run: RunView, seconds: float) -> bool:
@@ -91,10 +92,10 @@ def _wait_for_lock(store: Store, run_id: str, deadline: float) -> None:
         os.close(fd)
 
 
-def _wait_for_change(run: RunView, deadline: float) -> None:
+def _wait_for_change(journal: Path, deadline: float) -> None:
     """Return once anybody has written into the journal, or has removed it."""
-    before = stamp_of(run.path)
-    while stamp_of(run.path) == before and (left := deadline - time.monotonic()) > 0:
+    before = stamp_of(journal)
+    while stamp_of(journal) == before and (left := deadline - time.monotonic()) > 0:
         time.sleep(min(PAUSE_SECONDS, left))
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from durably_cli import hints
-from durably_cli.engines.local import copied, who
+from durably_cli.engines import who
+from durably_cli.engines.local import copied
 from durably_cli.engines.local.attempt import Load, Observer, first_attempted, refuse_unknown
 from durably_cli.engines.local.decisions import Decisions, discarded, steps_named
 from durably_cli.engines.local.forks import folder_of_forks

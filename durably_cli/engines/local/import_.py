@@ -20,7 +20,7 @@ from durably_cli.engines.local import bundle
 from durably_cli.engines.local.bundle import Contents
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView, is_imported, marker_of
+from durably_cli.engines.local.view import JournalView, is_imported, marker_of
 from durably_cli.errors import Conflict, DurablyError, InvalidInput, JournalDamaged
 from durably_cli.journal.blobs import INPUT, Blobs
 from durably_cli.journal.events import RunCreated
@@ -88,7 +88,7 @@ def _look(journal: Path) -> tuple[RunCreated, JournalDamaged | None]:
     """What an unpacked run was made as, and what is damaged of it."""
     fd = files.open_existing(journal)
     try:
-        view = RunView(fd, journal)
+        view = JournalView(fd, journal)
     except DurablyError as error:
         os.close(fd)
         raise InvalidInput(f"its journal cannot be read: {error.what}") from None

@@ -10,22 +10,14 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
+from durably_cli.engines.run_view import CancelRequest
 from durably_cli.system import files
 from durably_cli.values.strict_json import printable, to_json
 
 SUFFIX = ".inbox"
 _CANCEL = "cancel"
 _LONGEST = 1 << 20
-
-
-class CancelRequest(NamedTuple):
-    """Somebody wants the run to end for good."""
-
-    by: str
-    at: str
-    reason: str | None = None
 
 
 class Inbox:

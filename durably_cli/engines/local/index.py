@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from durably_cli.engines.local import cache
 from durably_cli.engines.local.stamps import Stamp, settled_stamp, stamp_of
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.local.view import JournalView
 from durably_cli.journal.state import Status
 from durably_cli.system import files
 from durably_cli.values.strict_json import to_json
@@ -177,7 +177,7 @@ def _look(run_id: str, store: Store, stamp: Stamp) -> _Look:
     if store.is_held(run_id):  # it may be long, and grow with each look
         return _Look([])
     found = store.look(run_id)
-    if not isinstance(found, RunView):
+    if not isinstance(found, JournalView):
         return _Look([])
     with found:
         if found.held or not stamp:

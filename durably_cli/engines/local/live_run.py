@@ -10,7 +10,7 @@ from durably_cli.engines.local.inbox import Inbox
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.stopper import Stopper
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.raised import is_exact
 from durably_cli.journal.registry import Event

@@ -20,8 +20,8 @@ from durably_cli.engines.local import cache, index
 from durably_cli.engines.local.inbox import SUFFIX
 from durably_cli.engines.local.stamps import Stamp, boot, is_settled, settled_stamp, stamp_of
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.takeover import Why, verdict_on
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.local.view import JournalView
+from durably_cli.engines.takeover import Why, verdict_on
 from durably_cli.journal.wait_events import RUN
 from durably_cli.system import clock, ids
 from durably_cli.version import __version__
@@ -91,7 +91,7 @@ class Lookout:
         """
         for run_id, parent in self._children.items():
             view = self._store.look(parent) if ids.is_id(parent) else None
-            if not isinstance(view, RunView):  # of one that is gone nobody knows how it ended
+            if not isinstance(view, JournalView):  # of one that is gone nobody knows how it ended
                 continue
             with view:
                 status = view.state.status if view.state.is_final and not view.damage else None
@@ -129,12 +129,12 @@ class Lookout:
         if self._store.is_held(run_id) or os.path.lexists(f"{head}.imported"):
             return True
         view = self._store.look(run_id)
-        if not isinstance(view, RunView):
+        if not isinstance(view, JournalView):
             return view is not None
         with view:
             return self._seen(view, stamps, found)
 
-    def _seen(self, view: RunView, stamps: tuple[Stamp, Stamp], found: list[ToTakeUp]) -> bool:
+    def _seen(self, view: JournalView, stamps: tuple[Stamp, Stamp], found: list[ToTakeUp]) -> bool:
         state = view.state
         if view.held or view.damage:
             return True
@@ -154,7 +154,7 @@ class Lookout:
             found.append(ToTakeUp(view.run_id, job, why, until or _changed(stamps), many, stamps))
         return True
 
-    def _has_its_turn(self, view: RunView) -> bool:
+    def _has_its_turn(self, view: JournalView) -> bool:
         """Is its concurrency key free, and its idempotency key no tombstone?"""
         created = view.state.created
         if created.concurrency_key is not None:
@@ -199,7 +199,7 @@ def _changed(stamps: tuple[Stamp, Stamp]) -> str:
     return clock.format_time(clock.moment_at(max(int(stamp[3]) for stamp in stamps if stamp)))
 
 
-def _is_by_itself(view: RunView) -> bool:
+def _is_by_itself(view: JournalView) -> bool:
     """Does it follow from its own files when it is to go on, and from no other run's?"""
     return not view.state.created.parent and all(
         wait.kind != RUN for wait in view.state.waits.values()

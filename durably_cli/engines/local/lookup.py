@@ -9,7 +9,7 @@ from pathlib import Path
 from durably_cli import hints
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.journal.state import Status
 from durably_cli.system import ids

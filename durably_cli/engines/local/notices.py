@@ -27,7 +27,7 @@ from durably_cli.engines.local.execute import TIME_LIMIT
 from durably_cli.engines.local.failing import FOLDER, Failing, failing_in, failing_of, read_written
 from durably_cli.engines.local.stamps import stamp_of
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.local.view import JournalView
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.state import KILLED, RunState, Status
 from durably_cli.system import clock, files, ids, locks
@@ -61,7 +61,7 @@ class Change(NamedTuple):
     why: str = ""
 
 
-Send = Callable[[RunView, Change], str]
+Send = Callable[[JournalView, Change], str]
 """Sends a notice; empty if that was done, else what came of it."""
 
 
@@ -81,7 +81,7 @@ class Notices:
     def look_at(self, run_id: str, why: str = "") -> None:
         """Send what there is to say of how a run stands; `why` if it cannot go on by itself."""
         run = self._store.look(run_id)
-        if isinstance(run, RunView):
+        if isinstance(run, JournalView):
             with run:
                 if run.held or not self._is_said(run, why):
                     return
@@ -97,7 +97,7 @@ class Notices:
             if failing.is_due() or (has_changed and not self._store.is_held(failing.run)):
                 self._look_again(failing)
 
-    def _is_said(self, view: RunView, why: str) -> bool:
+    def _is_said(self, view: JournalView, why: str) -> bool:
         """Is there no more to say of this run, until it is executed again?"""
         if view.state.created.parent or view.imported:
             return True
@@ -111,7 +111,7 @@ class Notices:
             return True
         return self._is_long_dead(view)
 
-    def _is_long_dead(self, view: RunView) -> bool:
+    def _is_long_dead(self, view: JournalView) -> bool:
         """Has its process died so long ago that nobody takes it up?"""
         path = self._folder / view.run_id
         seen = read_written(path)
@@ -127,7 +127,7 @@ class Notices:
             return False
         return self._fails(view, "its process has died, and nothing has taken it up since")
 
-    def _fails(self, view: RunView, why: str) -> bool:
+    def _fails(self, view: JournalView, why: str) -> bool:
         job, key = view.state.created.job, state_key(view.state.created)
         with self._failing(job, key) as (path, failing, is_mine):
             if not is_mine:
@@ -141,7 +141,7 @@ class Notices:
             self._say(path, failing, view, NoticeKind.FAILURE)
         return True
 
-    def _has_completed(self, view: RunView) -> bool:
+    def _has_completed(self, view: JournalView) -> bool:
         created = view.state.created
         with self._failing(created.job, state_key(created)) as (path, failing, is_mine):
             if not is_mine:
@@ -153,7 +153,7 @@ class Notices:
                 self._say(path, recovered, view, NoticeKind.RECOVERY)
         return True
 
-    def _say(self, path: Path, failing: Failing, view: RunView, kind: NoticeKind) -> None:
+    def _say(self, path: Path, failing: Failing, view: JournalView, kind: NoticeKind) -> None:
         said = self._send(view, Change(kind, failing.since, failing.run, failing.why))
         if kind is NoticeKind.RECOVERY and not said:
             path.unlink(missing_ok=True)
@@ -162,7 +162,7 @@ class Notices:
         tried = failing._replace(said=said, tries=tries, tried=clock.now())
         self._write(path, to_json(tried._asdict()))
 
-    def _is_in_turn(self, view: RunView) -> bool:
+    def _is_in_turn(self, view: JournalView) -> bool:
         """Does it wait for its concurrency key, which another run has?"""
         key = view.state.created.concurrency_key
         if key is None:
@@ -174,7 +174,7 @@ class Notices:
     def _look_again(self, failing: Failing) -> None:
         """At a run that failed, for its notice is not out yet, or its journal has changed."""
         run = self._store.look(failing.recovered or failing.run)
-        if isinstance(run, RunView):
+        if isinstance(run, JournalView):
             with run:
                 if run.state.status is Status.COMPLETED:
                     self._has_completed(run)
@@ -192,7 +192,7 @@ class Notices:
     def _says_otherwise(self, failing: Failing) -> bool:
         """Has the run that failed completed since, unseen?"""
         run = self._store.look(failing.run)
-        if not isinstance(run, RunView):
+        if not isinstance(run, JournalView):
             return False
         with run:
             return run.state.status is Status.COMPLETED
@@ -230,12 +230,12 @@ def state_key(created: RunCreated) -> str:
     return created.labels.get(LABEL) or created.concurrency_key or ""
 
 
-def has_failed(view: RunView) -> bool:
+def has_failed(view: JournalView) -> bool:
     """Has the run failed, or stopped where it does not go on by itself?"""
     return view.state.status is Status.FAILED or bool(_why_stopped(view))
 
 
-def _why_stopped(view: RunView) -> str:
+def _why_stopped(view: JournalView) -> str:
     """Of a run that has not ended: why it does not go on by itself, if it is so."""
     state = view.state
     if state.has_ended:

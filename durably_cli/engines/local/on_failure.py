@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 
 from durably_cli.engines.local.live_run import LiveRun
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.local.view import JournalView
 from durably_cli.errors import Abort, Interrupted, Stopped
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
@@ -33,7 +33,7 @@ def call_on_failure(run: LiveRun | None) -> None:
     if run is None or work is None or work.on_failure is None:
         return
     journal = run.journal.path
-    with masking(work.secrets), RunView(files.open_existing(journal), journal) as view:
+    with masking(work.secrets), JournalView(files.open_existing(journal), journal) as view:
         owner = this.pid
         try:
             call_within(SECONDS, work.on_failure, (view,))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from durably_cli.engines.local.live_run import LiveRun
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.spent import Interval, ran_until, time_in

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from durably_cli.engines.local.view import Checkpoint, RunView
+from durably_cli.engines.local.view import Checkpoint, JournalView
 from durably_cli.system import files
 
 
@@ -21,7 +21,7 @@ class OwnJournal:
         self._fd = files.open_existing(path)
         self._identity = os.fstat(self._fd)
 
-    def view(self, known: Checkpoint | None) -> RunView | None:
+    def view(self, known: Checkpoint | None) -> JournalView | None:
         """The run as it is now, once; None if the job has closed the file. JournalDamaged if it is.
 
         Where its path leads nowhere, large results are not looked for.
@@ -30,7 +30,9 @@ class OwnJournal:
         if not self._is_at(fd):
             return None
         try:
-            view = RunView(fd, self._path, known, looks_for_large=os.access(self._path, os.F_OK))
+            view = JournalView(
+                fd, self._path, known, looks_for_large=os.access(self._path, os.F_OK)
+            )
             if view.damage:
                 raise view.damage
             return view

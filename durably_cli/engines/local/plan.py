@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from durably_cli.engines.files_of_run import FileNow, vouched_files
 from durably_cli.engines.local.decisions import (
     Decisions,
     decided,
@@ -16,10 +17,9 @@ from durably_cli.engines.local.decisions import (
     steps_done,
     steps_named,
 )
-from durably_cli.engines.local.files_of_run import FileNow, vouched_files
 from durably_cli.engines.local.order import Places
 from durably_cli.engines.local.past import gather, past_of
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.local.view import JournalView
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.spent import Interval, ran_from, time_in
@@ -87,7 +87,7 @@ class Plan(NamedTuple):
 
 
 def plan_of(
-    view: RunView,
+    view: JournalView,
     asked: Decisions,
     compare: CompareCode,
     *,
@@ -157,7 +157,7 @@ _EXECUTED = ("run", "in doubt", "stop")
 """What is said of steps that are, or may be, called."""
 
 
-def _carried(view: RunView) -> set[str]:
+def _carried(view: JournalView) -> set[str]:
     """The failures that are replayed; of a run that has completed, in a fork, all."""
     if view.state.status is Status.COMPLETED:
         return {step.name for step in view.state.failed_steps}
@@ -165,7 +165,7 @@ def _carried(view: RunView) -> set[str]:
 
 
 def _changed(
-    steps: Iterable[StepState], view: RunView, decided: set[str]
+    steps: Iterable[StepState], view: JournalView, decided: set[str]
 ) -> Iterator[tuple[str, FileNow]]:
     """The steps that vouch for a file which is not what it was, and the first such file."""
     for step in steps:

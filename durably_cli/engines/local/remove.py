@@ -16,7 +16,7 @@ from durably_cli.engines.local.cancel import cancel_children
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.forks import SUFFIX as FORKS
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView, is_imported, marker_of
+from durably_cli.engines.local.view import JournalView, is_imported, marker_of
 from durably_cli.errors import (
     DurablyError,
     JournalDamaged,
@@ -78,7 +78,7 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
 def _check_is_not_needed(store: Store, run_id: str, parent: str) -> None:
     """UsageError if the run is a step of that one, which goes on and would have it made again."""
     view = store.look(parent) if ids.is_id(parent) else None
-    if not isinstance(view, RunView):
+    if not isinstance(view, JournalView):
         return
     with view:
         if view.state.is_final or not view.state.needs(run_id):

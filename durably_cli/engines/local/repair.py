@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from durably_cli.engines.local import who
+from durably_cli.engines import who
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalDamaged, JournalError
 from durably_cli.journal import ownership

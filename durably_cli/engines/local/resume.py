@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from durably_cli import hints
+from durably_cli.engines.holder import holder
 from durably_cli.engines.local.again import due_at_once
 from durably_cli.engines.local.attempt import Attempted, Load, Observer, attempted
 from durably_cli.engines.local.decisions import NO_DECISIONS, Decisions
-from durably_cli.engines.local.holder import heirs, holder
 from durably_cli.engines.local.on_failure import call_on_failure
 from durably_cli.engines.local.own_journal import OwnJournal
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import Checkpoint, RunView
+from durably_cli.engines.local.view import Checkpoint, JournalView
 from durably_cli.engines.request import Disposition
 from durably_cli.errors import Busy
 from durably_cli.system import ids
@@ -40,7 +40,7 @@ class TriggerResult(NamedTuple):
         """Did somebody name this very run, and not its key?"""
         return self.disposition is Disposition.CREATED
 
-    def view(self, store: Store) -> RunView:
+    def view(self, store: Store) -> JournalView:
         """The run as its journal stands now."""
         seen = self.own and self.own.view(self.known)
         return seen or store.view(self.run_id, self.known)
@@ -90,10 +90,10 @@ def resume(
     )
 
 
-def held_by(view: RunView, busy: Busy) -> Busy:
+def held_by(view: JournalView, busy: Busy) -> Busy:
     """The error with the process in it that holds the run."""
     look = hints.command("wait", ids.short(view.run_id))
-    if left := heirs(view):
+    if left := view.heirs():
         look = f"kill {' '.join(map(str, left))}    (ends what the run has left behind)\n{look}"
     return Busy(f"{busy.what}{holder(view)}", hint=busy.hint or look)
 

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from durably_cli.engines.local import cache, index
 from durably_cli.engines.local.remove import FINAL, remove, sweep
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.engines.local.view import JournalView
+from durably_cli.engines.run_view import Unreadable
 from durably_cli.errors import Busy, NotFound, UsageError
 from durably_cli.journal.state import Status
 from durably_cli.system import clock, files, ids, locks
@@ -119,7 +120,7 @@ def _old(store: Store, old: Old) -> Iterator[tuple[str, str]]:
         for run in store.look_at([run_id]):
             job = "" if isinstance(run, Unreadable) else run.state.created.job
             seen[job] += 1
-            held = isinstance(run, RunView) and run.held
+            held = isinstance(run, JournalView) and run.held
             if seen[job] <= old.keep_last or held or run.status not in statuses:
                 continue
             if _ended(run) < old.before:
@@ -127,7 +128,7 @@ def _old(store: Store, old: Old) -> Iterator[tuple[str, str]]:
                 yield run_id, parent
 
 
-def _ended(run: RunView | Unreadable) -> datetime:
+def _ended(run: JournalView | Unreadable) -> datetime:
     """When the run ended; of one that has not, when it gave its last sign of life."""
     if isinstance(run, Unreadable):
         return ids.made_at(run.run_id)

@@ -6,12 +6,12 @@ import json
 from typing import NamedTuple
 
 from durably_cli import hints
-from durably_cli.engines.local import who
-from durably_cli.engines.local.addressees import addressee, asked_for, wait_for
-from durably_cli.engines.local.results_of import Has, has_result
+from durably_cli.engines import who
+from durably_cli.engines.addressees import addressee, asked_for, wait_for
 from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.local.view import JournalView
+from durably_cli.engines.results_of import Has, has_result
 from durably_cli.errors import Conflict, Forbidden, InvalidInput, NotFound
 from durably_cli.journal.state import Status, ended_as
 from durably_cli.journal.wait_events import POLL, RUN, SLEEP, StepWaiting
@@ -81,7 +81,7 @@ def answer_in(value: Json) -> bool | None:
     return found if isinstance(found, bool) else None
 
 
-def _send(store: Store, view: RunView, name: str, sent: Sent) -> Sent | None:
+def _send(store: Store, view: JournalView, name: str, sent: Sent) -> Sent | None:
     """Leave it there; the one that was there before, if there was one."""
     box, number = SignalsSent(view.path), view.state.received.number(name)
     try:
@@ -104,7 +104,7 @@ def _send(store: Store, view: RunView, name: str, sent: Sent) -> Sent | None:
     return None
 
 
-def _check_is_sound(view: RunView) -> None:
+def _check_is_sound(view: JournalView) -> None:
     if view.imported:
         look = hints.command("inspect", short(view.run_id))
         what = f"run {short(view.run_id)} was imported, and takes no signal"
@@ -113,7 +113,7 @@ def _check_is_sound(view: RunView) -> None:
         raise view.damage
 
 
-def _ended(view: RunView) -> Conflict:
+def _ended(view: JournalView) -> Conflict:
     run = short(view.run_id)
     what = f"run {run} {ended_as(view.status)}: it takes no signal any more"
     if not view.state.is_final:
@@ -121,7 +121,7 @@ def _ended(view: RunView) -> Conflict:
     return Conflict(what, hint=hints.command("inspect", run), code="has-ended", run=view.run_id)
 
 
-def _too_late(view: RunView, name: str, at: str = "") -> Conflict:
+def _too_late(view: JournalView, name: str, at: str = "") -> Conflict:
     run, when = short(view.run_id), f" at {at}" if at else ""
     return Conflict(
         f"run {run} has waited for signal {name!r} until its deadline{when}: it is not taken",
@@ -131,7 +131,7 @@ def _too_late(view: RunView, name: str, at: str = "") -> Conflict:
     )
 
 
-def _check_may_be_early(view: RunView, name: str) -> None:
+def _check_may_be_early(view: JournalView, name: str) -> None:
     """NotFound if nobody means that to be early: the name is like one that the run waits for, or is
     that of a step which takes no signal.
 
@@ -178,7 +178,7 @@ def _check_may_be_early(view: RunView, name: str) -> None:
         )
 
 
-def _check_fits(view: RunView, wait: StepWaiting, value: Json) -> None:
+def _check_fits(view: JournalView, wait: StepWaiting, value: Json) -> None:
     """Conflict or InvalidInput if it does not count for this wait."""
     if wait.until and clock.now() > wait.until:
         raise _too_late(view, wait.name, wait.until)
@@ -195,7 +195,7 @@ def _check_fits(view: RunView, wait: StepWaiting, value: Json) -> None:
         )
 
 
-def _again(view: RunView, name: str, value: Json, before: Sent) -> Signalled:
+def _again(view: JournalView, name: str, value: Json, before: Sent) -> Signalled:
     """It was sent before: the same is fine. Conflict if it was another value."""
     if _said(value) != _said(before.value):
         raise Conflict(

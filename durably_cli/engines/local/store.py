@@ -20,7 +20,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from durably_cli import hints
-from durably_cli.engines.local.view import Checkpoint, RunView, Unreadable
+from durably_cli.engines.local.view import Checkpoint, JournalView
+from durably_cli.engines.run_view import Unreadable
 from durably_cli.errors import DurablyError, Forbidden, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.events import RunCreated
@@ -62,7 +63,7 @@ class Store:
 
     def view(
         self, run_id: str, known: Checkpoint | None = None, *, despite_damage: bool = False
-    ) -> RunView:
+    ) -> JournalView:
         """The run as it is now. NotFound if there is none; JournalError if it cannot be read.
 
         Of a damaged one, what stands before the damage, if asked for.
@@ -74,7 +75,7 @@ class Store:
             except FileNotFoundError:
                 raise self.no_run(run_id) from None
             try:
-                view = RunView(fd, path, known)
+                view = JournalView(fd, path, known)
                 if view.damage and not despite_damage:
                     raise view.damage
             except BaseException:
@@ -127,21 +128,21 @@ class Store:
             os.close(fd)
         return first if isinstance(first, RunCreated) else None
 
-    def views(self) -> Iterator[RunView | Unreadable]:
+    def views(self) -> Iterator[JournalView | Unreadable]:
         """Every run, newest first; each view is closed when the next one is asked for."""
         return self.look_at(self.run_ids())
 
-    def look_at(self, run_ids: Iterable[str]) -> Iterator[RunView | Unreadable]:
+    def look_at(self, run_ids: Iterable[str]) -> Iterator[JournalView | Unreadable]:
         """These runs, as far as they are there; each view is closed when the next is asked for."""
         for run_id in run_ids:
             found = self.look(run_id)
-            if isinstance(found, RunView):
+            if isinstance(found, JournalView):
                 with found:
                     yield found
             elif found is not None:
                 yield found
 
-    def look(self, run_id: str) -> RunView | Unreadable | None:
+    def look(self, run_id: str) -> JournalView | Unreadable | None:
         """The run as it is now, damaged or not, or why nothing of it can be read.
 
         None if there is none (any more).

@@ -31,9 +31,9 @@ from durably_cli.engines.local.resume import TriggerResult, resume_held
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import Turn, key_taken, slot_taken, turn_of
 from durably_cli.engines.local.view import whole_input
-from durably_cli.engines.local.who import host
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition, OnConflict, Request, errors_about
+from durably_cli.engines.who import host
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import INPUT
@@ -128,7 +128,7 @@ class _Trigger:
                 view.sync()
                 return done
             if view.status is Status.WAITING:
-                from durably_cli.engines.local.due import is_due  # few runs wait
+                from durably_cli.engines.due import is_due  # few runs wait
 
                 if not is_due(view):
                     return done

@@ -6,11 +6,11 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from durably_cli import hints
+from durably_cli.engines.run_view import CancelRequest, RunView, Unreadable
 from durably_cli.errors import DurablyError, JournalDamaged, JournalError
 from durably_cli.journal.blobs import BlobDamaged, Blobs
 from durably_cli.journal.events import LogWritten, RunCreated
@@ -18,13 +18,12 @@ from durably_cli.journal.fold import NotARun, fold, fold_on
 from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader, Position, begins_with
 from durably_cli.journal.registry import Event
-from durably_cli.journal.state import RunState, Status
-from durably_cli.journal.wait_events import RUN
+from durably_cli.journal.state import RunState
 from durably_cli.system import files, ids, locks
 from durably_cli.values.strict_json import Json, to_json
 
 if TYPE_CHECKING:
-    from durably_cli.engines.local.inbox import CancelRequest
+    from durably_cli.steps.mail import Mail
 
 
 class Checkpoint(NamedTuple):
@@ -35,11 +34,10 @@ class Checkpoint(NamedTuple):
     digest: int
 
 
-class RunView:
+class JournalView(RunView):
     """A run as its journal stands now; a context manager, because it can be read once more.
 
-    `held` says whether a process owns it, `damage` what is wrong with it: then all else is of the
-    good lines before it. Of what is `known` only the checksums are looked at again.
+    Of what is `known` only the checksums are looked at again.
     """
 
     def __init__(
@@ -59,54 +57,51 @@ class RunView:
         after = known.mark if known else None
         doubt = missing(Blobs(path)) if looks_for_large else _no_doubt
         self._reading = JournalReader(fd, path, self.run_id, after=after, doubt=doubt)
-        self.damage: JournalDamaged | None = None
         events = self._up_to_damage()
         self.state = fold_on(known.state.copy(), events) if known else fold_reading(events, path)
         if self.damage:
             self.state.lose_end("lost in the damage")
 
     @property
-    def status(self) -> Status:
-        """Where the run stands; interrupted if it has not ended and no process holds it."""
-        if self.damage:
-            return Status.DAMAGED
-        if self._waits:
-            return Status.WAITING
-        if self.state.has_ended or self.held:
-            return self.state.status
-        return Status.INTERRUPTED
-
-    @cached_property
-    def _waits(self) -> bool:
-        if not self.state.is_waiting:
-            return False
-        if all(wait.kind != RUN for wait in self.state.waits.values()):
-            return True
-        from durably_cli.engines.local.family import do_children_wait  # few runs have any
-
-        return do_children_wait(self)
+    def where(self) -> str:
+        return str(self.path)
 
     @property
-    def killed_in_vain(self) -> int:
-        """How many attempts in a row were killed in which neither it nor a child got further."""
-        return self.state.killed_in_vain(self._children_got_further_at)
+    def mail(self) -> Mail:
+        from durably_cli.engines.local.signals_sent import SignalsSent  # few runs wait for any
 
-    @property
-    def is_given_up(self) -> bool:
-        """Was it taken up so often in vain that this takes a person?"""
-        state = self.state
-        return state.is_given_up() and state.is_given_up(self._children_got_further_at)
+        return SignalsSent(self.path)
 
-    @cached_property
-    def _children_got_further_at(self) -> str:
-        if all(wait.kind != RUN for wait in self.state.waits.values()):
-            return ""
-        from durably_cli.engines.local.family import children_got_further_at  # few runs have any
+    def result(self, found: Json) -> Json:
+        return Blobs(self.path).get(found)
 
-        return children_got_further_at(self)
+    def whole_log(self, log: LogWritten) -> LogWritten:
+        return whole_log(self.path, log)
+
+    def look_beside(self, run_id: str) -> RunView | Unreadable | None:
+        from durably_cli.engines.local.store import Store  # which needs views itself
+
+        return Store.of(self.path).look(run_id)
+
+    def forks(self) -> list[str]:
+        from durably_cli.engines.local.forks import forks_of  # for who shows a run whole
+
+        return forks_of(self.path)
+
+    def has_key(self) -> str | None:
+        from durably_cli.engines.local.turns import has_key  # few runs wait
+
+        key = self.state.created.concurrency_key
+        return None if key is None else has_key(self.path.parents[2], key)
+
+    def heirs(self) -> list[int]:
+        from durably_cli.engines import who  # for who waits
+
+        attempts = self.state.attempts
+        owner = attempts[-1].started if attempts else self.state.created
+        return who.heirs_of(self.path) if who.is_gone(owner.pid, owner.host) else []
 
     def cancel_request(self) -> CancelRequest | None:
-        """Who has asked it to end, which it has not yet; None too if that cannot be read."""
         if self.state.has_ended or not os.path.lexists(self.path.with_suffix(".inbox")):
             return None
         from durably_cli.engines.local.inbox import Inbox  # few runs have one
@@ -116,16 +111,13 @@ class RunView:
         return None
 
     @property
-    def torn_bytes(self) -> int:
-        """How many bytes of a torn tail a crash left; the next attempt drops them."""
+    def torn_bytes(self) -> int:  # type: ignore[override]
         return self._reading.torn.size if self._reading.torn and not self.held else 0
 
     def events(self) -> Iterator[Event]:
-        """The same events again; one iterator at a time, for they share the file's offset."""
         return (event for _, event in self.lines())
 
     def lines(self) -> Iterator[tuple[bytes, Event]]:
-        """The same lines again, without their newlines; one iterator at a time."""
         return JournalReader(self._fd, self.path, self.run_id, size=self._reading.end).with_lines()
 
     def input(self) -> Json:
@@ -146,8 +138,7 @@ class RunView:
         return file
 
     @property
-    def imported(self) -> bool:
-        """Was it brought from elsewhere, so that it is read-only?"""
+    def imported(self) -> bool:  # type: ignore[override]
         return is_imported(self.path)
 
     def is_still_free(self) -> bool:
@@ -159,18 +150,10 @@ class RunView:
         return os.path.samestat(os.fstat(self._fd), named) and not locks.is_held(self._fd)
 
     def sync(self) -> None:
-        """Return once what was read is on disk: for who acts on an end that it did not write."""
         files.sync(self._fd)
 
     def close(self) -> None:
-        """Let go of the file."""
         os.close(self._fd)
-
-    def __enter__(self) -> RunView:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _up_to_damage(self) -> Iterator[Event]:
         try:
@@ -179,19 +162,6 @@ class RunView:
             if not self._reading.lines:
                 raise
             self.damage = damage
-
-
-class Unreadable:
-    """A run of whose journal nothing can be read, and why."""
-
-    def __init__(self, run_id: str, error: DurablyError) -> None:
-        self.run_id = run_id
-        self.error = error
-
-    @property
-    def status(self) -> Status:
-        """Damaged, or unreadable for another reason."""
-        return Status.DAMAGED if isinstance(self.error, JournalDamaged) else Status.UNREADABLE
 
 
 def _no_doubt(_: Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from durably_cli import hints
-from durably_cli.engines.local import who
+from durably_cli.engines import who
 from durably_cli.engines.local.store import Store
 from durably_cli.system.files import user_name
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from durably_cli.engines.local import who
+from durably_cli.engines import who
 from durably_cli.engines.local.inbox import CancelRequest, Inbox
 from tests.conftest import Project, Started
 

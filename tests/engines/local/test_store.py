@@ -13,7 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import Checkpoint, RunView, Unreadable
+from durably_cli.engines.local.view import Checkpoint, JournalView
+from durably_cli.engines.run_view import Unreadable
 from durably_cli.errors import JournalError, NotFound
 from durably_cli.journal import ownership, writer
 from durably_cli.journal.events import (
@@ -146,7 +147,7 @@ def test_an_unreadable_run_hides_no_other(store: Store) -> None:
     one.path.write_bytes(b"broken\n")
     one.close(), two.close()
     found = list(store.views())
-    assert [type(run) for run in found] == [RunView, Unreadable]
+    assert [type(run) for run in found] == [JournalView, Unreadable]
     with pytest.raises(NotFound):
         store.view(ids.new())
 

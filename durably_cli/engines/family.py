@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
+from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.journal.wait_events import RUN
 from durably_cli.system import ids
 
-if TYPE_CHECKING:
-    from durably_cli.engines.local.store import Store
-    from durably_cli.engines.local.view import RunView, Unreadable
+Look = Callable[[str], RunView | Unreadable | None]
+"""Gives a run as it is now; None if there is none."""
 
 
 class ChildOf(NamedTuple):
@@ -29,16 +29,13 @@ def children_of(
 
     With `open_only`, those that a step waits for.
     """
-    from durably_cli.engines.local.store import Store  # which needs views itself
-    from durably_cli.engines.local.view import RunView
-
-    store, children = Store.of(view.path), view.state.children
+    children = view.state.children
     seen |= {view.run_id}
     if open_only:
         waits = view.state.waits.values()
         children = {wait.name: wait.child for wait in waits if wait.kind == RUN}
     for step, run_id in children.items():
-        found = store.look(run_id) if ids.is_id(run_id) and run_id not in seen else None
+        found = view.look_beside(run_id) if ids.is_id(run_id) and run_id not in seen else None
         if not isinstance(found, RunView):
             yield ChildOf(step, run_id, depth, found)
             continue
@@ -47,14 +44,12 @@ def children_of(
             yield from children_of(found, open_only=open_only, depth=depth + 1, seen=seen)
 
 
-def head_of(store: Store, run_id: str) -> str:
+def head_of(look: Look, run_id: str) -> str:
     """The run above it that is no step of another one; itself, if it is none."""
-    from durably_cli.engines.local.view import RunView
-
     head, seen = run_id, set[str]()
     while ids.is_id(run_id) and run_id not in seen:
         seen.add(run_id)
-        found = store.look(run_id)
+        found = look(run_id)
         if not isinstance(found, RunView):
             break
         with found:
@@ -67,8 +62,6 @@ def children_got_further_at(view: RunView) -> str:
 
     Of those that a step waits for: the others have given their run a result, or none.
     """
-    from durably_cli.engines.local.view import RunView
-
     children = (child.view for child in children_of(view, open_only=True))
     return max((of.state.got_further_at for of in children if isinstance(of, RunView)), default="")
 
@@ -84,8 +77,6 @@ def do_children_wait(view: RunView) -> bool:
 
 
 def _is_waited_for(child: RunView | Unreadable | None, *, is_held: bool) -> bool:
-    from durably_cli.engines.local.view import RunView
-
     if not isinstance(child, RunView):
         return False
     return child.state.is_waiting or (not is_held and (child.held or child.state.has_ended))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.step_events import (
     StepCompleted,
     StepDiscarded,

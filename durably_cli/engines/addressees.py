@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from durably_cli import hints
-from durably_cli.engines.local.family import children_of
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.family import children_of
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import UsageError
 from durably_cli.journal.wait_events import SIGNAL, StepWaiting
 from durably_cli.system.ids import short

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from durably_cli import hints
-from durably_cli.engines.local.view import RunView
-from durably_cli.journal.blobs import BlobDamaged, Blobs, names_files
+from durably_cli.engines.run_view import RunView
+from durably_cli.journal.blobs import BlobDamaged, names_files
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_state import StepState, step_states
 from durably_cli.values.strict_json import FILE_MARK
@@ -36,7 +36,7 @@ def vouched_files(step: StepState, view: RunView) -> list[FileNow]:
     from durably_cli.values.named_files import files_named_in
 
     try:
-        whole = Blobs(view.path).get(result)
+        whole = view.result(result)
     except BlobDamaged:
         return []
     folder = _folder_of(view.state)

@@ -8,7 +8,7 @@ import pytest
 
 from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.takeover import TakeUp, Why, verdict_on
+from durably_cli.engines.takeover import TakeUp, Why, verdict_on
 from durably_cli.journal.events import (
     FORMAT,
     ErrorInfo,

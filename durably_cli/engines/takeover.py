@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from durably_cli.engines.local.due import due_of
-from durably_cli.engines.local.view import RunView
+from durably_cli.engines.due import due_of
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.fold_waits import SUSPENDED
 from durably_cli.journal.state import KILLED
 from durably_cli.system import clock

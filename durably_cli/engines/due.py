@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.journal.wait_events import POLL, RUN, SIGNAL
 from durably_cli.system import clock
 
@@ -24,7 +24,7 @@ def due_of(view: RunView) -> Due | None:
     """
     found = [_due_by_itself(view)]
     if any(wait.kind == RUN for wait in view.state.waits.values()):
-        from durably_cli.engines.local.family import children_of  # few runs have any
+        from durably_cli.engines.family import children_of  # few runs have any
 
         found += (_due_of_child(child.view) for child in children_of(view, open_only=True))
     of_signals = [due for due in found if due and due.by_signal]
@@ -64,11 +64,8 @@ def has_signal(view: RunView) -> bool:
     asked = [name for name, wait in view.state.waits.items() if wait.kind == SIGNAL]
     if not asked:
         return False
-    from durably_cli.engines.local.signals_sent import SignalsSent  # few runs wait for any
-
-    sent = SignalsSent(view.path)
-    received = view.state.received
-    return any(sent.listens_for(name, received.number(name))() for name in asked)
+    mail, received = view.mail, view.state.received
+    return any(mail.listens_for(name, received.number(name))() for name in asked)
 
 
 def is_due(view: RunView) -> bool:
