@@ -23,7 +23,7 @@ BANNED = re.compile(
 
 STAY = {
     ("journal/events.py", "kept"),  # a field of journals of format 1
-    ("engines/local/execute.py", "kept"),
+    ("engines/execute.py", "kept"),
     ("engines/local/repair.py", "kept"),
     ("render/what_changed.py", "kept"),
     ("render/record.py", "kept"),

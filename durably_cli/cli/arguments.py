@@ -18,7 +18,7 @@ from durably_cli.values import strict_json
 from durably_cli.values.strict_json import Json, is_text, to_json
 
 if TYPE_CHECKING:
-    from durably_cli.engines.local.decisions import Decisions
+    from durably_cli.engines.decisions import Decisions
 
 _FIELD = r"(?s)([^=:]+)(:?=)(.*)"
 
@@ -138,7 +138,7 @@ def read_decisions(
     redo: Sequence[str], done: Sequence[str], results: Sequence[str], *, only: bool
 ) -> Decisions:
     """What somebody says of steps. UsageError for what makes no sense, InvalidInput for no JSON."""
-    from durably_cli.engines.local.decisions import Decisions  # few commands are given any
+    from durably_cli.engines.decisions import Decisions  # few commands are given any
     from durably_cli.values.quantities import plural
 
     if results and len(results) != len(done):

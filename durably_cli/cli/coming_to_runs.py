@@ -11,12 +11,13 @@ from durably_cli.cli import document
 from durably_cli.cli.execution import execute
 from durably_cli.cli.noticing import Notifier
 from durably_cli.cli.presenter import Detached, Presenter
+from durably_cli.engines.decisions import Decisions
 from durably_cli.engines.local.attempt import Runnable
-from durably_cli.engines.local.decisions import Decisions
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.resume import TriggerResult, resume
+from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.trigger import trigger
 from durably_cli.engines.request import Request
+from durably_cli.engines.result import TriggerResult
 from durably_cli.errors import NotFound
 from durably_cli.journal.events import RunCreated
 from durably_cli.project import stores

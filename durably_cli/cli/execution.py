@@ -17,11 +17,11 @@ from durably_cli.cli.outcome import failed_before, say_outcome
 from durably_cli.cli.presenter import Detached, Presenter
 from durably_cli.cli.printed import streams_to_log
 from durably_cli.cli.streams import Streams
-from durably_cli.engines.local.live_run import LiveRun
-from durably_cli.engines.local.outcome import outcome_of
-from durably_cli.engines.local.resume import TriggerResult
+from durably_cli.engines.live_run import LiveRun
 from durably_cli.engines.local.store import Store
+from durably_cli.engines.outcome import outcome_of
 from durably_cli.engines.request import Disposition
+from durably_cli.engines.result import TriggerResult
 from durably_cli.engines.run_view import RunView
 from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted, Suspended
 from durably_cli.render.lines import Silent, Talk
@@ -77,7 +77,7 @@ def execute(
                     if quiet:
                         streams.stderr.write(presenter.report(view, ""))
             raise
-        with result.view(store) as view:
+        with result.view(store.view) as view:
             if detached and detached.prints_id and not as_json and not quiet:
                 _print_id(result, streams.stdout)
             else:
@@ -197,9 +197,9 @@ def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> Trig
         raise abort
     run_id = run.run_id
     if isinstance(abort, Suspended):
-        return TriggerResult(run_id, Disposition.CREATED, executed=True, own=run.own)
+        return TriggerResult(run_id, Disposition.CREATED, executed=True, look=run.held.last_look)
     if run.has_failed is not None:  # in what is done about that; others may be at it since
-        return TriggerResult(run_id, Disposition.CREATED, executed=True, own=run.own)
+        return TriggerResult(run_id, Disposition.CREATED, executed=True, look=run.held.last_look)
     abort.hint = abort.hint or hints.command("resume", short(run_id))
     try:
         with store.view(run_id) as view:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperOption
 
 from durably_cli.cli.arguments import argument_text
-from durably_cli.engines.local.working_folder import from_project
+from durably_cli.engines.working_folder import from_project
 from durably_cli.values.schema import Field, Kind
 from durably_cli.values.visible import visible
 

@@ -189,7 +189,7 @@ def _fields_of(ctx: Any, job: str, *, if_broken_none: bool) -> Sequence[Field]:
         known = known_jobs.load(project_of(ctx)).get(job)
         return known.fields if known else []
     from durably_cli.cli.streams import redirected
-    from durably_cli.engines.local.working_folder import inside
+    from durably_cli.engines.working_folder import inside
     from durably_cli.project.discovery import find_job
     from durably_cli.project.script_files import home_of
 

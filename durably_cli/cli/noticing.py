@@ -19,7 +19,7 @@ from durably_cli.project.script_files import home_of
 from durably_cli.project.settings import Settings, of_variable, settings_of
 
 if TYPE_CHECKING:
-    from durably_cli.engines.local.live_run import LiveRun
+    from durably_cli.engines.live_run import LiveRun
     from durably_cli.engines.local.notices import Change, Notices
 
 NOTICE_SECONDS = 30.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from durably_cli import hints
 from durably_cli.engines.holder import holder
-from durably_cli.engines.local.outcome import Outcome
-from durably_cli.engines.local.resume import TriggerResult
+from durably_cli.engines.outcome import Outcome
 from durably_cli.engines.request import Disposition
+from durably_cli.engines.result import TriggerResult
 from durably_cli.engines.run_view import RunView
 from durably_cli.errors import Busy
 from durably_cli.journal.state import Status

@@ -8,8 +8,8 @@ from pathlib import Path
 from durably_cli import retyping
 from durably_cli.cli import document
 from durably_cli.cli.asking import say
+from durably_cli.engines.decisions import Decisions, refuse_final
 from durably_cli.engines.local.attempt import check_may_go_on
-from durably_cli.engines.local.decisions import Decisions, refuse_final
 from durably_cli.engines.local.fork import check_may_fork
 from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.lookup import find_run

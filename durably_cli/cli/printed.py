@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from durably_cli.cli.spool import SpoolOfJob
 from durably_cli.cli.streams import Streams, flush_both, redirected
+from durably_cli.engines.live_run import BoundHandler
 from durably_cli.engines.local.attempt import Runnable
-from durably_cli.engines.local.live_run import BoundHandler
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalLost
 from durably_cli.journal.events import OF_PROGRAMS, LogWritten

@@ -154,7 +154,7 @@ def _called(project: Path, *words: str) -> tuple[dict[str, str], list[str]]:
 def _check(trigger: typer.Context, job: str, project: Path) -> None:
     """What makes trigger refuse the words does so here."""
     from durably_cli.cli.streams import redirected
-    from durably_cli.engines.local.working_folder import inside
+    from durably_cli.engines.working_folder import inside
     from durably_cli.project.discovery import find_job
     from durably_cli.project.script_files import home_of
 

@@ -135,3 +135,12 @@ def errors_about(run_id: str) -> Iterator[None]:
     except DurablyError as error:
         error.run = error.run or run_id
         raise
+
+
+def canonical_sha256(text: Json) -> str:
+    """The sha256 of a JSON text, whatever the order of its names and its white space."""
+    import json
+    from hashlib import sha256  # not for all who know a disposition
+
+    canonical = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    return sha256(canonical.encode("ascii")).hexdigest()

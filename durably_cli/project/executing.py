@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from durably_cli.engines.local.attempt import Observer
 from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.resume import TriggerResult, resume
+from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import Load
-from durably_cli.engines.local.unseen import Unseen
 from durably_cli.engines.request import Disposition
+from durably_cli.engines.result import TriggerResult
+from durably_cli.engines.unseen import Unseen
 from durably_cli.errors import AttemptTimedOut, Suspended, TimedOut, UsageError
 from durably_cli.project import places, stores
 from durably_cli.project.handlers import refuse_running_loop
@@ -50,7 +51,7 @@ def brought_about(job: Job[Any, O], prepared: Callable[[Path], Act], *, suspends
             if seen.run is None or suspended is not seen.run.stop.cause:
                 raise  # of the run whose handler calls this
             ended = TriggerResult(seen.run.run_id, Disposition.CREATED, executed=True)
-        with ended.view(store) as view:
+        with ended.view(store.view) as view:
             return Run(job, view, ended.disposition)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from durably_cli import hints
-from durably_cli.engines import payload
-from durably_cli.engines.local import trigger, working_folder
-from durably_cli.engines.local.execute import source_hash
-from durably_cli.engines.local.live_run import BoundHandler
+from durably_cli.engines import payload, working_folder
+from durably_cli.engines.execute import source_hash
+from durably_cli.engines.live_run import BoundHandler
+from durably_cli.engines.local import trigger
 from durably_cli.engines.request import Disposition, Request
 from durably_cli.engines.run_view import RunView
 from durably_cli.errors import ValueRefused

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from durably_cli.engines.holder import holder
-from durably_cli.engines.local.live_run import LiveRun
+from durably_cli.engines.live_run import LiveRun
 from durably_cli.engines.run_view import RunView
 from durably_cli.journal.events import (
     PRINTED,

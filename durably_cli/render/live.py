@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from durably_cli import hints
-from durably_cli.engines.local.live_run import LiveRun
+from durably_cli.engines.live_run import LiveRun
 from durably_cli.journal.events import LogWritten, ProgressReported, RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import (

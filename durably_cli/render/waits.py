@@ -17,7 +17,7 @@ from durably_cli.system import ids
 from durably_cli.values.example import words_of
 
 if TYPE_CHECKING:
-    from durably_cli.engines.local.live_run import LiveRun
+    from durably_cli.engines.live_run import LiveRun
     from durably_cli.render.run_types import WaitFields
 
 FEW = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from durably_cli import hints
-from durably_cli.engines.local.live_run import LiveRun
+from durably_cli.engines.live_run import LiveRun
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status

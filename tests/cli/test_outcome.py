@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 
 from durably_cli.cli.outcome import say_outcome
-from durably_cli.engines.local.resume import TriggerResult
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.request import Disposition
+from durably_cli.engines.result import TriggerResult
 from durably_cli.render.lines import Talk
 from tests.conftest import Project
 

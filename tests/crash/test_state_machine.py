@@ -27,9 +27,10 @@ from hypothesis.stateful import (
 from durably_cli.cli.commands import verify
 from durably_cli.engines.local import check, remove, repair
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.past import gather, past_of
+from durably_cli.engines.local.journal_files import JournalFiles
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView, Unreadable
+from durably_cli.engines.past import gather, past_of
 from durably_cli.errors import Busy, JournalDamaged, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.events import (
@@ -156,14 +157,15 @@ class Runs(RuleBasedStateMachine):
     @of(is_unfinished)
     def take_over(self, run: Run) -> None:
         with closing(ownership.hold(run.path, seconds=0)) as lock:
-            reading, past = JournalReader(lock.fd, run.path, run.id), past_of(run.path)
+            reading, written = JournalReader(lock.fd, run.path, run.id), JournalFiles(run.path)
+            past = past_of(written)
             if run.must_be_refused:
                 with pytest.raises(JournalDamaged) as caught:
                     list(reading)
                 assert caught.value.line == run.flipped
             if run.flipped:
                 return
-            assert len(list(gather(reading, past, run.path))) == len(run.lines)
+            assert len(list(gather(reading, past, written))) == len(run.lines)
             found = {name: past.whole(name, result) for name, result in past.results.items()}
             assert found == run.acknowledged
             run.journal, _ = ownership.take_over(lock, reading, run.path, self.store.temporary)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pydantic
 
-from durably_cli.engines.local.decisions import Decisions
+from durably_cli.engines.decisions import Decisions
+from durably_cli.engines.live_run import BoundHandler, LiveRun
 from durably_cli.engines.local.fork import ForkRequest, fork
-from durably_cli.engines.local.live_run import BoundHandler, LiveRun
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import trigger
@@ -176,6 +176,7 @@ class _Job:
             os._exit(KILLED)
 
     def replayed(self, name: str) -> None: ...
+    def child_waits(self, child: str, run: LiveRun, event: Event | None) -> None: ...
     def owns(self, run: LiveRun) -> None: ...
     def waits_for_run(self, view: RunView) -> None: ...
     def waits_for_key(self, run_id: str, key: str) -> None: ...

@@ -63,10 +63,10 @@ def test_a_step_begun_again_outside_of_the_except_block_stands_in_for_nothing() 
 
 @pytest.mark.parametrize(
     "forged",
-    ["builtins:KeyboardInterrupt", "os:system", "durably_cli.engines.local.execute:ChildEnds"],
+    ["builtins:KeyboardInterrupt", "os:system", "durably_cli.engines.execute:ChildEnds"],
 )
 def test_no_journal_makes_a_handler_end_as_durably_does(forged: str) -> None:
-    import durably_cli.engines.local.execute  # noqa: F401
+    import durably_cli.engines.execute  # noqa: F401
 
     raised = {"class": forged, "args": [3], "attributes": {}}
     assert type(raised_again(failed("a")._replace(raised=raised))) is StepError

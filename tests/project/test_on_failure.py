@@ -100,7 +100,7 @@ def test_it_never_decides_how_the_command_ends(project: Project, does: str) -> N
 def test_one_that_hangs_is_ended_and_holds_nobody_up(project: Project, sleeps: str) -> None:
     project.job(
         f"""
-        from durably_cli.engines.local import on_failure
+        from durably_cli.engines import on_failure
 
         on_failure.SECONDS = 0.3  # a minute is too long for a test
 

@@ -20,8 +20,8 @@ from durably_cli.cli.parameters import (
 from durably_cli.cli.streams import redirected
 from durably_cli.engines.local.index import candidates
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.working_folder import inside
 from durably_cli.engines.run_view import RunView
+from durably_cli.engines.working_folder import inside
 from durably_cli.errors import ConfigError, InvalidInput, JobModuleError
 from durably_cli.project import known_jobs, stores, unfound
 from durably_cli.project.discovery import AnyJob, find_job, load_all

@@ -135,7 +135,7 @@ def trigger(
     limit, seconds = timeout_of(context), detaches_after(context)
     from durably_cli.cli.coming_to_runs import trigger_job  # not for --help, nor for completion
     from durably_cli.cli.presenter import Detached
-    from durably_cli.engines.local import working_folder
+    from durably_cli.engines import working_folder
     from durably_cli.project.script_files import is_script
 
     report = None

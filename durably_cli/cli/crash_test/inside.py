@@ -12,7 +12,7 @@ from durably_cli.cli.crash_test.lines import Lines
 from durably_cli.cli.crash_test.notes import INSIDE, KillAt, NoteWriter, read_orders
 from durably_cli.cli.crash_test.outside import Marks, note_what_is_touched
 from durably_cli.cli.execution import IN_CRASH_TEST
-from durably_cli.engines.local.recorder import Recorder
+from durably_cli.engines.recorder import Recorder
 from durably_cli.errors import Busy
 from durably_cli.journal.log import Log
 from durably_cli.journal.registry import Event

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durably_cli.engines.local.live_run import LiveRun
+from durably_cli.engines.live_run import LiveRun
 from durably_cli.engines.local.store import Store
 from durably_cli.journal.state import RunState, Status
 

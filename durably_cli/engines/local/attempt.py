@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from durably_cli import hints
+from durably_cli.engines.decisions import NO_DECISIONS, Decision, Decisions, decided
+from durably_cli.engines.execute import execute_in_turn
+from durably_cli.engines.live_run import BoundHandler, LiveRun, Watcher
 from durably_cli.engines.local.claims import Claims
-from durably_cli.engines.local.decisions import NO_DECISIONS, Decision, Decisions, decided
-from durably_cli.engines.local.execute import execute_in_turn
+from durably_cli.engines.local.held_journal import HeldJournal
 from durably_cli.engines.local.inbox import Inbox
+from durably_cli.engines.local.journal_files import JournalFiles
 from durably_cli.engines.local.leftovers import refuse_leftovers
-from durably_cli.engines.local.live_run import BoundHandler, LiveRun, Watcher
-from durably_cli.engines.local.past import (
-    begun_of,
-    carried_of,
-    gather,
-    in_doubt_of,
-    past_of,
-    take,
-)
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import take_turn, turn_of
 from durably_cli.engines.local.view import (
@@ -28,6 +22,14 @@ from durably_cli.engines.local.view import (
     fold_reading,
     is_imported,
     whole_input,
+)
+from durably_cli.engines.past import (
+    begun_of,
+    carried_of,
+    gather,
+    in_doubt_of,
+    past_of,
+    take,
 )
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.run_view import RunView
@@ -90,13 +92,6 @@ Load = Callable[[RunCreated], Runnable]
 """Gives the job of a run."""
 
 
-class Attempted(NamedTuple):
-    """An attempt that is over; `known` is what need not be read again of its journal."""
-
-    run: LiveRun
-    known: Checkpoint | None
-
-
 def attempted(
     store: Store,
     path: Path,
@@ -108,15 +103,16 @@ def attempted(
     decisions: Decisions = NO_DECISIONS,
     kill_leftovers: bool = False,
     only_as: int | None = None,
-) -> Attempted | None:
+) -> LiveRun | None:
     """Execute the run whose journal is locked; None if it has ended.
 
     Busy if that is not the attempt with the number `only_as`.
     """
     try:
         reading = JournalReader(lock.fd, path, path.stem, doubt=missing(Blobs(path)))
-        past = past_of(path)
-        state = fold_reading(gather(reading, past, path), path)
+        written = JournalFiles(path)
+        past = past_of(written)
+        state = fold_reading(gather(reading, past, written), path)
         if only_as not in (None, len(state.attempts) + 1):
             raise Busy(f"another process has taken up run {ids.short(path.stem)} meanwhile")
         events = decided(decisions, state, past)
@@ -136,8 +132,9 @@ def attempted(
     finally:
         lock.close()
     dropped = reading.torn.size if reading.torn else 0
-    owned = LiveRun(run, state, past, dropped, saved_as, work.secrets, events, work.unread)
-    return _executed(store, owned, work, observer)
+    held = HeldJournal(run)
+    owned = LiveRun(held, state, past, dropped, saved_as, work.secrets, events, work.unread)
+    return _executed(store, held, owned, work, observer)
 
 
 def first_attempted(
@@ -146,14 +143,16 @@ def first_attempted(
     events: Iterable[Event],
     work: BoundHandler,
     observer: Observer,
-) -> Attempted:
+) -> LiveRun:
     """Execute a run that was made of these events, which are all that its journal has."""
     path = journal.path
-    past = past_of(path)
-    state = fold_reading(gather(events, past, path), path)
+    written = JournalFiles(path)
+    past = past_of(written)
+    state = fold_reading(gather(events, past, written), path)
     past = _to_go_on_with(state, past, ())
-    owned = LiveRun(journal, state, past, secrets=work.secrets, unread=work.unread)
-    return _executed(store, owned, work, observer)
+    held = HeldJournal(journal)
+    owned = LiveRun(held, state, past, secrets=work.secrets, unread=work.unread)
+    return _executed(store, held, owned, work, observer)
 
 
 def _to_go_on_with(state: RunState, past: Past, decisions: Iterable[Decision]) -> Past:
@@ -169,15 +168,18 @@ def _to_go_on_with(state: RunState, past: Past, decisions: Iterable[Decision]) -
     return past
 
 
-def _executed(store: Store, owned: LiveRun, work: BoundHandler, observer: Observer) -> Attempted:
+def _executed(
+    store: Store, held: HeldJournal, owned: LiveRun, work: BoundHandler, observer: Observer
+) -> LiveRun:
     # Of results in files of their own each is looked for in the end.
     have_files = any(map(is_blob_reference, owned.past.results.values()))
-    journal = owned.journal
-    known = None if have_files else Checkpoint(owned.state, journal.mark, journal.digest)
+    journal = held.log
+    if not have_files:
+        held.known = Checkpoint(owned.state, journal.mark, journal.digest)
     with journal:
         observer.owns(owned)
         _execute_in_turn(store, owned, work, observer)
-    return Attempted(owned, known)
+    return owned
 
 
 def _work(load: Load, created: RunCreated, input: Json) -> BoundHandler:

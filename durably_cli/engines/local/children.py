@@ -11,12 +11,12 @@ import os
 import time
 from contextlib import suppress
 
+from durably_cli.engines.live_run import LiveRun, Watcher
 from durably_cli.engines.local.attempt import Runnable, attempted, first_attempted
 from durably_cli.engines.local.cancel import cancel_children
-from durably_cli.engines.local.live_run import LiveRun, Watcher
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.unseen import Unseen
 from durably_cli.engines.local.view import whole_input
+from durably_cli.engines.unseen import Unseen
 from durably_cli.engines.who import host
 from durably_cli.errors import (
     AttemptTimedOut,
@@ -42,9 +42,9 @@ _LOOKS_SECONDS = 0.2
 class Children:
     """Executes the children of a run, in the threads of its steps."""
 
-    def __init__(self, parent: LiveRun, step: Step, watcher: Watcher) -> None:
+    def __init__(self, store: Store, parent: LiveRun, step: Step, watcher: Watcher) -> None:
         self._parent, self._step, self._watcher = parent, step, watcher
-        self._store = Store.of(parent.journal.path)
+        self._store = store
 
     def __call__(self, child: Child) -> Json:
         """Bring this one to its end; its output. RunFailed if it has none."""

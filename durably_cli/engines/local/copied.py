@@ -9,7 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TypeAlias
 
-from durably_cli.engines.local.order import Places
+from durably_cli.engines.order import Places
 from durably_cli.journal.blobs import BlobDamaged, Blobs, is_blob_reference
 from durably_cli.journal.events import RunForked, RunStarted
 from durably_cli.journal.outputs import folder_of, outputs_of

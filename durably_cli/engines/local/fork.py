@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from durably_cli import hints
 from durably_cli.engines import who
+from durably_cli.engines.decisions import Decisions, discarded, steps_named
+from durably_cli.engines.live_run import BoundHandler
 from durably_cli.engines.local import copied
 from durably_cli.engines.local.attempt import Load, Observer, first_attempted, refuse_unknown
-from durably_cli.engines.local.decisions import Decisions, discarded, steps_named
 from durably_cli.engines.local.forks import folder_of_forks
+from durably_cli.engines.local.journal_files import JournalFiles
 from durably_cli.engines.local.leftovers import refuse_leftovers
-from durably_cli.engines.local.live_run import BoundHandler
-from durably_cli.engines.local.past import whole_or_empty
-from durably_cli.engines.local.resume import TriggerResult, followed_up, held_by
+from durably_cli.engines.local.resume import followed_up, held_by
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import fold_reading, whole_input
+from durably_cli.engines.past import whole_or_empty
 from durably_cli.engines.request import Disposition
+from durably_cli.engines.result import TriggerResult
 from durably_cli.errors import Busy, Conflict
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs
@@ -106,9 +108,10 @@ def _made(store: Store, lock: Lock, path: Path, asked: ForkRequest, load: Load) 
     redo += items
     there = {event[0] for event in events}
     events.append(RunForked(path.stem, by, clock.now(), steps.keys_of(state)))
+    written = JournalFiles(path)
     for name in filter(there.__contains__, dict.fromkeys(redo)):
         done, only = steps.result_of(name), asked.decisions.only
-        result, ms = (whole_or_empty(done.result, path), done.ms) if done else (None, 0)
+        result, ms = (whole_or_empty(done.result, written), done.ms) if done else (None, 0)
         events.append(discarded(name, by, result, ms, only=only))
     return _make(store, path, created, events, work)
 

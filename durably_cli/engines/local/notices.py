@@ -23,7 +23,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from durably_cli.engines.local.execute import TIME_LIMIT
+from durably_cli.engines.execute import TIME_LIMIT
 from durably_cli.engines.local.failing import FOLDER, Failing, failing_in, failing_of, read_written
 from durably_cli.engines.local.stamps import stamp_of
 from durably_cli.engines.local.store import Store

@@ -9,17 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from durably_cli.engines.files_of_run import FileNow, vouched_files
-from durably_cli.engines.local.decisions import (
+from durably_cli.engines.decisions import (
     Decisions,
     decided,
     names_of,
     steps_done,
     steps_named,
 )
-from durably_cli.engines.local.order import Places
-from durably_cli.engines.local.past import gather, past_of
+from durably_cli.engines.files_of_run import FileNow, vouched_files
 from durably_cli.engines.local.view import JournalView
+from durably_cli.engines.order import Places
+from durably_cli.engines.past import gather, past_of
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.spent import Interval, ran_from, time_in
@@ -98,8 +98,8 @@ def plan_of(
 
     UsageError or NotFound for decisions that cannot be made.
     """
-    past, codes = past_of(view.path), _Codes()
-    events = codes.noting(gather(view.events(), past, view.path))
+    past, codes = past_of(view), _Codes()
+    events = codes.noting(gather(view.events(), past, view))
     found = list(step_states(events, view.state.unfinished, view.state.discarded))
     asked = steps_done(asked, names_of(view.state, past))
     if is_fork:

@@ -6,44 +6,20 @@ job is imported before the run is this process's to execute.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from durably_cli import hints
+from durably_cli.engines.decisions import NO_DECISIONS, Decisions
 from durably_cli.engines.holder import holder
+from durably_cli.engines.live_run import LiveRun
 from durably_cli.engines.local.again import due_at_once
-from durably_cli.engines.local.attempt import Attempted, Load, Observer, attempted
-from durably_cli.engines.local.decisions import NO_DECISIONS, Decisions
-from durably_cli.engines.local.on_failure import call_on_failure
-from durably_cli.engines.local.own_journal import OwnJournal
+from durably_cli.engines.local.attempt import Load, Observer, attempted
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import Checkpoint, JournalView
+from durably_cli.engines.local.view import JournalView
+from durably_cli.engines.on_failure import call_on_failure
 from durably_cli.engines.request import Disposition
+from durably_cli.engines.result import TriggerResult
 from durably_cli.errors import Busy
 from durably_cli.system import ids
 from durably_cli.system.locks import Lock
-
-
-class TriggerResult(NamedTuple):
-    """The run a command ended up with. What came of it stands in its journal.
-
-    `known` is what need not be read again of that, `own` the journal of a run that was executed.
-    """
-
-    run_id: str
-    disposition: Disposition
-    executed: bool
-    known: Checkpoint | None = None
-    own: OwnJournal | None = None
-
-    @property
-    def is_resumed(self) -> bool:
-        """Did somebody name this very run, and not its key?"""
-        return self.disposition is Disposition.CREATED
-
-    def view(self, store: Store) -> JournalView:
-        """The run as its journal stands now."""
-        seen = self.own and self.own.view(self.known)
-        return seen or store.view(self.run_id, self.known)
 
 
 def resume(
@@ -118,7 +94,7 @@ def resume_held(
     step is executed twice so.
     """
     path = store.path_of(run_id)
-    attempt = attempted(
+    run = attempted(
         store,
         path,
         lock,
@@ -129,28 +105,25 @@ def resume_held(
         kill_leftovers=kill_leftovers,
         only_as=only_as,
     )
-    if attempt is None:
+    if run is None:
         return TriggerResult(run_id, disposition, executed=False)
-    return followed_up(store, attempt, load, observer, disposition)
+    return followed_up(store, run, load, observer, disposition)
 
 
 def followed_up(
-    store: Store, attempt: Attempted, load: Load, observer: Observer, disposition: Disposition
+    store: Store, run: LiveRun, load: Load, observer: Observer, disposition: Disposition
 ) -> TriggerResult:
     """What came of an attempt, and of the one that follows at once if it has tried nothing new."""
-    run_id = attempt.run.run_id
+    run_id = run.run_id
     path = store.path_of(run_id)
     tried = set[str]()
-    while (due := due_at_once(store, attempt.run)) and tried.isdisjoint(due):
+    while (due := due_at_once(store, run)) and tried.isdisjoint(due):
         tried |= due
         try:
             lock = store.hold(run_id)
-            if attempt.run.own:
-                attempt.run.own.close()
-            attempt = attempted(store, path, lock, load, observer, again=True) or attempt
+            run.held.let_go()
+            run = attempted(store, path, lock, load, observer, again=True) or run
         except Busy:  # another process has come meanwhile: it has failed all the same
             break
-    call_on_failure(attempt.run)
-    return TriggerResult(
-        run_id, disposition, executed=True, known=attempt.known, own=attempt.run.own
-    )
+    call_on_failure(run)
+    return TriggerResult(run_id, disposition, executed=True, look=run.held.last_look)

@@ -15,24 +15,30 @@ key was claimed with another text: only the job's model can say whether the inpu
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from hashlib import sha256
 
 from durably_cli import hints
+from durably_cli.engines.execute import execute_in_turn
+from durably_cli.engines.live_run import LiveRun
 from durably_cli.engines.local.attempt import Observer, Runnable
 from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.execute import execute_in_turn
-from durably_cli.engines.local.live_run import LiveRun
-from durably_cli.engines.local.on_failure import call_on_failure
-from durably_cli.engines.local.resume import TriggerResult, resume_held
+from durably_cli.engines.local.held_journal import HeldJournal
+from durably_cli.engines.local.resume import resume_held
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import Turn, key_taken, slot_taken, turn_of
 from durably_cli.engines.local.view import whole_input
+from durably_cli.engines.on_failure import call_on_failure
 from durably_cli.engines.payload import ReadyInput
-from durably_cli.engines.request import Disposition, OnConflict, Request, errors_about
+from durably_cli.engines.request import (
+    Disposition,
+    OnConflict,
+    Request,
+    canonical_sha256,
+    errors_about,
+)
+from durably_cli.engines.result import TriggerResult
 from durably_cli.engines.who import host
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
 from durably_cli.journal import ownership
@@ -105,7 +111,8 @@ class _Trigger:
                 return self._join(created.run)
         with run:
             self._check_still_claimed(run, created)
-            owned = LiveRun(run, RunState(created), secrets=settled.secrets, unread=settled.unread)
+            held = HeldJournal(run)
+            owned = LiveRun(held, RunState(created), secrets=settled.secrets, unread=settled.unread)
             self._observer.owns(owned)
             turn.rename_run(created.run)
 
@@ -117,7 +124,7 @@ class _Trigger:
 
             execute_in_turn(owned, job.work(settled.input), self._observer, wait)
             self._run = owned
-        return TriggerResult(created.run, Disposition.CREATED, executed=True, own=owned.own)
+        return TriggerResult(created.run, Disposition.CREATED, executed=True, look=held.last_look)
 
     def _join(self, run_id: str) -> TriggerResult:
         """End as the run of the idempotency key ends, executing it if nobody else does."""
@@ -290,9 +297,3 @@ def _deleted(job: str, key: str | None, claim: Claim) -> NotFound:
         "its work is not done again",
         hint=f"use another key\n{hints.command('help', 'care')}    (says how to free this one)",
     )
-
-
-def canonical_sha256(text: Json) -> str:
-    """The sha256 of a JSON text, whatever the order of its names and its white space."""
-    canonical = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
-    return sha256(canonical.encode("ascii")).hexdigest()

@@ -11,8 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from durably_cli.engines.local.past import gather, past_of
+from durably_cli.engines.local.journal_files import JournalFiles
 from durably_cli.engines.local.view import fold_reading
+from durably_cli.engines.past import gather, past_of
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.step_events import StepStarted
 from durably_cli.steps.step import Step
@@ -28,8 +29,9 @@ def main(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY)
     number = sum(isinstance(event, StepStarted) for event in JournalReader(fd, path, path.stem))
     begun = time.perf_counter()
-    past = past_of(path)
-    fold_reading(gather(JournalReader(fd, path, path.stem), past, path), path)
+    written = JournalFiles(path)
+    past = past_of(written)
+    fold_reading(gather(JournalReader(fd, path, path.stem), past, written), path)
     read = time.perf_counter() - begun
     step = Step(past.results)
     for each in range(number):

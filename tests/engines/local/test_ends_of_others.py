@@ -12,10 +12,10 @@ import pytest
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.trigger import canonical_sha256, trigger
+from durably_cli.engines.local.trigger import trigger
 from durably_cli.engines.local.turns import Turn
 from durably_cli.engines.payload import ReadyInput
-from durably_cli.engines.request import Disposition, Request
+from durably_cli.engines.request import Disposition, Request, canonical_sha256
 from durably_cli.errors import NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.events import FORMAT, RunCompleted, RunCreated

@@ -1,25 +1,21 @@
 """In which order the steps of a run came: which of them began after another one had completed.
 
-It is read off the journal when somebody asks, which is seldom. What led to the first result of
+It is read off the run's events when somebody asks, which is seldom. What led to the first result of
 a step counts: to be executed again does not move it.
 """
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from operator import itemgetter
-from pathlib import Path
 
 from durably_cli.errors import DurablyError, JournalLost
-from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepFailed, StepStarted
 from durably_cli.journal.step_names import map_of, scope_of, scopes_of
 from durably_cli.steps.operation import Later
-from durably_cli.system import files
 
 
 class Places:
@@ -50,11 +46,11 @@ class Places:
             self.took[event.name] = event.ms
 
 
-class JournalOrder:
-    """The order of the steps in the journal at this path. JournalLost if it cannot be read."""
+class OrderRead:
+    """The order of the steps in these events. JournalLost if they cannot be read."""
 
-    def __init__(self, journal: Path) -> None:
-        self._path = journal
+    def __init__(self, events: Callable[[], Iterable[Event]]) -> None:
+        self._events = events
         self._named: int | None = None
         """From which place on every step was named as a later one."""
 
@@ -111,12 +107,8 @@ class JournalOrder:
     def _places(self) -> Places:
         places = Places()
         try:
-            fd = files.open_existing(self._path)
-            try:
-                for place, event in enumerate(JournalReader(fd, self._path, self._path.stem)):
-                    places.note(place, event)
-            finally:
-                os.close(fd)
+            for place, event in enumerate(self._events()):
+                places.note(place, event)
         except (DurablyError, OSError) as error:
             raise JournalLost(f"the order of the steps cannot be read: {error}") from error
         return places

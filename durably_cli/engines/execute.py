@@ -1,7 +1,7 @@
-"""The local engine: it executes a run in this process.
+"""Executing a run in this process, whatever engine holds it.
 
 A new run and one that a crash left behind take the same way, for a new run is one whose journal
-holds no attempt yet. The engine knows a job only as `work`: a callable that takes the step and
+holds no attempt yet. An engine knows a job only as `work`: a callable that takes the step and
 gives the output as JSON.
 """
 
@@ -11,15 +11,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from durably_cli.engines import who
-from durably_cli.engines.local import working_folder
-from durably_cli.engines.local.live_run import BoundHandler, LiveRun, Watcher
-from durably_cli.engines.local.none_returned import note_on_none
-from durably_cli.engines.local.own_journal import OwnJournal
-from durably_cli.engines.local.recorder import Recorder
-from durably_cli.engines.local.store import Store
+from durably_cli.engines import who, working_folder
+from durably_cli.engines.live_run import BoundHandler, LiveRun, Watcher
+from durably_cli.engines.none_returned import note_on_none
+from durably_cli.engines.recorder import Recorder
 from durably_cli.errors import (
     Abort,
     AttemptTimedOut,
@@ -39,7 +35,6 @@ from durably_cli.journal.events import (
     RunStarted,
 )
 from durably_cli.journal.failures import describe
-from durably_cli.journal.outputs import folder_of
 from durably_cli.journal.registry import Event
 from durably_cli.journal.wait_events import RunSuspended
 from durably_cli.steps.causes import steps_of
@@ -52,9 +47,6 @@ from durably_cli.system.process import this
 from durably_cli.system.time_limits import OutOfTime
 from durably_cli.values.strict_json import Json
 from durably_cli.version import __version__
-
-if TYPE_CHECKING:
-    from durably_cli.steps.child_run import Execute
 
 TIME_LIMIT = "time limit"
 """What ended an attempt that took longer than it may, as its journal says."""
@@ -76,20 +68,18 @@ def execute_in_turn(
             run.stopper.end()
             if not isinstance(run.stop.cause, Cancelled):
                 raise
-            run.journal.end_with(_cancelled(run.stop.cause))
+            run.held.log.end_with(_cancelled(run.stop.cause))
         else:
             if isinstance(_execute(run, work, watcher), RunHasFailed):
                 run.has_failed = work
     if isinstance(run.stop.cause, Cancelled):
-        run.inbox.clear()
+        run.held.clear_requests()
         if children := run.children:
-            from durably_cli.engines.local.cancel import cancel_children  # few runs have any
-
-            cancel_children(Store.of(run.journal.path), children, run.stop.cause.reason)
+            run.held.cancel_children(children, run.stop.cause.reason)
 
 
 def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
-    record = Recorder(run.journal, watcher.recorded)
+    record = Recorder(run.held.log, watcher.recorded)
     attempt = len(run.state.attempts) + 1
     stop = run.stop
     step = step_of_attempt(
@@ -101,30 +91,24 @@ def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
         created_at=clock.parse_time(run.state.created.at),
         replayed=watcher.replayed,
         secrets=work.secrets,
-        programs=folder_of(run.journal.path),
+        programs=run.held.programs,
         project=work.project,
         recording=record if work.is_async else None,
     )
-    step._execute_child = lambda child: _children(run, step, watcher)(child)
-    run.own = OwnJournal(run.journal.path)
+    step._execute_child = lambda child: run.held.children(run, step, watcher)(child)
+    run.held.begin()
     try:
         with signals.stopping(stop.stop), executed(step):
             end = _end_of(run, work, step, record)
             record.end_with(end)
             return end
     except BaseException as error:
-        run.own.close()
+        run.held.let_go()
         if isinstance(error, Stopped):
             run.stop.check()
         raise
     finally:
         record.end()
-
-
-def _children(run: LiveRun, step: Step, watcher: Watcher) -> Execute:
-    from durably_cli.engines.local.children import Children  # few jobs have any
-
-    return Children(run, step, watcher)
 
 
 def _end_of(
@@ -170,7 +154,7 @@ def _end_of(
 
 
 def _failed(error: BaseException, work: BoundHandler, run: LiveRun) -> RunHasFailed:
-    note_on_none(error, run.journal.path)
+    note_on_none(error, run.held.look)
     error_info, causes = work.secrets.masked_error(describe(error)), steps_of(error)
     if isinstance(error, (StepInDoubt, FileChanged)):  # whatever was handled when it was raised
         causes = causes[:1]
@@ -180,12 +164,12 @@ def _failed(error: BaseException, work: BoundHandler, run: LiveRun) -> RunHasFai
 
 def _begin(run: LiveRun, work: BoundHandler, step: Step, record: Recorder) -> None:
     """The first lines of the attempt; from here on its time counts."""
-    before = run.journal.mark
+    before = run.held.end
     try:
         try:
             record(_started(run, step.attempt, work.source))
         finally:  # a signal is raised right behind the append
-            run.has_begun = run.journal.mark != before
+            run.has_begun = run.held.end != before
         run.stopper.limit(work.timeout)
         record.all(event._replace(at=clock.now()) for event in run.decisions)
     except Stopped:

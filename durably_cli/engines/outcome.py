@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from durably_cli.engines.local.live_run import LiveRun
+from durably_cli.engines.live_run import LiveRun
 from durably_cli.engines.run_view import RunView
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event

@@ -111,7 +111,7 @@ def test_what_ends_an_attempt_before_it_has_begun_changes_nothing_of_the_one_bef
     project.job(
         """
         import subprocess
-        from durably_cli.engines.local import execute
+        from durably_cli.engines import execute
 
         begin = execute._started
 

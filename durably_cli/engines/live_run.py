@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from durably_cli.engines.local.decisions import Decision
-from durably_cli.engines.local.inbox import Inbox
-from durably_cli.engines.local.own_journal import OwnJournal
-from durably_cli.engines.local.signals_sent import SignalsSent
-from durably_cli.engines.local.stopper import Stopper
+from durably_cli.engines.decisions import Decision
+from durably_cli.engines.held import Held
 from durably_cli.engines.run_view import RunView
+from durably_cli.engines.stopper import Stopper
 from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.raised import is_exact
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
 from durably_cli.journal.wait_events import StepWaiting
-from durably_cli.journal.writer import Journal
 from durably_cli.steps.operation import Past, fresh_past
 from durably_cli.steps.step import Step
 from durably_cli.steps.stop import Stop
@@ -61,17 +58,17 @@ class Watcher(Protocol):
 
 
 class LiveRun:
-    """A run this process owns: its journal, what that held, and what it had of the steps.
+    """A run this process owns: what its engine gives of it, and what it had of the steps.
 
     `dropped` is the size of the torn tail that was left behind, `saved_as` the file that still has
     it, `secrets` what is to be masked in all that is shown of it, `decisions` what
-    somebody has decided of its steps, to be journalled, `own` the journal to be read once it was
-    executed, `unread` the fields of the input that the job's model passes over.
+    somebody has decided of its steps, to be journalled, `unread` the fields of the input that the
+    job's model passes over.
     """
 
     def __init__(
         self,
-        journal: Journal,
+        held: Held,
         state: RunState,
         past: Past | None = None,
         dropped: int = 0,
@@ -80,13 +77,12 @@ class LiveRun:
         decisions: Sequence[Decision] = (),
         unread: Sequence[Unread] = (),
     ) -> None:
-        self.journal, self.state = journal, state
-        self.past = past or fresh_past({})._replace(mail=SignalsSent(journal.path))
+        self.held, self.state = held, state
+        self.past = past or fresh_past({})._replace(mail=held.mail)
         self.carried = {name: is_exact(each) for name, each in self.past.failures.items()}
         """The steps whose failures are carried, and whether the same exception is raised again."""
         self.decisions = decisions
         self.dropped, self.saved_as, self.secrets = dropped, saved_as, secrets
-        self.own: OwnJournal | None = None
         self.has_begun = False
         """Is the beginning of this process's attempt in the journal?"""
         self.has_failed: BoundHandler | None = None
@@ -97,8 +93,7 @@ class LiveRun:
         self.too_deep = ""
         """What a run far below it was refused for, if it was."""
         self.stop = Stop()
-        self.inbox = Inbox(journal.path)
-        self.stopper = Stopper(self.stop, self.inbox)
+        self.stopper = Stopper(self.stop, held.cancel_request)
 
     @property
     def is_stopped(self) -> bool:

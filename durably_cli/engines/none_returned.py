@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
-from durably_cli.engines.local.view import JournalView
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import ValueRefused
 from durably_cli.journal.step_events import StepCompleted
-from durably_cli.system import files
 
 _NAMED = 3
 
 
-def note_on_none(error: BaseException, journal: Path) -> None:
+def note_on_none(error: BaseException, look: Callable[[], RunView]) -> None:
     """Note on the refusal of a None which steps of the run have returned one too."""
     if not isinstance(error, ValueRefused) or not error.is_none_as_output:
         return
-    with JournalView(files.open_existing(journal), journal) as view:
+    with look() as view:
         completed = (each for each in view.events() if isinstance(each, StepCompleted))
         names = [each.name for each in completed if each.result == "null"]
     if names:

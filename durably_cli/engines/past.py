@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from durably_cli import hints
-from durably_cli.engines.local.order import JournalOrder
-from durably_cli.engines.local.signals_sent import SignalsSent
-from durably_cli.engines.local.view import whole_log
+from durably_cli.engines.held import Written
+from durably_cli.engines.order import OrderRead
 from durably_cli.errors import JournalLost
-from durably_cli.journal.blobs import BlobDamaged, Blobs
+from durably_cli.journal.blobs import BlobDamaged
 from durably_cli.journal.events import LogWritten, ProgressReported, RunForked
 from durably_cli.journal.registry import TYPES, Event
 from durably_cli.journal.state import RunState, Status
@@ -30,21 +28,20 @@ from durably_cli.steps.operation import Begun, Past, fresh_past
 from durably_cli.values.strict_json import Json
 
 
-def past_of(journal: Path) -> Past:
-    """What is there to gather into, for the journal at this path."""
-    blobs = Blobs(journal)
+def past_of(written: Written) -> Past:
+    """What is there to gather into, for the run that this was written of."""
 
     def whole(name: str, result: Json) -> Json:
         try:
-            return blobs.get(result)
+            return written.result(result)
         except BlobDamaged as error:
             raise JournalLost(
                 f"the result of step {name!r} cannot be replayed: {error}",
                 hint=f"{hints.command('help', 'care')}    (says what can be done)",
             ) from None
 
-    past = fresh_past({})._replace(whole=whole, order=JournalOrder(journal))
-    return past._replace(mail=SignalsSent(journal))
+    order = OrderRead(written.events)
+    return fresh_past({})._replace(whole=whole, order=order, mail=written.mail)
 
 
 def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:
@@ -67,10 +64,10 @@ def begun_of(state: RunState) -> dict[str, Begun]:
     }
 
 
-def whole_or_empty(result: Json, journal: Path) -> Json:
+def whole_or_empty(result: Json, written: Written) -> Json:
     """A result; empty if it is in a file that is damaged, which a redo or another --done mends."""
     try:
-        return Blobs(journal).get(result)
+        return written.result(result)
     except BlobDamaged:
         return Json("")
 
@@ -99,8 +96,8 @@ def _has_failed_in_a_map(name: str, past: Past) -> bool:
     return item_around(name) is not None and isinstance(past.unfinished.get(name), StepFailed)
 
 
-def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event]:
-    """Pass the events of the journal on, and gather what they say of steps, and reports."""
+def gather(events: Iterable[Event], past: Past, written: Written) -> Iterator[Event]:
+    """Pass the events of a run on, and gather what they say of steps, and reports."""
     results, unfinished, redone = past.results, past.unfinished, past.redone
     of_steps = {cls for name, cls in TYPES.items() if name.startswith("step.")}
     of_steps -= {StepStarted, StepEntered, StepCancelled, StepWaiting}
@@ -116,13 +113,13 @@ def gather(events: Iterable[Event], past: Past, journal: Path) -> Iterator[Event
                 past.inputs[str(event.name)] = event.input
         elif type(event) in of_steps:
             if isinstance(event, StepMarkedDone):
-                event = event._replace(result=whole_or_empty(event.result, journal))
+                event = event._replace(result=whole_or_empty(event.result, written))
             take(event, past)
         elif type(event) is RunForked:
             for name, (run, discarded) in event.keys.items():
                 past.keys[name], past.discarded[name] = str(run), int(discarded)
         elif type(event) is LogWritten:
-            past.reported.add(whole_log(journal, event))
+            past.reported.add(written.whole_log(event))
         elif type(event) is ProgressReported:
             past.reported.add(event)
         yield event

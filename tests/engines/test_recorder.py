@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from durably_cli.engines.local.recorder import Recorder
+from durably_cli.engines.recorder import Recorder
 from durably_cli.errors import RunEnded, StepMisused
 from durably_cli.journal.events import LogWritten, RunCompleted
 from durably_cli.journal.registry import Event

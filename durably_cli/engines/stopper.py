@@ -12,12 +12,13 @@ import sys
 import threading
 import time
 from _thread import allocate_lock, start_new_thread
+from collections.abc import Callable
 from contextlib import suppress
 from threading import get_ident
 from types import FrameType
 from typing import Self
 
-from durably_cli.engines.local.inbox import Inbox
+from durably_cli.engines.run_view import CancelRequest
 from durably_cli.errors import AttemptTimedOut, Cancelled, DurablyError, Stopped
 from durably_cli.steps.stop import Stop
 from durably_cli.system.alarms import alarm
@@ -30,8 +31,8 @@ _LOOKS_SECONDS = 0.25
 class Stopper:
     """Looks after an attempt of this thread while it is entered; a context manager."""
 
-    def __init__(self, stop: Stop, inbox: Inbox) -> None:
-        self._stop, self._inbox = stop, inbox
+    def __init__(self, stop: Stop, request: Callable[[], CancelRequest | None]) -> None:
+        self._stop, self._request = stop, request
         self._thread = get_ident()
         self._alarm = alarm(Stopped())
         self._running = allocate_lock()
@@ -83,7 +84,7 @@ class Stopper:
     def _find_cause(self) -> None:
         request = None
         with suppress(OSError, DurablyError):  # too many open files: it is there at the next look
-            request = self._inbox.cancel()
+            request = self._request()
         if request is not None:
             self._stop.stop(Cancelled(request.by, request.reason))
         elif self._deadline is not None and time.monotonic() >= self._deadline:

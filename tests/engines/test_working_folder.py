@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from durably_cli.engines.local.working_folder import from_project, inside
+from durably_cli.engines.working_folder import from_project, inside
 from tests.conftest import Project
 from tests.harness.quick import some_quick
 from tests.harness.sample_journals import resealed

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-from durably_cli.engines.local.live_run import LiveRun
-from durably_cli.engines.local.view import JournalView
+from durably_cli.engines.live_run import LiveRun
 from durably_cli.errors import Abort, Interrupted, Stopped
 from durably_cli.journal.failures import describe
 from durably_cli.journal.masking import Secrets
 from durably_cli.steps.child import ChildEnds, end_of_child
 from durably_cli.steps.current import masking
-from durably_cli.system import files, ids
+from durably_cli.system import ids
 from durably_cli.system.process import this
 from durably_cli.system.time_limits import OutOfTime, TookTooLong, call_within
 from durably_cli.values.durations import span
@@ -32,8 +31,7 @@ def call_on_failure(run: LiveRun | None) -> None:
     work = None if run is None else run.has_failed
     if run is None or work is None or work.on_failure is None:
         return
-    journal = run.journal.path
-    with masking(work.secrets), JournalView(files.open_existing(journal), journal) as view:
+    with masking(work.secrets), run.held.look() as view:
         owner = this.pid
         try:
             call_within(SECONDS, work.on_failure, (view,))
