@@ -13,15 +13,15 @@ from durably_cli.cli import document
 from durably_cli.cli.arguments import argument_text
 from durably_cli.cli.asking import asks_here, confirm, say
 from durably_cli.engines import who
+from durably_cli.engines.engine import Engine
 from durably_cli.engines.family import children_of, head_of
-from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.signal import Signalled, answer_in, send_to_run
-from durably_cli.engines.local.store import Store
 from durably_cli.engines.run_view import RunView
+from durably_cli.engines.runs import Runs
+from durably_cli.engines.signal import Signalled, answer_in
 from durably_cli.engines.takeover import verdict_on
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.journal.wait_events import StepWaiting
-from durably_cli.project import stores
+from durably_cli.project.engine import open_engine
 from durably_cli.render import rows
 from durably_cli.render.next_steps import next_commands
 from durably_cli.render.waits import OpenWait, is_question, open_questions, said_of, waits_of_all
@@ -34,11 +34,11 @@ def signal_run(
     project: Path, run: str, name: str, value: Json, *, early: bool, as_json: bool
 ) -> int:
     """`durably signal`; the exit code."""
-    store = stores.open_store(project)
-    run_id = find_run(store, run)
+    engine = open_engine(project)
+    run_id = engine.runs.find(run)
     document.about(run_id)
-    sent = send_to_run(store, run_id, argument_text(name), value, even_if_early=early)
-    return _said(store, sent, as_json=as_json)
+    sent = engine.signal(run_id, argument_text(name), value, even_if_early=early)
+    return _said(engine, sent, as_json=as_json)
 
 
 def answer_run(
@@ -52,10 +52,10 @@ def answer_run(
     as_json: bool,
 ) -> int:
     """`durably approve` and `durably deny`; the exit code."""
-    store = stores.open_store(project)
-    run_id = find_run(store, run)
+    engine = open_engine(project)
+    run_id = engine.runs.find(run)
     document.about(run_id)
-    with store.view(run_id) as view:
+    with engine.runs.view(run_id) as view:
         question = _question(view, name, "approve" if approved else "deny")
     if question.is_bool and reason is not None:
         what = f"question {question.name!r} takes no reason: it is answered by true or false"
@@ -69,8 +69,8 @@ def answer_run(
     value: object = {"approved": approved, "by": who.user(), "reason": why}
     if question.is_bool:
         value = approved
-    sent = send_to_run(store, question.run, question.name, Json(to_json(value)))
-    return _said(store, sent, as_json=as_json)
+    sent = engine.signal(question.run, question.name, Json(to_json(value)))
+    return _said(engine, sent, as_json=as_json)
 
 
 class _Question(NamedTuple):
@@ -131,8 +131,8 @@ def _answered(view: RunView) -> Iterator[_Question]:
                     yield _Question(of.run_id, received.name, is_bool)
 
 
-def _said(store: Store, sent: Signalled, *, as_json: bool) -> int:
-    with store.view(sent.run) as view:
+def _said(engine: Engine, sent: Signalled, *, as_json: bool) -> int:
+    with engine.runs.view(sent.run) as view:
         if as_json:
             document.suggest(*next_commands(view))
             fields = {
@@ -152,13 +152,14 @@ def _said(store: Store, sent: Signalled, *, as_json: bool) -> int:
             say(f"{what} is there when run {run} comes to wait for it")
         else:
             say(f"{what} is sent to run {run}")
-    _say_who_goes_on(store, sent.run)
+    if not engine.has_workers:
+        _say_who_goes_on(engine.runs, sent.run)
     return 0
 
 
-def _say_who_goes_on(store: Store, run_id: str) -> None:
+def _say_who_goes_on(runs: Runs, run_id: str) -> None:
     """Where no process is at the run, or at the one that it is a step of: what takes it up."""
-    with store.view(head_of(store.look, run_id), despite_damage=True) as view:
+    with runs.view(head_of(runs.look, run_id), despite_damage=True) as view:
         if view.held or view.state.has_ended:
             return
         go_on = hints.command("resume", short(view.run_id))

@@ -12,10 +12,10 @@ from durably_cli.cli.execution import execute
 from durably_cli.cli.noticing import Notifier
 from durably_cli.cli.presenter import Detached, Presenter
 from durably_cli.engines.decisions import Decisions
-from durably_cli.engines.local.attempt import Runnable
-from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.resume import resume
+from durably_cli.engines.local.runs import find_run
 from durably_cli.engines.local.trigger import trigger
+from durably_cli.engines.observer import Runnable
 from durably_cli.engines.request import Request
 from durably_cli.engines.result import TriggerResult
 from durably_cli.errors import NotFound

@@ -15,8 +15,8 @@ def no_runs(runs: Runs, project: Path, *, filtered: bool) -> str:
     """Why nothing is listed, and the command that makes the first run of a project."""
     if next(runs.run_ids(), None) is not None:
         said = f"no run{' fits' if filtered else 's'} in {runs.place}"
-    elif why := runs.why_none():
-        said = f"no runs in {runs.place}{why}"
+    elif runs.may_be_of_others():
+        said = f"no runs in {runs.place}{runs.why_none()}"
     else:
         lacks = runs.lacks_place()
         said = f"no runs yet{lacks and ': '}{lacks}\ntry: {_first_command(project)}"

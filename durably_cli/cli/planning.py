@@ -12,9 +12,9 @@ from durably_cli.engines.decisions import Decisions, refuse_final
 from durably_cli.engines.local.attempt import check_may_go_on
 from durably_cli.engines.local.fork import check_may_fork
 from durably_cli.engines.local.leftovers import refuse_leftovers
-from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.plan import plan_of
 from durably_cli.engines.local.resume import held_by
+from durably_cli.engines.local.runs import find_run
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import JournalView
 from durably_cli.errors import Busy

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from durably_cli.cli import document
 from durably_cli.cli.printed import Printed, PrintingJob
 from durably_cli.engines.live_run import BoundHandler, LiveRun
-from durably_cli.engines.local.attempt import Runnable
+from durably_cli.engines.observer import Runnable
 from durably_cli.engines.run_view import RunView
 from durably_cli.engines.working_folder import enter_for
 from durably_cli.journal.events import RunCreated

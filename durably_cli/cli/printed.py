@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from durably_cli.cli.spool import SpoolOfJob
 from durably_cli.cli.streams import Streams, flush_both, redirected
 from durably_cli.engines.live_run import BoundHandler
-from durably_cli.engines.local.attempt import Runnable
 from durably_cli.engines.local.store import Store
+from durably_cli.engines.observer import Runnable
 from durably_cli.errors import JournalLost
 from durably_cli.journal.events import OF_PROGRAMS, LogWritten
 from durably_cli.journal.registry import Event

@@ -8,7 +8,8 @@ from typing import NamedTuple, TypeAlias
 
 from durably_cli import hints
 from durably_cli.engines import who
-from durably_cli.errors import JournalLost, NotFound, UsageError
+from durably_cli.errors import InvalidInput, JournalLost, NotFound, UsageError, ValueRefused
+from durably_cli.journal.masking import Secrets
 from durably_cli.journal.state import RunState
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
 from durably_cli.journal.step_names import fits, is_named, scopes_of
@@ -33,6 +34,17 @@ class Decisions(NamedTuple):
 
 
 NO_DECISIONS = Decisions()
+
+
+def refuse_secrets_in(decisions: Iterable[Decision], secrets: Secrets) -> None:
+    """InvalidInput if a result that somebody gives holds a secret."""
+    for event in decisions:
+        if isinstance(event, StepMarkedDone):
+            try:
+                secrets.refuse(event.result)
+            except ValueRefused as refused:
+                what = f"the result for step {event.name} is refused: {refused.reason}"
+                raise InvalidInput(what) from None
 
 
 def decided(asked: Decisions, state: RunState, past: Past) -> list[Decision]:

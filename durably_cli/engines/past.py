@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from durably_cli import hints
+from durably_cli.engines.decisions import Decision
 from durably_cli.engines.held import Written
 from durably_cli.engines.order import OrderRead
 from durably_cli.errors import JournalLost
@@ -62,6 +63,19 @@ def begun_of(state: RunState) -> dict[str, Begun]:
     return {
         name: Begun(step.tries, step.since) for name, step in state.unfinished.items() if step.tries
     }
+
+
+def to_go_on_with(state: RunState, past: Past, decisions: Iterable[Decision]) -> Past:
+    """What the next attempt finds, with these decisions taken."""
+    past.failures.update(carried_of(state, past))
+    past.begun.update(begun_of(state))
+    past.in_doubt.update(in_doubt_of(state))
+    past.waits.update(state.waits)
+    past = past._replace(received=state.received.copy())
+    for event in decisions:
+        past.in_doubt.pop(event.name, None)
+        take(event, past)
+    return past
 
 
 def whole_or_empty(result: Json, written: Written) -> Json:

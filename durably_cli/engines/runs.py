@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.journal.events import LogWritten, RunCreated
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
+
+
+class Claimed(NamedTuple):
+    """The run that a key stands for, if that is there, or when it was deleted."""
+
+    run: str | None = None
+    deleted: str | None = None
 
 
 class Runs(Protocol):
@@ -42,8 +49,17 @@ class Runs(Protocol):
     def run_ids(self) -> Iterator[str]:
         """The ids of all runs, newest first."""
 
+    def fitting(self, part: str) -> list[str]:
+        """The ids that begin or end with this part, or are it, newest first."""
+
+    def claimed(self, job: str, key: str) -> Claimed:
+        """What an idempotency key of a job stands for."""
+
     def why_none(self) -> str:
-        """What to add where there are none at all, if somebody else may have some."""
+        """What to add where a run is not found, if there are none at all."""
+
+    def may_be_of_others(self) -> bool:
+        """May somebody else have some?"""
 
     def lacks_place(self) -> str:
         """What is missing of the place where they are to be, if anything is."""

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from durably_cli.engines.local.attempt import Observer
-from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.resume import resume
+from durably_cli.engines.local.runs import find_run
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import Load
+from durably_cli.engines.observer import Observer
 from durably_cli.engines.request import Disposition
 from durably_cli.engines.result import TriggerResult
 from durably_cli.engines.unseen import Unseen

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from durably_cli.engines.live_run import BoundHandler
-from durably_cli.engines.local.attempt import Runnable
+from durably_cli.engines.observer import Runnable
 from durably_cli.project.settings import settings_of
 from durably_cli.steps.step import Step
 from durably_cli.values.strict_json import Json

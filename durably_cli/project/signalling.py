@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from durably_cli.engines.local.lookup import find_run
-from durably_cli.engines.local.signal import send_to_run
 from durably_cli.project import places, stores
+from durably_cli.project.engine import open_engine
 from durably_cli.project.run import Run
 
 
@@ -25,6 +24,6 @@ def signal(run: str | Run[Any], name: str, value: object, *, even_if_early: bool
     project = places.find_project() if isinstance(run, str) else run.project
     query = run if isinstance(run, str) else run.id
     with stores.hints_in(project):
-        store = stores.open_store(project)
+        engine = open_engine(project)
         text = as_validated(value)
-        send_to_run(store, find_run(store, query), name, text, even_if_early=even_if_early)
+        engine.signal(engine.runs.find(query), name, text, even_if_early=even_if_early)

@@ -69,17 +69,17 @@ def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
 
 LOADED_BY_LIST = """
 __main__ cli cli.app cli.arguments cli.commands cli.commands.list_ cli.completion cli.document
-cli.exits cli.parameters cli.streams engines engines.files_of_run engines.local engines.local.runs
-engines.local.store engines.local.view engines.run_view error_codes errors hints journal
-journal.applying journal.blobs journal.carried journal.codec journal.events journal.fast_codec
-journal.fold journal.fold_runs journal.fold_steps journal.fold_waits journal.gone journal.large
-journal.layout journal.lenient journal.ownership journal.reader journal.received journal.registry
-journal.spent journal.state journal.step_events journal.step_names journal.step_state journal.tail
-journal.wait_events journal.writer program project project.engine project.naming project.places
-project.project_file project.script_files project.stores render render.reason render.record
-render.rows render.step_record render.timeline render.words system system.clock system.file_systems
-system.files system.folders system.garbage system.ids system.locks system.other_threads
-system.process system.signals values values.strict_json values.visible version
+cli.exits cli.parameters cli.streams engines engines.files_of_run engines.local engines.local.engine
+engines.local.runs engines.local.store engines.local.view engines.run_view error_codes errors hints
+journal journal.applying journal.blobs journal.carried journal.codec journal.events
+journal.fast_codec journal.fold journal.fold_runs journal.fold_steps journal.fold_waits journal.gone
+journal.large journal.layout journal.lenient journal.ownership journal.reader journal.received
+journal.registry journal.spent journal.state journal.step_events journal.step_names
+journal.step_state journal.tail journal.wait_events journal.writer program project project.engine
+project.naming project.places project.project_file project.script_files project.stores render
+render.reason render.record render.rows render.step_record render.timeline render.words system
+system.clock system.file_systems system.files system.folders system.garbage system.ids system.locks
+system.other_threads system.process system.signals values values.strict_json values.visible version
 """
 
 

@@ -12,8 +12,7 @@ from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import argument_text, read_span
 from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import AsJson, OneRun
-from durably_cli.engines.local.lookup import find_run
-from durably_cli.project import stores
+from durably_cli.project.engine import open_engine
 from durably_cli.render import rows
 from durably_cli.render.next_steps import next_commands
 from durably_cli.system.ids import short
@@ -42,15 +41,13 @@ def cancel(
       durably cancel @last
       durably cancel 3f2a9c1d --reason "wrong month"
     """
-    from durably_cli.engines.local.cancel import cancel as end_for_good  # not for --help
-
     seconds = read_span(timeout, "--timeout")
-    store = stores.open_store(project_of(context))
-    run_id = find_run(store, run)
+    engine = open_engine(project_of(context))
+    run_id = engine.runs.find(run)
     document.about(run_id)
     why = None if reason is None else argument_text(reason)
-    is_new = end_for_good(store, run_id, why, seconds)
-    with store.view(run_id) as view:
+    is_new = engine.cancel(run_id, why, seconds)
+    with engine.runs.view(run_id) as view:
         if as_json:
             document.suggest(*next_commands(view))
             rows.write_summary_json(view, document.on(sys.stdout), {})

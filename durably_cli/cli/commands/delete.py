@@ -20,11 +20,12 @@ from durably_cli.cli.parameters import (
     Statuses,
     Yes,
 )
-from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.lookup import find_claim, find_run, job_and_key
+from durably_cli.engines.local.claims import Claim, Claims, find_claim
 from durably_cli.engines.local.remove import FINAL, remove, sweep
+from durably_cli.engines.local.runs import find_run
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import is_imported
+from durably_cli.engines.lookup import job_and_key
 from durably_cli.errors import JournalError, NotFound
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
@@ -122,7 +123,7 @@ def _run_or_freed(store: Store, query: str, free_keys: bool) -> str | None:
         return find_run(store, query)
     claims = Claims(store.root)
     try:
-        claim = find_claim(store, query)
+        claim = find_claim(store.root, query)
     except JournalError:
         if not free_keys:
             raise

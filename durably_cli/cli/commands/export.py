@@ -19,7 +19,7 @@ from durably_cli.cli.parameters import (
     OneRun,
 )
 from durably_cli.engines.local import bundle
-from durably_cli.engines.local.lookup import find_run
+from durably_cli.engines.local.runs import find_run
 from durably_cli.errors import DurablyError, UsageError
 from durably_cli.project import places, stores
 from durably_cli.render.record import damage_fields

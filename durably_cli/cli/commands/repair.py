@@ -17,8 +17,8 @@ from durably_cli.cli.parameters import (
     OneRun,
     Yes,
 )
-from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.repair import Cut, find_cut, repair
+from durably_cli.engines.local.runs import find_run
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import Forbidden
 from durably_cli.project import stores

@@ -15,7 +15,7 @@ from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.parameters import AnyRuns, AsJson
 from durably_cli.engines.local.check import Finding, Time, of_all, of_runs
-from durably_cli.engines.local.lookup import find_run
+from durably_cli.engines.local.runs import find_run
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalError, UsageError
 from durably_cli.project import stores

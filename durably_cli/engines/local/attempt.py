@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from durably_cli import hints
-from durably_cli.engines.decisions import NO_DECISIONS, Decision, Decisions, decided
+from durably_cli.engines.decisions import NO_DECISIONS, Decisions, decided, refuse_secrets_in
 from durably_cli.engines.execute import execute_in_turn
-from durably_cli.engines.live_run import BoundHandler, LiveRun, Watcher
+from durably_cli.engines.live_run import BoundHandler, LiveRun
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.held_journal import HeldJournal
 from durably_cli.engines.local.inbox import Inbox
@@ -23,23 +23,14 @@ from durably_cli.engines.local.view import (
     is_imported,
     whole_input,
 )
-from durably_cli.engines.past import (
-    begun_of,
-    carried_of,
-    gather,
-    in_doubt_of,
-    past_of,
-    take,
-)
-from durably_cli.engines.payload import ReadyInput
-from durably_cli.engines.run_view import RunView
+from durably_cli.engines.observer import Load, Observer
+from durably_cli.engines.past import gather, past_of, to_go_on_with
 from durably_cli.errors import (
     Busy,
     Forbidden,
     InvalidInput,
     JournalTooNew,
     NotFound,
-    ValueRefused,
 )
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import Blobs, is_blob_reference
@@ -48,48 +39,13 @@ from durably_cli.journal.large import missing
 from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState, Status
-from durably_cli.journal.step_events import StepMarkedDone
 from durably_cli.journal.writer import Journal
-from durably_cli.steps.operation import Past
 from durably_cli.system import ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json
 
 if TYPE_CHECKING:
-    from durably_cli.values.unread import Unread
-
-
-class Runnable(Protocol):
-    """What is needed of a job to execute it."""
-
-    def settle(self, given: Json, *, is_compared: bool) -> ReadyInput:
-        """The input to make the run with, or to compare. InvalidInput if the model rejects it."""
-
-    def work(self, input: Json) -> BoundHandler:
-        """The handler with this input bound. InvalidInput if the job's model rejects it."""
-
-
-class Observer(Watcher, Protocol):
-    """Sees, besides the execution, what it takes to get there."""
-
-    def owns(self, run: LiveRun) -> None:
-        """This process owns the run from now on."""
-
-    def passes_over(self, job: str, unread: Sequence[Unread]) -> None:
-        """The job passes over these fields of an input that another run has as an equal one."""
-
-    def waits_for_run(self, view: RunView) -> None:
-        """Another process executes the run; this one waits for its end."""
-
-    def waits_for_key(self, run_id: str, key: str) -> None:
-        """Another run, whose id this is, has the concurrency key; this one waits for its turn."""
-
-    def waits_for_programs(self, run_id: str) -> None:
-        """Programs of this run are still being ended, which is waited for some seconds."""
-
-
-Load = Callable[[RunCreated], Runnable]
-"""Gives the job of a run."""
+    pass
 
 
 def attempted(
@@ -123,11 +79,11 @@ def attempted(
             return None
         if state.status is Status.FAILED:  # before the job's modules are imported, which takes long
             Inbox(path).forget_cancel()
-        past = _to_go_on_with(state, past, events)
+        past = to_go_on_with(state, past, events)
         check_may_go_on(store, path, state)
         refuse_leftovers(path, end=kill_leftovers, waits=observer.waits_for_programs)
         work = _work(load, state.created, whole_input(path, state.created))
-        _refuse_secrets(events, work)
+        refuse_secrets_in(events, work.secrets)
         run, saved_as = ownership.take_over(lock, reading, path, store.temporary)
     finally:
         lock.close()
@@ -149,23 +105,10 @@ def first_attempted(
     written = JournalFiles(path)
     past = past_of(written)
     state = fold_reading(gather(events, past, written), path)
-    past = _to_go_on_with(state, past, ())
+    past = to_go_on_with(state, past, ())
     held = HeldJournal(journal)
     owned = LiveRun(held, state, past, secrets=work.secrets, unread=work.unread)
     return _executed(store, held, owned, work, observer)
-
-
-def _to_go_on_with(state: RunState, past: Past, decisions: Iterable[Decision]) -> Past:
-    """What the next attempt finds, with these decisions taken."""
-    past.failures.update(carried_of(state, past))
-    past.begun.update(begun_of(state))
-    past.in_doubt.update(in_doubt_of(state))
-    past.waits.update(state.waits)
-    past = past._replace(received=state.received.copy())
-    for event in decisions:
-        past.in_doubt.pop(event.name, None)
-        take(event, past)
-    return past
 
 
 def _executed(
@@ -196,17 +139,6 @@ def _work(load: Load, created: RunCreated, input: Json) -> BoundHandler:
             )
         hint = hints.command("resume", run) + "    (once that is mended)"
         raise InvalidInput(what, hint=hint, missing=error.missing) from None
-
-
-def _refuse_secrets(decisions: Sequence[Decision], work: BoundHandler) -> None:
-    """InvalidInput if a result that somebody gives holds a secret."""
-    for event in decisions:
-        if isinstance(event, StepMarkedDone):
-            try:
-                work.secrets.refuse(event.result)
-            except ValueRefused as refused:
-                what = f"the result for step {event.name} is refused: {refused.reason}"
-                raise InvalidInput(what) from None
 
 
 def check_may_go_on(store: Store, path: Path, state: RunState) -> None:

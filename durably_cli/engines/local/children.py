@@ -12,10 +12,11 @@ import time
 from contextlib import suppress
 
 from durably_cli.engines.live_run import LiveRun, Watcher
-from durably_cli.engines.local.attempt import Runnable, attempted, first_attempted
+from durably_cli.engines.local.attempt import attempted, first_attempted
 from durably_cli.engines.local.cancel import cancel_children
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import whole_input
+from durably_cli.engines.observer import Runnable
 from durably_cli.engines.unseen import Unseen
 from durably_cli.engines.who import host
 from durably_cli.errors import (

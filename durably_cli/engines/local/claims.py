@@ -154,3 +154,13 @@ def _unreadable(path: Path) -> JournalError:
         f"the claim {path} cannot be read",
         hint="keep a copy of the file before you touch it",
     )
+
+
+def find_claim(root: Path, query: str) -> tuple[Path, Claim] | None:
+    """The claim of `key:JOB/VALUE` with its file, if there is one."""
+    from durably_cli.engines.lookup import job_and_key  # only for who deletes
+
+    job, value = job_and_key(query)
+    claims = Claims(root)
+    claim = claims.find(job, value)
+    return None if claim is None else (claims.path(job, value), claim)

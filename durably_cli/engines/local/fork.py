@@ -17,13 +17,14 @@ from durably_cli.engines import who
 from durably_cli.engines.decisions import Decisions, discarded, steps_named
 from durably_cli.engines.live_run import BoundHandler
 from durably_cli.engines.local import copied
-from durably_cli.engines.local.attempt import Load, Observer, first_attempted, refuse_unknown
+from durably_cli.engines.local.attempt import first_attempted, refuse_unknown
 from durably_cli.engines.local.forks import folder_of_forks
 from durably_cli.engines.local.journal_files import JournalFiles
 from durably_cli.engines.local.leftovers import refuse_leftovers
 from durably_cli.engines.local.resume import followed_up, held_by
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import fold_reading, whole_input
+from durably_cli.engines.observer import Load, Observer
 from durably_cli.engines.past import whole_or_empty
 from durably_cli.engines.request import Disposition
 from durably_cli.engines.result import TriggerResult

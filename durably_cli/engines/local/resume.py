@@ -7,13 +7,14 @@ job is imported before the run is this process's to execute.
 from __future__ import annotations
 
 from durably_cli import hints
+from durably_cli.engines.again import due_at_once
 from durably_cli.engines.decisions import NO_DECISIONS, Decisions
 from durably_cli.engines.holder import holder
 from durably_cli.engines.live_run import LiveRun
-from durably_cli.engines.local.again import due_at_once
-from durably_cli.engines.local.attempt import Load, Observer, attempted
+from durably_cli.engines.local.attempt import attempted
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import JournalView
+from durably_cli.engines.observer import Load, Observer
 from durably_cli.engines.on_failure import call_on_failure
 from durably_cli.engines.request import Disposition
 from durably_cli.engines.result import TriggerResult
@@ -117,7 +118,7 @@ def followed_up(
     run_id = run.run_id
     path = store.path_of(run_id)
     tried = set[str]()
-    while (due := due_at_once(store, run)) and tried.isdisjoint(due):
+    while (due := due_at_once(run, lambda: store.view(run_id))) and tried.isdisjoint(due):
         tried |= due
         try:
             lock = store.hold(run_id)

@@ -11,10 +11,18 @@ from durably_cli.engines.local.view import JournalView
 from durably_cli.journal.events import LogWritten, RunCreated
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status
+from durably_cli.system import ids
 from durably_cli.system.folders import DATA_VARIABLE
 
 if TYPE_CHECKING:
     from durably_cli.engines.run_view import RunView, Unreadable
+    from durably_cli.engines.runs import Claimed
+    from durably_cli.steps.mail import Sent
+
+
+def find_run(store: Store, query: str) -> str:
+    """The id of the run of this store that a person means: see `Runs.find`."""
+    return LocalRuns(store).find(query)
 
 
 class LocalRuns:
@@ -28,9 +36,9 @@ class LocalRuns:
         return str(self._store.root)
 
     def find(self, query: str) -> str:
-        from durably_cli.engines.local.lookup import find_run  # which takes re
+        from durably_cli.engines.lookup import run_of_query  # which takes re
 
-        return find_run(self._store, query)
+        return run_of_query(self, query)
 
     def view(self, run_id: str, *, despite_damage: bool = False) -> JournalView:
         return self._store.view(run_id, despite_damage=despite_damage)
@@ -47,10 +55,37 @@ class LocalRuns:
     def run_ids(self) -> Iterator[str]:
         return self._store.run_ids()
 
-    def why_none(self) -> str:
-        from durably_cli.engines.local.whose import is_perhaps_of_others, why_empty  # seldom
+    def fitting(self, part: str) -> list[str]:
+        store = self._store
+        if ids.is_id(part) and store.path_of(part).exists():
+            return [part]
+        return [run for day in store.days() for run in sorted(store.run_ids_of(day, part))[::-1]]
 
-        return why_empty(self._store) if is_perhaps_of_others() else ""
+    def claimed(self, job: str, key: str) -> Claimed:
+        from durably_cli.engines.local.claims import Claims  # for keys only
+        from durably_cli.engines.runs import Claimed
+
+        claim = Claims(self._store.root).find(job, key)
+        if claim is None:
+            return Claimed()
+        is_there = self._store.path_of(claim.run).exists()
+        return Claimed(claim.run if is_there else None, claim.deleted)
+
+    def leave(self, run_id: str, name: str, number: int, sent: Sent) -> bool:
+        from durably_cli.engines.local.signals_sent import SignalsSent  # for who sends one
+
+        box = SignalsSent(self._store.path_of(run_id))
+        return box.send(name, sent, self._store.temporary, number)
+
+    def why_none(self) -> str:
+        from durably_cli.engines.local.whose import why_empty  # seldom
+
+        return why_empty(self._store)
+
+    def may_be_of_others(self) -> bool:
+        from durably_cli.engines.local.whose import is_perhaps_of_others  # seldom
+
+        return is_perhaps_of_others()
 
     def lacks_place(self) -> str:
         data = self._store.root.parent

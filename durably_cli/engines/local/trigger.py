@@ -22,13 +22,13 @@ from contextlib import suppress
 from durably_cli import hints
 from durably_cli.engines.execute import execute_in_turn
 from durably_cli.engines.live_run import LiveRun
-from durably_cli.engines.local.attempt import Observer, Runnable
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.held_journal import HeldJournal
 from durably_cli.engines.local.resume import resume_held
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.turns import Turn, key_taken, slot_taken, turn_of
 from durably_cli.engines.local.view import whole_input
+from durably_cli.engines.observer import Observer, Runnable
 from durably_cli.engines.on_failure import call_on_failure
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import (

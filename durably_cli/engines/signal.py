@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from durably_cli import hints
 from durably_cli.engines import who
 from durably_cli.engines.addressees import addressee, asked_for, wait_for
-from durably_cli.engines.local.signals_sent import SignalsSent
-from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import JournalView
 from durably_cli.engines.results_of import Has, has_result
+from durably_cli.engines.run_view import RunView
 from durably_cli.errors import Conflict, Forbidden, InvalidInput, NotFound
 from durably_cli.journal.state import Status, ended_as
 from durably_cli.journal.wait_events import POLL, RUN, SLEEP, StepWaiting
@@ -21,6 +19,19 @@ from durably_cli.system.ids import short
 from durably_cli.values.strict_json import Json
 
 _TAKES_NONE = {SLEEP: "sleeps", POLL: "looks again and again", RUN: "waits for another run"}
+
+
+class Sender(Protocol):
+    """The runs of an engine, of which one is sent a signal."""
+
+    def view(self, run_id: str) -> RunView:
+        """The run as it is now. NotFound if there is none; JournalError if it cannot be read."""
+
+    def leave(self, run_id: str, name: str, number: int, sent: Sent) -> bool:
+        """Leave a signal there for good; False if there is one of this name and number.
+
+        InvalidInput if it is too long; FileNotFoundError if the run ends at this moment.
+        """
 
 
 class Signalled(NamedTuple):
@@ -37,7 +48,7 @@ class Signalled(NamedTuple):
 
 
 def send_to_run(
-    store: Store, run_id: str, name: str, value: Json, *, even_if_early: bool = False
+    sender: Sender, run_id: str, name: str, value: Json, *, even_if_early: bool = False
 ) -> Signalled:
     """Send a run the signal of this name; the first one counts, and stays.
 
@@ -46,10 +57,10 @@ def send_to_run(
     another type, or too long; NotFound if a similar name is waited for.
     """
     if not even_if_early:
-        with store.view(run_id) as view:
+        with sender.view(run_id) as view:
             _check_is_sound(view)
             run_id = addressee(view, name)
-    with store.view(run_id) as view:
+    with sender.view(run_id) as view:
         _check_is_sound(view)
         received = view.state.received.get(name)
         if received is not None:
@@ -62,10 +73,10 @@ def send_to_run(
         elif not even_if_early:
             _check_may_be_early(view, name)
         sent = Sent(value, who.user(), clock.now())
-        before = _send(store, view, name, sent)
+        before = _send(sender, view, name, sent)
         if before is not None:
             return _again(view, name, value, before)
-    with store.view(run_id) as view:  # it may have gone on meanwhile, or ended without a look
+    with sender.view(run_id) as view:  # it may have gone on meanwhile, or ended without a look
         is_received = view.state.received.get(name) is not None
         if view.state.is_final and not is_received:
             raise _ended(view)
@@ -81,12 +92,12 @@ def answer_in(value: Json) -> bool | None:
     return found if isinstance(found, bool) else None
 
 
-def _send(store: Store, view: JournalView, name: str, sent: Sent) -> Sent | None:
+def _send(sender: Sender, view: RunView, name: str, sent: Sent) -> Sent | None:
     """Leave it there; the one that was there before, if there was one."""
-    box, number = SignalsSent(view.path), view.state.received.number(name)
+    number = view.state.received.number(name)
     try:
-        while not box.send(name, sent, store.temporary, number):
-            before = box.find(name, number)  # none, if the run has refused it meanwhile
+        while not sender.leave(view.run_id, name, number, sent):
+            before = view.mail.find(name, number)  # none, if the run has refused it meanwhile
             if isinstance(before, Closed):
                 raise _too_late(view, name, before.at)
             if isinstance(before, Unusable):
@@ -104,7 +115,7 @@ def _send(store: Store, view: JournalView, name: str, sent: Sent) -> Sent | None
     return None
 
 
-def _check_is_sound(view: JournalView) -> None:
+def _check_is_sound(view: RunView) -> None:
     if view.imported:
         look = hints.command("inspect", short(view.run_id))
         what = f"run {short(view.run_id)} was imported, and takes no signal"
@@ -113,7 +124,7 @@ def _check_is_sound(view: JournalView) -> None:
         raise view.damage
 
 
-def _ended(view: JournalView) -> Conflict:
+def _ended(view: RunView) -> Conflict:
     run = short(view.run_id)
     what = f"run {run} {ended_as(view.status)}: it takes no signal any more"
     if not view.state.is_final:
@@ -121,7 +132,7 @@ def _ended(view: JournalView) -> Conflict:
     return Conflict(what, hint=hints.command("inspect", run), code="has-ended", run=view.run_id)
 
 
-def _too_late(view: JournalView, name: str, at: str = "") -> Conflict:
+def _too_late(view: RunView, name: str, at: str = "") -> Conflict:
     run, when = short(view.run_id), f" at {at}" if at else ""
     return Conflict(
         f"run {run} has waited for signal {name!r} until its deadline{when}: it is not taken",
@@ -131,7 +142,7 @@ def _too_late(view: JournalView, name: str, at: str = "") -> Conflict:
     )
 
 
-def _check_may_be_early(view: JournalView, name: str) -> None:
+def _check_may_be_early(view: RunView, name: str) -> None:
     """NotFound if nobody means that to be early: the name is like one that the run waits for, or is
     that of a step which takes no signal.
 
@@ -178,7 +189,7 @@ def _check_may_be_early(view: JournalView, name: str) -> None:
         )
 
 
-def _check_fits(view: JournalView, wait: StepWaiting, value: Json) -> None:
+def _check_fits(view: RunView, wait: StepWaiting, value: Json) -> None:
     """Conflict or InvalidInput if it does not count for this wait."""
     if wait.until and clock.now() > wait.until:
         raise _too_late(view, wait.name, wait.until)
@@ -195,7 +206,7 @@ def _check_fits(view: JournalView, wait: StepWaiting, value: Json) -> None:
         )
 
 
-def _again(view: JournalView, name: str, value: Json, before: Sent) -> Signalled:
+def _again(view: RunView, name: str, value: Json, before: Sent) -> Signalled:
     """It was sent before: the same is fine. Conflict if it was another value."""
     if _said(value) != _said(before.value):
         raise Conflict(

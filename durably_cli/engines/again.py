@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from durably_cli.engines.live_run import LiveRun
-from durably_cli.engines.local.store import Store
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.state import RunState, Status
 
 
-def due_at_once(store: Store, run: LiveRun) -> set[str]:
+def due_at_once(run: LiveRun, look: Callable[[], RunView]) -> set[str]:
     """The steps to execute in the next attempt, if this one failed by nothing but their replay.
 
     There are none if one of them has a stand-in that has completed, and was raised again as another
@@ -16,7 +18,7 @@ def due_at_once(store: Store, run: LiveRun) -> set[str]:
     replayed = run.carried.keys() - run.past.failures
     if not replayed:
         return set()
-    with store.view(run.run_id) as view:
+    with look() as view:
         state, failures = view.state, view.state.failures
         if view.status is not Status.FAILED or failures is None:
             return set()

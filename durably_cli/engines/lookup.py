@@ -4,53 +4,46 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 from durably_cli import hints
-from durably_cli.engines.local.claims import Claim, Claims
-from durably_cli.engines.local.store import Store
 from durably_cli.engines.run_view import RunView
+from durably_cli.engines.runs import Runs
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.journal.state import Status
-from durably_cli.system import ids
 
 _PART = r"[0-9a-f-]{4,36}"
 _CANDIDATES = 10
 
 
-def find_run(store: Store, query: str) -> str:
+def run_of_query(runs: Runs, query: str) -> str:
     """The id of the run that a query names.
 
     NotFound if there is none; UsageError if several runs fit, with the candidates.
     """
     if query.startswith("@"):
-        return _by_word(store, query)
+        return _by_word(runs, query)
     if query.startswith("key:"):
-        return _by_key(store, query)
+        return _by_key(runs, query)
     part = query.strip().lower()
     if not re.fullmatch(_PART, part):
-        raise _no_run(store, query)
-    if ids.is_id(part) and store.path_of(part).exists():
-        return part
-    fitting = [run for day in store.days() for run in sorted(store.run_ids_of(day, part))[::-1]]
+        raise _no_run(runs, query)
+    fitting = runs.fitting(part)
     if not fitting:
-        raise _not_there(store, f"no run {query}")
+        raise _not_there(runs, f"no run {query}")
     if len(fitting) > 1:
         raise UsageError(
-            f"{query} fits {len(fitting)} runs:\n" + _candidates(store, fitting),
+            f"{query} fits {len(fitting)} runs:\n" + _candidates(runs, fitting),
             hint="give more of the id, its last 8 characters for one",
         )
     return fitting[0]
 
 
-def _not_there(store: Store, what: str) -> NotFound:
-    from durably_cli.engines.local.whose import why_empty  # rarely needed
-
-    what += f" in {store.root}{why_empty(store)}"
+def _not_there(runs: Runs, what: str) -> NotFound:
+    what += f" in {runs.place}{runs.why_none()}"
     return NotFound(f"there is {what}", hint=hints.command("list"))
 
 
-def _no_run(store: Store, query: str) -> UsageError:
+def _no_run(runs: Runs, query: str) -> UsageError:
     """The error for what no run can be named, with what was probably wanted."""
     import difflib  # only after a typing mistake
 
@@ -58,7 +51,7 @@ def _no_run(store: Store, query: str) -> UsageError:
 
     word, job = query.strip().lstrip("@").lower(), query.replace("_", "-")
     near = difflib.get_close_matches(word, _WORDS, n=1, cutoff=0.7)
-    wanted = _WORDS[near[0]] if near else f"@last/{job}" if _newest_of(store, job) else None
+    wanted = _WORDS[near[0]] if near else f"@last/{job}" if _newest_of(runs, job) else None
     if wanted is not None:
         hint = retyping.with_word(query, wanted) or hints.command("inspect", wanted)
         return UsageError(f"{query!r} is no run; did you mean {wanted}?", hint=hint)
@@ -76,60 +69,48 @@ _WORDS = {
 """What people type for the words that mean a run."""
 
 
-def _by_word(store: Store, query: str) -> str:
+def _by_word(runs: Runs, query: str) -> str:
     word, _, job = query.partition("/")
     if query == "@last":
-        found, what = next(_not_steps(store), None), "no run"
+        found, what = next(_not_steps(runs), None), "no run"
     elif query == "@failed":
-        found, what = _newest_failed(store), "no failed run"
+        found, what = _newest_failed(runs), "no failed run"
     elif word == "@last" and job:
-        found, what = _newest_of(store, job), f"no run of {job}"
+        found, what = _newest_of(runs, job), f"no run of {job}"
     else:
-        raise _no_run(store, query)
+        raise _no_run(runs, query)
     if found is None:
-        raise _not_there(store, what)
+        raise _not_there(runs, what)
     return found
 
 
-def _not_steps(store: Store) -> Iterator[str]:
+def _not_steps(runs: Runs) -> Iterator[str]:
     """The runs that are no step of another one, newest first; those that cannot be read, too."""
-    for run_id in store.run_ids():
-        created = store.created(run_id)
+    for run_id in runs.run_ids():
+        created = runs.created(run_id)
         if created is None or not created.parent:
             yield run_id
 
 
-def _newest_failed(store: Store) -> str | None:
-    from durably_cli.engines.local.index import candidates  # only for words that need it
-
-    failed = candidates(store, statuses=[Status.FAILED])
+def _newest_failed(runs: Runs) -> str | None:
+    failed = runs.candidates(statuses=[Status.FAILED])
     return _newest(
-        store,
+        runs,
         failed,
         lambda view: view.status is Status.FAILED and not view.state.created.parent,
     )
 
 
-def _newest_of(store: Store, job: str) -> str | None:
+def _newest_of(runs: Runs, job: str) -> str | None:
     """The newest run of a job that can be read; None if there is none."""
-    from durably_cli.engines.local.index import candidates  # only for words that need it
-
-    return _newest(store, candidates(store, jobs=[job]), lambda view: view.state.created.job == job)
+    return _newest(runs, runs.candidates(jobs=[job]), lambda view: view.state.created.job == job)
 
 
-def _newest(store: Store, run_ids: Iterable[str], wanted: Callable[[RunView], bool]) -> str | None:
-    for run in store.look_at(run_ids):
+def _newest(runs: Runs, run_ids: Iterable[str], wanted: Callable[[RunView], bool]) -> str | None:
+    for run in runs.look_at(run_ids):
         if isinstance(run, RunView) and wanted(run):
             return run.run_id
     return None
-
-
-def find_claim(store: Store, query: str) -> tuple[Path, Claim] | None:
-    """The claim of `key:JOB/VALUE` with its file, if there is one."""
-    job, value = job_and_key(query)
-    claims = Claims(store.root)
-    claim = claims.find(job, value)
-    return None if claim is None else (claims.path(job, value), claim)
 
 
 def job_and_key(query: str) -> tuple[str, str]:
@@ -140,22 +121,22 @@ def job_and_key(query: str) -> tuple[str, str]:
     return job, value
 
 
-def _by_key(store: Store, query: str) -> str:
-    found = find_claim(store, query)
+def _by_key(runs: Runs, query: str) -> str:
     job, value = job_and_key(query)
-    if found is None or not store.path_of(found[1].run).exists():
-        deleted = f"; it was deleted at {found[1].deleted}" if found and found[1].deleted else ""
+    found = runs.claimed(job, value)
+    if found.run is None:
+        deleted = f"; it was deleted at {found.deleted}" if found.deleted else ""
         raise NotFound(
-            f"no run of {job} has the idempotency key {value!r} in {store.root}{deleted}",
+            f"no run of {job} has the idempotency key {value!r} in {runs.place}{deleted}",
             hint=hints.command("list", "--job", job),
         )
-    return found[1].run
+    return found.run
 
 
-def _candidates(store: Store, fitting: list[str]) -> str:
+def _candidates(runs: Runs, fitting: list[str]) -> str:
     lines = []
     for run in fitting[:_CANDIDATES]:
-        found = store.look(run)
+        found = runs.look(run)
         if isinstance(found, RunView):
             lines.append(f"  {run}  {found.state.created.job}  {found.status}")
             found.close()

@@ -1,0 +1,33 @@
+"""What commands ask of an engine, whichever executes the runs of a project."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from durably_cli.engines.runs import Runs
+from durably_cli.engines.signal import Signalled
+from durably_cli.values.strict_json import Json
+
+
+class Engine(Protocol):
+    """It executes the runs of a project, in this process or elsewhere."""
+
+    @property
+    def runs(self) -> Runs:
+        """Its runs, to be looked at."""
+
+    @property
+    def has_workers(self) -> bool:
+        """Do processes of its own go on with runs, without anybody who resumes them?"""
+
+    def cancel(self, run_id: str, reason: str | None, seconds: float) -> bool:
+        """End a run for good; False if it was cancelled before.
+
+        Conflict if it has ended otherwise; Busy if who executes it has not ended it within so many
+        seconds, which it still will.
+        """
+
+    def signal(
+        self, run_id: str, name: str, value: Json, *, even_if_early: bool = False
+    ) -> Signalled:
+        """Send a run, or one below it, a signal: see `send_to_run`."""
