@@ -28,6 +28,7 @@ ErrorCode = Literal[
     "journal-too-new",
     "journal-lost",
     "io",
+    "unreachable",
     "forbidden",
     "config",
     "job-module",

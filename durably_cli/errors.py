@@ -146,6 +146,13 @@ class Forbidden(DurablyError):
     code = "forbidden"
 
 
+class Unreachable(DurablyError):
+    """The database that the runs are in cannot be reached; try later."""
+
+    exit_code = 69
+    code = "unreachable"
+
+
 class ConfigError(DurablyError):
     """There is no project here, or it or its settings do not fit."""
 

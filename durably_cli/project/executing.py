@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from durably_cli import hints
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.runs import find_run
 from durably_cli.engines.local.store import Store
@@ -16,9 +17,11 @@ from durably_cli.engines.result import TriggerResult
 from durably_cli.engines.unseen import Unseen
 from durably_cli.errors import AttemptTimedOut, Suspended, TimedOut, UsageError
 from durably_cli.project import places, stores
+from durably_cli.project.engine import engine_name
 from durably_cli.project.handlers import refuse_running_loop
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.project.run import Run
+from durably_cli.project.settings import LOCAL, engine_settings
 from durably_cli.system import ids
 
 if TYPE_CHECKING:
@@ -38,6 +41,11 @@ def brought_about(job: Job[Any, O], prepared: Callable[[Path], Act], *, suspends
     if job.is_async:
         refuse_running_loop(job.name)
     project = places.project_of_file(job.source)
+    if engine_name(engine_settings(project)) != LOCAL:
+        raise UsageError(
+            f"Python code executes runs of {job.name} itself, and its project's engine is dbos",
+            hint=f"{hints.command('trigger', job.name)}    (has a worker execute it)",
+        )
     with stores.hints_in(project):
         act = prepared(project)
         store = stores.open_store(project, to_write=True)

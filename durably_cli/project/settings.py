@@ -20,6 +20,15 @@ _EMPTY = re.compile(rb"^\[tool\.durably\][ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*(?=\[|
 """What a file has that may say something, and what says nothing: to read TOML takes 4 ms."""
 
 
+LOCAL, DBOS = "local", "dbos"
+"""The engines."""
+
+DATABASE_VARIABLE = "DURABLY_DATABASE_URL"
+_OF_ENGINE = ("engine", "name", "database")
+ENGINE_VARIABLE = "DURABLY_ENGINE"
+"""Names the engine of this call, whatever the project has set."""
+
+
 class Settings(NamedTuple):
     """What a project has set, or what holds where it has not."""
 
@@ -35,6 +44,12 @@ class Settings(NamedTuple):
     """For how many seconds after their end runs stay."""
     keep_last: int = 0
     """How many of each job stay, however old they are."""
+    engine: str = LOCAL
+    """What executes the runs; `DBOS` is workers, and a database."""
+    name: str = ""
+    """What the machines of the engine dbos call the project; empty: it has none."""
+    database: str = ""
+    """Where the URL of its database is: `env:NAME` or `file:PATH`; empty: in DATABASE_VARIABLE."""
 
     @property
     def notifies(self) -> bool:
@@ -70,8 +85,22 @@ def given_settings(project: Path) -> Given:
     return _read(path, status.st_mtime_ns, status.st_size, status.st_ino)
 
 
+def engine_settings(project: Path) -> Settings:
+    """Those of the engine, whatever else is wrong with the file: who only looks needs no more."""
+    path = project if is_script(project) else project / "pyproject.toml"
+    place, found = _table(path)
+    return Settings(**{key: _value(key, found[key], place) for key in _OF_ENGINE if key in found})
+
+
 @lru_cache(maxsize=8)
 def _read(path: Path, *_: int) -> Given:
+    place, found = _table(path)
+    read = {key: _value(key, given, place) for key, given in found.items()}
+    return Given(place, found, Settings(**read))
+
+
+def _table(path: Path) -> tuple[str, dict[str, Any]]:
+    """Where it stands, and what stands there."""
     place = f"{path}"
     if path.suffix == ".py":
         from durably_cli.project.script_source import block_of  # takes re and ast
@@ -82,9 +111,9 @@ def _read(path: Path, *_: int) -> Given:
         try:
             text = path.read_bytes()
         except OSError:
-            return Given(place, {}, Settings())
+            return place, {}
     if not _MAY_BE_THERE.search(_EMPTY.sub(b"", text)):  # as in nearly all
-        return Given(place, {}, Settings())
+        return place, {}
     import tomllib  # rarely needed
 
     try:
@@ -97,8 +126,7 @@ def _read(path: Path, *_: int) -> Given:
             f"tool.durably in {place} is {found!r:.80}, which is no table",
             hint='write its keys below a line [tool.durably], as keep = "90d"',
         )
-    read = {key: _value(key, given, place) for key, given in found.items()}
-    return Given(place, found, Settings(**read))
+    return place, found
 
 
 class _Refused(Exception):
@@ -119,7 +147,7 @@ def _value(key: str, given: object, place: str) -> Any:
     except _Refused as refused:
         what, allowed = refused.args
         # What is refused may be a secret in the wrong place.
-        shown = "what it is" if key == "ping" else f"{given!r:.80}"
+        shown = "what it is" if key in ("ping", "database") else f"{given!r:.80}"
         raise ConfigError(
             f"{key} in {place} is {shown}, which is {what}",
             hint=f"write {allowed}, below [tool.durably]",
@@ -193,6 +221,30 @@ def _keep_last(given: object) -> int:
     return given
 
 
+def _engine(given: object) -> str:
+    if given not in (LOCAL, DBOS):
+        raise _Refused("no engine", f'engine = "{DBOS}", or "{LOCAL}", which is the default')
+    return str(given)
+
+
+def _name(given: object) -> str:
+    if not isinstance(given, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", given):
+        allowed = 'name = "billing": 1 to 64 of a-z, 0-9, hyphen and underscore'
+        raise _Refused("no name", f"{allowed}, the first a letter or a digit")
+    return given
+
+
+def _database(given: object) -> str:
+    """A place of the URL: the URL itself would be in each clone of the project."""
+    if not isinstance(given, str) or not re.fullmatch(r"(env|file):\S.*", given):
+        raise _Refused(
+            "not where the URL is",
+            'database = "env:PG_URL" for a variable with the URL, or "file:/run/secrets/pg" for a '
+            "file",
+        )
+    return given
+
+
 _KEYS: dict[str, Callable[[object], Any]] = {
     "capture_logging": _level,
     "notify_failure": _command,
@@ -200,4 +252,7 @@ _KEYS: dict[str, Callable[[object], Any]] = {
     "ping": _ping,
     "keep": _keep,
     "keep_last": _keep_last,
+    "engine": _engine,
+    "name": _name,
+    "database": _database,
 }

@@ -20,6 +20,7 @@ def as_shown(settings: Settings) -> dict[str, str | None]:
         "ping": ", ".join(_pings(settings)) or None,
         "keep": None if keep is None else span(keep),
         "keep_last": f"{settings.keep_last:,}" if settings.keep_last else None,
+        "database": settings.database or None,
     }
 
 

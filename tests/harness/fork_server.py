@@ -155,7 +155,7 @@ def _import_all() -> None:
 
     pydantic.TypeAdapter(dict)
     for module in pkgutil.walk_packages(durably_cli.__path__, "durably_cli."):
-        if not module.name.endswith("__main__"):
+        if not (module.name.endswith("__main__") or ".engines.dbos" in module.name):
             import_module(module.name)
     typer.main.get_params_from_function = cache(typer.main.get_params_from_function)
     for name in COMMANDS:

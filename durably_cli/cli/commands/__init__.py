@@ -32,6 +32,10 @@ GROUPS = {
         "info": "Show every setting and folder, and where each comes from.",
         "help": "Explain a topic, such as jobs, steps, testing or deploying.",
     },
+    "Workers": {
+        "worker": "Execute runs, on this machine, until it is stopped.",
+        "engine": "Make the tables of the engine dbos, or show its workers and queues.",
+    },
     "Keep": {
         "verify": "Check journals, keys, locks and leftovers, or what cron sees.",
         "repair": "Cut off what is damaged of a journal, and keep the original.",

@@ -29,6 +29,7 @@ from durably_cli.engines.lookup import job_and_key
 from durably_cli.errors import JournalError, NotFound
 from durably_cli.journal.state import Status
 from durably_cli.project import stores
+from durably_cli.project.engine import refuse_without_journals
 from durably_cli.render.rows import write_json
 from durably_cli.render.words import age
 from durably_cli.values.quantities import plural, size
@@ -70,6 +71,7 @@ class DeleteOptions(NamedTuple):
 
 def run_delete(project: Path, query: list[str], options: DeleteOptions) -> int:
     """`durably delete`; the exit code. All runs are looked up before one is removed."""
+    refuse_without_journals(project, "delete")
     store = stores.open_store(project)
     gone, freed_keys, freed_bytes = list[str](), list[str](), 0
     try:

@@ -22,6 +22,7 @@ from durably_cli.engines.local import bundle
 from durably_cli.engines.local.runs import find_run
 from durably_cli.errors import DurablyError, UsageError
 from durably_cli.project import places, stores
+from durably_cli.project.engine import refuse_without_journals
 from durably_cli.render.record import damage_fields
 from durably_cli.render.rows import write_json
 from durably_cli.system import files
@@ -54,6 +55,7 @@ def export(
 
 def run_export(project: Path, query: str, target: Path, *, as_json: bool) -> int:
     """`durably export`; the exit code. The file gets its name when it is whole and on disk."""
+    refuse_without_journals(project, "export")
     store = stores.open_store(project)
     run_id = find_run(store, query)
     document.about(run_id)

@@ -10,6 +10,7 @@ from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import laid_over_by, read_decisions, read_limit
 from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Suspend, Timeout
+from durably_cli.project.engine import refuse_without_journals
 from durably_cli.values.strict_json import Json
 
 
@@ -55,6 +56,7 @@ def fork(
     decisions = read_decisions(redo or [], [], [], only=only)
     seconds = None if timeout is None else read_limit(timeout, "--timeout")
     project, fields = project_of(context), field or []
+    refuse_without_journals(project, "fork")
 
     def laid_over(input: Json) -> Json:
         laid = laid_over_by(input, fields)

@@ -26,8 +26,8 @@ def help_(
 
     Topics: jobs, scripts, steps, many, async, tries, transactions, programs, waiting, replay,
     again, input, testing, deploying, cron, notices, environment, modules, exit-codes, journal,
-    care, durability, performance, agents. With --json and no topic: every command, its arguments
-    and options.
+    care, durability, engines, performance, agents. With --json and no topic: every command, its
+    arguments and options.
 
     \b
     Examples:

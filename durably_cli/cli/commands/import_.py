@@ -16,6 +16,7 @@ from durably_cli.cli.parameters import AsJson
 from durably_cli.engines.local.import_ import import_bundle
 from durably_cli.engines.local.view import is_imported
 from durably_cli.project import adoption, stores
+from durably_cli.project.engine import refuse_without_journals
 from durably_cli.render.record import damage_fields
 from durably_cli.render.rows import write_json
 from durably_cli.system.ids import short
@@ -65,6 +66,7 @@ def import_(
 
 
 def _import_run(project: Path, source: Path, *, adopt: bool, as_json: bool) -> int:
+    refuse_without_journals(project, "import")
     store = stores.open_store(project, to_write=True)
     with open(source, "rb") as file:
         contents, was_here, damage = import_bundle(file, store, adopt=adopt)

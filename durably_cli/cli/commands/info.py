@@ -22,6 +22,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
 from durably_cli.journal.events import FORMAT
 from durably_cli.project import naming, places, stores
+from durably_cli.project.engine import engine_of_workers
 from durably_cli.project.script_files import is_script
 from durably_cli.project.settings import given_settings
 from durably_cli.render.rows import row, write_json
@@ -94,6 +95,7 @@ def settings(given_project: str | None) -> Iterator[Setting]:
         except DurablyError as error:
             yield Setting(name, None, error.what)
     if project is not None:
+        yield _engine(project)
         yield _store(project)
         yield from _set(project)
     quiet = os.environ.get("DURABLY_QUIET")
@@ -117,6 +119,17 @@ def _jobs(project: Path) -> Setting:
         return Setting("jobs", None, error.what)
     where = project if is_script(project) else project / "jobs"
     return Setting("jobs", str(where), plural(len(files), "module"))
+
+
+def _engine(project: Path) -> Setting:
+    """What executes runs: of a database its URL, without what is secret in that."""
+    try:
+        elsewhere = engine_of_workers(project)
+    except DurablyError as error:
+        return Setting("engine", None, error.what)
+    if elsewhere is None:
+        return Setting("engine", "local", "journals in the store")
+    return Setting("engine", "dbos", elsewhere.runs.place)
 
 
 def _store(project: Path) -> Setting:

@@ -23,6 +23,7 @@ from durably_cli.engines.local.remove import sweep
 from durably_cli.engines.local.retention import Old, old_runs, removed
 from durably_cli.errors import UsageError
 from durably_cli.project import stores
+from durably_cli.project.engine import refuse_without_journals
 from durably_cli.project.settings import settings_of
 from durably_cli.render.rows import write_json
 from durably_cli.values.quantities import plural, size
@@ -85,6 +86,7 @@ class PruneOptions(NamedTuple):
 
 def run_prune(project: Path, options: PruneOptions) -> int:
     """`durably prune`; the exit code."""
+    refuse_without_journals(project, "prune")
     store = stores.open_store(project)
     freed = 0 if options.looks_only else sweep(store)
     old = old_runs(store, options.old)
@@ -114,6 +116,7 @@ def run_prune(project: Path, options: PruneOptions) -> int:
 
 def run_prune_json(project: Path, options: PruneOptions) -> int:
     """The same for programs; the exit code."""
+    refuse_without_journals(project, "prune")
     store = stores.open_store(project)
     gone, old, freed = list[str](), list[str](), 0
     try:

@@ -22,6 +22,7 @@ from durably_cli.engines.local.runs import find_run
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import Forbidden
 from durably_cli.project import stores
+from durably_cli.project.engine import refuse_without_journals
 from durably_cli.render.rows import write_json
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
@@ -53,6 +54,7 @@ def repair_(
 
 def run_repair(project: Path, query: str, *, yes: bool, as_json: bool) -> int:
     """`durably repair`; the exit code. A program is not asked: it is said what would be done."""
+    refuse_without_journals(project, "repair")
     store = stores.open_store(project)
     run_id = find_run(store, query)
     document.about(run_id)

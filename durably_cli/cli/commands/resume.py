@@ -9,6 +9,7 @@ import typer
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_decisions, read_limit
 from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Suspend, Timeout
+from durably_cli.errors import UsageError
 
 
 @as_command()
@@ -59,14 +60,24 @@ def resume(
       durably resume @failed --done card --result '{"id": "ch_123"}'
     """
     decisions = read_decisions(redo or [], done or [], result or [], only=only)
+    from durably_cli.project.engine import engine_of_workers
+
     seconds = None if timeout is None else read_limit(timeout, "--timeout")
+    project = project_of(context)
+    elsewhere = engine_of_workers(project)
+    if elsewhere is not None:
+        from durably_cli.cli.elsewhere import resume_elsewhere  # not for the local engine
+
+        if dry_run or kill_leftovers or suspend or timeout is not None:
+            option = "--dry-run, --kill-leftovers, --suspend and --timeout are"
+            raise UsageError(f"{option} of the engine local: a worker executes the run")
+        return resume_elsewhere(elsewhere, run, decisions, quiet=quiet, as_json=as_json)
     if dry_run:
         from durably_cli.cli.planning import show_plan  # rarely asked for
 
-        return show_plan(project_of(context), run, decisions, as_json=as_json)
+        return show_plan(project, run, decisions, as_json=as_json)
     from durably_cli.cli.coming_to_runs import resume_run  # not for --help, nor for completion
 
-    project = project_of(context)
     if tick_place is not None:
         from durably_cli.engines.local.tick_room import hold_place  # only behind a tick
 

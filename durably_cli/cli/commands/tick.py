@@ -21,6 +21,7 @@ from durably_cli.engines.local.ticked import note_tick
 from durably_cli.engines.run_view import RunView
 from durably_cli.errors import Interrupted
 from durably_cli.project import stores
+from durably_cli.project.engine import refuse_without_journals
 from durably_cli.render.words import listed
 from durably_cli.system import signals
 from durably_cli.system.ids import short
@@ -75,6 +76,7 @@ def tick(
     """
     seconds = read_span(look_for, "--for")
     project = project_of(context)
+    refuse_without_journals(project, "tick")
     store = stores.open_store(project)
     chores = Chores(project, store)
     said = _Said(chores, quiet=quiet, as_json=as_json)

@@ -18,6 +18,7 @@ from durably_cli.cli.job_flags import TriggerCommand, given_fields
 from durably_cli.cli.parameters import AsJson, Quiet, Suspend, Timeout
 from durably_cli.cli.trigger_options import detaches_after, refuse_senseless, timeout_of
 from durably_cli.engines.request import OnConflict, Request
+from durably_cli.errors import UsageError
 from durably_cli.values.strict_json import printable
 
 _INPUT, _KEYS = "Input", "Keys and labels"
@@ -136,10 +137,12 @@ def trigger(
     from durably_cli.cli.coming_to_runs import trigger_job  # not for --help, nor for completion
     from durably_cli.cli.presenter import Detached
     from durably_cli.engines import working_folder
+    from durably_cli.project.engine import engine_of_workers
     from durably_cli.project.script_files import is_script
 
+    elsewhere = engine_of_workers(project)
     report = None
-    if detach or seconds is not None:
+    if elsewhere is None and (detach or seconds is not None):
         from durably_cli.cli.detaching import reporter, trigger_detached  # rarely asked for
 
         report = reporter()
@@ -164,6 +167,13 @@ def trigger(
         wait=not (no_wait or detach),
         retry_failed=retry_failed,
     )
+    if elsewhere is not None:
+        from durably_cli.cli.elsewhere import trigger_elsewhere  # not for the local engine
+
+        _refuse_of_elsewhere(timeout=limit, detach_after=seconds, suspend=suspend or None)
+        return trigger_elsewhere(
+            elsewhere, project, request, detaches=detach, quiet=quiet, as_json=as_json
+        )
     detached = Detached(report, prints_id=detach) if report else None
     return trigger_job(
         project,
@@ -174,3 +184,11 @@ def trigger(
         as_json=as_json,
         detached=detached,
     )
+
+
+def _refuse_of_elsewhere(**options: object) -> None:
+    """UsageError for an option that is about the process of the run, which a worker's is."""
+    for name, given in options.items():
+        if given is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is of the engine local: a worker executes the run")

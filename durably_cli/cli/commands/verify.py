@@ -19,6 +19,7 @@ from durably_cli.engines.local.runs import find_run
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import JournalError, UsageError
 from durably_cli.project import stores
+from durably_cli.project.engine import refuse_without_journals
 from durably_cli.render.record import SCHEMA
 from durably_cli.render.rows import json_of, row
 from durably_cli.render.words import local_time
@@ -71,6 +72,7 @@ DAMAGED = ("damaged", "unreadable")
 
 def run_verify(project: Path, query: list[str], *, as_json: bool) -> int:
     """`durably verify`; the exit code."""
+    refuse_without_journals(project, "verify")
     store, time = stores.open_store(project), _time(as_json)
     runs = [find_run(store, one) for one in query]
     findings = (

@@ -16,7 +16,7 @@ TOPICS = (
     *("jobs", "scripts", "steps", "many", "async", "tries", "transactions", "programs", "waiting"),
     *("replay", "again"),
     *("input", "testing", "deploying", "cron", "notices", "environment", "modules"),
-    *("exit-codes", "journal", "care", "durability", "performance", "agents"),
+    *("exit-codes", "journal", "care", "durability", "engines", "performance", "agents"),
 )
 
 

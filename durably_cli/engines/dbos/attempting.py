@@ -1,0 +1,156 @@
+"""Attempts at runs that DBOS has given to this worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+
+from durably_cli.engines.again import due_at_once
+from durably_cli.engines.dbos.database import RunDatabase
+from durably_cli.engines.dbos.held_run import HeldRun
+from durably_cli.engines.dbos.log import DatabaseLog, Record
+from durably_cli.engines.dbos.resumes import begin_attempt, note_suspended
+from durably_cli.engines.dbos.view import DatabaseView
+from durably_cli.engines.decisions import NO_DECISIONS, Decisions, decided, refuse_secrets_in
+from durably_cli.engines.execute import execute_in_turn
+from durably_cli.engines.live_run import BoundHandler, LiveRun
+from durably_cli.engines.observer import Runnable
+from durably_cli.engines.on_failure import call_on_failure
+from durably_cli.engines.past import gather, past_of, to_go_on_with
+from durably_cli.engines.unseen import Unseen
+from durably_cli.engines.who import host
+from durably_cli.errors import AttemptTimedOut, DurablyError, Interrupted, NotFound, Suspended
+from durably_cli.journal.events import RunHasFailed, RunStarted
+from durably_cli.journal.failures import describe
+from durably_cli.journal.fold import fold
+from durably_cli.journal.state import Status
+from durably_cli.system import clock, ids
+from durably_cli.version import __version__
+
+_ASYNCHRONOUS = "-c synchronous_commit=off"
+"""What is written beside DBOS's steps need not be durable; the next step makes it so."""
+
+Skip = Callable[[int], object]
+"""Moves DBOS's counter behind the steps that a run has already."""
+
+
+class Attempting:
+    """Attempts runs, each in a thread of DBOS, until it is drained."""
+
+    def __init__(
+        self, url: str, project: str, jobs: Mapping[str, Runnable], say: Callable[[str], object]
+    ) -> None:
+        self._url, self._project, self._jobs, self._say = url, project, jobs, say
+        self._changing = threading.Condition()
+        self._live = dict[str, LiveRun]()
+        self._is_draining = False
+
+    def attempt(self, run_id: str, owner: str, record: Record, skip: Skip) -> bool:
+        """Execute the run from where it was; has it completed? JournalLost if others have it."""
+        database = RunDatabase(self._url, self._project, patient=True, options=_ASYNCHRONOUS)
+        try:
+            asked, tried = begin_attempt(database, run_id), set[str]()
+            while True:
+                view = DatabaseView(database, run_id)
+                again = asked.get(len(view.state.attempts) + 1)
+                if view.state.is_final or (view.state.has_ended and again is None and not tried):
+                    return view.state.status is Status.COMPLETED
+                skip(_steps_of(database, run_id))
+                log = DatabaseLog(database, run_id, len(view.state.attempts) + 1, owner, record)
+                held = HeldRun(database, run_id, log)
+                run = self._attempted(view, held, again or NO_DECISIONS)
+                if run is None:
+                    return False
+                due = due_at_once(run, held.look)
+                if not due or not tried.isdisjoint(due):
+                    call_on_failure(run)
+                    return held.look().state.status is Status.COMPLETED
+                tried |= due
+        except Suspended as suspended:
+            note_suspended(database, run_id, suspended.until)
+            return False
+        except AttemptTimedOut:
+            return False
+        finally:
+            database.close()
+
+    def owns(self, run_id: str, owner: str) -> bool:
+        """Is it still this worker's, as far as the database tells? Yes, if it does not."""
+        try:
+            row = RunDatabase(self._url, self._project).row(
+                "select 1 from dbos.workflow_status"
+                " where (workflow_uuid, owner_xid, status) = (%s, %s, 'PENDING')",
+                *(run_id, owner),
+            )
+        except DurablyError:
+            return True
+        return row is not None
+
+    def drain(self) -> None:
+        """Stop those that run where they may be stopped; return once they are over."""
+        with self._changing:
+            self._is_draining = True
+            for run in self._live.values():
+                run.stop.stop(Interrupted(signal.SIGTERM))
+            while self._live:
+                self._changing.wait()
+
+    def _attempted(self, view: DatabaseView, held: HeldRun, asked: Decisions) -> LiveRun | None:
+        """The run, executed; None if it cannot be, and has failed by that."""
+        past = past_of(view)
+        state = fold(gather(view.events(), past, view))
+        try:
+            events = decided(asked, state, past)
+            past = to_go_on_with(state, past, events)
+            work = self._job_of(state.created.job).work(view.input())
+            refuse_secrets_in(events, work.secrets)
+        except DurablyError as error:
+            self._say(f"run {ids.short(view.run_id)} cannot go on: {error.what}")
+            _fail(held, error, len(state.attempts) + 1)
+            return None
+        run = LiveRun(held, state, past, secrets=work.secrets, decisions=events, unread=work.unread)
+        run.stop.suspends = True
+        self._execute(run, work)
+        return run
+
+    def _execute(self, run: LiveRun, work: BoundHandler) -> None:
+        with self._changing:
+            self._wait_if_draining()
+            self._live[run.run_id] = run
+        try:
+            execute_in_turn(run, work, Unseen(suspends=True), lambda: None)
+        except Interrupted:
+            pass
+        finally:
+            with self._changing:
+                del self._live[run.run_id]
+                self._changing.notify_all()
+                self._wait_if_draining()
+
+    def _wait_if_draining(self) -> None:
+        """To return would tell DBOS that the run has ended: it is left to another worker."""
+        while self._is_draining:
+            self._changing.wait()
+
+    def _job_of(self, name: str) -> Runnable:
+        job = self._jobs.get(name)
+        if job is None:
+            raise NotFound(f"the worker that took the run up has no job {name}", code="no-such-job")
+        return job
+
+
+def _fail(held: HeldRun, error: DurablyError, attempt: int) -> None:
+    """Journal an attempt that has failed before its handler was called."""
+    versions = {"durably": __version__}
+    held.log.append(RunStarted(attempt, os.getpid(), host(), clock.now(), versions=versions))
+    held.log.end_with(RunHasFailed(describe(error), clock.now()))
+
+
+def _steps_of(database: RunDatabase, run_id: str) -> int:
+    row = database.row(
+        "select coalesce(max(function_id), 0) from dbos.operation_outputs where workflow_uuid = %s",
+        run_id,
+    )
+    return int(row[0]) if row else 0

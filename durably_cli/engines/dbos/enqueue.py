@@ -1,0 +1,135 @@
+"""Making a run, in one transaction with its idempotency key and its place in a queue."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import NamedTuple
+
+from durably_cli import hints
+from durably_cli.engines.dbos.database import RunDatabase, lock_of
+from durably_cli.engines.dbos.queues import WORKFLOW, application, queue_of
+from durably_cli.engines.dbos.stored import line_at
+from durably_cli.engines.request import Disposition, OnConflict, Request, canonical_sha256
+from durably_cli.engines.who import host
+from durably_cli.errors import Busy, Conflict
+from durably_cli.journal.events import FORMAT, RunCreated
+from durably_cli.system import clock, ids
+from durably_cli.system.ids import short
+from durably_cli.values.strict_json import Json, printable
+
+
+class Enqueued(NamedTuple):
+    """The run of a request, and how it is that."""
+
+    run_id: str
+    disposition: Disposition
+
+
+def claimed_by(database: RunDatabase, request: Request) -> str | None:
+    """The run of the request's idempotency key, if its input is that of this request, as given."""
+    row = _claim(database, request)
+    return row[0] if row and row[1] == canonical_sha256(request.input) else None
+
+
+def enqueue(database: RunDatabase, request: Request, input: Json, canonical: Json) -> Enqueued:
+    """Make the run that is asked for, with this input, unless there is one of its key.
+
+    Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
+    request does not wait.
+    """
+    created = _created(request, input)
+    with database.transaction():
+        if request.idempotency_key is not None:
+            is_new = database.change(
+                "insert into durably.keys values (%s, %s, %s, %s, %s, %s) on conflict do nothing",
+                *(database.project, request.job, request.idempotency_key, created.run),
+                *(canonical_sha256(request.input), canonical_sha256(canonical)),
+            )
+            if not is_new:
+                return Enqueued(_of_key(database, request, canonical), Disposition.IDEMPOTENT)
+        if request.concurrency_key is not None and request.on_conflict is not OnConflict.WAIT:
+            ahead = _has_turn(database, request.concurrency_key)
+            if ahead is not None:
+                if request.on_conflict is OnConflict.FAIL:
+                    raise _taken(request.concurrency_key, ahead)
+                if request.idempotency_key is not None:
+                    database.change("delete from durably.keys where run = %s", created.run)
+                return Enqueued(ahead, Disposition.COALESCED)
+        _insert(database, created)
+    return Enqueued(created.run, Disposition.CREATED)
+
+
+def _insert(database: RunDatabase, created: RunCreated) -> None:
+    database.change(
+        "insert into durably.runs values (%s, %s, %s, %s, %s, %s, %s)",
+        *(created.run, database.project, created.job, line_at(0, created)),
+        *(json.dumps(created.labels), created.concurrency_key, created.idempotency_key),
+    )
+    database.row(
+        "select dbos.enqueue_workflow(%s, %s, array[%s]::json[], workflow_id => %s,"
+        " queue_partition_key => %s, application_name => %s)",
+        *(WORKFLOW, queue_of(database.project, created.job, created.concurrency_key)),
+        *(json.dumps(created.run), created.run, created.concurrency_key),
+        application(database.project),
+    )
+
+
+def _claim(database: RunDatabase, request: Request) -> tuple[str, str, str] | None:
+    row = database.row(
+        "select run, input_sha256, canonical_sha256 from durably.keys"
+        " where (project, job, key) = (%s, %s, %s)",
+        *(database.project, request.job, request.idempotency_key),
+    )
+    return None if row is None else (row[0], row[1], row[2])
+
+
+def _of_key(database: RunDatabase, request: Request, canonical: Json) -> str:
+    claim = _claim(database, request)
+    assert claim is not None
+    run, given, equal = claim
+    if canonical_sha256(request.input) == given or canonical_sha256(canonical) == equal:
+        return run
+    raise Conflict(
+        f"the idempotency key {request.idempotency_key!r} of {request.job} was used with another "
+        f"input, for run {short(run)}",
+        hint=f"{hints.command('inspect', run)}    (or use another key)",
+        run=run,
+    )
+
+
+def _has_turn(database: RunDatabase, key: str) -> str | None:
+    """The run that has the key, or waits for it; nobody else looks until the transaction ends."""
+    database.row("select pg_advisory_xact_lock(%s, %s)", *lock_of(f"{database.project} {key}"))
+    row = database.row(
+        "select r.run from durably.runs r join dbos.workflow_status s on s.workflow_uuid = r.run"
+        " where (r.project, r.concurrency_key) = (%s, %s)"
+        " and s.status in ('ENQUEUED', 'DELAYED', 'PENDING') order by r.run limit 1",
+        *(database.project, key),
+    )
+    return row[0] if row else None
+
+
+def _taken(key: str, run: str) -> Busy:
+    return Busy(
+        f"run {short(run)} has the concurrency key {key!r}",
+        hint="try again later, or wait for it: --on-conflict wait",
+        run=run,
+    )
+
+
+def _created(request: Request, input: Json) -> RunCreated:
+    return RunCreated(
+        format=FORMAT,
+        run=ids.new(),
+        job=request.job,
+        input=input,
+        at=clock.now(),
+        idempotency_key=request.idempotency_key,
+        concurrency_key=request.concurrency_key,
+        labels=dict(request.labels),
+        project=printable(request.project),
+        pid=os.getpid(),
+        host=host(),
+        folder=request.folder,
+    )

@@ -1,0 +1,141 @@
+"""Which workers are alive, and what becomes of the runs of one that is not.
+
+A worker holds an advisory lock in a session of its own. The server lets go of it when the session
+ends: at once if the process dies, some seconds after its machine is cut off. Every other worker
+tries the locks of those that have runs, and has the runs of a dead one taken up under its lock.
+A worker that is merely stopped keeps its session, and so its runs.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from durably_cli.engines.dbos.database import RunDatabase, lock_of
+from durably_cli.engines.dbos.queues import application, queue_of
+from durably_cli.errors import DurablyError
+from durably_cli.system import clock
+
+_LOOKS_SECONDS = 0.5
+_GRACE = 5.0
+"""Seconds after a start of the server in which nobody is taken for dead: all locks are free then,
+until their workers have come back."""
+
+KEEPALIVE = (
+    "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
+    " -c tcp_user_timeout=5000"
+)
+
+
+class Liveness:
+    """This worker's lock, and its look at those of others; `recover` and `wake` are DBOS's."""
+
+    def __init__(
+        self,
+        database: RunDatabase,
+        executor: str,
+        recover: Callable[[str], object],
+        wake: Callable[[str, str, str | None, int], object],
+        say: Callable[[str], object],
+    ) -> None:
+        self._database, self._executor = database, executor
+        database.options = KEEPALIVE
+        self._recover, self._wake, self._say = recover, wake, say
+        self._ended = threading.Event()
+        self._as: tuple[Sequence[str], int, str] = ((), 0, "")
+
+    def begin(self, jobs: Sequence[str], slots: int, version: str) -> None:
+        """Take the lock, and say who is there."""
+        self._as = (jobs, slots, version)
+        self._come()
+
+    def end(self) -> None:
+        """Let go of it."""
+        self._ended.set()
+        with suppress(DurablyError):
+            self._database.change("delete from durably.workers where executor = %s", self._executor)
+        self._database.close()
+
+    def watch(self) -> None:
+        """Look after the others, and after runs whose time has come, until the end."""
+        while not self._ended.wait(_LOOKS_SECONDS):
+            try:
+                if self._is_young():
+                    continue
+                for (other,) in self._database.rows(_OWNERS, self._application, self._executor):
+                    self._take_over(other)
+                for run, job, key, steps in self._database.rows(
+                    _TO_WAKE, self._database.project, clock.now()
+                ):
+                    self._wake_one(run, job, key, steps)
+            except DurablyError as error:
+                self._say(f"{error.what}; trying again")
+                self._come_back()
+
+    @property
+    def _application(self) -> str:
+        return application(self._database.project)
+
+    def _is_young(self) -> bool:
+        row = self._database.row(
+            "select now() - pg_postmaster_start_time() < make_interval(secs => %s)", _GRACE
+        )
+        return bool(row and row[0])
+
+    def _take_over(self, other: str) -> None:
+        if not self._locks(other):
+            return
+        try:
+            self._say(f"worker {other} is gone: its runs are taken up")
+            self._recover(other)
+            self._database.change("delete from durably.workers where executor = %s", other)
+        finally:
+            self._database.row("select pg_advisory_unlock(%s, %s)", *lock_of(other))
+
+    def _wake_one(self, run: str, job: str, key: str | None, steps: int) -> None:
+        """Of several workers one succeeds: to DBOS the run has not ended any more then."""
+        if not self._locks(run):
+            return
+        try:
+            self._wake(run, queue_of(self._database.project, job, key), key, steps)
+        except Exception as error:
+            self._say(f"run {run} was not woken: {error}")
+        finally:
+            self._database.row("select pg_advisory_unlock(%s, %s)", *lock_of(run))
+
+    def _locks(self, name: str) -> bool:
+        row = self._database.row("select pg_try_advisory_lock(%s, %s)", *lock_of(name))
+        return bool(row and row[0])
+
+    def _come(self) -> None:
+        self._locks(self._executor)
+        jobs, slots, version = self._as
+        self._database.change(
+            "insert into durably.workers (executor, project, host, pid, version, jobs, slots)"
+            " values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+            *(self._executor, self._database.project, socket.gethostname(), os.getpid(), version),
+            *(list(jobs), slots),
+        )
+
+    def _come_back(self) -> None:
+        while not self._ended.wait(0.3):
+            with suppress(DurablyError):
+                self._database.close()
+                self._come()
+                return
+
+
+_OWNERS = (
+    "select distinct executor_id from dbos.workflow_status"
+    " where status = 'PENDING' and application_name = %s and executor_id <> %s"
+)
+_TO_WAKE = (
+    "select r.run, r.job, r.concurrency_key, coalesce((select max(function_id)"
+    " from dbos.operation_outputs where workflow_uuid = r.run), 0)"
+    " from durably.runs r join dbos.workflow_status s on s.workflow_uuid = r.run"
+    " where r.project = %s and s.status = 'ERROR' and r.run in (select run from durably.suspended"
+    " where due <= %s union all select run from durably.resumes where not is_taken)"
+)

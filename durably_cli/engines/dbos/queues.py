@@ -1,0 +1,42 @@
+"""What durably's runs are called in DBOS."""
+
+from __future__ import annotations
+
+import re
+
+WORKFLOW = "durably.run"
+
+
+def application(project: str) -> str:
+    """DBOS's name of a project: it takes a-z, 0-9, hyphens and underscores."""
+    return "durably-" + re.sub(r"[^a-z0-9_-]", "-", project.lower())
+
+
+def queue_of_job(project: str, job: str) -> str:
+    """The queue of runs of this job that share no concurrency key."""
+    return f"durably/{project}/job/{job}"
+
+
+def queue_of_keys(project: str) -> str:
+    """The queue of runs that have one; a key is a partition of it."""
+    return f"durably/{project}/keys"
+
+
+def queue_of(project: str, job: str, key: str | None) -> str:
+    """The queue of a run."""
+    return queue_of_job(project, job) if key is None else queue_of_keys(project)
+
+
+def system_url(url: str) -> str:
+    """The URL as SQLAlchemy takes it, which needs one with `://`."""
+    if "://" in url:
+        return url
+    from psycopg.conninfo import conninfo_to_dict
+
+    parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    from urllib.parse import quote, urlencode
+
+    user, password = quote(parts.pop("user", "")), quote(parts.pop("password", ""), safe="")
+    name = quote(parts.pop("dbname", ""))
+    who = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    return f"postgresql://{who}/{name}?{urlencode(parts)}"

@@ -1,0 +1,57 @@
+"""Events as they stand in the database: lines of a journal, each by its attempt and its place.
+
+A DBOS step has the durable events that one sync has brought: `{"attempt":1,"lines":[...]}`. What
+each line's `seq` says is its place in the attempt; its checksum begins from nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from durably_cli.journal import codec
+from durably_cli.journal.events import Unknown
+from durably_cli.journal.registry import Event
+
+
+class Placed(NamedTuple):
+    """An event, and where it stands in its run."""
+
+    attempt: int
+    place: int
+    event: Event
+
+
+def line_at(place: int, event: Event) -> str:
+    """The line of an event. ValueError or TypeError if there is none."""
+    return codec.line_of(place, event, 0)[0].decode("ascii").removesuffix("\n")
+
+
+def event_in(line: str) -> tuple[int, Event]:
+    """The place and the event of a line. BadLine if it was changed."""
+    place = int(line[len('{"seq":') : line.index(",")])
+    return place, codec.decode(line.encode("ascii"), place, 0)[0]
+
+
+def step_of(attempt: int, lines: list[str]) -> str:
+    """What a DBOS step returns that has these lines."""
+    return json.dumps({"attempt": attempt, "lines": lines}, separators=(",", ":"))
+
+
+def placed_in(output: str | None) -> Iterator[Placed]:
+    """The events of a DBOS step, as its row has them; none of a step that is not durably's."""
+    found = json.loads(json.loads(output)) if output else {}
+    for line in found.get("lines", ()):
+        yield Placed(found["attempt"], *event_in(line))
+
+
+def as_journal(run_id: str, events: Iterable[Event]) -> Iterator[tuple[bytes, Event]]:
+    """The lines of the journal that these events would make, without their newlines."""
+    crc = codec.seed(run_id)
+    for seq, event in enumerate(events):
+        if isinstance(event, Unknown):  # as it was written, by a newer durably
+            yield event.line.encode("ascii"), event
+            continue
+        data, crc = codec.encode(seq, event, crc)
+        yield data.removesuffix(b"\n"), event

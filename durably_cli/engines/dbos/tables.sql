@@ -1,0 +1,31 @@
+create schema if not exists durably;
+-- What each run was made as: the line of its run.created, and what runs are found by.
+create table if not exists durably.runs (
+  run text primary key, project text not null, job text not null, line text not null,
+  labels jsonb not null, concurrency_key text, idempotency_key text);
+create index if not exists runs_of_project on durably.runs (project, run desc);
+create index if not exists runs_of_key on durably.runs (project, concurrency_key)
+  where concurrency_key is not null;
+-- An idempotency key: the run that it stands for, and of which input.
+create table if not exists durably.keys (
+  project text, job text, key text, run text not null, input_sha256 text not null,
+  canonical_sha256 text, primary key (project, job, key));
+-- Events that need not be durable: starts, log lines, progress. The durable ones are DBOS's steps.
+create table if not exists durably.talk (
+  run text, attempt int, place int, line text not null, primary key (run, attempt, place));
+-- Each wait of a name has a number; the first of all that send one, and its deadline, counts.
+create table if not exists durably.signals (
+  run text, name text, number int, value text, sent_by text not null, sent_at text not null,
+  primary key (run, name, number));
+create table if not exists durably.cancels (
+  run text primary key, asked_by text not null, asked_at text not null, reason text);
+-- Runs that wait and are to go on from that time on (empty: now).
+create table if not exists durably.suspended (run text primary key, due text not null);
+-- Somebody resumes a run: this attempt is to be, once these decisions are journalled.
+create table if not exists durably.resumes (
+  run text, attempt int, decisions text not null, is_taken bool not null, primary key (run, attempt));
+-- A worker is alive as long as its session holds the advisory lock of its executor.
+create table if not exists durably.workers (
+  executor text primary key, project text not null, host text not null, pid int not null,
+  version text not null, jobs text[] not null, slots int not null,
+  since timestamptz not null default now());

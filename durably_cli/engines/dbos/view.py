@@ -1,0 +1,187 @@
+"""A run as its rows stand now, read at one moment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from durably_cli import hints
+from durably_cli.engines.dbos.database import RunDatabase, is_locked, masked
+from durably_cli.engines.dbos.mail import DatabaseMail
+from durably_cli.engines.dbos.stored import Placed, as_journal, event_in, placed_in
+from durably_cli.engines.run_view import CancelRequest, RunView, Unreadable
+from durably_cli.errors import DurablyError, JournalError, NotFound
+from durably_cli.journal.codec import BadLine
+from durably_cli.journal.events import LogWritten, RunCancelled
+from durably_cli.journal.fold import NotARun, fold
+from durably_cli.journal.registry import Event
+from durably_cli.journal.state import Status
+from durably_cli.system import ids
+from durably_cli.values.strict_json import Json
+
+if TYPE_CHECKING:
+    from durably_cli.steps.mail import Mail
+
+_QUEUED = ("ENQUEUED", "DELAYED")
+
+
+class DatabaseView(RunView):
+    """A run as its rows stand now. NotFound if there are none; JournalError if they make no run."""
+
+    def __init__(self, database: RunDatabase, run_id: str) -> None:
+        self.run_id, self._database = run_id, database
+        with database.transaction(reads=True):
+            row = database.row(_RUN, run_id, database.project)
+            if row is None:
+                where = f"{database.project} in {masked(database.url)}"
+                raise NotFound(f"there is no run {run_id} of {where}", hint=hints.command("list"))
+            created, self._status, self.executor, self._ended_at, is_resumed, *asked = row
+            if is_resumed:
+                self._status = _QUEUED[0]
+            self._request = CancelRequest(*asked) if asked[0] is not None else None
+            self.held = self._status == "PENDING" and is_locked(database, self.executor)
+            placed = read_events(database, run_id)
+        self.placed = [Placed(0, 0, _made(run_id, created)), *placed]
+        self._events = [each.event for each in self.placed]
+        try:
+            self.state = fold(self._events)
+            if self._status == "CANCELLED" and not self.state.is_final:
+                self._events.append(self._cancelled())
+                self.placed.append(Placed(sys.maxsize, 0, self._events[-1]))
+                self.state = fold(self._events)
+        except NotARun as error:
+            raise JournalError(f"run {ids.short(run_id)} cannot be read: {error}") from None
+
+    @property
+    def is_queued(self) -> bool:
+        """Is it to go on as soon as a worker takes it up?"""
+        return self._status in _QUEUED
+
+    @property
+    def places(self) -> frozenset[tuple[int, int]]:
+        """Where its events stand, by which those that are new are known."""
+        return frozenset((attempt, place) for attempt, place, _ in self.placed)
+
+    @property
+    def is_over(self) -> bool:
+        """Has it ended, or is it suspended, so that no worker goes on with it by itself?"""
+        return self._status not in ("PENDING", *_QUEUED)
+
+    @property
+    def status(self) -> Status:
+        if self.is_queued and not self.state.is_final:
+            return Status.PENDING
+        return super().status
+
+    @property
+    def where(self) -> str:
+        return f"{masked(self._database.url)} {self.run_id}"
+
+    @property
+    def mail(self) -> Mail:
+        return DatabaseMail(self._database, self.run_id)
+
+    def events(self) -> Iterator[Event]:
+        return iter(self._events)
+
+    def lines(self) -> Iterator[tuple[bytes, Event]]:
+        return as_journal(self.run_id, self._events)
+
+    def input(self) -> Json:
+        return self.state.created.input
+
+    def output(self) -> Json | None:
+        return self.state.output
+
+    def result(self, found: Json) -> Json:
+        return found
+
+    def whole_log(self, log: LogWritten) -> LogWritten:
+        return log
+
+    def look_beside(self, run_id: str) -> RunView | Unreadable | None:
+        return look_at_run(self._database, run_id)
+
+    def forks(self) -> list[str]:
+        return []
+
+    def cancel_request(self) -> CancelRequest | None:
+        return None if self.state.has_ended else self._request
+
+    def has_key(self) -> str | None:
+        key = self.state.created.concurrency_key
+        row = None if key is None else self._database.row(_OF_KEY, self._database.project, key)
+        return row[0] if row else None
+
+    def heirs(self) -> list[int]:
+        return []
+
+    def is_still_free(self) -> bool:
+        row = self._database.row(_RUN, self.run_id, self._database.project)
+        return row is not None and row[1] != "PENDING"
+
+    def sync(self) -> None:
+        """Nothing is read that is not committed."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _cancelled(self) -> RunCancelled:
+        request = self._request
+        if request is None:  # by other tools of DBOS
+            return RunCancelled(_utc(self._ended_at or 0))
+        return RunCancelled(request.at, request.reason, request.by)
+
+
+def look_at_run(database: RunDatabase, run_id: str) -> DatabaseView | Unreadable | None:
+    """The run as it is now, or why it cannot be read; None if there is none."""
+    try:
+        return DatabaseView(database, run_id)
+    except NotFound:
+        return None
+    except JournalError as error:
+        return Unreadable(run_id, error)
+
+
+def read_events(database: RunDatabase, run_id: str) -> list[Placed]:
+    """All events behind its run.created, in order. JournalError if one was changed."""
+    try:
+        placed = [
+            each for (output,) in database.rows(_DURABLE, run_id) for each in placed_in(output)
+        ]
+        talk = database.rows("select attempt, line from durably.talk where run = %s", run_id)
+        placed += (Placed(attempt, *event_in(line)) for attempt, line in talk)
+    except (BadLine, ValueError, KeyError, TypeError, AttributeError) as bad:
+        what = f"an event of run {ids.short(run_id)} cannot be read: {bad}"
+        raise JournalError(what) from None
+    return sorted(placed, key=lambda each: each[:2])
+
+
+def _made(run_id: str, line: str) -> Event:
+    try:
+        return event_in(line)[1]
+    except (BadLine, ValueError) as bad:
+        error: DurablyError = JournalError(f"run {ids.short(run_id)} cannot be read: {bad}")
+        raise error from None
+
+
+def _utc(milliseconds: int) -> str:
+    from datetime import UTC, datetime
+
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+
+
+_RUN = (
+    "select r.line, s.status, s.executor_id, s.completed_at, s.status = 'ERROR' and exists("
+    "select from durably.resumes e where e.run = r.run and not e.is_taken),"
+    " c.asked_by, c.asked_at, c.reason"
+    " from durably.runs r left join dbos.workflow_status s on s.workflow_uuid = r.run"
+    " left join durably.cancels c on c.run = r.run where (r.run, r.project) = (%s, %s)"
+)
+_DURABLE = "select output from dbos.operation_outputs where workflow_uuid = %s order by function_id"
+_OF_KEY = (
+    "select r.run from durably.runs r join dbos.workflow_status s on s.workflow_uuid = r.run"
+    " where (r.project, r.concurrency_key) = (%s, %s) and s.status = 'PENDING' limit 1"
+)

@@ -1,0 +1,178 @@
+"""A worker: DBOS hands it runs, keeps their durable events as steps, and fences who lost one.
+
+A workflow is one run. Its function is called again for each attempt, and finds its past in what was
+recorded; DBOS's counter of steps is moved behind that. The events of an attempt are its steps, so
+that DBOS refuses the first one that a worker records which has lost the run to another one.
+
+Of DBOS it uses three private names: the context, for the owner's token and the counter; the
+recovery of another executor's runs; and the instance that this takes.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from dbos import DBOS, DBOSClient
+from dbos._context import get_local_dbos_context
+from dbos._dbos import _get_dbos_instance
+from dbos._error import (
+    DBOSStepNondeterminismError,
+    DBOSUnexpectedStepError,
+    DBOSWorkflowCancelledError,
+    DBOSWorkflowConflictIDError,
+)
+from dbos._recovery import recover_pending_workflows
+from dbos._serialization import DBOSPortableJSONSerializer
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from durably_cli.engines.dbos.attempting import Attempting
+from durably_cli.engines.dbos.database import PAUSES, RunDatabase
+from durably_cli.engines.dbos.liveness import Liveness
+from durably_cli.engines.dbos.queues import (
+    WORKFLOW,
+    application,
+    queue_of_job,
+    queue_of_keys,
+    system_url,
+)
+from durably_cli.errors import JournalLost, Unreachable
+from durably_cli.version import __version__
+
+if TYPE_CHECKING:
+    from durably_cli.engines.observer import Runnable
+
+_OTHERS = (
+    DBOSStepNondeterminismError,
+    DBOSUnexpectedStepError,
+    DBOSWorkflowCancelledError,
+    DBOSWorkflowConflictIDError,
+)
+"""What DBOS raises where another worker owns the run, or another one's step stands in its place."""
+
+_VERSION = "1"
+"""For DBOS each worker of a project has the same code, by a version of that project's own: which
+code a run was tried with is in its events."""
+
+
+class NotCompleted(Exception):
+    """The run has not completed; its events say how it ended, or what it waits for."""
+
+
+class Worker:
+    """Executes runs of a project, so many at once, until `drain` has come to its end."""
+
+    def __init__(
+        self,
+        url: str,
+        project: str,
+        jobs: Mapping[str, Runnable],
+        slots: int,
+        say: Callable[[str], object],
+        poll: float = 0.2,
+    ) -> None:
+        self.executor = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._url, self._project, self._jobs = url, project, jobs
+        self._slots, self._poll, self._say = slots, poll, say
+        self._attempting = Attempting(url, project, jobs, say)
+        self._liveness = Liveness(
+            RunDatabase(url, project), self.executor, self._recover, self._wake, say
+        )
+
+    def start(self) -> None:
+        """Be there, and take up runs from now on, in threads."""
+        self._liveness.begin(list(self._jobs), self._slots, __version__)
+        logging.getLogger("dbos").setLevel(logging.CRITICAL)
+        DBOS(
+            config={
+                "name": application(self._project),
+                "system_database_url": system_url(self._url),
+                "executor_id": self.executor,
+                "application_version": f"{application(self._project)}-{_VERSION}",
+                "serializer": DBOSPortableJSONSerializer(),
+                "run_migrations": False,
+                "log_level": "CRITICAL",
+                "sys_db_pool_size": self._slots + 4,
+            }
+        )
+
+        def execute(run_id: str) -> None:
+            self._execute(run_id)
+
+        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)(execute)
+        queues = [queue_of_job(self._project, job) for job in self._jobs]
+        DBOS.listen_queues([*queues, queue_of_keys(self._project)])
+        self._client = DBOSClient(
+            system_database_url=system_url(self._url), serializer=DBOSPortableJSONSerializer()
+        )
+        DBOS.launch()
+        for queue in (*queues, queue_of_keys(self._project)):
+            DBOS.register_queue(
+                queue,
+                worker_concurrency=self._slots,
+                partition_concurrency=1 if queue == queue_of_keys(self._project) else None,
+                polling_interval_sec=self._poll,
+                on_conflict="always_update",
+            )
+        threading.Thread(target=self._liveness.watch, daemon=True).start()
+
+    def drain(self) -> None:
+        """Begin no attempt any more; return once those that run have stopped where they may."""
+        self._attempting.drain()
+
+    def leave(self) -> None:
+        """Let others know at once that this worker is gone."""
+        self._liveness.end()
+
+    def _execute(self, run_id: str) -> None:
+        context = get_local_dbos_context()
+        assert context is not None
+        owner = context.owner_xid or ""
+        inside = contextvars.copy_context()  # whatever thread records, it is this workflow's step
+
+        def record(name: str, output: str) -> str:
+            place = context.function_id
+            for pause in (*PAUSES, None):
+                try:
+                    return inside.run(lambda: DBOS.run_step({"name": name}, lambda: output))
+                except _OTHERS as other:
+                    raise JournalLost(f"the run was taken over, or cancelled: {other}") from None
+                except (OperationalError, InterfaceError):
+                    if pause is None:
+                        raise
+                    time.sleep(pause)
+                    context.function_id = place  # what was committed unheard is found there
+            raise AssertionError
+
+        def skip(steps: int) -> None:
+            context.function_id = steps
+
+        try:
+            completed = self._attempting.attempt(run_id, owner, record, skip)
+        except (JournalLost, Unreachable) as lost:
+            if self._attempting.owns(run_id, owner):  # nobody else takes it from a live worker
+                self._say(f"{lost}; this worker ends")
+                os._exit(JournalLost.exit_code)
+            raise DBOSWorkflowConflictIDError(run_id) from None
+        except Exception as error:
+            self._say(f"run {run_id} cannot be executed: {error!r}")
+            raise
+        if not completed:
+            raise NotCompleted(run_id)
+
+    def _recover(self, executor: str) -> None:
+        """Have the runs of a dead worker taken up by any other one."""
+        recover_pending_workflows(_get_dbos_instance(), [executor])
+
+    def _wake(self, run_id: str, queue: str, key: str | None, steps: int) -> None:
+        """Have a run that has ended, or is suspended, attempted once more; nothing is dropped."""
+        self._client.rewind_workflow(
+            run_id, start_step=steps + 1, queue_name=queue, queue_partition_key=key
+        )

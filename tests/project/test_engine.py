@@ -1,0 +1,71 @@
+"""Which engine a project has, and what is said where something of it is missing."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.conftest import Project
+
+URL = "postgresql://ann:s3cret@localhost:1/runs"
+
+
+def with_settings(project: Project, lines: str) -> Project:
+    (project.root / "pyproject.toml").write_text(f"[tool.durably]\n{lines}\n")
+    return project
+
+
+@pytest.mark.parametrize(
+    "lines, said",
+    [
+        ('engine = "temporal"', "no engine"),
+        ('engine = "dbos"', "has none"),
+        ('engine = "dbos"\nname = "Big Name"', "no name"),
+        (f'engine = "dbos"\nname = "x"\ndatabase = "{URL}"', "not where the URL is"),
+        ('engine = "dbos"\nname = "x"', "no DURABLY_DATABASE_URL"),
+        ('engine = "dbos"\nname = "x"\ndatabase = "env:PG"', "no PG"),
+        ('engine = "dbos"\nname = "x"\ndatabase = "file:/nowhere"', "/nowhere cannot be read"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_said_and_no_secret_is(
+    project: Project, lines: str, said: str
+) -> None:
+    refused = with_settings(project, lines).run("list", expect=78)
+    assert said in refused.err
+    assert "s3cret" not in refused.err
+
+
+@pytest.mark.parametrize("place", ["env:PG", "file:{}"])
+def test_the_url_is_where_the_setting_says(project: Project, place: str) -> None:
+    file = project.root / "url"
+    file.write_text(URL + "\n")
+    project.env["PG"] = URL
+    database = place.format(file)
+    with_settings(project, f'engine = "dbos"\nname = "x"\ndatabase = "{database}"')
+    assert "ann@localhost:1" in project.run("list", expect=69).err
+
+
+def test_what_is_not_installed_is_said_with_the_command(project: Project) -> None:
+    with_settings(project, 'engine = "dbos"\nname = "x"')
+    project.starts_interpreters = True
+    hidden = project.root.parent / "hidden"
+    hidden.mkdir()
+    (hidden / "psycopg.py").write_text("raise ModuleNotFoundError('no', name='psycopg')\n")
+    project.env["PYTHONPATH"] = f"{hidden}:{project.env['PYTHONPATH']}"
+    project.env["DURABLY_DATABASE_URL"] = URL
+    refused = project.run("list", expect=78)
+    assert "pip install 'durably[dbos]'" in refused.err, sys.version
+
+
+def test_the_environment_names_the_engine_of_a_call(project: Project) -> None:
+    with_settings(project, 'engine = "dbos"\nname = "x"')
+    project.env["DURABLY_ENGINE"] = "local"
+    project.run("list")
+    project.env["DURABLY_ENGINE"] = "other"
+    project.run("list", expect=78)
+
+
+@pytest.mark.parametrize("command", ["worker", "engine status"])
+def test_what_is_of_workers_is_refused_of_a_local_project(project: Project, command: str) -> None:
+    assert 'engine = "dbos"' in project.run(*command.split(), expect=2).err
