@@ -53,12 +53,20 @@ class ScheduleCommand(Command):
 def _start_if_script(args: list[str], ctx: Any) -> None:
     """A script in the place of a job is started with the other words."""
     word = next((word for word in args if not word.startswith("-")), None)
-    if word is None or ctx.resilient_parsing or (script := script_named(word)) is None:
+    if word is None or ctx.resilient_parsing or _is_expression(word):
+        return
+    script = script_named(word)
+    if script is None:
         return
     from durably_cli.project.script_start import start
 
     at = args.index(word)
     start(script, ["schedule", *args[:at], *args[at + 1 :]])
+
+
+def _is_expression(word: str) -> bool:
+    """Does it say when, where a job may stand? A path with a space in it is that of a file."""
+    return word.startswith("@") or (" " in word and not os.path.exists(word))
 
 
 def _say_where_flags_stand(error: Any, args: list[str]) -> None:
@@ -77,12 +85,17 @@ def _job_and_flags(ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:
     project_of(ctx)
     script = program.script_of(hints.project())
     if script is not None and not params["tick"] and params["job"] is not None:
-        if any(mark in params["job"] for mark in " @"):
+        if _is_expression(params["job"]):
             flags = [params["expression"]] if params["expression"] is not None else []
             params["flags"] = [*flags, *(params["flags"] or [])]
             params["job"], params["expression"] = script.job, params["job"]
     elif script is not None and not params["tick"]:
         params["job"] = script.job
+    elif params["job"] is not None and _is_expression(params["job"]):
+        raise WrongUsage(
+            f"a schedule is of a JOB, which stands before {params['job']!r}",
+            hint=f"{hints.command('jobs')}    (lists the jobs)",
+        )
     job, flags = params["job"], list(params["flags"] or [])
     if flags and "--" not in args:
         raise WrongUsage(
