@@ -24,7 +24,8 @@ from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.render.next_steps import next_commands
-from durably_cli.render.waits import is_question, open_questions
+from durably_cli.render.waits import OpenWait, is_question, open_questions, said_of, waits_of_all
+from durably_cli.render.words import local_time
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import Json, to_json
 
@@ -59,9 +60,9 @@ def answer_run(
     if question.is_bool and reason is not None:
         what = f"question {question.name!r} takes no reason: it is answered by true or false"
         raise UsageError(what)
-    if asks_here() and not (yes or as_json):
+    if asks_here() and not (yes or as_json or question.is_answered):
         verb = "Approve" if approved else "Deny"
-        if not confirm(f"{question.prompt}\n{verb}?", yes=False):
+        if not confirm(f"{question.shown}\n{verb}?", yes=False):
             say("nothing was sent")
             return 0
     why = None if reason is None else argument_text(reason)
@@ -73,21 +74,23 @@ def answer_run(
 
 
 class _Question(NamedTuple):
-    """What a run asks, or has asked, that is answered by yes or no."""
+    """What a run asks, or has asked, that is answered by yes or no; `shown` is what is asked."""
 
     run: str
     name: str
-    prompt: str
     is_bool: bool
+    shown: str = ""
+
+    @property
+    def is_answered(self) -> bool:
+        """Has somebody answered it before? Who does so again hears whether it was the same."""
+        return not self.shown
 
 
 def _question(view: RunView, name: str | None, command: str) -> _Question:
-    """The one of this name, of this run or a child of it; one with an answer, if none is open.
-
-    Who answers that hears whether it was the same.
-    """
+    """The one of this name, of this run or a child of it; one with an answer, if none is open."""
     run = short(view.run_id)
-    asked = [_asked(of, wait) for of, wait in open_questions(view) if is_question(wait)]
+    asked = [_asked(view, each) for each in open_questions(view) if is_question(each.wait)]
     found = [each for each in asked if name is None or each.name == name]
     if not found:
         found = [each for each in _answered(view) if name is None or each.name == name]
@@ -104,20 +107,28 @@ def _question(view: RunView, name: str | None, command: str) -> _Question:
     raise NotFound(what, hint="\n".join(hint) or look, code="no-such-signal", run=view.run_id)
 
 
-def _asked(run: str, wait: StepWaiting) -> _Question:
-    is_bool = wait.takes.get("type") == "boolean"
-    return _Question(run, wait.name, wait.prompt or wait.name, is_bool)
+def _asked(view: RunView, asked: OpenWait) -> _Question:
+    of = f"run {short(view.run_id)} of {view.state.created.job} asks:"
+    shown = f"{of}\n{said_of(asked, local_time)}"
+    return _Question(asked.run_id, asked.wait.name, _is_bool(asked.wait), shown)
+
+
+def _is_bool(wait: StepWaiting) -> bool:
+    return wait.takes.get("type") == "boolean"
 
 
 def _answered(view: RunView) -> Iterator[_Question]:
-    """The questions that this run, or a child of it, has the answer of."""
+    """The questions that this run, or a child of it, has the answer of, or is to take that."""
+    for each in waits_of_all(view):
+        if each.answer is not None and is_question(each.wait):
+            yield _Question(each.run_id, each.wait.name, _is_bool(each.wait))
     for child in (None, *children_of(view)):
         of = view if child is None else child.view
         if isinstance(of, RunView):
             for received in of.state.received.standing():
                 if answer_in(received.value) is not None:
                     is_bool = received.value in ("true", "false")
-                    yield _Question(of.run_id, received.name, received.name, is_bool)
+                    yield _Question(of.run_id, received.name, is_bool)
 
 
 def _said(store: Store, sent: Signalled, *, as_json: bool) -> int:

@@ -11,7 +11,8 @@ from durably_cli.error_codes import ErrorCode
 from durably_cli.errors import Busy
 from durably_cli.journal.state import Status
 from durably_cli.render.next_steps import how_to_answer, how_to_go_on
-from durably_cli.render.record import for_good, reason
+from durably_cli.render.reason import reason
+from durably_cli.render.record import for_good
 from durably_cli.system.ids import short
 
 

@@ -59,6 +59,7 @@ def execute(
         from durably_cli.cli.crash_test.inside import join_trial  # not for other runs
 
         join_trial()
+        notifier.say_nothing()
     document.load_writers()
     is_aside = quiet or detached is not None
     with streams_to_log(store, is_all=is_aside) as (streams, printed):

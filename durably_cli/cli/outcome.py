@@ -18,7 +18,8 @@ from durably_cli.render.next_steps import (
     how_to_redo_failed,
     ways_to_answer,
 )
-from durably_cli.render.record import by_and_why, for_good
+from durably_cli.render.reason import by_and_why
+from durably_cli.render.record import for_good
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps, listed
 from durably_cli.system.ids import short

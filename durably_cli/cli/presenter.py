@@ -49,7 +49,7 @@ class Presenter:
     ) -> None:
         self.run: LiveRun | None = None
         self.recorded: Callable[[Event], None] = talk.recorded
-        self.replayed = talk.replayed
+        self.replayed, self.child_waits = talk.replayed, talk.child_waits
         if printed is not None:
             self.recorded = printed.noting(talk.recorded)
         self.waits_for_key = talk.waits_for_key

@@ -53,12 +53,20 @@ class ScheduleCommand(Command):
 def _start_if_script(args: list[str], ctx: Any) -> None:
     """A script in the place of a job is started with the other words."""
     word = next((word for word in args if not word.startswith("-")), None)
-    if word is None or ctx.resilient_parsing or (script := script_named(word)) is None:
+    if word is None or ctx.resilient_parsing or _is_expression(word):
+        return
+    script = script_named(word)
+    if script is None:
         return
     from durably_cli.project.script_start import start
 
     at = args.index(word)
     start(script, ["schedule", *args[:at], *args[at + 1 :]])
+
+
+def _is_expression(word: str) -> bool:
+    """Does it say when, where a job may stand? A path with a space in it is that of a file."""
+    return word.startswith("@") or (" " in word and not os.path.exists(word))
 
 
 def _say_where_flags_stand(error: Any, args: list[str]) -> None:
@@ -77,12 +85,17 @@ def _job_and_flags(ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:
     project_of(ctx)
     script = program.script_of(hints.project())
     if script is not None and not params["tick"] and params["job"] is not None:
-        if any(mark in params["job"] for mark in " @"):
+        if _is_expression(params["job"]):
             flags = [params["expression"]] if params["expression"] is not None else []
             params["flags"] = [*flags, *(params["flags"] or [])]
             params["job"], params["expression"] = script.job, params["job"]
     elif script is not None and not params["tick"]:
         params["job"] = script.job
+    elif params["job"] is not None and _is_expression(params["job"]):
+        raise WrongUsage(
+            f"a schedule is of a JOB, which stands before {params['job']!r}",
+            hint=f"{hints.command('jobs')}    (lists the jobs)",
+        )
     job, flags = params["job"], list(params["flags"] or [])
     if flags and "--" not in args:
         raise WrongUsage(
@@ -102,7 +115,7 @@ def scheduled_job(context: typer.Context, due: CronExpression, name: str | None)
     flags = list(context.params["flags"] or [])
     project = project_of(context)
     _check(trigger, job, project)
-    variables, words = _called(project, "trigger", job, *flags)
+    variables, words = words_for_cron(project, "trigger", job, *flags)
     if not {"-q", "--quiet"} & {*flags}:
         words.append("-q")
     needs_folder = is_script(project) or _has_relative_paths(trigger)
@@ -120,7 +133,7 @@ def scheduled_job(context: typer.Context, due: CronExpression, name: str | None)
 def scheduled_tick(context: typer.Context, seconds: str) -> Scheduled:
     """The command that ticks, again and again."""
     project = project_of(context)
-    variables, words = _called(project, "tick", "--for", seconds, "-q")
+    variables, words = words_for_cron(project, "tick", "--for", seconds, "-q")
     about = f"tick of {project}"
     return Scheduled(schedule_name(project, None), about, None, variables, words, "", None)
 
@@ -136,7 +149,7 @@ def schedule_name(project: Path, name: str | None) -> str:
     return f"durably-{known}-tick" if name is None else f"durably-{known}.{name}"
 
 
-def _called(project: Path, *words: str) -> tuple[dict[str, str], list[str]]:
+def words_for_cron(project: Path, *words: str) -> tuple[dict[str, str], list[str]]:
     """The variables and words of a command, for whoever has no PATH and another home folder."""
     hints.keep_runs_in(data_folder())
     variables, called = hints.words_anywhere(*words)

@@ -26,7 +26,7 @@ from durably_cli.engines.local.ticked import note_tick
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import Busy
 from durably_cli.project.script_files import is_script
-from durably_cli.render.record import given_up
+from durably_cli.render.reason import given_up
 from durably_cli.render.ticks import taken_up
 from durably_cli.system import clock
 from durably_cli.system.ids import short
@@ -121,6 +121,10 @@ class Ticker:
                     time.sleep(max(0.0, min(self._next_look, deadline) - now))
         finally:
             self._lookout.remember()
+
+    def going_on(self) -> list[str]:
+        """The runs that were taken up and whose process has not ended."""
+        return [each.found.run_id for each in self._taken if each.process.poll() is None]
 
     def _look(self) -> list[ToTakeUp]:
         self._meanwhile()

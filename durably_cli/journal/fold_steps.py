@@ -125,7 +125,7 @@ def _never_started(event: StepFailed | StepRetrying | StepMarkedDone) -> StepSta
 def _step_marked_done(state: RunState, event: StepMarkedDone) -> None:
     start = state.unfinished.get(event.name) or _never_started(event)
     state.unfinished[event.name] = start._replace(status=StepStatus.MARKED_DONE)
-    state.waits.pop(event.name, None)
+    state.end_wait(event.name)
     state.decisions.append(event)
     if state.failures is not None:
         state.failures.discarded(event.name)

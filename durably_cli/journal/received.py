@@ -45,8 +45,12 @@ class Received:
         """All of them."""
         return (found for name in self._standing if (found := self.get(name)) is not None)
 
+    def is_decided(self, name: str) -> bool:
+        """Is its last wait decided, by a signal or without one?"""
+        return name in self._standing
+
     def is_over(self, name: str) -> bool:
-        """Was the deadline of its last wait first?"""
+        """Was its last wait over before any signal came?"""
         return name in self._standing and self._decided[name][-1] is None
 
     def number(self, name: str) -> int:

@@ -179,19 +179,31 @@ class RunState:
         return [step for step in started if step.when_in_doubt not in (ITEMS, WAIT)]
 
     @property
-    def killed_in_vain(self) -> int:
-        """How many attempts in a row, up to the last, were killed and completed no step."""
+    def got_further_at(self) -> str:
+        """When the last attempt began that completed a step, or the run; empty if none has."""
+        after = self.completed_steps + (self.status is Status.COMPLETED)
+        for attempt in reversed(self.attempts):
+            if after > attempt.before:
+                return attempt.started.at
+            after = attempt.before
+        return ""
+
+    def killed_in_vain(self, behind: str = "") -> int:
+        """How many attempts in a row, up to the last, were killed and completed no step.
+
+        Only those count that began behind this time.
+        """
         many, after = 0, self.completed_steps
         for attempt in reversed(self.attempts):
-            if attempt.outcome not in KILLED or after > attempt.before:
+            has_got_further = after > attempt.before or attempt.started.at <= behind
+            if attempt.outcome not in KILLED or has_got_further:
                 break
             many, after = many + 1, attempt.before
         return many
 
-    @property
-    def is_given_up(self) -> bool:
+    def is_given_up(self, behind: str = "") -> bool:
         """Was it taken up so often in vain that this takes a person? The first time is no such."""
-        many = self.killed_in_vain
+        many = self.killed_in_vain(behind)
         return many - (many == len(self.attempts)) >= _IN_VAIN
 
     @property

@@ -11,7 +11,7 @@ from durably_cli.project.run import Run
 
 
 def signal(run: str | Run[Any], name: str, value: object, *, even_if_early: bool = False) -> None:
-    """Send a run the signal of this name.
+    """Send a run the signal of this name, or the run below it that waits for that.
 
     `run` is what a trigger returned; or an id, or what commands take for it, and then one of the
     project that the working directory is in. The value is what the step that waits says: a

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from durably_cli import hints
 from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.view import RunView
@@ -29,7 +28,7 @@ from durably_cli.journal.step_events import (
     StepStarted,
 )
 from durably_cli.journal.step_names import item_around
-from durably_cli.journal.wait_events import SIGNAL, SignalReceived, StepWaiting
+from durably_cli.journal.wait_events import SignalReceived, StepWaiting
 from durably_cli.render.own_logging import is_shown_by_logging
 from durably_cli.render.timeline import seconds_between
 from durably_cli.render.what_changed import what_changed
@@ -123,10 +122,10 @@ class Talk:
             self._failure = event  # which the end of the run may say, with its traceback
         elif isinstance(event, StepRetrying):
             self.retrying(event)
-        elif isinstance(event, StepWaiting):
-            self.waiting(event)
+        elif isinstance(event, StepWaiting) and self.run is not None:
+            self._say_waits(self.run, event)
         elif isinstance(event, SignalReceived):
-            self.say(f"signal {event.name} has come, of {event.by}")
+            self.say(f"signal {event.name} has come, from {event.by}")
         elif isinstance(event, StepCancelled) and item_around(event.name) is None:
             self.say(f"step {event.name} was cancelled after {span(event.ms / 1000)}")
         elif isinstance(event, LogWritten):
@@ -137,18 +136,20 @@ class Talk:
         elif isinstance(event, RunStarted) and self.run is not None:
             self.started(event, self.run)
 
-    def waiting(self, event: StepWaiting) -> None:
-        """A step begins to wait; of a run that may be suspended, its end says so."""
-        if self.run is not None and self.run.stop.suspends:
-            return
-        from durably_cli.render.waits import answers_to, said_of  # few runs wait
+    def child_waits(self, child: str, run: LiveRun, event: StepWaiting | None) -> None:
+        self._say_waits(run, event, child)
 
-        self.say(said_of(event, self.time))
-        run = self.run
-        if event.kind == SIGNAL and run is not None:
-            is_only_one = item_around(event.name) is None
-            for words in answers_to(event, short(run.run_id), is_only_one=is_only_one):
-                self.say(f"  {hints.command(*words)}")
+    def _say_waits(self, run: LiveRun, event: StepWaiting | None = None, child: str = "") -> None:
+        """What that run waits for from now on; without an event, what it has waited for before.
+
+        Of what may be suspended, its end says so.
+        """
+        is_new = event is not None or bool(run.state.waits)
+        if is_new and self.run is not None and not (self.run.stop.suspends or run.stop.suspends):
+            from durably_cli.render.waits import lines_of_waits  # few runs wait
+
+            for line in lines_of_waits(run, event, child, self.time):
+                self.say(line)
 
     def _say_failure(self, event: Event | None) -> None:
         """Say that a step failed, unless this event is the end of its run by that."""
@@ -169,6 +170,7 @@ class Talk:
         """What there is to know of the run before this attempt of it."""
         for said in what_changed(event, run):
             self.say(*said)
+        self._say_waits(run)
         if run.state.status is not Status.FAILED:  # else all tries are open again
             steps = run.state.unfinished.values()
             self._failed_tries |= {step.name: step.tries for step in steps if step.most > 1}

@@ -68,6 +68,8 @@ class Live(Talk):
         job = visible(run.state.created.job)
         again = f"  attempt {event.attempt}" if event.attempt > 1 else ""
         self._console.print(Text.assemble((job, "bold"), (f"  {run.run_id}{again}", "dim")))
+        for wait in run.state.waits.values():
+            self._work.begun(wait)
         self.say_what_changed(event, run)
         self._facts = Facts(job, short(run.run_id))
         if run.state.progress is not None:

@@ -42,9 +42,9 @@ class LiveWork:
         self._steps.pop(event.name, None)
         said: str = event.name
         if isinstance(event, StepWaiting):
-            from durably_cli.render.waits import said_of  # few runs wait
+            from durably_cli.render.waits import OpenWait, said_of  # few runs wait
 
-            said = said_of(event, local_time)
+            said = said_of(OpenWait("", event), local_time)
         self._steps[event.name] = visible(said)
         if isinstance(event, MapStarted):
             self._map(event.name, event.items or None)

@@ -26,7 +26,11 @@ _MANY = 8
 """So many steps are named in one command, and no more."""
 
 
-_PURPOSES = {"approve": "to say yes", "deny": "to say no", "signal": "to answer"}
+_PURPOSES = {
+    "approve": "to say yes",
+    "deny": "to say no",
+    "signal": "to answer, with a value of yours",
+}
 
 
 class NextStep(NamedTuple):
@@ -70,7 +74,26 @@ def how_to_decide(view: RunView) -> list[NextStep]:
             NextStep("once that is mended", ("resume", run)),
             NextStep("to execute it again", again),
         ]
-    return []
+    return _once_more(view) if view.status is Status.FAILED else []
+
+
+def _once_more(view: RunView) -> list[NextStep]:
+    """What to type of a run that has failed in a step that waited: nothing is to be mended."""
+    run, state = short(view.run_id), view.state
+    if state.error is not None and state.error.type.endswith("WaitTimeout"):
+        return [NextStep("to wait for it once more", ("resume", run))]
+    mine = [step for step in state.causes if step in state.children]
+    if not mine:
+        return []
+    from durably_cli.engines.local.family import children_of  # few runs have any
+
+    cancelled = {
+        child.step
+        for child in children_of(view)
+        if isinstance(child.view, RunView) and child.view.status is Status.CANCELLED
+    }
+    redo = [word for step in mine if step in cancelled for word in ("--redo", step)]
+    return [NextStep("to run that job once more", ("resume", run, *redo))] if redo else []
 
 
 def ways_to_answer(view: RunView) -> list[NextStep]:
@@ -80,8 +103,8 @@ def ways_to_answer(view: RunView) -> list[NextStep]:
     from durably_cli.render.waits import FEW, answers_to, open_questions  # few runs wait
 
     found, asked = list[NextStep](), open_questions(view)
-    of_run = Counter(run_id for run_id, _ in asked)
-    for number, (run_id, wait) in enumerate(asked):
+    of_run = Counter(each.run_id for each in asked)
+    for number, (run_id, wait, *_) in enumerate(asked):
         for words in answers_to(wait, short(run_id), is_only_one=of_run[run_id] == 1):
             found.append(NextStep(_PURPOSES[words[0]] if number < FEW else "", words))
     return found
@@ -97,13 +120,13 @@ def newly_asked(view: RunView) -> str:
     from durably_cli.render.waits import FEW, open_questions, said_of  # few runs wait
 
     begun = view.state.attempts[-1].started.at
-    new = [wait for _, wait in open_questions(view) if wait.at >= begun]
+    new = [each for each in open_questions(view) if each.wait.at >= begun]
     if not new:
         return ""
-    asked = [said_of(wait) for wait in new[:FEW]]
+    said = [said_of(each) for each in new[:FEW]]
     if len(new) > FEW:
-        asked.append(f"{len(new) - FEW:,} more")
-    lines = [f"run {short(view.run_id)} of {view.state.created.job} asks:", *asked]
+        said.append(f"{len(new) - FEW:,} more")
+    lines = [f"run {short(view.run_id)} of {view.state.created.job} asks:", *said]
     ways = [each for each in ways_to_answer(view) if each.purpose]
     lines += [f"{each.purpose}: {hints.command(*each.words)}" for each in ways]
     return visible_lines("\n".join(lines)) + "\n"

@@ -9,7 +9,8 @@ from durably_cli.engines.local.notices import Change, NoticeKind
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import DurablyError
 from durably_cli.render.next_steps import how_to_go_on, next_commands
-from durably_cli.render.record import SCHEMA, details, reason, summary
+from durably_cli.render.reason import reason
+from durably_cli.render.record import SCHEMA, details, summary
 from durably_cli.render.report import report
 from durably_cli.render.words import utc_time
 from durably_cli.system.ids import short

@@ -24,7 +24,8 @@ from durably_cli.render.lane_rows import lanes_rows
 from durably_cli.render.map_items import MapItems
 from durably_cli.render.maps import executions
 from durably_cli.render.next_steps import next_steps
-from durably_cli.render.record import reason, summary
+from durably_cli.render.reason import reason
+from durably_cli.render.record import summary
 from durably_cli.render.rows import labels_text, log_lines, pretty_json
 from durably_cli.render.step_record import cut_short, in_doubt
 from durably_cli.render.timeline import (

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from durably_cli.engines.local.forks import forks_of
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import JournalDamaged
-from durably_cli.journal.events import ProgressReported, RunCancelled, RunRepaired
-from durably_cli.journal.state import NO_END, Attempt, Status
+from durably_cli.journal.events import ProgressReported, RunRepaired
+from durably_cli.journal.state import Attempt, Status
 from durably_cli.journal.step_events import StepDiscarded, StepMarkedDone
-from durably_cli.render.step_record import error_fields, failed_steps, in_doubt, last_try, retrying
+from durably_cli.render.reason import reason, waits_for
+from durably_cli.render.step_record import error_fields, failed_steps, in_doubt
 from durably_cli.render.timeline import seconds_between, seconds_of
-from durably_cli.render.words import listed, one_line, utc_time
 from durably_cli.system import clock, ids
 
 if TYPE_CHECKING:  # they are for type checkers, and for `help --json`
-    from durably_cli.engines.local.inbox import CancelRequest
     from durably_cli.render.run_types import (
         AttemptFields,
         ChildFields,
@@ -210,80 +208,10 @@ def progress_fields(progress: ProgressReported | None) -> ProgressFields | None:
     }
 
 
-def reason(view: RunView, *, but_tries: bool = False) -> str | None:
-    """Why a run has ended as it has, on one line; of one that has not, what it is at.
-
-    With `but_tries` it says nothing of a step that is tried again.
-    """
-    state = view.state
-    if view.damage:
-        return f"line {view.damage.line}, byte {view.damage.byte}: {view.damage.reason}"
-    if state.cancelled is not None:
-        return by_and_why(state.cancelled) or None
-    if view.status is Status.WAITING:
-        from durably_cli.render.waits import why_it_waits  # few runs wait, as below
-
-        return "; ".join(filter(None, (why_it_waits(view), given_up(view))))
-    if state.error is not None:
-        where = f"{listed(state.causes)}: " if state.causes else ""
-        return where + one_line(state.error)
-    if not state.has_ended and (asked := view.cancel_request()):
-        at = _why_interrupted(view, but_tries) if view.status is Status.INTERRUPTED else ()
-        return ", ".join((f"to be cancelled {by_and_why(asked)}", *at))
-    if view.status is Status.PENDING and view.held and state.created.concurrency_key is not None:
-        ahead, key = waits_for(view), state.created.concurrency_key
-        return f"waits for {f'run {ids.short(ahead)}, which has ' if ahead else ''}the key {key!r}"
-    if view.status is Status.INTERRUPTED:
-        return ", ".join(_why_interrupted(view, but_tries)) or None
-    if not but_tries and (again := retrying(view)):
-        when = utc_time(again[-1].until or "")
-        return f"{again[-1].name}: {last_try(again[-1])}, again at {when}"
-    return None
-
-
-def _why_interrupted(view: RunView, but_tries: bool) -> Iterator[str]:
-    """What ended its last attempt, if that left word, and what that was at."""
-    state = view.state
-    if state.attempts and state.attempts[-1].outcome != NO_END:
-        yield state.attempts[-1].outcome
-    if state.in_doubt:
-        yield "in doubt: " + listed([step.name for step in state.in_doubt])
-    elif state.cut_short:
-        yield "cut short: " + listed([step.name for step in state.cut_short])
-    elif not but_tries and (again := retrying(view)):
-        yield f"{again[-1].name}: {last_try(again[-1])}"
-    if said := given_up(view):
-        yield said
-
-
-def given_up(view: RunView) -> str:
-    """That only a person goes on with it, if it was taken up so often in vain."""
-    if view.held or not view.state.is_given_up:
-        return ""
-    return f"killed {view.state.killed_in_vain} times without getting further: tick leaves it alone"
-
-
-def by_and_why(cancelled: RunCancelled | CancelRequest) -> str:
-    """`by ann: wrong month`; what of that is known."""
-    by = f"by {cancelled.by}" if cancelled.by else ""
-    return ": ".join(filter(None, (by, cancelled.reason)))
-
-
 def for_good(view: RunView) -> str:
     """What is left to do of a run that was cancelled."""
     key = ", with another idempotency key" if view.state.created.idempotency_key else ""
     return f"it has ended for good; to do it after all, trigger a new run{key}"
-
-
-def waits_for(view: RunView) -> str | None:
-    """The run that a pending one waits for: the one that has its concurrency key."""
-    key = view.state.created.concurrency_key
-    if key is None or view.status is not Status.PENDING or not view.held:
-        return None
-    from durably_cli.engines.local.turns import has_key  # few runs wait
-
-    ahead = has_key(view.path.parents[2], key)
-    return None if ahead == view.run_id else ahead
 
 
 def seconds_executing(view: RunView) -> float | None:

@@ -12,7 +12,8 @@ from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.state import Status
 from durably_cli.render.failure import error_lines
-from durably_cli.render.record import for_good, reason
+from durably_cli.render.reason import reason
+from durably_cli.render.record import for_good
 from durably_cli.render.rows import log_lines
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps

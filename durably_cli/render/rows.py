@@ -12,12 +12,7 @@ from durably_cli.journal.blobs import size_of
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_state import StepState, step_states
-from durably_cli.render.record import (
-    COLUMNS,
-    SCHEMA,
-    details,
-    summary,
-)
+from durably_cli.render.record import COLUMNS, SCHEMA, details, summary
 from durably_cli.render.step_record import step_fields, step_status
 from durably_cli.render.words import one_line, visible_json
 from durably_cli.values.strict_json import Json, to_json

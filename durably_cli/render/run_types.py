@@ -131,7 +131,8 @@ class ChildFields(TypedDict):
 
 class WaitFields(TypedDict):
     """What a step waits for: a time, a `poll`, a `signal` whose value is as `takes` says, or a
-    `run`; `until` is its deadline, and `prompt` what a person is asked.
+    `run`; `until` is its deadline, `prompt` what a person is asked, and `answered_by` who has sent
+    a signal that the run has not taken yet.
     """
 
     step: str
@@ -141,6 +142,7 @@ class WaitFields(TypedDict):
     prompt: str | None
     run: str | None
     takes: NotRequired[dict[str, Any] | None]
+    answered_by: NotRequired[str | None]
 
 
 class RunDetails(RunSummary):

@@ -20,7 +20,8 @@ from durably_cli.render.bars import show_timeline
 from durably_cli.render.colours import status_text
 from durably_cli.render.family import child_fields
 from durably_cli.render.next_steps import next_steps
-from durably_cli.render.record import reason, summary
+from durably_cli.render.reason import reason
+from durably_cli.render.record import summary
 from durably_cli.render.rows import all_steps, labels_text, log_lines, pretty_json
 from durably_cli.render.step_record import cut_short, failed_steps, in_doubt, last_try, retrying
 from durably_cli.render.tables import heading, log_text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from durably_cli.engines.local.lookout import ToTakeUp
 from durably_cli.engines.local.view import RunView, Unreadable
-from durably_cli.render.record import reason
+from durably_cli.render.reason import reason
 from durably_cli.render.rows import row, write_json
 from durably_cli.render.waits import when_due
 from durably_cli.system.ids import short

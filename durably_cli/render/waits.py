@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+from durably_cli import hints
 from durably_cli.engines.local.due import due_at
+from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.view import RunView
-from durably_cli.journal.wait_events import RUN, SIGNAL, StepWaiting
+from durably_cli.journal.state import RunState
+from durably_cli.journal.step_names import item_around
+from durably_cli.journal.wait_events import RUN, SIGNAL, SLEEP, StepWaiting
 from durably_cli.render.words import utc_time
+from durably_cli.steps.mail import Closed, Sent
 from durably_cli.system import ids
+from durably_cli.values.example import words_of
 
 if TYPE_CHECKING:
+    from durably_cli.engines.local.live_run import LiveRun
     from durably_cli.render.run_types import WaitFields
 
 FEW = 3
@@ -21,25 +29,65 @@ ShowTime = Callable[[str], str]
 """Shows a time: in UTC, or as a person reads it."""
 
 
-def open_waits(view: RunView) -> list[StepWaiting]:
-    """What its steps wait for, questions first."""
-    if view.state.has_ended:
+class OpenWait(NamedTuple):
+    """What a step waits for, of the run that is shown, or of a run that is a step of it.
+
+    `child` names the step that such a run is. `answer` is the signal that is there, or the word
+    that its deadline was first, and that the run has not taken yet.
+    """
+
+    run_id: str
+    wait: StepWaiting
+    child: str = ""
+    answer: Sent | Closed | None = None
+
+    @property
+    def is_open_question(self) -> bool:
+        """Is it a signal that nobody has sent?"""
+        return self.wait.kind == SIGNAL and self.answer is None
+
+
+def open_waits(view: RunView) -> list[OpenWait]:
+    """What its own steps wait for, questions first."""
+    return open_waits_of(view.state, view.path)
+
+
+def open_waits_of(state: RunState, journal: Path) -> list[OpenWait]:
+    """The same of a run whose journal this is."""
+    if state.has_ended:
         return []
-    return sorted(view.state.waits.values(), key=lambda wait: wait.kind != SIGNAL)
+    waits = [_open(state, wait, journal) for wait in state.waits.values()]
+    return sorted(waits, key=lambda each: (not each.is_open_question, each.wait.kind != SIGNAL))
 
 
-def open_questions(view: RunView) -> list[tuple[str, StepWaiting]]:
+def _open(state: RunState, wait: StepWaiting, journal: Path) -> OpenWait:
+    answer = None
+    if wait.kind == SIGNAL:
+        found = SignalsSent(journal).find(wait.name, state.received.number(wait.name))
+        answer = found if isinstance(found, Sent | Closed) else None
+    return OpenWait(state.created.run, wait, answer=answer)
+
+
+def waits_of_all(view: RunView) -> list[OpenWait]:
+    """The same, and in place of a run that waits for something, what that is."""
+    found = open_waits(view)
+    if not any(each.wait.kind == RUN for each in found):
+        return found
+    from durably_cli.engines.local.family import children_of  # few runs have any
+
+    spoken_for = set[str]()
+    for child in children_of(view, open_only=True):
+        if isinstance(child.view, RunView):
+            inner = open_waits(child.view)
+            found += [each._replace(child=child.step) for each in inner]
+            spoken_for |= {child.run_id} if inner else set()
+    shown = [each for each in found if each.wait.child not in spoken_for]
+    return sorted(shown, key=lambda each: not each.is_open_question)
+
+
+def open_questions(view: RunView) -> list[OpenWait]:
     """The signals that are waited for, by this run and by runs that are a step of it."""
-    found = [(view.run_id, wait) for wait in open_waits(view) if wait.kind == SIGNAL]
-    if any(wait.kind == RUN for wait in open_waits(view)):
-        from durably_cli.engines.local.family import children_of  # few runs have any
-
-        for child in children_of(view, open_only=True):
-            if isinstance(child.view, RunView):
-                found += [
-                    (child.run_id, wait) for wait in open_waits(child.view) if wait.kind == SIGNAL
-                ]
-    return found
+    return [each for each in waits_of_all(view) if each.is_open_question]
 
 
 def is_question(wait: StepWaiting) -> bool:
@@ -47,24 +95,55 @@ def is_question(wait: StepWaiting) -> bool:
     return wait.takes.get("title") == "Approval" or wait.takes.get("type") == "boolean"
 
 
-def said_of(wait: StepWaiting, time: ShowTime = utc_time) -> str:
+def said_of(open_wait: OpenWait, time: ShowTime = utc_time) -> str:
     """`Apply the plan? (approval, until 2026-…)`, on one line."""
+    said = _said(open_wait.wait, open_wait.answer, time)
+    if not open_wait.child:
+        return said
+    return f"{open_wait.child} (run {ids.short(open_wait.run_id)}): {said}"
+
+
+def _said(wait: StepWaiting, answer: Sent | Closed | None, time: ShowTime) -> str:
     until = f", until {time(wait.until)}" if wait.until else ""
+    if isinstance(answer, Closed):
+        until = ", its deadline is over"
     if wait.kind == SIGNAL and wait.prompt:
+        until = f", answered by {answer.by}" if isinstance(answer, Sent) else until
         return f"{wait.prompt} ({wait.name}{until})"
     if wait.kind == SIGNAL:
+        if isinstance(answer, Sent):
+            return f"{wait.name} has its signal, from {answer.by}"
         return f"{wait.name} waits for a signal{until}"
     if wait.kind == RUN:
         return f"{wait.name} waits for run {ids.short(wait.child)}{until}"
-    what = "sleeps" if wait.kind == "sleep" else "looks again and again"
+    what = "sleeps" if wait.kind == SLEEP else "looks again and again"
     return f"{wait.name} {what}{until}"
 
 
 def what_it_waits_for(view: RunView, time: ShowTime = utc_time) -> list[str]:
     """The first few waits, and how many more there are."""
-    waits = open_waits(view)
+    waits = waits_of_all(view)
     more = len(waits) - FEW
     return [*(said_of(wait, time) for wait in waits[:FEW]), *([f"{more:,} more"] * (more > 0))]
+
+
+def lines_of_waits(
+    run: LiveRun, event: StepWaiting | None, child: str, time: ShowTime
+) -> Iterator[str]:
+    """What a run that executes waits for, and the commands that answer; and see `Talk`."""
+    if event is None:
+        waits = open_waits_of(run.state, run.journal.path)
+        waits = [each._replace(child=child) for each in waits]
+    else:
+        waits = [OpenWait(run.run_id, event, child)]
+    for each in waits[:FEW]:
+        yield said_of(each, time)
+        if each.is_open_question:
+            is_only_one = len(waits) == 1 and item_around(each.wait.name) is None
+            for words in answers_to(each.wait, ids.short(run.run_id), is_only_one=is_only_one):
+                yield f"  {hints.command(*words)}"
+    if len(waits) > FEW:
+        yield f"{len(waits) - FEW:,} more"
 
 
 def why_it_waits(view: RunView, time: ShowTime = utc_time) -> str:
@@ -83,8 +162,9 @@ def wait_fields(view: RunView) -> list[WaitFields]:
             "prompt": wait.prompt or None,
             "run": wait.child or None,
             "takes": wait.takes or None,
+            "answered_by": answer.by if isinstance(answer, Sent) else None,
         }
-        for wait in open_waits(view)
+        for _, wait, _, answer in open_waits(view)
     ]
 
 
@@ -98,13 +178,4 @@ def answers_to(wait: StepWaiting, run: str, *, is_only_one: bool = True) -> list
     name = () if is_only_one else (wait.name,)
     if is_question(wait):
         return [("approve", run, *name), ("deny", run, *name)]
-    return [("signal", run, wait.name, "-i", _example_of(wait.takes))]
-
-
-def _example_of(schema: dict[str, Any]) -> str:
-    """A value of such a signal, to be typed, as far as its schema says."""
-    kind = schema.get("type")
-    samples = {"integer": "1", "number": "1.5", "string": '"text"', "boolean": "true"}
-    if isinstance(kind, str) and kind in samples:
-        return samples[kind]
-    return "JSON"
+    return [("signal", run, wait.name, *words_of(wait.takes))]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from durably_cli.errors import Abort, ValueRefused
+from durably_cli.errors import Abort, StepMisused, ValueRefused
 from durably_cli.journal.masking import Secrets
 from durably_cli.journal.step_events import StepCompleted
 from durably_cli.journal.wait_events import RUN
@@ -18,6 +19,11 @@ from durably_cli.values.strict_json import Json
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
+
+_DEEPEST = 32
+"""How many runs may stand below each other: half of what Python's stack bears by itself."""
+
+_above: ContextVar[tuple[str, ...]] = ContextVar("jobs above in memory", default=())
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,33 @@ def ids_of(parent: str, step: str, past: Past) -> tuple[str, str | None]:
     discarded = past.discarded[step] + past.dropped[step]
     before = ids.of_child(parent, step, discarded - 1) if discarded else None
     return ids.of_child(parent, step, discarded), before
+
+
+def refuse_too_deep(step: str, jobs: tuple[str, ...]) -> None:
+    """StepMisused if too many runs stand below each other: of these jobs, the last one below all.
+
+    They are named up to the first that comes again.
+    """
+    if len(jobs) <= _DEEPEST:
+        return
+    again = next((at for at, job in enumerate(jobs) if job in jobs[:at]), None)
+    named = jobs if again is None else (*jobs[:again], f"{jobs[again]} again")
+    raise StepMisused(
+        f"step {step!r}: no more than {_DEEPEST} runs may stand below each other, and here "
+        f"{' runs '.join(named)}: let what runs itself come to an end sooner, or go through all "
+        "of it in one run"
+    )
+
+
+def in_memory(child: Child, input: object) -> Json:
+    """The output of what calls itself no run."""
+    jobs = (*_above.get(), child.job.name)
+    refuse_too_deep(child.step, jobs)
+    before = _above.set(jobs)
+    try:
+        return child.job.output.dump(child.job.in_memory(input))
+    finally:
+        _above.reset(before)
 
 
 Execute = Callable[[Child], Json]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,7 +13,15 @@ from durably_cli.journal.wait_events import POLL
 from durably_cli.steps.accepted import accepted
 from durably_cli.steps.operation import Call, Past, Plan, Raised, Wait
 from durably_cli.steps.tries import ONCE, Retry, RetryAfter, explain_untried, is_retried
-from durably_cli.steps.waits import later_by, marked_done, ms_of, over, timed_out, wait_begun
+from durably_cli.steps.waits import (
+    later_by,
+    longest_of,
+    marked_done,
+    ms_of,
+    over,
+    timed_out,
+    wait_begun,
+)
 from durably_cli.system import clock, signals
 from durably_cli.values import plain
 
@@ -39,6 +48,7 @@ class Poll(NamedTuple):
             return done[0]
         wait = yield from wait_begun(past, self.name, POLL, self._deadline)
         failures, moment = 0, clock.now()
+        ends = time.monotonic() + longest_of(wait)
         while True:
             value = yield Call(self.fn, self.args)
             moment = max(moment, clock.now())
@@ -63,11 +73,11 @@ class Poll(NamedTuple):
                     past.end_wait(self.name)
                     yield StepCompleted(self.name, ms_of(wait), text, clock.now())
                     return back
-            if wait.until and moment >= wait.until:
+            if wait.until and (moment >= wait.until or time.monotonic() >= ends):
                 return (yield from over(past, wait, timed_out(wait, "it has given nothing")))
             due = later_by(pause, moment)
             moment = min(due, wait.until) if wait.until else due
-            yield Wait(moment, pause, suspends=True)
+            yield Wait(moment, min(pause, ends - time.monotonic()), suspends=True)
 
     def _goes_on(self, failures: int, error: BaseException) -> bool:
         retry = Retry(ONCE) if self.retry is None else self.retry

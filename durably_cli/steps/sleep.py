@@ -11,7 +11,7 @@ from durably_cli.errors import StepMisused
 from durably_cli.journal.step_events import StepCompleted
 from durably_cli.journal.wait_events import SLEEP
 from durably_cli.steps.operation import Past, Plan, Wait
-from durably_cli.steps.waits import later_by, marked_done, ms_of, wait_begun
+from durably_cli.steps.waits import later_by, longest_of, marked_done, ms_of, wait_begun
 from durably_cli.system import clock
 from durably_cli.values import convert, plain
 from durably_cli.values.strict_json import Json
@@ -32,7 +32,8 @@ class Sleep(NamedTuple):
         if done is not None:
             return done[0]
         wait = yield from wait_begun(past, self.name, SLEEP, self._deadline)
-        yield Wait(wait.until, math.inf if self.seconds is None else self.seconds, suspends=True)
+        longest = math.inf if self.seconds is None else longest_of(wait)
+        yield Wait(wait.until, longest, suspends=True)
         past.end_wait(self.name)
         yield StepCompleted(self.name, ms_of(wait), Json("null"), clock.now())
         return None

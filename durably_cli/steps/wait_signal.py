@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import time
 from typing import Any, NamedTuple
 
 from durably_cli.errors import StepMisused, ValueRefused
@@ -15,6 +15,7 @@ from durably_cli.steps.operation import Past, Plan, Wait
 from durably_cli.steps.stop import NO_TIME
 from durably_cli.steps.waits import (
     later_by,
+    longest_of,
     marked_done,
     ms_of,
     over,
@@ -67,6 +68,15 @@ def wait_signal(
     return WaitSignal(name, gives, taken, schema, said, timeout, end, secrets)
 
 
+def _signed(value: object, by: str) -> object | None:
+    """An approval that does not say who gives it, with who has sent it; None for anything else."""
+    from durably_cli.steps.approval import Approval
+
+    if not isinstance(value, Approval) or value.by:
+        return None
+    return value.model_copy(update={"by": by})
+
+
 class WaitSignal(NamedTuple):
     """Wait for the signal of this name, of a value that is `taken`; or give the default.
 
@@ -98,6 +108,7 @@ class WaitSignal(NamedTuple):
             has_default=self.default is not _NO_DEFAULT,
         )
         number, is_over = past.received.number(name), False
+        ends = time.monotonic() + longest_of(wait)
         while (received := past.received.get(name)) is None:
             found = mail.find(name, number)
             if isinstance(found, Sent | Unusable):
@@ -118,7 +129,8 @@ class WaitSignal(NamedTuple):
                     return (yield from self._without(past, wait))
             else:
                 ready = mail.listens_for(name, number)
-                is_over = yield Wait(wait.until or NO_TIME, math.inf, ready=ready, suspends=True)
+                left = ends - time.monotonic()
+                is_over = yield Wait(wait.until or NO_TIME, left, ready=ready, suspends=True)
         try:
             value = self.taken.load(received.value)
         except DoesNotFit as error:  # to a type that was another one when it was received
@@ -126,7 +138,10 @@ class WaitSignal(NamedTuple):
                 f"the signal of step {name!r} no longer fits its type ({error}); restore the type, "
                 "or have the step executed again"
             ) from None
-        return (yield from self._completed(past, wait, received.value, value))
+        text = received.value
+        if self.schema.get("title") == "Approval" and (signed := _signed(value, received.by)):
+            value, text = signed, self.taken.dump(signed)
+        return (yield from self._completed(past, wait, text, value))
 
     def _without(self, past: Past, wait: StepWaiting) -> Plan:
         """The deadline is over: the default, or a failure."""

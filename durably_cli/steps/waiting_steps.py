@@ -15,7 +15,7 @@ from durably_cli.steps.tries import ONCE, Retry, limit_of, retry_of
 from durably_cli.steps.waits import refuse_secret, span_of
 from durably_cli.system import clock
 from durably_cli.values.durations import Duration
-from durably_cli.values.strict_json import Json, to_json
+from durably_cli.values.strict_json import to_json
 
 if TYPE_CHECKING:
     from durably_cli.steps.child_run import HasChild
@@ -161,7 +161,7 @@ class WaitingSteps(Performer):
         Its run is a child of this one: made once, resumed rather than made again, and cancelled
         with it. RunFailed if it has failed, or was cancelled.
         """
-        from durably_cli.steps.child_run import Child, ChildRun, ids_of
+        from durably_cli.steps.child_run import Child, ChildRun, ids_of, in_memory
 
         name = self._scope.enter(name, sys._getframe(1))
         found = job.as_child()
@@ -170,13 +170,8 @@ class WaitingSteps(Performer):
         refuse_secret(self._secrets, child.input, name, "the input")
         for label in child.labels.items():
             refuse_secret(self._secrets, to_json("=".join(label)), name, f"the label {label[0]!r}")
-        execute = self._execute_child
-
-        def in_memory(_: Child) -> Json:
-            return found.output.dump(found.in_memory(input))
-
+        ends = self._execute_child or (lambda child: in_memory(child, input))
         leave = self._stop.leave_inner
-        ends = execute or in_memory
         asked = ChildRun(name, child, ends, leave, found.output, self._secrets)
         return self._driver.perform(asked)  # type: ignore[no-any-return]
 

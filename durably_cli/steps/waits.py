@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from datetime import timedelta
 from typing import Any
@@ -75,8 +76,17 @@ def over(past: Past, wait: StepWaiting, error: Exception) -> Generator[Effect, A
 
 def timed_out(wait: StepWaiting, what: str) -> WaitTimeout:
     """The error of a wait whose deadline is over."""
-    since = clock.parse_time(wait.until) - clock.parse_time(wait.at)
-    return WaitTimeout(f"step {wait.name!r}: {what} within {span(since.total_seconds())}")
+    return WaitTimeout(f"step {wait.name!r}: {what} within {span(longest_of(wait))}")
+
+
+def longest_of(wait: StepWaiting) -> float:
+    """The seconds that a wait was to take when it began.
+
+    A process that sits by it waits no longer, whatever the clock shows; it may have been set back.
+    """
+    if not wait.until:
+        return math.inf
+    return (clock.parse_time(wait.until) - clock.parse_time(wait.at)).total_seconds()
 
 
 def ms_of(wait: StepWaiting) -> int:

@@ -171,16 +171,36 @@ def test_set_to_and_fro_between_attempts_there_is_one_wait_with_one_deadline(
     count(4)
 
 
-def test_a_short_sleep_ends_though_the_clock_is_set_back(place: Place, count: Count) -> None:
-    place.project.job("""
+SHORT = {
+    "sleep": ("step.sleep('wait', 1)", None),
+    "poll": ("step.poll('wait', lambda: None, every=0.3, timeout=1, returns=int)", "WaitTimeout"),
+    "ask": ("step.wait_signal('wait', int, timeout=1)", "WaitTimeout"),
+    "default": ("step.wait_signal('wait', int, timeout=1, default=-1)", -1),
+}
+"""Short waits of each kind, and what comes of them."""
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("kind", SHORT)
+def test_a_short_wait_ends_though_the_clock_is_set_back(
+    kind: str, is_async: bool, place: Place, count: Count
+) -> None:
+    asked, given = SHORT[kind]
+    place.project.job(f"""
+        from durably_cli import AsyncStep
+
         @define_job
-        def short(step: Step) -> None:
-            step.sleep("wait", 1)
+        {"async " * is_async}def short(step: {"Async" * is_async}Step) -> int | str | None:
+            try:
+                return {"await " * is_async}{asked}
+            except Exception as error:
+                return type(error).__name__
     """)
     with place.project.start("trigger", "short") as process:
         wait_until(lambda: waits_of(place))
         place.set("-30d")
         assert process.result().code == 0
+    assert place.project.inspect()["output"] == given
     assert len(waits_of(place)) == 1
     count(1)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import durably_cli
 from tests.conftest import Project
 
 KID = """
@@ -470,6 +471,193 @@ def test_a_wait_that_its_handler_gave_up_is_begun_again_by_who_asks_for_it_again
     project.run("signal", "@last", "go", "-i", "2")
     project.run("tick")
     assert statuses(project) == {"completed"}
+
+
+@pytest.mark.parametrize(
+    ("job", "circle", "step"),
+    [
+        ("itself", "itself runs itself again", "again"),
+        ("head", "head runs ping runs pong runs ping again", "pong"),
+        ("looped", "looped runs looped again", "again"),
+    ],
+)
+def test_a_job_that_runs_itself_without_end_is_refused_in_a_sentence(
+    project: Project, job: str, circle: str, step: str
+) -> None:
+    project.job(ENDLESS)
+    failed = project.run("trigger", job, expect=1)
+    (said,) = [line for line in failed.err.splitlines() if "StepMisused" in line]
+    assert f"StepMisused: step '{step}': no more than 32 runs may stand below each other" in said
+    assert f"and here {circle}: let what runs itself come to an end sooner" in said
+    assert "RunFailed" not in failed.err
+    assert len(project.runs()) == 32
+    again = project.run("resume", "@last", expect=1)
+    assert said in again.err
+    assert len(project.runs()) == 32
+
+
+def test_a_job_that_runs_itself_to_an_end_may_be_32_deep(project: Project) -> None:
+    project.job(ENDLESS)
+    assert project.run("trigger", "down", "-i", '{"more": 31}').out == "31\n"
+    memory = "from jobs.work import Down, down; from durably import Step; "
+    here: Any = {"cwd": project.root, "env": project.env, "capture_output": True, "text": True}
+    script = [sys.executable, "-c", memory + "print(down(Step(), Down(more=32)))"]
+    done = subprocess.run(script, **here)
+    assert done.stdout == "32\n", done.stderr
+    script[-1] = script[-1].replace("more=32", "more=33")
+    done = subprocess.run(script, **here)
+    assert "StepMisused: step 'down': no more than 32 runs" in done.stderr
+    assert "and here down runs down again: let what" in done.stderr
+
+
+DEEP = """
+    class Down(BaseModel):
+        more: int
+
+    @define_job
+    def down(step: Step, payload: Down) -> int:
+        step.run("before", effect, f"before {payload.more}")
+        found = 0
+        if payload.more:
+            found = 1 + step.run_job("down", down, Down(more=payload.more - 1))
+        asked = step.wait_signal("ask", int, default=0, timeout="3d") if payload.more == 3 else 0
+        step.sleep("nap", 1.5 if payload.more in (0, 5) else 0)
+        step.run("after", effect, f"after {payload.more}")
+        return found + asked
+"""
+
+
+def test_a_chain_of_six_is_suspended_and_taken_up_by_ticks(project: Project) -> None:
+    project.job(DEEP)
+    project.run("trigger", "down", "-i", '{"more": 5}', "--suspend", expect=75)
+    (head,) = (run["id"] for run in project.runs() if not run["parent"])
+    assert len(project.runs()) == 6
+    assert statuses(project) == {"waiting"}
+
+    def ticked(status: str) -> Callable[[], bool]:
+        def is_so() -> bool:
+            rows = project.run("tick").out.splitlines()
+            assert {row.split("\t")[0] for row in rows} <= {head}, "only the head is taken up"
+            return bool(rows) and rows[0].split("\t")[3] == status
+
+        return is_so
+
+    within(ticked("waiting"))  # the lowest have ended, and the third asks
+    ended = [run["status"] for run in project.runs()]
+    assert sorted(ended) == ["completed"] * 3 + ["waiting"] * 3
+    assert project.run("tick").out == ""
+    project.run("signal", head, "ask", "-i", "10")
+    within(ticked("waiting"))  # the head itself sleeps
+    within(ticked("completed"))
+    assert statuses(project) == {"completed"}
+    assert project.run("inspect", head, "--json").out.count('"output":15') == 1
+    down = [f"before {more}" for more in range(5, -1, -1)]
+    assert project.effects == [*down, *(f"after {more}" for more in range(6))]
+
+
+ENDLESS = """
+    from durably import AsyncStep
+
+    @define_job
+    def itself(step: Step) -> None:
+        step.run_job("again", itself, None)
+
+    @define_job
+    def head(step: Step) -> None:
+        step.run_job("ping", ping, None)
+
+    @define_job
+    def ping(step: Step) -> None:
+        step.run_job("pong", pong, None)
+
+    @define_job
+    def pong(step: Step) -> None:
+        step.run_job("ping", ping, None)
+
+    @define_job
+    async def looped(step: AsyncStep) -> None:
+        await step.run_job("again", looped, None)
+
+    class Down(BaseModel):
+        more: int
+
+    @define_job
+    def down(step: Step, payload: Down) -> int:
+        if not payload.more:
+            return 0
+        return 1 + step.run_job("down", down, Down(more=payload.more - 1))
+"""
+
+
+COUNTED = """
+    @define_job
+    def kid(step: Step) -> int:
+        return step.wait_signal("count", int, timeout="3d", default=0)
+
+    @define_job
+    def middle(step: Step) -> int:
+        return step.run_job("kid", kid, None)
+
+    @define_job
+    def work(step: Step) -> list:
+        found = step.run_job("middle", middle, None)
+        return [found, step.wait_signal("count", int), step.wait_signal("then", int)]
+"""
+
+
+def sent_to(project: Project, *args: str) -> str:
+    """The job of the run that `durably signal *args` has sent something."""
+    sent = json.loads(project.run("signal", "@last/work", *args, "--json").out)["signal"]
+    assert not sent["early"] or "--early" in args
+    return next(str(run["job"]) for run in project.runs() if run["id"] == sent["run"])
+
+
+def test_a_signal_for_the_wait_of_a_grandchild_reaches_it(project: Project) -> None:
+    project.job(COUNTED)
+    project.run("trigger", "work", "--suspend", expect=75)
+    assert (
+        "takes another value" in project.run("signal", "@last", "count", "-i", "{}", expect=65).err
+    )
+    near = project.run("signal", "@last", "coun", "-i", "1", expect=4)
+    assert "but for 'count'" in near.err
+    assert sent_to(project, "count", "-i", "2", "--early") == "work"
+    assert sent_to(project, "count", "-i", "3") == "kid"
+    project.run("signal", "@last", "count", "-i", "4", expect=5)
+    project.run("resume", "@last", "--suspend", expect=75)
+    assert sent_to(project, "count", "-i", "2") == "work", "it has received that itself by now"
+    project.run("signal", "@last", "count", "-i", "3", expect=5)
+    project.run("signal", "@last", "then", "-i", "5")
+    assert json.loads(project.run("resume", "@last").out) == [3, 2, 5]
+
+
+def test_what_a_child_has_received_is_not_taken_as_early_for_its_parent(project: Project) -> None:
+    project.job(COUNTED.replace('step.wait_signal("count", int), ', ""))
+    project.run("trigger", "work", "--suspend", expect=75)
+    project.run("signal", "@last", "count", "-i", "3")
+    project.run("resume", "@last", "--suspend", expect=75)
+    assert sent_to(project, "count", "-i", "3") == "kid"
+    project.run("signal", "@last", "count", "-i", "4", expect=5)
+
+
+def test_python_sends_a_child_its_signal_by_its_parent(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DURABLY_DATA_DIR", str(project.data))
+    monkeypatch.chdir(project.root)
+    project.job(COUNTED)
+    project.run("trigger", "work", "--suspend", expect=75)
+    durably_cli.signal("@last/work", "count", 3)
+    project.run("resume", "@last", "--suspend", expect=75)
+    assert [run["status"] for run in project.runs()] == ["completed", "completed", "waiting"]
+
+
+def test_a_signal_that_several_children_wait_for_is_sent_to_none(project: Project) -> None:
+    project.job(KID + FORMS["threads"])
+    project.run("trigger", "work", "--suspend", expect=75)
+    refused = project.run("signal", "@last/work", "ok", "-i", '{"approved": true}', expect=2)
+    assert "3 runs below run" in refused.err
+    for kid in project.runs("--job", "kid"):
+        assert f"signal {kid['id'][-8:]} ok -i" in refused.err
 
 
 def test_the_words_for_the_newest_run_name_no_step_of_another_one(project: Project) -> None:

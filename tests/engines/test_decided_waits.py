@@ -6,8 +6,10 @@ What a sender hears is what the run has done, whoever was first by however littl
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -106,6 +108,69 @@ def test_one_behind_a_default_that_was_taken_is_refused(project: Project) -> Non
     assert json.loads(project.run("resume", "@last").out) == [3, True]
 
 
+def refused_as_over(project: Project, run: str = "@last") -> str:
+    """What is said of a signal `n` that its run takes no more."""
+    refused = project.run("signal", run, "n", "-i", "3", "--json", expect=5)
+    error = json.loads(refused.out)["error"]
+    assert error["code"] == "has-ended"
+    return str(error["message"])
+
+
+def test_one_behind_a_result_that_somebody_gave_is_refused(project: Project) -> None:
+    project.job(ASKS)
+    project.run("trigger", "work", "--suspend", expect=75)
+    done = ("--done", "n", "--result", "7")
+    project.run("resume", "@last", *done, "--suspend", expect=75)
+    assert "'n' of run" in (said := refused_as_over(project))
+    assert "was given its result by --done" in said
+    project.run("signal", "@last", "n", "-i", "3", "--early")  # for who has it executed again
+    project.run("resume", "@last", "--redo", "n", "--suspend", expect=75)
+    project.run("signal", "@last", "go", "-i", "true")
+    assert project.run("resume", "@last").out == "30\n"
+
+
+def test_one_for_a_step_whose_result_a_fork_brought_is_refused(project: Project) -> None:
+    project.job("""
+        @define_job
+        def work(step: Step) -> int:
+            found = step.wait_signal("n", int)
+            if not os.path.exists("mended"):
+                raise ValueError("not yet")
+            step.wait_signal("go", bool)
+            return found
+    """)
+    project.run("trigger", "work", "--suspend", expect=75)
+    project.run("signal", "@last", "n", "-i", "2")
+    project.run("resume", "@last", expect=1)
+    (project.root / "mended").touch()
+    project.run("fork", "@last", "--suspend", expect=75)
+    assert "has a result" in refused_as_over(project)
+    project.run("signal", "@last", "go", "-i", "true")
+    assert project.run("resume", "@last").out == "2\n"
+
+
+def test_one_for_a_step_that_has_completed_and_takes_none_is_refused(project: Project) -> None:
+    project.job("""
+        @define_job
+        def work(step: Step) -> int:
+            step.run("n", lambda: 1)
+            return int(step.wait_signal("go", bool))
+    """)
+    project.run("trigger", "work", "--suspend", expect=75)
+    assert "has a result" in refused_as_over(project)
+
+
+def test_what_counts_no_more_takes_a_signal_again(project: Project) -> None:
+    project.job(ASKS)
+    project.run("trigger", "work", "--suspend", expect=75)
+    project.run("resume", "@last", "--done", "n", "--result", "7", "--suspend", expect=75)
+    project.run("resume", "@last", "--redo", "n", "--suspend", expect=75)
+    project.run("signal", "@last", "n", "-i", "4")
+    project.run("signal", "@last", "go", "-i", "true")
+    assert project.run("resume", "@last").out == "40\n"
+    project.run("signal", "@last", "n", "-i", "3", expect=5)
+
+
 def test_one_that_failed_by_its_deadline_takes_none_of_before(project: Project) -> None:
     project.job("""
         @define_job
@@ -190,6 +255,64 @@ def test_what_cannot_be_read_is_refused_and_gives_no_value(project: Project) -> 
         suspended = project.run("resume", "@last", "--suspend", expect=75)
         assert "signal 'n' is not taken: it is" in suspended.err
         assert not _inbox(project)
+
+
+def _socket(path: Path) -> None:
+    from socket import AF_UNIX, socket
+
+    with socket(AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def _full_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "value").write_text("3")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        Path.mkdir,
+        _full_folder,
+        os.mkfifo,
+        _socket,
+        lambda path: path.symlink_to("nowhere"),
+        lambda path: path.symlink_to("/dev/zero"),
+    ],
+    ids=["folder", "full folder", "fifo", "socket", "dangling link", "link"],
+)
+def test_what_is_no_file_is_refused_and_the_run_goes_on_waiting(
+    project: Project, made: Callable[[Path], object], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    project.job(ASKS)
+    project.run("trigger", "work", "--suspend", expect=75)
+    assert send(project, "@last", "n", "3")
+    (path,) = _inbox(project)
+    path.unlink()
+    elsewhere = tmp_path_factory.mktemp("s") / "s"  # a socket's path is short
+    made(elsewhere)
+    elsewhere.rename(path)
+    refused = project.run("signal", "@last", "n", "-i", "3", expect=5)
+    assert "was sent before, and the run will refuse that: it is no plain file" in refused.err
+    suspended = project.run("resume", "@last", "--suspend", expect=75)
+    assert "signal 'n' is not taken: it is no plain file" in suspended.err
+    assert not _inbox(project)
+    project.run("signal", "@last", "n", "-i", "4")
+    project.run("signal", "@last", "go", "-i", "true")
+    assert project.run("resume", "@last").out == "40\n"
+
+
+def test_an_inbox_that_is_a_link_is_refused_and_nothing_is_removed_behind_it(
+    project: Project,
+) -> None:
+    project.job(ASKS)
+    project.run("trigger", "work", "--suspend", expect=75)
+    assert send(project, "@last", "n", "3")
+    inbox = project.journal().with_suffix(".inbox")
+    inbox.rename(project.root / "elsewhere")
+    inbox.symlink_to(project.root / "elsewhere")
+    project.run("resume", "@last", "--suspend", expect=1)
+    assert len([*(project.root / "elsewhere").iterdir()]) == 1
 
 
 def _inbox(project: Project) -> list[Path]:

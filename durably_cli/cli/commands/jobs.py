@@ -28,6 +28,7 @@ from durably_cli.project.discovery import AnyJob, find_job, load_all
 from durably_cli.project.script_files import home_of
 from durably_cli.render.record import summary
 from durably_cli.render.rows import row, write_json
+from durably_cli.values.example import sample_of
 from durably_cli.values.schema import Field, Kind, sample
 from durably_cli.values.visible import visible
 
@@ -143,10 +144,7 @@ def example(job: AnyJob) -> str:
 
 
 def _words(field: Field) -> list[str]:
-    placeholder = {Kind.NUMBER: "1", Kind.SWITCH: "true", Kind.JSON: "{}"}.get(
-        field.items if field.kind is Kind.LIST else field.kind, field.name.upper()
-    )
-    value = placeholder if field.example is None else field.example.strip('"')
+    value = sample_of(field)
     if field.flag is None:
         return ["-p", f"{field.name}={value}"]
     return [field.flag] if field.kind is Kind.SWITCH else [field.flag, value]

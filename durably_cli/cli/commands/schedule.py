@@ -26,7 +26,7 @@ from durably_cli.system.time_zone import LOCALTIME, Zone, zone_of_machine
 from durably_cli.values.cron_expression import CronExpression
 
 if TYPE_CHECKING:
-    from durably_cli.cli.installing import By, Change, Scheduler
+    from durably_cli.cli.installing import By, ScheduleChange, Scheduler
     from durably_cli.render.part_types import ScheduleFields
 
 _SHOWN = 5
@@ -110,7 +110,7 @@ class Answered(NamedTuple):
     by: By
     job: str | None
     due: CronExpression | None
-    change: Change | None
+    change: ScheduleChange | None
 
 
 def _refuse_senseless(context: typer.Context) -> None:

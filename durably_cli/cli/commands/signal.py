@@ -29,15 +29,15 @@ def signal(
     ] = None,
     early: Annotated[
         bool,
-        typer.Option("--early", help="Send it though the run waits for one of a similar name."),
+        typer.Option("--early", help="Send it to this run, whatever it or a child waits for."),
     ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Send a run the signal that a step of it waits for.
 
     The value must be of the type that the step says. The first one counts: the same again changes
-    nothing, and another one is exit code 5, as one behind the deadline is. One that no step waits
-    for yet is there when one does.
+    nothing, and another one is exit code 5, as one behind the deadline is. What a child run waits
+    for is sent to that. One that no step waits for yet is there when one does.
 
     \b
     Examples:

@@ -17,7 +17,7 @@ from durably_cli.cli.asking import say
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.parameters import AsJson, Quiet
 from durably_cli.errors import UsageError
-from durably_cli.project.script_files import script_named
+from durably_cli.project.script_files import is_script, script_named
 from durably_cli.values.quantities import plural
 
 
@@ -25,11 +25,11 @@ from durably_cli.values.quantities import plural
 def test(
     context: typer.Context,
     job: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="The job's name, or a script.", metavar="JOB", autocompletion=complete_jobs
+            help="The job's name, or a script.", metavar="[JOB]", autocompletion=complete_jobs
         ),
-    ],
+    ] = None,
     crash_everywhere: Annotated[
         bool,
         typer.Option(
@@ -96,10 +96,13 @@ def test(
       durably test clean-up --crash-everywhere --watch downloads --signal 'approval={"approved": 1}'
     """
     if not crash_everywhere:
-        again = hints.command("test", job, "--crash-everywhere")
+        again = hints.command("test", *filter(None, (job,)), "--crash-everywhere")
         raise UsageError("say which test: --crash-everywhere is the one there is", hint=again)
-    script = script_named(job)
+    script = script_named(job) if job else None
     project = script or project_of(context)
+    if job is None and not is_script(project):  # of a script its own goes without saying
+        look = f"{hints.command('jobs')}    (lists the jobs)"
+        raise UsageError("say which JOB is to be tested", hint=look)
     given, signals = read_input(input, field or []), _signals(send or [])
     from durably_cli.cli.crash_test.campaign import crash_everywhere as crash  # not for --help
     from durably_cli.cli.crash_test.trial import Subject
@@ -107,7 +110,7 @@ def test(
 
     is_silent = quiet or as_json
     with Counter(sys.stderr, is_silent=is_silent) as counter:
-        subject = Subject(project, "" if script else job, given, signals)
+        subject = Subject(project, "" if script or job is None else job, given, signals)
         report = crash(subject, watch or [], limit, _mute if is_silent else counter.say, counter.at)
     if as_json:
         write_report_json(report, document.on(sys.stdout))
@@ -122,7 +125,9 @@ def test(
     if not report["findings"]:
         return 0
     found = plural(len(report["findings"]), "fault")
-    document.fail("crash-faults", 1, f"{found} in {job}", hints.command("help", "testing"))
+    document.fail(
+        "crash-faults", 1, f"{found} in {job or project.name}", hints.command("help", "testing")
+    )
     return 1
 
 

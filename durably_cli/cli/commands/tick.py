@@ -28,7 +28,7 @@ from durably_cli.values.quantities import plural
 from durably_cli.values.visible import visible_lines
 
 if TYPE_CHECKING:
-    from durably_cli.cli.ticking import Came
+    from durably_cli.cli.ticking import Came, Ticker
     from durably_cli.render.run_types import RunTakenUp
 
 
@@ -57,9 +57,9 @@ def tick(
 
     That is every run that waits and whose time or signal has come, and every one whose process was
     killed, or ended by TERM or HUP; not one that was stopped by Ctrl-C or a time limit, has failed,
-    stops until somebody decides, or was killed in five such attempts that completed no step. Each
-    has a process of its own, `durably resume RUN --suspend`, in this environment, which goes on
-    whatever becomes of this one.
+    stops until somebody decides, or was killed in five such attempts in which neither it nor a
+    child has completed a step. Each has a process of its own, `durably resume RUN --suspend`, in
+    this environment, which goes on whatever becomes of this one.
 
     Then it sends notices that are late, and removes runs that are old, as [tool.durably] says.
 
@@ -80,6 +80,7 @@ def tick(
     said = _Said(chores, quiet=quiet, as_json=as_json)
     if not dry_run:
         note_tick(store)
+    ticker: Ticker | None = None
     signals.install()
     try:
         lookout = Lookout(store)
@@ -90,16 +91,19 @@ def tick(
         if dry_run:
             said.would_take_up(found, lookout.next_due, store)
         elif found or seconds:
-            from durably_cli.cli.ticking import Ticker  # rarely is there anything to do
+            from durably_cli.cli import ticking  # rarely is there anything to do
 
-            meanwhile = chores.now_and_then
-            ticker = Ticker(store, project, lookout, most, said.begins, said.came, meanwhile)
+            said_of, meanwhile = (said.begins, said.came), chores.now_and_then
+            ticker = ticking.Ticker(store, project, lookout, most, *said_of, meanwhile)
             ticker.run(found, seconds)
         if not dry_run:
             chores.now()
     except Interrupted as stopped:
-        stopped.what = "stopped looking; runs that were taken up have processes of their own"
-        stopped.hint = hints.command("list", "--status", "running")
+        stopped.what = "stopped looking"
+        if ticker is not None and (left := ticker.going_on()):
+            runs = listed([short(run_id) for run_id in left])
+            stopped.what += f"; {runs} {'goes' if len(left) == 1 else 'go'} on without it"
+            stopped.hint = hints.command("wait", short(left[0]))
         raise
     finally:
         signals.uninstall()

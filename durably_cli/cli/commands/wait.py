@@ -23,12 +23,15 @@ from durably_cli.engines.local.follow import at_its_end
 from durably_cli.engines.local.holder import holder
 from durably_cli.engines.local.lookup import find_run
 from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.takeover import is_suspended
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import DurablyError, Interrupted, TimedOut
+from durably_cli.journal.state import Status
 from durably_cli.project import stores
 from durably_cli.render import rows
 from durably_cli.render.failure import error_lines
-from durably_cli.render.next_steps import next_commands
+from durably_cli.render.next_steps import how_to_answer, next_commands, ways_to_answer
+from durably_cli.render.reason import reason
 from durably_cli.render.record import details, summary
 from durably_cli.system import signals
 from durably_cli.system.ids import short
@@ -54,8 +57,8 @@ def wait(
     Of one run it prints the output, and has the exit code of its trigger. Of several it prints a
     line each, as `durably list` does, in the order given; the exit code is the first that is not 0.
 
-    It executes nothing. A run that no process executes any more is not waited for: that is 75, and
-    `durably resume` goes on with it.
+    It executes nothing. A suspended run is waited for: a tick or a resume goes on with it. One
+    that no process executes any more is not: that is 75, and `durably resume` goes on with it.
 
     \b
     Examples:
@@ -164,13 +167,19 @@ def _say(end: End) -> None:
 
 def _awaited(store: Store, run_id: str, deadline: float) -> RunView | Unreadable:
     def waits(run: RunView) -> None:
-        say(f"waiting for run {short(run_id)}, which another process executes{holder(run)}")
+        if run.held:
+            say(f"waiting for run {short(run_id)}, which another process executes{holder(run)}")
+            return
+        say(f"waiting for run {short(run_id)}, which no process is at: {reason(run)}")
+        for each in ways_to_answer(run):
+            if each.purpose:
+                say(f"{each.purpose}, type: {hints.command(*each.words)}")
 
     return at_its_end(store, run_id, deadline, waits)
 
 
 def _goes_on(run: RunView) -> bool:
-    return run.held and not run.state.is_final and not run.damage
+    return (run.held or is_suspended(run)) and not run.state.is_final and not run.damage
 
 
 def _end_of(run: RunView | Unreadable) -> End | None:
@@ -180,12 +189,10 @@ def _end_of(run: RunView | Unreadable) -> End | None:
         return _of_error(error)
     assert isinstance(run, RunView)
     if _goes_on(run):
-        return _of_error(
-            TimedOut(
-                f"run {short(run.run_id)} is still {run.status}",
-                hint=hints.command("wait", short(run.run_id)),
-            )
-        )
+        why = f": {reason(run)}" if run.status is Status.WAITING else ""
+        again = hints.command("wait", short(run.run_id))
+        what = f"run {short(run.run_id)} is still {run.status}{why}"
+        return _of_error(TimedOut(what, hint=how_to_answer(run) or again))
     return end_of(run)
 
 

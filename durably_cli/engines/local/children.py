@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from durably_cli.engines.local.attempt import Runnable, attempted, first_attempted
 from durably_cli.engines.local.cancel import cancel_children
-from durably_cli.engines.local.live_run import LiveRun
+from durably_cli.engines.local.live_run import LiveRun, Watcher
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.unseen import Unseen
 from durably_cli.engines.local.view import whole_input
@@ -26,11 +26,12 @@ from durably_cli.errors import (
     StepMisused,
     TimedOut,
 )
-from durably_cli.journal.events import FORMAT, LogWritten, RunCreated
+from durably_cli.journal.events import FORMAT, LogWritten, RunCreated, RunStarted
+from durably_cli.journal.registry import Event
 from durably_cli.journal.state import Status, ended_as
-from durably_cli.steps.child_run import Child
+from durably_cli.journal.wait_events import StepWaiting
+from durably_cli.steps.child_run import Child, refuse_too_deep
 from durably_cli.steps.step import Step
-from durably_cli.steps.stop import Stop
 from durably_cli.system import clock, ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json
@@ -41,15 +42,16 @@ _LOOKS_SECONDS = 0.2
 class Children:
     """Executes the children of a run, in the threads of its steps."""
 
-    def __init__(self, parent: LiveRun, step: Step) -> None:
-        self._parent, self._step = parent, step
+    def __init__(self, parent: LiveRun, step: Step, watcher: Watcher) -> None:
+        self._parent, self._step, self._watcher = parent, step, watcher
         self._store = Store.of(parent.journal.path)
 
     def __call__(self, child: Child) -> Json:
         """Bring this one to its end; its output. RunFailed if it has none."""
         stop = self._parent.stop
         stop.check()
-        observer = _Inside(stop, child.step)
+        self._refuse_too_deep(child)
+        observer = _Inside(self._parent, child.step, self._watcher)
         try:
             with self._step._scope.idle.step(child.step, observer.waits_until):
                 self._execute(child, observer)
@@ -61,15 +63,25 @@ class Children:
             raise
         finally:
             stop.inner.pop(child.step, None)
-        return self._output_of(child)
+        return self._output_of(child, observer)
 
-    def _output_of(self, child: Child) -> Json:
+    def _refuse_too_deep(self, child: Child) -> None:
+        try:
+            refuse_too_deep(child.step, (*self._parent.jobs, child.job.name))
+        except StepMisused as refused:
+            self._parent.too_deep = str(refused)
+            raise
+
+    def _output_of(self, child: Child, observer: Unseen) -> Json:
         with self._store.view(child.run) as view:
             output = view.output()
             if view.status is Status.COMPLETED and output is not None:
                 return output
             self._parent.stop.check()
             error = view.state.error
+            if error and observer.run and observer.run.too_deep == error.message:
+                self._parent.too_deep = error.message  # said once, not by each run in between
+                raise StepMisused(error.message)
             said = f": {error.type}: {error.message}" if error else ""
             what = f"run {ids.short(child.run)} of {child.job.name} {ended_as(view.status)}{said}"
             raise RunFailed(what, run=child.run)
@@ -143,16 +155,31 @@ class Children:
 
 
 class _Inside(Unseen):
-    """Lets a child end, and wait, with its parent, of which it is this step."""
+    """Lets a child end, and wait, with its parent, of which it is this step.
 
-    def __init__(self, parent: Stop, step: str) -> None:
+    Who sees the parent sees what the child waits for.
+    """
+
+    def __init__(self, parent: LiveRun, step: str, watcher: Watcher) -> None:
         super().__init__()
-        self._parent, self._step = parent, step
+        self._parent, self._step, self._watcher = parent, step, watcher
+
+    def recorded(self, event: Event) -> None:
+        """What it waits for from now on, and what it has waited for before."""
+        if self.run is not None and isinstance(event, RunStarted):
+            self._watcher.child_waits(self._step, self.run, None)
+        elif self.run is not None and isinstance(event, StepWaiting):
+            self._watcher.child_waits(self._step, self.run, event)
+
+    def child_waits(self, child: str, run: LiveRun, event: StepWaiting | None) -> None:
+        """The same of a child of its own."""
+        self._watcher.child_waits(child, run, event)
 
     def owns(self, run: LiveRun) -> None:
         """From now on the child ends when its parent does."""
         super().owns(run)
-        self._parent.begin_inner(self._step, run.stop)
+        run.jobs = (*self._parent.jobs, *run.jobs)
+        self._parent.stop.begin_inner(self._step, run.stop)
 
     def waits_until(self) -> str | None:
         """When the first wait of the child is over, if it does nothing else."""

@@ -104,7 +104,7 @@ def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
         project=work.project,
         recording=record if work.is_async else None,
     )
-    step._execute_child = lambda child: _children(run, step)(child)
+    step._execute_child = lambda child: _children(run, step, watcher)(child)
     run.own = OwnJournal(run.journal.path)
     try:
         with signals.stopping(stop.stop), executed(step):
@@ -120,10 +120,10 @@ def _execute(run: LiveRun, work: BoundHandler, watcher: Watcher) -> Event:
         record.end()
 
 
-def _children(run: LiveRun, step: Step) -> Execute:
+def _children(run: LiveRun, step: Step, watcher: Watcher) -> Execute:
     from durably_cli.engines.local.children import Children  # few jobs have any
 
-    return Children(run, step)
+    return Children(run, step, watcher)
 
 
 def _end_of(

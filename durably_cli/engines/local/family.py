@@ -62,6 +62,17 @@ def head_of(store: Store, run_id: str) -> str:
     return head
 
 
+def children_got_further_at(view: RunView) -> str:
+    """When the last attempt began of a child that completed a step of that child; empty if none.
+
+    Of those that a step waits for: the others have given their run a result, or none.
+    """
+    from durably_cli.engines.local.view import RunView
+
+    children = (child.view for child in children_of(view, open_only=True))
+    return max((of.state.got_further_at for of in children if isinstance(of, RunView)), default="")
+
+
 def do_children_wait(view: RunView) -> bool:
     """Does each child wait that a step of this run waits for?
 

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from durably_cli import hints
+from durably_cli.engines.local.stamps import stamp_of
 from durably_cli.engines.local.store import Store
+from durably_cli.engines.local.takeover import is_suspended
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import NotFound
 from durably_cli.journal.reader import JournalReader, Position
@@ -48,12 +50,13 @@ def follow(store: Store, run_id: str) -> Iterator[tuple[bytes, Event]]:
 def at_its_end(
     store: Store, run_id: str, deadline: float, waits: Callable[[RunView], None]
 ) -> RunView | Unreadable:
-    """The run once it has ended, or nobody holds it; or as it is at this `time.monotonic()`.
+    """The run once it has ended, or nobody goes on with it; or as it is at this `time.monotonic()`.
 
     It must be free at two looks: an attempt that has tried nothing new is followed by one at once.
-    `waits` is called with the run if another process holds it, once. NotFound if it is deleted.
+    `waits` is called with the run if another process holds it, and if it is suspended, whenever
+    one has become the other. NotFound if it is deleted.
     """
-    has_said = False
+    was_held: bool | None = None
     while True:
         run = store.look(run_id)
         if run is None:
@@ -61,14 +64,17 @@ def at_its_end(
         if isinstance(run, Unreadable) or run.state.is_final or run.damage:
             return run
         left = deadline - time.monotonic()
-        if left <= 0 or (not run.held and _stays_free(run, left)):
+        suspended = is_suspended(run)
+        if left <= 0 or not (run.held or suspended or not _stays_free(run, left)):
             return run
         with run:
-            if run.held and not has_said:
+            if (run.held or suspended) and was_held != run.held:
                 waits(run)
-                has_said = True
+                was_held = run.held
         if run.held:
             _wait_for_lock(store, run_id, deadline)
+        elif suspended:
+            _wait_for_change(run, deadline)
 
 
 def _stays_free(run: RunView, seconds: float) -> bool:
@@ -83,6 +89,13 @@ def _wait_for_lock(store: Store, run_id: str, deadline: float) -> None:
         time.sleep(min(PAUSE_SECONDS, left))
         fd, held = _open(store, run_id)
         os.close(fd)
+
+
+def _wait_for_change(run: RunView, deadline: float) -> None:
+    """Return once anybody has written into the journal, or has removed it."""
+    before = stamp_of(run.path)
+    while stamp_of(run.path) == before and (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(PAUSE_SECONDS, left))
 
 
 def ticks(pause: float = PAUSE_SECONDS) -> Iterator[None]:

@@ -15,6 +15,7 @@ from durably_cli.journal.masking import NO_SECRETS, Secrets
 from durably_cli.journal.raised import is_exact
 from durably_cli.journal.registry import Event
 from durably_cli.journal.state import RunState
+from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.journal.writer import Journal
 from durably_cli.steps.operation import Past, fresh_past
 from durably_cli.steps.step import Step
@@ -52,6 +53,12 @@ class Watcher(Protocol):
     def replayed(self, name: str) -> None:
         """A step's journalled result was handed back."""
 
+    def child_waits(self, child: str, run: LiveRun, event: StepWaiting | None, /) -> None:
+        """A step of a run waits that is the step `child` of this one, or of one below that.
+
+        Without an event that run begins an attempt: it may have waited before.
+        """
+
 
 class LiveRun:
     """A run this process owns: its journal, what that held, and what it had of the steps.
@@ -85,6 +92,10 @@ class LiveRun:
         self.has_failed: BoundHandler | None = None
         """What was executed here, if that has failed."""
         self.unread = unread
+        self.jobs: tuple[str, ...] = (state.created.job,)
+        """Its job, behind those of the runs above it that it is a step of."""
+        self.too_deep = ""
+        """What a run far below it was refused for, if it was."""
         self.stop = Stop()
         self.inbox = Inbox(journal.path)
         self.stopper = Stopper(self.stop, self.inbox)

@@ -104,8 +104,8 @@ class Notices:
         state = view.state
         if state.status is Status.COMPLETED:
             return self._has_completed(view)
-        why = why or ("its journal is damaged" if view.damage else _why_stopped(state))
-        if why or has_failed(state):
+        why = why or ("its journal is damaged" if view.damage else _why_stopped(view))
+        if why or has_failed(view):
             return self._fails(view, why)
         if state.has_ended or (state.attempts and state.attempts[-1].outcome not in KILLED):
             return True
@@ -179,7 +179,7 @@ class Notices:
                 if run.state.status is Status.COMPLETED:
                     self._has_completed(run)
                     return
-                if failing.is_due() and has_failed(run.state):
+                if failing.is_due() and has_failed(run):
                     self._fails(run, failing.why)
                     return
         with self._failing(failing.job, failing.key) as (path, now, is_mine):
@@ -230,19 +230,20 @@ def state_key(created: RunCreated) -> str:
     return created.labels.get(LABEL) or created.concurrency_key or ""
 
 
-def has_failed(state: RunState) -> bool:
+def has_failed(view: RunView) -> bool:
     """Has the run failed, or stopped where it does not go on by itself?"""
-    return state.status is Status.FAILED or bool(_why_stopped(state))
+    return view.state.status is Status.FAILED or bool(_why_stopped(view))
 
 
-def _why_stopped(state: RunState) -> str:
+def _why_stopped(view: RunView) -> str:
     """Of a run that has not ended: why it does not go on by itself, if it is so."""
+    state = view.state
     if state.has_ended:
         return ""
     if state.attempts and state.attempts[-1].outcome == TIME_LIMIT:
         return "its time limit was over"
-    if state.is_given_up:
-        return f"it was killed {state.killed_in_vain} times without getting further"
+    if view.is_given_up:
+        return f"it was killed {view.killed_in_vain} times without getting further"
     if state.undecided:
         return "nobody knows whether a step has happened"
     return ""

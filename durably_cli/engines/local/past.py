@@ -90,7 +90,7 @@ def take(event: Event, past: Past) -> None:
         past.outdate(event)
     elif isinstance(event, StepMarkedDone):
         past.failures.pop(name, None)
-        past.waits.pop(name, None)
+        past.end_wait(name)
     past.unfinished[name] = event
 
 

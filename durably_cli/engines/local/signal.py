@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from durably_cli import hints
 from durably_cli.engines.local import who
+from durably_cli.engines.local.addressees import addressee, asked_for, wait_for
+from durably_cli.engines.local.results_of import Has, has_result
 from durably_cli.engines.local.signals_sent import SignalsSent
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.errors import Conflict, Forbidden, InvalidInput, NotFound
 from durably_cli.journal.state import Status, ended_as
-from durably_cli.journal.wait_events import POLL, RUN, SIGNAL, SLEEP, StepWaiting
+from durably_cli.journal.wait_events import POLL, RUN, SLEEP, StepWaiting
 from durably_cli.steps.mail import Closed, Sent, Unusable
 from durably_cli.system import clock
 from durably_cli.system.ids import short
@@ -39,9 +41,14 @@ def send_to_run(
 ) -> Signalled:
     """Send a run the signal of this name; the first one counts, and stays.
 
-    Conflict if it was sent with another value, if its deadline was before, or the run has ended;
-    InvalidInput if it is of another type, or too long; NotFound if a similar name is waited for.
+    A run below it may be the one that waits for it: see `addressee`. Conflict if it was sent with
+    another value, if its deadline was before, or the run has ended; InvalidInput if it is of
+    another type, or too long; NotFound if a similar name is waited for.
     """
+    if not even_if_early:
+        with store.view(run_id) as view:
+            _check_is_sound(view)
+            run_id = addressee(view, name)
     with store.view(run_id) as view:
         _check_is_sound(view)
         received = view.state.received.get(name)
@@ -49,7 +56,7 @@ def send_to_run(
             return _again(view, name, value, Sent(received.value, received.by, received.sent))
         if view.state.is_final:
             raise _ended(view)
-        wait = _waits_for(view, name)
+        wait = wait_for(view, name)
         if wait is not None:
             _check_fits(view, wait, value)
         elif not even_if_early:
@@ -62,7 +69,7 @@ def send_to_run(
         is_received = view.state.received.get(name) is not None
         if view.state.is_final and not is_received:
             raise _ended(view)
-        early = not is_received and _waits_for(view, name) is None
+        early = not is_received and wait_for(view, name) is None
     return Signalled(run_id, name, sent, early=early, sent_before=False)
 
 
@@ -97,11 +104,6 @@ def _send(store: Store, view: RunView, name: str, sent: Sent) -> Sent | None:
     return None
 
 
-def _waits_for(view: RunView, name: str) -> StepWaiting | None:
-    wait = view.state.waits.get(name)
-    return wait if wait is not None and wait.kind == SIGNAL else None
-
-
 def _check_is_sound(view: RunView) -> None:
     if view.imported:
         look = hints.command("inspect", short(view.run_id))
@@ -133,8 +135,8 @@ def _check_may_be_early(view: RunView, name: str) -> None:
     """NotFound if nobody means that to be early: the name is like one that the run waits for, or is
     that of a step which takes no signal.
 
-    Conflict if its deadline was before, or if the run has failed: then it comes to no wait unless
-    somebody resumes it.
+    Conflict if its deadline was before, if the step has a result, as by --done or of the run that
+    this is a fork of, or if the run has failed: then it comes to no wait unless it is resumed.
     """
     import difflib  # only for who has mistyped, or is early
 
@@ -148,6 +150,15 @@ def _check_may_be_early(view: RunView, name: str) -> None:
             code="has-ended",
             run=view.run_id,
         )
+    if (has := has_result(view, name)) is not None and not (
+        has is Has.RESULT and view.state.received.is_over(name)
+    ):
+        raise Conflict(
+            f"step {name!r} of run {run} {has}: it takes no signal any more",
+            hint=f"{hints.command('inspect', run)}\n{sent_early}",
+            code="has-ended",
+            run=view.run_id,
+        )
     if view.state.received.is_over(name):
         raise _too_late(view, name)
     if name in waits:
@@ -157,8 +168,7 @@ def _check_may_be_early(view: RunView, name: str) -> None:
             code="no-such-signal",
             run=view.run_id,
         )
-    asked = [wait.name for wait in waits.values() if wait.kind == SIGNAL]
-    near = difflib.get_close_matches(name, asked, n=1)
+    near = difflib.get_close_matches(name, asked_for(view), n=1)
     if near:
         raise NotFound(
             f"run {run} waits for no signal {name!r}, but for {near[0]!r}",
@@ -172,12 +182,17 @@ def _check_fits(view: RunView, wait: StepWaiting, value: Json) -> None:
     """Conflict or InvalidInput if it does not count for this wait."""
     if wait.until and clock.now() > wait.until:
         raise _too_late(view, wait.name, wait.until)
+    from durably_cli.values.example import type_said, words_of
     from durably_cli.values.json_schema import misfits
 
     found = misfits(json.loads(value), wait.takes)
     if found:
         said = "\n".join(f"  {each}" for each in found)
-        raise InvalidInput(f"signal {wait.name!r} takes another value:\n{said}")
+        again = hints.command("signal", short(view.run_id), wait.name, *words_of(wait.takes))
+        raise InvalidInput(
+            f"signal {wait.name!r} takes another value:\n{said}\nit takes {type_said(wait.takes)}",
+            hint=f"{again}    (with a value of yours)",
+        )
 
 
 def _again(view: RunView, name: str, value: Json, before: Sent) -> Signalled:

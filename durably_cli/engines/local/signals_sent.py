@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from durably_cli.engines.local.inbox import SUFFIX
-from durably_cli.errors import InvalidInput, JournalLost
+from durably_cli.errors import Forbidden, InvalidInput, JournalLost
 from durably_cli.steps.mail import Closed, Found, Sent, Unusable
 from durably_cli.system import files
 from durably_cli.values.strict_json import DECODER, Json, as_read, printable, to_json
@@ -61,6 +61,9 @@ class SignalsSent:
             fd = files.open_existing(self._path_of(name, number))
         except FileNotFoundError:
             return None
+        except Forbidden:
+            files.refuse_link(self._folder)  # what is behind that is none of the run's
+            return Unusable("it is no plain file")
         with open(fd, encoding="ascii", errors="replace") as file:
             text = file.read(_LONGEST)  # none is longer
         try:
@@ -78,8 +81,15 @@ class SignalsSent:
         return lambda: os.path.lexists(path)
 
     def refuse(self, name: str, number: int = 0) -> None:
-        """Take it away, so that another one may come."""
-        self._path_of(name, number).unlink(missing_ok=True)
+        """Take it away, so that another one may come. JournalLost if that cannot be."""
+        path = self._path_of(name, number)
+        try:
+            if path.is_dir() and not path.is_symlink():
+                files.remove_folder(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise JournalLost(f"{path} is no signal, and cannot be removed: {error}") from None
 
     def _put(self, name: str, number: int, data: bytes, temporary_folder: Path) -> bool:
         written = files.written(temporary_folder, self._folder.name, data)

@@ -25,10 +25,24 @@ class Why(StrEnum):
 
 
 class TakeUp(NamedTuple):
-    """Why a run is to be taken up now; if it is not, from when on, or empty if no time helps."""
+    """Why a run is to be taken up now, and from when on, if that is known.
+
+    If it is not, from when on it is, or empty if no time helps.
+    """
 
     why: Why | None = None
     until: str = ""
+
+
+def is_suspended(view: RunView) -> bool:
+    """Does it wait without a process, and does whoever looks after all runs go on with it then?"""
+    state = view.state
+    return (
+        not view.held
+        and state.is_waiting
+        and state.attempts[-1].outcome == SUSPENDED
+        and not (view.damage or view.imported or state.undecided or view.is_given_up)
+    )
 
 
 def verdict_on(view: RunView) -> TakeUp:
@@ -38,7 +52,7 @@ def verdict_on(view: RunView) -> TakeUp:
     """
     state = view.state
     is_for_others = state.created.parent or state.has_ended or state.unknown
-    if is_for_others or view.damage or state.undecided or state.is_given_up:
+    if is_for_others or view.damage or state.undecided or view.is_given_up:
         return TakeUp()
     if not state.attempts or state.attempts[-1].outcome in KILLED:
         return TakeUp(Why.DIED)
@@ -47,4 +61,4 @@ def verdict_on(view: RunView) -> TakeUp:
     due = due_of(view)
     if due is None or due.at > clock.now():
         return TakeUp(until=due.at if due else "")
-    return TakeUp(Why.SIGNAL if due.by_signal else Why.DUE)
+    return TakeUp(Why.SIGNAL) if due.by_signal else TakeUp(Why.DUE, due.at)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from durably_cli.engines.local import cache
-from durably_cli.engines.local.due import due_at
-from durably_cli.engines.local.lookout import Lookout, ToTakeUp
+from durably_cli.engines.local.lookout import Lookout
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.takeover import Why
-from durably_cli.engines.local.view import RunView
 from durably_cli.system import clock
 
 PATIENCE = timedelta(minutes=5)
@@ -49,22 +45,5 @@ class Overdue(NamedTuple):
 def overdue(store: Store) -> list[Overdue]:
     """The runs that were to be taken up for longer than a tick takes, the first one first."""
     latest = clock.format_time(clock.utc_now() - PATIENCE)
-    found = (each for each in _waiting(store) if each.since < latest)
-    return sorted(found, key=lambda each: each.since)
-
-
-def _waiting(store: Store) -> Iterator[Overdue]:
-    for found in Lookout(store).look():
-        if found.why is not Why.DUE:
-            yield Overdue(found.run_id, _changed(found))
-            continue
-        view = store.look(found.run_id)
-        if isinstance(view, RunView):
-            with view:
-                yield Overdue(found.run_id, due_at(view) or _changed(found))
-
-
-def _changed(found: ToTakeUp) -> str:
-    """When the last was written to it, or sent to it."""
-    times = [int(stamp[3]) for stamp in found.stamps if stamp]
-    return clock.format_time(clock.moment_at(max(times)))
+    found = (Overdue(each.run_id, each.since) for each in Lookout(store).look())
+    return [each for each in found if each.since < latest]

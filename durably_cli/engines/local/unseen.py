@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from durably_cli.engines.local.live_run import LiveRun
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.registry import Event
+from durably_cli.journal.wait_events import StepWaiting
 
 if TYPE_CHECKING:
     from durably_cli.values.unread import Unread
@@ -23,6 +24,7 @@ class Unseen:
 
     def recorded(self, event: Event) -> None: ...
     def replayed(self, name: str) -> None: ...
+    def child_waits(self, child: str, run: LiveRun, event: StepWaiting | None) -> None: ...
 
     def owns(self, run: LiveRun) -> None:
         run.stop.suspends = self._suspends

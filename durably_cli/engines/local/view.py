@@ -86,6 +86,25 @@ class RunView:
 
         return do_children_wait(self)
 
+    @property
+    def killed_in_vain(self) -> int:
+        """How many attempts in a row were killed in which neither it nor a child got further."""
+        return self.state.killed_in_vain(self._children_got_further_at)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Was it taken up so often in vain that this takes a person?"""
+        state = self.state
+        return state.is_given_up() and state.is_given_up(self._children_got_further_at)
+
+    @cached_property
+    def _children_got_further_at(self) -> str:
+        if all(wait.kind != RUN for wait in self.state.waits.values()):
+            return ""
+        from durably_cli.engines.local.family import children_got_further_at  # few runs have any
+
+        return children_got_further_at(self)
+
     def cancel_request(self) -> CancelRequest | None:
         """Who has asked it to end, which it has not yet; None too if that cannot be read."""
         if self.state.has_ended or not os.path.lexists(self.path.with_suffix(".inbox")):

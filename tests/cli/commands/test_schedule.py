@@ -7,6 +7,7 @@ import plistlib
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -399,7 +400,8 @@ digest.main()
 def test_a_script_is_started_where_it_was_scheduled(project: Project, tmp_path: Path) -> None:
     script = tmp_path / "digest.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    for args in (("./digest.py", "@daily"), ("-C", "digest.py", "--tick")):
+    every = "*/5 * * * *"  # whose stroke makes it no path
+    for args in (("./digest.py", every), ("-C", "digest.py", "--tick")):
         words = (*args[:2], "schedule", args[2]) if args[0] == "-C" else ("schedule", *args)
         done = subprocess.run(
             (*DURABLY, *words), cwd=tmp_path, env=project.env, capture_output=True, text=True
@@ -407,6 +409,13 @@ def test_a_script_is_started_where_it_was_scheduled(project: Project, tmp_path: 
         assert done.returncode == 0, done
         by_cron(project, done.stdout.removesuffix("\n").replace("--for 50s", ""))
     assert (tmp_path / "sent").read_text() == "news\n"
+    own = (sys.executable, "digest.py", "schedule", every)
+    subprocess.run(own, cwd=tmp_path, env=project.env, check=True)
+
+
+def test_an_expression_in_the_place_of_a_job_is_no_script(project: Project) -> None:
+    refused = project.run("schedule", "*/5 * * * *", expect=2).err
+    assert "a schedule is of a JOB, which stands before '*/5 * * * *'" in refused
 
 
 def test_no_name_of_a_folder_adds_a_line_to_a_unit(project: Project, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -201,6 +203,29 @@ def test_a_script_is_tested(project: Project) -> None:
     )
     result = project.run("test", "./digest.py", *CRASH[2:], "--watch", "outbox", expect=1)
     assert result.out.split("\t")[:4] == ["twice", "send", "digest.py:6 send", "digest.py:4"]
+    own = (sys.executable, str(script), "test", *CRASH[2:], "--watch", "outbox")
+    done = subprocess.run(own, cwd=project.root, env=project.env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, result.out), done.stderr
+
+
+def test_without_a_job_it_is_asked_for(project: Project) -> None:
+    assert "say which JOB is to be tested" in project.run("test", *CRASH[2:], expect=2).err
+
+
+def test_nobody_hears_of_runs_that_are_killed_on_purpose(project: Project) -> None:
+    (project.root / "pyproject.toml").write_text(
+        "[tool.durably]\nnotify_failure = 'touch notified'\nnotify_recovery = 'touch notified'\n"
+    )
+    project.job("""
+        @define_job
+        def fails(step: Step) -> None:
+            step.run("one", lambda: 1)
+            raise ValueError
+    """)
+    project.run("test", "fails", *CRASH[2:])
+    assert not (project.root / "notified").exists()
+    project.run("trigger", "fails", expect=1)
+    assert (project.root / "notified").exists()
 
 
 def test_a_quiet_test_says_nothing_if_all_holds(appends: Project) -> None:

@@ -140,6 +140,22 @@ def test_all_that_was_due_goes_on_however_few_at_once(worked: Project) -> None:
     assert [line.split("\t")[0] for line in lines] == runs
 
 
+def test_what_was_due_first_is_taken_up_first(worked: Project) -> None:
+    runs = [suspended(worked, "nap", "--seconds", seconds) for seconds in ("4", "2", "0.7")]
+    asked = suspended(worked, "ask")
+    times = {str(run["id"]): str(run["due"]) for run in worked.runs() if run["due"]}
+    died = kill_in(worked, "slow")
+    (worked.root / "never").touch()
+    due_first = sorted(runs, key=times.__getitem__)
+    wait_until(lambda: len(planned(worked)) == 4)
+    worked.run("signal", asked, "n", "-i", "1")
+    lines = worked.run("tick", "--max", "1").out.splitlines()
+    taken = [line.split("\t")[0] for line in lines]
+    assert [run for run in taken if run in runs] == due_first
+    assert taken[-1] == asked, "it came last"
+    assert set(taken) == {*runs, asked, died}
+
+
 def test_a_signal_is_answered(worked: Project) -> None:
     run = suspended(worked, "ask")
     assert planned(worked) == {}
@@ -227,6 +243,58 @@ def test_a_takeover_that_gets_further_is_not_in_vain(worked: Project) -> None:
         worked.run("tick", "-q")
     assert worked.runs()[0]["status"] == "completed"
     assert worked.effects == [str(number) for number in range(8)]
+
+
+CHILDREN = """
+@define_job
+def lowest(step: Step, payload: Input) -> int:
+    for number in range(payload.n):
+        step.run(f"s-{number}", effect, number)
+        if step.attempt == number + 1:
+            os.kill(os.getpid(), 9)
+    if not payload.n and not os.path.exists("mended"):
+        effect("in vain")
+        os.kill(os.getpid(), 9)
+    return payload.n
+
+@define_job
+def middle(step: Step, payload: Input) -> int:
+    return step.run_job("lowest", lowest, payload)
+
+@define_job
+def highest(step: Step, payload: Input) -> int:
+    return step.run_job("middle", middle, payload)
+"""
+
+
+def test_a_takeover_in_which_a_grandchild_gets_further_is_not_in_vain(worked: Project) -> None:
+    worked.job(JOBS + CHILDREN)
+    worked.run("trigger", "highest", "--n", "8", expect=-signal.SIGKILL)
+    for _ in range(8):
+        worked.run("tick", "-q")
+    assert {run["status"] for run in worked.runs()} == {"completed"}
+    assert worked.effects == [str(number) for number in range(8)]
+
+
+def test_takeovers_in_vain_count_from_where_a_grandchild_last_got_further(worked: Project) -> None:
+    worked.job(JOBS + CHILDREN.replace("number + 1", "number + 1 or number == 2"))
+    worked.run("trigger", "highest", "--n", "8", expect=-signal.SIGKILL)
+    for _ in range(6):
+        worked.run("tick", "-q")
+    assert planned(worked), "three steps and four takeovers in vain"
+    last = worked.run("tick", "-q", expect=1)
+    assert "killed 5 times without getting further" in last.err
+    assert planned(worked) == {}
+    assert worked.effects == ["0", "1", "2"]
+
+
+def test_a_child_that_never_gets_further_is_taken_up_in_vain(worked: Project) -> None:
+    worked.job(JOBS + CHILDREN)
+    worked.run("trigger", "highest", expect=-signal.SIGKILL)
+    for _ in range(4):
+        worked.run("tick", "-q")
+    assert "killed 6 times" in worked.run("tick", "-q", expect=1).err
+    assert worked.effects == ["in vain"] * 6
 
 
 @pytest.mark.parametrize("quiet", [(), ("-q",)])
@@ -367,7 +435,10 @@ def test_it_goes_on_looking_for_so_long(worked: Project) -> None:
         assert process.stdout is not None
         lines = [process.stdout.readline().split("\t") for _ in range(3)]
         process.terminate()
-        assert process.result().code == 143
+        result = process.result()
+    assert result.code == 143
+    assert "durably: stopped looking\n" in result.err
+    assert "try:" not in result.err
     assert [line[:4] for line in lines] == [
         [napping, "nap", "due", "completed"],
         [asked, "ask", "signal", "completed"],
@@ -384,7 +455,11 @@ def test_what_it_took_up_goes_on_whatever_becomes_of_it(
     with worked.start("tick") as process:
         wait_until(lambda: "begun" in worked.effects)
         process.send_signal(signum)
-        assert process.wait(60) == code
+        result = process.result()
+    assert result.code == code
+    if signum == signal.SIGTERM:
+        assert f"stopped looking; {run[-8:]} goes on without it" in result.err
+        assert f" wait {run[-8:]}" in result.err
     assert worked.runs()[0]["status"] == "running"
     assert worked.run("tick").out == ""
     (worked.root / "end").touch()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import durably_cli
 from durably_cli.engines.local.store import Store
 from durably_cli.journal.events import RunCreated, RunStarted
 from durably_cli.journal.wait_events import RunSuspended, StepWaiting
@@ -142,3 +145,41 @@ def test_only_a_tick_that_acts_is_noted(project: Project, stand: Stand) -> None:
     assert "there was none yet" in findings(project, "--cron")["tick"][1]
     project.run("tick")
     assert "the last was at" in findings(project, "--cron")["tick"][1]
+
+
+SCRIPT = """#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = []
+# ///
+import sys
+sys.path.insert(0, {library!r})
+from durably import Step, define_job
+
+@define_job
+def digest(step: Step) -> int:
+    return step.run("one", lambda: 1)
+
+digest.main()
+"""
+
+
+def test_a_script_is_started_as_its_line_in_the_crontab_starts_it(
+    project: Project, tmp_path: Path
+) -> None:
+    """By where uv is here, for cron has no uv on its PATH, which the first line of it needs."""
+    made = tmp_path / "uv"
+    made.write_text(f'#!/bin/sh\nshift 3\nexec {sys.executable} "$@"\n')
+    made.chmod(0o755)
+    script = tmp_path / "digest.py"
+    library = str(Path(durably_cli.__file__).parents[1])
+    script.write_text(SCRIPT.format(library=library))
+    script.chmod(0o755)
+    env = project.env | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(
+        (sys.executable, str(script), "verify", "--cron", "--json"),
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    found = {each["name"]: each for each in json.loads(done.stdout)["findings"]}
+    assert found["jobs"]["detail"] == "cron finds 1 job: digest", done.stdout

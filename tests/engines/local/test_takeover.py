@@ -70,10 +70,10 @@ STORIES: dict[str, tuple[list[Event], TakeUp]] = {
     "completed": ([started(), RunCompleted(Json("1"), AT)], TakeUp()),
     "failed": ([started(), FAILED], TakeUp()),
     "cancelled": ([started(), RunCancelled(AT)], TakeUp()),
-    "due": ([started(), *sleeps(AT)], TakeUp(Why.DUE)),
+    "due": ([started(), *sleeps(AT)], TakeUp(Why.DUE, AT)),
     "not due": ([started(), *sleeps(LATER)], TakeUp(until=LATER)),
     "no signal": ([started(), *asks()], TakeUp()),
-    "no signal in time": ([started(), *asks(AT)], TakeUp(Why.DUE)),
+    "no signal in time": ([started(), *asks(AT)], TakeUp(Why.DUE, AT)),
     "resumed, and killed": (
         [started(), RunInterrupted("SIGINT", AT), started(2)],
         TakeUp(Why.DIED),
@@ -94,7 +94,7 @@ STORIES: dict[str, tuple[list[Event], TakeUp]] = {
         [*killed(6), *done("y"), *killed(5)],
         TakeUp(),
     ),
-    "killed six times, and stopped": ([*killed(5), started(), *sleeps(AT)], TakeUp(Why.DUE)),
+    "killed six times, and stopped": ([*killed(5), started(), *sleeps(AT)], TakeUp(Why.DUE, AT)),
 }
 
 
