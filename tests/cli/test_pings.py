@@ -171,6 +171,20 @@ def test_a_redirect_is_followed_on_the_web_only(worked: Project, server: Server)
     assert [path.partition("?")[0] for path in server.seen] == ["/a/start", "/b", "/a"]
 
 
+def test_what_makes_no_run_is_a_ping_that_stays_away(worked: Project, server: Server) -> None:
+    set_to(worked, f'"{server.url}/uuid"\nnotify_failure = "touch noticed"')
+    worked.run("trigger", "album", "-i", "[]", "-q", expect=65)
+    worked.run("trigger", "album", "--no-such-option", "-q", expect=2)
+    worked.job("import nothing_of_the_kind")
+    worked.run("trigger", "album", "-q", expect=78)
+    assert server.seen == []
+    assert not (worked.root / "noticed").exists()
+    worked.job(JOBS)
+    worked.run("trigger", "album", "-i", '{"fails": true}', "-q", expect=1)
+    assert [path.partition("?")[0] for path in server.seen] == ["/uuid/start", "/uuid/fail"]
+    assert (worked.root / "noticed").exists()
+
+
 def test_a_redirect_without_end_is_said_so(worked: Project, server: Server) -> None:
     set_to(worked, f'"{server.url}/s3cret"')
     server.answers = {"/s3cret/start": (302, "/s3cret/start"), "/s3cret": (304, "")}
