@@ -175,7 +175,7 @@ def test_what_makes_no_run_is_a_ping_that_stays_away(worked: Project, server: Se
     set_to(worked, f'"{server.url}/uuid"\nnotify_failure = "touch noticed"')
     worked.run("trigger", "album", "-i", "[]", "-q", expect=65)
     worked.run("trigger", "album", "--no-such-option", "-q", expect=2)
-    worked.job("import nothing_of_the_kind")
+    worked.job("import nothing_of_the_kind\n" + JOBS)
     worked.run("trigger", "album", "-q", expect=78)
     assert server.seen == []
     assert not (worked.root / "noticed").exists()
