@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from durably_cli.cli.parameters import AsJson, Quiet
 from durably_cli.errors import UsageError
 from durably_cli.project.script_files import is_script, script_named
 from durably_cli.values.quantities import plural
+
+if TYPE_CHECKING:
+    from durably_cli.render.crash_types import CrashReport
 
 
 @as_command()
@@ -84,7 +87,8 @@ def test(
     The job is really executed, twice for each place, in a store of its own: give it copies, and
     stand-ins for servers. It is killed behind each line of its journal, before each result is
     written, and at the lines of code of its steps; then it is resumed, and what it gave, and what
-    is watched, compared with an undisturbed run. Exit code 1 if something is otherwise.
+    is watched, compared with an undisturbed run. Exit code 1 if something is otherwise, or if the
+    undisturbed run fails.
 
     In a pipe a finding is a line of tab-separated cells: kind, step, function, call, path, what is
     otherwise, what mends it, where it was killed, how often. `durably help testing` says more.
@@ -122,13 +126,21 @@ def test(
         if not is_silent:
             for line in report["unseen"]:
                 say(f"not seen: {line}")
-    if not report["findings"]:
-        return 0
-    found = plural(len(report["findings"]), "fault")
-    document.fail(
-        "crash-faults", 1, f"{found} in {job or project.name}", hints.command("help", "testing")
-    )
-    return 1
+    return _end_of(report)
+
+
+def _end_of(report: CrashReport) -> int:
+    """Say what is to be mended; the exit code."""
+    hint = hints.command("help", "testing")
+    if report["status"] == "failed":  # what comes behind that has not been tested
+        why = (report["reason"] or "").partition("\n")[0]
+        fails = f"an undisturbed run of {report['job']} fails: {why}"
+        document.fail("run-failed", 1, fails, hint)
+        say(f"durably: {fails}")
+    if report["findings"]:
+        found = plural(len(report["findings"]), "fault")
+        document.fail("crash-faults", 1, f"{found} in {report['job']}", hint)
+    return 1 if report["findings"] or report["status"] == "failed" else 0
 
 
 def _signals(given: Sequence[str]) -> dict[str, str]:

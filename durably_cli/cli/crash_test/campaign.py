@@ -22,6 +22,7 @@ from durably_cli.cli.crash_test.trial import STUCK, TOOK_TOO_LONG, SeenRun, Subj
 from durably_cli.cli.crash_test.unseen import unseen_of
 from durably_cli.cli.crash_test.watched import Watched
 from durably_cli.errors import Interrupted, RunFailed, UsageError
+from durably_cli.journal.masking import Secrets
 from durably_cli.system import files, signals
 from durably_cli.system.folders import cache_folder, data_folder
 
@@ -52,12 +53,14 @@ def crash_everywhere(
             say(f"copies of what is watched are in {folder / 'copies'} until it is put back")
         with _put_back_in_the_end(watched), Processes(subject.project, folder) as processes:
             trials = Trials(subject, watched, processes, folder)
-            report = _tried(trials, watched, limit, progress)
+            report = _tried(trials, watched, limit, progress, subject.secrets())
     report["seconds"] = round(time.monotonic() - begun, 1)
     return report
 
 
-def _tried(trials: Trials, watched: Watched, limit: int, progress: Progress) -> CrashReport:
+def _tried(
+    trials: Trials, watched: Watched, limit: int, progress: Progress, secrets: Secrets
+) -> CrashReport:
     progress(0, 0, "an undisturbed run")
     begun = time.monotonic()
     reference = trials.undisturbed(records=True)
@@ -81,13 +84,14 @@ def _tried(trials: Trials, watched: Watched, limit: int, progress: Progress) -> 
     return {
         "job": reference.job,
         "status": reference.status,
+        "reason": ": ".join(filter(None, reference.error)) or None,
         "places": len(places),
         "trials": len(chosen),
         "held": sum(not faults for _, faults in judged),
         "seconds": 0.0,
         "watched": [str(path) for path in watched.paths],
         "tried": tried_of(judged, judge.asked),
-        "findings": findings_of(judged, judge.asked),
+        "findings": findings_of(judged, judge.asked, secrets),
         "unseen": unseen_of(reference, all_seen, watched.paths, len(places) - len(chosen)),
     }
 

@@ -10,6 +10,7 @@ from durably_cli.cli.crash_test.judging import HANDLER, Fault
 from durably_cli.cli.crash_test.notes import BEFORE, INSIDE, KillAt
 from durably_cli.cli.crash_test.places import AskedFor
 from durably_cli.cli.crash_test.trial import STOPPED, SeenRun
+from durably_cli.journal.masking import Secrets
 
 if TYPE_CHECKING:
     from durably_cli.render.crash_types import CrashFinding, CrashTried, FaultKind
@@ -25,7 +26,7 @@ _MOST_TELLING: tuple[FaultKind, ...] = (
 
 
 def findings_of(
-    trials: Sequence[tuple[SeenRun, list[Fault]]], asked: AskedFor
+    trials: Sequence[tuple[SeenRun, list[Fault]]], asked: AskedFor, secrets: Secrets
 ) -> list[CrashFinding]:
     """One for each kind of fault, line of code and path, in the order in which they came."""
     groups = dict[tuple[str, str, str], list[tuple[SeenRun, Fault]]]()
@@ -35,10 +36,12 @@ def findings_of(
             kind = _OF_PATHS if fault.path else fault.kind
             path = os.path.dirname(fault.path) if fault.kind == "left" else fault.path
             groups.setdefault((kind, family, path), []).append((seen, fault))
-    return [_finding(group, asked) for group in groups.values()]
+    return [_finding(group, asked, secrets) for group in groups.values()]
 
 
-def _finding(group: Sequence[tuple[SeenRun, Fault]], asked: AskedFor) -> CrashFinding:
+def _finding(
+    group: Sequence[tuple[SeenRun, Fault]], asked: AskedFor, secrets: Secrets
+) -> CrashFinding:
     seen, fault = min(group, key=lambda each: _MOST_TELLING.index(each[1].kind))
     _, call, function = asked.of(fault.step) if fault.step else ("", fault.place, "")
     return {
@@ -48,7 +51,7 @@ def _finding(group: Sequence[tuple[SeenRun, Fault]], asked: AskedFor) -> CrashFi
         "function": function or None,
         "call": call or None,
         "path": fault.path or None,
-        "said": fault.said,
+        "said": secrets.mask(fault.said),
         "mend": _how_to_mend(fault, asked),
         "killed": _where_killed(seen.at),
         "trials": len({id(seen) for seen, _ in group}),

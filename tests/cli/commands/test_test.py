@@ -124,6 +124,52 @@ def test_a_killed_test_leaves_copies_and_the_next_one_says_where(appends: Projec
     assert (left / "copies" / number).read_text() == "as it was\n"
 
 
+def test_a_killed_test_leaves_no_run_that_goes_on(project: Project) -> None:
+    project.job("""
+        @define_job
+        def work(step: Step) -> None:
+            step.run("long", long)
+
+        def long() -> None:
+            with open("pid", "w") as file:
+                file.write(str(os.getpid()))
+                file.flush()
+                time.sleep(600)
+    """)
+    pid = project.root / "pid"
+    with project.start(*CRASH) as process:
+        while not (pid.exists() and pid.read_text()):
+            pass
+        process.kill()
+        process.result()
+    while Path("/proc", pid.read_text()).exists():  # until the test's own time is over
+        pass
+
+
+def test_a_secret_that_a_job_writes_is_in_no_report(project: Project) -> None:
+    project.job(
+        """
+        from pydantic import SecretStr
+
+        class Input(BaseModel):
+            tokens: list[SecretStr]
+
+        @define_job
+        def work(step: Step, payload: Input) -> None:
+            step.run("sign-in", sign_in, payload.tokens[0])
+
+        def sign_in(token: SecretStr) -> None:
+            with open("log", "a") as file:
+                file.write(f"as {token.get_secret_value()}\\n")
+    """.replace("@define_job", "from durably import Secret\n        @define_job", 0)
+    )
+    project.env["TOKEN"] = "hunter2hunter2"
+    given = ("-i", '{"tokens": ["env:TOKEN"]}', "--watch", "log")
+    result = project.run(*CRASH, *given, expect=1)
+    assert "has the line 'as **********' 1 time more" in result.out
+    assert "hunter2" not in result.out + result.err
+
+
 def test_places_that_are_left_out_are_said(appends: Project) -> None:
     few = json.loads(appends.run(*CRASH, "-p", "often:=9", "--limit", "7", "--json").out)["test"]
     assert (few["trials"], few["findings"]) == (7, [])
@@ -195,9 +241,13 @@ def test_a_run_that_fails_is_tested_up_to_there(project: Project) -> None:
             step.run("one", time.time)
             step.run("two", lambda: 1 / 0)
     """)
-    found = json.loads(project.run(*CRASH, "--json").out)["test"]
-    assert (found["status"], found["findings"]) == ("failed", [])
-    assert any("ZeroDivisionError" in line for line in found["unseen"])
+    answer = json.loads(project.run(*CRASH, "--json", expect=1).out)
+    found, why = answer["test"], "ZeroDivisionError: division by zero"
+    assert (found["status"], found["reason"], found["findings"]) == ("failed", why, [])
+    assert any(why in line for line in found["unseen"])
+    assert answer["error"]["code"] == "run-failed"
+    silent = project.run(*CRASH, "--limit", "1", "-q", expect=1)
+    assert silent.err == f"durably: an undisturbed run of work fails: {why}\n"
 
 
 def test_a_script_is_tested(project: Project) -> None:
@@ -234,7 +284,7 @@ def test_nobody_hears_of_runs_that_are_killed_on_purpose(project: Project) -> No
             step.run("one", lambda: 1)
             raise ValueError
     """)
-    project.run("test", "fails", *CRASH[2:])
+    project.run("test", "fails", *CRASH[2:], expect=1)
     assert not (project.root / "notified").exists()
     project.run("trigger", "fails", expect=1)
     assert (project.root / "notified").exists()
