@@ -183,12 +183,27 @@ def test_a_path_that_nobody_makes_is_said(appends: Project) -> None:
     assert "outbux: neither was it there, nor did the job make it" in result.err
 
 
+def test_what_the_job_takes_away_was_there(project: Project) -> None:
+    project.job("""
+        import pathlib
+
+        @define_job
+        def takes(step: Step) -> None:
+            step.run("take", lambda: pathlib.Path("inbox").unlink(missing_ok=True))
+    """)
+    (project.root / "inbox").write_text("a letter")
+    result = project.run("test", "takes", *CRASH[2:], "--watch", "inbox")
+    assert "not seen" not in result.err
+    assert (project.root / "inbox").read_text() == "a letter"
+
+
 def test_what_cannot_be_put_back_is_refused(appends: Project, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with (tmp_path / "large").open("wb") as file:
         file.truncate(300 << 20)
     appends.run("trigger", "work")
     for path, reason in {
+        "": "names nothing",
         "/": "too much",
         str(appends.data): "durably's own",
         str(appends.cache / "x" / ".."): "durably's own",
