@@ -86,7 +86,7 @@ class Examples:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
