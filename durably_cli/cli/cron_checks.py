@@ -123,12 +123,12 @@ def _of_crontab(project: Path) -> Iterator[Finding]:
     except DurablyError as error:
         yield _fine("crontab", error.what)
         return
-    mark = schedule_name(project, None).removesuffix("tick")[:-1]
+    is_here = _naming(project).search
     here = [
         line
         for line in content.splitlines()
         if not line.lstrip().startswith("#") and "durably" in line
-        if mark in line or str(project) in line.replace("\\%", "%")
+        if is_here(line.replace("\\%", "%"))
     ]
     for line in here:
         if re.search(r"(?<!\\)%", line):
@@ -139,8 +139,16 @@ def _of_crontab(project: Path) -> Iterator[Finding]:
         yield _fine("crontab", f"no line of {files.user_name(os.getuid())} is of this project")
 
 
+def _naming(project: Path) -> re.Pattern[str]:
+    """What a line has that is of this project: its schedule's name, or the project's whole path."""
+    of_project = re.escape(schedule_name(project, None).removesuffix("-tick"))
+    return re.compile(
+        rf"(?<![\w.-]){of_project}(\.|-tick\b)|(?<![\w./-]){re.escape(str(project))}(?![\w.-])"
+    )
+
+
 def _of_units(project: Path) -> Iterator[Finding]:
-    mark = schedule_name(project, None).removesuffix("-tick")
+    is_here = _naming(project).match
     for name in files.names(user_units.units_folder()):
-        if name.startswith((f"{mark}.", f"{mark}-tick.")):
+        if is_here(name):
             yield _fine("systemd", name)

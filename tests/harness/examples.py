@@ -108,7 +108,9 @@ def files_of(markdown: str) -> list[tuple[str, str]]:
     """The Python blocks that begin with the path of a file, and those paths."""
     return [
         (path, text)
-        for text, path in re.findall(r"```python\n(# (\S+\.py)\n.*?)```", markdown, re.DOTALL)
+        for text, path in re.findall(
+            r"```python\n((?:#!.*\n)?# (\S+\.py)\n.*?)```", markdown, re.DOTALL
+        )
     ]
 
 

@@ -91,6 +91,32 @@ def test_the_lines_of_this_project_are_named(project: Project, stand: Stand) -> 
     assert any(name == "systemd" for name in findings(project, "--cron"))
 
 
+def test_the_lines_of_one_that_begins_with_its_name_or_path_are_not(
+    project: Project, stand: Stand
+) -> None:
+    project.env["DURABLY_NAME"] = "billing"
+    for others in (
+        "echo # durably-billing-eu.work",
+        "echo # durably-billing-eu-tick",
+        f"durably -C {project.root}-eu tick",
+        f"durably -C {project.root}.old tick",
+        f"durably -C /backup{project.root} tick",
+    ):
+        stand.crontab = f"* * * * * {others}\n".encode()
+        assert "no line of" in findings(project, "--cron")["crontab"][1], others
+    for own in (
+        "durably trigger # durably-billing.work",
+        "durably tick # durably-billing-tick",
+        f"durably -C {project.root} tick",
+        f"durably -C '{project.root}' tick",
+        f"cd {project.root}; durably tick",
+        f"{project.root}/.venv/bin/durably tick",
+        f"DURABLY_PROJECT={project.root} durably tick",
+    ):
+        stand.crontab = f"* * * * * {own}\n".encode()
+        assert own in findings(project, "--cron")["crontab"][1], own
+
+
 def suspended(store: Store, until: str) -> str:
     """A run that waits until then, and no process sits by it."""
     run_id, at = ids.new(), "2026-11-28T03:00:00.000Z"
