@@ -11,7 +11,7 @@ from typing import NamedTuple
 from durably_cli import hints, program
 from durably_cli.errors import ConfigError, DurablyError
 from durably_cli.project import naming
-from durably_cli.project.script_files import is_script
+from durably_cli.project.script_files import gone, is_script
 from durably_cli.system.files import working_directory
 from durably_cli.system.folders import data_folder
 
@@ -51,6 +51,8 @@ def locate_project(
         folder = Path(os.path.realpath(named))
         source = "" if given else f" (from {PROJECT_VARIABLE})"
         if not folder.exists():
+            if is_script(folder):
+                raise gone(folder, source)
             raise ConfigError(f"the project folder {folder}{source} does not exist")
         if not is_project(folder):
             raise _no_project(folder, source)

@@ -416,6 +416,8 @@ def test_a_script_is_started_where_it_was_scheduled(project: Project, tmp_path: 
 def test_an_expression_in_the_place_of_a_job_is_no_script(project: Project) -> None:
     refused = project.run("schedule", "*/5 * * * *", expect=2).err
     assert "a schedule is of a JOB, which stands before '*/5 * * * *'" in refused
+    turned = project.run("schedule", "*/5 * * * *", "sync-users", expect=2).err
+    assert "durably schedule sync-users '*/5 * * * *'" in turned
 
 
 def test_no_name_of_a_folder_adds_a_line_to_a_unit(project: Project, tmp_path: Path) -> None:
