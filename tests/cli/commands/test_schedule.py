@@ -418,6 +418,16 @@ def test_an_expression_in_the_place_of_a_job_is_no_script(project: Project) -> N
     assert "a schedule is of a JOB, which stands before '*/5 * * * *'" in refused
 
 
+def test_a_script_may_stand_behind_options_with_values(project: Project, tmp_path: Path) -> None:
+    script = tmp_path / "digest.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    words = ("--name", "nightly", str(script), "@daily", "--", "--feeds", "night")
+    line = line_of(project, *words)
+    assert line.endswith(".nightly")
+    by_cron(project, line)
+    assert (project.root / "sent").read_text() == "night\n"
+
+
 def test_no_name_of_a_folder_adds_a_line_to_a_unit(project: Project, tmp_path: Path) -> None:
     project.root = project.root.rename(tmp_path / "a\nExecStartPost=b")
     project.job(JOB, "sync_users")
