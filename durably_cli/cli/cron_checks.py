@@ -10,9 +10,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from durably_cli import hints
 from durably_cli.cli.late_runs import of_tick
-from durably_cli.cli.scheduling import schedule_name
+from durably_cli.cli.scheduling import schedule_name, words_for_cron
 from durably_cli.engines.local.check import Finding, Time
 from durably_cli.errors import DurablyError
 from durably_cli.project import stores
@@ -69,14 +68,18 @@ def _of_path() -> Finding:
 
 def _of_jobs(project: Path) -> Iterator[Finding]:
     """Whether the jobs can be imported there, which is tried."""
+    try:
+        variables, words = words_for_cron(project, "jobs", "--json")
+    except DurablyError as error:  # of a folder that a variable names
+        yield _warning("jobs", f"no line of a crontab can be made: {error.what}")
+        return
     user = pwd.getpwuid(os.getuid())
     bare = {"HOME": user.pw_dir, "LOGNAME": user.pw_name, "PATH": _PATH, "SHELL": "/bin/sh"}
-    line = hints.command_anywhere(hints.project() or project, "jobs", "--json")
     home = user.pw_dir if os.path.isdir(user.pw_dir) else os.sep
     try:
         done = subprocess.run(
-            ("/bin/sh", "-c", line),
-            env=bare,
+            words,
+            env=bare | variables,
             cwd=home,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -103,7 +103,7 @@ def scheduled_job(context: typer.Context, due: CronExpression, name: str | None)
     flags = list(context.params["flags"] or [])
     project = project_of(context)
     _check(trigger, job, project)
-    variables, words = _called(project, "trigger", job, *flags)
+    variables, words = words_for_cron(project, "trigger", job, *flags)
     if not {"-q", "--quiet"} & {*flags}:
         words.append("-q")
     needs_folder = is_script(project) or _has_relative_paths(trigger)
@@ -121,7 +121,7 @@ def scheduled_job(context: typer.Context, due: CronExpression, name: str | None)
 def scheduled_tick(context: typer.Context, seconds: str) -> Scheduled:
     """The command that ticks, again and again."""
     project = project_of(context)
-    variables, words = _called(project, "tick", "--for", seconds, "-q")
+    variables, words = words_for_cron(project, "tick", "--for", seconds, "-q")
     about = f"tick of {project}"
     return Scheduled(schedule_name(project, None), about, None, variables, words, "", None)
 
@@ -137,7 +137,7 @@ def schedule_name(project: Path, name: str | None) -> str:
     return f"durably-{known}-tick" if name is None else f"durably-{known}.{name}"
 
 
-def _called(project: Path, *words: str) -> tuple[dict[str, str], list[str]]:
+def words_for_cron(project: Path, *words: str) -> tuple[dict[str, str], list[str]]:
     """The variables and words of a command, for whoever has no PATH and another home folder."""
     hints.keep_runs_in(data_folder())
     variables, called = hints.words_anywhere(*words)

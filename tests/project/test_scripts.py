@@ -236,6 +236,25 @@ def test_what_it_needs_and_is_not_there_is_said_with_how_to_get_it(place: Projec
     assert "pip install uv" in refused.err
 
 
+def test_a_first_line_whose_python_has_no_durably_is_passed_over(place: Project) -> None:
+    """`env python3` outside of the environment that durably is in."""
+    programs = place.root.parent / "programs"
+    programs.mkdir()
+    bare = programs / "python3"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
+    bare.chmod(0o755)
+    script = place.root / "digest.py"
+    script.write_text(script.read_text().replace(sys.executable, "/usr/bin/env python3", 1))
+    env = {"PATH": f"{programs}:{BIN}:/usr/bin:/bin"}
+    assert "ModuleNotFoundError" in typed(place, "./digest.py", **env).err
+    assert typed(place, "durably trigger ./digest.py --dies; true", **env).out == ""
+    assert typed(place, "durably resume @last", **env).out == "3\n"
+    said = typed(place, f"{sys.executable} digest.py --fails", **env).err.rpartition("was: ")[2]
+    assert typed(place, said.strip(), **env).out == "3\n"
+    checked = typed(place, "durably -C digest.py verify --cron", **env).out
+    assert "cron\tjobs\tok\tcron finds 1 job: digest\n" in checked
+
+
 @pytest.mark.parametrize("way", ["./digest.py", "durably trigger ./digest.py"])
 @pytest.mark.parametrize("starts_itself", [True, False])
 def test_uv_makes_the_environment_that_a_script_asks_for(
