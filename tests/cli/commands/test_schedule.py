@@ -260,6 +260,35 @@ def test_nothing_is_written_before_a_person_agreed(project: Project, stand: Stan
         assert bool(stand.crontab) == bool(state)
 
 
+def test_lines_that_others_write_meanwhile_stay(project: Project, stand: Stand) -> None:
+    args = ("schedule", "sync-users", "0 3 * * *", "--install", "--", "--org-id", "x")
+    with TerminalWith(project, *DURABLY, *args, columns=500) as terminal:
+        terminal.read("Install it? [y/N] ")
+        stand.crontab = b"# written while the question stood\n"
+        terminal.type(b"y\n")
+        terminal.read()
+    before, *line = stand.crontab.splitlines()
+    assert before == b"# written while the question stood"
+    assert len(line) == 1
+    flags = ("--install", "--yes", "--", "--org-id", "x")
+    installs = [
+        project.start("schedule", "sync-users", "@daily", "--name", name, *flags)
+        for name in ("a", "b", "c", "d")
+    ]
+    for process in installs:
+        with process:
+            assert process.result().code == 0
+    assert len(stand.crontab.splitlines()) == 6
+
+
+def test_a_crontab_of_busybox_that_is_not_there_is_empty(project: Project, stand: Stand) -> None:
+    program = Path(project.env["PATH"].split(":")[0]) / "crontab"
+    said = "crontab: can't open 'ann': No such file or directory"
+    program.write_text(program.read_text().replace("no crontab for ann", said))
+    project.run("schedule", "--tick", "--install", "--yes")
+    assert b" tick " in stand.crontab
+
+
 def test_to_a_program_nothing_is_done_that_it_has_not_agreed_to(
     project: Project, stand: Stand
 ) -> None:
