@@ -49,6 +49,11 @@ def by_cron(project: Project, line: str, code: int = 0) -> None:
     assert (result.code, result.out) == (code, ""), result
 
 
+def in_slot(line: str, slot: str) -> str:
+    """The line, started at that time."""
+    return re.sub(r"(\$\(date [^)]*\)|2026-\S{8}:00)", slot, line)
+
+
 def document(project: Project, *args: str, expect: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(project.run("schedule", "--json", *args, expect=expect).out)
     return found
@@ -59,9 +64,11 @@ def test_a_line_does_its_work_once_a_slot_in_the_few_variables_of_cron(
 ) -> None:
     line = line_of(project, "sync-users", "0 3 * * *", "--", "--org-id", "org_123")
     assert line.startswith("0 3 * * *  ")
+    line = in_slot(line, "2026-11-28T03:00")
     by_cron(project, line)
     by_cron(project, line)
-    assert project.effects == ["org_123 1 None"]
+    by_cron(project, in_slot(line, "2026-11-29T03:00"))
+    assert project.effects == ["org_123 1 None"] * 2
 
 
 @pytest.mark.parametrize("text", ["50%", r"a\%b", r"\\%", "it's", '"$HOME" `x` $(y)', "=x", "\\"])
@@ -89,18 +96,19 @@ def test_a_path_that_reads_in_a_folder_is_read_there(project: Project, stand: St
     assert f"cd {project.root} && " in here
     assert " cd " not in line_of(project, "sync-users", "0 3 * * *", *flags, "/users.csv")
     (project.root / "i.json").write_text('{"org_id": "of a file"}')
-    by_cron(project, line_of(project, "sync-users", "0 3 * * *", "--", "-i", "@i.json"))
-    by_cron(project, here, code=5)  # the day has its run, of another input
+    of_file = line_of(project, "sync-users", "0 3 * * *", "--", "-i", "@i.json")
+    by_cron(project, in_slot(of_file, "2026-11-28T03:00"))
+    by_cron(project, in_slot(here, "2026-11-28T03:00"), code=5)  # it has its run, of another input
     assert project.effects == ["of a file 1 None"]
 
 
 @pytest.mark.parametrize(
     ("expression", "key"),
     [
-        ("0 3 * * *", "%F"),
-        ("0 3 1 * *", "%F"),
-        ("0 * * * *", "%FT%H%z"),
-        ("0 3,15 * * *", "%FT%H%z"),
+        ("0 3 * * *", "%FT%H:%M"),
+        ("59 23 1 * *", "%FT%H:%M"),
+        ("0 * * * *", "%FT%H:%M%z"),
+        ("0 3,15 * * *", "%FT%H:%M%z"),
         ("*/10 3 * * *", "%FT%H:%M%z"),
     ],
 )
