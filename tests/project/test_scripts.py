@@ -218,6 +218,36 @@ def test_a_script_that_was_moved_brings_its_runs_along(place: Project) -> None:
     assert typed(place, "./moved.py resume @last").out == "3\n"
 
 
+def test_the_runs_of_one_that_is_gone_are_shown_by_its_path(place: Project) -> None:
+    """Also as it is said to be typed where several scripts have runs."""
+    other = write(place, DIGEST, "other.py")
+    for script in ("./digest.py", "./other.py"):
+        typed(place, script)
+    (place.root / "digest.py").unlink()
+    said = typed(place, "durably list").err
+    for line, name in zip(said.splitlines()[1:], ("digest", "other"), strict=True):
+        command = line.removeprefix("try: ")
+        assert f"-C {name}.py list" in command
+        assert typed(place, command).out.count("\n") == 1
+    assert typed(place, "durably -C digest.py inspect @last").code == 0
+    refused = typed(place, "durably -C digest.py resume @last")
+    assert (refused.code, "digest.py is gone" in refused.err) == (78, True)
+    other.unlink()
+    never = typed(place, "durably -C never.py list")
+    assert (never.code, f"the script {place.root}/never.py does not exist" in never.err) == (
+        78,
+        True,
+    )
+
+
+def test_a_link_to_a_script_is_the_script(place: Project) -> None:
+    link = place.root.parent / "digest"
+    link.symlink_to(place.root / "digest.py")
+    assert typed(place, str(link)).out == "3\n"
+    listed = typed(place, f"durably -C {link} list")
+    assert (listed.out.count("\n"), listed.err) == (1, "")
+
+
 def test_what_it_needs_and_is_not_there_is_said_with_how_to_get_it(place: Project) -> None:
     needs = '# /// script\n# dependencies = ["durably", "no-such-package>=3"]\n# ///\n'
     script = place.root / "digest.py"
