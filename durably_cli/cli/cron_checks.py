@@ -7,7 +7,7 @@ import os
 import pwd
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from durably_cli.cli.late_runs import of_tick
@@ -35,9 +35,9 @@ def of_cron(project: Path, time: Time) -> Iterator[Finding]:
         yield _warning("store", error.what.split("\n", 1)[0])
         return
     yield _of_store(store.root)
-    yield from _of_crontab(project)
+    by_cron = yield from _of_crontab(project)
     yield from _of_units(project)
-    yield from of_tick(store, time)
+    yield from of_tick(store, time, by_cron=by_cron)
 
 
 def _fine(name: str, detail: str) -> Finding:
@@ -116,20 +116,16 @@ def _of_store(root: Path) -> Finding:
     return _fine("store", f"{what} is of {owner}, and {user} may write in it")
 
 
-def _of_crontab(project: Path) -> Iterator[Finding]:
-    """The lines of the user's crontab that are of this project."""
+def _of_crontab(project: Path) -> Generator[Finding, None, bool]:
+    """The lines of the user's crontab that are of this project; whether one of them ticks."""
     try:
         content = user_crontab.read_crontab().decode("utf-8", "replace")
     except DurablyError as error:
         yield _fine("crontab", error.what)
-        return
-    mark = schedule_name(project, None).removesuffix("tick")[:-1]
-    here = [
-        line
-        for line in content.splitlines()
-        if not line.lstrip().startswith("#") and "durably" in line
-        if mark in line or str(project) in line.replace("\\%", "%")
-    ]
+        return False
+    is_of_project = _looks_for(project)
+    lines = content.splitlines()
+    here = [line for line in lines if not line.lstrip().startswith("#") and is_of_project(line)]
     for line in here:
         if re.search(r"(?<!\\)%", line):
             yield _warning("crontab", f"cron ends a command at % that is not \\%: {line}")
@@ -137,10 +133,26 @@ def _of_crontab(project: Path) -> Iterator[Finding]:
             yield _fine("crontab", line)
     if not here:
         yield _fine("crontab", f"no line of {files.user_name(os.getuid())} is of this project")
+    return any(re.search(r"\stick(\s|$)", line) for line in here)
+
+
+def _looks_for(project: Path) -> Callable[[str], bool]:
+    """Says of a line whether it is of the project: by its mark, or by a path in it."""
+    mark = rf"{re.escape(_mark(project))}(\.[\w.-]+|-tick)\s*$"
+    path = rf"{re.escape(str(project))}(?![\w.-])"
+    return lambda line: (
+        "durably" in line
+        and bool(re.search(mark, line) or re.search(path, line.replace("\\%", "%")))
+    )
+
+
+def _mark(project: Path) -> str:
+    """What the names of all its schedules begin with."""
+    return schedule_name(project, None).removesuffix("-tick")
 
 
 def _of_units(project: Path) -> Iterator[Finding]:
-    mark = schedule_name(project, None).removesuffix("-tick")
+    mark = _mark(project)
     for name in files.names(user_units.units_folder()):
         if name.startswith((f"{mark}.", f"{mark}-tick.")):
             yield _fine("systemd", name)

@@ -88,6 +88,34 @@ def test_the_lines_of_this_project_are_named(project: Project, stand: Stand) -> 
     assert any(name == "systemd" for name in findings(project, "--cron"))
 
 
+def test_lines_of_projects_whose_names_begin_alike_are_not_its_own(
+    project: Project, stand: Stand
+) -> None:
+    project.env["DURABLY_NAME"] = "billing"
+    stand.crontab = (
+        f"@daily /v/bin/durably trigger a # durably-billing-two.a\n"
+        f"@daily /v/bin/durably -C {project.root}2 trigger a\n"
+        f"@daily /v/bin/durably trigger a # durably-billing.a\n"
+        f"@daily {project.root}/v/bin/durably trigger a\n"
+    ).encode()
+    lines = [
+        line for line in project.run("verify", "--cron").out.splitlines() if "\tcrontab\t" in line
+    ]
+    assert [line.rpartition(" ")[2] for line in lines] == ["durably-billing.a", "a"]
+
+
+def test_a_line_that_ticks_and_does_not_is_warned_of(project: Project, stand: Stand) -> None:
+    project.run("trigger", "work")
+    project.run("schedule", "--tick", "--install", "--yes")
+    state, detail = findings(project, "--cron")["tick"]
+    assert (state, detail.endswith("is to start one each minute: is cron running?")) == (
+        "warning",
+        True,
+    )
+    project.run("tick")
+    assert findings(project, "--cron")["tick"][0] == "ok"
+
+
 def suspended(store: Store, until: str) -> str:
     """A run that waits until then, and no process sits by it."""
     run_id, at = ids.new(), "2026-11-28T03:00:00.000Z"
