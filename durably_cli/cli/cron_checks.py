@@ -129,11 +129,23 @@ def _of_crontab(project: Path) -> Generator[Finding, None, bool]:
     for line in here:
         if re.search(r"(?<!\\)%", line):
             yield _warning("crontab", f"cron ends a command at % that is not \\%: {line}")
+        elif gone := _gone_program(line):
+            yield _warning("crontab", f"there is no {gone} any more: {line}")
         else:
             yield _fine("crontab", line)
     if not here:
         yield _fine("crontab", f"no line of {files.user_name(os.getuid())} is of this project")
     return any(re.search(r"\stick(\s|$)", line) for line in here)
+
+
+def _gone_program(line: str) -> str | None:
+    """The program that a line starts durably by, if it is not there: it was moved, or rebuilt."""
+    for quoted in re.findall(r"(?:^|\s)('/[^']+'|/\S+)", line.replace("\\%", "%")):
+        program: str = quoted.strip("'")
+        is_ours = re.fullmatch(r"durably|uv|python[0-9.]*", os.path.basename(program))
+        if is_ours and not os.path.exists(program):
+            return program
+    return None
 
 
 def _looks_for(project: Path) -> Callable[[str], bool]:

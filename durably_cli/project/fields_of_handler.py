@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
-from durably_cli.values import declared
+from durably_cli.values import declared, strict_json
 
 
 def model_of(handler: Callable[..., Any], job: str, names: Sequence[str]) -> type:
@@ -40,6 +41,19 @@ def _field(default: Any) -> Any:
     except TypeError:  # it may change: each input gets one of its own
         return field(default_factory=lambda: copy.deepcopy(default))
     return field(default=default)
+
+
+def with_shown_defaults(schema: Mapping[str, Any], model: type) -> dict[str, Any]:
+    """The schema of that class, with the defaults that may change: pydantic shows none of them."""
+    from dataclasses import MISSING, fields
+
+    properties = dict(schema.get("properties", {}))
+    for each in fields(model):
+        if each.default_factory is not MISSING and each.name in properties:
+            with suppress(TypeError, ValueError):  # of a value that JSON has no word for
+                shown = {"default": strict_json.parse(strict_json.to_json(each.default_factory()))}
+                properties[each.name] = shown | properties[each.name]
+    return {**schema, "properties": properties}
 
 
 def with_fields(handler: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:

@@ -47,6 +47,10 @@ def test_they_are_flags_and_fields_of_the_input(thumbs: Project) -> None:
     assert "--folder PATH" in shown
     assert "in pixels" in shown
     assert "[default: 200]" in shown
+    assert "[default: []]" in shown
+    assert thumbs.run(*run, "--folder", "a").out == "\"a 200 ['seen'] False\"\n", (
+        "shown and as it was"
+    )
 
 
 def test_what_does_not_fit_is_refused_with_every_field(thumbs: Project) -> None:

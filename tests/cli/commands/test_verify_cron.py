@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,16 @@ def test_lines_of_projects_whose_names_begin_alike_are_not_its_own(
         line for line in project.run("verify", "--cron").out.splitlines() if "\tcrontab\t" in line
     ]
     assert [line.rpartition(" ")[2] for line in lines] == ["durably-billing.a", "a"]
+
+
+def test_a_line_whose_program_is_gone_is_warned_of(project: Project, stand: Stand) -> None:
+    project.run("schedule", "work", "@daily", "--install", "--yes")
+    stand.crontab = re.sub(
+        rb" /\S+/bin/", b" '/old place/.venv/bin/durably' /gone/bin/", stand.crontab
+    )
+    state, detail = findings(project, "--cron")["crontab"]
+    said = "there is no /old place/.venv/bin/durably any more: "
+    assert (state, detail.startswith(said)) == ("warning", True), detail
 
 
 def test_a_line_that_ticks_and_does_not_is_warned_of(project: Project, stand: Stand) -> None:
