@@ -18,6 +18,7 @@ from durably_cli.cli.job_flags import given_fields, job_named, own_options, star
 from durably_cli.cli.trigger_options import detaches_after, refuse_senseless, timeout_of
 from durably_cli.errors import UsageError as WrongUsage
 from durably_cli.project import naming
+from durably_cli.project.job import NAME
 from durably_cli.project.script_files import is_script
 from durably_cli.render.scheduled import Scheduled
 from durably_cli.system.files import working_directory
@@ -88,9 +89,14 @@ def _job_and_flags(ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:
     if flags and "--" not in args:
         raise WrongUsage(
             f"{flags[0]!r} stands behind the expression, whose five fields are one word",
-            hint=f"{hints.command('schedule', job, '0 3 * * *')}    (in quotes)",
+            hint=f"{hints.command('schedule', *_if_name(job), '0 3 * * *')}    (in quotes)",
         )
     return job, flags
+
+
+def _if_name(job: str | None) -> tuple[str, ...]:
+    """The job, if it is one: it may be the minute that began the expression."""
+    return (job,) if job is not None and NAME.fullmatch(job) else ()
 
 
 def scheduled_job(context: typer.Context, due: CronExpression, name: str | None) -> Scheduled:

@@ -450,6 +450,17 @@ def test_a_script_is_started_where_it_was_scheduled(project: Project, tmp_path: 
     subprocess.run(own, cwd=tmp_path, env=project.env, check=True)
 
 
+def test_a_script_whose_expression_is_several_words_says_how_it_is_one(
+    project: Project, tmp_path: Path
+) -> None:
+    script = tmp_path / "digest.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    refused = project.run("schedule", str(script), "0", "3", "*", "*", "*", expect=2).err
+    command = refused.partition("try: ")[2].partition("\n")[0]
+    assert " schedule '0 3 * * *'" in command
+    assert paste(project, command, tmp_path).code == 0
+
+
 def test_an_expression_in_the_place_of_a_job_is_no_script(project: Project) -> None:
     refused = project.run("schedule", "*/5 * * * *", expect=2).err
     assert "a schedule is of a JOB, which stands before '*/5 * * * *'" in refused
