@@ -7,7 +7,7 @@ import os
 import pwd
 import re
 import subprocess
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from durably_cli.cli.late_runs import of_tick
@@ -68,13 +68,13 @@ def _of_path() -> Finding:
 
 def _of_jobs(project: Path) -> Iterator[Finding]:
     """Whether the jobs can be imported there, which is tried."""
-    try:
-        variables, words = words_for_cron(project, "jobs", "--json")
-    except DurablyError as error:  # of a folder that a variable names
-        yield _warning("jobs", f"no line of a crontab can be made: {error.what}")
-        return
     user = pwd.getpwuid(os.getuid())
     bare = {"HOME": user.pw_dir, "LOGNAME": user.pw_name, "PATH": _PATH, "SHELL": "/bin/sh"}
+    try:
+        variables, words = words_for_cron(project, "jobs", "--json")
+    except DurablyError as error:
+        yield _warning("jobs", error.what.split("\n", 1)[0])
+        return
     home = user.pw_dir if os.path.isdir(user.pw_dir) else os.sep
     try:
         done = subprocess.run(
@@ -123,9 +123,13 @@ def _of_crontab(project: Path) -> Generator[Finding, None, bool]:
     except DurablyError as error:
         yield _fine("crontab", error.what)
         return False
-    is_of_project = _looks_for(project)
-    lines = content.splitlines()
-    here = [line for line in lines if not line.lstrip().startswith("#") and is_of_project(line)]
+    is_here = _naming(project).search
+    here = [
+        line
+        for line in content.splitlines()
+        if not line.lstrip().startswith("#") and "durably" in line
+        if is_here(line.replace("\\%", "%"))
+    ]
     for line in here:
         if re.search(r"(?<!\\)%", line):
             yield _warning("crontab", f"cron ends a command at % that is not \\%: {line}")
@@ -148,23 +152,16 @@ def _gone_program(line: str) -> str | None:
     return None
 
 
-def _looks_for(project: Path) -> Callable[[str], bool]:
-    """Says of a line whether it is of the project: by its mark, or by a path in it."""
-    mark = rf"{re.escape(_mark(project))}(\.[\w.-]+|-tick)\s*$"
-    path = rf"{re.escape(str(project))}(?![\w.-])"
-    return lambda line: (
-        "durably" in line
-        and bool(re.search(mark, line) or re.search(path, line.replace("\\%", "%")))
+def _naming(project: Path) -> re.Pattern[str]:
+    """What a line has that is of this project: its schedule's name, or the project's whole path."""
+    of_project = re.escape(schedule_name(project, None).removesuffix("-tick"))
+    return re.compile(
+        rf"(?<![\w.-]){of_project}(\.|-tick\b)|(?<![\w./-]){re.escape(str(project))}(?![\w.-])"
     )
 
 
-def _mark(project: Path) -> str:
-    """What the names of all its schedules begin with."""
-    return schedule_name(project, None).removesuffix("-tick")
-
-
 def _of_units(project: Path) -> Iterator[Finding]:
-    mark = _mark(project)
+    is_here = _naming(project).match
     for name in files.names(user_units.units_folder()):
-        if name.startswith((f"{mark}.", f"{mark}-tick.")):
+        if is_here(name):
             yield _fine("systemd", name)

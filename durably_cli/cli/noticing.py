@@ -6,6 +6,7 @@ of the engine), a ping each time. Neither changes how a run ends.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from durably_cli.engines.local.live_run import LiveRun
     from durably_cli.engines.local.notices import Change, Notices
 
+IN_NOTICE = "DURABLY_NOTICE"
+"""In the environment of whatever a notice's command launches."""
+
 NOTICE_SECONDS = 30.0
 """How long its command may take. With all that it has started it is ended then."""
 
@@ -35,12 +39,14 @@ class Notifier:
     def __init__(self, project: Path, store: Store) -> None:
         self._project, self._store = project, store
         self._settings: Settings = settings_of(project)
+        if IN_NOTICE in os.environ:  # its command has a job do it: how that ended it says itself
+            self.say_nothing()
         self._problems: list[tuple[str, bool]] = []
         self._pings_failed = set[str]()
         """By what, so that it is said once."""
 
     def say_nothing(self) -> None:
-        """Nobody is to hear of the runs of this process: a test kills them on purpose."""
+        """Nobody is to hear of the runs of this process."""
         self._settings = Settings()
 
     def begins(self, run: LiveRun) -> None:
@@ -59,10 +65,10 @@ class Notifier:
         if self._settings.ping:
             self._try("a ping", lambda: self._ping_end(run_id, why))
 
-    def sweep(self) -> None:
-        """Say what others had to say, and did not."""
+    def sweep(self, *, retries: bool) -> None:
+        """Say what others had to say, and did not; or could not, if `retries`."""
         if self._settings.notifies:
-            self._try("a notice", self._notices.sweep)
+            self._try("a notice", lambda: self._notices.sweep(retries=retries))
 
     def problems(self, *, but_pings: bool) -> Iterator[str]:
         """What went wrong with that since this was asked last."""

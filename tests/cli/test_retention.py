@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,21 @@ def test_a_child_goes_with_its_parent(worked: Project) -> None:
     document = worked.run("prune", "--older-than", "0s", "--yes", "--json")
     assert len(json.loads(document.out)["deleted"]) == 2
     assert jobs(worked) == {}
+
+
+def test_what_goes_is_newest_first_and_behind_each_its_children(worked: Project) -> None:
+    for _ in range(2):
+        make(worked, "parent")
+        make(worked, "other")
+    made = {run["id"]: run for run in worked.runs()}
+    for command in ("--dry-run", "--yes"):
+        gone = worked.run("prune", "--older-than", "0s", command).out.split()
+        family = ["other", "parent", "middle", "other"]
+        assert [made[run_id]["job"] for run_id in gone] == [*family, *family]
+        heads = [run_id for run_id in gone if not made[run_id]["parent"]]
+        assert heads == sorted(heads, reverse=True)
+        for above, run_id in pairwise(gone):
+            assert made[run_id]["parent"] in ("", None, above)
 
 
 def test_a_fork_outlives_what_it_was_made_of(worked: Project) -> None:

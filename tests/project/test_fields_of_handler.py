@@ -125,3 +125,17 @@ def test_what_cannot_be_fields_is_refused_where_it_is_written() -> None:
 
         @define_job(input=dict)  # type: ignore[arg-type]
         def given(step: Step, *, size: int) -> None: ...
+
+
+def test_a_refusal_shows_the_handler_as_it_is_written() -> None:
+    with pytest.raises(
+        TypeError, match=r"not \(step, \*, size, \*\*more\): name each field of its"
+    ):
+
+        @define_job  # type: ignore[arg-type]
+        def others(step: Step, *, size: int, **more: int) -> None: ...
+
+    with pytest.raises(TypeError, match=r"async def soon\(step: AsyncStep, \*, size\), and await"):
+
+        @define_job
+        async def soon(step: Step, *, size: int = 1) -> None: ...

@@ -71,6 +71,7 @@ class Notices:
     def __init__(self, store: Store, send: Send) -> None:
         self._store, self._send = store, send
         self._folder = store.root / FOLDER
+        self._patience = _PATIENCE
 
     def put_down(self, run_id: str) -> None:
         """The end of this run is to be looked at, whatever becomes of this process."""
@@ -87,14 +88,25 @@ class Notices:
                     return
         self._cross_out(run_id)
 
-    def sweep(self) -> None:
-        """Send what others had to say and did not, for they were killed, or could not."""
+    def sweep(self, *, retries: bool) -> None:
+        """Send what others had to say and did not, for they were killed; or could not, if asked.
+
+        What another process is sending at this moment is its matter, and is not waited for.
+        """
+        self._patience = 0.0
+        try:
+            self._sweep(retries)
+        finally:
+            self._patience = _PATIENCE
+
+    def _sweep(self, retries: bool) -> None:
         for name in files.names(self._folder):
             if ids.is_id(name) and not self._store.is_held(name):
                 self.look_at(name)
         for failing in failing_in(self._store):
             has_changed = failing.stamp != stamp_of(self._store.path_of(failing.run))
-            if failing.is_due() or (has_changed and not self._store.is_held(failing.run)):
+            is_due = retries and failing.is_due()
+            if is_due or (has_changed and not self._store.is_held(failing.run)):
                 self._look_again(failing)
 
     def _is_said(self, view: RunView, why: str) -> bool:
@@ -207,7 +219,7 @@ class Notices:
         folder = self._store.root / "locks"
         files.make_folder(folder)
         fd = files.open_or_make(folder / f"notice-{name}")
-        lock = locks.acquire(fd, seconds=_PATIENCE)
+        lock = locks.acquire(fd, seconds=self._patience)
         try:
             yield path, failing_of(read_written(path)) if lock else None, lock is not None
         finally:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -41,13 +41,18 @@ class Old(NamedTuple):
 
 
 def old_runs(store: Store, old: Old) -> list[str]:
-    """The runs that may go, newest first, but each before those that are steps of it.
+    """The runs that may go, newest first; behind each those that are steps of it.
 
     A run that is a step of another one goes with that one, or later.
     """
     found = dict(_old(store, old))
-    chosen = [run_id for run_id, parent in found.items() if _goes(store, found, run_id, parent)]
-    return sorted(chosen, key=lambda run_id: _depth(found, run_id))
+    below = defaultdict[str, list[str]](list)
+    for run_id, parent in found.items():
+        if parent in found:
+            below[parent].append(run_id)
+        elif not parent or not os.path.lexists(store.path_of(parent)):
+            below[""].append(run_id)
+    return list(_families(below, ""))
 
 
 def retain(store: Store, keep: float | None, keep_last: int) -> list[str]:
@@ -91,17 +96,11 @@ def removed(store: Store, run_ids: Sequence[str], old: Old) -> Iterator[tuple[st
             yield run_id, remove(store, run_id, old.statuses or FINAL, free_key=old.free_keys)
 
 
-def _depth(found: Mapping[str, str], run_id: str) -> int:
-    """How many runs that are to go it is a step of, and they of others."""
-    return 1 + _depth(found, found[run_id]) if run_id in found else 0
-
-
-def _goes(store: Store, found: Mapping[str, str], run_id: str, parent: str) -> bool:
-    while parent:
-        if parent not in found:
-            return not os.path.lexists(store.path_of(parent))
-        parent = found[parent]
-    return True
+def _families(below: Mapping[str, Sequence[str]], parent: str) -> Iterator[str]:
+    """The runs below one: each with those that are steps of it behind it, and theirs."""
+    for run_id in below.get(parent, ()):
+        yield run_id
+        yield from _families(below, run_id)
 
 
 def _old(store: Store, old: Old) -> Iterator[tuple[str, str]]:
