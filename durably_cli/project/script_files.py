@@ -33,10 +33,10 @@ def script_named(word: str) -> Path | None:
     return path
 
 
-def gone(script: Path, source: str = "") -> ConfigError:
-    """The error for a script that was named, by what `source` says, and is not there any more."""
+def gone(script: Path) -> ConfigError:
+    """The error for a script that has runs, and is not there any more."""
     return ConfigError(
-        f"the script {script}{source} is gone",
+        f"the script {script} is gone",
         hint=f"if it was moved, start it where it is now with: import {hints.quoted(script)}\n"
         "(which brings its runs along)",
     )

@@ -48,6 +48,9 @@ def test_they_are_flags_and_fields_of_the_input(thumbs: Project) -> None:
     assert "in pixels" in shown
     assert "[default: 200]" in shown
     assert "[default: []]" in shown
+    assert thumbs.run(*run, "--folder", "a").out == "\"a 200 ['seen'] False\"\n", (
+        "shown and as it was"
+    )
 
 
 def test_a_default_that_is_a_secret_is_not_shown(project: Project) -> None:
