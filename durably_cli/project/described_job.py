@@ -69,9 +69,9 @@ class DescribedJob:
             schema = payload.schema_of(self.input, "validation")
             if self.fields_type is None:
                 return schema
-            from durably_cli.project.fields_of_handler import with_defaults  # few have any
+            from durably_cli.project.fields_of_handler import showing_defaults  # few have any
 
-            return with_defaults(schema, self.fields_type)
+            return showing_defaults(schema, self.fields_type)
 
     @property
     def output_schema(self) -> dict[str, Any]:

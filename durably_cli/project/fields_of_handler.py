@@ -45,7 +45,7 @@ def _field(default: Any) -> Any:
     return field(default=default)
 
 
-def with_defaults(schema: dict[str, Any], made: type) -> dict[str, Any]:
+def showing_defaults(schema: dict[str, Any], made: type) -> dict[str, Any]:
     """The JSON Schema of a class of `model_of`, with the defaults of which each input has a copy.
 
     pydantic leaves them out, for it does not know what a factory makes.
