@@ -81,9 +81,11 @@ def _job_and_flags(ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:
     elif script is not None and not params["tick"]:
         params["job"] = script.job
     elif params["job"] is not None and _is_expression(params["job"]):
+        when, job = params["job"], params["expression"]
+        turned = job is not None and f"{hints.command('schedule', job, when)}    (the job first)"
         raise WrongUsage(
-            f"a schedule is of a JOB, which stands before {params['job']!r}",
-            hint=f"{hints.command('jobs')}    (lists the jobs)",
+            f"a schedule is of a JOB, which stands before {when!r}",
+            hint=turned or f"{hints.command('jobs')}    (lists the jobs)",
         )
     job, flags = params["job"], list(params["flags"] or [])
     if flags and "--" not in args:

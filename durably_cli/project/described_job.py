@@ -67,11 +67,11 @@ class DescribedJob:
         """The JSON Schema of the input. InvalidInput if the model's own code raises."""
         with self._reads("input"):
             schema = payload.schema_of(self.input, "validation")
-        if self.fields_type is None:
-            return schema
-        from durably_cli.project.fields_of_handler import with_shown_defaults  # few have any
+            if self.fields_type is None:
+                return schema
+            from durably_cli.project.fields_of_handler import with_defaults  # few have any
 
-        return with_shown_defaults(schema, self.fields_type)
+            return with_defaults(schema, self.fields_type)
 
     @property
     def output_schema(self) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
 from typing import Any
 
-from durably_cli.values import declared, strict_json
+from durably_cli.errors import ValueRefused
+from durably_cli.values import convert, declared
 
 
 def model_of(handler: Callable[..., Any], job: str, names: Sequence[str]) -> type:
@@ -43,16 +45,20 @@ def _field(default: Any) -> Any:
     return field(default=default)
 
 
-def with_shown_defaults(schema: Mapping[str, Any], model: type) -> dict[str, Any]:
-    """The schema of that class, with the defaults that may change: pydantic shows none of them."""
+def with_defaults(schema: dict[str, Any], made: type) -> dict[str, Any]:
+    """The JSON Schema of a class of `model_of`, with the defaults of which each input has a copy.
+
+    pydantic leaves them out, for it does not know what a factory makes.
+    """
     from dataclasses import MISSING, fields
 
     properties = dict(schema.get("properties", {}))
-    for each in fields(model):
-        if each.default_factory is not MISSING and each.name in properties:
-            with suppress(TypeError, ValueError):  # of a value that JSON has no word for
-                shown = {"default": strict_json.parse(strict_json.to_json(each.default_factory()))}
-                properties[each.name] = shown | properties[each.name]
+    for each in fields(made):
+        if each.default_factory is MISSING or each.name not in properties:
+            continue
+        with suppress(ValueRefused):  # said when a run has it
+            default = json.loads(convert.converter(each.type).dump(each.default_factory()))
+            properties[each.name] = {**properties[each.name], "default": default}
     return {**schema, "properties": properties}
 
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from durably_cli.errors import ConfigError
 from durably_cli.project.missing_modules import pip_install
+from durably_cli.project.script_files import gone
 from durably_cli.project.script_source import (
     first_line,
     has_block,
@@ -105,11 +106,7 @@ def start(script: Path, words: Sequence[str]) -> NoReturn:
     ConfigError if it is gone, has no job, or cannot be started.
     """
     if not script.is_file():
-        raise ConfigError(
-            f"the script {script} is gone",
-            hint=f"if it was moved, start it where it is now with: import {script}\n"
-            "(which brings its runs along)",
-        )
+        raise gone(script)
     refuse_without_job(script)
     starter = starter_of(script)
     sys.stdout.flush()

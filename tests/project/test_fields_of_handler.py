@@ -53,6 +53,19 @@ def test_they_are_flags_and_fields_of_the_input(thumbs: Project) -> None:
     )
 
 
+def test_a_default_that_is_a_secret_is_not_shown(project: Project) -> None:
+    job = """
+        from pydantic import SecretStr
+
+        @define_job
+        def sends(step: Step, *, keys: list[SecretStr] = [SecretStr("abc123")]) -> None: ...
+    """
+    project.job(job, "sends")
+    shown = project.run("trigger", "sends", "--help").out + project.run("jobs", "sends").out
+    assert '[default: ["**********"]]' in shown
+    assert "abc123" not in shown
+
+
 def test_what_does_not_fit_is_refused_with_every_field(thumbs: Project) -> None:
     said = thumbs.run("trigger", "thumbs", "--size", "0", expect=65).err
     assert "folder: Field required" in said

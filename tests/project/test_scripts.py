@@ -183,7 +183,7 @@ def test_several_jobs_of_a_script_are_run_by_their_names(place: Project) -> None
             78,
             "and defines 2: a, b",
         ),
-        ("def a(:\n", 78, "script.py:2 is no Python"),
+        ("def a(:\n", 78, "script.py:2 is no Python: invalid syntax\n"),
         (None, 4, "the script ./script.py is not there"),
     ],
 )
@@ -212,6 +212,8 @@ def test_a_script_that_was_moved_brings_its_runs_along(place: Project) -> None:
     assert typed(place, "durably list").out.count("\n") == 1  # where it was
     gone = typed(place, "durably resume @last")
     assert (gone.code, "is gone" in gone.err) == (78, True)
+    named = typed(place, "durably -C ./digest.py resume @last")
+    assert (named.code, named.err) == (78, gone.err)
     moved = typed(place, "./moved.py list")
     assert moved.code == 78
     assert typed(place, moved.err.rpartition("try: ")[2].split("\n")[0]).code == 0

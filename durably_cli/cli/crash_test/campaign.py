@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from durably_cli.cli.crash_test.findings import findings_of, tried_of
 from durably_cli.cli.crash_test.judging import Fault, Judge
+from durably_cli.cli.crash_test.outside import Marks
 from durably_cli.cli.crash_test.places import AskedFor, drawn_from, only_first_of_family, places_of
 from durably_cli.cli.crash_test.processes import Processes
 from durably_cli.cli.crash_test.trial import STUCK, TOOK_TOO_LONG, SeenRun, Subject, Trials
@@ -62,7 +63,9 @@ def _tried(trials: Trials, watched: Watched, limit: int, progress: Progress) -> 
     reference = trials.undisturbed(records=True)
     took = time.monotonic() - begun
     _refuse_endless(reference)
+    marks = Marks([str(path) for path in watched.paths])
     time.sleep(_NEXT_SECOND)  # so that what has the time in it is another one
+    _refuse_written_by_others(marks.changed())
     control = trials.undisturbed(records=False)
     trials.seconds = _LEAST_SECONDS + _SLACK * took
     asked = AskedFor()
@@ -105,6 +108,16 @@ def _refuse_endless(reference: SeenRun) -> None:
         "only time brings, which passes at once here",
         hint=f"--signal {step}='JSON'    (sends it that, each time)",
     )
+
+
+def _refuse_written_by_others(changed: Sequence[str]) -> None:
+    """UsageError for what has changed while no run was executed."""
+    for path in changed:
+        raise UsageError(
+            f"--watch: {path} has changed while no run was executed: something else writes there, "
+            "or what the job has started and left",
+            hint="watch a copy that only the job writes to",
+        )
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def _finding(group: Sequence[tuple[SeenRun, Fault]], asked: AskedFor) -> CrashFi
         "call": call or None,
         "path": fault.path or None,
         "said": fault.said,
-        "mend": _how_to_mend(fault, asked.of(fault.step).method),
+        "mend": _how_to_mend(fault, asked),
         "killed": _where_killed(seen.at),
         "trials": len({id(seen) for seen, _ in group}),
     }
@@ -114,13 +114,13 @@ _CHANCE = (
 )
 
 
-def _how_to_mend(fault: Fault, method: str) -> str:
-    kind = fault.kind
+def _how_to_mend(fault: Fault, asked: AskedFor) -> str:
+    kind, method = fault.kind, asked.of(fault.step).method
     if kind in ("asked", "output") and (kind == "asked" or fault.step == HANDLER):
         return _CHANCE
     if kind == "stuck":
         return "let it not wait for what a killed call has left behind, as a lock file"
-    if fault.step == HANDLER:
+    if fault.step == HANDLER or (fault.path and asked.is_of_run(fault.step)):
         return _INTO_A_STEP
     if kind in ("fails", "result", "output"):
         return (

@@ -464,6 +464,8 @@ def test_a_script_whose_expression_is_several_words_says_how_it_is_one(
 def test_an_expression_in_the_place_of_a_job_is_no_script(project: Project) -> None:
     refused = project.run("schedule", "*/5 * * * *", expect=2).err
     assert "a schedule is of a JOB, which stands before '*/5 * * * *'" in refused
+    turned = project.run("schedule", "*/5 * * * *", "sync-users", expect=2).err
+    assert "durably schedule sync-users '*/5 * * * *'" in turned
 
 
 def test_a_script_may_stand_behind_options_with_values(project: Project, tmp_path: Path) -> None:

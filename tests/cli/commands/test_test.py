@@ -155,6 +155,18 @@ def test_what_cannot_be_put_back_is_refused(appends: Project, tmp_path: Path) ->
     assert (tmp_path / "large").stat().st_size == 300 << 20
 
 
+def test_what_something_else_writes_meanwhile_is_refused(appends: Project) -> None:
+    (appends.root / "spool").mkdir()
+    line = "while :; do date +%N >> spool/log; sleep 0.05; done"
+    with subprocess.Popen(["sh", "-c", line], cwd=appends.root) as other:
+        try:
+            result = appends.run(*CRASH, "--watch", "outbox", "--watch", "spool", expect=2)
+        finally:
+            other.kill()
+    assert f"{appends.root / 'spool'} has changed while no run was executed" in result.err
+    assert left_of_tests(appends) == []
+
+
 def test_what_the_job_refuses_is_passed_on(appends: Project) -> None:
     refused = appends.run(*CRASH, "-p", "often=no", "--json", expect=65)
     assert json.loads(refused.out)["error"]["code"] == "invalid-input"
