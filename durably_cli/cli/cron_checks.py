@@ -7,7 +7,7 @@ import os
 import pwd
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from durably_cli.cli.late_runs import of_tick
@@ -35,9 +35,9 @@ def of_cron(project: Path, time: Time) -> Iterator[Finding]:
         yield _warning("store", error.what.split("\n", 1)[0])
         return
     yield _of_store(store.root)
-    yield from _of_crontab(project)
+    by_cron = yield from _of_crontab(project)
     yield from _of_units(project)
-    yield from of_tick(store, time)
+    yield from of_tick(store, time, by_cron=by_cron)
 
 
 def _fine(name: str, detail: str) -> Finding:
@@ -116,31 +116,52 @@ def _of_store(root: Path) -> Finding:
     return _fine("store", f"{what} is of {owner}, and {user} may write in it")
 
 
-def _of_crontab(project: Path) -> Iterator[Finding]:
-    """The lines of the user's crontab that are of this project."""
+def _of_crontab(project: Path) -> Generator[Finding, None, bool]:
+    """The lines of the user's crontab that are of this project; whether one of them ticks."""
     try:
         content = user_crontab.read_crontab().decode("utf-8", "replace")
     except DurablyError as error:
         yield _fine("crontab", error.what)
-        return
-    mark = schedule_name(project, None).removesuffix("tick")[:-1]
+        return False
+    is_here = _naming(project).search
     here = [
         line
         for line in content.splitlines()
         if not line.lstrip().startswith("#") and "durably" in line
-        if mark in line or str(project) in line.replace("\\%", "%")
+        if is_here(line.replace("\\%", "%"))
     ]
     for line in here:
         if re.search(r"(?<!\\)%", line):
             yield _warning("crontab", f"cron ends a command at % that is not \\%: {line}")
+        elif gone := _gone_program(line):
+            yield _warning("crontab", f"there is no {gone} any more: {line}")
         else:
             yield _fine("crontab", line)
     if not here:
         yield _fine("crontab", f"no line of {files.user_name(os.getuid())} is of this project")
+    return any(re.search(r"\stick(\s|$)", line) for line in here)
+
+
+def _gone_program(line: str) -> str | None:
+    """The program that a line starts durably by, if it is not there: it was moved, or rebuilt."""
+    for quoted in re.findall(r"(?:^|\s)('/[^']+'|/\S+)", line.replace("\\%", "%")):
+        program: str = quoted.strip("'")
+        is_ours = re.fullmatch(r"durably|uv|python[0-9.]*", os.path.basename(program))
+        if is_ours and not os.path.exists(program):
+            return program
+    return None
+
+
+def _naming(project: Path) -> re.Pattern[str]:
+    """What a line has that is of this project: its schedule's name, or the project's whole path."""
+    of_project = re.escape(schedule_name(project, None).removesuffix("-tick"))
+    return re.compile(
+        rf"(?<![\w.-]){of_project}(\.|-tick\b)|(?<![\w./-]){re.escape(str(project))}(?![\w.-])"
+    )
 
 
 def _of_units(project: Path) -> Iterator[Finding]:
-    mark = schedule_name(project, None).removesuffix("-tick")
+    is_here = _naming(project).match
     for name in files.names(user_units.units_folder()):
-        if name.startswith((f"{mark}.", f"{mark}-tick.")):
+        if is_here(name):
             yield _fine("systemd", name)

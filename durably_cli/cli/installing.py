@@ -78,13 +78,16 @@ class _Crontab(Scheduler):
         return {self._title: os.fsdecode(user_crontab.read_crontab())}
 
     def wanted(self, there: Mapping[str, str]) -> dict[str, str]:
-        line = os.fsencode(self.files[0].text.rstrip("\n")) if self.files else None
-        mark = os.fsencode(MARK + self.name)
         before = os.fsencode(there[self._title])
-        return {self._title: os.fsdecode(user_crontab.with_line(before, mark, line))}
+        return {self._title: os.fsdecode(user_crontab.with_line(before, *self._change()))}
 
     def write(self, wanted: Mapping[str, str]) -> None:
-        user_crontab.write_crontab(os.fsencode(wanted[self._title]))
+        user_crontab.replace_line(*self._change())  # others may have changed other lines since
+
+    def _change(self) -> tuple[bytes, bytes | None]:
+        """What its line ends with, and that line; None if there is to be none."""
+        line = os.fsencode(self.files[0].text.rstrip("\n")) if self.files else None
+        return os.fsencode(MARK + self.name), line
 
 
 class _Systemd(Scheduler):

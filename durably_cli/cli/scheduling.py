@@ -14,11 +14,12 @@ from typer.core import TyperCommand
 from durably_cli import hints, program
 from durably_cli.cli.app import Command, UsageError, project_of
 from durably_cli.cli.arguments import read_input, read_labels
-from durably_cli.cli.job_flags import given_fields, job_named
+from durably_cli.cli.job_flags import given_fields, job_named, own_options, start_if_script
 from durably_cli.cli.trigger_options import detaches_after, refuse_senseless, timeout_of
 from durably_cli.errors import UsageError as WrongUsage
 from durably_cli.project import naming
-from durably_cli.project.script_files import is_script, script_named
+from durably_cli.project.job import NAME
+from durably_cli.project.script_files import is_script
 from durably_cli.render.scheduled import Scheduled
 from durably_cli.system.files import working_directory
 from durably_cli.system.folders import CACHE_VARIABLE, cache_folder, data_folder
@@ -32,7 +33,9 @@ class ScheduleCommand(Command):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read its own options, and then those of trigger, for the job that is named."""
-        _start_if_script(args, ctx)
+        named = own_options(self, ctx, args)[0].get("job")
+        if isinstance(named, str) and not (ctx.resilient_parsing or _is_expression(named)):
+            start_if_script(named, "schedule", args)
         try:
             rest = super().parse_args(ctx, list(args))
         except UsageError as error:
@@ -48,20 +51,6 @@ class ScheduleCommand(Command):
                 trigger, "trigger", [job, *flags], parent=ctx.parent
             )
         return rest
-
-
-def _start_if_script(args: list[str], ctx: Any) -> None:
-    """A script in the place of a job is started with the other words."""
-    word = next((word for word in args if not word.startswith("-")), None)
-    if word is None or ctx.resilient_parsing or _is_expression(word):
-        return
-    script = script_named(word)
-    if script is None:
-        return
-    from durably_cli.project.script_start import start
-
-    at = args.index(word)
-    start(script, ["schedule", *args[:at], *args[at + 1 :]])
 
 
 def _is_expression(word: str) -> bool:
@@ -92,17 +81,24 @@ def _job_and_flags(ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:
     elif script is not None and not params["tick"]:
         params["job"] = script.job
     elif params["job"] is not None and _is_expression(params["job"]):
+        when, job = params["job"], params["expression"]
+        turned = job is not None and f"{hints.command('schedule', job, when)}    (the job first)"
         raise WrongUsage(
-            f"a schedule is of a JOB, which stands before {params['job']!r}",
-            hint=f"{hints.command('jobs')}    (lists the jobs)",
+            f"a schedule is of a JOB, which stands before {when!r}",
+            hint=turned or f"{hints.command('jobs')}    (lists the jobs)",
         )
     job, flags = params["job"], list(params["flags"] or [])
     if flags and "--" not in args:
         raise WrongUsage(
             f"{flags[0]!r} stands behind the expression, whose five fields are one word",
-            hint=f"{hints.command('schedule', job, '0 3 * * *')}    (in quotes)",
+            hint=f"{hints.command('schedule', *_if_name(job), '0 3 * * *')}    (in quotes)",
         )
     return job, flags
+
+
+def _if_name(job: str | None) -> tuple[str, ...]:
+    """The job, if it is one: it may be the minute that began the expression."""
+    return (job,) if job is not None and NAME.fullmatch(job) else ()
 
 
 def scheduled_job(context: typer.Context, due: CronExpression, name: str | None) -> Scheduled:

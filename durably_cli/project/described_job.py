@@ -66,7 +66,12 @@ class DescribedJob:
     def input_schema(self) -> dict[str, Any]:
         """The JSON Schema of the input. InvalidInput if the model's own code raises."""
         with self._reads("input"):
-            return payload.schema_of(self.input, "validation")
+            schema = payload.schema_of(self.input, "validation")
+            if self.fields_type is None:
+                return schema
+            from durably_cli.project.fields_of_handler import showing_defaults  # few have any
+
+            return showing_defaults(schema, self.fields_type)
 
     @property
     def output_schema(self) -> dict[str, Any]:

@@ -66,13 +66,14 @@ def _quoted(word: str) -> str:
 
 
 def _slot(due: CronExpression) -> str:
-    """The format of `date` that names one time of the schedule, and no other.
+    """The format of `date` that names the minute in which cron starts a line.
 
-    With the offset, for an hour comes twice when the clock is set back.
+    A day would not do: what cron makes up for after a sleep, 23:59 at 00:30, would take the key of
+    the next day's work. Where an hour comes twice, a daily line has one key for both, and others,
+    by the offset, two.
     """
-    if len(due.minutes) > 1:
-        return "%FT%H:%M%z"
-    return "%FT%H%z" if len(due.hours) > 1 else "%F"
+    is_daily = len(due.minutes) == len(due.hours) == 1
+    return "%FT%H:%M" if is_daily else "%FT%H:%M%z"
 
 
 def units(what: Scheduled) -> list[UnitFile]:

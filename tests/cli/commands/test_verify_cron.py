@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -89,6 +90,54 @@ def test_the_lines_of_this_project_are_named(project: Project, stand: Stand) -> 
     assert (state, detail.startswith("cron ends a command at % ")) == ("warning", True)
     project.run("schedule", "--tick", "--systemd", "--install", "--yes")
     assert any(name == "systemd" for name in findings(project, "--cron"))
+
+
+def test_a_line_whose_program_is_gone_is_warned_of(project: Project, stand: Stand) -> None:
+    project.run("schedule", "work", "@daily", "--install", "--yes")
+    stand.crontab = re.sub(
+        rb" /\S+/bin/", b" '/old place/.venv/bin/durably' /gone/bin/", stand.crontab
+    )
+    state, detail = findings(project, "--cron")["crontab"]
+    said = "there is no /old place/.venv/bin/durably any more: "
+    assert (state, detail.startswith(said)) == ("warning", True), detail
+
+
+def test_a_line_that_ticks_and_does_not_is_warned_of(project: Project, stand: Stand) -> None:
+    project.run("trigger", "work")
+    project.run("schedule", "--tick", "--install", "--yes")
+    state, detail = findings(project, "--cron")["tick"]
+    assert (state, detail.endswith("is to start one each minute: is cron running?")) == (
+        "warning",
+        True,
+    )
+    project.run("tick")
+    assert findings(project, "--cron")["tick"][0] == "ok"
+
+
+def test_the_lines_of_one_that_begins_with_its_name_or_path_are_not(
+    project: Project, stand: Stand
+) -> None:
+    project.env["DURABLY_NAME"] = "billing"
+    for others in (
+        "echo # durably-billing-eu.work",
+        "echo # durably-billing-eu-tick",
+        f"durably -C {project.root}-eu tick",
+        f"durably -C {project.root}.old tick",
+        f"durably -C /backup{project.root} tick",
+    ):
+        stand.crontab = f"* * * * * {others}\n".encode()
+        assert "no line of" in findings(project, "--cron")["crontab"][1], others
+    for own in (
+        "durably trigger # durably-billing.work",
+        "durably tick # durably-billing-tick",
+        f"durably -C {project.root} tick",
+        f"durably -C '{project.root}' tick",
+        f"cd {project.root}; durably tick",
+        f"{project.root}/.venv/bin/durably tick",
+        f"DURABLY_PROJECT={project.root} durably tick",
+    ):
+        stand.crontab = f"* * * * * {own}\n".encode()
+        assert own in findings(project, "--cron")["crontab"][1], own
 
 
 def suspended(store: Store, until: str) -> str:
