@@ -8,10 +8,13 @@ import signal
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from durably_cli.engines.local import retention
+from durably_cli.engines.local.store import Store
 from tests.conftest import Project
 from tests.harness.killing import killed_everywhere
 from tests.harness.quick import some_or_all
@@ -134,6 +137,25 @@ def test_at_most_once_an_hour_unless_the_settings_change(worked: Project) -> Non
         done.write_text(content)
         make(worked, "good")
         assert len(removed(worked)) == 1
+
+
+def test_to_find_the_old_ones_takes_no_time_from_removing_them(
+    worked: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(worked, "other", times=3)
+    (root,) = worked.data.glob("project-*")
+    monkeypatch.setenv("DURABLY_CACHE_DIR", str(worked.cache))
+    now = 0.0
+
+    def found_in_a_minute(store: Store, old: retention.Old) -> list[str]:
+        nonlocal now
+        now += 60
+        return found(store, old)
+
+    found = retention.old_runs
+    monkeypatch.setattr(retention, "old_runs", found_in_a_minute)
+    monkeypatch.setattr(retention, "time", SimpleNamespace(monotonic=lambda: now))
+    assert len(retention.retain(Store(root), 0.001, 0)) == 3
 
 
 def test_none_goes_that_could_be_resumed(worked: Project) -> None:

@@ -71,11 +71,13 @@ def retain(store: Store, keep: float | None, keep_last: int) -> list[str]:
     lock = locks.acquire(files.open_or_make(folder / "retention"))
     if lock is None:  # another process does it
         return []
-    gone, until = list[str](), time.monotonic() + _SECONDS
+    gone = list[str]()
     try:
         sweep(store)
         old = Old.staying(keep, keep_last)
-        for run_id, _ in removed(store, old_runs(store, old), old):
+        found = old_runs(store, old)  # of 10,000 runs that takes seconds itself
+        until = time.monotonic() + _SECONDS
+        for run_id, _ in removed(store, found, old):
             gone.append(run_id)
             if time.monotonic() > until:  # the next one goes on
                 return gone
@@ -108,16 +110,18 @@ def _old(store: Store, old: Old) -> Iterator[tuple[str, str]]:
     statuses, seen = old.statuses or FINAL, Counter[str]()
     for run_id, job, status in index.glances(store):
         may_go = ids.made_at(run_id) < old.before and (not status or status in statuses)
-        if status and not may_go:
+        if status:
             seen[job] += 1
-            continue
-        if not status and not may_go:
+            if not may_go or seen[job] <= old.keep_last:
+                continue
+        elif not may_go:
             created = store.created(run_id)
             seen[created.job if created else ""] += 1
             continue
         for run in store.look_at([run_id]):
-            job = "" if isinstance(run, Unreadable) else run.state.created.job
-            seen[job] += 1
+            if not status:
+                job = "" if isinstance(run, Unreadable) else run.state.created.job
+                seen[job] += 1
             held = isinstance(run, RunView) and run.held
             if seen[job] <= old.keep_last or held or run.status not in statuses:
                 continue
