@@ -198,6 +198,18 @@ def test_what_is_no_script_is_refused_and_not_executed(
     assert not place.data.exists()
 
 
+def test_a_type_that_json_cannot_give_is_said_when_it_is_run(place: Project) -> None:
+    assert typed(place, "./digest.py -q").code == 0
+    write(place, DIGEST.replace("pages: int = 3", "pages: os.stat_result"))
+    assert typed(place, "./digest.py list").code == 0
+    refused = typed(place, "./digest.py --json --pages 3")
+    assert refused.code == 78
+    assert "Traceback" not in refused.err
+    error = json.loads(refused.out)["error"]
+    assert error["code"] == "job-module"
+    assert error["message"].startswith(f"{place.root / 'digest.py'}:13: the input of digest: ")
+
+
 def test_one_that_runs_no_job_says_how_to(place: Project) -> None:
     script = write(place, DIGEST.replace("digest.main()", ""))
     said = typed(place, f"{sys.executable} {script}")
