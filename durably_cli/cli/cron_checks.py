@@ -6,8 +6,10 @@ import json
 import os
 import pwd
 import re
+import shlex
 import subprocess
 from collections.abc import Generator, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from durably_cli.cli.late_runs import of_tick
@@ -16,6 +18,7 @@ from durably_cli.engines.local.check import Finding, Time
 from durably_cli.errors import DurablyError
 from durably_cli.project import stores
 from durably_cli.project.places import PROJECT_VARIABLE
+from durably_cli.render.scheduled import MARK
 from durably_cli.system import files, user_crontab, user_units
 from durably_cli.system.folders import CACHE_VARIABLE, DATA_VARIABLE
 from durably_cli.values.quantities import plural
@@ -117,24 +120,29 @@ def _of_store(root: Path) -> Finding:
 
 
 def _of_crontab(project: Path) -> Generator[Finding, None, bool]:
-    """The lines of the user's crontab that are of this project; whether one of them ticks."""
+    """The lines of the user's crontab that are of this project; whether one of them ticks.
+
+    And any line of `durably schedule` whose project has gone: it may be this one, which was moved.
+    """
     try:
         content = user_crontab.read_crontab().decode("utf-8", "replace")
     except DurablyError as error:
         yield _fine("crontab", error.what)
         return False
     is_here = _naming(project).search
-    here = [
-        line
-        for line in content.splitlines()
-        if not line.lstrip().startswith("#") and "durably" in line
-        if is_here(line.replace("\\%", "%"))
-    ]
-    for line in here:
+    here = list[str]()
+    for line in content.splitlines():
+        if line.lstrip().startswith("#") or "durably" not in line:
+            continue
+        gone = _gone_from(line)
+        if is_here(line.replace("\\%", "%")):
+            here.append(line)
+        elif not (gone and _SCHEDULED.search(line)):
+            continue
         if re.search(r"(?<!\\)%", line):
             yield _warning("crontab", f"cron ends a command at % that is not \\%: {line}")
-        elif gone := _gone_program(line):
-            yield _warning("crontab", f"there is no {gone} any more: {line}")
+        elif gone:
+            yield _warning("crontab", f"no {gone} is there; crontab -e takes it out: {line}")
         else:
             yield _fine("crontab", line)
     if not here:
@@ -142,13 +150,21 @@ def _of_crontab(project: Path) -> Generator[Finding, None, bool]:
     return any(re.search(r"\stick(\s|$)", line) for line in here)
 
 
-def _gone_program(line: str) -> str | None:
-    """The program that a line starts durably by, if it is not there: it was moved, or rebuilt."""
-    for quoted in re.findall(r"(?:^|\s)('/[^']+'|/\S+)", line.replace("\\%", "%")):
-        program: str = quoted.strip("'")
-        is_ours = re.fullmatch(r"durably|uv|python[0-9.]*", os.path.basename(program))
-        if is_ours and not os.path.exists(program):
-            return program
+_SCHEDULED = re.compile(rf"{MARK}durably-[\w.-]+$")
+_PROGRAM = re.compile(r"(.*/)?(durably|uv|python[0-9.]*)")
+_BEFORE_A_PROJECT = re.compile(r"-C|--project|--script|(.*/)?python[0-9.]*")
+
+
+def _gone_from(line: str) -> str | None:
+    """The program or project that a line names and that is not there: it was moved, or rebuilt."""
+    try:
+        words = shlex.split(line.replace("\\%", "%"))
+    except ValueError:  # no shell reads it either
+        return None
+    for before, word in pairwise(["", *words]):
+        is_ours = _PROGRAM.fullmatch(word) or _BEFORE_A_PROJECT.fullmatch(before)
+        if is_ours and os.path.isabs(word) and not os.path.exists(word):
+            return word
     return None
 
 

@@ -98,8 +98,26 @@ def test_a_line_whose_program_is_gone_is_warned_of(project: Project, stand: Stan
         rb" /\S+/bin/", b" '/old place/.venv/bin/durably' /gone/bin/", stand.crontab
     )
     state, detail = findings(project, "--cron")["crontab"]
-    said = "there is no /old place/.venv/bin/durably any more: "
+    said = "no /old place/.venv/bin/durably is there; crontab -e takes it out: "
     assert (state, detail.startswith(said)) == ("warning", True), detail
+
+
+def test_the_lines_of_a_script_that_was_moved_are_warned_of_and_removed(
+    project: Project, stand: Stand
+) -> None:
+    script = project.root.parent / "it's old.py"
+    script.write_text(SCRIPT.split("# ///\n")[-1].format(library=""))
+    project.run("-C", str(script), "trigger")
+    project.run("-C", str(script), "schedule", "digest", "@daily", "--install", "--yes")
+    project.run("-C", str(script), "schedule", "--tick", "--install", "--yes")
+    said = f"no {script} is there; crontab -e takes it out: "
+    assert said not in project.run("-C", str(script), "verify", "--cron").out
+    script.rename(script.with_name("new.py"))
+    assert project.run("-C", str(script), "verify", "--cron").out.count(said) == 2
+    assert project.run("verify", "--cron").out.count(said) == 2  # of another project
+    project.run("-C", str(script), "schedule", "digest", "--remove", "--yes")
+    project.run("-C", str(script), "schedule", "--tick", "--remove", "--yes")
+    assert stand.crontab == b""
 
 
 def test_a_line_that_ticks_and_does_not_is_warned_of(project: Project, stand: Stand) -> None:
