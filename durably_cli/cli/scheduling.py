@@ -55,7 +55,7 @@ class ScheduleCommand(Command):
 
 def _is_expression(word: str) -> bool:
     """Does it say when, where a job may stand? A path with a space in it is that of a file."""
-    return word.startswith("@") or (" " in word and not os.path.exists(word))
+    return not word or word.startswith("@") or (" " in word and not os.path.exists(word))
 
 
 def _say_where_flags_stand(error: Any, args: list[str]) -> None:

@@ -156,7 +156,7 @@ def define_job(
 
             note_job(job)  # its types are read once it is to run: `list` needs none of them
         else:
-            job.read_types()
+            job._read_types()
         return job
 
     return decorate if handler is None else decorate(handler)

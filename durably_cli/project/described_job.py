@@ -100,7 +100,7 @@ class DescribedJob:
         """How the output goes to JSON and back."""
         return self._converter("output", self._output_type)
 
-    def read_types(self) -> None:
+    def _read_types(self) -> None:
         """Find out how they go to JSON. TypeError if one does not."""
         _ = self.input, self.output
 

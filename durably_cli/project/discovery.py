@@ -84,7 +84,7 @@ def _of_script(script: Path) -> dict[str, AnyJob]:
         if jobs.setdefault(job.name, job) is not job:
             raise _two(jobs[job.name], job)
         try:
-            job.read_types()
+            job._read_types()
         except TypeError as error:
             what = f"{job.place}: {error}"
             raise JobModuleError(str(job.source), what, str(error)) from None

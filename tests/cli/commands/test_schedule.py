@@ -468,6 +468,12 @@ def test_an_expression_in_the_place_of_a_job_is_no_script(project: Project) -> N
     assert "durably schedule sync-users '*/5 * * * *'" in turned
 
 
+def test_an_empty_expression_of_a_script_is_no_job(project: Project, tmp_path: Path) -> None:
+    script = tmp_path / "digest.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    assert "'' is no five fields" in project.run("schedule", str(script), "", expect=2).err
+
+
 def test_a_script_may_stand_behind_options_with_values(project: Project, tmp_path: Path) -> None:
     script = tmp_path / "digest.py"
     script.write_text(SCRIPT, encoding="utf-8")
