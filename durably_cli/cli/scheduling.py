@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -110,7 +111,7 @@ def scheduled_job(context: typer.Context, due: CronExpression, name: str | None)
     job: str = context.params["job"]
     flags = list(context.params["flags"] or [])
     project = project_of(context)
-    _check(trigger, job, project)
+    secrets = _checked(trigger, job, project)
     variables, words = words_for_cron(project, "trigger", job, *flags)
     if not {"-q", "--quiet"} & {*flags}:
         words.append("-q")
@@ -123,6 +124,7 @@ def scheduled_job(context: typer.Context, due: CronExpression, name: str | None)
         words,
         str(working_directory()) if needs_folder else "",
         None if trigger.params["idempotency_key"] is not None else f"{name}-" if name else "",
+        secrets,
     )
 
 
@@ -160,12 +162,13 @@ def words_for_cron(project: Path, *words: str) -> tuple[dict[str, str], list[str
     return variables, called
 
 
-def _check(trigger: typer.Context, job: str, project: Path) -> None:
-    """What makes trigger refuse the words does so here."""
+def _checked(trigger: typer.Context, job: str, project: Path) -> tuple[str, ...]:
+    """The variables with its secrets. What makes trigger refuse the words does so here."""
     from durably_cli.cli.streams import redirected
     from durably_cli.engines.local.working_folder import inside
     from durably_cli.project.discovery import find_job
     from durably_cli.project.script_files import home_of
+    from durably_cli.values.secret_sources import places
 
     refuse_senseless(trigger)
     timeout_of(trigger)
@@ -179,7 +182,11 @@ def _check(trigger: typer.Context, job: str, project: Path) -> None:
         )
     whole = read_input(given, trigger.params["field"] or [], given_fields(trigger))
     with redirected(), inside(home_of(project)):
-        (job_named(trigger) or find_job(project, job)).settle(whole)
+        found = job_named(trigger) or find_job(project, job)
+        settled = json.loads(found.settle(whole).input)
+        references = [str(each.value) for each in places(found.input_schema, [settled])]
+    variables = {each.removeprefix("env:") for each in references if each.startswith("env:")}
+    return tuple(sorted(variables))
 
 
 def _has_relative_paths(trigger: typer.Context) -> bool:

@@ -24,7 +24,8 @@ class Scheduled(NamedTuple):
 
     `name` is its name among those of the user. The words are called with these variables besides,
     in `folder` if that is not empty. In a crontab each slot has a key that begins with `key`, if it
-    is not None, and so one run.
+    is not None, and so one run. Its secrets are read from the variables of `secrets`, which who
+    starts it has to have.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Scheduled(NamedTuple):
     words: list[str]
     folder: str
     key: str | None
+    secrets: tuple[str, ...] = ()
 
 
 class UnitFile(NamedTuple):

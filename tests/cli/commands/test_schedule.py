@@ -468,6 +468,31 @@ def test_an_expression_in_the_place_of_a_job_is_no_script(project: Project) -> N
     assert "durably schedule sync-users '*/5 * * * *'" in turned
 
 
+def test_a_secret_that_cron_does_not_have_is_said(project: Project, stand: Stand) -> None:
+    project.job(
+        "from durably import Secret\n"
+        "@define_job\n"
+        "def bill(step: Step, *, token: Secret) -> None:\n"
+        "    step.run('one', int)\n",
+        "bill",
+    )
+    file = project.root / "token"
+    file.write_text("hush")
+    project.env["TOKEN"] = "hush"
+    words = ("schedule", "bill", "@daily")
+    said = project.run(*words, "--", "--token", "env:TOKEN").err
+    assert "in TOKEN, which cron has only if the crontab sets it above the line" in said
+    as_unit = project.run(*words, "--systemd", "--", "--token", "env:TOKEN").err
+    assert "in TOKEN, which systemd has only if its service sets it" in as_unit
+    assert "TOKEN" not in project.run(*words, "--", "--token", f"file:{file}").err
+    document = json.loads(project.run(*words, "--json", "--", "--token", "env:TOKEN").out)
+    assert document["schedule"]["secret_variables"] == ["TOKEN"]
+    crontab = document["schedule"]["files"][0]["text"].rstrip("\n")
+    assert run_by_cron(crontab, project.root.parent).code == 65
+    with_it = run_by_cron(crontab, project.root.parent, TOKEN="hush")
+    assert with_it.code == 0, with_it
+
+
 def test_an_empty_expression_of_a_script_is_no_job(project: Project, tmp_path: Path) -> None:
     script = tmp_path / "digest.py"
     script.write_text(SCRIPT, encoding="utf-8")
