@@ -70,7 +70,7 @@ def tried_of(trials: Sequence[tuple[SeenRun, list[Fault]]], asked: AskedFor) -> 
         step = next(iter(steps)) if family else HANDLER
         _, call, function = asked.of(step) if step else ("", "", "")
         stopped = sum(seen.status == STOPPED for seen, _ in group)
-        held = sum(not faults for _, faults in group)
+        held = sum(seen.was_killed and not faults for seen, faults in group)
         found.append(
             {
                 "step": step or None,
