@@ -16,6 +16,7 @@ from durably_cli.steps.waits import refuse_secret, span_of
 from durably_cli.system import clock
 from durably_cli.values.durations import Duration
 from durably_cli.values.strict_json import to_json
+from durably_cli.values.untrusted import repr_of
 
 if TYPE_CHECKING:
     from durably_cli.steps.child_run import HasChild
