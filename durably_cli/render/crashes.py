@@ -89,8 +89,9 @@ def show_report(report: CrashReport, out: TextIO) -> None:
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for each in report["tried"]:
         holds = each["held"] == each["trials"]
+        mark = "✓" if holds else "✗"
         table.add_row(
-            Text("✓" if holds else "✗", style="green" if holds else "red"),
+            Text(mark if each["trials"] else "-", style="green" if holds else "red"),
             Text(_name_of(each), style="bold" if each["step"] else "dim"),
             Text(visible(each["call"] or "")),
             Text(visible(each["function"] or "")),

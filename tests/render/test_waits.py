@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import signal
+import time
 
 import pytest
 
@@ -197,3 +198,18 @@ def test_a_run_that_is_suspended_is_waited_for_until_it_has_ended(family: Projec
         family.run("tick")
         out, _ = waiting.communicate(timeout=60)
     assert (waiting.returncode, out.startswith('"False by ')) == (0, True)
+
+
+def test_a_question_whose_deadline_is_over_is_offered_no_answer(family: Project) -> None:
+    family.run("trigger", "wait-for-region", "--suspend", expect=75)
+    time.sleep(1.2)
+    assert (
+        "its deadline is over" not in family.run("resume", "@last/work", "--suspend", expect=75).err
+    )
+    assert "choice waits for a signal, its deadline is over" in family.run("list").out
+    found = json.loads(family.run("inspect", "@last/wait-for-region", "--json").out)
+    assert not any(" signal " in each for each in found["next"]), found["next"]
+    assert " resume " in found["next"][0]
+    late = family.run("wait", "@last/wait-for-region", "--timeout", "0", expect=124).err
+    assert (" signal " in late, " resume " in late) == (False, True)
+    family.run("signal", "@last/wait-for-region", "choice", "-i", "{}", expect=5)

@@ -87,7 +87,7 @@ def _tried(
         "reason": ": ".join(filter(None, reference.error)) or None,
         "places": len(places),
         "trials": len(chosen),
-        "held": sum(not faults for _, faults in judged),
+        "held": sum(seen.was_killed and not faults for seen, faults in judged),
         "seconds": 0.0,
         "watched": [str(path) for path in watched.paths],
         "tried": tried_of(judged, judge.asked),

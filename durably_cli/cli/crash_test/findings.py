@@ -70,14 +70,15 @@ def tried_of(trials: Sequence[tuple[SeenRun, list[Fault]]], asked: AskedFor) -> 
         step = next(iter(steps)) if family else HANDLER
         _, call, function = asked.of(step) if step else ("", "", "")
         stopped = sum(seen.status == STOPPED for seen, _ in group)
-        held = sum(not faults for _, faults in group)
+        killed = [faults for seen, faults in group if seen.was_killed]
+        held = sum(not faults for faults in killed)
         found.append(
             {
                 "step": step or None,
                 "others": len(steps) - 1 if family else 0,
                 "function": function or None,
                 "call": call or None,
-                "trials": len(group),
+                "trials": len(killed),
                 "held": held,
                 "stopped": stopped,
             }

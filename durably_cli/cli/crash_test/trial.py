@@ -27,7 +27,7 @@ from durably_cli.system.folders import DATA_VARIABLE
 from durably_cli.values.secret_sources import SecretMissing, resolve
 from durably_cli.values.strict_json import Json
 
-KILLED, TOOK_TOO_LONG = -9, "took too long"
+TOOK_TOO_LONG = "took too long"
 _PAUSE_SECONDS, _LONGEST_PAUSE = 0.2, 60.0
 STOPPED, STUCK = "stopped", "stuck"
 """Instead of a status: a step waits for somebody's word; a step waits for what does not come."""
@@ -121,7 +121,7 @@ class Trials:
         words = ["trigger", *job, "-i", f"@{self._input}", "--json"]
         first = last = self._processes.run(words, orders, self.seconds)
         run = self._run_id()
-        if first.code == KILLED and run:
+        if first.notes.has_killed and run:
             last = self._resumed(run, orders._replace(kill_at=None))
         return self._seen(place, run, first, last), first
 
@@ -140,7 +140,7 @@ class Trials:
     ) -> SeenRun:
         contents = read_contents(self._watched.paths, self._folder)
         seen = SeenRun(
-            *(place, first.code == KILLED, "", ("", ""), [], "", None, {}),
+            *(place, first.notes.has_killed, "", ("", ""), [], "", None, {}),
             *(contents, first.notes, last.notes),
         )
         if run:

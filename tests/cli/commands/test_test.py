@@ -280,9 +280,16 @@ def test_a_script_is_tested(project: Project) -> None:
     )
     result = project.run("test", "./digest.py", *CRASH[2:], "--watch", "outbox", expect=1)
     assert result.out.split("\t")[:4] == ["twice", "send", "digest.py:6 send", "digest.py:4"]
-    own = (sys.executable, str(script), "test", *CRASH[2:], "--limit", "1", "--json")
+    starter = project.root / "starter"  # which outlives what it starts, as uv does
+    starter.write_text(f'#!/bin/sh\n{sys.executable} "$@"\nexit $?\n')
+    script.write_text(f"#!{starter}\n{script.read_text()}")
+    for file in (starter, script):
+        file.chmod(0o755)
+    own = (str(script), "test", *CRASH[2:], "--limit", "1", "--json")
     done = subprocess.run(own, cwd=project.root, env=project.env, capture_output=True, text=True)
-    assert json.loads(done.stdout)["test"]["job"] == "digest", done.stderr
+    found = json.loads(done.stdout)["test"]
+    assert (found["job"], found["held"] + len(found["findings"])) == ("digest", 1), found
+    assert not any("not killed there" in line for line in found["unseen"])
 
 
 def test_without_a_job_it_is_asked_for(project: Project) -> None:
