@@ -105,7 +105,7 @@ def show_report(report: CrashReport, out: TextIO) -> None:
         for name, said in _lines_of(finding):
             console.print(Text.assemble((f"  {name:7} ", "dim"), visible(said)), soft_wrap=True)
     console.print()
-    console.print(Text(_summary(report), style="bold"), soft_wrap=True)
+    console.print(Text(summary_of(report), style="bold"), soft_wrap=True)
     for line in report["unseen"]:
         console.print(Text(visible(f"not seen: {line}"), style="dim"), soft_wrap=True)
 
@@ -133,7 +133,8 @@ def _lines_of(finding: CrashFinding) -> list[tuple[str, str]]:
     return [line for line in [*lines, ("mend", finding["mend"])] if line[1]]
 
 
-def _summary(report: CrashReport) -> str:
+def summary_of(report: CrashReport) -> str:
+    """How often it was killed, and what came of that, on one line."""
     killed = f"killed at {report['trials']:,} of {plural(report['places'], 'place')}"
     failed = "" if report["status"] == "completed" else f", as far as it goes: {report['status']}"
     found = plural(len(report["findings"]), "fault")

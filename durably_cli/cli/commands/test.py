@@ -15,7 +15,7 @@ from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_input
 from durably_cli.cli.asking import say
 from durably_cli.cli.completion import complete_jobs
-from durably_cli.cli.parameters import AsJson, Quiet
+from durably_cli.cli.parameters import AsJson, InputFields, InputText, Quiet
 from durably_cli.errors import UsageError
 from durably_cli.project.script_files import is_script, script_named
 from durably_cli.values.quantities import plural
@@ -39,24 +39,8 @@ def test(
             "--crash-everywhere", help="Kill it at each place, and resume it: the test there is."
         ),
     ] = False,
-    input: Annotated[
-        str | None,
-        typer.Option(
-            "-i",
-            "--input",
-            metavar="JSON|@FILE|-",
-            help="The job's input: JSON, a file of it, or - for stdin. By default {}.",
-        ),
-    ] = None,
-    field: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-p",
-            "--param",
-            metavar="KEY=TEXT|KEY:=JSON",
-            help="One field of the input, laid over --input. May be repeated.",
-        ),
-    ] = None,
+    input: InputText = None,
+    field: InputFields = None,
     watch: Annotated[
         list[str] | None,
         typer.Option(
@@ -110,20 +94,21 @@ def test(
     given, signals = read_input(input, field or []), _signals(send or [])
     from durably_cli.cli.crash_test.campaign import crash_everywhere as crash  # not for --help
     from durably_cli.cli.crash_test.trial import Subject
-    from durably_cli.render.crashes import Counter, show_report, write_report, write_report_json
+    from durably_cli.render import crashes
 
     is_silent = quiet or as_json
-    with Counter(sys.stderr, is_silent=is_silent) as counter:
+    with crashes.Counter(sys.stderr, is_silent=is_silent) as counter:
         subject = Subject(project, "" if script or job is None else job, given, signals)
         report = crash(subject, watch or [], limit, _mute if is_silent else counter.say, counter.at)
     if as_json:
-        write_report_json(report, document.on(sys.stdout))
+        crashes.write_report_json(report, document.on(sys.stdout))
     elif sys.stdout.isatty():
         if report["findings"] or not quiet:
-            show_report(report, sys.stdout)
+            crashes.show_report(report, sys.stdout)
     else:
-        write_report(report, sys.stdout)
+        crashes.write_report(report, sys.stdout)
         if not is_silent:
+            say(crashes.summary_of(report))
             for line in report["unseen"]:
                 say(f"not seen: {line}")
     return _end_of(report)

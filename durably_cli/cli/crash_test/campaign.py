@@ -25,6 +25,7 @@ from durably_cli.errors import Interrupted, RunFailed, UsageError
 from durably_cli.journal.masking import Secrets
 from durably_cli.system import files, signals
 from durably_cli.system.folders import cache_folder, data_folder
+from durably_cli.values.quantities import plural
 
 if TYPE_CHECKING:
     from durably_cli.render.crash_types import CrashReport
@@ -79,15 +80,17 @@ def _tried(
     for number, place in enumerate(chosen, 1):
         progress(number, len(chosen), place.step or place.what)
         all_seen.append(trials.at(place))
+    _refuse_unkilled(all_seen)
     judge = Judge(reference, control, all_seen)
     judged: list[tuple[SeenRun, list[Fault]]] = [(seen, judge.faults(seen)) for seen in all_seen]
+    killed = [faults for seen, faults in judged if seen.was_killed]
     return {
         "job": reference.job,
         "status": reference.status,
         "reason": ": ".join(filter(None, reference.error)) or None,
         "places": len(places),
-        "trials": len(chosen),
-        "held": sum(seen.was_killed and not faults for seen, faults in judged),
+        "trials": len(killed),
+        "held": sum(not faults for faults in killed),
         "seconds": 0.0,
         "watched": [str(path) for path in watched.paths],
         "tried": tried_of(judged, judge.asked),
@@ -112,6 +115,13 @@ def _refuse_endless(reference: SeenRun) -> None:
         "only time brings, which passes at once here",
         hint=f"--signal {step}='JSON'    (sends it that, each time)",
     )
+
+
+def _refuse_unkilled(trials: Sequence[SeenRun]) -> None:
+    """RunFailed if all went well because nothing was killed: that shows nothing."""
+    if not any(seen.was_killed for seen in trials):
+        many = plural(len(trials), "run")
+        raise RunFailed(f"nothing was killed: none of {many} came to the place that it was to")
 
 
 def _refuse_written_by_others(changed: Sequence[str]) -> None:

@@ -68,6 +68,12 @@ def test_a_finding_is_a_row_in_a_pipe(appends: Project) -> None:
     assert trials == "1"
 
 
+def test_a_test_says_in_a_pipe_what_it_has_done(appends: Project) -> None:
+    said = appends.run(*CRASH, "--limit", "3").err
+    assert "work: killed at 3 of " in said
+    assert ", 3 held, 0 faults (" in said
+
+
 def test_what_is_watched_and_the_store_are_left_as_they_were(appends: Project) -> None:
     appends.run("trigger", "work")
     outbox, folder = appends.root / "outbox", appends.root / "folder"
@@ -290,6 +296,24 @@ def test_a_script_is_tested(project: Project) -> None:
     found = json.loads(done.stdout)["test"]
     assert (found["job"], found["held"] + len(found["findings"])) == ("digest", 1), found
     assert not any("not killed there" in line for line in found["unseen"])
+
+
+def test_a_test_that_kills_nothing_fails(project: Project) -> None:
+    """As of a script whose first line starts it without the environment that it is given."""
+    script, starter = project.root / "digest.py", project.root / "starter"
+    starter.write_text(f'#!/bin/sh\nunset _DURABLY_CRASH_TEST\nexec {sys.executable} "$@"\n')
+    script.write_text(
+        f"#!{starter}\nfrom durably import Step, define_job\n"
+        "@define_job\n"
+        "def digest(step: Step) -> int:\n"
+        "    return step.run('one', lambda: 1)\n"
+        "digest.main()\n"
+    )
+    for file in (starter, script):
+        file.chmod(0o755)
+    failed = project.run("test", "./digest.py", *CRASH[2:], expect=1)
+    assert "nothing was killed" in failed.err
+    assert failed.out == ""
 
 
 def test_without_a_job_it_is_asked_for(project: Project) -> None:
