@@ -29,6 +29,8 @@ IN_NOTICE = "DURABLY_NOTICE"
 NOTICE_SECONDS = 30.0
 """How long its command may take. With all that it has started it is ended then."""
 
+_SLACK_SECONDS = 15.0
+
 
 class Notifier:
     """Says what there is to say of the runs of a project that this process executes, or finds.
@@ -68,7 +70,8 @@ class Notifier:
     def sweep(self, *, retries: bool) -> None:
         """Say what others had to say, and did not; or could not, if `retries`."""
         if self._settings.notifies:
-            self._try("a notice", lambda: self._notices.sweep(retries=retries))
+            # What another process is sending at this moment is its matter.
+            self._try("a notice", lambda: self._noticed_by(0.0).sweep(retries=retries))
 
     def problems(self, *, but_pings: bool) -> Iterator[str]:
         """What went wrong with that since this was asked last."""
@@ -77,9 +80,12 @@ class Notifier:
 
     @cached_property
     def _notices(self) -> Notices:
+        return self._noticed_by(NOTICE_SECONDS + _SLACK_SECONDS)
+
+    def _noticed_by(self, patience: float) -> Notices:
         from durably_cli.engines.local.notices import Notices  # few projects have any
 
-        return Notices(self._store, self._send)
+        return Notices(self._store, self._send, patience)
 
     def _send(self, view: RunView, change: Change) -> str:
         name = f"notify_{change.kind}"

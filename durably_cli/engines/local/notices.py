@@ -30,14 +30,11 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.state import KILLED, RunState, Status
-from durably_cli.system import clock, files, ids, locks
+from durably_cli.system import clock, files, ids
 from durably_cli.values.strict_json import to_json
 
 LABEL = "notice"
 """The label that sets runs of a job apart, in place of their concurrency key."""
-
-_PATIENCE = 45.0
-"""How long another process may take to send its notice."""
 
 _DEAD_MINUTES = 15
 """For how long nobody has taken up a run that has died: then it has failed."""
@@ -66,12 +63,11 @@ Send = Callable[[RunView, Change], str]
 
 
 class Notices:
-    """Those of a store."""
+    """Those of a store. What another process is sending is waited for, for so many seconds."""
 
-    def __init__(self, store: Store, send: Send) -> None:
-        self._store, self._send = store, send
+    def __init__(self, store: Store, send: Send, patience: float) -> None:
+        self._store, self._send, self._patience = store, send, patience
         self._folder = store.root / FOLDER
-        self._patience = _PATIENCE
 
     def put_down(self, run_id: str) -> None:
         """The end of this run is to be looked at, whatever becomes of this process."""
@@ -89,17 +85,7 @@ class Notices:
         self._cross_out(run_id)
 
     def sweep(self, *, retries: bool) -> None:
-        """Send what others had to say and did not, for they were killed; or could not, if asked.
-
-        What another process is sending at this moment is its matter, and is not waited for.
-        """
-        self._patience = 0.0
-        try:
-            self._sweep(retries)
-        finally:
-            self._patience = _PATIENCE
-
-    def _sweep(self, retries: bool) -> None:
+        """Send what others had to say and did not, for they were killed; or could not, if asked."""
         for name in files.names(self._folder):
             if ids.is_id(name) and not self._store.is_held(name):
                 self.look_at(name)
@@ -216,10 +202,7 @@ class Notices:
         """
         name = sha256(to_json([job, key]).encode()).hexdigest()
         path = self._folder / f"{name}.json"
-        folder = self._store.root / "locks"
-        files.make_folder(folder)
-        fd = files.open_or_make(folder / f"notice-{name}")
-        lock = locks.acquire(fd, seconds=self._patience)
+        lock = self._store.lock(f"notice-{name}", seconds=self._patience)
         try:
             yield path, failing_of(read_written(path)) if lock else None, lock is not None
         finally:

@@ -19,7 +19,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import RunView, Unreadable
 from durably_cli.errors import Busy, NotFound, UsageError
 from durably_cli.journal.state import Status
-from durably_cli.system import clock, files, ids, locks
+from durably_cli.system import clock, ids
 
 
 class Old(NamedTuple):
@@ -66,9 +66,7 @@ def retain(store: Store, keep: float | None, keep_last: int) -> list[str]:
         age = clock.utc_now() - clock.parse_time(known["at"])
         if known["asked"] == asked and timedelta(0) <= age < _PAUSE:
             return []
-    folder = store.root / "locks"
-    files.make_folder(folder)
-    lock = locks.acquire(files.open_or_make(folder / "retention"))
+    lock = store.lock("retention")
     if lock is None:  # another process does it
         return []
     gone = list[str]()
