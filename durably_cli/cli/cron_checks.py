@@ -93,7 +93,8 @@ def _of_jobs(project: Path) -> Iterator[Finding]:
         yield _warning("jobs", f"they were not imported within {_SECONDS} s")
         return
     except ValueError:
-        said = done.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
+        lines = done.stderr.decode("utf-8", "replace").strip().split("\n")
+        said = next((line for line in lines if line.startswith("error:")), lines[-1])  # uv's
         yield _warning("jobs", f"exit code {done.returncode}: {said}")
         return
     broken = answer.get("broken", [])

@@ -658,7 +658,7 @@ def test_a_signal_that_several_children_wait_for_is_sent_to_none(project: Projec
     refused = project.run("signal", "@last/work", "ok", "-i", '{"approved": true}', expect=2)
     assert "3 runs below run" in refused.err
     for kid in project.runs("--job", "kid"):
-        assert f"signal {kid['id'][-8:]} ok -i" in refused.err
+        assert f"signal {kid['id'][-8:]} ok -p approved:=true" in refused.err
 
 
 def test_the_words_for_the_newest_run_name_no_step_of_another_one(project: Project) -> None:

@@ -77,6 +77,10 @@ FAMILY = """
         return step.run_job("plan", kid, None)
 
     @define_job
+    def parent(step: Step) -> str:
+        return step.run_job("region", wait_for_region, None)
+
+    @define_job
     def wait_for_region(step: Step) -> str:
         class Choice(BaseModel):
             region: str
@@ -159,9 +163,11 @@ def test_the_command_that_answers_has_the_fields_of_the_type_in_it(family: Proje
 
 
 def test_what_nobody_has_answered_in_time_is_waited_for_once_more(family: Project) -> None:
-    failed = family.run("trigger", "wait-for-region", expect=1).err
-    shown = next(line for line in failed.splitlines() if "to wait for it once more" in line)
-    assert shown.endswith(f"durably resume {family.runs('-n', '1')[0]['id'][-8:]}")
+    for job in ("wait-for-region", "parent"):
+        failed = family.run("trigger", job, expect=1).err
+        shown = next(line for line in failed.splitlines() if "to wait for it once more" in line)
+        run = next(run["id"] for run in family.runs() if run["job"] == job)
+        assert shown.endswith(f"durably resume {run[-8:]}")
 
 
 def test_a_child_that_was_cancelled_is_run_once_more_by_what_is_shown(family: Project) -> None:
