@@ -207,6 +207,8 @@ def _start_script(project: Path, context: typer.Context) -> None:
     from durably_cli import program
     from durably_cli.project.script_files import is_script
 
+    if "--remove" in words and not project.exists():  # its schedules are still there
+        return
     if is_script(project) and not program.is_process_of(project):
         from durably_cli.project.script_start import start
 

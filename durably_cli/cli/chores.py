@@ -30,7 +30,7 @@ class Chores:
     def now(self) -> None:
         """Do them."""
         self._next = time.monotonic() + _PAUSE_SECONDS
-        self.notifier.sweep()
+        self.notifier.sweep(retries=True)
         if self._settings.retains:
             from durably_cli.engines.local.retention import retain  # few projects have any
 

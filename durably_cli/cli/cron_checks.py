@@ -6,17 +6,19 @@ import json
 import os
 import pwd
 import re
+import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from itertools import pairwise
 from pathlib import Path
 
-from durably_cli import hints
 from durably_cli.cli.late_runs import of_tick
-from durably_cli.cli.scheduling import schedule_name
+from durably_cli.cli.scheduling import schedule_name, words_for_cron
 from durably_cli.engines.local.check import Finding, Time
 from durably_cli.errors import DurablyError
 from durably_cli.project import stores
 from durably_cli.project.places import PROJECT_VARIABLE
+from durably_cli.render.scheduled import MARK
 from durably_cli.system import files, user_crontab, user_units
 from durably_cli.system.folders import CACHE_VARIABLE, DATA_VARIABLE
 from durably_cli.values.quantities import plural
@@ -36,9 +38,9 @@ def of_cron(project: Path, time: Time) -> Iterator[Finding]:
         yield _warning("store", error.what.split("\n", 1)[0])
         return
     yield _of_store(store.root)
-    yield from _of_crontab(project)
+    by_cron = yield from _of_crontab(project)
     yield from _of_units(project)
-    yield from of_tick(store, time)
+    yield from of_tick(store, time, by_cron=by_cron)
 
 
 def _fine(name: str, detail: str) -> Finding:
@@ -71,12 +73,16 @@ def _of_jobs(project: Path) -> Iterator[Finding]:
     """Whether the jobs can be imported there, which is tried."""
     user = pwd.getpwuid(os.getuid())
     bare = {"HOME": user.pw_dir, "LOGNAME": user.pw_name, "PATH": _PATH, "SHELL": "/bin/sh"}
-    line = hints.command_anywhere(hints.project() or project, "jobs", "--json")
+    try:
+        variables, words = words_for_cron(project, "jobs", "--json")
+    except DurablyError as error:
+        yield _warning("jobs", error.what.split("\n", 1)[0])
+        return
     home = user.pw_dir if os.path.isdir(user.pw_dir) else os.sep
     try:
         done = subprocess.run(
-            ("/bin/sh", "-c", line),
-            env=bare,
+            words,
+            env=bare | variables,
             cwd=home,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -87,7 +93,8 @@ def _of_jobs(project: Path) -> Iterator[Finding]:
         yield _warning("jobs", f"they were not imported within {_SECONDS} s")
         return
     except ValueError:
-        said = done.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
+        lines = done.stderr.decode("utf-8", "replace").strip().split("\n")
+        said = next((line for line in lines if line.startswith("error:")), lines[-1])  # uv's
         yield _warning("jobs", f"exit code {done.returncode}: {said}")
         return
     broken = answer.get("broken", [])
@@ -113,31 +120,65 @@ def _of_store(root: Path) -> Finding:
     return _fine("store", f"{what} is of {owner}, and {user} may write in it")
 
 
-def _of_crontab(project: Path) -> Iterator[Finding]:
-    """The lines of the user's crontab that are of this project."""
+def _of_crontab(project: Path) -> Generator[Finding, None, bool]:
+    """The lines of the user's crontab that are of this project; whether one of them ticks.
+
+    And any line of `durably schedule` whose project has gone: it may be this one, which was moved.
+    """
     try:
         content = user_crontab.read_crontab().decode("utf-8", "replace")
     except DurablyError as error:
         yield _fine("crontab", error.what)
-        return
-    mark = schedule_name(project, None).removesuffix("tick")[:-1]
-    here = [
-        line
-        for line in content.splitlines()
-        if not line.lstrip().startswith("#") and "durably" in line
-        if mark in line or str(project) in line.replace("\\%", "%")
-    ]
-    for line in here:
+        return False
+    is_here = _naming(project).search
+    here = list[str]()
+    for line in content.splitlines():
+        if line.lstrip().startswith("#") or "durably" not in line:
+            continue
+        gone = _gone_from(line)
+        if is_here(line.replace("\\%", "%")):
+            here.append(line)
+        elif not (gone and _SCHEDULED.search(line)):
+            continue
         if re.search(r"(?<!\\)%", line):
             yield _warning("crontab", f"cron ends a command at % that is not \\%: {line}")
+        elif gone:
+            yield _warning("crontab", f"no {gone} is there; crontab -e takes it out: {line}")
         else:
             yield _fine("crontab", line)
     if not here:
         yield _fine("crontab", f"no line of {files.user_name(os.getuid())} is of this project")
+    return any(re.search(r"\stick(\s|$)", line) for line in here)
+
+
+_SCHEDULED = re.compile(rf"{MARK}durably-[\w.-]+$")
+_PROGRAM = re.compile(r"(.*/)?(durably|uv|python[0-9.]*)")
+_BEFORE_A_PROJECT = re.compile(r"-C|--project|--script|(.*/)?python[0-9.]*")
+
+
+def _gone_from(line: str) -> str | None:
+    """The program or project that a line names and that is not there: it was moved, or rebuilt."""
+    try:
+        words = shlex.split(line.replace("\\%", "%"))
+    except ValueError:  # no shell reads it either
+        return None
+    for before, word in pairwise(["", *words]):
+        is_ours = _PROGRAM.fullmatch(word) or _BEFORE_A_PROJECT.fullmatch(before)
+        if is_ours and os.path.isabs(word) and not os.path.exists(word):
+            return word
+    return None
+
+
+def _naming(project: Path) -> re.Pattern[str]:
+    """What a line has that is of this project: its schedule's name, or the project's whole path."""
+    of_project = re.escape(schedule_name(project, None).removesuffix("-tick"))
+    return re.compile(
+        rf"(?<![\w.-]){of_project}(\.|-tick\b)|(?<![\w./-]){re.escape(str(project))}(?![\w.-])"
+    )
 
 
 def _of_units(project: Path) -> Iterator[Finding]:
-    mark = schedule_name(project, None).removesuffix("-tick")
+    is_here = _naming(project).match
     for name in files.names(user_units.units_folder()):
-        if name.startswith((f"{mark}.", f"{mark}-tick.")):
+        if is_here(name):
             yield _fine("systemd", name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 By = Literal["cron", "systemd", "launchd"]
 
 
-class Change(NamedTuple):
+class ScheduleChange(NamedTuple):
     """What became of the wish to install or remove; `diff` has what was, or would be, changed."""
 
     state: ScheduleState
@@ -78,13 +78,16 @@ class _Crontab(Scheduler):
         return {self._title: os.fsdecode(user_crontab.read_crontab())}
 
     def wanted(self, there: Mapping[str, str]) -> dict[str, str]:
-        line = os.fsencode(self.files[0].text.rstrip("\n")) if self.files else None
-        mark = os.fsencode(MARK + self.name)
         before = os.fsencode(there[self._title])
-        return {self._title: os.fsdecode(user_crontab.with_line(before, mark, line))}
+        return {self._title: os.fsdecode(user_crontab.with_line(before, *self._change()))}
 
     def write(self, wanted: Mapping[str, str]) -> None:
-        user_crontab.write_crontab(os.fsencode(wanted[self._title]))
+        user_crontab.replace_line(*self._change())  # others may have changed other lines since
+
+    def _change(self) -> tuple[bytes, bytes | None]:
+        """What its line ends with, and that line; None if there is to be none."""
+        line = os.fsencode(self.files[0].text.rstrip("\n")) if self.files else None
+        return os.fsencode(MARK + self.name), line
 
 
 class _Systemd(Scheduler):
@@ -143,7 +146,7 @@ def scheduler_of(by: By, name: str) -> Scheduler:
     return {"cron": _Crontab, "systemd": _Systemd, "launchd": _Launchd}[by](name)
 
 
-def install_it(place: Scheduler, *, yes: bool, as_json: bool) -> Change:
+def install_it(place: Scheduler, *, yes: bool, as_json: bool) -> ScheduleChange:
     """Put the files of the place there, once the change was shown and agreed to."""
     there = place.there()
     wanted = place.wanted(there)
@@ -152,27 +155,27 @@ def install_it(place: Scheduler, *, yes: bool, as_json: bool) -> Change:
         if isinstance(place, _Systemd):  # it may be there, and not enabled
             place.write(wanted)
         _say_unless(as_json, "it is installed already; nothing was changed")
-        return Change("unchanged", "")
+        return ScheduleChange("unchanged", "")
     if not _may(diff, "Install it?", yes=yes, as_json=as_json):
-        return Change("would-install", diff)
+        return ScheduleChange("would-install", diff)
     place.write(wanted)
     _say_unless(as_json, "installed")
-    return Change("installed", diff)
+    return ScheduleChange("installed", diff)
 
 
-def remove_it(place: Scheduler, *, yes: bool, as_json: bool) -> Change:
+def remove_it(place: Scheduler, *, yes: bool, as_json: bool) -> ScheduleChange:
     """Take out what the place has, once the change was shown and agreed to."""
     there = place.there()
     wanted = place.wanted(there)
     diff = _diff(there, wanted)
     if not diff:
         _say_unless(as_json, f"nothing of the name {place.name} is installed")
-        return Change("unchanged", "")
+        return ScheduleChange("unchanged", "")
     if not _may(diff, "Remove it?", yes=yes, as_json=as_json):
-        return Change("would-remove", diff)
+        return ScheduleChange("would-remove", diff)
     place.write(wanted)
     _say_unless(as_json, "removed")
-    return Change("removed", diff)
+    return ScheduleChange("removed", diff)
 
 
 def _may(diff: str, question: str, *, yes: bool, as_json: bool) -> bool:

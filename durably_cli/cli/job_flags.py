@@ -130,11 +130,7 @@ def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | 
 
     The job's flags may stand before its name, where nobody knows yet which of them take a value.
     """
-    before, ctx.resilient_parsing = ctx.resilient_parsing, True  # errors are for the real parse
-    try:
-        options, others, _ = _parser_of_own_options(command, ctx).parse_args(list(args))
-    finally:
-        ctx.resilient_parsing = before
+    options, others = own_options(command, ctx, args)
     quiet = next(each for each in command.params if each.name == "quiet")
     with suppress(UsageError):
         note_quiet(quiet.type_cast_value(ctx, quiet.consume_value(ctx, options)[0]))
@@ -148,20 +144,37 @@ def _job_and_others(command: Command, ctx: Any, args: list[str]) -> tuple[str | 
     return next((word for word in words if word in known), None), words
 
 
+def own_options(command: Command, ctx: Any, args: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """What the words say of the command's own options and arguments, and those that are none."""
+    before, ctx.resilient_parsing = ctx.resilient_parsing, True  # errors are for the real parse
+    try:
+        options, others, _ = _parser_of_own_options(command, ctx).parse_args(list(args))
+    finally:
+        ctx.resilient_parsing = before
+    return options, others
+
+
 def _start_if_script(ctx: Any, job: str | None, args: list[str]) -> None:
     """Become the process of the script that is named in place of a job, or that is the project."""
     if ctx.resilient_parsing or ({"-h", "--help"} & set(args) and job is None):
         return
-    from durably_cli.project.script_files import script_named
-
     if job is None:  # the project may be a script, and is started
         with suppress(DurablyError):
             project_of(ctx)
-    elif (script := script_named(job)) is not None:
+    else:
+        start_if_script(job, "trigger", args)
+
+
+def start_if_script(job: str, command: str, args: list[str]) -> None:
+    """Become the process of the script that stands in place of a job, with the other words."""
+    from durably_cli.project.script_files import script_named
+
+    script = script_named(job)
+    if script is not None:
         from durably_cli.project.script_start import start
 
         at = args.index(job)
-        start(script, ["trigger", *args[:at], *args[at + 1 :]])
+        start(script, [command, *args[:at], *args[at + 1 :]])
 
 
 def _refuse_own_options(command: Command, ctx: Any, args: list[str]) -> None:

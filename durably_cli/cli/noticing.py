@@ -6,6 +6,7 @@ of the engine), a ping each time. Neither changes how a run ends.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
     from durably_cli.engines.live_run import LiveRun
     from durably_cli.engines.local.notices import Change, Notices
 
+IN_NOTICE = "DURABLY_NOTICE"
+"""In the environment of whatever a notice's command launches."""
+
 NOTICE_SECONDS = 30.0
 """How long its command may take. With all that it has started it is ended then."""
+
+_SLACK_SECONDS = 15.0
 
 
 class Notifier:
@@ -35,9 +41,15 @@ class Notifier:
     def __init__(self, project: Path, store: Store) -> None:
         self._project, self._store = project, store
         self._settings: Settings = settings_of(project)
+        if IN_NOTICE in os.environ:  # its command has a job do it: how that ended it says itself
+            self.say_nothing()
         self._problems: list[tuple[str, bool]] = []
         self._pings_failed = set[str]()
         """By what, so that it is said once."""
+
+    def say_nothing(self) -> None:
+        """Nobody is to hear of the runs of this process."""
+        self._settings = Settings()
 
     def begins(self, run: LiveRun) -> None:
         """This process executes the run from now on."""
@@ -55,10 +67,11 @@ class Notifier:
         if self._settings.ping:
             self._try("a ping", lambda: self._ping_end(run_id, why))
 
-    def sweep(self) -> None:
-        """Say what others had to say, and did not."""
+    def sweep(self, *, retries: bool) -> None:
+        """Say what others had to say, and did not; or could not, if `retries`."""
         if self._settings.notifies:
-            self._try("a notice", self._notices.sweep)
+            # What another process is sending at this moment is its matter.
+            self._try("a notice", lambda: self._noticed_by(0.0).sweep(retries=retries))
 
     def problems(self, *, but_pings: bool) -> Iterator[str]:
         """What went wrong with that since this was asked last."""
@@ -67,9 +80,12 @@ class Notifier:
 
     @cached_property
     def _notices(self) -> Notices:
+        return self._noticed_by(NOTICE_SECONDS + _SLACK_SECONDS)
+
+    def _noticed_by(self, patience: float) -> Notices:
         from durably_cli.engines.local.notices import Notices  # few projects have any
 
-        return Notices(self._store, self._send)
+        return Notices(self._store, self._send, patience)
 
     def _send(self, view: RunView, change: Change) -> str:
         name = f"notify_{change.kind}"

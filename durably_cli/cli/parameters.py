@@ -102,3 +102,27 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Show what would be replayed and what executed, no more."),
 ]
+
+_INPUT = "Input"
+
+InputText = Annotated[
+    str | None,
+    typer.Option(
+        "-i",
+        "--input",
+        metavar="JSON|@FILE|-",
+        help="The job's input: JSON, a file of it, or - for stdin. By default {}.",
+        rich_help_panel=_INPUT,
+    ),
+]
+
+InputFields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-p",
+        "--param",
+        metavar="KEY=TEXT|KEY:=JSON",
+        help="One field of the input, laid over --input. May be repeated.",
+        rich_help_panel=_INPUT,
+    ),
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,11 +15,12 @@ from typer.core import TyperCommand
 from durably_cli import hints, program
 from durably_cli.cli.app import Command, UsageError, project_of
 from durably_cli.cli.arguments import read_input, read_labels
-from durably_cli.cli.job_flags import given_fields, job_named
+from durably_cli.cli.job_flags import given_fields, job_named, own_options, start_if_script
 from durably_cli.cli.trigger_options import detaches_after, refuse_senseless, timeout_of
 from durably_cli.errors import UsageError as WrongUsage
 from durably_cli.project import naming
-from durably_cli.project.script_files import is_script, script_named
+from durably_cli.project.job import NAME
+from durably_cli.project.script_files import is_script
 from durably_cli.render.scheduled import Scheduled
 from durably_cli.system.files import working_directory
 from durably_cli.system.folders import CACHE_VARIABLE, cache_folder, data_folder
@@ -32,7 +34,9 @@ class ScheduleCommand(Command):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read its own options, and then those of trigger, for the job that is named."""
-        _start_if_script(args, ctx)
+        named = own_options(self, ctx, args)[0].get("job")
+        if isinstance(named, str) and not (ctx.resilient_parsing or _is_expression(named)):
+            start_if_script(named, "schedule", args)
         try:
             rest = super().parse_args(ctx, list(args))
         except UsageError as error:
@@ -50,15 +54,9 @@ class ScheduleCommand(Command):
         return rest
 
 
-def _start_if_script(args: list[str], ctx: Any) -> None:
-    """A script in the place of a job is started with the other words."""
-    word = next((word for word in args if not word.startswith("-")), None)
-    if word is None or ctx.resilient_parsing or (script := script_named(word)) is None:
-        return
-    from durably_cli.project.script_start import start
-
-    at = args.index(word)
-    start(script, ["schedule", *args[:at], *args[at + 1 :]])
+def _is_expression(word: str) -> bool:
+    """Does it say when, where a job may stand? A path with a space in it is that of a file."""
+    return not word or word.startswith("@") or (" " in word and not os.path.exists(word))
 
 
 def _say_where_flags_stand(error: Any, args: list[str]) -> None:
@@ -77,19 +75,31 @@ def _job_and_flags(ctx: Any, args: list[str]) -> tuple[str | None, list[str]]:
     project_of(ctx)
     script = program.script_of(hints.project())
     if script is not None and not params["tick"] and params["job"] is not None:
-        if any(mark in params["job"] for mark in " @"):
+        if _is_expression(params["job"]):
             flags = [params["expression"]] if params["expression"] is not None else []
             params["flags"] = [*flags, *(params["flags"] or [])]
             params["job"], params["expression"] = script.job, params["job"]
     elif script is not None and not params["tick"]:
         params["job"] = script.job
+    elif params["job"] is not None and _is_expression(params["job"]):
+        when, job = params["job"], params["expression"]
+        turned = job is not None and f"{hints.command('schedule', job, when)}    (the job first)"
+        raise WrongUsage(
+            f"a schedule is of a JOB, which stands before {when!r}",
+            hint=turned or f"{hints.command('jobs')}    (lists the jobs)",
+        )
     job, flags = params["job"], list(params["flags"] or [])
     if flags and "--" not in args:
         raise WrongUsage(
             f"{flags[0]!r} stands behind the expression, whose five fields are one word",
-            hint=f"{hints.command('schedule', job, '0 3 * * *')}    (in quotes)",
+            hint=f"{hints.command('schedule', *_if_name(job), '0 3 * * *')}    (in quotes)",
         )
     return job, flags
+
+
+def _if_name(job: str | None) -> tuple[str, ...]:
+    """The job, if it is one: it may be the minute that began the expression."""
+    return (job,) if job is not None and NAME.fullmatch(job) else ()
 
 
 def scheduled_job(context: typer.Context, due: CronExpression, name: str | None) -> Scheduled:
@@ -101,8 +111,8 @@ def scheduled_job(context: typer.Context, due: CronExpression, name: str | None)
     job: str = context.params["job"]
     flags = list(context.params["flags"] or [])
     project = project_of(context)
-    _check(trigger, job, project)
-    variables, words = _called(project, "trigger", job, *flags)
+    secrets = _checked(trigger, job, project)
+    variables, words = words_for_cron(project, "trigger", job, *flags)
     if not {"-q", "--quiet"} & {*flags}:
         words.append("-q")
     needs_folder = is_script(project) or _has_relative_paths(trigger)
@@ -114,13 +124,14 @@ def scheduled_job(context: typer.Context, due: CronExpression, name: str | None)
         words,
         str(working_directory()) if needs_folder else "",
         None if trigger.params["idempotency_key"] is not None else f"{name}-" if name else "",
+        secrets,
     )
 
 
 def scheduled_tick(context: typer.Context, seconds: str) -> Scheduled:
     """The command that ticks, again and again."""
     project = project_of(context)
-    variables, words = _called(project, "tick", "--for", seconds, "-q")
+    variables, words = words_for_cron(project, "tick", "--for", seconds, "-q")
     about = f"tick of {project}"
     return Scheduled(schedule_name(project, None), about, None, variables, words, "", None)
 
@@ -136,7 +147,7 @@ def schedule_name(project: Path, name: str | None) -> str:
     return f"durably-{known}-tick" if name is None else f"durably-{known}.{name}"
 
 
-def _called(project: Path, *words: str) -> tuple[dict[str, str], list[str]]:
+def words_for_cron(project: Path, *words: str) -> tuple[dict[str, str], list[str]]:
     """The variables and words of a command, for whoever has no PATH and another home folder."""
     hints.keep_runs_in(data_folder())
     variables, called = hints.words_anywhere(*words)
@@ -151,12 +162,13 @@ def _called(project: Path, *words: str) -> tuple[dict[str, str], list[str]]:
     return variables, called
 
 
-def _check(trigger: typer.Context, job: str, project: Path) -> None:
-    """What makes trigger refuse the words does so here."""
+def _checked(trigger: typer.Context, job: str, project: Path) -> tuple[str, ...]:
+    """The variables with its secrets. What makes trigger refuse the words does so here."""
     from durably_cli.cli.streams import redirected
     from durably_cli.engines.working_folder import inside
     from durably_cli.project.discovery import find_job
     from durably_cli.project.script_files import home_of
+    from durably_cli.values.secret_sources import places
 
     refuse_senseless(trigger)
     timeout_of(trigger)
@@ -170,7 +182,11 @@ def _check(trigger: typer.Context, job: str, project: Path) -> None:
         )
     whole = read_input(given, trigger.params["field"] or [], given_fields(trigger))
     with redirected(), inside(home_of(project)):
-        (job_named(trigger) or find_job(project, job)).settle(whole)
+        found = job_named(trigger) or find_job(project, job)
+        settled = json.loads(found.settle(whole).input)
+        references = [str(each.value) for each in places(found.input_schema, [settled])]
+    variables = {each.removeprefix("env:") for each in references if each.startswith("env:")}
+    return tuple(sorted(variables))
 
 
 def _has_relative_paths(trigger: typer.Context) -> bool:

@@ -8,6 +8,7 @@ from durably_cli.engines.run_view import RunView
 from durably_cli.errors import UsageError
 from durably_cli.journal.wait_events import SIGNAL, StepWaiting
 from durably_cli.system.ids import short
+from durably_cli.values.example import words_of
 
 _FEW = 3
 """Of so many runs it is said how to send them the signal."""
@@ -33,15 +34,22 @@ def addressee(view: RunView, name: str) -> str:
         found = [each.created.run for each in states if each.received.is_decided(name)]
     if len(found) > 1:
         what = f"{len(found)} runs below run {short(view.run_id)} take a signal {name!r}"
-        send = [hints.command("signal", short(run), name, "-i", "JSON") for run in found[:_FEW]]
+        asked = {each.run_id: wait_for(each, name) for each in _open_below(view)}
+        send = [_command(run, name, asked.get(run)) for run in found[:_FEW]]
         raise UsageError(what, hint="\n".join(send), run=view.run_id)
     return found[0] if found else view.run_id
 
 
-def asked_for(view: RunView) -> list[str]:
-    """The signals that the run waits for, or one below it."""
+def asked_for(view: RunView) -> dict[str, StepWaiting]:
+    """The signals that the run waits for, or one below it, by their names."""
     states = [view.state, *(each.state for each in _open_below(view))]
-    return [wait.name for each in states for wait in each.waits.values() if wait.kind == SIGNAL]
+    waits = [wait for each in states for wait in each.waits.values()]
+    return {wait.name: wait for wait in waits if wait.kind == SIGNAL}
+
+
+def _command(run: str, name: str, wait: StepWaiting | None) -> str:
+    value = ("-i", "JSON") if wait is None else words_of(wait.takes)
+    return hints.command("signal", short(run), name, *value)
 
 
 def _open_below(view: RunView) -> list[RunView]:

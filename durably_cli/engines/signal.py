@@ -179,11 +179,12 @@ def _check_may_be_early(view: RunView, name: str) -> None:
             code="no-such-signal",
             run=view.run_id,
         )
-    near = difflib.get_close_matches(name, asked_for(view), n=1)
+    asked = asked_for(view)
+    near = difflib.get_close_matches(name, asked, n=1)
     if near:
         raise NotFound(
             f"run {run} waits for no signal {name!r}, but for {near[0]!r}",
-            hint=f"{hints.command('signal', run, near[0], '-i', 'JSON')}\n{sent_early}",
+            hint=f"{_with_a_value(view, asked[near[0]])}\n{sent_early}",
             code="no-such-signal",
             run=view.run_id,
         )
@@ -193,17 +194,23 @@ def _check_fits(view: RunView, wait: StepWaiting, value: Json) -> None:
     """Conflict or InvalidInput if it does not count for this wait."""
     if wait.until and clock.now() > wait.until:
         raise _too_late(view, wait.name, wait.until)
-    from durably_cli.values.example import type_said, words_of
+    from durably_cli.values.example import type_said
     from durably_cli.values.json_schema import misfits
 
     found = misfits(json.loads(value), wait.takes)
     if found:
         said = "\n".join(f"  {each}" for each in found)
-        again = hints.command("signal", short(view.run_id), wait.name, *words_of(wait.takes))
         raise InvalidInput(
             f"signal {wait.name!r} takes another value:\n{said}\nit takes {type_said(wait.takes)}",
-            hint=f"{again}    (with a value of yours)",
+            hint=_with_a_value(view, wait),
         )
+
+
+def _with_a_value(view: RunView, wait: StepWaiting) -> str:
+    from durably_cli.values.example import words_of
+
+    words = hints.command("signal", short(view.run_id), wait.name, *words_of(wait.takes))
+    return f"{words}    (with a value of yours)"
 
 
 def _again(view: RunView, name: str, value: Json, before: Sent) -> Signalled:

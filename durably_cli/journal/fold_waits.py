@@ -36,5 +36,7 @@ def _run_suspended(state: RunState, event: RunSuspended) -> None:
     state.due = event.until
     for name in event.left:
         state.waits.pop(name, None)
-        state.unfinished.pop(name, None)
+        step = state.unfinished.get(name)
+        if step is not None and step.status is StepStatus.WAITING:  # not one that was called since
+            del state.unfinished[name]
     close_attempt(state, event.at, SUSPENDED)

@@ -41,7 +41,7 @@ def run_as_script(job: Job[Any, Any]) -> None:
     above = script.parent.parent
     is_of_project = places.is_project(above) and script in places.job_files(above)
     project = above if is_of_project else script
-    starter = starter_of(script)
+    starter = starter_of(script, is_running=True)
     # The floor of commands is above this one: a script's process begins down here.
     cli = import_module("durably_cli.cli")
     cli.run_script(project, job.name, {each.name for each in _defined}, starter)

@@ -144,7 +144,8 @@ def define_job(
     than `timeout`, seconds, a timedelta or a text such as `1h30m`, is ended, and can be resumed.
     `on_failure(run)` is called after each attempt that has failed, once that is on disk, at most
     once, and for up to 60 seconds. An async handler takes an `AsyncStep`. Raises TypeError and
-    ValueError for what cannot be a job: another order, a bad name, a type that JSON cannot give.
+    ValueError for what cannot be a job: another order, a bad name, a type that JSON cannot give
+    (of a script's job, when it is used).
     """
 
     def decorate(handler: Callable[..., Any]) -> Job[Any, Any]:
@@ -153,7 +154,9 @@ def define_job(
         if getattr(handler, "__module__", None) == "__main__":
             from durably_cli.project.as_script import note_job  # only for scripts
 
-            note_job(job)
+            note_job(job)  # its types are read once it is to run: `list` needs none of them
+        else:
+            job._read_types()
         return job
 
     return decorate if handler is None else decorate(handler)
@@ -209,9 +212,4 @@ def _define(
         raise TypeError(
             f"the handler of {called} has no code to show the place of: wrap it in a function"
         ) from None
-    for role in ("input", "output"):
-        try:
-            getattr(job, role)
-        except TypeError as error:
-            raise TypeError(f"the {role} of {called}: {error}") from None
     return job

@@ -66,7 +66,12 @@ class DescribedJob:
     def input_schema(self) -> dict[str, Any]:
         """The JSON Schema of the input. InvalidInput if the model's own code raises."""
         with self._reads("input"):
-            return payload.schema_of(self.input, "validation")
+            schema = payload.schema_of(self.input, "validation")
+            if self.fields_type is None:
+                return schema
+            from durably_cli.project.fields_of_handler import showing_defaults  # few have any
+
+            return showing_defaults(schema, self.fields_type)
 
     @property
     def output_schema(self) -> dict[str, Any]:
@@ -88,12 +93,22 @@ class DescribedJob:
     def input(self) -> plain.Converter:
         """How the input goes to JSON and back."""
         given = self._input_type
-        return given if isinstance(given, NoInput) else convert.converter(given)
+        return given if isinstance(given, NoInput) else self._converter("input", given)
 
     @cached_property
     def output(self) -> plain.Converter:
         """How the output goes to JSON and back."""
-        return convert.converter(self._output_type)
+        return self._converter("output", self._output_type)
+
+    def _read_types(self) -> None:
+        """Find out how they go to JSON. TypeError if one does not."""
+        _ = self.input, self.output
+
+    def _converter(self, role: str, given: Any) -> plain.Converter:
+        try:
+            return convert.converter(given)
+        except TypeError as error:
+            raise TypeError(f"the {role} of {self.name}: {error}") from None
 
     def _value_of(self, given: Any) -> Any:
         """The input as it is written: fields that a mapping has are one of their class."""

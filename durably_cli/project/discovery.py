@@ -76,13 +76,18 @@ def load_all(project: Path) -> tuple[dict[str, AnyJob], list[JobModuleError]]:
 
 
 def _of_script(script: Path) -> dict[str, AnyJob]:
-    """The jobs of a script, whose process this is."""
+    """The jobs of a script, whose process this is. JobModuleError for a type that is none."""
     from durably_cli.project.as_script import jobs_of_script  # only for scripts
 
     jobs: dict[str, AnyJob] = {}
     for job in jobs_of_script(script):
         if jobs.setdefault(job.name, job) is not job:
             raise _two(jobs[job.name], job)
+        try:
+            job._read_types()
+        except TypeError as error:
+            what = f"{job.place}: {error}"
+            raise JobModuleError(str(job.source), what, str(error)) from None
     return jobs
 
 

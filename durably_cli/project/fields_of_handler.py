@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
-from durably_cli.values import declared
+from durably_cli.errors import ValueRefused
+from durably_cli.values import convert, declared
 
 
 def model_of(handler: Callable[..., Any], job: str, names: Sequence[str]) -> type:
@@ -40,6 +43,23 @@ def _field(default: Any) -> Any:
     except TypeError:  # it may change: each input gets one of its own
         return field(default_factory=lambda: copy.deepcopy(default))
     return field(default=default)
+
+
+def showing_defaults(schema: dict[str, Any], made: type) -> dict[str, Any]:
+    """The JSON Schema of a class of `model_of`, with the defaults of which each input has a copy.
+
+    pydantic leaves them out, for it does not know what a factory makes.
+    """
+    from dataclasses import MISSING, fields
+
+    properties = dict(schema.get("properties", {}))
+    for each in fields(made):
+        if each.default_factory is MISSING or each.name not in properties:
+            continue
+        with suppress(ValueRefused):  # said when a run has it
+            default = json.loads(convert.converter(each.type).dump(each.default_factory()))
+            properties[each.name] = {**properties[each.name], "default": default}
+    return {**schema, "properties": properties}
 
 
 def with_fields(handler: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:

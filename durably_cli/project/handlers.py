@@ -20,6 +20,8 @@ _PAYLOADS = ("payload", "input")
 
 _Kind = inspect.Parameter
 
+_REST = (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)
+
 
 def refuse_other(given: object) -> None:
     """TypeError unless a handler was given: `@define_job("name")` gives a text."""
@@ -54,9 +56,9 @@ def parameters_of(handler: Callable[..., Any], job: str) -> list[str]:
         return names
     takes_fields = bool(fields_in(found))
     if not takes_fields and not (1 <= len(names) <= 2 and _are_by_place(*kinds)):
-        raise TypeError(_wrong_number(job, names))
+        raise TypeError(_wrong_parameters(job, found))
     _refuse_order(handler, job, names[:1] if takes_fields else names)
-    _refuse_other_step(handler, job, names)
+    _refuse_other_step(handler, job, found)
     return names
 
 
@@ -148,14 +150,23 @@ def _are_by_place(first: object = None, *others: object) -> bool:
     return first in by_place and by_place | {_Kind.VAR_POSITIONAL} >= set(others)
 
 
-def _wrong_number(job: str, names: list[str]) -> str:
-    what = f"the handler of {job} must take (step, payload) or (step), not "
-    what += f"({', '.join(names)})"
-    if len(names) > 2:
-        others = " and ".join((", ".join(names[1:-1]), names[-1]))
-        first = f"({names[0]}, *, {', '.join(names[1:])})"
-        what += f": make {others} fields of its input, {first}, or of one model, the payload"
+def _wrong_parameters(job: str, found: Mapping[str, _Kind]) -> str:
+    what = f"the handler of {job} must take (step), (step, payload) or (step, *, fields...), not "
+    what += _as_written(found)
+    first, *others = [name for name, each in found.items() if each.kind not in _REST] or [""]
+    if rest := [name for name, each in found.items() if each.kind in _REST]:
+        return f"{what}: name each field of its input in place of {' and '.join(rest)}"
+    if others[1:]:
+        names = f"{', '.join(others[:-1])} and {others[-1]}"
+        fields = f"({first}, *, {', '.join(others)})"
+        what += f": make {names} fields of its input, {fields}, or of one model, the payload"
     return what
+
+
+def _as_written(found: Mapping[str, _Kind]) -> str:
+    """The parameters between their parentheses, without types and defaults."""
+    bare = [each.replace(annotation=_Kind.empty, default=_Kind.empty) for each in found.values()]
+    return str(inspect.Signature(bare))
 
 
 def _refuse_order(handler: Callable[..., Any], job: str, names: list[str]) -> None:
@@ -173,21 +184,23 @@ def _refuse_order(handler: Callable[..., Any], job: str, names: list[str]) -> No
         )
 
 
-def _refuse_other_step(handler: Callable[..., Any], job: str, names: list[str]) -> None:
+def _refuse_other_step(handler: Callable[..., Any], job: str, found: Mapping[str, _Kind]) -> None:
     """TypeError if a plain function takes the step of an async one, or the other way round."""
-    annotation = _annotation(handler, names[0])
+    step = next(iter(found))
+    annotation = _annotation(handler, step)
     if not isinstance(annotation, type) or not issubclass(annotation, Step):
         return
-    is_async, others = is_async_handler(handler), "".join(f", {name}" for name in names[1:])
+    is_async = is_async_handler(handler)
+    written = f"{handler.__name__}{_as_written(found).replace(step, f'{step}: AsyncStep', 1)}"
     if is_async and not annotation.is_async:
         raise TypeError(
             f"the handler of {job} is async, and takes the Step of a plain function: write "
-            f"async def {handler.__name__}({names[0]}: AsyncStep{others}), and await its steps"
+            f"async def {written}, and await its steps"
         )
     if annotation.is_async and not is_async:
         raise TypeError(
             f"the handler of {job} is a plain function, and takes an AsyncStep: write "
-            f"async def {handler.__name__}({names[0]}: AsyncStep{others}), or take a Step"
+            f"async def {written}, or take a Step"
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from durably_cli.engines.local import cache
 from durably_cli.errors import DurablyError
 from durably_cli.project.naming import NAME_VARIABLE, as_name
+from durably_cli.project.script_files import is_script
 from durably_cli.project.stores import folder_of_path
 
 _OF_NO_PROJECT = frozenset(("current", "latest", "live", "release", "stable"))
@@ -16,10 +17,11 @@ _OF_NO_PROJECT = frozenset(("current", "latest", "live", "release", "stable"))
 def warning(project: Path, reached_by: Path) -> str | None:
     """What is to be said of a project without a name that is reached by that path, once ever.
 
-    None if it was said before, or no link is on the path but those of the system (`/tmp`).
+    None if it was said before, if no link is on the path but those of the system (`/tmp`), and of
+    a script, which takes no name.
     """
     link = _link_on(reached_by)
-    if link is None or not _is_first(project):
+    if link is None or is_script(project) or not _is_first(project):
         return None
     of_parent = link.name.lower() in _OF_NO_PROJECT
     name = as_name((link.parent if of_parent else link).name)

@@ -50,9 +50,11 @@ def locate_project(
             named = os.path.join(working_directory(), named)
         folder = Path(os.path.realpath(named))
         source = "" if given else f" (from {PROJECT_VARIABLE})"
-        if not folder.exists():
-            raise ConfigError(f"the project folder {folder}{source} does not exist")
-        if not is_project(folder):
+        has_gone = not folder.exists()
+        if has_gone and not _has_runs(folder):
+            what = "script" if is_script(folder) else "project folder"
+            raise ConfigError(f"the {what} {folder}{source} does not exist")
+        if not (has_gone or is_project(folder)):
             raise _no_project(folder, source)
         source = "--project" if given else PROJECT_VARIABLE
         reached_by = Path(os.path.abspath(named))
@@ -139,6 +141,11 @@ def _scripts_with_runs(folder: Path) -> Iterator[Path]:
         script = folder / store[:-9]
         if naming.store_name(script) == store and is_script(script):
             yield script
+
+
+def _has_runs(script: Path) -> bool:
+    """Is there a store of that script, which may be gone?"""
+    return script in _scripts_with_runs(script.parent)
 
 
 def _as_the_shell_says(begin: Path, folder: Path) -> Path:

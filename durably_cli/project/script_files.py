@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from durably_cli.errors import NotFound
+from durably_cli import hints
+from durably_cli.errors import ConfigError, NotFound
 
 
 def is_script(project: Path) -> bool:
@@ -30,3 +31,12 @@ def script_named(word: str) -> Path | None:
         what = "is a folder" if path.is_dir() else "is not there"
         raise NotFound(f"the script {word} {what}", code="no-such-job")
     return path
+
+
+def gone(script: Path) -> ConfigError:
+    """The error for a script that has runs, and is not there any more."""
+    return ConfigError(
+        f"the script {script} is gone",
+        hint=f"if it was moved, start it where it is now with: import {hints.quoted(script)}\n"
+        "(which brings its runs along)",
+    )

@@ -24,7 +24,7 @@ def refuse_without_job(script: Path) -> None:
         nodes = list(ast.walk(ast.parse(script.read_bytes(), str(script))))
     except (SyntaxError, ValueError) as error:
         where = f"{script}:{getattr(error, 'lineno', None) or 1}"
-        raise ConfigError(f"{where} is no Python: {error}") from None
+        raise ConfigError(f"{where} is no Python: {getattr(error, 'msg', error)}") from None
     jobs = [node.name for node in nodes if isinstance(node, _FUNCTIONS) and _is_job(node)]
     if not jobs and "define_job" not in map(_name_of, nodes):
         raise ConfigError(

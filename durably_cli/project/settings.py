@@ -16,6 +16,7 @@ _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 """The levels of the standard `logging`, which need not be imported for it."""
 
 _MAY_BE_THERE = re.compile(rb"^[ \t]*(?:\[[^\]\n]*|tool\b[^\n]*|[\"']?)durably\b", re.MULTILINE)
+_CONTROL = r"[\x00-\x1f\x7f]"
 _EMPTY = re.compile(rb"^\[tool\.durably\][ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*(?=\[|\Z)", re.MULTILINE)
 """What a file has that may say something, and what says nothing: to read TOML takes 4 ms."""
 
@@ -190,7 +191,15 @@ def _url(given: object) -> str:
 
 def is_web_address(text: str) -> bool:
     """Is this a URL of http or https that names a host, without blanks?"""
-    return re.fullmatch(r"https?://[^\s/?#]+(?:[/?][^\s#]*)?", text) is not None
+    from urllib.parse import urlsplit  # few projects have any
+
+    if not re.fullmatch(r"https?://[^\s/?#]+(?:[/?][^\s#]*)?", text) or re.search(_CONTROL, text):
+        return False
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, a bracket that stays open
+        return False
 
 
 def of_variable(given: str) -> tuple[str, str]:

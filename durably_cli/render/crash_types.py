@@ -61,11 +61,13 @@ class CrashTried(TypedDict):
 class CrashReport(TypedDict):
     """What was tried of a job, what was found, and what was not seen.
 
-    An undisturbed run of it ended with this status, and could be killed at so many `places`.
+    An undisturbed run of it ended with this status, and could be killed at so many `places`. If it
+    failed, for the `reason`, what it would have done after that was not tried.
     """
 
     job: str
     status: str
+    reason: str | None
     places: int
     trials: int
     held: int

@@ -89,8 +89,9 @@ def show_report(report: CrashReport, out: TextIO) -> None:
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for each in report["tried"]:
         holds = each["held"] == each["trials"]
+        mark = "✓" if holds else "✗"
         table.add_row(
-            Text("✓" if holds else "✗", style="green" if holds else "red"),
+            Text(mark if each["trials"] else "-", style="green" if holds else "red"),
             Text(_name_of(each), style="bold" if each["step"] else "dim"),
             Text(visible(each["call"] or "")),
             Text(visible(each["function"] or "")),
@@ -104,7 +105,7 @@ def show_report(report: CrashReport, out: TextIO) -> None:
         for name, said in _lines_of(finding):
             console.print(Text.assemble((f"  {name:7} ", "dim"), visible(said)), soft_wrap=True)
     console.print()
-    console.print(Text(_summary(report), style="bold"), soft_wrap=True)
+    console.print(Text(summary_of(report), style="bold"), soft_wrap=True)
     for line in report["unseen"]:
         console.print(Text(visible(f"not seen: {line}"), style="dim"), soft_wrap=True)
 
@@ -132,7 +133,8 @@ def _lines_of(finding: CrashFinding) -> list[tuple[str, str]]:
     return [line for line in [*lines, ("mend", finding["mend"])] if line[1]]
 
 
-def _summary(report: CrashReport) -> str:
+def summary_of(report: CrashReport) -> str:
+    """How often it was killed, and what came of that, on one line."""
     killed = f"killed at {report['trials']:,} of {plural(report['places'], 'place')}"
     failed = "" if report["status"] == "completed" else f", as far as it goes: {report['status']}"
     found = plural(len(report["findings"]), "fault")

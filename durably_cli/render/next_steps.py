@@ -8,6 +8,7 @@ from typing import NamedTuple
 from durably_cli import hints
 from durably_cli.engines.files_of_run import changed_files
 from durably_cli.engines.run_view import RunView
+from durably_cli.errors import WaitTimeout
 from durably_cli.journal.blobs import is_blob_reference
 from durably_cli.journal.state import Status
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepStarted
@@ -80,20 +81,22 @@ def how_to_decide(view: RunView) -> list[NextStep]:
 def _once_more(view: RunView) -> list[NextStep]:
     """What to type of a run that has failed in a step that waited: nothing is to be mended."""
     run, state = short(view.run_id), view.state
-    if state.error is not None and state.error.type.endswith("WaitTimeout"):
-        return [NextStep("to wait for it once more", ("resume", run))]
+    errors, cancelled = [state.error], set[str]()
     mine = [step for step in state.causes if step in state.children]
-    if not mine:
-        return []
-    from durably_cli.engines.family import children_of  # few runs have any
+    if mine:
+        from durably_cli.engines.family import children_of  # few runs have any
 
-    cancelled = {
-        child.step
-        for child in children_of(view)
-        if isinstance(child.view, RunView) and child.view.status is Status.CANCELLED
-    }
+        for child in children_of(view):
+            if isinstance(child.view, RunView):
+                errors.append(child.view.state.error)
+                if child.view.status is Status.CANCELLED:
+                    cancelled.add(child.step)
     redo = [word for step in mine if step in cancelled for word in ("--redo", step)]
-    return [NextStep("to run that job once more", ("resume", run, *redo))] if redo else []
+    if redo:
+        return [NextStep("to run that job once more", ("resume", run, *redo))]
+    if any(error is not None and error.type == WaitTimeout.__name__ for error in errors):
+        return [NextStep("to wait for it once more", ("resume", run))]
+    return []
 
 
 def ways_to_answer(view: RunView) -> list[NextStep]:

@@ -59,7 +59,7 @@ class ScheduledFile(TypedDict):
 
 class ScheduleFields(TypedDict):
     """A schedule; of a tick there is no job and no expression. `diff` is what changed, or would
-    change with `--yes`.
+    change with `--yes`. `secret_variables` are read by the job, and not set by cron or systemd.
     """
 
     name: str
@@ -68,6 +68,7 @@ class ScheduleFields(TypedDict):
     by: Literal["cron", "systemd", "launchd"]
     files: list[ScheduledFile]
     zone: str
+    secret_variables: list[str]
     next_times: list[Time]
     state: ScheduleState | str
     diff: str

@@ -30,7 +30,7 @@ def reason(view: RunView, *, but_tries: bool = False) -> str | None:
     if view.status is Status.WAITING:
         from durably_cli.render.waits import why_it_waits  # few runs wait, as below
 
-        return "; ".join(filter(None, (why_it_waits(view), _stopped(view), given_up(view))))
+        return "; ".join(filter(None, (_stopped(view), given_up(view), why_it_waits(view))))
     if state.error is not None:
         where = f"{listed(state.causes)}: " if state.causes else ""
         return where + one_line(state.error)

@@ -24,7 +24,8 @@ class Scheduled(NamedTuple):
 
     `name` is its name among those of the user. The words are called with these variables besides,
     in `folder` if that is not empty. In a crontab each slot has a key that begins with `key`, if it
-    is not None, and so one run.
+    is not None, and so one run. Its secrets are read from the variables of `secrets`, which who
+    starts it has to have.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Scheduled(NamedTuple):
     words: list[str]
     folder: str
     key: str | None
+    secrets: tuple[str, ...] = ()
 
 
 class UnitFile(NamedTuple):
@@ -66,13 +68,14 @@ def _quoted(word: str) -> str:
 
 
 def _slot(due: CronExpression) -> str:
-    """The format of `date` that names one time of the schedule, and no other.
+    """The format of `date` that names the minute in which cron starts a line.
 
-    With the offset, for an hour comes twice when the clock is set back.
+    A day would not do: what cron makes up for after a sleep, 23:59 at 00:30, would take the key of
+    the next day's work. Where an hour comes twice, a daily line has one key for both, and others,
+    by the offset, two.
     """
-    if len(due.minutes) > 1:
-        return "%FT%H:%M%z"
-    return "%FT%H%z" if len(due.hours) > 1 else "%F"
+    is_daily = len(due.minutes) == len(due.hours) == 1
+    return "%FT%H:%M" if is_daily else "%FT%H:%M%z"
 
 
 def units(what: Scheduled) -> list[UnitFile]:

@@ -13,7 +13,7 @@ from durably_cli.journal.step_names import item_around
 from durably_cli.journal.wait_events import RUN, SIGNAL, SLEEP, StepWaiting
 from durably_cli.render.words import utc_time
 from durably_cli.steps.mail import Closed, Mail, Sent
-from durably_cli.system import ids
+from durably_cli.system import clock, ids
 from durably_cli.values.example import words_of
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def _open(state: RunState, wait: StepWaiting, mail: Mail) -> OpenWait:
     if wait.kind == SIGNAL:
         found = mail.find(wait.name, state.received.number(wait.name))
         answer = found if isinstance(found, Sent | Closed) else None
+        if answer is None and wait.until and wait.until <= clock.now():
+            answer = Closed(wait.until)
     return OpenWait(state.created.run, wait, answer=answer)
 
 

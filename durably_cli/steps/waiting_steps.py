@@ -16,6 +16,7 @@ from durably_cli.steps.waits import refuse_secret, span_of
 from durably_cli.system import clock
 from durably_cli.values.durations import Duration
 from durably_cli.values.strict_json import to_json
+from durably_cli.values.untrusted import repr_of
 
 if TYPE_CHECKING:
     from durably_cli.steps.child_run import HasChild
@@ -164,6 +165,8 @@ class WaitingSteps(Performer):
         from durably_cli.steps.child_run import Child, ChildRun, ids_of, in_memory
 
         name = self._scope.enter(name, sys._getframe(1))
+        if not hasattr(job, "as_child"):
+            raise StepMisused(f"step {name!r}: {repr_of(job):.80} is no job: give it one itself")
         found = job.as_child()
         run_id, before = ids_of(self.run_id, name, self._driver.past)
         child = Child(name, run_id, before, found, found.dump(input), dict(labels or {}))

@@ -50,7 +50,19 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a private folder, and those above it, durable in their parents."""
+    """Make a private folder, and those above it, durable in their parents.
+
+    Others may make the same ones at the same time.
+    """
+    try:
+        _make_one(folder)
+    except FileNotFoundError:
+        if not folder.parent.exists():  # else it was made just now, or nothing can be: in /proc
+            make_folder(folder.parent)
+        _make_one(folder)
+
+
+def _make_one(folder: Path) -> None:
     try:
         os.mkdir(folder, 0o700)
         os.chmod(folder, 0o700)
@@ -59,12 +71,6 @@ def make_folder(folder: Path) -> None:
         with os.scandir(folder) as entries:
             if next(entries, None) is not None:
                 return
-    except FileNotFoundError:
-        if folder.parent.exists():  # not in /proc, where nothing can be made
-            raise
-        make_folder(folder.parent)
-        make_folder(folder)
-        return
     sync_folder(folder.parent)
 
 

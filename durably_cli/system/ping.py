@@ -8,8 +8,10 @@ from __future__ import annotations
 import sys
 import urllib.error
 import urllib.request
-from http.client import HTTPException, HTTPMessage
+from base64 import b64encode
+from http.client import HTTPException, HTTPMessage, InvalidURL
 from typing import IO
+from urllib.parse import unquote, urlsplit
 
 _ELSEWHERE = "it redirects to what is not on the web"
 
@@ -39,15 +41,37 @@ def call_url(url: str) -> str:
         opener.add_handler(handler)
     opener.addheaders = [("User-Agent", "durably")]
     try:
-        opener.open(url).close()
+        opener.open(_request(url)).close()
     except urllib.error.HTTPError as error:
-        return _ELSEWHERE if 300 <= error.code < 400 else f"HTTP status {error.code}"
+        return _refusal(error)
     except urllib.error.URLError as error:
         reason = error.reason
         return str(getattr(reason, "strerror", None) or reason)
-    except (OSError, HTTPException, ValueError) as error:
-        return str(error).replace(url, "the URL") or type(error).__name__
+    except (InvalidURL, ValueError):  # their texts quote it
+        return "it, or what it redirects to, is no URL that can be called"
+    except OSError as error:
+        return str(error) or type(error).__name__
+    except HTTPException:
+        return "its answer is no HTTP"
     return ""
+
+
+def _request(url: str) -> urllib.request.Request:
+    """Of a URL with a name and a password these are a header, which no redirect passes on."""
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=host).geturl())
+    if user:
+        basic = b64encode(unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {basic}")
+    return request
+
+
+def _refusal(error: urllib.error.HTTPError) -> str:
+    if not (300 <= error.code < 400 and error.headers.get("Location")):
+        return f"HTTP status {error.code}"
+    is_endless = str(error.msg).startswith(_OnTheWeb.inf_msg)
+    return "it redirects without end" if is_endless else _ELSEWHERE
 
 
 if __name__ == "__main__":

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pwd
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from durably_cli.errors import ConfigError, Forbidden, JournalError
 
-_NONE = b"no crontab for"
-"""What `crontab -l` says, with an exit code of 1, if there is none."""
+_NONE = re.compile(b"no crontab for|can't open .*: No such file")
+"""What `crontab -l` says, with an exit code of 1, if there is none: cron's, and BusyBox's."""
 
 
 def read_crontab() -> bytes:
     """All of it; empty if there is none. ConfigError where there is no cron, or none for us."""
     done = _called("-l")
-    if done.returncode and _NONE not in done.stderr:
+    if done.returncode and not _NONE.search(done.stderr):
         raise _refusal("-l", done)
     return b"" if done.returncode else done.stdout
 
 
-def write_crontab(content: bytes) -> None:
-    """Put this in its place, and look that it is there."""
-    done = _called("-", given=content)
-    if done.returncode:
-        raise _refusal("-", done)
-    if read_crontab() != content:
-        raise JournalError("crontab did not take over what it was given; look with: crontab -l")
+def replace_line(mark: bytes, line: bytes | None) -> None:
+    """Do what `with_line` says to the crontab as it is by now, and look that it is done."""
+    with _only_one():
+        content = with_line(read_crontab(), mark, line)
+        done = _called("-", given=content)
+        if done.returncode:
+            raise _refusal("-", done)
+        if read_crontab() != content:
+            raise JournalError("crontab did not take over what it was given; look with: crontab -l")
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Inside, no other durably of this user changes the crontab.
+
+    The lock is on the home folder, which takes no file, and is the same whatever variables say.
+    """
+    try:
+        home = os.open(pwd.getpwuid(os.getuid()).pw_dir, os.O_RDONLY | os.O_CLOEXEC)
+    except (KeyError, OSError):  # there is none, or it cannot be read
+        yield
+        return
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(home, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(home)
 
 
 def _called(argument: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -87,7 +87,7 @@ def _five_fields(given: str) -> str:
     words = given.split()
     if len(words) == 1 and words[0].startswith("@"):
         if words[0].lower() == "@reboot":
-            raise ValueError("@reboot is no time; what died is taken up by a tick")
+            raise ValueError("@reboot is no time; what died is taken up by schedule --tick")
         if words[0].lower() not in _WORDS:
             raise ValueError(f"{given!r} is none of {', '.join(_WORDS)}")
         return _WORDS[words[0].lower()]

@@ -472,6 +472,8 @@ def test_tick_tries_again_after_a_pause(worked: Project) -> None:
     (state,) = folder(worked).glob("*.json")
     before = (datetime.now(UTC) - timedelta(minutes=3)).isoformat()
     state.write_text(json.dumps(json.loads(state.read_text()) | {"tried": before}))
+    worked.run("trigger", "naps", "--suspend", "-q", expect=75)
+    assert sent(worked) == []
     worked.run("tick", "-q")
     worked.run("tick", "-q")
     assert sent(worked) == [FAILED]
@@ -488,6 +490,28 @@ def test_a_recovery_that_was_not_sent_is_tried_again(worked: Project) -> None:
     worked.run("trigger", "nightly", "-q")
     worked.run("trigger", "nightly", "-q")
     assert sent(worked) == [FAILED, RECOVERED]
+
+
+def test_one_that_takes_its_time_holds_up_no_other_job(worked: Project) -> None:
+    set_to(worked, "touch began; until [ -e go ]; do sleep 0.01; done")
+    with worked.start("trigger", "nightly", "-q") as process:
+        ends = time.monotonic() + 30
+        while not (worked.root / "began").exists():
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+        worked.run("trigger", "naps", "--suspend", "-q", expect=75)
+        (worked.root / "go").touch()
+        result = process.result()
+    assert result.code == 1 and "notify_failure" not in result.err
+
+
+def test_its_command_may_have_a_job_do_it(worked: Project) -> None:
+    durably = f"{sys.executable} -m durably_cli"
+    set_to(worked, f"echo $DURABLY_JOB >> sent; {durably} trigger other -q 2>> said; [ $? = 1 ]")
+    result = worked.run("trigger", "nightly", "-q", expect=1)
+    assert "notify_failure" not in result.err
+    assert (worked.root / "sent").read_text() == "nightly\n"
+    assert "of other failed" in (worked.root / "said").read_text()
 
 
 def test_a_ctrl_c_ends_it_and_leaves_it_to_the_next(worked: Project) -> None:

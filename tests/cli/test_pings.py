@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,6 +35,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.seen: list[str] = []
+        self.signed: list[str | None] = []
         self.answers: dict[str, tuple[int, str]] = {}
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -43,6 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.seen.append(self.path)
+        self.server.signed.append(self.headers["Authorization"])
         code, to = self.server.answers.get(self.path.partition("?")[0], (200, ""))
         self.send_response(code)
         if to:
@@ -166,6 +169,68 @@ def test_a_redirect_is_followed_on_the_web_only(worked: Project, server: Server)
         assert "the ping of album failed: it redirects to what is not on the web" in result.err
         assert "/start" not in result.err
     assert [path.partition("?")[0] for path in server.seen] == ["/a/start", "/b", "/a"]
+
+
+def test_what_makes_no_run_is_a_ping_that_stays_away(worked: Project, server: Server) -> None:
+    set_to(worked, f'"{server.url}/uuid"\nnotify_failure = "touch noticed"')
+    worked.run("trigger", "album", "-i", "[]", "-q", expect=65)
+    worked.run("trigger", "album", "--no-such-option", "-q", expect=2)
+    worked.job("import nothing_of_the_kind\n" + JOBS)
+    worked.run("trigger", "album", "-q", expect=78)
+    assert server.seen == []
+    assert not (worked.root / "noticed").exists()
+    worked.job(JOBS)
+    worked.run("trigger", "album", "-i", '{"fails": true}', "-q", expect=1)
+    assert [path.partition("?")[0] for path in server.seen] == ["/uuid/start", "/uuid/fail"]
+    assert (worked.root / "noticed").exists()
+
+
+def test_a_redirect_without_end_is_said_so(worked: Project, server: Server) -> None:
+    set_to(worked, f'"{server.url}/s3cret"')
+    server.answers = {"/s3cret/start": (302, "/s3cret/start"), "/s3cret": (304, "")}
+    result = worked.run("trigger", "album")
+    assert "the ping /start of album failed: it redirects without end\n" in result.err
+    assert "the ping of album failed: HTTP status 304\n" in result.err
+
+
+def test_a_password_in_a_url_is_sent_to_its_server_only(worked: Project, server: Server) -> None:
+    host = server.url.removeprefix("http://")
+    set_to(worked, f'"http://ann:pa%2055@{host}/uuid"')
+    server.answers = {"/uuid": (302, f"{server.url}/b")}
+    result = worked.run("trigger", "album")
+    assert result.err.count("ping") == 0
+    signed = "Basic " + b64encode(b"ann:pa 55").decode()
+    assert server.signed == [signed, signed, None]
+    set_to(worked, '"http://ann:pa55@no-such-host.invalid/uuid"')
+    unknown = worked.run("trigger", "album")
+    assert "the ping /start of album failed: " in unknown.err
+    assert "pa55" not in unknown.err
+
+
+def test_what_cannot_be_called_is_said_without_its_text(worked: Project, server: Server) -> None:
+    set_to(worked, f'"{server.url}/a"')
+    server.answers = {"/a/start": (302, "http://127.0.0.1:s3cret/b"), "/a": (302, "http://[s3cret")}
+    result = worked.run("trigger", "album")
+    assert result.err.count("it, or what it redirects to, is no URL that can be called") == 1
+    assert "s3cret" not in result.err
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:s3cret/x",
+        "http://[s3cret/x",
+        "http://:80/s3cret",
+        "http://a/s3cret\\u007f",
+    ],
+)
+def test_what_is_no_url_ends_before_anything_is_done(worked: Project, url: str) -> None:
+    set_to(worked, f'"{url}"')
+    result = worked.run("trigger", "album", expect=78)
+    assert "ping in " in result.err
+    assert "no URL of http or https" in result.err
+    assert "s3cret" not in result.err
+    assert worked.runs() == []
 
 
 def test_no_more_of_a_url_than_its_host_is_shown(worked: Project) -> None:

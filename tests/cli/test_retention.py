@@ -6,11 +6,15 @@ import json
 import os
 import signal
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from durably_cli.engines.local import retention
+from durably_cli.engines.local.store import Store
 from tests.conftest import Project
 from tests.harness.killing import killed_everywhere
 from tests.harness.quick import some_or_all
@@ -135,6 +139,25 @@ def test_at_most_once_an_hour_unless_the_settings_change(worked: Project) -> Non
         assert len(removed(worked)) == 1
 
 
+def test_to_find_the_old_ones_takes_no_time_from_removing_them(
+    worked: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(worked, "other", times=3)
+    (root,) = worked.data.glob("project-*")
+    monkeypatch.setenv("DURABLY_CACHE_DIR", str(worked.cache))
+    now = 0.0
+
+    def found_in_a_minute(store: Store, old: retention.Old) -> list[str]:
+        nonlocal now
+        now += 60
+        return found(store, old)
+
+    found = retention.old_runs
+    monkeypatch.setattr(retention, "old_runs", found_in_a_minute)
+    monkeypatch.setattr(retention, "time", SimpleNamespace(monotonic=lambda: now))
+    assert len(retention.retain(Store(root), 0.001, 0)) == 3
+
+
 def test_none_goes_that_could_be_resumed(worked: Project) -> None:
     make(worked, "bad", expect=1)
     make(worked, "charge", expect=-signal.SIGKILL)
@@ -175,6 +198,21 @@ def test_a_child_goes_with_its_parent(worked: Project) -> None:
     document = worked.run("prune", "--older-than", "0s", "--yes", "--json")
     assert len(json.loads(document.out)["deleted"]) == 2
     assert jobs(worked) == {}
+
+
+def test_what_goes_is_newest_first_and_behind_each_its_children(worked: Project) -> None:
+    for _ in range(2):
+        make(worked, "parent")
+        make(worked, "other")
+    made = {run["id"]: run for run in worked.runs()}
+    for command in ("--dry-run", "--yes"):
+        gone = worked.run("prune", "--older-than", "0s", command).out.split()
+        family = ["other", "parent", "middle", "other"]
+        assert [made[run_id]["job"] for run_id in gone] == [*family, *family]
+        heads = [run_id for run_id in gone if not made[run_id]["parent"]]
+        assert heads == sorted(heads, reverse=True)
+        for above, run_id in pairwise(gone):
+            assert made[run_id]["parent"] in ("", None, above)
 
 
 def test_a_fork_outlives_what_it_was_made_of(worked: Project) -> None:

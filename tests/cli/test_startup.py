@@ -63,6 +63,30 @@ def test_looking_loads_no_pydantic_no_rich_and_no_job(one: Project, args: tuple[
     assert "durably_cli.steps.step" not in loaded
 
 
+@pytest.mark.parametrize("command", ["list", "inspect @last", "tick"])
+def test_a_script_reads_its_types_only_to_run_its_job(project: Project, command: str) -> None:
+    script = project.root / "once.py"
+    script.write_text(
+        "import atexit, sys\n"
+        "from durably import Step, define_job\n"
+        "@define_job\n"
+        "def once(step: Step, *, times: int = 1) -> list[int]:\n"
+        "    return [step.run('x', int)] * times\n"
+        "atexit.register(lambda: print('pydantic' in sys.modules, file=sys.stderr))\n"
+        "once.main()\n"
+    )
+
+    def last_line(*args: str) -> str:
+        done = subprocess.run(
+            [sys.executable, script, *args], env=project.env, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stderr.splitlines()[-1]
+
+    assert last_line() == "True"
+    assert last_line(*command.split()) == "False"
+
+
 def test_list_loads_no_more_of_durably_than_it_names(one: Project) -> None:
     ours = {name for name in modules_of(one, "list") if name.startswith("durably_cli.")}
     assert ours == {f"durably_cli.{name}" for name in LOADED_BY_LIST.split()}

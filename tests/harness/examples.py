@@ -86,7 +86,7 @@ class Examples:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
@@ -108,7 +108,9 @@ def files_of(markdown: str) -> list[tuple[str, str]]:
     """The Python blocks that begin with the path of a file, and those paths."""
     return [
         (path, text)
-        for text, path in re.findall(r"```python\n(# (\S+\.py)\n.*?)```", markdown, re.DOTALL)
+        for text, path in re.findall(
+            r"```python\n((?:#!.*\n)?# (\S+\.py)\n.*?)```", markdown, re.DOTALL
+        )
     ]
 
 

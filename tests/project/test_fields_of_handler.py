@@ -47,6 +47,23 @@ def test_they_are_flags_and_fields_of_the_input(thumbs: Project) -> None:
     assert "--folder PATH" in shown
     assert "in pixels" in shown
     assert "[default: 200]" in shown
+    assert "[default: []]" in shown
+    assert thumbs.run(*run, "--folder", "a").out == "\"a 200 ['seen'] False\"\n", (
+        "shown and as it was"
+    )
+
+
+def test_a_default_that_is_a_secret_is_not_shown(project: Project) -> None:
+    job = """
+        from pydantic import SecretStr
+
+        @define_job
+        def sends(step: Step, *, keys: list[SecretStr] = [SecretStr("abc123")]) -> None: ...
+    """
+    project.job(job, "sends")
+    shown = project.run("trigger", "sends", "--help").out + project.run("jobs", "sends").out
+    assert '[default: ["**********"]]' in shown
+    assert "abc123" not in shown
 
 
 def test_what_does_not_fit_is_refused_with_every_field(thumbs: Project) -> None:
@@ -121,3 +138,17 @@ def test_what_cannot_be_fields_is_refused_where_it_is_written() -> None:
 
         @define_job(input=dict)  # type: ignore[arg-type]
         def given(step: Step, *, size: int) -> None: ...
+
+
+def test_a_refusal_shows_the_handler_as_it_is_written() -> None:
+    with pytest.raises(
+        TypeError, match=r"not \(step, \*, size, \*\*more\): name each field of its"
+    ):
+
+        @define_job  # type: ignore[arg-type]
+        def others(step: Step, *, size: int, **more: int) -> None: ...
+
+    with pytest.raises(TypeError, match=r"async def soon\(step: AsyncStep, \*, size\), and await"):
+
+        @define_job
+        async def soon(step: Step, *, size: int = 1) -> None: ...

@@ -166,7 +166,7 @@ def test_nothing_is_configured_in_the_standard_logging() -> None:
         (lambda: define_job(name="1st")(lambda step, payload: None), "cannot be a job's name"),
         (lambda: define_job(name="a/b")(lambda step, payload: None), "cannot be a job's name"),
         (lambda: define_job(name="x" * 65)(lambda step, payload: None), "cannot be a job's name"),
-        (lambda: define_job(name="a")(lambda: None), "must take (step, payload) or (step), not ()"),
+        (lambda: define_job(name="a")(lambda: None), "(step, *, fields...), not ()"),
         (lambda: define_job(name="a")(lambda step, *, n: None), "does not say what n is"),
         (
             lambda: define_job(name="a")(lambda step, a, b, c: None),

@@ -183,7 +183,7 @@ def test_several_jobs_of_a_script_are_run_by_their_names(place: Project) -> None
             78,
             "and defines 2: a, b",
         ),
-        ("def a(:\n", 78, "script.py:2 is no Python"),
+        ("def a(:\n", 78, "script.py:2 is no Python: invalid syntax\n"),
         (None, 4, "the script ./script.py is not there"),
     ],
 )
@@ -196,6 +196,18 @@ def test_what_is_no_script_is_refused_and_not_executed(
     assert (refused.code, refused.out) == (code, "")
     assert said in refused.err
     assert not place.data.exists()
+
+
+def test_a_type_that_json_cannot_give_is_said_when_it_is_run(place: Project) -> None:
+    assert typed(place, "./digest.py -q").code == 0
+    write(place, DIGEST.replace("pages: int = 3", "pages: os.stat_result"))
+    assert typed(place, "./digest.py list").code == 0
+    refused = typed(place, "./digest.py --json --pages 3")
+    assert refused.code == 78
+    assert "Traceback" not in refused.err
+    error = json.loads(refused.out)["error"]
+    assert error["code"] == "job-module"
+    assert error["message"].startswith(f"{place.root / 'digest.py'}:13: the input of digest: ")
 
 
 def test_one_that_runs_no_job_says_how_to(place: Project) -> None:
@@ -212,10 +224,42 @@ def test_a_script_that_was_moved_brings_its_runs_along(place: Project) -> None:
     assert typed(place, "durably list").out.count("\n") == 1  # where it was
     gone = typed(place, "durably resume @last")
     assert (gone.code, "is gone" in gone.err) == (78, True)
+    named = typed(place, "durably -C ./digest.py resume @last")
+    assert (named.code, named.err) == (78, gone.err)
     moved = typed(place, "./moved.py list")
     assert moved.code == 78
     assert typed(place, moved.err.rpartition("try: ")[2].split("\n")[0]).code == 0
     assert typed(place, "./moved.py resume @last").out == "3\n"
+
+
+def test_the_runs_of_one_that_is_gone_are_shown_by_its_path(place: Project) -> None:
+    """Also as it is said to be typed where several scripts have runs."""
+    other = write(place, DIGEST, "other.py")
+    for script in ("./digest.py", "./other.py"):
+        typed(place, script)
+    (place.root / "digest.py").unlink()
+    said = typed(place, "durably list").err
+    for line, name in zip(said.splitlines()[1:], ("digest", "other"), strict=True):
+        command = line.removeprefix("try: ")
+        assert f"-C {name}.py list" in command
+        assert typed(place, command).out.count("\n") == 1
+    assert typed(place, "durably -C digest.py inspect @last").code == 0
+    refused = typed(place, "durably -C digest.py resume @last")
+    assert (refused.code, "digest.py is gone" in refused.err) == (78, True)
+    other.unlink()
+    never = typed(place, "durably -C never.py list")
+    assert (never.code, f"the script {place.root}/never.py does not exist" in never.err) == (
+        78,
+        True,
+    )
+
+
+def test_a_link_to_a_script_is_the_script(place: Project) -> None:
+    link = place.root.parent / "digest"
+    link.symlink_to(place.root / "digest.py")
+    assert typed(place, str(link)).out == "3\n"
+    listed = typed(place, f"durably -C {link} list")
+    assert (listed.out.count("\n"), listed.err) == (1, "")
 
 
 def test_what_it_needs_and_is_not_there_is_said_with_how_to_get_it(place: Project) -> None:
@@ -234,6 +278,25 @@ def test_what_it_needs_and_is_not_there_is_said_with_how_to_get_it(place: Projec
     assert refused.code == 78
     assert "needs no-such-package>=3, which" in refused.err
     assert "pip install uv" in refused.err
+
+
+def test_a_first_line_whose_python_has_no_durably_is_passed_over(place: Project) -> None:
+    """`env python3` outside of the environment that durably is in."""
+    programs = place.root.parent / "programs"
+    programs.mkdir()
+    bare = programs / "python3"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
+    bare.chmod(0o755)
+    script = place.root / "digest.py"
+    script.write_text(script.read_text().replace(sys.executable, "/usr/bin/env python3", 1))
+    env = {"PATH": f"{programs}:{BIN}:/usr/bin:/bin"}
+    assert "ModuleNotFoundError" in typed(place, "./digest.py", **env).err
+    assert typed(place, "durably trigger ./digest.py --dies; true", **env).out == ""
+    assert typed(place, "durably resume @last", **env).out == "3\n"
+    said = typed(place, f"{sys.executable} digest.py --fails", **env).err.rpartition("was: ")[2]
+    assert typed(place, said.strip(), **env).out == "3\n"
+    checked = typed(place, "durably -C digest.py verify --cron", **env).out
+    assert "cron\tjobs\tok\tcron finds 1 job: digest\n" in checked
 
 
 @pytest.mark.parametrize("way", ["./digest.py", "durably trigger ./digest.py"])

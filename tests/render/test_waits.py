@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import signal
+import time
 
 import pytest
 
@@ -74,6 +75,10 @@ FAMILY = """
     @define_job
     def work(step: Step) -> str:
         return step.run_job("plan", kid, None)
+
+    @define_job
+    def parent(step: Step) -> str:
+        return step.run_job("region", wait_for_region, None)
 
     @define_job
     def wait_for_region(step: Step) -> str:
@@ -158,9 +163,11 @@ def test_the_command_that_answers_has_the_fields_of_the_type_in_it(family: Proje
 
 
 def test_what_nobody_has_answered_in_time_is_waited_for_once_more(family: Project) -> None:
-    failed = family.run("trigger", "wait-for-region", expect=1).err
-    shown = next(line for line in failed.splitlines() if "to wait for it once more" in line)
-    assert shown.endswith(f"durably resume {family.runs('-n', '1')[0]['id'][-8:]}")
+    for job in ("wait-for-region", "parent"):
+        failed = family.run("trigger", job, expect=1).err
+        shown = next(line for line in failed.splitlines() if "to wait for it once more" in line)
+        run = next(run["id"] for run in family.runs() if run["job"] == job)
+        assert shown.endswith(f"durably resume {run[-8:]}")
 
 
 def test_a_child_that_was_cancelled_is_run_once_more_by_what_is_shown(family: Project) -> None:
@@ -197,3 +204,18 @@ def test_a_run_that_is_suspended_is_waited_for_until_it_has_ended(family: Projec
         family.run("tick")
         out, _ = waiting.communicate(timeout=60)
     assert (waiting.returncode, out.startswith('"False by ')) == (0, True)
+
+
+def test_a_question_whose_deadline_is_over_is_offered_no_answer(family: Project) -> None:
+    family.run("trigger", "wait-for-region", "--suspend", expect=75)
+    time.sleep(1.2)
+    assert (
+        "its deadline is over" not in family.run("resume", "@last/work", "--suspend", expect=75).err
+    )
+    assert "choice waits for a signal, its deadline is over" in family.run("list").out
+    found = json.loads(family.run("inspect", "@last/wait-for-region", "--json").out)
+    assert not any(" signal " in each for each in found["next"]), found["next"]
+    assert " resume " in found["next"][0]
+    late = family.run("wait", "@last/wait-for-region", "--timeout", "0", expect=124).err
+    assert (" signal " in late, " resume " in late) == (False, True)
+    family.run("signal", "@last/wait-for-region", "choice", "-i", "{}", expect=5)

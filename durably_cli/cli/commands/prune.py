@@ -139,6 +139,6 @@ def _set_for(project: Path) -> Old:
     if not settings.retains:
         raise UsageError(
             "--older-than is missing, and [tool.durably] has neither keep nor keep_last",
-            hint=hints.command("prune", "--older-than", "30d", "--dry-run"),
+            hint=f"{hints.command('help', 'notices')}    (says what those are)",
         )
     return Old.staying(settings.keep, settings.keep_last)

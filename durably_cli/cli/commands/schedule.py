@@ -26,7 +26,7 @@ from durably_cli.system.time_zone import LOCALTIME, Zone, zone_of_machine
 from durably_cli.values.cron_expression import CronExpression
 
 if TYPE_CHECKING:
-    from durably_cli.cli.installing import By, Change, Scheduler
+    from durably_cli.cli.installing import By, ScheduleChange, Scheduler
     from durably_cli.render.part_types import ScheduleFields
 
 _SHOWN = 5
@@ -93,7 +93,7 @@ def schedule(
         called = None if tick else name or job
         place = scheduler_of(by, schedule_name(project_of(context), called))
         change = remove_it(place, yes=yes, as_json=as_json)
-        answer = Answered(place, by, job, None, change)
+        answer = Answered(place, by, job, None, (), change)
     else:
         answer = _scheduled(context, by)
     if as_json:
@@ -110,7 +110,8 @@ class Answered(NamedTuple):
     by: By
     job: str | None
     due: CronExpression | None
-    change: Change | None
+    secrets: tuple[str, ...]
+    change: ScheduleChange | None
 
 
 def _refuse_senseless(context: typer.Context) -> None:
@@ -154,10 +155,11 @@ def _scheduled(context: typer.Context, by: By) -> Answered:
     place.fill(what)
     if due is not None and not params["as_json"]:
         _say_times(due, by)
+        _say_secrets(what.secrets, by)
     change = None
     if params["install"]:
         change = install_it(place, yes=params["yes"], as_json=params["as_json"])
-    return Answered(place, by, job, due, change)
+    return Answered(place, by, job, due, what.secrets, change)
 
 
 def _say_times(due: CronExpression, by: By) -> None:
@@ -175,6 +177,14 @@ def _say_times(due: CronExpression, by: By) -> None:
     here = os.environ.get("TZ")
     if here and here.lstrip(":") != zone.name:
         say(f"TZ is {here} here, and {by} goes by {LOCALTIME}")
+
+
+def _say_secrets(variables: tuple[str, ...], by: By) -> None:
+    """Those that are here, where the input was read with them, and not there."""
+    where = {"cron": "the crontab sets it above the line", "systemd": "its service sets it"}
+    for name in variables:
+        how = where.get(by, "its plist sets it")
+        say(f"a secret is in {name}, which {by} has only if {how}; or give it as file:/PATH")
 
 
 def _times(due: CronExpression, by: By, zone: Zone) -> Iterator[datetime]:
@@ -202,6 +212,7 @@ def _write_document(answer: Answered) -> None:
             {"path": answer.place.path_of(each), "text": each.text} for each in answer.place.files
         ],
         "zone": zone.name,
+        "secret_variables": list(answer.secrets),
         "next_times": [clock.format_time(each.astimezone(UTC)) for each in times],
         "state": change.state if change else "printed",
         "diff": change.diff if change else "",

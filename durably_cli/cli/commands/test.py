@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,45 +15,32 @@ from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_input
 from durably_cli.cli.asking import say
 from durably_cli.cli.completion import complete_jobs
-from durably_cli.cli.parameters import AsJson, Quiet
+from durably_cli.cli.parameters import AsJson, InputFields, InputText, Quiet
 from durably_cli.errors import UsageError
-from durably_cli.project.script_files import script_named
+from durably_cli.project.script_files import is_script, script_named
 from durably_cli.values.quantities import plural
+
+if TYPE_CHECKING:
+    from durably_cli.render.crash_types import CrashReport
 
 
 @as_command()
 def test(
     context: typer.Context,
     job: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="The job's name, or a script.", metavar="JOB", autocompletion=complete_jobs
+            help="The job's name, or a script.", metavar="[JOB]", autocompletion=complete_jobs
         ),
-    ],
+    ] = None,
     crash_everywhere: Annotated[
         bool,
         typer.Option(
             "--crash-everywhere", help="Kill it at each place, and resume it: the test there is."
         ),
     ] = False,
-    input: Annotated[
-        str | None,
-        typer.Option(
-            "-i",
-            "--input",
-            metavar="JSON|@FILE|-",
-            help="The job's input: JSON, a file of it, or - for stdin. By default {}.",
-        ),
-    ] = None,
-    field: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-p",
-            "--param",
-            metavar="KEY=TEXT|KEY:=JSON",
-            help="One field of the input, laid over --input. May be repeated.",
-        ),
-    ] = None,
+    input: InputText = None,
+    field: InputFields = None,
     watch: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,7 +71,8 @@ def test(
     The job is really executed, twice for each place, in a store of its own: give it copies, and
     stand-ins for servers. It is killed behind each line of its journal, before each result is
     written, and at the lines of code of its steps; then it is resumed, and what it gave, and what
-    is watched, compared with an undisturbed run. Exit code 1 if something is otherwise.
+    is watched, compared with an undisturbed run. Exit code 1 if something is otherwise, or if the
+    undisturbed run fails.
 
     In a pipe a finding is a line of tab-separated cells: kind, step, function, call, path, what is
     otherwise, what mends it, where it was killed, how often. `durably help testing` says more.
@@ -96,34 +84,48 @@ def test(
       durably test clean-up --crash-everywhere --watch downloads --signal 'approval={"approved": 1}'
     """
     if not crash_everywhere:
-        again = hints.command("test", job, "--crash-everywhere")
+        again = hints.command("test", *filter(None, (job,)), "--crash-everywhere")
         raise UsageError("say which test: --crash-everywhere is the one there is", hint=again)
-    script = script_named(job)
+    script = script_named(job) if job else None
     project = script or project_of(context)
+    if job is None and not is_script(project):  # of a script its own goes without saying
+        look = f"{hints.command('jobs')}    (lists the jobs)"
+        raise UsageError("say which JOB is to be tested", hint=look)
     given, signals = read_input(input, field or []), _signals(send or [])
     from durably_cli.cli.crash_test.campaign import crash_everywhere as crash  # not for --help
     from durably_cli.cli.crash_test.trial import Subject
-    from durably_cli.render.crashes import Counter, show_report, write_report, write_report_json
+    from durably_cli.render import crashes
 
     is_silent = quiet or as_json
-    with Counter(sys.stderr, is_silent=is_silent) as counter:
-        subject = Subject(project, "" if script else job, given, signals)
+    with crashes.Counter(sys.stderr, is_silent=is_silent) as counter:
+        subject = Subject(project, "" if script or job is None else job, given, signals)
         report = crash(subject, watch or [], limit, _mute if is_silent else counter.say, counter.at)
     if as_json:
-        write_report_json(report, document.on(sys.stdout))
+        crashes.write_report_json(report, document.on(sys.stdout))
     elif sys.stdout.isatty():
         if report["findings"] or not quiet:
-            show_report(report, sys.stdout)
+            crashes.show_report(report, sys.stdout)
     else:
-        write_report(report, sys.stdout)
+        crashes.write_report(report, sys.stdout)
         if not is_silent:
+            say(crashes.summary_of(report))
             for line in report["unseen"]:
                 say(f"not seen: {line}")
-    if not report["findings"]:
-        return 0
-    found = plural(len(report["findings"]), "fault")
-    document.fail("crash-faults", 1, f"{found} in {job}", hints.command("help", "testing"))
-    return 1
+    return _end_of(report)
+
+
+def _end_of(report: CrashReport) -> int:
+    """Say what is to be mended; the exit code."""
+    hint = hints.command("help", "testing")
+    if report["status"] == "failed":  # what comes behind that has not been tested
+        why = (report["reason"] or "").partition("\n")[0]
+        fails = f"an undisturbed run of {report['job']} fails: {why}"
+        document.fail("run-failed", 1, fails, hint)
+        say(f"durably: {fails}")
+    if report["findings"]:
+        found = plural(len(report["findings"]), "fault")
+        document.fail("crash-faults", 1, f"{found} in {report['job']}", hint)
+    return 1 if report["findings"] or report["status"] == "failed" else 0
 
 
 def _signals(given: Sequence[str]) -> dict[str, str]:

@@ -15,13 +15,13 @@ from durably_cli.cli.arguments import (
 )
 from durably_cli.cli.completion import complete_jobs
 from durably_cli.cli.job_flags import TriggerCommand, given_fields
-from durably_cli.cli.parameters import AsJson, Quiet, Suspend, Timeout
+from durably_cli.cli.parameters import AsJson, InputFields, InputText, Quiet, Suspend, Timeout
 from durably_cli.cli.trigger_options import detaches_after, refuse_senseless, timeout_of
 from durably_cli.engines.request import OnConflict, Request
 from durably_cli.errors import UsageError
 from durably_cli.values.strict_json import printable
 
-_INPUT, _KEYS = "Input", "Keys and labels"
+_KEYS = "Keys and labels"
 
 
 @as_command(cls=TriggerCommand)
@@ -30,26 +30,8 @@ def trigger(
     job: Annotated[
         str, typer.Argument(help="The job's name.", metavar="JOB", autocompletion=complete_jobs)
     ],
-    input: Annotated[
-        str | None,
-        typer.Option(
-            "-i",
-            "--input",
-            metavar="JSON|@FILE|-",
-            help="The job's input: JSON, a file of it, or - for stdin. By default {}.",
-            rich_help_panel=_INPUT,
-        ),
-    ] = None,
-    field: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-p",
-            "--param",
-            metavar="KEY=TEXT|KEY:=JSON",
-            help="One field of the input, laid over --input. May be repeated.",
-            rich_help_panel=_INPUT,
-        ),
-    ] = None,
+    input: InputText = None,
+    field: InputFields = None,
     label: Annotated[
         list[str] | None,
         typer.Option(

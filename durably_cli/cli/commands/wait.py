@@ -19,6 +19,7 @@ from durably_cli.cli.arguments import read_span
 from durably_cli.cli.asking import say, say_hint
 from durably_cli.cli.ends import End, end_of
 from durably_cli.cli.parameters import AsJson, SomeRuns
+from durably_cli.engines.due import is_due
 from durably_cli.engines.holder import holder
 from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.engines.takeover import is_suspended
@@ -188,7 +189,8 @@ def _end_of(run: RunView | Unreadable) -> End | None:
     assert isinstance(run, RunView)
     if _goes_on(run):
         why = f": {reason(run)}" if run.status is Status.WAITING else ""
-        again = hints.command("wait", short(run.run_id))
+        can_go_on = not run.held and is_due(run)
+        again = hints.command("resume" if can_go_on else "wait", short(run.run_id))
         what = f"run {short(run.run_id)} is still {run.status}{why}"
         return _of_error(TimedOut(what, hint=how_to_answer(run) or again))
     return end_of(run)

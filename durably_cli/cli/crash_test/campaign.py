@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING
 
 from durably_cli.cli.crash_test.findings import findings_of, tried_of
 from durably_cli.cli.crash_test.judging import Fault, Judge
+from durably_cli.cli.crash_test.outside import Marks
 from durably_cli.cli.crash_test.places import AskedFor, drawn_from, only_first_of_family, places_of
 from durably_cli.cli.crash_test.processes import Processes
 from durably_cli.cli.crash_test.trial import STUCK, TOOK_TOO_LONG, SeenRun, Subject, Trials
 from durably_cli.cli.crash_test.unseen import unseen_of
 from durably_cli.cli.crash_test.watched import Watched
 from durably_cli.errors import Interrupted, RunFailed, UsageError
+from durably_cli.journal.masking import Secrets
 from durably_cli.system import files, signals
 from durably_cli.system.folders import cache_folder, data_folder
+from durably_cli.values.quantities import plural
 
 if TYPE_CHECKING:
     from durably_cli.render.crash_types import CrashReport
@@ -51,18 +54,22 @@ def crash_everywhere(
             say(f"copies of what is watched are in {folder / 'copies'} until it is put back")
         with _put_back_in_the_end(watched), Processes(subject.project, folder) as processes:
             trials = Trials(subject, watched, processes, folder)
-            report = _tried(trials, watched, limit, progress)
+            report = _tried(trials, watched, limit, progress, subject.secrets())
     report["seconds"] = round(time.monotonic() - begun, 1)
     return report
 
 
-def _tried(trials: Trials, watched: Watched, limit: int, progress: Progress) -> CrashReport:
+def _tried(
+    trials: Trials, watched: Watched, limit: int, progress: Progress, secrets: Secrets
+) -> CrashReport:
     progress(0, 0, "an undisturbed run")
     begun = time.monotonic()
     reference = trials.undisturbed(records=True)
     took = time.monotonic() - begun
     _refuse_endless(reference)
+    marks = Marks([str(path) for path in watched.paths])
     time.sleep(_NEXT_SECOND)  # so that what has the time in it is another one
+    _refuse_written_by_others(marks.changed())
     control = trials.undisturbed(records=False)
     trials.seconds = _LEAST_SECONDS + _SLACK * took
     asked = AskedFor()
@@ -73,18 +80,21 @@ def _tried(trials: Trials, watched: Watched, limit: int, progress: Progress) -> 
     for number, place in enumerate(chosen, 1):
         progress(number, len(chosen), place.step or place.what)
         all_seen.append(trials.at(place))
+    _refuse_unkilled(all_seen)
     judge = Judge(reference, control, all_seen)
     judged: list[tuple[SeenRun, list[Fault]]] = [(seen, judge.faults(seen)) for seen in all_seen]
+    killed = [faults for seen, faults in judged if seen.was_killed]
     return {
         "job": reference.job,
         "status": reference.status,
+        "reason": ": ".join(filter(None, reference.error)) or None,
         "places": len(places),
-        "trials": len(chosen),
-        "held": sum(not faults for _, faults in judged),
+        "trials": len(killed),
+        "held": sum(not faults for faults in killed),
         "seconds": 0.0,
         "watched": [str(path) for path in watched.paths],
         "tried": tried_of(judged, judge.asked),
-        "findings": findings_of(judged, judge.asked),
+        "findings": findings_of(judged, judge.asked, secrets),
         "unseen": unseen_of(reference, all_seen, watched.paths, len(places) - len(chosen)),
     }
 
@@ -105,6 +115,23 @@ def _refuse_endless(reference: SeenRun) -> None:
         "only time brings, which passes at once here",
         hint=f"--signal {step}='JSON'    (sends it that, each time)",
     )
+
+
+def _refuse_unkilled(trials: Sequence[SeenRun]) -> None:
+    """RunFailed if all went well because nothing was killed: that shows nothing."""
+    if not any(seen.was_killed for seen in trials):
+        many = plural(len(trials), "run")
+        raise RunFailed(f"nothing was killed: none of {many} came to the place that it was to")
+
+
+def _refuse_written_by_others(changed: Sequence[str]) -> None:
+    """UsageError for what has changed while no run was executed."""
+    for path in changed:
+        raise UsageError(
+            f"--watch: {path} has changed while no run was executed: something else writes there, "
+            "or what the job has started and left",
+            hint="watch a copy that only the job writes to",
+        )
 
 
 @contextmanager

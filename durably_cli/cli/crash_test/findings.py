@@ -10,6 +10,7 @@ from durably_cli.cli.crash_test.judging import HANDLER, Fault
 from durably_cli.cli.crash_test.notes import BEFORE, INSIDE, KillAt
 from durably_cli.cli.crash_test.places import AskedFor
 from durably_cli.cli.crash_test.trial import STOPPED, SeenRun
+from durably_cli.journal.masking import Secrets
 
 if TYPE_CHECKING:
     from durably_cli.render.crash_types import CrashFinding, CrashTried, FaultKind
@@ -25,7 +26,7 @@ _MOST_TELLING: tuple[FaultKind, ...] = (
 
 
 def findings_of(
-    trials: Sequence[tuple[SeenRun, list[Fault]]], asked: AskedFor
+    trials: Sequence[tuple[SeenRun, list[Fault]]], asked: AskedFor, secrets: Secrets
 ) -> list[CrashFinding]:
     """One for each kind of fault, line of code and path, in the order in which they came."""
     groups = dict[tuple[str, str, str], list[tuple[SeenRun, Fault]]]()
@@ -35,10 +36,12 @@ def findings_of(
             kind = _OF_PATHS if fault.path else fault.kind
             path = os.path.dirname(fault.path) if fault.kind == "left" else fault.path
             groups.setdefault((kind, family, path), []).append((seen, fault))
-    return [_finding(group, asked) for group in groups.values()]
+    return [_finding(group, asked, secrets) for group in groups.values()]
 
 
-def _finding(group: Sequence[tuple[SeenRun, Fault]], asked: AskedFor) -> CrashFinding:
+def _finding(
+    group: Sequence[tuple[SeenRun, Fault]], asked: AskedFor, secrets: Secrets
+) -> CrashFinding:
     seen, fault = min(group, key=lambda each: _MOST_TELLING.index(each[1].kind))
     _, call, function = asked.of(fault.step) if fault.step else ("", fault.place, "")
     return {
@@ -48,8 +51,8 @@ def _finding(group: Sequence[tuple[SeenRun, Fault]], asked: AskedFor) -> CrashFi
         "function": function or None,
         "call": call or None,
         "path": fault.path or None,
-        "said": fault.said,
-        "mend": _how_to_mend(fault, asked.of(fault.step).method),
+        "said": secrets.mask(fault.said),
+        "mend": _how_to_mend(fault, asked),
         "killed": _where_killed(seen.at),
         "trials": len({id(seen) for seen, _ in group}),
     }
@@ -67,14 +70,15 @@ def tried_of(trials: Sequence[tuple[SeenRun, list[Fault]]], asked: AskedFor) -> 
         step = next(iter(steps)) if family else HANDLER
         _, call, function = asked.of(step) if step else ("", "", "")
         stopped = sum(seen.status == STOPPED for seen, _ in group)
-        held = sum(not faults for _, faults in group)
+        killed = [faults for seen, faults in group if seen.was_killed]
+        held = sum(not faults for faults in killed)
         found.append(
             {
                 "step": step or None,
                 "others": len(steps) - 1 if family else 0,
                 "function": function or None,
                 "call": call or None,
-                "trials": len(group),
+                "trials": len(killed),
                 "held": held,
                 "stopped": stopped,
             }
@@ -114,13 +118,13 @@ _CHANCE = (
 )
 
 
-def _how_to_mend(fault: Fault, method: str) -> str:
-    kind = fault.kind
+def _how_to_mend(fault: Fault, asked: AskedFor) -> str:
+    kind, method = fault.kind, asked.of(fault.step).method
     if kind in ("asked", "output") and (kind == "asked" or fault.step == HANDLER):
         return _CHANCE
     if kind == "stuck":
         return "let it not wait for what a killed call has left behind, as a lock file"
-    if fault.step == HANDLER:
+    if fault.step == HANDLER or (fault.path and asked.is_of_run(fault.step)):
         return _INTO_A_STEP
     if kind in ("fails", "result", "output"):
         return (

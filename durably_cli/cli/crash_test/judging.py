@@ -138,11 +138,11 @@ class Judge:
         return {}
 
     def _handlers_differences(self, trials: Iterable[SeenRun]) -> set[tuple[str, str]]:
-        """Those that come of a kill while no step was in flight."""
+        """Those that come of a kill while no step was in flight, but child runs."""
         return {
             (each.path, each.said)
             for seen in trials
-            if seen.has_ended and not seen.in_flight
+            if seen.has_ended and all(self.asked.is_of_run(step) for step in seen.in_flight)
             for each in self._differences(seen)
         }
 

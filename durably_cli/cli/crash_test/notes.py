@@ -85,6 +85,11 @@ class Notes:
         return next((note for note in reversed(self._all) if note["note"] == kind), None)
 
     @property
+    def has_killed(self) -> bool:
+        """Was the process killed at its place? What has started it may end otherwise: uv does."""
+        return self.last("killed") is not None
+
+    @property
     def in_flight(self) -> list[str]:
         """The steps that had begun and had no result when the process ended."""
         found = dict[str, None]()

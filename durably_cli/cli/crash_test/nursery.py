@@ -1,16 +1,19 @@
 """A process that has loaded durably, and no job: each process of a trial is a fork of it.
 
 It reads a line of JSON for each, its words, environment, streams, and how many seconds it may take,
-and answers with its exit code, as a line, or `null` if it took longer. At the end of stdin it ends.
+and answers with its exit code, as a line, or `null` if it took longer. At the end of stdin it ends,
+and ends what it has forked: whoever asked for that is gone.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.02
@@ -29,15 +32,16 @@ def serve() -> dict[str, Any] | None:
 
 def _code_of(child: int, seconds: float) -> int | None:
     deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
+    is_abandoned: Sequence[object] = ()
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > deadline:
+        if is_abandoned or time.monotonic() > deadline:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return None
-        time.sleep(pause)
+        is_abandoned = select.select((sys.stdin,), (), (), pause)[0]  # no line comes meanwhile
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 

@@ -35,6 +35,10 @@ class AskedFor(dict[str, Asked]):
             name = name[:cut]
         return self.get(name, Asked("", "", ""))
 
+    def is_of_run(self, step: str) -> bool:
+        """Is the step a child run? What that does between its own steps is done in this one."""
+        return self.of(step).method == "run_job"
+
     def family(self, step: str) -> str:
         """What is the same for all steps that one line of code asks for."""
         return self.of(step).call or step

@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +19,15 @@ from durably_cli.cli.crash_test.watched import Watched
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.run_view import RunView
 from durably_cli.errors import Busy, DurablyError
+from durably_cli.journal.masking import Secrets
 from durably_cli.journal.step_events import StepCompleted
 from durably_cli.project.script_files import home_of
 from durably_cli.system import files
 from durably_cli.system.folders import DATA_VARIABLE
+from durably_cli.values.secret_sources import SecretMissing, resolve
 from durably_cli.values.strict_json import Json
 
-KILLED, TOOK_TOO_LONG = -9, "took too long"
+TOOK_TOO_LONG = "took too long"
 _PAUSE_SECONDS, _LONGEST_PAUSE = 0.2, 60.0
 STOPPED, STUCK = "stopped", "stuck"
 """Instead of a status: a step waits for somebody's word; a step waits for what does not come."""
@@ -40,6 +43,14 @@ class Subject(NamedTuple):
     job: str
     input: Json
     signals: Mapping[str, str]
+
+    def secrets(self) -> Secrets:
+        """What its input refers to: a job may write it somewhere, and no report may have it."""
+        values = dict[str, str]()
+        for text in _texts_in(json.loads(self.input)):
+            with suppress(SecretMissing):
+                values[text] = resolve(text)
+        return Secrets(values)
 
 
 class SeenRun(NamedTuple):
@@ -110,7 +121,7 @@ class Trials:
         words = ["trigger", *job, "-i", f"@{self._input}", "--json"]
         first = last = self._processes.run(words, orders, self.seconds)
         run = self._run_id()
-        if first.code == KILLED and run:
+        if first.notes.has_killed and run:
             last = self._resumed(run, orders._replace(kill_at=None))
         return self._seen(place, run, first, last), first
 
@@ -129,7 +140,7 @@ class Trials:
     ) -> SeenRun:
         contents = read_contents(self._watched.paths, self._folder)
         seen = SeenRun(
-            *(place, first.code == KILLED, "", ("", ""), [], "", None, {}),
+            *(place, first.notes.has_killed, "", ("", ""), [], "", None, {}),
             *(contents, first.notes, last.notes),
         )
         if run:
@@ -162,6 +173,14 @@ class Trials:
         store = self._store()
         made = filter(None, map(store.created, store.run_ids()))
         return next((each.run for each in made if not each.parent), "")
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts_in(each)
 
 
 def _read(seen: SeenRun, view: RunView) -> SeenRun:

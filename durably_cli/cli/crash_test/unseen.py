@@ -46,8 +46,9 @@ def _not_met(trials: Sequence[SeenRun]) -> Iterator[str]:
 
 
 def _not_there(reference: SeenRun, watched: Sequence[Path]) -> Iterator[str]:
+    changed = {note["path"] for note in reference.before.of("changed")}
     for path in watched:
-        if str(path) not in reference.contents:
+        if str(path) not in reference.contents and str(path) not in changed:
             yield f"{path}: neither was it there, nor did the job make it; is that its name?"
 
 

@@ -105,6 +105,8 @@ class Watched:
 
 def _refuse(typed: str, path: Path, apart: Sequence[Path]) -> None:
     """UsageError for a path that cannot be put back, or that durably itself is in."""
+    if not typed:
+        raise UsageError("--watch '' names nothing: is a variable of the shell empty?")
     if path in (Path("/"), Path.home()):
         raise UsageError(f"--watch {typed} is too much: name what the job is given")
     for folder in apart:

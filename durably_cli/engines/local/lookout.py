@@ -13,7 +13,6 @@ which a run has to be looked at again, whatever else happens; empty if no time h
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from durably_cli.engines.local import cache, index
@@ -40,12 +39,12 @@ class ToTakeUp(NamedTuple):
     stamps: tuple[Stamp, Stamp]
 
 
-class _Known(NamedTuple):
-    """What is remembered of a run that is not to be taken up."""
+_Known = list[Any]
+"""What is remembered of a run that is not to be taken up: the stamps of its journal and of its
+inbox, and until when; as the cache has it, for there may be very many.
+"""
 
-    journal: Stamp
-    inbox: Stamp
-    until: str
+_JOURNAL, _INBOX, _UNTIL = range(3)
 
 
 class Lookout:
@@ -67,16 +66,20 @@ class Lookout:
         found = list[ToTakeUp]()
         days, runs = self._days, self._runs
         self._days, self._runs, self.next_due = {}, {}, ""
-        self._children, unended = {}, set[str]()
+        self._children, unended, now = {}, set[str](), clock.now()
         for day in reversed(self._store.days()):
             folder = f"{self._store.runs}{os.sep}{day}"
             stamp = settled_stamp(folder)
             known = days.get(day)
             is_known = bool(stamp) and known is not None and known[0] == stamp
-            run_ids = known[1] if is_known and known else index.unended(self._store, day)
+            run_ids = known[1] if is_known and known else sorted(index.unended(self._store, day))
             still = list[str]()
-            for run_id in sorted(run_ids):
-                if self._is_open(run_id, folder, runs.get(run_id), found):
+            for run_id in run_ids:
+                head, of_run = f"{folder}{os.sep}{run_id}", runs.get(run_id)
+                if of_run and _is_as_it_was(of_run, head, now, no_new_inbox=is_known):
+                    self._know(run_id, of_run)
+                    still.append(run_id)
+                elif self._is_open(run_id, head, found):
                     still.append(run_id)
             unended.update(still)
             if stamp:
@@ -114,18 +117,11 @@ class Lookout:
         stamps = stamp_of(path), stamp_of(path.with_suffix(SUFFIX))
         return stamps != found.stamps or self._store.is_held(found.run_id)
 
-    def _is_open(
-        self, run_id: str, folder: str, known: _Known | None, found: list[ToTakeUp]
-    ) -> bool:
+    def _is_open(self, run_id: str, head: str, found: list[ToTakeUp]) -> bool:
         """Has the run not ended? If it is to be taken up, it is found."""
-        head = f"{folder}{os.sep}{run_id}"
         stamps = stamp_of(f"{head}.jsonl"), stamp_of(head + SUFFIX)
         if not stamps[0]:
             return False
-        is_as_it_was = known is not None and (known.journal, known.inbox) == stamps
-        if known and is_as_it_was and (not known.until or clock.now() < known.until):
-            self._know(run_id, known)
-            return True
         if self._store.is_held(run_id) or os.path.lexists(f"{head}.imported"):
             return True
         view = self._store.look(run_id)
@@ -146,7 +142,7 @@ class Lookout:
         if why is None:
             journal, inbox = stamps
             if is_settled(journal) and (not inbox or is_settled(inbox)) and _is_by_itself(view):
-                self._know(view.run_id, _Known(journal, inbox, until))
+                self._know(view.run_id, [journal, inbox, until])
             else:
                 self._note_due(until)
         elif self._has_its_turn(view):
@@ -170,7 +166,7 @@ class Lookout:
 
     def _know(self, run_id: str, known: _Known) -> None:
         self._runs[run_id] = known
-        self._note_due(known.until)
+        self._note_due(known[_UNTIL])
 
     def _note_due(self, until: str) -> None:
         if until and (not self.next_due or until < self.next_due):
@@ -183,15 +179,30 @@ class Lookout:
                 days = {
                     day: (list(each[0]), list(each[1])) for day, each in content["days"].items()
                 }
-                return days, dict(_read(content["runs"]))
+                runs: dict[str, _Known] = content["runs"]
+                if all(map(_is_known, runs.values())):
+                    return days, runs
         except (TypeError, ValueError, KeyError, AttributeError, IndexError):
             pass
         return {}, {}
 
 
-def _read(runs: dict[str, Any]) -> Iterator[tuple[str, _Known]]:
-    for run_id, (journal, inbox, until) in runs.items():
-        yield run_id, _Known(list(journal), list(inbox), str(until))
+def _is_known(of_run: object) -> bool:
+    return isinstance(of_run, list) and [type(each) for each in of_run] == [list, list, str]
+
+
+def _is_as_it_was(known: _Known, head: str, now: str, *, no_new_inbox: bool) -> bool:
+    """Is a run with files of this name not due, and are they as they were?
+
+    With `no_new_inbox` none has been made since, for a folder that has one more tells.
+    """
+    until = known[_UNTIL]
+    if until and now >= until:
+        return False
+    if stamp_of(f"{head}.jsonl") != known[_JOURNAL]:
+        return False
+    inbox = known[_INBOX]
+    return (no_new_inbox and not inbox) or stamp_of(head + SUFFIX) == inbox
 
 
 def _changed(stamps: tuple[Stamp, Stamp]) -> str:

@@ -30,14 +30,11 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import JournalView
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.state import KILLED, RunState, Status
-from durably_cli.system import clock, files, ids, locks
+from durably_cli.system import clock, files, ids
 from durably_cli.values.strict_json import to_json
 
 LABEL = "notice"
 """The label that sets runs of a job apart, in place of their concurrency key."""
-
-_PATIENCE = 45.0
-"""How long another process may take to send its notice."""
 
 _DEAD_MINUTES = 15
 """For how long nobody has taken up a run that has died: then it has failed."""
@@ -66,10 +63,10 @@ Send = Callable[[JournalView, Change], str]
 
 
 class Notices:
-    """Those of a store."""
+    """Those of a store. What another process is sending is waited for, for so many seconds."""
 
-    def __init__(self, store: Store, send: Send) -> None:
-        self._store, self._send = store, send
+    def __init__(self, store: Store, send: Send, patience: float) -> None:
+        self._store, self._send, self._patience = store, send, patience
         self._folder = store.root / FOLDER
 
     def put_down(self, run_id: str) -> None:
@@ -87,14 +84,15 @@ class Notices:
                     return
         self._cross_out(run_id)
 
-    def sweep(self) -> None:
-        """Send what others had to say and did not, for they were killed, or could not."""
+    def sweep(self, *, retries: bool) -> None:
+        """Send what others had to say and did not, for they were killed; or could not, if asked."""
         for name in files.names(self._folder):
             if ids.is_id(name) and not self._store.is_held(name):
                 self.look_at(name)
         for failing in failing_in(self._store):
             has_changed = failing.stamp != stamp_of(self._store.path_of(failing.run))
-            if failing.is_due() or (has_changed and not self._store.is_held(failing.run)):
+            is_due = retries and failing.is_due()
+            if is_due or (has_changed and not self._store.is_held(failing.run)):
                 self._look_again(failing)
 
     def _is_said(self, view: JournalView, why: str) -> bool:
@@ -204,10 +202,7 @@ class Notices:
         """
         name = sha256(to_json([job, key]).encode()).hexdigest()
         path = self._folder / f"{name}.json"
-        folder = self._store.root / "locks"
-        files.make_folder(folder)
-        fd = files.open_or_make(folder / f"notice-{name}")
-        lock = locks.acquire(fd, seconds=_PATIENCE)
+        lock = self._store.lock(f"notice-{name}", seconds=self._patience)
         try:
             yield path, failing_of(read_written(path)) if lock else None, lock is not None
         finally:

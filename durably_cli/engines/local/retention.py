@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from durably_cli.engines.local.view import JournalView
 from durably_cli.engines.run_view import Unreadable
 from durably_cli.errors import Busy, NotFound, UsageError
 from durably_cli.journal.state import Status
-from durably_cli.system import clock, files, ids, locks
+from durably_cli.system import clock, ids
 
 
 class Old(NamedTuple):
@@ -42,13 +42,18 @@ class Old(NamedTuple):
 
 
 def old_runs(store: Store, old: Old) -> list[str]:
-    """The runs that may go, newest first, but each before those that are steps of it.
+    """The runs that may go, newest first; behind each those that are steps of it.
 
     A run that is a step of another one goes with that one, or later.
     """
     found = dict(_old(store, old))
-    chosen = [run_id for run_id, parent in found.items() if _goes(store, found, run_id, parent)]
-    return sorted(chosen, key=lambda run_id: _depth(found, run_id))
+    below = defaultdict[str, list[str]](list)
+    for run_id, parent in found.items():
+        if parent in found:
+            below[parent].append(run_id)
+        elif not parent or not os.path.lexists(store.path_of(parent)):
+            below[""].append(run_id)
+    return list(_families(below, ""))
 
 
 def retain(store: Store, keep: float | None, keep_last: int) -> list[str]:
@@ -62,16 +67,16 @@ def retain(store: Store, keep: float | None, keep_last: int) -> list[str]:
         age = clock.utc_now() - clock.parse_time(known["at"])
         if known["asked"] == asked and timedelta(0) <= age < _PAUSE:
             return []
-    folder = store.root / "locks"
-    files.make_folder(folder)
-    lock = locks.acquire(files.open_or_make(folder / "retention"))
+    lock = store.lock("retention")
     if lock is None:  # another process does it
         return []
-    gone, until = list[str](), time.monotonic() + _SECONDS
+    gone = list[str]()
     try:
         sweep(store)
         old = Old.staying(keep, keep_last)
-        for run_id, _ in removed(store, old_runs(store, old), old):
+        found = old_runs(store, old)  # of 10,000 runs that takes seconds itself
+        until = time.monotonic() + _SECONDS
+        for run_id, _ in removed(store, found, old):
             gone.append(run_id)
             if time.monotonic() > until:  # the next one goes on
                 return gone
@@ -92,17 +97,11 @@ def removed(store: Store, run_ids: Sequence[str], old: Old) -> Iterator[tuple[st
             yield run_id, remove(store, run_id, old.statuses or FINAL, free_key=old.free_keys)
 
 
-def _depth(found: Mapping[str, str], run_id: str) -> int:
-    """How many runs that are to go it is a step of, and they of others."""
-    return 1 + _depth(found, found[run_id]) if run_id in found else 0
-
-
-def _goes(store: Store, found: Mapping[str, str], run_id: str, parent: str) -> bool:
-    while parent:
-        if parent not in found:
-            return not os.path.lexists(store.path_of(parent))
-        parent = found[parent]
-    return True
+def _families(below: Mapping[str, Sequence[str]], parent: str) -> Iterator[str]:
+    """The runs below one: each with those that are steps of it behind it, and theirs."""
+    for run_id in below.get(parent, ()):
+        yield run_id
+        yield from _families(below, run_id)
 
 
 def _old(store: Store, old: Old) -> Iterator[tuple[str, str]]:
@@ -110,16 +109,18 @@ def _old(store: Store, old: Old) -> Iterator[tuple[str, str]]:
     statuses, seen = old.statuses or FINAL, Counter[str]()
     for run_id, job, status in index.glances(store):
         may_go = ids.made_at(run_id) < old.before and (not status or status in statuses)
-        if status and not may_go:
+        if status:
             seen[job] += 1
-            continue
-        if not status and not may_go:
+            if not may_go or seen[job] <= old.keep_last:
+                continue
+        elif not may_go:
             created = store.created(run_id)
             seen[created.job if created else ""] += 1
             continue
         for run in store.look_at([run_id]):
-            job = "" if isinstance(run, Unreadable) else run.state.created.job
-            seen[job] += 1
+            if not status:
+                job = "" if isinstance(run, Unreadable) else run.state.created.job
+                seen[job] += 1
             held = isinstance(run, JournalView) and run.held
             if seen[job] <= old.keep_last or held or run.status not in statuses:
                 continue

@@ -176,6 +176,14 @@ class Store:
         names = [name for name in journals if name.endswith(tail) or name.startswith(part)]
         return [run for name in names if ids.is_id(run := name.removesuffix(_SUFFIX))]
 
+    def lock(self, name: str, *, seconds: float = 0.0) -> Lock | None:
+        """The lock of this name on what the processes of this store share; None if another one
+        has it for that long.
+        """
+        folder = self.root / "locks"
+        files.make_folder(folder)
+        return locks.acquire(files.open_or_make(folder / name), seconds=seconds)
+
     def companions(self, run_id: str) -> Iterator[Path]:
         """What stands beside a journal, be it there or not, and belongs to it."""
         folder = self.path_of(run_id).parent

@@ -31,6 +31,12 @@ def last_tick(store: Store) -> str | None:
     return at
 
 
+def is_ticked(store: Store) -> bool:
+    """Has a tick looked after it within the last minutes?"""
+    last = last_tick(store)
+    return last is not None and clock.utc_now() - clock.parse_time(last) < PATIENCE
+
+
 def _path(store: Store) -> Path:
     return cache.of_store(store.root, "ticked")
 

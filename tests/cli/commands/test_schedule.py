@@ -7,6 +7,7 @@ import plistlib
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -48,6 +49,11 @@ def by_cron(project: Project, line: str, code: int = 0) -> None:
     assert (result.code, result.out) == (code, ""), result
 
 
+def in_slot(line: str, slot: str) -> str:
+    """The line, started at that time."""
+    return re.sub(r"(\$\(date [^)]*\)|2026-\S{8}:00)", slot, line)
+
+
 def document(project: Project, *args: str, expect: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(project.run("schedule", "--json", *args, expect=expect).out)
     return found
@@ -58,9 +64,11 @@ def test_a_line_does_its_work_once_a_slot_in_the_few_variables_of_cron(
 ) -> None:
     line = line_of(project, "sync-users", "0 3 * * *", "--", "--org-id", "org_123")
     assert line.startswith("0 3 * * *  ")
+    line = in_slot(line, "2026-11-28T03:00")
     by_cron(project, line)
     by_cron(project, line)
-    assert project.effects == ["org_123 1 None"]
+    by_cron(project, in_slot(line, "2026-11-29T03:00"))
+    assert project.effects == ["org_123 1 None"] * 2
 
 
 @pytest.mark.parametrize("text", ["50%", r"a\%b", r"\\%", "it's", '"$HOME" `x` $(y)', "=x", "\\"])
@@ -88,18 +96,19 @@ def test_a_path_that_reads_in_a_folder_is_read_there(project: Project, stand: St
     assert f"cd {project.root} && " in here
     assert " cd " not in line_of(project, "sync-users", "0 3 * * *", *flags, "/users.csv")
     (project.root / "i.json").write_text('{"org_id": "of a file"}')
-    by_cron(project, line_of(project, "sync-users", "0 3 * * *", "--", "-i", "@i.json"))
-    by_cron(project, here, code=5)  # the day has its run, of another input
+    of_file = line_of(project, "sync-users", "0 3 * * *", "--", "-i", "@i.json")
+    by_cron(project, in_slot(of_file, "2026-11-28T03:00"))
+    by_cron(project, in_slot(here, "2026-11-28T03:00"), code=5)  # it has its run, of another input
     assert project.effects == ["of a file 1 None"]
 
 
 @pytest.mark.parametrize(
     ("expression", "key"),
     [
-        ("0 3 * * *", "%F"),
-        ("0 3 1 * *", "%F"),
-        ("0 * * * *", "%FT%H%z"),
-        ("0 3,15 * * *", "%FT%H%z"),
+        ("0 3 * * *", "%FT%H:%M"),
+        ("59 23 1 * *", "%FT%H:%M"),
+        ("0 * * * *", "%FT%H:%M%z"),
+        ("0 3,15 * * *", "%FT%H:%M%z"),
         ("*/10 3 * * *", "%FT%H:%M%z"),
     ],
 )
@@ -259,6 +268,35 @@ def test_nothing_is_written_before_a_person_agreed(project: Project, stand: Stan
         assert bool(stand.crontab) == bool(state)
 
 
+def test_lines_that_others_write_meanwhile_stay(project: Project, stand: Stand) -> None:
+    args = ("schedule", "sync-users", "0 3 * * *", "--install", "--", "--org-id", "x")
+    with TerminalWith(project, *DURABLY, *args, columns=500) as terminal:
+        terminal.read("Install it? [y/N] ")
+        stand.crontab = b"# written while the question stood\n"
+        terminal.type(b"y\n")
+        terminal.read()
+    before, *line = stand.crontab.splitlines()
+    assert before == b"# written while the question stood"
+    assert len(line) == 1
+    flags = ("--install", "--yes", "--", "--org-id", "x")
+    installs = [
+        project.start("schedule", "sync-users", "@daily", "--name", name, *flags)
+        for name in ("a", "b", "c", "d")
+    ]
+    for process in installs:
+        with process:
+            assert process.result().code == 0
+    assert len(stand.crontab.splitlines()) == 6
+
+
+def test_a_crontab_of_busybox_that_is_not_there_is_empty(project: Project, stand: Stand) -> None:
+    program = Path(project.env["PATH"].split(":")[0]) / "crontab"
+    said = "crontab: can't open 'ann': No such file or directory"
+    program.write_text(program.read_text().replace("no crontab for ann", said))
+    project.run("schedule", "--tick", "--install", "--yes")
+    assert b" tick " in stand.crontab
+
+
 def test_to_a_program_nothing_is_done_that_it_has_not_agreed_to(
     project: Project, stand: Stand
 ) -> None:
@@ -399,7 +437,8 @@ digest.main()
 def test_a_script_is_started_where_it_was_scheduled(project: Project, tmp_path: Path) -> None:
     script = tmp_path / "digest.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    for args in (("./digest.py", "@daily"), ("-C", "digest.py", "--tick")):
+    every = "*/5 * * * *"  # whose stroke makes it no path
+    for args in (("./digest.py", every), ("-C", "digest.py", "--tick")):
         words = (*args[:2], "schedule", args[2]) if args[0] == "-C" else ("schedule", *args)
         done = subprocess.run(
             (*DURABLY, *words), cwd=tmp_path, env=project.env, capture_output=True, text=True
@@ -407,6 +446,67 @@ def test_a_script_is_started_where_it_was_scheduled(project: Project, tmp_path: 
         assert done.returncode == 0, done
         by_cron(project, done.stdout.removesuffix("\n").replace("--for 50s", ""))
     assert (tmp_path / "sent").read_text() == "news\n"
+    own = (sys.executable, "digest.py", "schedule", every)
+    subprocess.run(own, cwd=tmp_path, env=project.env, check=True)
+
+
+def test_a_script_whose_expression_is_several_words_says_how_it_is_one(
+    project: Project, tmp_path: Path
+) -> None:
+    script = tmp_path / "digest.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    refused = project.run("schedule", str(script), "0", "3", "*", "*", "*", expect=2).err
+    command = refused.partition("try: ")[2].partition("\n")[0]
+    assert " schedule '0 3 * * *'" in command
+    assert paste(project, command, tmp_path).code == 0
+
+
+def test_an_expression_in_the_place_of_a_job_is_no_script(project: Project) -> None:
+    refused = project.run("schedule", "*/5 * * * *", expect=2).err
+    assert "a schedule is of a JOB, which stands before '*/5 * * * *'" in refused
+    turned = project.run("schedule", "*/5 * * * *", "sync-users", expect=2).err
+    assert "durably schedule sync-users '*/5 * * * *'" in turned
+
+
+def test_a_secret_that_cron_does_not_have_is_said(project: Project, stand: Stand) -> None:
+    project.job(
+        "from durably import Secret\n"
+        "@define_job\n"
+        "def bill(step: Step, *, token: Secret) -> None:\n"
+        "    step.run('one', int)\n",
+        "bill",
+    )
+    file = project.root / "token"
+    file.write_text("hush")
+    project.env["TOKEN"] = "hush"
+    words = ("schedule", "bill", "@daily")
+    said = project.run(*words, "--", "--token", "env:TOKEN").err
+    assert "in TOKEN, which cron has only if the crontab sets it above the line" in said
+    as_unit = project.run(*words, "--systemd", "--", "--token", "env:TOKEN").err
+    assert "in TOKEN, which systemd has only if its service sets it" in as_unit
+    assert "TOKEN" not in project.run(*words, "--", "--token", f"file:{file}").err
+    document = json.loads(project.run(*words, "--json", "--", "--token", "env:TOKEN").out)
+    assert document["schedule"]["secret_variables"] == ["TOKEN"]
+    crontab = document["schedule"]["files"][0]["text"].rstrip("\n")
+    assert run_by_cron(crontab, project.root.parent).code == 65
+    with_it = run_by_cron(crontab, project.root.parent, TOKEN="hush")
+    assert with_it.code == 0, with_it
+
+
+def test_an_empty_expression_of_a_script_is_no_job(project: Project, tmp_path: Path) -> None:
+    script = tmp_path / "digest.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    assert "'' is no five fields" in project.run("schedule", str(script), "", expect=2).err
+
+
+def test_a_script_may_stand_behind_options_with_values(project: Project, tmp_path: Path) -> None:
+    script = tmp_path / "digest.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    words = ("--name", "nightly", str(script), "@daily", "--", "--feeds", "night")
+    line = line_of(project, *words)
+    assert line.endswith(".nightly")
+    by_cron(project, line)
+    assert (project.root / "sent").read_text() == "night\n"
 
 
 def test_no_name_of_a_folder_adds_a_line_to_a_unit(project: Project, tmp_path: Path) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import durably_cli
 from durably_cli.engines.local.store import Store
 from durably_cli.journal.events import RunCreated, RunStarted
 from durably_cli.journal.wait_events import RunSuspended, StepWaiting
@@ -88,6 +92,72 @@ def test_the_lines_of_this_project_are_named(project: Project, stand: Stand) -> 
     assert any(name == "systemd" for name in findings(project, "--cron"))
 
 
+def test_a_line_whose_program_is_gone_is_warned_of(project: Project, stand: Stand) -> None:
+    project.run("schedule", "work", "@daily", "--install", "--yes")
+    stand.crontab = re.sub(
+        rb" /\S+/bin/", b" '/old place/.venv/bin/durably' /gone/bin/", stand.crontab
+    )
+    state, detail = findings(project, "--cron")["crontab"]
+    said = "no /old place/.venv/bin/durably is there; crontab -e takes it out: "
+    assert (state, detail.startswith(said)) == ("warning", True), detail
+
+
+def test_the_lines_of_a_script_that_was_moved_are_warned_of_and_removed(
+    project: Project, stand: Stand
+) -> None:
+    script = project.root.parent / "it's old.py"
+    script.write_text(SCRIPT.split("# ///\n")[-1].format(library=""))
+    project.run("-C", str(script), "trigger")
+    project.run("-C", str(script), "schedule", "digest", "@daily", "--install", "--yes")
+    project.run("-C", str(script), "schedule", "--tick", "--install", "--yes")
+    said = f"no {script} is there; crontab -e takes it out: "
+    assert said not in project.run("-C", str(script), "verify", "--cron").out
+    script.rename(script.with_name("new.py"))
+    assert project.run("-C", str(script), "verify", "--cron").out.count(said) == 2
+    assert project.run("verify", "--cron").out.count(said) == 2  # of another project
+    project.run("-C", str(script), "schedule", "digest", "--remove", "--yes")
+    project.run("-C", str(script), "schedule", "--tick", "--remove", "--yes")
+    assert stand.crontab == b""
+
+
+def test_a_line_that_ticks_and_does_not_is_warned_of(project: Project, stand: Stand) -> None:
+    project.run("trigger", "work")
+    project.run("schedule", "--tick", "--install", "--yes")
+    state, detail = findings(project, "--cron")["tick"]
+    assert (state, detail.endswith("is to start one each minute: is cron running?")) == (
+        "warning",
+        True,
+    )
+    project.run("tick")
+    assert findings(project, "--cron")["tick"][0] == "ok"
+
+
+def test_the_lines_of_one_that_begins_with_its_name_or_path_are_not(
+    project: Project, stand: Stand
+) -> None:
+    project.env["DURABLY_NAME"] = "billing"
+    for others in (
+        "echo # durably-billing-eu.work",
+        "echo # durably-billing-eu-tick",
+        f"durably -C {project.root}-eu tick",
+        f"durably -C {project.root}.old tick",
+        f"durably -C /backup{project.root} tick",
+    ):
+        stand.crontab = f"* * * * * {others}\n".encode()
+        assert "no line of" in findings(project, "--cron")["crontab"][1], others
+    for own in (
+        "durably trigger # durably-billing.work",
+        "durably tick # durably-billing-tick",
+        f"durably -C {project.root} tick",
+        f"durably -C '{project.root}' tick",
+        f"cd {project.root}; durably tick",
+        f"{project.root}/.venv/bin/durably tick",
+        f"DURABLY_PROJECT={project.root} durably tick",
+    ):
+        stand.crontab = f"* * * * * {own}\n".encode()
+        assert own in findings(project, "--cron")["crontab"][1], own
+
+
 def suspended(store: Store, until: str) -> str:
     """A run that waits until then, and no process sits by it."""
     run_id, at = ids.new(), "2026-11-28T03:00:00.000Z"
@@ -142,3 +212,41 @@ def test_only_a_tick_that_acts_is_noted(project: Project, stand: Stand) -> None:
     assert "there was none yet" in findings(project, "--cron")["tick"][1]
     project.run("tick")
     assert "the last was at" in findings(project, "--cron")["tick"][1]
+
+
+SCRIPT = """#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = []
+# ///
+import sys
+sys.path.insert(0, {library!r})
+from durably import Step, define_job
+
+@define_job
+def digest(step: Step) -> int:
+    return step.run("one", lambda: 1)
+
+digest.main()
+"""
+
+
+def test_a_script_is_started_as_its_line_in_the_crontab_starts_it(
+    project: Project, tmp_path: Path
+) -> None:
+    """By where uv is here, for cron has no uv on its PATH, which the first line of it needs."""
+    made = tmp_path / "uv"
+    made.write_text(f'#!/bin/sh\nshift 3\nexec {sys.executable} "$@"\n')
+    made.chmod(0o755)
+    script = tmp_path / "digest.py"
+    library = str(Path(durably_cli.__file__).parents[1])
+    script.write_text(SCRIPT.format(library=library))
+    script.chmod(0o755)
+    env = project.env | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(
+        (sys.executable, str(script), "verify", "--cron", "--json"),
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    found = {each["name"]: each for each in json.loads(done.stdout)["findings"]}
+    assert found["jobs"]["detail"] == "cron finds 1 job: digest", done.stdout

@@ -343,6 +343,20 @@ def child(step: Step, n: int) -> None:
         "child: send",
         "idempotency_key",
     ),
+    "between-the-steps-of-a-child-run": Planted(
+        """
+def work(step: Step) -> None:
+    step.run_job("apply", child, 1)
+
+@define_job
+def child(step: Step, n: int) -> None:
+    append("done")
+    step.run("one", nothing)
+""",
+        ("twice",),
+        "apply",
+        "into a step",
+    ),
     "behind-a-wait": Planted(
         """
 def work(step: Step) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.cli.crash_test.planted import FAULTS, MENDED, Planted, module
 from tests.conftest import Project
 from tests.harness.examples import REPOSITORY
+from tests.jobs.test_import_invoices import mend
 
 
 @pytest.fixture
@@ -74,6 +75,8 @@ def test_nothing_is_found_in_the_examples(project: Project, job: str) -> None:
     shutil.copytree(REPOSITORY / "jobs", project.root / "jobs", dirs_exist_ok=True)
     if job == "nightly-backup":
         project.run("trigger", "sync-users", "--org-id", "org_123")
+    if job == "import-invoices":
+        mend(project)  # as shipped it fails in the middle, and the rest of it would not be tested
     if job == "clean-up":
         (project.root / "downloads").mkdir()
         for name in ("one", "two", "three"):
