@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 
 from durably_cli import hints
-from durably_cli.engines import who
+from durably_cli.engines.dbos.cancel import ask_to_cancel
+from durably_cli.engines.dbos.census import workers_that_have
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.enqueue import Enqueued, claimed_by, enqueue
-from durably_cli.engines.dbos.resumes import ask_again, wake_at_once
+from durably_cli.engines.dbos.resumes import ask_again
 from durably_cli.engines.dbos.runs import PAUSE_SECONDS, DatabaseRuns
 from durably_cli.engines.dbos.view import DatabaseView
 from durably_cli.engines.decisions import NO_DECISIONS, Decisions, refuse_final
@@ -18,7 +19,6 @@ from durably_cli.engines.request import Disposition, Request
 from durably_cli.engines.signal import Signalled, send_to_run
 from durably_cli.errors import Busy, Conflict
 from durably_cli.journal.state import Status
-from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import Json
 
@@ -80,7 +80,7 @@ class DbosEngine:
                 what = f"run {run} has {view.state.status}, and is not cancelled"
                 raise Conflict(what, hint=hints.command("inspect", run), code="has-ended")
             if not is_asked:
-                self._ask_to_cancel(view, reason)
+                ask_to_cancel(self.database, view, reason)
                 is_asked = True
             elif time.monotonic() >= deadline:
                 said = f"run {short(run_id)} is asked to end, and has not yet"
@@ -94,26 +94,9 @@ class DbosEngine:
 
     def workers_of(self, job: str) -> int:
         """How many live workers have this job."""
-        row = self.database.row(
-            "select count(*) from durably.workers where project = %s and %s = any(jobs)",
-            *(self.database.project, job),
-        )
-        return int(row[0]) if row else 0
+        return len(workers_that_have(self.database, job))
 
     def _ask_again(self, view: DatabaseView, decisions: Decisions) -> None:
         number = len(view.state.attempts) + 1
         if not ask_again(self.database, view.run_id, number, decisions):
             raise Busy(f"another process resumes run {short(view.run_id)} at this moment")
-
-    def _ask_to_cancel(self, view: DatabaseView, reason: str | None) -> None:
-        """Leave the request; one that no worker has begun is taken out of its queue at once."""
-        self.database.change(
-            "insert into durably.cancels values (%s, %s, %s, %s) on conflict do nothing",
-            *(view.run_id, who.user(), clock.now(), reason),
-        )
-        if view.is_over:
-            wake_at_once(self.database, view.run_id)
-        if view.is_queued and not view.state.attempts:
-            from durably_cli.engines.dbos.administration import cancel_workflow  # loads dbos
-
-            cancel_workflow(self.database.url, view.run_id)

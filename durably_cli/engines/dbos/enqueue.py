@@ -60,16 +60,24 @@ def enqueue(database: RunDatabase, request: Request, input: Json, canonical: Jso
     return Enqueued(created.run, Disposition.CREATED)
 
 
+def enqueue_run(database: RunDatabase, created: RunCreated) -> None:
+    """Make a run, for a worker to execute, unless it is there."""
+    with database.transaction():
+        _insert(database, created)
+
+
 def _insert(database: RunDatabase, created: RunCreated) -> None:
-    database.change(
-        "insert into durably.runs values (%s, %s, %s, %s, %s, %s, %s)",
+    is_new = database.change(
+        "insert into durably.runs values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
         *(created.run, database.project, created.job, line_at(0, created)),
         *(json.dumps(created.labels), created.concurrency_key, created.idempotency_key),
     )
+    if not is_new:
+        return
     database.row(
         "select dbos.enqueue_workflow(%s, %s, array[%s]::json[], workflow_id => %s,"
         " queue_partition_key => %s, application_name => %s)",
-        *(WORKFLOW, queue_of(database.project, created.job, created.concurrency_key)),
+        *(WORKFLOW, queue_of(database.project, created.concurrency_key)),
         *(json.dumps(created.run), created.run, created.concurrency_key),
         application(database.project),
     )

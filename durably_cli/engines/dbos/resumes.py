@@ -6,9 +6,12 @@ A worker looks for both twice a second, and has DBOS hand the run out again.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from datetime import timedelta
 
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.decisions import Decisions
+from durably_cli.system import clock
 
 _NEVER = "9999"
 
@@ -23,8 +26,8 @@ def begin_attempt(database: RunDatabase, run_id: str) -> dict[int, Decisions]:
     return {number: Decisions(**json.loads(decisions)) for number, decisions in rows}
 
 
-def note_suspended(database: RunDatabase, run_id: str, until: str) -> None:
-    """Have it attempted at that time; at once if a signal, or a cancel, has come meanwhile."""
+def note_suspended(database: RunDatabase, run_id: str, until: str) -> bool:
+    """Have it attempted at that time; True if at once, for what it waits for has come meanwhile."""
     from durably_cli.engines.dbos.view import DatabaseView
     from durably_cli.engines.due import is_due
 
@@ -35,8 +38,28 @@ def note_suspended(database: RunDatabase, run_id: str, until: str) -> None:
         until or _NEVER,
     )
     with DatabaseView(database, run_id) as view:
-        if is_due(view) or view.cancel_request():
-            wake(database, run_id)
+        if not is_due(view) and not view.cancel_request():
+            return False
+    wake(database, run_id)
+    return True
+
+
+def pass_on(database: RunDatabase, run_id: str, seconds: float) -> None:
+    """Have another worker take it up, for this one has not its job; this one may be asked again."""
+    due = clock.utc_now() + timedelta(seconds=seconds)
+    database.change(
+        "insert into durably.suspended values (%s, %s, true) on conflict (run) do nothing",
+        *(run_id, clock.format_time(due)),
+    )
+
+
+def take_passed_on(database: RunDatabase, jobs: Sequence[str]) -> None:
+    """A worker is there that has these jobs: what others have passed on is queued again."""
+    database.change(
+        "update durably.suspended s set due = '' from durably.runs r where r.run = s.run"
+        " and s.was_passed_on and r.project = %s and r.job = any(%s)",
+        *(database.project, list(jobs)),
+    )
 
 
 def wake(database: RunDatabase, run_id: str) -> None:

@@ -19,8 +19,10 @@ create table if not exists durably.signals (
   primary key (run, name, number));
 create table if not exists durably.cancels (
   run text primary key, asked_by text not null, asked_at text not null, reason text);
--- Runs that wait and are to go on from that time on (empty: now).
-create table if not exists durably.suspended (run text primary key, due text not null);
+-- Runs that wait and are to go on from that time on (empty: now). What waits for nothing but a worker
+-- that has its job was passed on, by one that has not.
+create table if not exists durably.suspended (
+  run text primary key, due text not null, was_passed_on bool not null default false);
 -- Somebody resumes a run: this attempt is to be, once these decisions are journalled.
 create table if not exists durably.resumes (
   run text, attempt int, decisions text not null, is_taken bool not null, primary key (run, attempt));

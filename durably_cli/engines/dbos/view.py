@@ -36,8 +36,8 @@ class DatabaseView(RunView):
             if row is None:
                 where = f"{database.project} in {masked(database.url)}"
                 raise NotFound(f"there is no run {run_id} of {where}", hint=hints.command("list"))
-            created, self._status, self.executor, self._ended_at, is_resumed, *asked = row
-            if is_resumed:
+            created, self._status, self.executor, self._ended_at, is_to_go_on, *asked = row
+            if is_to_go_on:
                 self._status = _QUEUED[0]
             self._request = CancelRequest(*asked) if asked[0] is not None else None
             self.held = self._status == "PENDING" and is_locked(database, self.executor)
@@ -67,6 +67,10 @@ class DatabaseView(RunView):
     def is_over(self) -> bool:
         """Has it ended, or is it suspended, so that no worker goes on with it by itself?"""
         return self._status not in ("PENDING", *_QUEUED)
+
+    @property
+    def goes_on(self) -> bool:
+        return self.held or self.is_queued
 
     @property
     def status(self) -> Status:
@@ -174,8 +178,9 @@ def _utc(milliseconds: int) -> str:
 
 
 _RUN = (
-    "select r.line, s.status, s.executor_id, s.completed_at, s.status = 'ERROR' and exists("
-    "select from durably.resumes e where e.run = r.run and not e.is_taken),"
+    "select r.line, s.status, s.executor_id, s.completed_at, s.status = 'ERROR' and (exists("
+    "select from durably.resumes e where e.run = r.run and not e.is_taken) or exists("
+    "select from durably.suspended p where p.run = r.run and p.was_passed_on)),"
     " c.asked_by, c.asked_at, c.reason"
     " from durably.runs r left join dbos.workflow_status s on s.workflow_uuid = r.run"
     " left join durably.cancels c on c.run = r.run where (r.run, r.project) = (%s, %s)"
