@@ -1,4 +1,4 @@
-"""Runs that are steps of other runs, on every engine: commands and effects say what became of them."""
+"""Runs that are steps of other runs, on every engine: what commands and effects say of them."""
 
 from __future__ import annotations
 

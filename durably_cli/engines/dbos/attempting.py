@@ -166,7 +166,7 @@ class Attempting:
             _fail(held, error, len(state.attempts) + 1)
             return None
         run = LiveRun(held, state, past, secrets=work.secrets, decisions=events, unread=work.unread)
-        run.stop.suspends = True
+        run.stop.suspends = run.stop.finishes_steps = True
         self._execute(run, work)
         return run
 

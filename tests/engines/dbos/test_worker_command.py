@@ -1,9 +1,11 @@
-"""`durably worker`: its options, and what it does with runs that it cannot, or should not, execute."""
+"""`durably worker`: its options, and runs that it cannot, or is not to, execute."""
 
 from __future__ import annotations
 
 import signal
 import time
+
+import pytest
 
 from tests.harness.workers import WorkedProject
 
@@ -69,7 +71,7 @@ def test_a_module_that_does_not_import_is_said_with_the_jobs_that_do(worked: Wor
     worked.job("import nothing_of_that_name", "bad")
     refused = worked.run("worker", expect=78)
     assert "nothing_of_that_name" in refused.err
-    assert "durably worker --jobs large,small" in refused.err
+    assert "durably worker --jobs small,large" in refused.err
     worked.work(1, "--jobs", "large,small")
     worked.run("trigger", "small")
 
@@ -100,6 +102,57 @@ def test_a_worker_that_has_drained_too_long_leaves(worked: WorkedProject) -> Non
     worked.work(1)
     worked.run("wait", run)
     assert worked.effects == ["first", "first", "first is over"]
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "def work(step: Step) -> None:\n"
+        "    step.sh('it', 'while test ! -e go; do sleep 0.05; done; echo over >> $EFFECTS')\n"
+        "    step.run('next', effect, 'next')",
+        "async def work(step) -> None:\n"
+        "    await step.run('it', waited)\n"
+        "    await step.run('next', effect, 'next')",
+        "def work(step: Step) -> None:\n"
+        "    step.map('it', lambda n: held(), range(2), concurrency=2)\n"
+        "    step.run('next', effect, 'next')",
+    ],
+    ids=["program", "async", "threads"],
+)
+def test_a_drained_worker_lets_what_is_in_flight_come_to_its_end(
+    worked: WorkedProject, handler: str
+) -> None:
+    path = worked.job(
+        """
+        import asyncio
+
+        def held():
+            while not os.path.exists("go"):
+                time.sleep(0.02)
+            effect("over")
+
+        async def waited():
+            while not os.path.exists("go"):
+                await asyncio.sleep(0.02)
+            effect("over")
+        """
+    )
+    with path.open("a") as file:
+        file.write(f"\n@define_job\n{handler}\n")
+    worker = worked.work(1)
+    run = worked.run("trigger", "work", "--detach").out.strip()
+    while worked.inspect(run)["checkpoints"] == [] or not worked.inspect(run)["attempts"]:
+        time.sleep(0.1)
+    worker.send(signal.SIGTERM)
+    time.sleep(1)
+    assert worker.process.poll() is None
+    (worked.root / "go").touch()
+    assert worker.process.wait(60) == 0
+    assert set(worked.effects) == {"over"}
+    ended = len(worked.effects)
+    worked.work(1)
+    worked.run("wait", run)
+    assert worked.effects == [*(["over"] * ended), "next"]
 
 
 def test_a_run_that_kills_each_worker_is_given_up(worked: WorkedProject) -> None:
