@@ -12,9 +12,16 @@ from durably_cli.engines.dbos.census import workers_that_have
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.held_run import HeldRun
 from durably_cli.engines.dbos.log import DatabaseLog, Record
-from durably_cli.engines.dbos.resumes import begin_attempt, note_suspended, pass_on, wake
+from durably_cli.engines.dbos.resumes import (
+    Asked,
+    begin_attempt,
+    limit_of,
+    note_suspended,
+    pass_on,
+    wake,
+)
 from durably_cli.engines.dbos.view import DatabaseView
-from durably_cli.engines.decisions import NO_DECISIONS, Decisions, decided, refuse_secrets_in
+from durably_cli.engines.decisions import NO_DECISIONS, decided, refuse_secrets_in
 from durably_cli.engines.execute import execute_in_turn
 from durably_cli.engines.live_run import BoundHandler, LiveRun
 from durably_cli.engines.observer import Runnable
@@ -98,7 +105,8 @@ class Attempting:
             skip(_steps_of(database, run_id))
             log = DatabaseLog(database, run_id, len(view.state.attempts) + 1, owner, record)
             held = HeldRun(database, run_id, log)
-            run = self._attempted(view, held, again or NO_DECISIONS)
+            decisions = again.decisions if again else NO_DECISIONS
+            run = self._attempted(view, held, Asked(decisions, limit_of(log.attempt, asked)))
             if run is None:
                 return False
             due = due_at_once(run, held.look)
@@ -152,15 +160,17 @@ class Attempting:
             self._changing.wait_for(lambda: not self._live, seconds)
             return [*self._live]
 
-    def _attempted(self, view: DatabaseView, held: HeldRun, asked: Decisions) -> LiveRun | None:
+    def _attempted(self, view: DatabaseView, held: HeldRun, asked: Asked) -> LiveRun | None:
         """The run, executed; None if it cannot be, and has failed by that."""
         past = past_of(view)
         state = fold(gather(view.events(), past, view))
         try:
-            events = decided(asked, state, past)
+            events = decided(asked.decisions, state, past)
             past = to_go_on_with(state, past, events)
             work = self._jobs[state.created.job].work(view.input())
             refuse_secrets_in(events, work.secrets)
+            if asked.seconds is not None:
+                work = work._replace(timeout=asked.seconds)
         except DurablyError as error:
             self._say(f"run {ids.short(view.run_id)} cannot go on: {error.what}")
             _fail(held, error, len(state.attempts) + 1)

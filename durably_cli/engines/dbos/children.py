@@ -13,10 +13,9 @@ from durably_cli.engines.child_runs import check_is_same, made_as, output_of
 from durably_cli.engines.dbos.cancel import cancel_if_open
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.enqueue import enqueue_run
-from durably_cli.engines.dbos.resumes import ask_again
+from durably_cli.engines.dbos.resumes import NOTHING, ask_again
 from durably_cli.engines.dbos.runs import DatabaseRuns
 from durably_cli.engines.dbos.view import DatabaseView
-from durably_cli.engines.decisions import NO_DECISIONS
 from durably_cli.engines.live_run import LiveRun
 from durably_cli.errors import TimedOut
 from durably_cli.journal.fold_waits import SUSPENDED
@@ -78,7 +77,7 @@ class Children:
             return False
         if (state.ended or state.attempts[-1].last) >= self._began:
             return False
-        ask_again(self._database, view.run_id, len(state.attempts) + 1, NO_DECISIONS)
+        ask_again(self._database, view.run_id, len(state.attempts) + 1, NOTHING)
         return True
 
     def _refuse_too_deep(self, child: Child) -> None:

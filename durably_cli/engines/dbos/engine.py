@@ -10,7 +10,7 @@ from durably_cli.engines.dbos.cancel import ask_to_cancel
 from durably_cli.engines.dbos.census import workers_that_have
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.enqueue import Enqueued, claimed_by, enqueue
-from durably_cli.engines.dbos.resumes import ask_again
+from durably_cli.engines.dbos.resumes import Asked, ask_again
 from durably_cli.engines.dbos.runs import PAUSE_SECONDS, DatabaseRuns
 from durably_cli.engines.dbos.view import DatabaseView
 from durably_cli.engines.decisions import NO_DECISIONS, Decisions, refuse_final
@@ -32,8 +32,12 @@ class DbosEngine:
         self.database = RunDatabase(url, project)
         self.runs = DatabaseRuns(self.database)
 
-    def trigger(self, request: Request, load: Callable[[], Runnable]) -> Enqueued:
+    def trigger(
+        self, request: Request, load: Callable[[], Runnable], seconds: float | None = None
+    ) -> Enqueued:
         """The run that is asked for, for a worker to execute; `load` gives its job.
+
+        Each attempt may take so many seconds.
 
         InvalidInput from the job's model, before there is a run; what `enqueue` raises.
         """
@@ -43,16 +47,16 @@ class DbosEngine:
             settled = load().settle(request.input, is_compared=bool(request.idempotency_key))
             request.refuse_secrets(settled.secrets)
             canonical = request.canonical or settled.canonical or settled.input
-            found = enqueue(self.database, request, settled.input, canonical)
+            found = enqueue(self.database, request, settled.input, canonical, seconds)
         else:
             found = Enqueued(run_id, Disposition.IDEMPOTENT)
         if request.retry_failed and found.disposition is Disposition.IDEMPOTENT:
             view = self.runs.view(found.run_id)
             if view.status is Status.FAILED:
-                self._ask_again(view, NO_DECISIONS)
+                self._ask_again(view, Asked(NO_DECISIONS, seconds))
         return found
 
-    def resume(self, run_id: str, decisions: Decisions) -> bool:
+    def resume(self, run_id: str, decisions: Decisions, seconds: float | None = None) -> bool:
         """Have a worker go on with a run; False if it has ended for good.
 
         Busy if one executes it, or is about to.
@@ -61,12 +65,12 @@ class DbosEngine:
         if view.state.is_final:
             refuse_final(decisions, view.state)
             return False
-        if view.held or view.is_queued:
-            at = f", on {view.executor}" if view.held else ", and waits for a worker"
+        if view.held or view.row.is_queued:
+            at = f", on {view.row.executor}" if view.held else ", and waits for a worker"
             what = f"run {short(run_id)} is {view.status}{at}"
             raise Busy(what, hint=hints.command("wait", short(run_id)))
-        if view.is_over:  # else another worker takes it up by itself
-            self._ask_again(view, decisions)
+        if view.row.is_over:  # else another worker takes it up by itself
+            self._ask_again(view, Asked(decisions, seconds))
         return True
 
     def cancel(self, run_id: str, reason: str | None, seconds: float) -> bool:
@@ -75,7 +79,7 @@ class DbosEngine:
             view = self.runs.view(run_id)
             if view.state.status is Status.CANCELLED:
                 return is_asked
-            if view.state.has_ended and not view.held and not view.is_queued:
+            if view.state.has_ended and not view.held and not view.row.is_queued:
                 run = short(run_id)
                 what = f"run {run} has {view.state.status}, and is not cancelled"
                 raise Conflict(what, hint=hints.command("inspect", run), code="has-ended")
@@ -96,7 +100,7 @@ class DbosEngine:
         """How many live workers have this job."""
         return len(workers_that_have(self.database, job))
 
-    def _ask_again(self, view: DatabaseView, decisions: Decisions) -> None:
+    def _ask_again(self, view: DatabaseView, asked: Asked) -> None:
         number = len(view.state.attempts) + 1
-        if not ask_again(self.database, view.run_id, number, decisions):
+        if not ask_again(self.database, view.run_id, number, asked):
             raise Busy(f"another process resumes run {short(view.run_id)} at this moment")

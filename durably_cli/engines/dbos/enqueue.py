@@ -9,7 +9,9 @@ from typing import NamedTuple
 from durably_cli import hints
 from durably_cli.engines.dbos.database import RunDatabase, lock_of
 from durably_cli.engines.dbos.queues import WORKFLOW, application, queue_of
+from durably_cli.engines.dbos.resumes import Asked, ask_again
 from durably_cli.engines.dbos.stored import line_at
+from durably_cli.engines.decisions import NO_DECISIONS
 from durably_cli.engines.request import Disposition, OnConflict, Request, canonical_sha256
 from durably_cli.engines.who import host
 from durably_cli.errors import Busy, Conflict
@@ -32,8 +34,12 @@ def claimed_by(database: RunDatabase, request: Request) -> str | None:
     return row[0] if row and row[1] == canonical_sha256(request.input) else None
 
 
-def enqueue(database: RunDatabase, request: Request, input: Json, canonical: Json) -> Enqueued:
+def enqueue(
+    database: RunDatabase, request: Request, input: Json, canonical: Json, seconds: float | None
+) -> Enqueued:
     """Make the run that is asked for, with this input, unless there is one of its key.
+
+    Each attempt may take so many seconds.
 
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
     request does not wait.
@@ -57,6 +63,8 @@ def enqueue(database: RunDatabase, request: Request, input: Json, canonical: Jso
                     database.change("delete from durably.keys where run = %s", created.run)
                 return Enqueued(ahead, Disposition.COALESCED)
         _insert(database, created)
+        if seconds is not None:
+            ask_again(database, created.run, 1, Asked(NO_DECISIONS, seconds), is_taken=True)
     return Enqueued(created.run, Disposition.CREATED)
 
 

@@ -6,24 +6,39 @@ A worker looks for both twice a second, and has DBOS hand the run out again.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from durably_cli.engines.dbos.database import RunDatabase
-from durably_cli.engines.decisions import Decisions
+from durably_cli.engines.decisions import NO_DECISIONS, Decisions
 from durably_cli.system import clock
 
 _NEVER = "9999"
 
 
-def begin_attempt(database: RunDatabase, run_id: str) -> dict[int, Decisions]:
+class Asked(NamedTuple):
+    """What was asked for of an attempt: decisions, and that it takes no longer than this."""
+
+    decisions: Decisions
+    seconds: float | None
+
+
+def begin_attempt(database: RunDatabase, run_id: str) -> dict[int, Asked]:
     """What was asked for of attempts of this run, by their numbers; nobody is to wake it now."""
     database.change("delete from durably.suspended where run = %s", run_id)
     rows = database.rows(
-        "update durably.resumes set is_taken = true where run = %s returning attempt, decisions",
+        "update durably.resumes set is_taken = true where run = %s"
+        " returning attempt, decisions, seconds",
         run_id,
     )
-    return {number: Decisions(**json.loads(decisions)) for number, decisions in rows}
+    return {number: Asked(Decisions(**json.loads(text)), most) for number, text, most in rows}
+
+
+def limit_of(attempt: int, asked: Mapping[int, Asked]) -> float | None:
+    """The seconds that this attempt may take, as somebody has said of it, or of one before."""
+    said = [number for number in asked if number <= attempt]
+    return asked[max(said)].seconds if said else None
 
 
 def note_suspended(database: RunDatabase, run_id: str, until: str) -> bool:
@@ -75,11 +90,16 @@ def wake_at_once(database: RunDatabase, run_id: str) -> None:
     )
 
 
-def ask_again(database: RunDatabase, run_id: str, attempt: int, decisions: Decisions) -> bool:
+def ask_again(
+    database: RunDatabase, run_id: str, attempt: int, asked: Asked, *, is_taken: bool = False
+) -> bool:
     """Have it attempted as this attempt; False if somebody has asked for that before."""
     return bool(
         database.change(
-            "insert into durably.resumes values (%s, %s, %s, false) on conflict do nothing",
-            *(run_id, attempt, json.dumps(decisions._asdict())),
+            "insert into durably.resumes values (%s, %s, %s, %s, %s) on conflict do nothing",
+            *(run_id, attempt, json.dumps(asked.decisions._asdict()), asked.seconds, is_taken),
         )
     )
+
+
+NOTHING = Asked(NO_DECISIONS, None)
