@@ -12,17 +12,20 @@ from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.asking import say
 from durably_cli.cli.outcome import failed_before, say_outcome
+from durably_cli.cli.talking import talk_on
 from durably_cli.engines.outcome import Outcome
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition
 from durably_cli.engines.result import TriggerResult
 from durably_cli.errors import AttemptTimedOut, Interrupted, NotFound
 from durably_cli.journal.events import RunStarted
+from durably_cli.journal.wait_events import RunSuspended
 from durably_cli.project.discovery import find_job
 from durably_cli.project.listening_job import ListeningJob
-from durably_cli.render.lines import Silent, Talk
-from durably_cli.render.next_steps import how_to_go_on, next_commands
+from durably_cli.render.lines import Talk
+from durably_cli.render.next_steps import how_to_go_on, next_commands, ways_to_answer
 from durably_cli.render.rows import write_output, write_summary_json
+from durably_cli.render.waits import what_it_waits_for
 from durably_cli.system import signals
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import Json
@@ -58,7 +61,7 @@ def trigger_elsewhere(
     as_json: bool,
 ) -> int:
     """Make a run as the request says, and wait for its end as long as is said; the exit code."""
-    talk = Silent(sys.stderr) if quiet else Talk(sys.stderr)
+    talk = talk_on(sys.stderr, quiet)
     run_id, disposition = engine.trigger(
         request, lambda: _job(engine, project, request.job, talk), timeout
     )
@@ -86,7 +89,7 @@ def resume_elsewhere(
     as_json: bool,
 ) -> int:
     """Have a run gone on with from where it was left, and wait for its end; the exit code."""
-    talk = Silent(sys.stderr) if quiet else Talk(sys.stderr)
+    talk = talk_on(sys.stderr, quiet)
     run_id = engine.runs.find(run)
     document.about(run_id)
     news = engine.runs.news(run_id)
@@ -126,7 +129,8 @@ def _watch(engine: DbosEngine, run_id: str, talk: Talk, news: News, patience: Pa
 
     A signal ends only this process.
     """
-    begun, is_said, job = time.monotonic(), False, engine.runs.view(run_id).state.created.job
+    begun, is_said, is_new = time.monotonic(), False, False
+    job = engine.runs.view(run_id).state.created.job
     signals.install()
     try:
         for pause in engine.runs.pauses():
@@ -137,6 +141,10 @@ def _watch(engine: DbosEngine, run_id: str, talk: Talk, news: News, patience: Pa
             passed = time.monotonic() - begun
             if row.is_over and (patience.suspends or not engine.runs.goes_on(run_id)):
                 return True
+            is_new |= any(isinstance(placed.event, RunSuspended) for placed in found)
+            if row.is_over and is_new:
+                is_new = False
+                _say_waits(engine, run_id, talk)
             if patience.seconds is not None and passed >= patience.seconds:
                 return False
             late = passed > _NOBODY_SECONDS and row.is_queued and not is_said
@@ -154,10 +162,18 @@ def _watch(engine: DbosEngine, run_id: str, talk: Talk, news: News, patience: Pa
     raise AssertionError
 
 
+def _say_waits(engine: DbosEngine, run_id: str, talk: Talk) -> None:
+    view = engine.runs.view(run_id)
+    for said in what_it_waits_for(view, talk.time):
+        talk.say(said)
+    for each in ways_to_answer(view):
+        if each.purpose:
+            talk.say(f"{each.purpose}, type:", hints.command(*each.words))
+
+
 def _say_new(event: Event, run_id: str, job: str, talk: Talk) -> None:
     if isinstance(event, RunStarted):
-        again = f", attempt {event.attempt}" if event.attempt > 1 else ""
-        talk.say(f"run {run_id} of {job}{again}, on {event.host}")
+        talk.begins(run_id, job, event.attempt, event.host)
     else:
         talk.recorded(event)
 

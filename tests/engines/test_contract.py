@@ -263,3 +263,57 @@ def test_a_key_that_is_taken_is_skipped_or_fails_as_asked(place: Project) -> Non
         (place.root / "go").touch()
         assert first.result().code == 0
     assert place.effects == ["a"]
+
+
+def test_an_attempt_takes_no_longer_than_it_may(place: Project) -> None:
+    place.job(
+        """
+        @define_job
+        def work(step: Step) -> str:
+            step.run("a", effect, "a")
+            while not os.path.exists("mended"):
+                time.sleep(0.05)
+            return step.run("b", effect, "b")
+        """
+    )
+    begin(place)
+    ended = place.run("trigger", "work", "--timeout", "1s", expect=124)
+    assert "its time limit" in ended.err
+    assert place.inspect()["status"] == "interrupted"
+    (place.root / "mended").touch()
+    assert place.run("resume", "@last", "--timeout", "1m").out == '"b"\n'
+    assert place.effects == ["a", "b"]
+
+
+def test_a_run_that_waits_may_be_left(place: Project) -> None:
+    place.job(
+        """
+        @define_job
+        def work(step: Step) -> int:
+            step.run("before", effect, "before")
+            return step.wait_signal("answer", int)
+        """
+    )
+    begin(place)
+    left = place.run("trigger", "work", "--suspend", expect=75)
+    assert "durably signal" in left.err
+    assert place.inspect()["status"] == "waiting"
+    place.run("signal", "@last", "answer", "-i", "42")
+    assert place.run("resume", "@last").out == "42\n"
+    assert place.effects == ["before"]
+
+
+def test_who_waits_may_leave_after_a_while(place: Project) -> None:
+    place.job(
+        """
+        @define_job
+        def work(step: Step) -> str:
+            while not os.path.exists("go"):
+                time.sleep(0.05)
+            return step.run("a", effect, "a")
+        """
+    )
+    begin(place)
+    run = place.run("trigger", "work", "--detach-after", "1s").out.strip()
+    (place.root / "go").touch()
+    assert place.run("wait", run).out == '"a"\n'

@@ -174,3 +174,20 @@ def test_the_url_is_not_shown(worked: WorkedProject) -> None:
     assert "postgresql://ann@localhost:1/runs" in shown
     found = json.loads(worked.run("list", "--json", expect=69).out)["error"]
     assert (found["code"], found["exit"]) == ("unreachable", 69)
+
+
+def test_what_a_run_waits_for_is_said_to_who_waits_for_it(worked: WorkedProject) -> None:
+    worked.job(
+        """
+        @define_job
+        def work(step: Step) -> int:
+            return step.wait_signal("answer", int, prompt="How many?")
+        """
+    )
+    worked.work()
+    with worked.start("trigger", "work") as waiting:
+        assert waiting.stderr is not None
+        said = [waiting.stderr.readline() for _ in range(3)]
+        assert "How many?" in said[1] and " durably signal " in said[2], said
+        worked.run("signal", "@last", "answer", "-i", "3")
+        assert waiting.result().out == "3\n"
