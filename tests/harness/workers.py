@@ -22,9 +22,9 @@ class WorkedProject(Project):
 
     def __init__(self, root: Path, url: str) -> None:
         super().__init__(root)
-        name = f"trial-{os.getpid()}-{next(_names)}"
+        self.name = f"trial-{os.getpid()}-{next(_names)}"
         self.root.joinpath("pyproject.toml").write_text(
-            f'[tool.durably]\nengine = "dbos"\nname = "{name}"\n'
+            f'[tool.durably]\nengine = "dbos"\nname = "{self.name}"\n'
         )
         self.env["DURABLY_DATABASE_URL"] = url
         self.starts_interpreters = True

@@ -43,6 +43,8 @@ class Liveness:
         say: Callable[[str], object],
     ) -> None:
         self._database, self._executor = database, executor
+        self._project = database.project
+        self._application = application(self._project)
         database.options = KEEPALIVE
         self._recover, self._wake, self._say = recover, wake, say
         self._ended, self._nudge = threading.Event(), threading.Event()
@@ -52,7 +54,7 @@ class Liveness:
         """Take the lock, and say who is there."""
         self._as = (jobs, slots, version)
         self._come()
-        for (other,) in self._database.rows(_WORKERS, self._database.project, self._executor):
+        for (other,) in self._database.rows(_WORKERS, self._project, self._executor):
             if not is_locked(self._database, other):
                 self._forget(other)
         take_passed_on(self._database, jobs)
@@ -75,21 +77,16 @@ class Liveness:
             self._nudge.wait(_LOOKS_SECONDS)
             self._nudge.clear()
             try:
-                for (other,) in self._database.rows(
-                    _OWNERS, self._application, self._executor, _GRACE
+                for owner, run, key, steps in self._database.rows(
+                    _TO_DO, self._application, self._executor, _GRACE, self._project, clock.now()
                 ):
-                    self._take_over(other)
-                for run, key, steps in self._database.rows(
-                    _TO_WAKE, self._database.project, clock.now()
-                ):
-                    self._wake_one(run, key, steps)
+                    if owner is not None:
+                        self._take_over(owner)
+                    else:
+                        self._wake_one(run, key, steps)
             except DurablyError as error:
                 self._say(f"{error.what}; trying again")
                 self._come_back()
-
-    @property
-    def _application(self) -> str:
-        return application(self._database.project)
 
     def _forget(self, executor: str) -> None:
         self._database.change("delete from durably.workers where executor = %s", executor)
@@ -109,7 +106,7 @@ class Liveness:
         if not self._locks(run):
             return
         try:
-            self._wake(run, queue_of(self._database.project, key), key, steps)
+            self._wake(run, queue_of(self._project, key), key, steps)
         except Exception as error:
             self._say(f"run {run} was not woken: {error}")
         finally:
@@ -125,7 +122,7 @@ class Liveness:
         self._database.change(
             "insert into durably.workers (executor, project, host, pid, version, jobs, slots)"
             " values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-            *(self._executor, self._database.project, socket.gethostname(), os.getpid(), version),
+            *(self._executor, self._project, socket.gethostname(), os.getpid(), version),
             *(list(jobs), slots),
         )
 
@@ -137,16 +134,15 @@ class Liveness:
                 return
 
 
-_OWNERS = (
-    "select distinct executor_id from dbos.workflow_status"
+_WORKERS = "select executor from durably.workers where project = %s and executor <> %s"
+_TO_DO = (
+    "select distinct executor_id, null, null, 0 from dbos.workflow_status"
     " where status = 'PENDING' and application_name = %s and executor_id <> %s"
     " and now() - pg_postmaster_start_time() >= make_interval(secs => %s)"
-)
-_WORKERS = "select executor from durably.workers where project = %s and executor <> %s"
-_TO_WAKE = (
-    "select r.run, r.concurrency_key, coalesce((select max(function_id)"
+    " union all select null, r.run, r.concurrency_key, coalesce((select max(function_id)"
     " from dbos.operation_outputs where workflow_uuid = r.run), 0)"
     " from durably.runs r join dbos.workflow_status s on s.workflow_uuid = r.run"
     " where r.project = %s and s.status = 'ERROR' and r.run in (select run from durably.suspended"
     " where due <= %s union all select run from durably.resumes where not is_taken)"
 )
+"""Of other workers those that have runs; and runs that are to go on, with their key and steps."""

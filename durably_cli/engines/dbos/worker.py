@@ -52,6 +52,9 @@ _OTHERS = (
 )
 """What DBOS raises where another worker owns the run, or another one's step stands in its place."""
 
+_POLL_SECONDS = 0.35, 0.5
+"""How often DBOS looks into each queue, which takes two transactions."""
+
 _VERSION = "1"
 """For DBOS each worker of a project has the same code, by a version of that project's own: which
 code a run was tried with is in its events."""
@@ -71,11 +74,10 @@ class Worker:
         jobs: Mapping[str, Runnable],
         slots: int,
         say: Callable[[str], object],
-        poll: float = 0.25,
     ) -> None:
         self.executor = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._url, self._project, self._jobs = url, project, jobs
-        self._slots, self._poll, self._say = slots, poll, say
+        self._slots, self._say = slots, say
         self._liveness = Liveness(
             RunDatabase(url, project), self.executor, self._recover, self._wake, say
         )
@@ -95,6 +97,8 @@ class Worker:
                 "run_migrations": False,
                 "log_level": "CRITICAL",
                 "sys_db_pool_size": self._slots + 4,
+                # A ping before each use would double what is asked: what fails is tried again.
+                "db_engine_kwargs": {"pool_pre_ping": False},
                 "max_executor_threads": 2 * self._slots + 16,
             }
         )
@@ -109,12 +113,14 @@ class Worker:
         )
         self._share_slots()
         DBOS.launch()
-        for queue, at_once in zip(queues_of(self._project), (None, 1), strict=True):
+        for queue, at_once, seconds in zip(
+            queues_of(self._project), (None, 1), _POLL_SECONDS, strict=True
+        ):
             DBOS.register_queue(
                 queue,
                 worker_concurrency=self._slots,
                 partition_concurrency=at_once,
-                polling_interval_sec=self._poll,
+                polling_interval_sec=seconds,
                 on_conflict="always_update",
             )
         threading.Thread(target=self._liveness.watch, daemon=True).start()
