@@ -26,7 +26,7 @@ from durably_cli.system.ids import short
 from durably_cli.values.visible import visible
 
 if TYPE_CHECKING:
-    from durably_cli.engines.local.fork import ForkRequest
+    from durably_cli.engines.forking import ForkRequest
 
 
 def trigger_job(

@@ -72,7 +72,7 @@ def fork(
             project, run, decisions, redo_failed=redo_failed, as_json=as_json, is_fork=True
         )
     from durably_cli.cli.coming_to_runs import fork_run  # not for --help, nor for completion
-    from durably_cli.engines.local.fork import ForkRequest
+    from durably_cli.engines.forking import ForkRequest
 
     asked = ForkRequest(str(project), laid_over, decisions, redo_failed)
     return fork_run(
