@@ -19,6 +19,7 @@ from durably_cli.engines.result import TriggerResult
 from durably_cli.errors import Interrupted, NotFound
 from durably_cli.journal.events import RunStarted
 from durably_cli.project.discovery import find_job
+from durably_cli.project.finding import find_here
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.render.lines import Silent, Talk
 from durably_cli.render.next_steps import how_to_go_on, next_commands
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from durably_cli.engines.dbos.engine import DbosEngine
     from durably_cli.engines.dbos.view import DatabaseView
     from durably_cli.engines.decisions import Decisions
+    from durably_cli.engines.forking import ForkRequest
     from durably_cli.engines.live_run import BoundHandler
     from durably_cli.engines.observer import Runnable
     from durably_cli.engines.request import Request
@@ -64,17 +66,46 @@ def trigger_elsewhere(
 
 
 def resume_elsewhere(
-    engine: DbosEngine, run: str, decisions: Decisions, *, quiet: bool, as_json: bool
+    engine: DbosEngine,
+    project: Path,
+    run: str,
+    decisions: Decisions,
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
     """Have a run gone on with from where it was left, and wait for its end; the exit code."""
     talk = Silent(sys.stderr) if quiet else Talk(sys.stderr)
-    run_id = engine.runs.find(run)
+    run_id = find_here(project, run, engine.runs)
     document.about(run_id)
     seen = engine.runs.view(run_id).places
     goes_on = engine.resume(run_id, decisions)
     if goes_on:
         _watch(engine, run_id, talk, seen)
     result = TriggerResult(run_id, Disposition.CREATED, executed=goes_on)
+    return _said(engine, result, talk, quiet=quiet, as_json=as_json)
+
+
+def fork_elsewhere(
+    engine: DbosEngine,
+    project: Path,
+    run: str,
+    asked: ForkRequest,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Make a run of what another one has, and wait for its end; the exit code."""
+    talk = Silent(sys.stderr) if quiet else Talk(sys.stderr)
+    origin = find_here(project, run, engine.runs)
+    document.about(origin)
+    job = _job_of(engine.runs.view(origin))
+    run_id = engine.fork(origin, asked, lambda: _job(engine, project, job, talk))
+    document.about(run_id)
+    talk.say(f"run {run_id} of {job}, a fork of run {short(origin)}")
+    made_of = (place for place in engine.runs.view(run_id).places if not place[0])
+    _watch(engine, run_id, talk, frozenset(made_of))
+    result = TriggerResult(run_id, Disposition.FORKED, executed=True)
     return _said(engine, result, talk, quiet=quiet, as_json=as_json)
 
 

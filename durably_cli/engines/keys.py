@@ -33,7 +33,7 @@ def of_run_elsewhere(job: str, key: str | None, run: str, host: str) -> NotFound
     return NotFound(
         f"the idempotency key {key!r} of {job} was used for run {short(run)}, on {host}, before "
         "the runs of this project were in a database; its work is not done again",
-        hint=f"{look}    (on {host}: shows how it ended)\n"
-        f"{hints.command('delete', f'key:{job}/{key}', '--free-keys')}    (frees the key here)",
+        hint=f"{look}    (there: shows how it ended)\n"
+        f"{hints.command('help', 'care')}    (says how to free this key)",
         run=run,
     )

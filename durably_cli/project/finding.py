@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,20 @@ from durably_cli.project.settings import DBOS, LOCAL, engine_settings
 
 if TYPE_CHECKING:
     from durably_cli.engines.runs import Runs
+
+
+class EngineName(StrEnum):
+    """The engines, as a person names them."""
+
+    LOCAL = LOCAL
+    DBOS = DBOS
+
+
+def runs_of_engine(project: Path, name: str) -> Runs:
+    """The runs of the engine of this name, for which hints are from now on."""
+    if name != engine_name(engine_settings(project)):
+        hints.are_of_engine(name)
+    return engine_of(project, name).runs
 
 
 def find_anywhere(project: Path, query: str, runs: Runs | None = None) -> tuple[Runs, str]:
@@ -61,7 +76,7 @@ def _typed_again() -> str | None:
 
 
 def _in_other(project: Path, query: str) -> tuple[str, Runs, str] | None:
-    """The other engine's name and runs, and the id of the one that is meant, if it has that.
+    """The other engine's name and runs, and the id of the run, if it has that.
 
     Not by a word: `@last` is the newest run of one engine.
     """

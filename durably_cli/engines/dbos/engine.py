@@ -104,7 +104,7 @@ class DbosEngine:
         return DatabaseRemoval(self.database)
 
     def export(self, run_id: str, job_files: Iterable[Path], out: BinaryIO) -> Exported:
-        from durably_cli.engines.bundle import Exported  # for one command
+        from durably_cli.engines.bundle import Exported  # for who asks for it
         from durably_cli.engines.dbos.export import pack_rows
 
         view = self.runs.view(run_id)
@@ -122,7 +122,7 @@ class DbosEngine:
 
     def fork(self, origin: str, asked: ForkRequest, load: Callable[[], Runnable]) -> str:
         """The run that was made of this one, for a worker to execute; `load` gives its job."""
-        from durably_cli.engines.dbos.fork import make_fork  # for one command
+        from durably_cli.engines.dbos.fork import make_fork  # for who asks for it
 
         def settle(wanted: Json) -> ReadyInput:
             return load().settle(wanted, is_compared=False)

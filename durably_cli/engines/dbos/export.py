@@ -65,7 +65,7 @@ def _written(view: DatabaseView, folder: Path) -> Path:
 
 
 def _fitting(event: Event, put: Callable[[Json], Json]) -> Event:
-    """The event as a line of a journal has it: what is too large for one is put into a file."""
+    """The event as a line of a journal has it: what is too large goes to a file."""
     if isinstance(event, (StepCompleted, StepMarkedDone)):
         if belongs_in_a_file(event.result):
             return event._replace(result=put(event.result))

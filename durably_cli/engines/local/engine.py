@@ -44,7 +44,7 @@ class LocalEngine:
         return LocalRemoval(self.store)
 
     def export(self, run_id: str, job_files: Iterable[Path], out: BinaryIO) -> Exported:
-        from durably_cli.engines.bundle import Exported  # for one command
+        from durably_cli.engines.bundle import Exported  # for who asks for it
         from durably_cli.engines.local.bundle import pack_journal
 
         with self.store.view(run_id, despite_damage=True) as view:
