@@ -300,7 +300,7 @@ def test_a_fork_replays_what_its_origin_has_and_does_the_rest(place: Project) ->
     assert json.loads(place.run("fork", origin["id"], "--redo-failed").out) == ["one", "two", "a"]
     assert place.effects == ["one", "two", "one", "bad"]
     place.run("fork", origin["id"], "--redo", "nothing", expect=4)
-    place.run("fork", origin["id"], "-p", "nobody=1", expect=65)
+    place.run("fork", origin["id"], "-p", "text:=1", expect=65)
     assert len(place.runs()) == 3
 
 

@@ -155,7 +155,7 @@ def test_a_run_of_the_other_engine_is_shown_and_what_changes_it_is_said(
     assert pasted.returncode == 0, pasted
     assert worked.effects == ["large", "one", "other"]
     for words in ("cancel", "delete", "signal"):
-        more = ("answer",) if words == "signal" else ()
+        more = ("answer", "-i", "1") if words == "signal" else ()
         refused = worked.run(words, run["id"], *more, expect=4).err
         assert "DURABLY_ENGINE=local" in refused and "engine local" in refused
 
