@@ -67,6 +67,12 @@ def _dbos(project: Path, settings: Settings) -> DbosEngine:
     return DbosEngine(url, settings.name)
 
 
+def database_variable(project: Path) -> str:
+    """The variable of the environment that has the URL; empty if a file has it."""
+    kind, _, name = _place(engine_settings(project))
+    return name if kind == "env" else ""
+
+
 def require_engine_of_workers(project: Path, what: str) -> DbosEngine:
     """The same. UsageError, if the project has another engine: there is no `what` of it."""
     found = engine_of_workers(project)
@@ -98,7 +104,7 @@ def engine_name(settings: Settings) -> str:
 
 def _url(settings: Settings) -> str:
     """ConfigError if the URL of the database is not where it should be."""
-    kind, _, place = (settings.database or f"env:{DATABASE_VARIABLE}").partition(":")
+    kind, _, place = _place(settings)
     if kind == "env":
         url, missing = os.environ.get(place, ""), f"the environment has no {place}"
     else:
@@ -110,3 +116,7 @@ def _url(settings: Settings) -> str:
         hint = f"export {DATABASE_VARIABLE}=postgresql://user@host/database"
         raise ConfigError(f"the URL of the database is not there: {missing}", hint=hint)
     return url.strip()
+
+
+def _place(settings: Settings) -> tuple[str, str, str]:
+    return (settings.database or f"env:{DATABASE_VARIABLE}").partition(":")

@@ -288,8 +288,9 @@ def test_a_fork_replays_what_its_origin_has_and_does_the_rest(place: Project) ->
     place.run("trigger", "work", "--label", "team=a")
     origin = place.inspect()
     (place.root / "mended").touch()
-    out = place.run("fork", "@last", "--redo", "one", "-p", "text=b").out
-    assert json.loads(out) == ["one", "two", "lived on", "b"]
+    made = place.run("fork", "@last", "--redo", "one", "-p", "text=b")
+    assert "1 step run, 1 step replayed" in made.err
+    assert json.loads(made.out) == ["one", "two", "lived on", "b"]
     assert place.effects == ["one", "two", "one"]
     fork = place.inspect()
     assert (fork["origin"], fork["input"]["text"], fork["labels"]) == (

@@ -30,12 +30,12 @@ class WorkedProject(Project):
         self.starts_interpreters = True
         self._workers: list[subprocess.Popen[str]] = []
 
-    def work(self, slots: int = 2) -> Worked:
+    def work(self, slots: int = 2, *options: str) -> Worked:
         """Start a worker, and return once it takes up runs."""
         said = self.root.parent / f"worker-{len(self._workers)}"
         with said.open("w") as err:
             process = subprocess.Popen(
-                (*DURABLY, "worker", "-n", str(slots)),
+                (*DURABLY, "worker", "-n", str(slots), *options),
                 cwd=self.root,
                 env=self.env,
                 stdin=subprocess.DEVNULL,

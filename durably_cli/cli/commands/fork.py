@@ -10,7 +10,6 @@ from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import laid_over_by, read_decisions, read_limit
 from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Suspend, Timeout
-from durably_cli.errors import UsageError
 from durably_cli.project.engine import engine_of_workers
 from durably_cli.values.strict_json import Json
 
@@ -77,11 +76,16 @@ def fork(
     if elsewhere is not None:
         from durably_cli.cli.elsewhere import fork_elsewhere  # not for the local engine
 
-        if suspend or timeout is not None:
-            option = "--suspend and --timeout are"
-            raise UsageError(f"{option} of the engine local: a worker executes the run")
-        asked = ForkRequest(str(project), laid_over, decisions, redo_failed)
-        return fork_elsewhere(elsewhere, project, run, asked, quiet=quiet, as_json=as_json)
+        return fork_elsewhere(
+            elsewhere,
+            project,
+            run,
+            ForkRequest(str(project), laid_over, decisions, redo_failed),
+            timeout=seconds,
+            suspends=suspend,
+            quiet=quiet,
+            as_json=as_json,
+        )
     from durably_cli.cli.coming_to_runs import fork_run  # not for --help, nor for completion
 
     asked = ForkRequest(str(project), laid_over, decisions, redo_failed)

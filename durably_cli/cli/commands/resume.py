@@ -72,10 +72,19 @@ def resume(
             from durably_cli.cli.planning import show_plan  # rarely asked for
 
             return show_plan(project, run, decisions, as_json=as_json)
-        if kill_leftovers or suspend or timeout is not None:
-            option = "--kill-leftovers, --suspend and --timeout are"
-            raise UsageError(f"{option} of the engine local: a worker executes the run")
-        return resume_elsewhere(elsewhere, project, run, decisions, quiet=quiet, as_json=as_json)
+        if kill_leftovers:
+            what = "--kill-leftovers is of the engine local: a worker executes the run"
+            raise UsageError(what)
+        return resume_elsewhere(
+            elsewhere,
+            project,
+            run,
+            decisions,
+            timeout=seconds,
+            suspends=suspend,
+            quiet=quiet,
+            as_json=as_json,
+        )
     if dry_run:
         from durably_cli.cli.planning import show_plan  # rarely asked for
 

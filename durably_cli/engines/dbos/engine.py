@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from durably_cli import hints
-from durably_cli.engines.dbos.cancels import ask_to_cancel
+from durably_cli.engines.dbos.cancel import ask_to_cancel
+from durably_cli.engines.dbos.census import workers_that_have
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.enqueue import Enqueued, claimed_by, enqueue
-from durably_cli.engines.dbos.resumes import ask_again
+from durably_cli.engines.dbos.resumes import Asked, ask_again
 from durably_cli.engines.dbos.runs import PAUSE_SECONDS, DatabaseRuns
 from durably_cli.engines.dbos.view import DatabaseView
 from durably_cli.engines.decisions import NO_DECISIONS, Decisions, refuse_final
@@ -40,8 +41,12 @@ class DbosEngine:
         self.database = RunDatabase(url, project)
         self.runs = DatabaseRuns(self.database)
 
-    def trigger(self, request: Request, load: Callable[[], Runnable]) -> Enqueued:
+    def trigger(
+        self, request: Request, load: Callable[[], Runnable], seconds: float | None = None
+    ) -> Enqueued:
         """The run that is asked for, for a worker to execute; `load` gives its job.
+
+        Each attempt may take so many seconds.
 
         InvalidInput from the job's model, before there is a run; what `enqueue` raises.
         """
@@ -51,16 +56,16 @@ class DbosEngine:
             settled = load().settle(request.input, is_compared=bool(request.idempotency_key))
             request.refuse_secrets(settled.secrets)
             canonical = request.canonical or settled.canonical or settled.input
-            found = enqueue(self.database, request, settled.input, canonical)
+            found = enqueue(self.database, request, settled.input, canonical, seconds)
         else:
             found = Enqueued(run_id, Disposition.IDEMPOTENT)
         if request.retry_failed and found.disposition is Disposition.IDEMPOTENT:
             view = self.runs.view(found.run_id)
             if view.status is Status.FAILED:
-                self._ask_again(view, NO_DECISIONS)
+                self._ask_again(view, Asked(NO_DECISIONS, seconds))
         return found
 
-    def resume(self, run_id: str, decisions: Decisions) -> bool:
+    def resume(self, run_id: str, decisions: Decisions, seconds: float | None = None) -> bool:
         """Have a worker go on with a run; False if it has ended for good.
 
         Busy if one executes it, or is about to.
@@ -70,8 +75,8 @@ class DbosEngine:
             refuse_final(decisions, view.state)
             return False
         view.refuse_if_taken_up()
-        if view.is_over:  # else another worker takes it up by itself
-            self._ask_again(view, decisions)
+        if view.row.is_over:  # else another worker takes it up by itself
+            self._ask_again(view, Asked(decisions, seconds))
         return True
 
     def cancel(self, run_id: str, reason: str | None, seconds: float) -> bool:
@@ -80,7 +85,7 @@ class DbosEngine:
             view = self.runs.view(run_id)
             if view.state.status is Status.CANCELLED:
                 return is_asked
-            if view.state.has_ended and not view.held and not view.is_queued:
+            if view.state.has_ended and not view.held and not view.row.is_queued:
                 run = short(run_id)
                 what = f"run {run} has {view.state.status}, and is not cancelled"
                 raise Conflict(what, hint=hints.command("inspect", run), code="has-ended")
@@ -109,7 +114,7 @@ class DbosEngine:
 
         view = self.runs.view(run_id)
         contents = pack_rows(self.database, view, job_files, out)
-        return Exported(contents, None, goes_on=not view.is_over)
+        return Exported(contents, None, goes_on=not view.row.is_over or view.state.is_waiting)
 
     def refuse_to_go_on(self, view: RunView, *, is_fork: bool) -> None:
         assert isinstance(view, DatabaseView)
@@ -120,24 +125,29 @@ class DbosEngine:
 
             check_may_fork(view.where, view.state)
 
-    def fork(self, origin: str, asked: ForkRequest, load: Callable[[], Runnable]) -> str:
-        """The run that was made of this one, for a worker to execute; `load` gives its job."""
+    def fork(
+        self,
+        origin: str,
+        asked: ForkRequest,
+        load: Callable[[], Runnable],
+        seconds: float | None = None,
+    ) -> str:
+        """The run that was made of this one, for a worker to execute; `load` gives its job.
+
+        Each attempt may take so many seconds.
+        """
         from durably_cli.engines.dbos.fork import make_fork  # for who asks for it
 
         def settle(wanted: Json) -> ReadyInput:
             return load().settle(wanted, is_compared=False)
 
-        return make_fork(self.database, origin, asked, settle).created.run
+        return make_fork(self.database, origin, asked, settle, seconds).created.run
 
     def workers_of(self, job: str) -> int:
         """How many live workers have this job."""
-        row = self.database.row(
-            "select count(*) from durably.workers where project = %s and %s = any(jobs)",
-            *(self.database.project, job),
-        )
-        return int(row[0]) if row else 0
+        return len(workers_that_have(self.database, job))
 
-    def _ask_again(self, view: DatabaseView, decisions: Decisions) -> None:
+    def _ask_again(self, view: DatabaseView, asked: Asked) -> None:
         number = len(view.state.attempts) + 1
-        if not ask_again(self.database, view.run_id, number, decisions):
+        if not ask_again(self.database, view.run_id, number, asked):
             raise Busy(f"another process resumes run {short(view.run_id)} at this moment")

@@ -10,7 +10,9 @@ from durably_cli import hints
 from durably_cli.engines.dbos.carried import refuse_carried
 from durably_cli.engines.dbos.database import RunDatabase, lock_of
 from durably_cli.engines.dbos.queues import WORKFLOW, application, queue_of
+from durably_cli.engines.dbos.resumes import Asked, ask_again
 from durably_cli.engines.dbos.stored import line_at
+from durably_cli.engines.decisions import NO_DECISIONS
 from durably_cli.engines.keys import of_deleted_run
 from durably_cli.engines.request import Disposition, OnConflict, Request, canonical_sha256
 from durably_cli.engines.who import host
@@ -38,8 +40,12 @@ def claimed_by(database: RunDatabase, request: Request) -> str | None:
     return row[0] if row and row[1] == canonical_sha256(request.input) else None
 
 
-def enqueue(database: RunDatabase, request: Request, input: Json, canonical: Json) -> Enqueued:
+def enqueue(
+    database: RunDatabase, request: Request, input: Json, canonical: Json, seconds: float | None
+) -> Enqueued:
     """Make the run that is asked for, with this input, unless there is one of its key.
+
+    Each attempt may take so many seconds.
 
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
     request does not wait.
@@ -62,21 +68,30 @@ def enqueue(database: RunDatabase, request: Request, input: Json, canonical: Jso
                 if request.idempotency_key is not None:
                     database.change("delete from durably.keys where run = %s", created.run)
                 return Enqueued(ahead, Disposition.COALESCED)
-        insert_run(database, created)
+        _insert(database, created)
+        if seconds is not None:
+            ask_again(database, created.run, 1, Asked(NO_DECISIONS, seconds), is_taken=True)
     return Enqueued(created.run, Disposition.CREATED)
 
 
-def insert_run(database: RunDatabase, created: RunCreated) -> None:
-    """Make the run, and put it into its queue; in the transaction of who calls."""
-    database.change(
-        "insert into durably.runs values (%s, %s, %s, %s, %s, %s, %s)",
+def enqueue_run(database: RunDatabase, created: RunCreated) -> None:
+    """Make a run, for a worker to execute, unless it is there."""
+    with database.transaction():
+        _insert(database, created)
+
+
+def _insert(database: RunDatabase, created: RunCreated) -> None:
+    is_new = database.change(
+        "insert into durably.runs values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
         *(created.run, database.project, created.job, line_at(0, created)),
         *(json.dumps(created.labels), created.concurrency_key, created.idempotency_key),
     )
+    if not is_new:
+        return
     database.row(
         "select dbos.enqueue_workflow(%s, %s, array[%s]::json[], workflow_id => %s,"
         " queue_partition_key => %s, application_name => %s)",
-        *(WORKFLOW, queue_of(database.project, created.job, created.concurrency_key)),
+        *(WORKFLOW, queue_of(database.project, created.concurrency_key)),
         *(json.dumps(created.run), created.run, created.concurrency_key),
         application(database.project),
     )

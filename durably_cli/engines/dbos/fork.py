@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from durably_cli.engines.dbos.database import RunDatabase
-from durably_cli.engines.dbos.enqueue import insert_run
+from durably_cli.engines.dbos.enqueue import enqueue_run
+from durably_cli.engines.dbos.resumes import Asked, ask_again
 from durably_cli.engines.dbos.stored import line_at
 from durably_cli.engines.dbos.view import DatabaseView
+from durably_cli.engines.decisions import NO_DECISIONS
 from durably_cli.engines.forking import Forked, ForkRequest, check_may_fork, forked
 from durably_cli.engines.steps_of_origin import StepsOfOrigin
 from durably_cli.journal.fold import fold
@@ -25,9 +27,15 @@ _BEFORE_ALL = 0
 
 
 def make_fork(
-    database: RunDatabase, origin: str, asked: ForkRequest, settle: Callable[[Json], ReadyInput]
+    database: RunDatabase,
+    origin: str,
+    asked: ForkRequest,
+    settle: Callable[[Json], ReadyInput],
+    seconds: float | None = None,
 ) -> Forked:
     """Make a run of what this one has, for a worker to execute: see `forked` and `check_may_fork`.
+
+    Each attempt may take so many seconds.
 
     Busy if a worker executes that one.
     """
@@ -40,7 +48,10 @@ def make_fork(
     run_id = made.created.run
     with database.transaction():
         database.change("set local synchronous_commit = on")
-        insert_run(database, made.created)
+        enqueue_run(database, made.created)
+        if seconds is not None:
+            asked_of_it = Asked(NO_DECISIONS, seconds)
+            ask_again(database, run_id, 1, asked_of_it, is_taken=True)
         database.change("insert into durably.forks values (%s, %s)", origin, run_id)
         database.change(
             "insert into durably.talk select %s, %s, * from unnest(%s::int[], %s::text[])",

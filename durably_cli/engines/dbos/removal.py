@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from contextlib import suppress
 
 from durably_cli import hints
-from durably_cli.engines.dbos.cancels import ask_all_to_cancel
+from durably_cli.engines.dbos.cancel import cancel_if_open
 from durably_cli.engines.dbos.carried import forget_carried
 from durably_cli.engines.dbos.database import RunDatabase, masked
 from durably_cli.engines.dbos.runs import PAUSE_SECONDS
@@ -20,7 +21,7 @@ from durably_cli.engines.dbos.view import DatabaseView, look_at_run
 from durably_cli.engines.old import FINAL, Old, ended_at, in_families
 from durably_cli.engines.removal import check_is_not_needed, check_may_go
 from durably_cli.engines.run_view import Unreadable
-from durably_cli.errors import Busy, NotFound
+from durably_cli.errors import Busy, DurablyError, NotFound
 from durably_cli.journal.codec import BadLine
 from durably_cli.journal.events import RunCreated
 from durably_cli.journal.state import Status
@@ -46,8 +47,9 @@ class DatabaseRemoval:
             parent = run.state.created.parent
             if parent:
                 check_is_not_needed(lambda of: look_at_run(database, of), run_id, parent)
-            reason = f"its parent, run {short(run_id)}, is deleted"
-            ask_all_to_cancel(database, run.state.open_children, reason)
+            for child in run.state.open_children:
+                with suppress(DurablyError):
+                    cancel_if_open(database, child, f"its parent, run {short(run_id)}, is deleted")
         with database.transaction():
             if self._taken_up(run_id, locks=True) != before:
                 raise _busy(run_id, "is taken up by a worker at this moment")
@@ -91,7 +93,7 @@ class DatabaseRemoval:
         run = look_at_run(self._database, run_id)
         if run is None or run.status not in statuses or ended_at(run) >= old.before:
             return False
-        return not isinstance(run, DatabaseView) or not (run.held or run.is_queued)
+        return not isinstance(run, DatabaseView) or not (run.held or run.row.is_queued)
 
     def _is_there(self, run_id: str) -> bool:
         row = self._database.row("select 1 from durably.runs where run = %s", run_id)
@@ -105,10 +107,10 @@ class DatabaseRemoval:
             if run is None:
                 where = f"{self._database.project} in {masked(self._database.url)}"
                 raise NotFound(f"there is no run {run_id} of {where}", hint=hints.command("list"))
-            if not isinstance(run, DatabaseView) or not (run.held or run.is_queued):
+            if not isinstance(run, DatabaseView) or not (run.held or run.row.is_queued):
                 return run
             if not run.state.is_final or time.monotonic() > deadline:
-                at = f", on {run.executor}" if run.held else ", and waits for a worker"
+                at = f", on {run.row.executor}" if run.held else ", and waits for a worker"
                 raise _busy(run_id, f"is {run.status}{at}")
             time.sleep(PAUSE_SECONDS)  # its end is there, and its worker about to be done with it
 

@@ -29,11 +29,15 @@ create table if not exists durably.signals (
   primary key (run, name, number));
 create table if not exists durably.cancels (
   run text primary key, asked_by text not null, asked_at text not null, reason text);
--- Runs that wait and are to go on from that time on (empty: now).
-create table if not exists durably.suspended (run text primary key, due text not null);
--- Somebody resumes a run: this attempt is to be, once these decisions are journalled.
+-- Runs that wait and are to go on from that time on (empty: now). What waits for nothing but a worker
+-- that has its job was passed on, by one that has not.
+create table if not exists durably.suspended (
+  run text primary key, due text not null, was_passed_on bool not null default false);
+-- Somebody resumes a run: this attempt is to be, once these decisions are journalled. It and those
+-- that follow it may take so many seconds each.
 create table if not exists durably.resumes (
-  run text, attempt int, decisions text not null, is_taken bool not null, primary key (run, attempt));
+  run text, attempt int, decisions text not null, seconds float8, is_taken bool not null,
+  primary key (run, attempt));
 -- A worker is alive as long as its session holds the advisory lock of its executor.
 create table if not exists durably.workers (
   executor text primary key, project text not null, host text not null, pid int not null,

@@ -23,7 +23,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from durably_cli.engines.execute import TIME_LIMIT
 from durably_cli.engines.local.failing import FOLDER, Failing, failing_in, failing_of, read_written
 from durably_cli.engines.local.stamps import stamp_of
 from durably_cli.engines.local.store import Store
@@ -235,7 +234,7 @@ def _why_stopped(view: JournalView) -> str:
     state = view.state
     if state.has_ended:
         return ""
-    if state.attempts and state.attempts[-1].outcome == TIME_LIMIT:
+    if state.is_out_of_time:
         return "its time limit was over"
     if view.is_given_up:
         return f"it was killed {view.killed_in_vain} times without getting further"
