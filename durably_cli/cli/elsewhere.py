@@ -216,7 +216,7 @@ def _said(
     go_on = "" if view.state.is_final else how_to_go_on(view)
     done, begun = view.state.completed_steps, view.state.attempts[before:]
     replayed, saved_ms = (begun[0].before, begun[0].ms_before) if begun else (0, 0)
-    failed = len(view.state.failed_steps)
+    failed = sum(step.attempt > before for step in view.state.failed_steps)
     outcome = Outcome(done - replayed, replayed, [], failed, saved_ms)
     code = say_outcome(view, result, outcome, talk, go_on)
     if quiet and code == 1:

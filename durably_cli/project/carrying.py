@@ -1,6 +1,6 @@
 """Idempotency keys that were used here, of a project that moves to the engine dbos.
 
-A key of the local engine is known by the hash of job and key, and stands for a run, or for one that
+A key of the local engine is known by the hash of job and key, and stands for a run, or one that
 was deleted. In the database it stands for a run elsewhere: a trigger there runs nothing.
 """
 

@@ -140,3 +140,45 @@ def test_old_runs_go_once_an_hour_and_one_worker_at_a_time(
     database.change("update durably.retention set at = at - interval '61 minutes'")
     assert len(retain_rows(database, 0.001, keep_last)) == 2
     database.close()
+
+
+CHILDREN = """
+    @define_job
+    def child(step: Step) -> None:
+        effect("child")
+        step.wait_signal("it", int)
+
+    @define_job
+    def parent(step: Step) -> None:
+        step.run_job("below", child, None)
+"""
+
+
+def test_a_child_goes_with_its_parent_and_is_ended_by_that(
+    worked: WorkedProject, database_url: str
+) -> None:
+    worked.job(CHILDREN)
+    worked.work()
+    parent = worked.run("trigger", "parent", "--detach").out.strip()
+    worked.wait_for_effects(1)
+    worked.run("wait", parent, "--timeout", "3s", expect=None)
+    child = next(each["id"] for each in worked.runs() if each["id"] != parent)
+    refused = worked.run("delete", child, "--status", "waiting", expect=2)
+    assert "is a step of run" in refused.err
+    worked.run("delete", parent, "--status", "waiting")
+    assert worked.run("wait", child, "--timeout", "60s", expect=3).code == 3
+    assert "is deleted" in worked.inspect(child)["reason"]
+    assert worked.run("prune", "--older-than", "0s", "--yes").out == f"{child}\n"
+    assert rows_of(database_url, child) == {}
+
+
+def test_children_go_behind_their_parent(worked: WorkedProject) -> None:
+    worked.job(CHILDREN.replace('step.wait_signal("it", int)', "pass"))
+    worked.work()
+    parent = worked.run("trigger", "parent", "--detach").out.strip()
+    worked.run("wait", parent)
+    (child,) = (each["id"] for each in worked.runs() if each["id"] != parent)
+    would = worked.run("prune", "--older-than", "0s", "--keep-last", "1", "--dry-run").out
+    assert would == ""
+    gone = worked.run("prune", "--older-than", "0s", "--yes").out.split()
+    assert gone == [parent, child]
