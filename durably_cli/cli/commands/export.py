@@ -13,7 +13,7 @@ import typer
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.asking import say, say_damage
+from durably_cli.cli.asking import say, say_damage, say_hint
 from durably_cli.cli.parameters import (
     AsJson,
     OneRun,
@@ -69,9 +69,10 @@ def run_export(project: Path, query: str, target: Path, *, as_json: bool) -> int
     say_damage(damage)
     if goes_on:
         say(
-            "it goes on where it is: before you adopt it elsewhere, end it there by "
-            f"{hints.command('cancel', short(run_id))}, or its work is done twice"
+            "it goes on where it is: to adopt it elsewhere, export it once it has ended, or its "
+            "work is done twice"
         )
+        say_hint(hints.command("wait", short(run_id)))
     if contents.source is None:
         say("the job's file is not in it: it has changed since the last attempt")
     if as_json:

@@ -87,7 +87,7 @@ def test_a_queued_run_is_exported_with_a_warning(worked: WorkedProject, tmp_path
     worked.job(HALF)
     run = worked.run("trigger", "work", "--detach").out.strip()
     said = worked.run("export", run, "-o", str(tmp_path / "run.tar.gz")).err
-    assert "its work is done twice" in said and "durably cancel" in said
+    assert "its work is done twice" in said and "durably wait" in said
 
 
 def test_keys_of_this_machine_are_carried_and_nothing_is_done_twice(
