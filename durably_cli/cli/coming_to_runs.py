@@ -26,7 +26,8 @@ from durably_cli.system.ids import short
 from durably_cli.values.visible import visible
 
 if TYPE_CHECKING:
-    from durably_cli.engines.local.fork import ForkRequest
+    from durably_cli.engines.forking import ForkRequest
+    from durably_cli.engines.local.store import Store
 
 
 def trigger_job(
@@ -89,7 +90,7 @@ def resume_run(
     """
     store = stores.open_store(project)
     notifier = Notifier(project, store)
-    run_id = find_run(store, run)
+    run_id = _found(project, store, run)
     document.about(run_id)
 
     def act(presenter: Presenter) -> TriggerResult:
@@ -125,7 +126,7 @@ def fork_run(
 
     store = stores.open_store(project, to_write=True)
     notifier = Notifier(project, store)
-    origin = find_run(store, run)
+    origin = _found(project, store, run)
     document.about(origin)
 
     def act(presenter: Presenter) -> TriggerResult:
@@ -140,6 +141,16 @@ def fork_run(
         return fork(store, origin, asked, load, presenter)
 
     return execute(store, act, notifier, timeout, quiet=quiet, as_json=as_json, suspends=suspends)
+
+
+def _found(project: Path, store: Store, run: str) -> str:
+    try:
+        return find_run(store, run)
+    except NotFound:
+        from durably_cli.engines.local.runs import LocalRuns  # only after a mistake
+        from durably_cli.project.finding import find_here
+
+        return find_here(project, run, LocalRuns(store))
 
 
 def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> Runnable:

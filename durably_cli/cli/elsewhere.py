@@ -21,6 +21,7 @@ from durably_cli.errors import AttemptTimedOut, Interrupted, NotFound
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.wait_events import RunSuspended
 from durably_cli.project.discovery import find_job
+from durably_cli.project.finding import find_here
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.render.lines import Talk
 from durably_cli.render.next_steps import how_to_go_on, next_commands, ways_to_answer
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from durably_cli.engines.dbos.engine import DbosEngine
     from durably_cli.engines.dbos.news import News
     from durably_cli.engines.decisions import Decisions
+    from durably_cli.engines.forking import ForkRequest
     from durably_cli.engines.live_run import BoundHandler
     from durably_cli.engines.observer import Runnable
     from durably_cli.engines.request import Request
@@ -80,6 +82,7 @@ def trigger_elsewhere(
 
 def resume_elsewhere(
     engine: DbosEngine,
+    project: Path,
     run: str,
     decisions: Decisions,
     *,
@@ -90,14 +93,40 @@ def resume_elsewhere(
 ) -> int:
     """Have a run gone on with from where it was left, and wait for its end; the exit code."""
     talk = talk_on(sys.stderr, quiet)
-    run_id = engine.runs.find(run)
+    run_id = find_here(project, run, engine.runs)
     document.about(run_id)
     news = engine.runs.news(run_id)
     news.events()
+    before = len(engine.runs.view(run_id).state.attempts)
     goes_on = engine.resume(run_id, decisions, timeout)
     if goes_on:
         _watch(engine, run_id, talk, news, Patience(suspends=suspends))
     result = TriggerResult(run_id, Disposition.CREATED, executed=goes_on)
+    return _said(engine, result, talk, before=before, quiet=quiet, as_json=as_json)
+
+
+def fork_elsewhere(
+    engine: DbosEngine,
+    project: Path,
+    run: str,
+    asked: ForkRequest,
+    *,
+    timeout: float | None,
+    suspends: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Make a run of what another one has, and wait for its end; the exit code."""
+    talk = talk_on(sys.stderr, quiet)
+    origin = find_here(project, run, engine.runs)
+    document.about(origin)
+    job = engine.runs.view(origin).state.created.job
+    run_id = engine.fork(origin, asked, lambda: _job(engine, project, job, talk), timeout)
+    document.about(run_id)
+    talk.say(f"run {run_id} of {job}, a fork of run {short(origin)}")
+    news = engine.runs.news(run_id, first_attempt=1)
+    _watch(engine, run_id, talk, news, Patience(suspends=suspends))
+    result = TriggerResult(run_id, Disposition.FORKED, executed=True)
     return _said(engine, result, talk, quiet=quiet, as_json=as_json)
 
 
@@ -179,8 +208,15 @@ def _say_new(event: Event, run_id: str, job: str, talk: Talk) -> None:
 
 
 def _said(
-    engine: DbosEngine, result: TriggerResult, talk: Talk, *, quiet: bool, as_json: bool
+    engine: DbosEngine,
+    result: TriggerResult,
+    talk: Talk,
+    *,
+    before: int = 0,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
+    """Say what came of the run, in the attempts behind so many; the exit code."""
     view = engine.runs.view(result.run_id)
     if view.state.is_out_of_time:
         what = f"run {short(view.run_id)} was ended: its time limit is over"
@@ -194,8 +230,10 @@ def _said(
             write_output(view, sys.stdout, is_terminal=sys.stdout.isatty())
         sys.stdout.flush()
     go_on = "" if view.state.is_final else how_to_go_on(view)
-    done = view.state.completed_steps
-    outcome = Outcome(done, replayed=0, unused=[], failed=len(view.state.failed_steps), saved_ms=0)
+    done, begun = view.state.completed_steps, view.state.attempts[before:]
+    replayed, saved_ms = (begun[0].before, begun[0].ms_before) if begun else (0, 0)
+    failed = sum(step.attempt > before for step in view.state.failed_steps)
+    outcome = Outcome(done - replayed, replayed, [], failed, saved_ms)
     code = say_outcome(view, result, outcome, talk, go_on)
     if quiet and code == 1:
         say(f"run {short(view.run_id)} failed {failed_before(view, talk)}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from durably_cli import hints
 from durably_cli.engines.dbos.cancel import ask_to_cancel
@@ -21,6 +23,13 @@ from durably_cli.errors import Busy, Conflict
 from durably_cli.journal.state import Status
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import Json
+
+if TYPE_CHECKING:
+    from durably_cli.engines.bundle import Exported
+    from durably_cli.engines.dbos.removal import DatabaseRemoval
+    from durably_cli.engines.forking import ForkRequest
+    from durably_cli.engines.payload import ReadyInput
+    from durably_cli.engines.run_view import RunView
 
 
 class DbosEngine:
@@ -65,10 +74,7 @@ class DbosEngine:
         if view.state.is_final:
             refuse_final(decisions, view.state)
             return False
-        if view.held or view.row.is_queued:
-            at = f", on {view.row.executor}" if view.held else ", and waits for a worker"
-            what = f"run {short(run_id)} is {view.status}{at}"
-            raise Busy(what, hint=hints.command("wait", short(run_id)))
+        view.refuse_if_taken_up()
         if view.row.is_over:  # else another worker takes it up by itself
             self._ask_again(view, Asked(decisions, seconds))
         return True
@@ -95,6 +101,47 @@ class DbosEngine:
         self, run_id: str, name: str, value: Json, *, even_if_early: bool = False
     ) -> Signalled:
         return send_to_run(self.runs, run_id, name, value, even_if_early=even_if_early)
+
+    @property
+    def removal(self) -> DatabaseRemoval:
+        from durably_cli.engines.dbos.removal import DatabaseRemoval  # for who removes
+
+        return DatabaseRemoval(self.database)
+
+    def export(self, run_id: str, job_files: Iterable[Path], out: BinaryIO) -> Exported:
+        from durably_cli.engines.bundle import Exported  # for who asks for it
+        from durably_cli.engines.dbos.export import pack_rows
+
+        view = self.runs.view(run_id)
+        contents = pack_rows(self.database, view, job_files, out)
+        return Exported(contents, None, goes_on=not view.row.is_over or view.state.is_waiting)
+
+    def refuse_to_go_on(self, view: RunView, *, is_fork: bool) -> None:
+        assert isinstance(view, DatabaseView)
+        if not view.state.is_final or is_fork:
+            view.refuse_if_taken_up()
+        if is_fork:
+            from durably_cli.engines.forking import check_may_fork  # rarely asked for
+
+            check_may_fork(view.where, view.state)
+
+    def fork(
+        self,
+        origin: str,
+        asked: ForkRequest,
+        load: Callable[[], Runnable],
+        seconds: float | None = None,
+    ) -> str:
+        """The run that was made of this one, for a worker to execute; `load` gives its job.
+
+        Each attempt may take so many seconds.
+        """
+        from durably_cli.engines.dbos.fork import make_fork  # for who asks for it
+
+        def settle(wanted: Json) -> ReadyInput:
+            return load().settle(wanted, is_compared=False)
+
+        return make_fork(self.database, origin, asked, settle, seconds).created.run
 
     def workers_of(self, job: str) -> int:
         """How many live workers have this job."""

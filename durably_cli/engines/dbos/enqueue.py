@@ -7,14 +7,16 @@ import os
 from typing import NamedTuple
 
 from durably_cli import hints
+from durably_cli.engines.dbos.carried import refuse_carried
 from durably_cli.engines.dbos.database import RunDatabase, lock_of
 from durably_cli.engines.dbos.queues import WORKFLOW, application, queue_of
 from durably_cli.engines.dbos.resumes import Asked, ask_again
 from durably_cli.engines.dbos.stored import line_at
 from durably_cli.engines.decisions import NO_DECISIONS
+from durably_cli.engines.keys import of_deleted_run
 from durably_cli.engines.request import Disposition, OnConflict, Request, canonical_sha256
 from durably_cli.engines.who import host
-from durably_cli.errors import Busy, Conflict
+from durably_cli.errors import Busy, Conflict, NotFound
 from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.system import clock, ids
 from durably_cli.system.ids import short
@@ -29,7 +31,11 @@ class Enqueued(NamedTuple):
 
 
 def claimed_by(database: RunDatabase, request: Request) -> str | None:
-    """The run of the request's idempotency key, if its input is that of this request, as given."""
+    """The run of the request's idempotency key, if its input is that of this request, as given.
+
+    NotFound if that run was deleted, or is of another engine.
+    """
+    refuse_carried(database, request.job, request.idempotency_key or "")
     row = _claim(database, request)
     return row[0] if row and row[1] == canonical_sha256(request.input) else None
 
@@ -93,23 +99,30 @@ def _insert(database: RunDatabase, created: RunCreated) -> None:
 
 def _claim(database: RunDatabase, request: Request) -> tuple[str, str, str] | None:
     row = database.row(
-        "select run, input_sha256, canonical_sha256 from durably.keys"
+        "select run, input_sha256, canonical_sha256, deleted from durably.keys"
         " where (project, job, key) = (%s, %s, %s)",
         *(database.project, request.job, request.idempotency_key),
     )
-    return None if row is None else (row[0], row[1], row[2])
+    if row is None:
+        return None
+    if row[3] is not None:
+        raise of_deleted_run(request.job, request.idempotency_key, row[3])
+    return row[0], row[1], row[2]
 
 
 def _of_key(database: RunDatabase, request: Request, canonical: Json) -> str:
     claim = _claim(database, request)
-    assert claim is not None
+    if claim is None:
+        what = f"the run of the idempotency key {request.idempotency_key!r} was deleted meanwhile"
+        raise NotFound(f"{what}, and the key is free", hint="trigger it again")
     run, given, equal = claim
     if canonical_sha256(request.input) == given or canonical_sha256(canonical) == equal:
         return run
     raise Conflict(
         f"the idempotency key {request.idempotency_key!r} of {request.job} was used with another "
         f"input, for run {short(run)}",
-        hint=f"{hints.command('inspect', run)}    (or use another key)",
+        hint=f"{hints.command('inspect', run)}    (or use another key)\n"
+        f"{hints.command('help', 'care')}    (says how to free this one)",
         run=run,
     )
 

@@ -10,11 +10,11 @@ from durably_cli.system.ids import short
 
 
 class News:
-    """The events of one run, each given once; what was there from the first call on."""
+    """The events of one run, each given once; what is there of that attempt and behind it."""
 
-    def __init__(self, database: RunDatabase, run_id: str) -> None:
+    def __init__(self, database: RunDatabase, run_id: str, first_attempt: int = 0) -> None:
         self._database, self._run_id = database, run_id
-        self._step, self._said = 0, (0, -1)
+        self._step, self._said = 0, (first_attempt, -1)
 
     def events(self) -> list[Placed]:
         """Those that are new, in their order. JournalError if one was changed."""

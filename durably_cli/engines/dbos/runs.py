@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from durably_cli import hints
+from durably_cli.engines.dbos.carried import carried
 from durably_cli.engines.dbos.database import RunDatabase, masked
 from durably_cli.engines.dbos.mail import DatabaseMail
 from durably_cli.engines.dbos.news import News
@@ -53,10 +54,16 @@ class DatabaseRuns:
 
     def claimed(self, job: str, key: str) -> Claimed:
         row = self._database.row(
-            "select run from durably.keys where (project, job, key) = (%s, %s, %s)",
+            "select run, deleted from durably.keys where (project, job, key) = (%s, %s, %s)",
             *(self._database.project, job, key),
         )
-        return Claimed(row[0] if row else None)
+        if row is not None:
+            run, deleted = row
+            return Claimed(None if deleted else run, deleted)
+        found = carried(self._database, job, key)
+        if found is None:
+            return Claimed()
+        return Claimed(None, found.deleted, f"run {short(found.run)} on {found.host}")
 
     def view(self, run_id: str, *, despite_damage: bool = False) -> DatabaseView:
         return DatabaseView(self._database, run_id)
@@ -141,9 +148,9 @@ class DatabaseRuns:
             raise NotFound(what, hint=hints.command("list"))
         return row
 
-    def news(self, run_id: str) -> News:
-        """Its events from the first on, and those to come."""
-        return News(self._database, run_id)
+    def news(self, run_id: str, first_attempt: int = 0) -> News:
+        """Its events from that attempt on, and those to come: what a fork has is of attempt 0."""
+        return News(self._database, run_id, first_attempt)
 
     def whole_log(self, run_id: str, log: LogWritten) -> LogWritten:
         return log

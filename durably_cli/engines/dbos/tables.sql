@@ -6,10 +6,20 @@ create table if not exists durably.runs (
 create index if not exists runs_of_project on durably.runs (project, run desc);
 create index if not exists runs_of_key on durably.runs (project, concurrency_key)
   where concurrency_key is not null;
--- An idempotency key: the run that it stands for, and of which input.
+-- An idempotency key: the run that it stands for, of which input, and when that was deleted.
 create table if not exists durably.keys (
   project text, job text, key text, run text not null, input_sha256 text not null,
   canonical_sha256 text, primary key (project, job, key));
+alter table durably.keys add column if not exists deleted text;
+-- Keys that were used on a host before the project had this engine: of each the hash of job and key.
+create table if not exists durably.carried (
+  project text, name text, run text not null, host text not null, deleted text,
+  primary key (project, name));
+-- The runs that were made of a run.
+create table if not exists durably.forks (origin text, run text, primary key (origin, run));
+-- When a project's old runs were removed last, and which were to go then.
+create table if not exists durably.retention (
+  project text primary key, asked text not null, at timestamptz not null);
 -- Events that need not be durable: starts, log lines, progress. The durable ones are DBOS's steps.
 create table if not exists durably.talk (
   run text, attempt int, place int, line text not null, primary key (run, attempt, place));

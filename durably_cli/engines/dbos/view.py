@@ -12,7 +12,7 @@ from durably_cli.engines.dbos.mail import DatabaseMail
 from durably_cli.engines.dbos.row import read_row
 from durably_cli.engines.dbos.stored import Placed, as_journal, event_in, placed_in
 from durably_cli.engines.run_view import CancelRequest, RunView, Unreadable
-from durably_cli.errors import DurablyError, JournalError, NotFound
+from durably_cli.errors import Busy, DurablyError, JournalError, NotFound
 from durably_cli.journal.codec import BadLine
 from durably_cli.journal.events import LogWritten, RunCancelled
 from durably_cli.journal.fold import NotARun, fold
@@ -89,7 +89,7 @@ class DatabaseView(RunView):
         return look_at_run(self._database, run_id)
 
     def forks(self) -> list[str]:
-        return []
+        return [run for (run,) in self._database.rows(_FORKS, self.run_id)]
 
     def cancel_request(self) -> CancelRequest | None:
         return None if self.state.has_ended else self.row.request
@@ -111,6 +111,13 @@ class DatabaseView(RunView):
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def refuse_if_taken_up(self) -> None:
+        """Busy if a worker executes it, or is about to."""
+        if self.held or self.row.is_queued:
+            run = ids.short(self.run_id)
+            at = f", on {self.row.executor}" if self.held else ", and waits for a worker"
+            raise Busy(f"run {run} is {self.status}{at}", hint=hints.command("wait", run))
 
     def _cancelled(self) -> RunCancelled:
         request = self.row.request
@@ -158,6 +165,10 @@ def _utc(milliseconds: int) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
 
 
+_FORKS = (
+    "select r.run from durably.forks f join durably.runs r on r.run = f.run where f.origin = %s"
+    " order by r.run"
+)
 _DURABLE = "select output from dbos.operation_outputs where workflow_uuid = %s order by function_id"
 _OF_KEY = (
     "select r.run from durably.runs r join dbos.workflow_status s on s.workflow_uuid = r.run"

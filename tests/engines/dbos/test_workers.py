@@ -158,9 +158,7 @@ def test_status_shows_server_workers_and_queues(worked: WorkedProject) -> None:
     assert worker.pid and "alive" in worked.run("engine", "status").out
 
 
-@pytest.mark.parametrize(
-    "command", ["verify", "repair @last", "tick", "prune --older-than 1d", "fork @last"]
-)
+@pytest.mark.parametrize("command", ["verify", "repair @last", "tick", "import pyproject.toml"])
 def test_what_is_for_journals_is_refused(worked: WorkedProject, command: str) -> None:
     refused = worked.run(*command.split(), expect=2)
     assert "in a database" in refused.err
