@@ -1,7 +1,7 @@
 """What is said outside of a run: notices that a job fails or has recovered, and pings.
 
-The project's settings say which. A notice is sent once for each change of a job (module `notices`
-of the engine), a ping each time. Neither changes how a run ends.
+The project's settings say which. A notice is sent once for each change of a job (module `notices`),
+a ping each time. Neither changes how a run ends.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from durably_cli.engines.local.store import Store
-from durably_cli.engines.run_view import RunView
+from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.errors import DurablyError
 from durably_cli.journal.state import Status
 from durably_cli.project.script_files import home_of
@@ -21,7 +20,9 @@ from durably_cli.project.settings import Settings, of_variable, settings_of
 
 if TYPE_CHECKING:
     from durably_cli.engines.live_run import LiveRun
-    from durably_cli.engines.local.notices import Change, Notices
+    from durably_cli.engines.local.engine import LocalEngine
+    from durably_cli.engines.noted import Noted
+    from durably_cli.engines.notices import Change, Notices
 
 IN_NOTICE = "DURABLY_NOTICE"
 """In the environment of whatever a notice's command launches."""
@@ -38,8 +39,8 @@ class Notifier:
     ConfigError if the project's settings are none.
     """
 
-    def __init__(self, project: Path, store: Store) -> None:
-        self._project, self._store = project, store
+    def __init__(self, project: Path, engine: LocalEngine) -> None:
+        self._project, self._engine = project, engine
         self._settings: Settings = settings_of(project)
         if IN_NOTICE in os.environ:  # its command has a job do it: how that ended it says itself
             self.say_nothing()
@@ -54,7 +55,8 @@ class Notifier:
     def begins(self, run: LiveRun) -> None:
         """This process executes the run from now on."""
         if self._settings.notifies:
-            self._try("what is to be noticed", lambda: self._notices.put_down(run.run_id))
+            attempt = len(run.state.attempts) + 1
+            self._try("what is to be noticed", lambda: self._notices.put_down(run.run_id, attempt))
         if self._settings.ping:
             from durably_cli.cli.pinging import START
 
@@ -82,10 +84,14 @@ class Notifier:
     def _notices(self) -> Notices:
         return self._noticed_by(NOTICE_SECONDS + _SLACK_SECONDS)
 
-    def _noticed_by(self, patience: float) -> Notices:
-        from durably_cli.engines.local.notices import Notices  # few projects have any
+    @cached_property
+    def _noted(self) -> Noted:
+        return self._engine.noted()
 
-        return Notices(self._store, self._send, patience)
+    def _noticed_by(self, patience: float) -> Notices:
+        from durably_cli.engines.notices import Notices  # few projects have any
+
+        return Notices(self._noted, self._send, patience)
 
     def _send(self, view: RunView, change: Change) -> str:
         name = f"notify_{change.kind}"
@@ -132,11 +138,18 @@ class Notifier:
 
     def _ping_end(self, run_id: str, why: str) -> None:
         from durably_cli.cli.pinging import FAILURE, SUCCESS
-        from durably_cli.engines.local.notices import has_failed
+        from durably_cli.engines.notices import has_failed
 
-        with self._store.view(run_id) as view:
+        run = self._noted.look(run_id)
+        if run is None:
+            return
+        if isinstance(run, Unreadable):
+            raise run.error
+        with run as view:
             job, state = view.state.created.job, view.state
-            if view.held:
+            if view.damage:
+                raise view.damage
+            if self._noted.is_executed(view):
                 return
             failed = bool(why) or has_failed(view)
         if failed:

@@ -17,7 +17,7 @@ from durably_cli.cli.app import as_command
 from durably_cli.cli.parameters import (
     AsJson,
 )
-from durably_cli.engines.local.failing import failing_in
+from durably_cli.engines.local.engine import LocalEngine
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
 from durably_cli.journal.events import FORMAT
@@ -159,7 +159,7 @@ def _set(project: Path) -> Iterator[Setting]:
         source = given.place if name in given.values else "default" if value else "not set"
         yield Setting(name, value, source)
     with suppress(DurablyError, OSError):
-        for failing in failing_in(stores.open_store(project)):
+        for failing, _ in LocalEngine(stores.open_store(project)).noted().failing():
             said = failing.said and f"; its notice was not sent: {failing.said}"
             key = failing.key and f" ({failing.key})"
             yield Setting("fails", f"{failing.job}{key}", f"since {failing.since}{said}")

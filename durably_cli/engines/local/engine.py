@@ -9,6 +9,7 @@ from durably_cli.engines.local.store import Store
 from durably_cli.values.strict_json import Json
 
 if TYPE_CHECKING:
+    from durably_cli.engines.local.noted_files import NotedFiles
     from durably_cli.engines.signal import Signalled
 
 
@@ -31,3 +32,8 @@ class LocalEngine:
         from durably_cli.engines.signal import send_to_run  # not for who looks
 
         return send_to_run(self.runs, run_id, name, value, even_if_early=even_if_early)
+
+    def noted(self) -> NotedFiles:
+        from durably_cli.engines.local.noted_files import NotedFiles  # few projects have any
+
+        return NotedFiles(self.store)
