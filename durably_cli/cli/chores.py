@@ -18,7 +18,7 @@ class Chores:
 
     def __init__(self, project: Path, store: Store) -> None:
         self._store, self._settings = store, settings_of(project)
-        self.notifier = Notifier(project, LocalEngine(store))
+        self.notifier = Notifier(project, LocalEngine(store).noted)
         self.removed: list[str] = []
         """The runs that were removed so far."""
         self._next = 0.0

@@ -42,7 +42,7 @@ def trigger_job(
 ) -> int:
     """Make a run as the request says, and execute it; the exit code."""
     store = stores.open_store(project, to_write=True, say=None if quiet else _say)
-    notifier = Notifier(project, LocalEngine(store))
+    notifier = Notifier(project, LocalEngine(store).noted)
 
     def act(presenter: Presenter) -> TriggerResult:
         def load(created: RunCreated | None) -> Runnable:
@@ -89,7 +89,7 @@ def resume_run(
     is done unless this is the attempt of that number.
     """
     store = stores.open_store(project)
-    notifier = Notifier(project, LocalEngine(store))
+    notifier = Notifier(project, LocalEngine(store).noted)
     run_id = find_run(store, run)
     document.about(run_id)
 
@@ -125,7 +125,7 @@ def fork_run(
     from durably_cli.engines.local.fork import fork  # not for trigger and resume
 
     store = stores.open_store(project, to_write=True)
-    notifier = Notifier(project, LocalEngine(store))
+    notifier = Notifier(project, LocalEngine(store).noted)
     origin = find_run(store, run)
     document.about(origin)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.asking import say
+from durably_cli.cli.noticing import IN_NOTICE
 from durably_cli.cli.outcome import failed_before, say_outcome
 from durably_cli.engines.outcome import Outcome
 from durably_cli.engines.payload import ReadyInput
@@ -51,7 +53,11 @@ def trigger_elsewhere(
 ) -> int:
     """Make a run as the request says, and wait for its end unless it `detaches`; the exit code."""
     talk = Silent(sys.stderr) if quiet else Talk(sys.stderr)
-    run_id, disposition = engine.trigger(request, lambda: _job(engine, project, request.job, talk))
+    run_id, disposition = engine.trigger(
+        request,
+        lambda: _job(engine, project, request.job, talk),
+        is_unheard=IN_NOTICE in os.environ,
+    )
     document.about(run_id)
     is_coalesced = disposition is Disposition.COALESCED
     if detaches and not is_coalesced:

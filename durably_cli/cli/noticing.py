@@ -7,7 +7,9 @@ a ping each time. Neither changes how a run ends.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +22,6 @@ from durably_cli.project.settings import Settings, of_variable, settings_of
 
 if TYPE_CHECKING:
     from durably_cli.engines.live_run import LiveRun
-    from durably_cli.engines.local.engine import LocalEngine
     from durably_cli.engines.noted import Noted
     from durably_cli.engines.notices import Change, Notices
 
@@ -39,18 +40,28 @@ class Notifier:
     ConfigError if the project's settings are none.
     """
 
-    def __init__(self, project: Path, engine: LocalEngine) -> None:
-        self._project, self._engine = project, engine
+    def __init__(self, project: Path, noted: Callable[[], Noted]) -> None:
+        self._project, self._of_engine = project, noted
         self._settings: Settings = settings_of(project)
         if IN_NOTICE in os.environ:  # its command has a job do it: how that ended it says itself
             self.say_nothing()
-        self._problems: list[tuple[str, bool]] = []
+        self._problems = deque[tuple[str, bool]]()
         self._pings_failed = set[str]()
-        """By what, so that it is said once."""
+        """By what since one was well, so that it is said once."""
 
     def say_nothing(self) -> None:
         """Nobody is to hear of the runs of this process."""
         self._settings = Settings()
+
+    @property
+    def notifies(self) -> bool:
+        """Are there any notices?"""
+        return self._settings.notifies
+
+    @property
+    def is_needed(self) -> bool:
+        """Is there anything that it may have to say?"""
+        return bool(self._settings.notifies or self._settings.ping)
 
     def begins(self, run: LiveRun) -> None:
         """This process executes the run from now on."""
@@ -69,6 +80,11 @@ class Notifier:
         if self._settings.ping:
             self._try("a ping", lambda: self._ping_end(run_id, why))
 
+    def given_up(self, run_id: str) -> None:
+        """It was killed so often in vain that a person is to know, and is executed all the same."""
+        if self._settings.notifies:
+            self._try("a notice", lambda: self._notices.say_given_up(run_id))
+
     def sweep(self, *, retries: bool) -> None:
         """Say what others had to say, and did not; or could not, if `retries`."""
         if self._settings.notifies:
@@ -77,8 +93,11 @@ class Notifier:
 
     def problems(self, *, but_pings: bool) -> Iterator[str]:
         """What went wrong with that since this was asked last."""
-        found, self._problems = self._problems, []
-        return (text for text, is_ping in found if not (is_ping and but_pings))
+        with suppress(IndexError):  # there is none more: another thread may have asked
+            while True:
+                text, is_ping = self._problems.popleft()
+                if not (is_ping and but_pings):
+                    yield text
 
     @cached_property
     def _notices(self) -> Notices:
@@ -86,7 +105,7 @@ class Notifier:
 
     @cached_property
     def _noted(self) -> Noted:
-        return self._engine.noted()
+        return self._of_engine()
 
     def _noticed_by(self, patience: float) -> Notices:
         from durably_cli.engines.notices import Notices  # few projects have any
@@ -128,7 +147,9 @@ class Notifier:
 
         def send() -> None:
             said = ping(self._settings.ping, job, what, run_id, home_of(self._project))
-            if said and said not in self._pings_failed:
+            if not said:
+                self._pings_failed.clear()
+            elif said not in self._pings_failed:
                 self._pings_failed.add(said)
                 self._problems.append(
                     (f"the ping{what and f' {what}'} of {job} failed: {said}", True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from durably_cli.engines.noted import Noted
 from durably_cli.engines.runs import Runs
 from durably_cli.engines.signal import Signalled
 from durably_cli.values.strict_json import Json
@@ -31,3 +32,6 @@ class Engine(Protocol):
         self, run_id: str, name: str, value: Json, *, even_if_early: bool = False
     ) -> Signalled:
         """Send a run, or one below it, a signal: see `send_to_run`."""
+
+    def noted(self) -> Noted:
+        """What is noted of its runs, for notices."""

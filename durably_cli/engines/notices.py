@@ -72,6 +72,14 @@ class Notices:
                 attempts = len(run.state.attempts)
         self._noted.cross_out(run_id, attempts)
 
+    def say_given_up(self, run_id: str) -> None:
+        """Send that it was killed so often in vain, though it is executed once more."""
+        run = self._noted.look(run_id)
+        if isinstance(run, RunView):
+            with run:
+                if run.is_given_up and not run.state.created.parent:
+                    self._fails(run, _why_stopped(run))
+
     def sweep(self, *, retries: bool) -> None:
         """Send what others had to say and did not, for they were killed; or could not, if asked."""
         for run_id in self._noted.left():

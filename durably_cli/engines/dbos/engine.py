@@ -9,6 +9,7 @@ from durably_cli import hints
 from durably_cli.engines import who
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.enqueue import Enqueued, claimed_by, enqueue
+from durably_cli.engines.dbos.noted_rows import NotedRows
 from durably_cli.engines.dbos.resumes import ask_again, wake_at_once
 from durably_cli.engines.dbos.runs import PAUSE_SECONDS, DatabaseRuns
 from durably_cli.engines.dbos.view import DatabaseView
@@ -32,8 +33,12 @@ class DbosEngine:
         self.database = RunDatabase(url, project)
         self.runs = DatabaseRuns(self.database)
 
-    def trigger(self, request: Request, load: Callable[[], Runnable]) -> Enqueued:
+    def trigger(
+        self, request: Request, load: Callable[[], Runnable], *, is_unheard: bool = False
+    ) -> Enqueued:
         """The run that is asked for, for a worker to execute; `load` gives its job.
+
+        Nobody is to hear of the run that is made, if it `is_unheard`.
 
         InvalidInput from the job's model, before there is a run; what `enqueue` raises.
         """
@@ -43,7 +48,7 @@ class DbosEngine:
             settled = load().settle(request.input, is_compared=bool(request.idempotency_key))
             request.refuse_secrets(settled.secrets)
             canonical = request.canonical or settled.canonical or settled.input
-            found = enqueue(self.database, request, settled.input, canonical)
+            found = enqueue(self.database, request, settled.input, canonical, is_unheard)
         else:
             found = Enqueued(run_id, Disposition.IDEMPOTENT)
         if request.retry_failed and found.disposition is Disposition.IDEMPOTENT:
@@ -91,6 +96,9 @@ class DbosEngine:
         self, run_id: str, name: str, value: Json, *, even_if_early: bool = False
     ) -> Signalled:
         return send_to_run(self.runs, run_id, name, value, even_if_early=even_if_early)
+
+    def noted(self, *, patient: bool = False) -> NotedRows:
+        return NotedRows(self.database.url, self.database.project, patient=patient)
 
     def workers_of(self, job: str) -> int:
         """How many live workers have this job."""

@@ -32,8 +32,16 @@ def claimed_by(database: RunDatabase, request: Request) -> str | None:
     return row[0] if row and row[1] == canonical_sha256(request.input) else None
 
 
-def enqueue(database: RunDatabase, request: Request, input: Json, canonical: Json) -> Enqueued:
+def enqueue(
+    database: RunDatabase,
+    request: Request,
+    input: Json,
+    canonical: Json,
+    is_unheard: bool = False,
+) -> Enqueued:
     """Make the run that is asked for, with this input, unless there is one of its key.
+
+    Of one that `is_unheard` no notice is sent, and no ping.
 
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
     request does not wait.
@@ -57,6 +65,8 @@ def enqueue(database: RunDatabase, request: Request, input: Json, canonical: Jso
                     database.change("delete from durably.keys where run = %s", created.run)
                 return Enqueued(ahead, Disposition.COALESCED)
         _insert(database, created)
+        if is_unheard:
+            database.change("insert into durably.unheard values (%s)", created.run)
     return Enqueued(created.run, Disposition.CREATED)
 
 

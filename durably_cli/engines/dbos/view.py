@@ -59,6 +59,11 @@ class DatabaseView(RunView):
         return self._status in _QUEUED
 
     @property
+    def is_taken(self) -> bool:
+        """Has a worker taken it up, which may be gone since?"""
+        return bool(self._status == "PENDING")
+
+    @property
     def places(self) -> frozenset[tuple[int, int]]:
         """Where its events stand, by which those that are new are known."""
         return frozenset((attempt, place) for attempt, place, _ in self.placed)

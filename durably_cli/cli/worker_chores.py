@@ -1,0 +1,72 @@
+"""What a worker does besides executing runs: it says what there is to say of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from durably_cli.cli.noticing import Notifier
+
+if TYPE_CHECKING:
+    from durably_cli.engines.dbos.engine import DbosEngine
+    from durably_cli.engines.live_run import LiveRun
+
+_PAUSE_SECONDS = 10.0
+"""Between two looks at what other workers have left."""
+
+
+class WorkerChores:
+    """Notices and pings of a project: `Hooks` says when each method is called.
+
+    Whatever goes wrong with them is said to `say`. ConfigError if the project's settings are none.
+    """
+
+    def __init__(self, project: Path, engine: DbosEngine, say: Callable[[str], object]) -> None:
+        self._noted = engine.noted(patient=True)
+        self._notifier = Notifier(project, lambda: self._noted)
+        self._say = say
+        self._next = 0.0
+        self._sweep: threading.Thread | None = None
+
+    def begins(self, run: LiveRun) -> None:
+        if self._is_heard(run.run_id):
+            self._notifier.begins(run)
+            if run.state.is_given_up():
+                self._notifier.given_up(run.run_id)
+            self._say_problems()
+
+    def ended(self, run_id: str, why: str = "") -> None:
+        if self._is_heard(run_id):
+            self._notifier.ended(run_id, why)
+            self._say_problems()
+
+    def now_and_then(self) -> None:
+        """In a thread of its own: a mail server that hangs must hold up no takeover."""
+        is_early = time.monotonic() < self._next
+        if is_early or not self._notifier.notifies or (self._sweep and self._sweep.is_alive()):
+            return
+        with suppress(RuntimeError):  # the process ends, or may have no thread more
+            self._sweep = threading.Thread(target=self._swept, daemon=True)
+            self._sweep.start()
+
+    def _swept(self) -> None:
+        self._notifier.sweep(retries=True)
+        self._say_problems()
+        self._next = time.monotonic() + _PAUSE_SECONDS
+
+    def _is_heard(self, run_id: str) -> bool:
+        """Is there anything to say, and is it no run that a notice's command has triggered?"""
+        if not self._notifier.is_needed:
+            return False
+        with suppress(Exception):  # then it is said once too often
+            return not self._noted.is_unheard(run_id)
+        return True
+
+    def _say_problems(self) -> None:
+        for problem in self._notifier.problems(but_pings=False):
+            with suppress(Exception):  # nobody reads
+                self._say(problem)
