@@ -40,9 +40,10 @@ _typed: tuple[str, ...] = ()
 
 
 class _Inner(local):
-    """Whom hints are for in this thread while Python code triggers a job there."""
+    """Whom hints of this thread are for, while it triggers a job or writes a notice."""
 
     caller: _Caller | None = None
+    is_mail = False
 
 
 _inner = _Inner()
@@ -145,13 +146,12 @@ def are_read_elsewhere() -> None:
 
 @contextmanager
 def in_a_mail() -> Iterator[None]:
-    """Inside, every command can be pasted anywhere."""
-    global _read_elsewhere
-    before, _read_elsewhere = _read_elsewhere, True
+    """Inside, every command of this thread can be pasted anywhere."""
+    before, _inner.is_mail = _inner.is_mail, True
     try:
         yield
     finally:
-        _read_elsewhere = before
+        _inner.is_mail = before
 
 
 def project() -> str | None:
@@ -161,13 +161,13 @@ def project() -> str | None:
 
 def is_read_elsewhere() -> bool:
     """Does what is said go into a mail?"""
-    return _read_elsewhere
+    return _read_elsewhere or _inner.is_mail
 
 
 def command(*words: str | os.PathLike[str]) -> str:
     """`durably WORDS` as it can be pasted into the shell that called."""
     caller = _current()
-    if _read_elsewhere:
+    if is_read_elsewhere():
         return command_anywhere(caller.project, *words)
     project = None if caller.finds_project else caller.project
     return _joined(caller, caller.folder, caller.path, project, words)

@@ -12,6 +12,7 @@ from durably_cli.cli.execution import execute
 from durably_cli.cli.noticing import Notifier
 from durably_cli.cli.presenter import Detached, Presenter
 from durably_cli.engines.decisions import Decisions
+from durably_cli.engines.local.engine import LocalEngine
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.runs import find_run
 from durably_cli.engines.local.trigger import trigger
@@ -42,7 +43,7 @@ def trigger_job(
 ) -> int:
     """Make a run as the request says, and execute it; the exit code."""
     store = stores.open_store(project, to_write=True, say=None if quiet else _say)
-    notifier = Notifier(project, store)
+    notifier = Notifier(project, LocalEngine(store).noted)
 
     def act(presenter: Presenter) -> TriggerResult:
         def load(created: RunCreated | None) -> Runnable:
@@ -89,7 +90,7 @@ def resume_run(
     is done unless this is the attempt of that number.
     """
     store = stores.open_store(project)
-    notifier = Notifier(project, store)
+    notifier = Notifier(project, LocalEngine(store).noted)
     run_id = _found(project, store, run)
     document.about(run_id)
 
@@ -125,7 +126,7 @@ def fork_run(
     from durably_cli.engines.local.fork import fork  # not for trigger and resume
 
     store = stores.open_store(project, to_write=True)
-    notifier = Notifier(project, store)
+    notifier = Notifier(project, LocalEngine(store).noted)
     origin = _found(project, store, run)
     document.about(origin)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.asking import say
+from durably_cli.cli.noticing import IN_NOTICE
 from durably_cli.cli.outcome import failed_before, say_outcome
 from durably_cli.cli.talking import talk_on
 from durably_cli.engines.outcome import Outcome
@@ -65,7 +67,10 @@ def trigger_elsewhere(
     """Make a run as the request says, and wait for its end as long as is said; the exit code."""
     talk = talk_on(sys.stderr, quiet)
     run_id, disposition = engine.trigger(
-        request, lambda: _job(engine, project, request.job, talk), timeout
+        request,
+        lambda: _job(engine, project, request.job, talk),
+        timeout,
+        is_unheard=IN_NOTICE in os.environ,
     )
     document.about(run_id)
     is_coalesced = disposition is Disposition.COALESCED

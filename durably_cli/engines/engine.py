@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from durably_cli.engines.noted import Noted
 from durably_cli.engines.runs import Runs
 from durably_cli.engines.signal import Signalled
 from durably_cli.values.strict_json import Json
@@ -48,3 +49,6 @@ class Engine(Protocol):
 
     def refuse_to_go_on(self, view: RunView, *, is_fork: bool) -> None:
         """Raise what a resume, or a fork, of the run would, but for what only the job knows."""
+
+    def noted(self) -> Noted:
+        """What is noted of its runs, for notices."""

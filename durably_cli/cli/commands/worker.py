@@ -77,9 +77,11 @@ def run_worker(project: Path, slots: int, names: list[str] | None, grace: float 
     engine.database.row("select 1 from durably.workers limit 1")  # is it there, and ready?
     os.chdir(project)
     jobs = _jobs(project, names)
+    from durably_cli.cli.worker_chores import WorkerChores
     from durably_cli.engines.dbos.worker import Worker
 
-    found = Worker(engine.database.url, engine.database.project, jobs, slots, say)
+    chores = WorkerChores(project, engine, say)
+    found = Worker(engine.database.url, engine.database.project, jobs, slots, say, chores)
     signals.install(before_exit=found.leave)
     try:
         found.start()

@@ -11,6 +11,7 @@ from durably_cli.engines.again import due_at_once
 from durably_cli.engines.dbos.census import workers_that_have
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.held_run import HeldRun
+from durably_cli.engines.dbos.hooks import Hooks
 from durably_cli.engines.dbos.log import DatabaseLog, Record
 from durably_cli.engines.dbos.resumes import (
     Asked,
@@ -62,7 +63,9 @@ class Attempting:
         slots: int,
         look_now: Callable[[], object],
         say: Callable[[str], object],
+        hooks: Hooks,
     ) -> None:
+        self._hooks = hooks
         self._url, self._project, self._jobs = url, project, jobs
         self._slots, self._look_now, self._say = slots, look_now, say
         self._changing = threading.Condition()
@@ -83,9 +86,11 @@ class Attempting:
             except Suspended as suspended:
                 if note_suspended(database, run_id, suspended.until):
                     self._look_now()
+                self._hooks.ended(run_id)
                 return False
             except AttemptTimedOut:
                 has_completed = False
+            self._hooks.ended(run_id)
             if parent := view.state.created.parent:
                 wake(database, parent)
                 self._look_now()
@@ -187,6 +192,7 @@ class Attempting:
             self._wait_if_draining()
             self._live[run.run_id] = run
         try:
+            self._hooks.begins(run)
             execute_in_turn(run, work, Unseen(suspends=True), lambda: None)
         except Interrupted:
             pass

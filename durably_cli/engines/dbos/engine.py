@@ -12,6 +12,7 @@ from durably_cli.engines.dbos.cancel import ask_to_cancel
 from durably_cli.engines.dbos.census import workers_that_have
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.enqueue import Enqueued, claimed_by, enqueue
+from durably_cli.engines.dbos.noted_rows import NotedRows
 from durably_cli.engines.dbos.resumes import Asked, ask_again
 from durably_cli.engines.dbos.runs import PAUSE_SECONDS, DatabaseRuns
 from durably_cli.engines.dbos.view import DatabaseView
@@ -42,11 +43,16 @@ class DbosEngine:
         self.runs = DatabaseRuns(self.database)
 
     def trigger(
-        self, request: Request, load: Callable[[], Runnable], seconds: float | None = None
+        self,
+        request: Request,
+        load: Callable[[], Runnable],
+        seconds: float | None = None,
+        *,
+        is_unheard: bool = False,
     ) -> Enqueued:
         """The run that is asked for, for a worker to execute; `load` gives its job.
 
-        Each attempt may take so many seconds.
+        Each attempt may take so many seconds. Nobody is to hear of the run, if it `is_unheard`.
 
         InvalidInput from the job's model, before there is a run; what `enqueue` raises.
         """
@@ -56,7 +62,14 @@ class DbosEngine:
             settled = load().settle(request.input, is_compared=bool(request.idempotency_key))
             request.refuse_secrets(settled.secrets)
             canonical = request.canonical or settled.canonical or settled.input
-            found = enqueue(self.database, request, settled.input, canonical, seconds)
+            found = enqueue(
+                self.database,
+                request,
+                settled.input,
+                canonical,
+                seconds=seconds,
+                is_unheard=is_unheard,
+            )
         else:
             found = Enqueued(run_id, Disposition.IDEMPOTENT)
         if request.retry_failed and found.disposition is Disposition.IDEMPOTENT:
@@ -142,6 +155,9 @@ class DbosEngine:
             return load().settle(wanted, is_compared=False)
 
         return make_fork(self.database, origin, asked, settle, seconds).created.run
+
+    def noted(self, *, patient: bool = False) -> NotedRows:
+        return NotedRows(self.database.url, self.database.project, patient=patient)
 
     def workers_of(self, job: str) -> int:
         """How many live workers have this job."""

@@ -41,11 +41,17 @@ def claimed_by(database: RunDatabase, request: Request) -> str | None:
 
 
 def enqueue(
-    database: RunDatabase, request: Request, input: Json, canonical: Json, seconds: float | None
+    database: RunDatabase,
+    request: Request,
+    input: Json,
+    canonical: Json,
+    *,
+    seconds: float | None = None,
+    is_unheard: bool = False,
 ) -> Enqueued:
     """Make the run that is asked for, with this input, unless there is one of its key.
 
-    Each attempt may take so many seconds.
+    Each attempt may take so many seconds. Of one that `is_unheard` no notice is sent, and no ping.
 
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
     request does not wait.
@@ -71,6 +77,8 @@ def enqueue(
         _insert(database, created)
         if seconds is not None:
             ask_again(database, created.run, 1, Asked(NO_DECISIONS, seconds), is_taken=True)
+        if is_unheard:
+            database.change("insert into durably.unheard values (%s)", created.run)
     return Enqueued(created.run, Disposition.CREATED)
 
 

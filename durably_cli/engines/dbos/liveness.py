@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from durably_cli.engines.dbos.database import RunDatabase, is_locked, lock_of
+from durably_cli.engines.dbos.hooks import Hooks
 from durably_cli.engines.dbos.queues import application, queue_of
 from durably_cli.engines.dbos.resumes import take_passed_on
 from durably_cli.errors import DurablyError
@@ -41,7 +42,9 @@ class Liveness:
         recover: Callable[[str], object],
         wake: Callable[[str, str, str | None, int], object],
         say: Callable[[str], object],
+        hooks: Hooks,
     ) -> None:
+        self._hooks = hooks
         self._database, self._executor = database, executor
         self._project = database.project
         self._application = application(self._project)
@@ -76,6 +79,7 @@ class Liveness:
         while not self._ended.is_set():
             self._nudge.wait(_LOOKS_SECONDS)
             self._nudge.clear()
+            self._hooks.now_and_then()
             try:
                 for owner, run, key, steps in self._database.rows(
                     _TO_DO, self._application, self._executor, _GRACE, self._project, clock.now()

@@ -43,3 +43,14 @@ create table if not exists durably.workers (
   executor text primary key, project text not null, host text not null, pid int not null,
   version text not null, jobs text[] not null, slots int not null,
   since timestamptz not null default now());
+-- Runs whose end is still to be looked at for notices: that of which attempt; `dead` says since when
+-- it has died, if that was seen.
+create table if not exists durably.noted (
+  run text primary key, project text not null, attempt int not null, dead text);
+create index if not exists noted_of_project on durably.noted (project);
+-- What fails: a job, with a key that its runs have. `found` says since when, and what was sent.
+create table if not exists durably.failing (
+  project text, job text, key text, run text not null, found text not null,
+  primary key (project, job, key));
+-- Runs that the command of a notice has triggered: nothing is said of them.
+create table if not exists durably.unheard (run text primary key);

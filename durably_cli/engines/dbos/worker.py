@@ -36,6 +36,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from durably_cli.engines.dbos.attempting import Attempting
 from durably_cli.engines.dbos.database import PAUSES, RunDatabase
+from durably_cli.engines.dbos.hooks import Hooks
 from durably_cli.engines.dbos.liveness import Liveness
 from durably_cli.engines.dbos.queues import WORKFLOW, application, queues_of, system_url
 from durably_cli.errors import JournalLost, Unreachable
@@ -74,14 +75,17 @@ class Worker:
         jobs: Mapping[str, Runnable],
         slots: int,
         say: Callable[[str], object],
+        hooks: Hooks,
     ) -> None:
         self.executor = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._url, self._project, self._jobs = url, project, jobs
         self._slots, self._say = slots, say
         self._liveness = Liveness(
-            RunDatabase(url, project), self.executor, self._recover, self._wake, say
+            RunDatabase(url, project), self.executor, self._recover, self._wake, say, hooks
         )
-        self._attempting = Attempting(url, project, jobs, slots, self._liveness.look_now, say)
+        self._attempting = Attempting(
+            url, project, jobs, slots, self._liveness.look_now, say, hooks
+        )
 
     def start(self) -> None:
         """Be there, and take up runs from now on, in threads."""

@@ -12,6 +12,7 @@ from durably_cli.values.strict_json import Json
 
 if TYPE_CHECKING:
     from durably_cli.engines.bundle import Exported
+    from durably_cli.engines.local.noted_files import NotedFiles
     from durably_cli.engines.local.removal import LocalRemoval
     from durably_cli.engines.run_view import RunView
     from durably_cli.engines.signal import Signalled
@@ -70,3 +71,8 @@ class LocalEngine:
             check_may_fork(view.where, view.state)
         elif not view.state.is_final:
             check_may_go_on(self.store, view.path, view.state)
+
+    def noted(self) -> NotedFiles:
+        from durably_cli.engines.local.noted_files import NotedFiles  # few projects have any
+
+        return NotedFiles(self.store)
