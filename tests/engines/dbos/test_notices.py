@@ -239,12 +239,11 @@ def test_a_run_that_kills_its_workers_in_vain_is_a_failure(noticed: WorkedProjec
     for _ in range(6):
         assert sent(noticed) == []
         noticed.work(1).process.wait(60)
-    noticed.work(1).process.wait(60)
+    wait_until(lambda: sent(noticed), noticed.work(1))
     (notice,) = documents(noticed)
     assert notice["subject"] == "dies fails: it was killed 6 times without getting further"
     (noticed.root / "mended").touch()
-    noticed.work()
-    noticed.run("wait", run)
+    noticed.run("resume", run)
     assert sent(noticed)[1:] == [("recovery", "dies")]
 
 
@@ -275,7 +274,7 @@ def test_a_run_that_died_and_that_no_worker_takes_up_has_failed(noticed: WorkedP
     for name in ("mended", "go"):
         (noticed.root / name).touch()
     noticed.run("wait", died)
-    assert sent(noticed)[1:] == [RECOVERED]
+    wait_until(lambda: sent(noticed)[1:] == [RECOVERED], busy)
 
 
 def test_what_a_notice_triggers_sends_none(noticed: WorkedProject, server: Server) -> None:
