@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +13,6 @@ from durably_cli.project.settings import DBOS, LOCAL, engine_settings
 
 if TYPE_CHECKING:
     from durably_cli.engines.runs import Runs
-
-
-class EngineName(StrEnum):
-    """The engines, as a person names them."""
-
-    LOCAL = LOCAL
-    DBOS = DBOS
 
 
 def runs_of_engine(project: Path, name: str) -> Runs:

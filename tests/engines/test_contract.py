@@ -381,6 +381,8 @@ def test_a_run_is_exported_with_all_that_it_has(place: Project) -> None:
         assert there[member] == run[member], member
     assert other.run("inspect", run["id"], "--step", "large").out == f'"{"r" * 70_000}"\n'
     assert json.loads(other.run("logs", run["id"], "--json").out)["message"] == "l" * 70_000
+    lines = other.run("inspect", run["id"], "--events").out.splitlines()
+    assert max(map(len, lines)) < 66_000, "what is large is in files"
     assert other.run("verify").code == 0
 
 

@@ -23,7 +23,7 @@ from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.errors import UsageError
 from durably_cli.journal.state import Status
 from durably_cli.project.engine import open_runs
-from durably_cli.project.finding import EngineName, runs_of_engine
+from durably_cli.project.settings import EngineName
 from durably_cli.render import rows
 from durably_cli.system import ids
 from durably_cli.values.visible import visible
@@ -89,7 +89,12 @@ def list_(
         None if since is None else read_moment(since, "--since"),
     )
     project = project_of(context)
-    found = open_runs(project) if engine is None else runs_of_engine(project, engine)
+    if engine is None:
+        found = open_runs(project)
+    else:
+        from durably_cli.project.finding import runs_of_engine  # rarely asked for
+
+        found = runs_of_engine(project, engine)
     return run_list(project, found, filters, count, watch=watch, as_json=as_json)
 
 
