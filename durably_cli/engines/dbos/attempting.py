@@ -14,9 +14,9 @@ from durably_cli.engines.dbos.held_run import HeldRun
 from durably_cli.engines.dbos.hooks import Hooks
 from durably_cli.engines.dbos.log import DatabaseLog, Record
 from durably_cli.engines.dbos.resumes import (
-    Asked,
+    AskedAttempt,
     begin_attempt,
-    limit_of,
+    longest_of_attempt,
     note_suspended,
     pass_on,
     wake,
@@ -111,7 +111,9 @@ class Attempting:
             log = DatabaseLog(database, run_id, len(view.state.attempts) + 1, owner, record)
             held = HeldRun(database, run_id, log)
             decisions = again.decisions if again else NO_DECISIONS
-            run = self._attempted(view, held, Asked(decisions, limit_of(log.attempt, asked)))
+            run = self._attempted(
+                view, held, AskedAttempt(decisions, longest_of_attempt(log.attempt, asked))
+            )
             if run is None:
                 return False
             due = due_at_once(run, held.look)
@@ -165,7 +167,7 @@ class Attempting:
             self._changing.wait_for(lambda: not self._live, seconds)
             return [*self._live]
 
-    def _attempted(self, view: DatabaseView, held: HeldRun, asked: Asked) -> LiveRun | None:
+    def _attempted(self, view: DatabaseView, held: HeldRun, asked: AskedAttempt) -> LiveRun | None:
         """The run, executed; None if it cannot be, and has failed by that."""
         past = past_of(view)
         state = fold(gather(view.events(), past, view))

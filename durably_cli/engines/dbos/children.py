@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LOOKS_SECONDS = 0.1
 
 
-class Children:
+class QueuedChildren:
     """Has the children of a run executed, each as the step that a thread of it is in."""
 
     def __init__(self, database: RunDatabase, parent: LiveRun, step: Step) -> None:

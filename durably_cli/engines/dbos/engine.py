@@ -13,7 +13,7 @@ from durably_cli.engines.dbos.census import workers_that_have
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.enqueue import Enqueued, claimed_by, enqueue
 from durably_cli.engines.dbos.noted_rows import NotedRows
-from durably_cli.engines.dbos.resumes import Asked, ask_again
+from durably_cli.engines.dbos.resumes import AskedAttempt, ask_again
 from durably_cli.engines.dbos.runs import PAUSE_SECONDS, DatabaseRuns
 from durably_cli.engines.dbos.view import DatabaseView
 from durably_cli.engines.decisions import NO_DECISIONS, Decisions, refuse_final
@@ -75,7 +75,7 @@ class DbosEngine:
         if request.retry_failed and found.disposition is Disposition.IDEMPOTENT:
             view = self.runs.view(found.run_id)
             if view.status is Status.FAILED:
-                self._ask_again(view, Asked(NO_DECISIONS, seconds))
+                self._ask_again(view, AskedAttempt(NO_DECISIONS, seconds))
         return found
 
     def resume(self, run_id: str, decisions: Decisions, seconds: float | None = None) -> bool:
@@ -89,7 +89,7 @@ class DbosEngine:
             return False
         view.refuse_if_taken_up()
         if view.row.is_over:  # else another worker takes it up by itself
-            self._ask_again(view, Asked(decisions, seconds))
+            self._ask_again(view, AskedAttempt(decisions, seconds))
         return True
 
     def cancel(self, run_id: str, reason: str | None, seconds: float) -> bool:
@@ -163,7 +163,7 @@ class DbosEngine:
         """How many live workers have this job."""
         return len(workers_that_have(self.database, job))
 
-    def _ask_again(self, view: DatabaseView, asked: Asked) -> None:
+    def _ask_again(self, view: DatabaseView, asked: AskedAttempt) -> None:
         number = len(view.state.attempts) + 1
         if not ask_again(self.database, view.run_id, number, asked):
             raise Busy(f"another process resumes run {short(view.run_id)} at this moment")

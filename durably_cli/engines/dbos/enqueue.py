@@ -10,7 +10,7 @@ from durably_cli import hints
 from durably_cli.engines.dbos.carried import refuse_carried
 from durably_cli.engines.dbos.database import RunDatabase, lock_of
 from durably_cli.engines.dbos.queues import WORKFLOW, application, queue_of
-from durably_cli.engines.dbos.resumes import Asked, ask_again
+from durably_cli.engines.dbos.resumes import AskedAttempt, ask_again
 from durably_cli.engines.dbos.stored import line_at
 from durably_cli.engines.decisions import NO_DECISIONS
 from durably_cli.engines.keys import of_deleted_run
@@ -76,7 +76,7 @@ def enqueue(
                 return Enqueued(ahead, Disposition.COALESCED)
         _insert(database, created)
         if seconds is not None:
-            ask_again(database, created.run, 1, Asked(NO_DECISIONS, seconds), is_taken=True)
+            ask_again(database, created.run, 1, AskedAttempt(NO_DECISIONS, seconds), is_taken=True)
         if is_unheard:
             database.change("insert into durably.unheard values (%s)", created.run)
     return Enqueued(created.run, Disposition.CREATED)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.enqueue import enqueue_run
-from durably_cli.engines.dbos.resumes import Asked, ask_again
+from durably_cli.engines.dbos.resumes import AskedAttempt, ask_again
 from durably_cli.engines.dbos.stored import line_at
 from durably_cli.engines.dbos.view import DatabaseView
 from durably_cli.engines.decisions import NO_DECISIONS
@@ -50,7 +50,7 @@ def make_fork(
         database.change("set local synchronous_commit = on")
         enqueue_run(database, made.created)
         if seconds is not None:
-            asked_of_it = Asked(NO_DECISIONS, seconds)
+            asked_of_it = AskedAttempt(NO_DECISIONS, seconds)
             ask_again(database, run_id, 1, asked_of_it, is_taken=True)
         database.change("insert into durably.forks values (%s, %s)", origin, run_id)
         database.change(

@@ -63,9 +63,9 @@ class HeldRun:
         """Who has asked stays to be seen."""
 
     def children(self, run: LiveRun, step: Step, watcher: Watcher) -> Execute:
-        from durably_cli.engines.dbos.children import Children  # few jobs have any
+        from durably_cli.engines.dbos.children import QueuedChildren  # few jobs have any
 
-        return Children(self._database, run, step)
+        return QueuedChildren(self._database, run, step)
 
     def cancel_children(self, run_ids: Iterable[str], reason: str | None) -> None:
         for run_id in run_ids:

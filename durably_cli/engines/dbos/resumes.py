@@ -17,14 +17,14 @@ from durably_cli.system import clock
 _NEVER = "9999"
 
 
-class Asked(NamedTuple):
+class AskedAttempt(NamedTuple):
     """What was asked for of an attempt: decisions, and that it takes no longer than this."""
 
     decisions: Decisions
     seconds: float | None
 
 
-def begin_attempt(database: RunDatabase, run_id: str) -> dict[int, Asked]:
+def begin_attempt(database: RunDatabase, run_id: str) -> dict[int, AskedAttempt]:
     """What was asked for of attempts of this run, by their numbers; nobody is to wake it now."""
     database.change("delete from durably.suspended where run = %s", run_id)
     rows = database.rows(
@@ -32,10 +32,12 @@ def begin_attempt(database: RunDatabase, run_id: str) -> dict[int, Asked]:
         " returning attempt, decisions, seconds",
         run_id,
     )
-    return {number: Asked(Decisions(**json.loads(text)), most) for number, text, most in rows}
+    return {
+        number: AskedAttempt(Decisions(**json.loads(text)), most) for number, text, most in rows
+    }
 
 
-def limit_of(attempt: int, asked: Mapping[int, Asked]) -> float | None:
+def longest_of_attempt(attempt: int, asked: Mapping[int, AskedAttempt]) -> float | None:
     """The seconds that this attempt may take, as somebody has said of it, or of one before."""
     said = [number for number in asked if number <= attempt]
     return asked[max(said)].seconds if said else None
@@ -91,7 +93,7 @@ def wake_at_once(database: RunDatabase, run_id: str) -> None:
 
 
 def ask_again(
-    database: RunDatabase, run_id: str, attempt: int, asked: Asked, *, is_taken: bool = False
+    database: RunDatabase, run_id: str, attempt: int, asked: AskedAttempt, *, is_taken: bool = False
 ) -> bool:
     """Have it attempted as this attempt; False if somebody has asked for that before."""
     return bool(
@@ -102,4 +104,4 @@ def ask_again(
     )
 
 
-NOTHING = Asked(NO_DECISIONS, None)
+NOTHING = AskedAttempt(NO_DECISIONS, None)
