@@ -189,3 +189,20 @@ def test_what_a_run_waits_for_is_said_to_who_waits_for_it(worked: WorkedProject)
         assert "How many?" in said[1] and " durably signal " in said[2], said
         worked.run("signal", "@last", "answer", "-i", "3")
         assert waiting.result().out == "3\n"
+
+
+def test_a_run_that_waits_for_one_that_it_triggers_is_told_to_have_it_as_a_step(
+    worked: WorkedProject,
+) -> None:
+    worked.job(
+        """
+        @define_job
+        def below(step: Step) -> None: ...
+
+        @define_job
+        def work(step: Step) -> None:
+            step.run("it", lambda: below.trigger() and None)
+        """
+    )
+    worked.work(1)
+    assert "step.run_job" in worked.run("trigger", "work", expect=1).err
