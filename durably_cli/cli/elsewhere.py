@@ -12,12 +12,14 @@ from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.asking import say
 from durably_cli.cli.outcome import failed_before, say_outcome
+from durably_cli.engines.execute import TIME_LIMIT
 from durably_cli.engines.outcome import Outcome
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition
 from durably_cli.engines.result import TriggerResult
-from durably_cli.errors import Interrupted, NotFound
+from durably_cli.errors import AttemptTimedOut, Interrupted, NotFound
 from durably_cli.journal.events import RunStarted
+from durably_cli.journal.state import Status
 from durably_cli.project.discovery import find_job
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.render.lines import Silent, Talk
@@ -157,6 +159,10 @@ def _said(
         elif not quiet:
             write_output(view, sys.stdout, is_terminal=sys.stdout.isatty())
         sys.stdout.flush()
+    attempts = view.state.attempts
+    if view.status is Status.INTERRUPTED and attempts and attempts[-1].outcome == TIME_LIMIT:
+        what = f"run {short(view.run_id)} has taken longer than its job may"
+        raise AttemptTimedOut(what, hint=hints.command("resume", short(view.run_id)))
     go_on = "" if view.state.is_final else how_to_go_on(view)
     done = view.state.completed_steps
     outcome = Outcome(done, replayed=0, unused=[], failed=len(view.state.failed_steps), saved_ms=0)

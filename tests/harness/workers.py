@@ -27,7 +27,6 @@ class WorkedProject(Project):
             f'[tool.durably]\nengine = "dbos"\nname = "{name}"\n'
         )
         self.env["DURABLY_DATABASE_URL"] = url
-        self.starts_interpreters = True
         self._workers: list[subprocess.Popen[str]] = []
 
     def work(self, slots: int = 2) -> Worked:
