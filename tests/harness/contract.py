@@ -1,4 +1,4 @@
-"""One project of each engine with the jobs of all tests of the contract, and a worker that has them.
+"""One project of each engine with the jobs of all tests of the contract, and a worker of it.
 
 A test looks at the runs and the effects of its own job. Runs of the jobs that are to be killed
 are killed all at once, where they stand: on dbos with their worker, which another one replaces.
