@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
+from tests.engines.conftest import database_url as database_url
+from tests.engines.conftest import worked as worked
 from tests.harness.counting import FAULTS
 from tests.harness.kills import FORTY_STEPS as FORTY_STEPS
 from tests.harness.kills import check_forty as check_forty

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
+from tests.harness.contract import Contract
 from tests.harness.postgresql import server
 from tests.harness.workers import WorkedProject, prepared
 
@@ -29,16 +30,26 @@ def worked(tmp_path: Path, database_url: str) -> Iterator[WorkedProject]:
     project.end()
 
 
+@pytest.fixture(scope="session", params=["local", "dbos"])
+def contract(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Contract]:
+    """A project of each engine that has all jobs of the contract."""
+    root = tmp_path_factory.mktemp(request.param)
+    if request.param == "local":
+        yield Contract(Project(root))
+        return
+    project = WorkedProject(root, request.getfixturevalue("database_url"))
+    try:
+        yield Contract(project)
+    finally:
+        project.end()
+
+
 @pytest.fixture(params=["local", "dbos"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The name of each engine."""
-    yield str(request.param)
-
-
-@pytest.fixture
-def place(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    """A project of that engine; `begin` starts a worker where it takes one."""
-    if engine == "local":
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+    """A project of each engine; `begin` starts a worker where it takes one."""
+    if request.param == "local":
         return Project(tmp_path)
     found: WorkedProject = request.getfixturevalue("worked")
     return found

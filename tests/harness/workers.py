@@ -27,15 +27,20 @@ class WorkedProject(Project):
             f'[tool.durably]\nengine = "dbos"\nname = "{self.name}"\n'
         )
         self.env["DURABLY_DATABASE_URL"] = url
-        self.starts_interpreters = True
         self._workers: list[subprocess.Popen[str]] = []
 
-    def work(self, slots: int = 2, *options: str) -> Worked:
-        """Start a worker, and return once it takes up runs."""
+    def work(
+        self, slots: int = 2, *options: str, at_once: bool = False, inside: str = ""
+    ) -> Worked:
+        """Start a worker, and return once it takes up runs, unless `at_once`.
+
+        It may be inside a network namespace.
+        """
         said = self.root.parent / f"worker-{len(self._workers)}"
+        within = ("ip", "netns", "exec", inside) if inside else ()
         with said.open("w") as err:
             process = subprocess.Popen(
-                (*DURABLY, "worker", "-n", str(slots), *options),
+                (*within, *DURABLY, "worker", "-n", str(slots), *options),
                 cwd=self.root,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
@@ -44,11 +49,12 @@ class WorkedProject(Project):
                 text=True,
             )
         self._workers.append(process)
+        worked = Worked(process, said)
         deadline = time.monotonic() + 60
-        while "worker " not in said.read_text():
+        while not (at_once or worked.takes_up_runs):
             assert process.poll() is None and time.monotonic() < deadline, said.read_text()
             time.sleep(0.05)
-        return Worked(process, said)
+        return worked
 
     def end(self) -> None:
         """Kill the workers that are left."""
@@ -65,6 +71,16 @@ class Worked:
     def __init__(self, process: subprocess.Popen[str], said: Path) -> None:
         self.process, self.said = process, said
         self.pid, self.send = process.pid, process.send_signal
+
+    @property
+    def takes_up_runs(self) -> bool:
+        """Has it begun, and is it not over?"""
+        return self.process.poll() is None and "worker " in self.said.read_text()
+
+    @property
+    def is_killed(self) -> bool:
+        """Has a SIGKILL ended it?"""
+        return self.process.poll() == -signal.SIGKILL
 
     def kill(self) -> None:
         """Kill it, as nobody can refuse."""

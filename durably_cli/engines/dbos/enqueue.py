@@ -9,6 +9,7 @@ from typing import NamedTuple
 from durably_cli import hints
 from durably_cli.engines.dbos.carried import refuse_carried
 from durably_cli.engines.dbos.database import RunDatabase, lock_of
+from durably_cli.engines.dbos.log import MOST_BYTES
 from durably_cli.engines.dbos.queues import WORKFLOW, application, queue_of
 from durably_cli.engines.dbos.resumes import AskedAttempt, ask_again
 from durably_cli.engines.dbos.stored import line_at
@@ -16,7 +17,7 @@ from durably_cli.engines.decisions import NO_DECISIONS
 from durably_cli.engines.keys import of_deleted_run
 from durably_cli.engines.request import Disposition, OnConflict, Request, canonical_sha256
 from durably_cli.engines.who import host
-from durably_cli.errors import Busy, Conflict, NotFound
+from durably_cli.errors import Busy, Conflict, InvalidInput, NotFound
 from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.system import clock, ids
 from durably_cli.system.ids import short
@@ -89,9 +90,13 @@ def enqueue_run(database: RunDatabase, created: RunCreated) -> None:
 
 
 def _insert(database: RunDatabase, created: RunCreated) -> None:
+    line = line_at(0, created)
+    if len(line) > MOST_BYTES:
+        what = f"the input has {len(line):,} bytes, and no row may have more than {MOST_BYTES:,}"
+        raise InvalidInput(what, hint="write it to a file that workers can read, and give its path")
     is_new = database.change(
         "insert into durably.runs values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-        *(created.run, database.project, created.job, line_at(0, created)),
+        *(created.run, database.project, created.job, line),
         *(json.dumps(created.labels), created.concurrency_key, created.idempotency_key),
     )
     if not is_new:

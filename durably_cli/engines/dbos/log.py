@@ -12,11 +12,13 @@ from threading import Lock
 
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.stored import line_at, step_of
-from durably_cli.errors import JournalLost, RunEnded
+from durably_cli.errors import JournalLost, RunEnded, ValueRefused
 from durably_cli.journal import codec
-from durably_cli.journal.events import RunStarted
+from durably_cli.journal.events import RunCompleted, RunHasFailed, RunStarted
+from durably_cli.journal.failures import describe
 from durably_cli.journal.registry import DURABLE, Event
-from durably_cli.journal.step_events import MapStarted, StepFailed, StepStarted
+from durably_cli.journal.step_events import MapStarted, StepCompleted, StepFailed, StepStarted
+from durably_cli.system import clock
 from durably_cli.system.ids import short
 from durably_cli.system.signals import shielded
 
@@ -24,7 +26,8 @@ Record = Callable[[str, str], str]
 """Has a DBOS step of this name return this text; what the step's row has. JournalLost if it is
 another worker's."""
 
-_MOST = 64 << 20
+MOST_BYTES = 64 << 20
+"""How long a line may be: a row has it, and whoever looks at the run reads all of them."""
 
 
 class DatabaseLog:
@@ -60,7 +63,10 @@ class DatabaseLog:
     @shielded
     def end_with(self, event: Event) -> None:
         with self._writing:
-            place = self._write(event)
+            try:
+                place = self._write(event)
+            except ValueRefused as error:  # the output, which a row cannot have
+                place = self._write(RunHasFailed(describe(error), clock.now()))
             self._has_ended = True
         if place:
             self._sync(place)
@@ -89,11 +95,8 @@ class DatabaseLog:
                 "ended; it is not recorded: let the handler wait for what it starts"
             )
         line = line_at(self.place + 1, event)
-        if len(line) > _MOST:
-            raise self._gone(
-                f"an event of run {short(self._run_id)} has {len(line):,} bytes, and no row may "
-                f"have more than {_MOST:,}: let the step return where that is, not what"
-            )
+        if len(line) > MOST_BYTES:
+            raise _too_large(event, len(line))
         self.place += 1
         if type(event) in DURABLE or isinstance(event, RunStarted) or self._is_carrying(event):
             self._unsynced.append((_name_of(event), line))
@@ -142,6 +145,16 @@ class DatabaseLog:
     def _raise_lost(self) -> None:
         if self._lost is not None:
             raise JournalLost(str(self._lost))
+
+
+def _too_large(event: Event, size: int) -> ValueRefused:
+    what = f"what {codec.name_of(event)} says"
+    if isinstance(event, StepCompleted):
+        what = f"the result of step {event.name!r}"
+    elif isinstance(event, RunCompleted):
+        what = "the output"
+    more = f"it has {size:,} bytes, and no row may have more than {MOST_BYTES:,}"
+    return ValueRefused("$", f"{more}: return where that is, not what", what=what)
 
 
 def _name_of(event: Event) -> str:
