@@ -115,6 +115,14 @@ def files_of(markdown: str) -> list[tuple[str, str]]:
     ]
 
 
+_OF_WORKERS = ("pip install 'durably[dbos]'", "export DURABLY", "durably engine", "durably worker")
+
+
+def is_of_workers(line: str) -> bool:
+    """Does the line want a project that has workers? Those are tried in tests/engines/dbos."""
+    return line.startswith(_OF_WORKERS)
+
+
 def shell_lines(markdown: str) -> list[str]:
     """The lines of all `sh` blocks, and the commands of crontab ones."""
     lines = []
