@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.asking import say
+from durably_cli.cli.ends import end_of
 from durably_cli.cli.noticing import IN_NOTICE
 from durably_cli.cli.outcome import failed_before, say_outcome
 from durably_cli.cli.talking import talk_on
@@ -240,6 +241,8 @@ def _said(
     failed = sum(step.attempt > before for step in view.state.failed_steps)
     outcome = Outcome(done - replayed, replayed, [], failed, saved_ms)
     code = say_outcome(view, result, outcome, talk, go_on)
+    if code and (end := end_of(view)):
+        end.note(view.run_id)
     if quiet and code == 1:
         say(f"run {short(view.run_id)} failed {failed_before(view, talk)}")
     return code

@@ -32,6 +32,7 @@ _DOCUMENTS: dict[str, tuple[type, ...]] = {
     "init": (types.InitAnswer,),
     "test": (types.CrashTestAnswer,),
     "info": (types.InfoAnswer,),
+    "engine": (types.EngineAnswer,),
     "help": (types.HelpAnswer, types.TopicAnswer),
     "verify": (types.VerifyAnswer,),
     "repair": (types.RepairAnswer,),

@@ -16,6 +16,7 @@ from durably_cli.render.crash_types import CrashReport
 from durably_cli.render.part_types import (
     BrokenModule,
     CommandFields,
+    EngineFields,
     ExportedRun,
     FindingFields,
     ImportedProject,
@@ -170,6 +171,12 @@ class InfoAnswer(Answer):
     """Of info."""
 
     info: dict[str, SettingFields]
+
+
+class EngineAnswer(Answer):
+    """Of engine."""
+
+    engine: EngineFields
 
 
 _Defs = TypedDict("_Defs", {"$defs": dict[str, Any]})

@@ -35,6 +35,41 @@ class SettingFields(TypedDict):
     source: str
 
 
+class WorkerFields(TypedDict):
+    """A worker: how many runs it executes, of how many at once, and since when it is there."""
+
+    id: str
+    alive: bool
+    host: str
+    pid: int
+    durably: str
+    slots: int
+    runs: int
+    since: str
+    jobs: list[str]
+
+
+class JobLoadFields(TypedDict):
+    """How many runs of a job wait for a worker, are executed, and wait for something else."""
+
+    name: str
+    queued: int
+    executed: int
+    waiting: int
+
+
+class EngineFields(TypedDict):
+    """The engine of a project: its server, its workers, and jobs with runs that have not ended."""
+
+    name: str
+    project: str
+    database: str
+    server: str
+    dbos: str | None
+    workers: list[WorkerFields]
+    jobs: list[JobLoadFields]
+
+
 class FindingFields(TypedDict):
     """A file of the store, and what it is worth."""
 

@@ -382,7 +382,7 @@ def test_what_is_no_command_is_an_error_as_of_any(contract: Contract, stock: Sto
 
 
 OF_WORKERS = {"engine", "worker"}
-"""They print no document; tests/engines/dbos has them."""
+"""They take a server, so tests/engines/dbos has them."""
 
 
 def test_every_command_has_a_success_and_an_error_among_the_cases() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from importlib import metadata
 
+from durably_cli.engines.census import Census, JobLoad, WorkerSeen
 from durably_cli.engines.dbos.database import RunDatabase, is_locked, masked
 
 
@@ -16,23 +17,36 @@ def workers_that_have(database: RunDatabase, job: str) -> list[str]:
     return [executor for (executor,) in found if is_locked(database, executor)]
 
 
-def census(database: RunDatabase) -> Iterator[tuple[str, ...]]:
-    """Cells: the server; each worker; each job that has runs that are queued or executed."""
-    version = database.row("show server_version")
-    yield "server", masked(database.url), database.project, str(version and version[0])
-    for executor, host, slots, jobs, made_by in database.rows(
-        "select executor, host, slots, jobs, version from durably.workers where project = %s"
-        " order by since",
-        database.project,
-    ):
-        state = "alive" if is_locked(database, executor) else "gone"
-        yield "worker", executor, state, host, made_by, str(slots), ",".join(jobs)
-    for job, queued, executed in database.rows(
-        "select r.job, count(*) filter (where s.status <> 'PENDING'),"
-        " count(*) filter (where s.status = 'PENDING')"
-        " from durably.runs r join dbos.workflow_status s on s.workflow_uuid = r.run"
-        " where r.project = %s and s.status in ('ENQUEUED', 'DELAYED', 'PENDING')"
-        " group by r.job order by r.job",
-        database.project,
-    ):
-        yield "job", job, str(queued), str(executed)
+def census_of(database: RunDatabase) -> Census:
+    """That of the project, of one moment."""
+    with database.transaction(reads=True):
+        version = database.row("show server_version")
+        workers = [
+            WorkerSeen(executor, is_locked(database, executor), *rest)
+            for executor, *rest in database.rows(_WORKERS_SEEN, database.project)
+        ]
+        jobs = [JobLoad(*each) for each in database.rows(_LOADS, database.project)]
+    try:
+        dbos = metadata.version("dbos")
+    except metadata.PackageNotFoundError:
+        dbos = ""
+    server = str(version and version[0])
+    return Census(masked(database.url), database.project, server, dbos, workers, jobs)
+
+
+_WORKERS_SEEN = (
+    "select w.executor, w.host, w.pid, w.version, w.slots, (select count(*)"
+    " from dbos.workflow_status s where s.executor_id = w.executor and s.status = 'PENDING'),"
+    " to_char(w.since at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), w.jobs"
+    " from durably.workers w where w.project = %s order by w.since"
+)
+_LOADS = (
+    "select r.job, count(*) filter (where s.status in ('ENQUEUED', 'DELAYED') or p.was_passed_on),"
+    " count(*) filter (where s.status = 'PENDING'),"
+    " count(*) filter (where s.status = 'ERROR' and not p.was_passed_on)"
+    " from dbos.workflow_status s join durably.runs r on r.run = s.workflow_uuid"
+    " left join durably.suspended p on p.run = r.run and s.status = 'ERROR'"
+    " where r.project = %s"
+    " and (s.status in ('ENQUEUED', 'DELAYED', 'PENDING') or p.run is not null)"
+    " group by r.job order by r.job"
+)

@@ -149,13 +149,27 @@ def test_a_job_that_this_machine_has_not_is_triggered(worked: WorkedProject) -> 
 
 
 def test_status_shows_server_workers_and_queues(worked: WorkedProject) -> None:
-    worked.job(LONG)
+    worked.job(
+        """
+        @define_job
+        def work(step: Step) -> int:
+            return step.wait_signal("answer", int)
+        """
+    )
     worked.run("trigger", "work", "--detach")
     lines = [line.split("\t") for line in worked.run("engine", "status").out.splitlines()]
     assert [line[0] for line in lines] == ["server", "job"]
-    assert lines[1][1:] == ["work", "1", "0"]
+    assert lines[1][1:] == ["work", "1", "0", "0"]
     worker = worked.work()
-    assert worker.pid and "alive" in worked.run("engine", "status").out
+    while worked.runs()[0]["status"] != "waiting":
+        time.sleep(0.1)
+    found = json.loads(worked.run("engine", "status", "--json").out)["engine"]
+    (seen,) = found["workers"]
+    assert (seen["alive"], seen["pid"], seen["jobs"]) == (True, worker.pid, ["work"])
+    assert (seen["slots"], seen["runs"], found["project"]) == (2, 0, worked.name)
+    assert found["jobs"] == [{"name": "work", "queued": 0, "executed": 0, "waiting": 1}]
+    worker.kill()
+    assert "\tgone\t" in worked.run("engine", "status").out
 
 
 @pytest.mark.parametrize("command", ["verify", "repair @last", "tick", "import pyproject.toml"])
