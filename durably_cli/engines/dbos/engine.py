@@ -13,7 +13,7 @@ from durably_cli.engines.dbos.census import workers_that_have
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.enqueue import Enqueued, claimed_by, enqueue
 from durably_cli.engines.dbos.noted_rows import NotedRows
-from durably_cli.engines.dbos.resumes import AskedAttempt, ask_again
+from durably_cli.engines.dbos.resumes import NOTHING, AskedAttempt, ask_again
 from durably_cli.engines.dbos.runs import PAUSE_SECONDS, DatabaseRuns
 from durably_cli.engines.dbos.view import DatabaseView
 from durably_cli.engines.decisions import NO_DECISIONS, Decisions, refuse_final
@@ -79,17 +79,19 @@ class DbosEngine:
         return found
 
     def resume(self, run_id: str, decisions: Decisions, seconds: float | None = None) -> bool:
-        """Have a worker go on with a run; False if it has ended for good.
+        """Have a worker go on with a run, which may be at it; False if it has ended for good.
 
-        Busy if one executes it, or is about to.
+        Busy if one is at it, and something is asked for of the next attempt.
         """
         view = self.runs.view(run_id)
         if view.state.is_final:
             refuse_final(decisions, view.state)
             return False
-        view.refuse_if_taken_up()
+        asked = AskedAttempt(decisions, seconds)
+        if asked != NOTHING:
+            view.refuse_if_taken_up()
         if view.row.is_over:  # else another worker takes it up by itself
-            self._ask_again(view, AskedAttempt(decisions, seconds))
+            self._ask_again(view, asked)
         return True
 
     def cancel(self, run_id: str, reason: str | None, seconds: float) -> bool:

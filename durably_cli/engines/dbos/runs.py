@@ -30,6 +30,18 @@ _SHORTEST, _LONGEST, _GROWS = 0.1, 1.0, 1.2
 
 _PAGE = 200
 
+_ALL = ("ENQUEUED", "DELAYED", "PENDING", "SUCCESS", "ERROR", "CANCELLED")
+_OF_DBOS = {
+    Status.PENDING: ("ENQUEUED", "DELAYED", "PENDING", "ERROR"),
+    Status.RUNNING: ("PENDING",),
+    Status.WAITING: ("PENDING", "ERROR"),
+    Status.COMPLETED: ("PENDING", "SUCCESS"),
+    Status.FAILED: ("PENDING", "ERROR"),
+    Status.CANCELLED: ("PENDING", "ERROR", "CANCELLED"),
+    Status.INTERRUPTED: ("PENDING", "ERROR"),
+}
+"""How DBOS may have a run of a status; what it has as PENDING may have ended a moment ago."""
+
 
 class DatabaseRuns:
     """Those of one project."""
@@ -110,12 +122,16 @@ class DatabaseRuns:
         import json
 
         below = "~"  # behind every id
+        possible = {name for status in statuses for name in _OF_DBOS.get(status, _ALL)}
         while True:
             rows = self._database.rows(
-                "select run from durably.runs where project = %s and run < %s"
-                " and (%s or job = any(%s)) and labels @> %s order by run desc limit %s",
+                "select r.run from durably.runs r"
+                " left join dbos.workflow_status s on s.workflow_uuid = r.run"
+                " where r.project = %s and r.run < %s and (%s or r.job = any(%s))"
+                " and r.labels @> %s and (%s or s.status is null or s.status = any(%s))"
+                " order by r.run desc limit %s",
                 *(self._database.project, below, not jobs, list(jobs)),
-                *(json.dumps(dict(labels or {})), _PAGE),
+                *(json.dumps(dict(labels or {})), not statuses, list(possible), _PAGE),
             )
             for (below,) in rows:
                 yield below
