@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from durably_cli.engines.run_view import RunView
 
 
+_MOMENT_SECONDS = 10.0
+
+
 class DbosEngine:
     """That of one project, in the database at this URL."""
 
@@ -83,7 +86,7 @@ class DbosEngine:
 
         Busy if one is at it, and something is asked for of the next attempt.
         """
-        view = self.runs.view(run_id)
+        view = self._settled(run_id)
         if view.state.is_final:
             refuse_final(decisions, view.state)
             return False
@@ -93,6 +96,15 @@ class DbosEngine:
         if view.row.is_over:  # else another worker takes it up by itself
             self._ask_again(view, asked)
         return True
+
+    def _settled(self, run_id: str) -> DatabaseView:
+        """The run, once DBOS knows of the failure that its events tell, a moment after these."""
+        until = time.monotonic() + _MOMENT_SECONDS
+        while True:
+            view = self.runs.view(run_id)
+            if not (view.state.has_ended and view.row.is_taken) or time.monotonic() > until:
+                return view
+            time.sleep(0.05)
 
     def cancel(self, run_id: str, reason: str | None, seconds: float) -> bool:
         deadline, is_asked = time.monotonic() + seconds, False
