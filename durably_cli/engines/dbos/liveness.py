@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -21,7 +22,7 @@ from durably_cli.engines.dbos.resumes import take_passed_on
 from durably_cli.errors import DurablyError
 from durably_cli.system import clock
 
-_LOOKS_SECONDS = 0.5
+_LOOKS_SECONDS, _FORGETS_SECONDS = 0.5, 30.0
 _GRACE = 5.0
 """Seconds after a start of the server in which nobody is taken for dead: all locks are free then,
 until their workers have come back."""
@@ -51,15 +52,14 @@ class Liveness:
         database.options = KEEPALIVE
         self._recover, self._wake, self._say = recover, wake, say
         self._ended, self._nudge = threading.Event(), threading.Event()
+        self._forget_at = 0.0
         self._as: tuple[Sequence[str], int, str] = ((), 0, "")
 
     def begin(self, jobs: Sequence[str], slots: int, version: str) -> None:
         """Take the lock, and say who is there."""
         self._as = (jobs, slots, version)
         self._come()
-        for (other,) in self._database.rows(_WORKERS, self._project, self._executor):
-            if not is_locked(self._database, other):
-                self._forget(other)
+        self._forget_dead()
         take_passed_on(self._database, jobs)
 
     def end(self) -> None:
@@ -88,9 +88,18 @@ class Liveness:
                         self._take_over(owner)
                     else:
                         self._wake_one(run, key, steps)
+                if time.monotonic() > self._forget_at:
+                    self._forget_dead()
             except DurablyError as error:
                 self._say(f"{error.what}; trying again")
                 self._come_back()
+
+    def _forget_dead(self) -> None:
+        """Forget workers that had no run when they died, so that nobody took anything up."""
+        self._forget_at = time.monotonic() + _FORGETS_SECONDS
+        for (other,) in self._database.rows(_WORKERS, self._project, self._executor):
+            if not is_locked(self._database, other):
+                self._forget(other)
 
     def _forget(self, executor: str) -> None:
         self._database.change("delete from durably.workers where executor = %s", executor)
