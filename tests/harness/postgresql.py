@@ -126,10 +126,12 @@ def _for_another_user(programs: Path, folder: Path) -> Path:
     """The programs, or a copy of them: root's own folder may be closed to who is to run them."""
     if os.getuid() != 0 or all(each.stat().st_mode & 0o5 == 0o5 for each in programs.parents):
         return programs
-    home = folder / "postgresql"
-    shutil.copytree(programs.parent, home, symlinks=True)
-    home.chmod(0o755)
-    return home / programs.name
+    package = programs.parents[1]
+    for each in (package, package.with_name(f"{package.name}.libs")):  # of a wheel
+        if each.exists():
+            shutil.copytree(each, folder / each.name, symlinks=True)
+            (folder / each.name).chmod(0o755)
+    return folder / programs.relative_to(package.parent)
 
 
 def _another_user() -> pwd.struct_passwd:
