@@ -14,13 +14,14 @@ from threading import local
 from typing import NamedTuple
 
 from durably_cli import program
+from durably_cli.quoting import quoted as quoted
 
 
 class _Caller(NamedTuple):
     """Where hints are typed: the working directory (None if it is gone), and the PATH there.
 
     `data` is the data folder; None if that is not known yet, and no variable chose it. `name` is
-    the name of the project there, or empty.
+    the name of the project there, and `engine` the one that was chosen for the call, or empty.
     """
 
     folder: str | None
@@ -30,6 +31,7 @@ class _Caller(NamedTuple):
     name: str
     project: str | None = None
     finds_project: bool = False
+    engine: str = ""
 
 
 _caller: _Caller | None = None
@@ -38,9 +40,10 @@ _typed: tuple[str, ...] = ()
 
 
 class _Inner(local):
-    """Whom hints are for in this thread while Python code triggers a job there."""
+    """Whom hints of this thread are for, while it triggers a job or writes a notice."""
 
     caller: _Caller | None = None
+    is_mail = False
 
 
 _inner = _Inner()
@@ -53,6 +56,7 @@ _HELP = ("-h", "--help")
 _DATA_VARIABLE = "DURABLY_DATA_DIR"
 _NAME_VARIABLE = "DURABLY_NAME"
 _PROJECT_VARIABLE = "DURABLY_PROJECT"
+_ENGINE_VARIABLE = "DURABLY_ENGINE"
 
 
 def called(project: str | os.PathLike[str], *, finds_project: bool) -> None:
@@ -97,7 +101,10 @@ def in_project(
         finds_project = outer.finds_project and outer.project == named
     chosen = bool(os.environ.get(_DATA_VARIABLE))
     name = os.environ.get(_NAME_VARIABLE, "")
-    inner = _Caller(here.folder, here.path, os.fspath(data), chosen, name, named, finds_project)
+    inner = _Caller(
+        *(here.folder, here.path, os.fspath(data), chosen, name, named, finds_project),
+        engine=here.engine,
+    )
     with _for(inner):
         yield
 
@@ -107,6 +114,19 @@ def of_command_line() -> Iterator[None]:
     """Inside, hints are for the command line, whatever job Python code triggers meanwhile."""
     with _for(None):
         yield
+
+
+@contextmanager
+def of_engine(name: str) -> Iterator[None]:
+    """Inside, hints are for the runs of the engine of this name."""
+    with _for(_current()._replace(engine=name)):
+        yield
+
+
+def are_of_engine(name: str) -> None:
+    """From now on they are, for the command line: what it shows is there."""
+    global _caller
+    _caller = (_caller or _here())._replace(engine=name)
 
 
 @contextmanager
@@ -126,13 +146,12 @@ def are_read_elsewhere() -> None:
 
 @contextmanager
 def in_a_mail() -> Iterator[None]:
-    """Inside, every command can be pasted anywhere."""
-    global _read_elsewhere
-    before, _read_elsewhere = _read_elsewhere, True
+    """Inside, every command of this thread can be pasted anywhere."""
+    before, _inner.is_mail = _inner.is_mail, True
     try:
         yield
     finally:
-        _read_elsewhere = before
+        _inner.is_mail = before
 
 
 def project() -> str | None:
@@ -142,13 +161,13 @@ def project() -> str | None:
 
 def is_read_elsewhere() -> bool:
     """Does what is said go into a mail?"""
-    return _read_elsewhere
+    return _read_elsewhere or _inner.is_mail
 
 
 def command(*words: str | os.PathLike[str]) -> str:
     """`durably WORDS` as it can be pasted into the shell that called."""
     caller = _current()
-    if _read_elsewhere:
+    if is_read_elsewhere():
         return command_anywhere(caller.project, *words)
     project = None if caller.finds_project else caller.project
     return _joined(caller, caller.folder, caller.path, project, words)
@@ -202,33 +221,6 @@ def _is_command(text: str) -> bool:
     )
 
 
-def quoted(word: str | os.PathLike[str]) -> str:
-    """A word as a shell reads it back.
-
-    What a terminal would not show as it is, is spelled out as bash, zsh and ksh read it. A NUL,
-    which no command line can hold, comes back as a backslash and a zero.
-    """
-    import shlex  # only for hints
-
-    text = os.fspath(word)
-    if text.isprintable():
-        safe = shlex.quote(text)
-        return f"'{text}'" if safe.startswith("=") else safe  # zsh reads =ls as /bin/ls
-    return f"$'{''.join(map(_spelled, text))}'"
-
-
-def _spelled(character: str) -> str:
-    if character.isprintable() and character not in "\\'!":
-        return character
-    if character == "\0":
-        return "\\1340"
-    try:
-        data = os.fsencode(character)
-    except UnicodeEncodeError:  # half a surrogate pair
-        data = character.encode("utf-8", "surrogatepass")
-    return "".join(f"\\{byte:03o}" for byte in data)
-
-
 def _joined(
     caller: _Caller,
     folder: str | None,
@@ -257,6 +249,8 @@ def _words(
         where[_DATA_VARIABLE] = data
     if caller.name and needs_store:
         where[_NAME_VARIABLE] = caller.name
+    if caller.engine and needs_store:
+        where[_ENGINE_VARIABLE] = caller.engine
     script = program.script_of(project or caller.project)
     if script is not None:
         named, words = (), script.without_job(words)
@@ -296,4 +290,5 @@ def _here() -> _Caller:
     chosen = os.environ.get(_DATA_VARIABLE)
     data = os.path.expanduser(chosen) if chosen else None
     path, name = os.environ.get("PATH"), os.environ.get(_NAME_VARIABLE, "")
-    return _Caller(folder, path, data, data_was_chosen=bool(chosen), name=name)
+    engine = os.environ.get(_ENGINE_VARIABLE, "")
+    return _Caller(folder, path, data, data_was_chosen=bool(chosen), name=name, engine=engine)

@@ -16,7 +16,7 @@ from durably_cli.cli.app import durably
 from durably_cli.cli.commands import COMMANDS, module_of
 from durably_cli.cli.help import TOPICS, page
 from tests.conftest import Project
-from tests.harness.examples import Examples, shell_lines
+from tests.harness.examples import Examples, is_of_workers, shell_lines
 
 OTHERWISE = {
     "durably cancel @last": (5, "and is not cancelled"),
@@ -53,7 +53,14 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("example", dict.fromkeys((*examples_of_help(), *examples_of_pages())))
+@pytest.mark.parametrize(
+    "example",
+    [
+        each
+        for each in dict.fromkeys((*examples_of_help(), *examples_of_pages()))
+        if not is_of_workers(each)
+    ],
+)
 def test_an_example_does_what_it_says(examples: Examples, example: str) -> None:
     code, said = OTHERWISE.get(example, (0, ""))
     result = examples.run(example)

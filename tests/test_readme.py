@@ -16,7 +16,15 @@ from durably_cli import errors
 from durably_cli.cli.commands import COMMANDS
 from durably_cli.cli.help import page
 from tests.conftest import BIN, Project
-from tests.harness.examples import README, REPOSITORY, Examples, block, blocks, shell_lines
+from tests.harness.examples import (
+    README,
+    REPOSITORY,
+    Examples,
+    block,
+    blocks,
+    is_of_workers,
+    shell_lines,
+)
 from tests.harness.make_picture import PICTURE, make
 from tests.harness.pasting import paste, without_data
 from tests.jobs.test_import_invoices import MENDED, MISTAKE
@@ -113,6 +121,7 @@ def test_every_command_does_what_it_says(project: Project) -> None:
     examples = Examples(project)
     installs = ("python3 -m venv", "uvx")
     lines = [line for line in shell_lines(README) if not line.startswith(installs)]
+    lines = [line for line in lines if not is_of_workers(line)]
     assert len(lines) >= 4
     for line in lines:
         result = examples.run(line)

@@ -22,6 +22,7 @@ from durably_cli.engines.takeover import verdict_on
 from durably_cli.errors import NotFound, UsageError
 from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.project.engine import open_engine
+from durably_cli.project.finding import find_here
 from durably_cli.render import rows
 from durably_cli.render.next_steps import next_commands
 from durably_cli.render.waits import OpenWait, is_question, open_questions, said_of, waits_of_all
@@ -35,7 +36,7 @@ def signal_run(
 ) -> int:
     """`durably signal`; the exit code."""
     engine = open_engine(project)
-    run_id = engine.runs.find(run)
+    run_id = find_here(project, run, engine.runs)
     document.about(run_id)
     sent = engine.signal(run_id, argument_text(name), value, even_if_early=early)
     return _said(engine, sent, as_json=as_json)
@@ -53,7 +54,7 @@ def answer_run(
 ) -> int:
     """`durably approve` and `durably deny`; the exit code."""
     engine = open_engine(project)
-    run_id = engine.runs.find(run)
+    run_id = find_here(project, run, engine.runs)
     document.about(run_id)
     with engine.runs.view(run_id) as view:
         question = _question(view, name, "approve" if approved else "deny")

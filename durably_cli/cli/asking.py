@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from durably_cli import hints
-from durably_cli.engines.local.store import Store
+from durably_cli.engines.runs import Runs
 from durably_cli.errors import JournalDamaged, UsageError
 from durably_cli.render import rows
 from durably_cli.values.visible import visible, visible_lines
@@ -46,14 +46,14 @@ def asks_here() -> bool:
     return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
-def show_runs(store: Store, run_ids: Iterable[str], out: TextIO) -> None:
+def show_runs(runs: Runs, run_ids: Iterable[str], out: TextIO) -> None:
     """The runs as `durably list` shows them."""
     if not out.isatty():
-        rows.write_list(store.look_at(run_ids), out)
+        rows.write_list(runs.look_at(run_ids), out)
         return
     from durably_cli.render.tables import console_on, show_list  # only on a terminal
 
-    show_list(store.look_at(run_ids), console_on(out))
+    show_list(runs.look_at(run_ids), console_on(out))
 
 
 def say_damage(damage: JournalDamaged | None) -> None:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from durably_cli.cli.noticing import Notifier
+from durably_cli.engines.local.engine import LocalEngine
 from durably_cli.engines.local.store import Store
 from durably_cli.project.settings import settings_of
 
@@ -17,7 +18,7 @@ class Chores:
 
     def __init__(self, project: Path, store: Store) -> None:
         self._store, self._settings = store, settings_of(project)
-        self.notifier = Notifier(project, store)
+        self.notifier = Notifier(project, LocalEngine(store).noted)
         self.removed: list[str] = []
         """The runs that were removed so far."""
         self._next = 0.0

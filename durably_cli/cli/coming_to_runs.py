@@ -12,6 +12,7 @@ from durably_cli.cli.execution import execute
 from durably_cli.cli.noticing import Notifier
 from durably_cli.cli.presenter import Detached, Presenter
 from durably_cli.engines.decisions import Decisions
+from durably_cli.engines.local.engine import LocalEngine
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.runs import find_run
 from durably_cli.engines.local.trigger import trigger
@@ -26,7 +27,8 @@ from durably_cli.system.ids import short
 from durably_cli.values.visible import visible
 
 if TYPE_CHECKING:
-    from durably_cli.engines.local.fork import ForkRequest
+    from durably_cli.engines.forking import ForkRequest
+    from durably_cli.engines.local.store import Store
 
 
 def trigger_job(
@@ -41,7 +43,7 @@ def trigger_job(
 ) -> int:
     """Make a run as the request says, and execute it; the exit code."""
     store = stores.open_store(project, to_write=True, say=None if quiet else _say)
-    notifier = Notifier(project, store)
+    notifier = Notifier(project, LocalEngine(store).noted)
 
     def act(presenter: Presenter) -> TriggerResult:
         def load(created: RunCreated | None) -> Runnable:
@@ -88,8 +90,8 @@ def resume_run(
     is done unless this is the attempt of that number.
     """
     store = stores.open_store(project)
-    notifier = Notifier(project, store)
-    run_id = find_run(store, run)
+    notifier = Notifier(project, LocalEngine(store).noted)
+    run_id = _found(project, store, run)
     document.about(run_id)
 
     def act(presenter: Presenter) -> TriggerResult:
@@ -124,8 +126,8 @@ def fork_run(
     from durably_cli.engines.local.fork import fork  # not for trigger and resume
 
     store = stores.open_store(project, to_write=True)
-    notifier = Notifier(project, store)
-    origin = find_run(store, run)
+    notifier = Notifier(project, LocalEngine(store).noted)
+    origin = _found(project, store, run)
     document.about(origin)
 
     def act(presenter: Presenter) -> TriggerResult:
@@ -140,6 +142,16 @@ def fork_run(
         return fork(store, origin, asked, load, presenter)
 
     return execute(store, act, notifier, timeout, quiet=quiet, as_json=as_json, suspends=suspends)
+
+
+def _found(project: Path, store: Store, run: str) -> str:
+    try:
+        return find_run(store, run)
+    except NotFound:
+        from durably_cli.engines.local.runs import LocalRuns  # only after a mistake
+        from durably_cli.project.finding import find_here
+
+        return find_here(project, run, LocalRuns(store))
 
 
 def _job_of(run_id: str, project: Path, name: str, presenter: Presenter) -> Runnable:

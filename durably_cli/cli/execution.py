@@ -17,6 +17,7 @@ from durably_cli.cli.outcome import failed_before, say_outcome
 from durably_cli.cli.presenter import Detached, Presenter
 from durably_cli.cli.printed import streams_to_log
 from durably_cli.cli.streams import Streams
+from durably_cli.cli.talking import talk_on
 from durably_cli.engines.live_run import LiveRun
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.outcome import outcome_of
@@ -24,7 +25,7 @@ from durably_cli.engines.request import Disposition
 from durably_cli.engines.result import TriggerResult
 from durably_cli.engines.run_view import RunView
 from durably_cli.errors import Abort, AttemptTimedOut, Busy, DurablyError, Interrupted, Suspended
-from durably_cli.render.lines import Silent, Talk
+from durably_cli.render.lines import Talk
 from durably_cli.render.next_steps import (
     how_to_go_on,
     how_to_make_again,
@@ -33,7 +34,7 @@ from durably_cli.render.next_steps import (
 )
 from durably_cli.render.rows import write_output, write_summary_json
 from durably_cli.render.step_record import retrying
-from durably_cli.system import process, signals, terminals
+from durably_cli.system import process, signals
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 from durably_cli.values.visible import visible_lines
@@ -64,7 +65,7 @@ def execute(
     is_aside = quiet or detached is not None
     with streams_to_log(store, is_all=is_aside) as (streams, printed):
         document.writes_to(streams.stdout)
-        talk = _talk(streams.stderr, quiet)
+        talk = talk_on(streams.stderr, quiet)
         talk.shows_sources = detached is not None
         presenter = Presenter(talk, detached, printed, timeout, notifier.begins, suspends=suspends)
         try:
@@ -180,16 +181,6 @@ def _print_id(result: TriggerResult, out: TextIO) -> None:
     if result.disposition is not Disposition.COALESCED:
         out.write(f"{result.run_id}\n")
         out.flush()
-
-
-def _talk(stream: TextIO, quiet: bool) -> Talk:
-    if quiet:
-        return Silent(stream)
-    if not terminals.can_be_drawn_on(stream):
-        return Talk(stream)
-    from durably_cli.render.live import Live  # loads rich: only on a terminal
-
-    return Live(stream)
 
 
 def _ended_all_the_same(store: Store, run: LiveRun | None, abort: Abort) -> TriggerResult:

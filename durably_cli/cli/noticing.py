@@ -1,19 +1,20 @@
 """What is said outside of a run: notices that a job fails or has recovered, and pings.
 
-The project's settings say which. A notice is sent once for each change of a job (module `notices`
-of the engine), a ping each time. Neither changes how a run ends.
+The project's settings say which. A notice is sent once for each change of a job (module `notices`),
+a ping each time. Neither changes how a run ends.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from durably_cli.engines.local.store import Store
-from durably_cli.engines.run_view import RunView
+from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.errors import DurablyError
 from durably_cli.journal.state import Status
 from durably_cli.project.script_files import home_of
@@ -21,7 +22,8 @@ from durably_cli.project.settings import Settings, of_variable, settings_of
 
 if TYPE_CHECKING:
     from durably_cli.engines.live_run import LiveRun
-    from durably_cli.engines.local.notices import Change, Notices
+    from durably_cli.engines.noted import Noted
+    from durably_cli.engines.notices import Change, Notices
 
 IN_NOTICE = "DURABLY_NOTICE"
 """In the environment of whatever a notice's command launches."""
@@ -38,23 +40,34 @@ class Notifier:
     ConfigError if the project's settings are none.
     """
 
-    def __init__(self, project: Path, store: Store) -> None:
-        self._project, self._store = project, store
+    def __init__(self, project: Path, noted: Callable[[], Noted]) -> None:
+        self._project, self._of_engine = project, noted
         self._settings: Settings = settings_of(project)
         if IN_NOTICE in os.environ:  # its command has a job do it: how that ended it says itself
             self.say_nothing()
-        self._problems: list[tuple[str, bool]] = []
+        self._problems = deque[tuple[str, bool]]()
         self._pings_failed = set[str]()
-        """By what, so that it is said once."""
+        """By what since one was well, so that it is said once."""
 
     def say_nothing(self) -> None:
         """Nobody is to hear of the runs of this process."""
         self._settings = Settings()
 
+    @property
+    def notifies(self) -> bool:
+        """Are there any notices?"""
+        return self._settings.notifies
+
+    @property
+    def is_needed(self) -> bool:
+        """Is there anything that it may have to say?"""
+        return bool(self._settings.notifies or self._settings.ping)
+
     def begins(self, run: LiveRun) -> None:
         """This process executes the run from now on."""
         if self._settings.notifies:
-            self._try("what is to be noticed", lambda: self._notices.put_down(run.run_id))
+            attempt = len(run.state.attempts) + 1
+            self._try("what is to be noticed", lambda: self._notices.put_down(run.run_id, attempt))
         if self._settings.ping:
             from durably_cli.cli.pinging import START
 
@@ -75,17 +88,24 @@ class Notifier:
 
     def problems(self, *, but_pings: bool) -> Iterator[str]:
         """What went wrong with that since this was asked last."""
-        found, self._problems = self._problems, []
-        return (text for text, is_ping in found if not (is_ping and but_pings))
+        with suppress(IndexError):  # there is none more: another thread may have asked
+            while True:
+                text, is_ping = self._problems.popleft()
+                if not (is_ping and but_pings):
+                    yield text
 
     @cached_property
     def _notices(self) -> Notices:
         return self._noticed_by(NOTICE_SECONDS + _SLACK_SECONDS)
 
-    def _noticed_by(self, patience: float) -> Notices:
-        from durably_cli.engines.local.notices import Notices  # few projects have any
+    @cached_property
+    def _noted(self) -> Noted:
+        return self._of_engine()
 
-        return Notices(self._store, self._send, patience)
+    def _noticed_by(self, patience: float) -> Notices:
+        from durably_cli.engines.notices import Notices  # few projects have any
+
+        return Notices(self._noted, self._send, patience)
 
     def _send(self, view: RunView, change: Change) -> str:
         name = f"notify_{change.kind}"
@@ -122,7 +142,9 @@ class Notifier:
 
         def send() -> None:
             said = ping(self._settings.ping, job, what, run_id, home_of(self._project))
-            if said and said not in self._pings_failed:
+            if not said:
+                self._pings_failed.clear()
+            elif said not in self._pings_failed:
                 self._pings_failed.add(said)
                 self._problems.append(
                     (f"the ping{what and f' {what}'} of {job} failed: {said}", True)
@@ -132,11 +154,18 @@ class Notifier:
 
     def _ping_end(self, run_id: str, why: str) -> None:
         from durably_cli.cli.pinging import FAILURE, SUCCESS
-        from durably_cli.engines.local.notices import has_failed
+        from durably_cli.engines.notices import has_failed
 
-        with self._store.view(run_id) as view:
+        run = self._noted.look(run_id)
+        if run is None:
+            return
+        if isinstance(run, Unreadable):
+            raise run.error
+        with run as view:
             job, state = view.state.created.job, view.state
-            if view.held:
+            if view.damage:
+                raise view.damage
+            if self._noted.is_executed(view):
                 return
             failed = bool(why) or has_failed(view)
         if failed:

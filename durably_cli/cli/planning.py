@@ -9,16 +9,9 @@ from durably_cli import retyping
 from durably_cli.cli import document
 from durably_cli.cli.asking import say
 from durably_cli.engines.decisions import Decisions, refuse_final
-from durably_cli.engines.local.attempt import check_may_go_on
-from durably_cli.engines.local.fork import check_may_fork
-from durably_cli.engines.local.leftovers import refuse_leftovers
-from durably_cli.engines.local.plan import plan_of
-from durably_cli.engines.local.resume import held_by
-from durably_cli.engines.local.runs import find_run
-from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import JournalView
-from durably_cli.errors import Busy
-from durably_cli.project import stores
+from durably_cli.engines.plan import plan_of
+from durably_cli.project.engine import open_engine
+from durably_cli.project.finding import find_here
 from durably_cli.render import plans
 from durably_cli.render.next_steps import next_commands
 from durably_cli.steps import code_now
@@ -35,11 +28,13 @@ def show_plan(
     redo_failed: bool = False,
 ) -> int:
     """Print a row a step; the exit code."""
-    store = stores.open_store(project)
-    run_id = find_run(store, run)
+    engine = open_engine(project)
+    run_id = find_here(project, run, engine.runs)
     document.about(run_id)
-    with store.view(run_id) as view:
-        _check(store, view, decisions, is_fork=is_fork)
+    with engine.runs.view(run_id) as view:
+        engine.refuse_to_go_on(view, is_fork=is_fork)
+        if not is_fork:
+            refuse_final(decisions, view.state)
         compare = code_now.CodeNow(project).compare
         plan = plan_of(view, decisions, compare, is_fork=is_fork, redo_failed=redo_failed)
         if as_json:
@@ -59,18 +54,3 @@ def show_plan(
         for line in plans.say_plan(plan):
             say(line)
     return 0
-
-
-def _check(store: Store, view: JournalView, decisions: Decisions, *, is_fork: bool) -> None:
-    """What makes the real command fail does so here, but for what only the job knows."""
-    if view.held:
-        raise held_by(view, Busy(f"run {short(view.run_id)} is held by another process"))
-    if view.damage:
-        raise view.damage
-    refuse_leftovers(view.path, end=False)
-    if is_fork:
-        check_may_fork(view.path, view.state)
-        return
-    refuse_final(decisions, view.state)
-    if not view.state.is_final:
-        check_may_go_on(store, view.path, view.state)

@@ -33,9 +33,9 @@ def due_of(view: RunView) -> Due | None:
 
 def _due_of_child(child: RunView | Unreadable | None) -> Due | None:
     """When a run is to go on for this child of it: at once, if the child has an end, or none."""
-    if not isinstance(child, RunView) or child.state.has_ended:
+    if not isinstance(child, RunView) or child.state.has_ended or child.state.is_out_of_time:
         return Due(clock.now())
-    if child.held and not child.state.is_waiting:  # it goes on elsewhere
+    if child.goes_on and not child.state.is_waiting:  # elsewhere
         return None
     return _due_by_itself(child)
 

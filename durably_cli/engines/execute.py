@@ -36,6 +36,7 @@ from durably_cli.journal.events import (
 )
 from durably_cli.journal.failures import describe
 from durably_cli.journal.registry import Event
+from durably_cli.journal.state import TIME_LIMIT
 from durably_cli.journal.wait_events import RunSuspended
 from durably_cli.steps.causes import steps_of
 from durably_cli.steps.child import ChildEnds, end_of_child
@@ -47,9 +48,6 @@ from durably_cli.system.process import this
 from durably_cli.system.time_limits import OutOfTime
 from durably_cli.values.strict_json import Json
 from durably_cli.version import __version__
-
-TIME_LIMIT = "time limit"
-"""What ended an attempt that took longer than it may, as its journal says."""
 
 
 def execute_in_turn(

@@ -79,4 +79,4 @@ def do_children_wait(view: RunView) -> bool:
 def _is_waited_for(child: RunView | Unreadable | None, *, is_held: bool) -> bool:
     if not isinstance(child, RunView):
         return False
-    return child.state.is_waiting or (not is_held and (child.held or child.state.has_ended))
+    return child.state.is_waiting or (not is_held and (child.goes_on or child.state.has_ended))

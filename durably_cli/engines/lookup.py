@@ -126,6 +126,8 @@ def _by_key(runs: Runs, query: str) -> str:
     found = runs.claimed(job, value)
     if found.run is None:
         deleted = f"; it was deleted at {found.deleted}" if found.deleted else ""
+        if found.elsewhere:
+            deleted = f"; it was used for {found.elsewhere}{deleted}"
         raise NotFound(
             f"no run of {job} has the idempotency key {value!r} in {runs.place}{deleted}",
             hint=hints.command("list", "--job", job),

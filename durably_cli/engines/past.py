@@ -8,7 +8,7 @@ from durably_cli import hints
 from durably_cli.engines.decisions import Decision
 from durably_cli.engines.held import Written
 from durably_cli.engines.order import OrderRead
-from durably_cli.errors import JournalLost
+from durably_cli.errors import JournalLost, JournalTooNew
 from durably_cli.journal.blobs import BlobDamaged
 from durably_cli.journal.events import LogWritten, ProgressReported, RunForked
 from durably_cli.journal.registry import TYPES, Event
@@ -43,6 +43,15 @@ def past_of(written: Written) -> Past:
 
     order = OrderRead(written.events)
     return fresh_past({})._replace(whole=whole, order=order, mail=written.mail)
+
+
+def refuse_unknown(where: str, state: RunState) -> None:
+    """JournalTooNew if these events say what this durably does not know."""
+    if state.unknown:
+        raise JournalTooNew(
+            f"{where} has events that this durably does not know: {', '.join(state.unknown)}",
+            hint="upgrade durably",
+        )
 
 
 def carried_of(state: RunState, past: Past) -> dict[str, StepFailed]:

@@ -120,6 +120,11 @@ class RunView(ABC):
         self.close()
 
     @property
+    def goes_on(self) -> bool:
+        """Does somebody execute it, or is about to?"""
+        return self.held
+
+    @property
     def status(self) -> Status:
         """Where the run stands; interrupted if it has not ended and nobody executes it."""
         if self.damage:

@@ -12,10 +12,14 @@ from durably_cli.journal.state import Status
 
 
 class Claimed(NamedTuple):
-    """The run that a key stands for, if that is there, or when it was deleted."""
+    """The run that a key stands for, if that is there, or when it was deleted.
+
+    `elsewhere` says where it is, if it was made elsewhere before the project had this engine.
+    """
 
     run: str | None = None
     deleted: str | None = None
+    elsewhere: str | None = None
 
 
 class Runs(Protocol):

@@ -74,9 +74,9 @@ class Stopper:
                 self._find_cause()
             if self._stop.cause is not None and self._stop.wake is not None:
                 is_late, was_late = not self._stop.is_awake, is_late
-                if was_late and is_late:
+                if was_late and is_late and self._stop.ends_what_is_in_flight:
                     self._alarm.ring(_is_of_the_user)  # whose code holds the loop up
-            elif self._stop.cause is not None:
+            elif self._stop.ends_what_is_in_flight:
                 is_raised = is_raised or self._stop.thread == self._thread or self._alarm.has_rung
                 if not is_raised or _waits(self._thread):
                     self._alarm.ring()

@@ -48,6 +48,9 @@ REFUSED = "ValueRefused"
 NO_END = "no end recorded"
 """What came of an attempt that was killed, or crashed with its machine."""
 
+TIME_LIMIT = "time limit"
+"""What ended an attempt that took longer than it may, as its journal says."""
+
 KILLED = (NO_END, "SIGTERM", "SIGHUP")
 """What came of an attempt whose process has died, and was not stopped by somebody at it."""
 
@@ -151,6 +154,12 @@ class RunState:
     def is_waiting(self) -> bool:
         """Is a wait open, and nothing else in flight, whether a process holds it or not?"""
         return bool(self.waits) and not self.has_ended and not self.cut_short
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Has it not ended because its last attempt took too long? It does not go on by itself."""
+        last = self.attempts[-1].outcome if self.attempts else ""
+        return not self.has_ended and last == TIME_LIMIT
 
     @property
     def is_final(self) -> bool:

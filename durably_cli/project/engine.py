@@ -33,6 +33,13 @@ def open_engine(project: Path) -> Engine:
     return engine_of_workers(project) or LocalEngine(stores.open_store(project))
 
 
+def engine_of(project: Path, name: str) -> Engine:
+    """The engine of this name, whichever the project has. It raises the same."""
+    if name == DBOS:
+        return _dbos(project, engine_settings(project))
+    return LocalEngine(stores.open_store(project))
+
+
 def open_runs(project: Path) -> Runs:
     """The runs of a project, to be looked at."""
     return open_engine(project).runs
@@ -41,8 +48,10 @@ def open_runs(project: Path) -> Runs:
 def engine_of_workers(project: Path) -> DbosEngine | None:
     """The engine dbos, if the project has that; nothing of it is loaded for others."""
     settings = engine_settings(project)
-    if engine_name(settings) != DBOS:
-        return None
+    return _dbos(project, settings) if engine_name(settings) == DBOS else None
+
+
+def _dbos(project: Path, settings: Settings) -> DbosEngine:
     if not settings.name:
         hint = 'write name = "billing" below [tool.durably], or another name of it'
         what = f"the engine dbos knows the project by a name, and {project} has none"
@@ -58,6 +67,12 @@ def engine_of_workers(project: Path) -> DbosEngine | None:
     return DbosEngine(url, settings.name)
 
 
+def database_variable(project: Path) -> str:
+    """The variable of the environment that has the URL; empty if a file has it."""
+    kind, _, name = _place(engine_settings(project))
+    return name if kind == "env" else ""
+
+
 def require_engine_of_workers(project: Path, what: str) -> DbosEngine:
     """The same. UsageError, if the project has another engine: there is no `what` of it."""
     found = engine_of_workers(project)
@@ -70,7 +85,8 @@ def require_engine_of_workers(project: Path, what: str) -> DbosEngine:
 def refuse_without_journals(project: Path, command: str) -> None:
     """UsageError if the runs of the project are in a database: the command is for journals."""
     if engine_name(engine_settings(project)) == DBOS:
-        local = f"{ENGINE_VARIABLE}={LOCAL} {hints.command(command)}"
+        with hints.of_engine(LOCAL):
+            local = hints.command(command)
         raise UsageError(
             f"the runs of this project are in a database, and {command} is for journals",
             hint=f"{local}    (of runs that were made here before)",
@@ -88,7 +104,7 @@ def engine_name(settings: Settings) -> str:
 
 def _url(settings: Settings) -> str:
     """ConfigError if the URL of the database is not where it should be."""
-    kind, _, place = (settings.database or f"env:{DATABASE_VARIABLE}").partition(":")
+    kind, _, place = _place(settings)
     if kind == "env":
         url, missing = os.environ.get(place, ""), f"the environment has no {place}"
     else:
@@ -100,3 +116,7 @@ def _url(settings: Settings) -> str:
         hint = f"export {DATABASE_VARIABLE}=postgresql://user@host/database"
         raise ConfigError(f"the URL of the database is not there: {missing}", hint=hint)
     return url.strip()
+
+
+def _place(settings: Settings) -> tuple[str, str, str]:
+    return (settings.database or f"env:{DATABASE_VARIABLE}").partition(":")

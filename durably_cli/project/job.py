@@ -107,7 +107,7 @@ class Job(DescribedJob, Generic[I, O]):
         retry_failed: bool = False,
         suspend: bool = False,
     ) -> Run[O]:
-        """Make a run and execute it in this process, as `durably trigger` does.
+        """Make a run and execute it in this process, as `durably trigger` does; or have workers.
 
         An idempotency key gives the same run every time; a concurrency key keeps runs that share
         it apart. The job runs in the working directory. A failure of the job is in the returned
@@ -134,7 +134,10 @@ class Job(DescribedJob, Generic[I, O]):
                 labels=labels or {},
                 retry_failed=retry_failed,
             )
-            return lambda store, load, seen: trigger.trigger(store, request, load, seen)
+            return Act(
+                lambda store, load, seen: trigger.trigger(store, request, load, seen),
+                lambda engine, job: engine.trigger(request, lambda: job),
+            )
 
         return brought_about(self, prepared, suspends=suspend)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,14 @@ _EMPTY = re.compile(rb"^\[tool\.durably\][ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*(?=\[|
 
 LOCAL, DBOS = "local", "dbos"
 """The engines."""
+
+
+class EngineName(StrEnum):
+    """The engines, as a person names them."""
+
+    LOCAL = LOCAL
+    DBOS = DBOS
+
 
 DATABASE_VARIABLE = "DURABLY_DATABASE_URL"
 _OF_ENGINE = ("engine", "name", "database")

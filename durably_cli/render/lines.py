@@ -159,10 +159,14 @@ class Talk:
             tried = f" after {failed.tries:,} tries" if failed.tries > 1 else ""
             self.say(f"step {failed.name} failed{tried}: {one_line(failed.error)}")
 
+    def begins(self, run_id: str, job: str, attempt: int, where: str = "") -> None:
+        """An attempt at a run begins, here or elsewhere."""
+        again = f", attempt {attempt}" if attempt > 1 else ""
+        self.say(f"run {run_id} of {job}{again}{where and f', on {where}'}")
+
     def started(self, event: RunStarted, run: LiveRun) -> None:
         created = run.state.created
-        again = f", attempt {event.attempt}" if event.attempt > 1 else ""
-        self.say(f"run {run.run_id} of {created.job}{again}")
+        self.begins(run.run_id, created.job, event.attempt)
         self.passes_over(created.job, run.unread)
         self.say_what_changed(event, run)
 

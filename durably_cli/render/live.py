@@ -47,7 +47,7 @@ class Live(Talk):
         # A terminal wraps what can be copied in one go: what the job prints, commands, tracebacks.
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
         self._line = LiveLine(self._console, stream, self._facts_now)
-        self._facts = Facts()
+        self._facts, self._run_id = Facts(), ""
         self._work = LiveWork()
         self._counts_only = False
         """Have steps completed that have no line of their own?"""
@@ -64,17 +64,21 @@ class Live(Talk):
         self._work.replayed(name)
         self._facts = self._facts._replace(counts=self._counts())
 
+    def begins(self, run_id: str, job: str, attempt: int, where: str = "") -> None:
+        more = f"  attempt {attempt}" if attempt > 1 else ""
+        more += where and f"  on {where}"
+        self._console.print(Text.assemble((visible(job), "bold"), (f"  {run_id}{more}", "dim")))
+        self._facts = Facts(visible(job), short(run_id))
+        self._run_id = run_id
+        self._line.start()
+
     def started(self, event: RunStarted, run: LiveRun) -> None:
-        job = visible(run.state.created.job)
-        again = f"  attempt {event.attempt}" if event.attempt > 1 else ""
-        self._console.print(Text.assemble((job, "bold"), (f"  {run.run_id}{again}", "dim")))
+        self.begins(run.run_id, run.state.created.job, event.attempt)
         for wait in run.state.waits.values():
             self._work.begun(wait)
         self.say_what_changed(event, run)
-        self._facts = Facts(job, short(run.run_id))
         if run.state.progress is not None:
             self.progressed(run.state.progress)
-        self._line.start()
 
     def step_completed(self, event: StepCompleted) -> None:
         of_map = self._work.said_of(event)
@@ -83,9 +87,9 @@ class Live(Talk):
             took = span(event.ms / 1000) + (f"  {of_map}" if of_map else "")
             done = f"  {took}{self.in_try(event.name)}"
             self._show(Text.assemble(("✓ ", "green"), visible(event.name), (done, "dim")))
-        elif not self._counts_only and self.run is not None:
+        elif not self._counts_only:
             self._counts_only = True
-            every = hints.command("inspect", short(self.run.run_id), "--all")
+            every = hints.command("inspect", short(self._run_id), "--all")
             self._show(Text("… from here on steps are counted; to see each:", "dim"), every)
         self._facts = self._facts._replace(counts=self._counts())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from durably_cli import hints
-from durably_cli.engines.local.notices import Change, NoticeKind
+from durably_cli.engines.notices import Change, NoticeKind
 from durably_cli.engines.run_view import RunView
 from durably_cli.errors import DurablyError
 from durably_cli.render.next_steps import how_to_go_on, next_commands

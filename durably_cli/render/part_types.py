@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from durably_cli.engines.local.check import FileKind, FileState
-from durably_cli.engines.local.plan import What
+from durably_cli.engines.plan import What
 from durably_cli.render.run_types import DamageFields, RunSummary, Time, TypedDict
 from durably_cli.steps.code_now import Verdict
 

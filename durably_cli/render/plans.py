@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from durably_cli.engines.local.plan import Plan, PlannedStep
+from durably_cli.engines.plan import Plan, PlannedStep
 from durably_cli.render.rows import row, write_json
 from durably_cli.values.durations import span
 from durably_cli.values.quantities import plural

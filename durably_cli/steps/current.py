@@ -58,6 +58,11 @@ def executed(step: Step) -> Iterator[None]:
         step.end_programs()
 
 
+def is_executing() -> bool:
+    """Is an attempt at a run executed by this process now?"""
+    return any(owner.pid == this.pid for owner in list(_executed.values()))
+
+
 def current_step(what: str) -> Step | None:
     """The Step whose function is being called, by this thread or by one that started this one.
 

@@ -14,7 +14,6 @@ from durably_cli.steps.child import leave_as_child
 from durably_cli.steps.held_up import HeldUp
 from durably_cli.steps.loop_driver import LoopDriver
 from durably_cli.steps.operation import Raised
-from durably_cli.steps.scope import GRACE_SECONDS
 from durably_cli.steps.stop import Stop
 from durably_cli.system import signals
 from durably_cli.system.process import this
@@ -113,7 +112,7 @@ class _Handling:
         end = None
         while is_going_on():
             if is_short or self._stop.cause is not None:
-                end = end or time.monotonic() + GRACE_SECONDS
+                end = end or time.monotonic() + self._stop.patience
                 if time.monotonic() > end:
                     self._stop.was_raised = True
                     return
@@ -132,7 +131,7 @@ class _Handling:
     def _wake(self) -> None:
         """The attempt is stopped: on the loop, whatever thread has said so."""
         self._stop.is_awake = True
-        self._cancel_by(time.monotonic() + GRACE_SECONDS)
+        self._cancel_by(time.monotonic() + self._stop.patience)
 
     def _cancel_by(self, end: float) -> None:
         """Cancel the handler when no step is in flight any more, or then, and again and again."""

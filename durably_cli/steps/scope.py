@@ -50,8 +50,6 @@ _UNKNOWN = object()
 _LIBRARY = os.path.dirname(threading.__file__)
 
 _LOOKS_SECONDS = 0.05
-GRACE_SECONDS = 0.3
-"""How long steps of other threads have to come to their end when the attempt is stopped."""
 
 
 class Scope:
@@ -187,7 +185,7 @@ class Scope:
         end = None
         while self.in_flight:
             if self._stop.cause is not None:
-                end = end or time.monotonic() + GRACE_SECONDS
+                end = end or time.monotonic() + self._stop.patience
                 if time.monotonic() > end:
                     return
             time.sleep(_LOOKS_SECONDS)

@@ -137,7 +137,7 @@ class Shell:
         if is_abandoned.get()():
             raise Abandoned
         if self._stop is not None:
-            self._stop.check()
+            self._stop.check_in_flight()
 
 
 def _of_command(looks: Callable[..., object], command: Words) -> Callable[..., object]:

@@ -27,6 +27,8 @@ _LOOKS_SECONDS = 0.1
 _SAT_OUT_SECONDS = 0.5
 """A wait that is over so soon suspends nothing: another process would take as long to begin."""
 
+_MOMENT_SECONDS = 0.3
+
 NO_TIME = clock.format_time(datetime.max.replace(tzinfo=UTC))
 """Until then waits what has no deadline."""
 
@@ -74,6 +76,9 @@ class Stop:
     outer: Stop | None = None
     """That of the run of which this one is a step."""
 
+    finishes_steps = False
+    """Has what is in flight all the time that it takes to come to its end when a signal ends it?"""
+
     def __init__(self) -> None:
         self.inner: dict[str, Stop] = {}
         """Those of the runs that are a step of this one, by its name, while they are executed."""
@@ -85,6 +90,17 @@ class Stop:
         self._end_by(cause)
         for each in [*self.inner.values()]:
             each.stop(_of_inner(cause))
+
+    @property
+    def patience(self) -> float:
+        """The seconds that what is in flight has to come to its end."""
+        is_patient = self.finishes_steps and isinstance(self.cause, Interrupted)
+        return math.inf if is_patient else _MOMENT_SECONDS
+
+    @property
+    def ends_what_is_in_flight(self) -> bool:
+        """Is what is in flight to end, too?"""
+        return self.cause is not None and self.patience < math.inf
 
     def begin_inner(self, name: str, inner: Stop) -> None:
         """A run begins that is this step: it ends with this one."""
@@ -109,6 +125,11 @@ class Stop:
         if self.cause is not None:
             self.was_raised = True
             raise self.cause if self.raised_in_tasks is None else self.raised_in_tasks
+
+    def check_in_flight(self) -> None:
+        """The same, for what is in flight."""
+        if self.ends_what_is_in_flight:
+            self.check()
 
     def wait_until(
         self,

@@ -11,7 +11,6 @@ from durably_cli.steps.driver import Waits
 from durably_cli.steps.idle import ITEMS_SAY
 from durably_cli.steps.operation import All
 from durably_cli.steps.schedule import Outcomes, Pace, Schedule, Task
-from durably_cli.steps.scope import GRACE_SECONDS
 from durably_cli.steps.stop import Stop
 from durably_cli.steps.thread_driver import ThreadDriver
 from durably_cli.system import signals
@@ -68,7 +67,7 @@ class _Workers:
                 if self._are_over.wait(_LOOKS_SECONDS):
                     return
                 if self._stop.cause is not None:
-                    end = end or time.monotonic() + GRACE_SECONDS
+                    end = end or time.monotonic() + self._stop.patience
                     if time.monotonic() > end:
                         return
                     self._let_nothing_begin(self._stop.cause)

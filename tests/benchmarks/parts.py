@@ -33,6 +33,7 @@ from tests.benchmarks.measuring import (
     told,
 )
 from tests.benchmarks.ticks import ticks
+from tests.benchmarks.workers import workers
 
 STEPS = 2_000
 PROGRAMS = 200
@@ -347,5 +348,5 @@ def _at_once(command: list[str], bench: Bench) -> BoundHandler:
 
 PARTS = (
     *(steps, programs, transactions, replays, resumes, again),
-    *(starts, lists, memory, crowds, many, ticks),
+    *(starts, lists, memory, crowds, many, ticks, workers),
 )

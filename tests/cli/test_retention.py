@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from durably_cli.engines import removal
 from durably_cli.engines.local import retention
+from durably_cli.engines.local.removal import LocalRemoval
 from durably_cli.engines.local.store import Store
+from durably_cli.engines.old import Old
 from tests.conftest import Project
 from tests.harness.killing import killed_everywhere
 from tests.harness.quick import some_or_all
@@ -147,14 +150,14 @@ def test_to_find_the_old_ones_takes_no_time_from_removing_them(
     monkeypatch.setenv("DURABLY_CACHE_DIR", str(worked.cache))
     now = 0.0
 
-    def found_in_a_minute(store: Store, old: retention.Old) -> list[str]:
+    def found_in_a_minute(self: LocalRemoval, old: Old) -> list[str]:
         nonlocal now
         now += 60
-        return found(store, old)
+        return found(self, old)
 
-    found = retention.old_runs
-    monkeypatch.setattr(retention, "old_runs", found_in_a_minute)
-    monkeypatch.setattr(retention, "time", SimpleNamespace(monotonic=lambda: now))
+    found = LocalRemoval.old_runs
+    monkeypatch.setattr(LocalRemoval, "old_runs", found_in_a_minute)
+    monkeypatch.setattr(removal, "time", SimpleNamespace(monotonic=lambda: now))
     assert len(retention.retain(Store(root), 0.001, 0)) == 3
 
 

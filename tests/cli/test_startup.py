@@ -102,10 +102,10 @@ journal.large journal.layout journal.lenient journal.ownership journal.reader jo
 journal.registry journal.spent journal.state journal.step_events journal.step_names
 journal.step_state journal.tail journal.wait_events journal.writer program project project.engine
 project.naming project.places project.project_file project.script_files project.settings
-project.stores render render.reason render.record render.rows render.step_record render.timeline
-render.words system system.clock system.file_systems system.files system.folders system.garbage
-system.ids system.locks system.other_threads system.process system.signals values values.strict_json
-values.visible version
+project.stores quoting render render.reason render.record render.rows render.step_record
+render.timeline render.words system system.clock system.file_systems system.files system.folders
+system.garbage system.ids system.locks system.other_threads system.process system.signals values
+values.strict_json values.visible version
 """
 
 

@@ -45,3 +45,18 @@ def contract(
         yield Contract(project)
     finally:
         project.end()
+
+
+@pytest.fixture(params=["local", "dbos"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+    """A project of each engine; `begin` starts a worker where it takes one."""
+    if request.param == "local":
+        return Project(tmp_path)
+    found: WorkedProject = request.getfixturevalue("worked")
+    return found
+
+
+def begin(place: Project) -> None:
+    """Have runs executed, once the project has its jobs."""
+    if isinstance(place, WorkedProject):
+        place.work()

@@ -10,8 +10,9 @@ from typing import Any
 import pydantic
 
 from durably_cli.engines.decisions import Decisions
+from durably_cli.engines.forking import ForkRequest
 from durably_cli.engines.live_run import BoundHandler, LiveRun
-from durably_cli.engines.local.fork import ForkRequest, fork
+from durably_cli.engines.local.fork import fork
 from durably_cli.engines.local.resume import resume
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.trigger import trigger

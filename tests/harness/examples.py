@@ -79,6 +79,7 @@ class Examples:
             command = example.replace("3f2a9c1d", self.project.runs()[0]["id"][-8:])
         command = command.replace("/srv/billing/.venv/bin/", "").replace(r"\%", "%")
         command = command.replace("/srv/billing", str(self.project.root))
+        command = command.replace("tick --for 50s", "tick --for 2s")  # it waits as well then
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command],
             cwd=self.project.root,
@@ -112,6 +113,14 @@ def files_of(markdown: str) -> list[tuple[str, str]]:
             r"```python\n((?:#!.*\n)?# (\S+\.py)\n.*?)```", markdown, re.DOTALL
         )
     ]
+
+
+_OF_WORKERS = ("pip install 'durably[dbos]'", "export DURABLY", "durably engine", "durably worker")
+
+
+def is_of_workers(line: str) -> bool:
+    """Does the line want a project that has workers? Those are tried in tests/engines/dbos."""
+    return line.startswith(_OF_WORKERS)
 
 
 def shell_lines(markdown: str) -> list[str]:

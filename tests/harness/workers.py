@@ -22,14 +22,16 @@ class WorkedProject(Project):
 
     def __init__(self, root: Path, url: str) -> None:
         super().__init__(root)
-        name = f"trial-{os.getpid()}-{next(_names)}"
+        self.name = f"trial-{os.getpid()}-{next(_names)}"
         self.root.joinpath("pyproject.toml").write_text(
-            f'[tool.durably]\nengine = "dbos"\nname = "{name}"\n'
+            f'[tool.durably]\nengine = "dbos"\nname = "{self.name}"\n'
         )
         self.env["DURABLY_DATABASE_URL"] = url
         self._workers: list[subprocess.Popen[str]] = []
 
-    def work(self, slots: int = 2, *, at_once: bool = False, inside: str = "") -> Worked:
+    def work(
+        self, slots: int = 2, *options: str, at_once: bool = False, inside: str = ""
+    ) -> Worked:
         """Start a worker, and return once it takes up runs, unless `at_once`.
 
         It may be inside a network namespace.
@@ -38,7 +40,7 @@ class WorkedProject(Project):
         within = ("ip", "netns", "exec", inside) if inside else ()
         with said.open("w") as err:
             process = subprocess.Popen(
-                (*within, *DURABLY, "worker", "-n", str(slots)),
+                (*within, *DURABLY, "worker", "-n", str(slots), *options),
                 cwd=self.root,
                 env=self.env,
                 stdin=subprocess.DEVNULL,

@@ -13,6 +13,7 @@ from durably_cli.cli.arguments import argument_text, read_span
 from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import AsJson, OneRun
 from durably_cli.project.engine import open_engine
+from durably_cli.project.finding import find_here
 from durably_cli.render import rows
 from durably_cli.render.next_steps import next_commands
 from durably_cli.system.ids import short
@@ -42,8 +43,9 @@ def cancel(
       durably cancel 3f2a9c1d --reason "wrong month"
     """
     seconds = read_span(timeout, "--timeout")
-    engine = open_engine(project_of(context))
-    run_id = engine.runs.find(run)
+    project = project_of(context)
+    engine = open_engine(project)
+    run_id = find_here(project, run, engine.runs)
     document.about(run_id)
     why = None if reason is None else argument_text(reason)
     is_new = engine.cancel(run_id, why, seconds)

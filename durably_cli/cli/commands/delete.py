@@ -20,16 +20,15 @@ from durably_cli.cli.parameters import (
     Statuses,
     Yes,
 )
-from durably_cli.engines.local.claims import Claim, Claims, find_claim
-from durably_cli.engines.local.remove import FINAL, remove, sweep
-from durably_cli.engines.local.runs import find_run
-from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import is_imported
+from durably_cli.engines.engine import Engine
 from durably_cli.engines.lookup import job_and_key
+from durably_cli.engines.old import FINAL
+from durably_cli.engines.run_view import RunView
+from durably_cli.engines.runs import Runs
 from durably_cli.errors import JournalError, NotFound
 from durably_cli.journal.state import Status
-from durably_cli.project import stores
-from durably_cli.project.engine import refuse_without_journals
+from durably_cli.project.engine import open_engine
+from durably_cli.project.finding import find_here
 from durably_cli.render.rows import write_json
 from durably_cli.render.words import age
 from durably_cli.values.quantities import plural, size
@@ -71,22 +70,22 @@ class DeleteOptions(NamedTuple):
 
 def run_delete(project: Path, query: list[str], options: DeleteOptions) -> int:
     """`durably delete`; the exit code. All runs are looked up before one is removed."""
-    refuse_without_journals(project, "delete")
-    store = stores.open_store(project)
+    engine = open_engine(project)
+    removal = engine.removal
     gone, freed_keys, freed_bytes = list[str](), list[str](), 0
     try:
-        if asks_here() and not options.yes and not _is_wanted(store, query):
+        if asks_here() and not options.yes and not _is_wanted(project, engine.runs, query):
             say("nothing was deleted")
             return 0
-        freed_bytes += sweep(store)
+        freed_bytes += removal.sweep()
         runs = list[str]()
         for one in query:
-            run = _run_or_freed(store, one, options.free_keys)
+            run = _run_or_freed(project, engine, one, options.free_keys)
             (freed_keys if run is None else runs).append(run or one)
         for run_id in runs:
             document.about(run_id)
-            freed_bytes += remove(
-                store, run_id, options.statuses or FINAL, free_key=options.free_keys
+            freed_bytes += removal.remove(
+                run_id, options.statuses or FINAL, free_key=options.free_keys
             )
             gone.append(run_id)
             if not options.as_json:
@@ -101,50 +100,56 @@ def run_delete(project: Path, query: list[str], options: DeleteOptions) -> int:
     return 0
 
 
-def _is_wanted(store: Store, query: list[str]) -> bool:
+def _is_wanted(project: Path, runs: Runs, query: list[str]) -> bool:
     """Does the person who is shown the runs want them gone? Keys of no run are not asked for."""
-    runs = list(dict.fromkeys(filter(None, (_run_of(store, one) for one in query))))
-    if not runs:
+    found = dict.fromkeys(filter(None, (_run_of(project, runs, one) for one in query)))
+    if not found:
         return True
-    show_runs(store, runs, sys.stderr)
-    return confirm(f"Delete {plural(len(runs), 'run')} for good?", yes=False)
+    show_runs(runs, found, sys.stderr)
+    return confirm(f"Delete {plural(len(found), 'run')} for good?", yes=False)
 
 
-def _run_of(store: Store, query: str) -> str | None:
+def _run_of(project: Path, runs: Runs, query: str) -> str | None:
     try:
-        return find_run(store, query)
+        return find_here(project, query, runs)
     except (NotFound, JournalError):
         if query.startswith("key:"):  # whose claim may be to be freed
             return None
         raise
 
 
-def _run_or_freed(store: Store, query: str, free_keys: bool) -> str | None:
+def _run_or_freed(project: Path, engine: Engine, query: str, free_keys: bool) -> str | None:
     """The run that the query names; None if it was the key of a deleted run, which is now free."""
+    runs = engine.runs
     if not query.startswith("key:"):
-        return find_run(store, query)
-    claims = Claims(store.root)
+        return find_here(project, query, runs)
+    job, key = job_and_key(query)
     try:
-        claim = find_claim(store.root, query)
+        found = runs.claimed(job, key)
     except JournalError:
         if not free_keys:
             raise
-        claims.free(claims.path(*job_and_key(query)))
+        engine.removal.free_key(job, key)
         say(f"the claim of {query} was damaged; it is free")
         return None
-    if claim is None or _is_there(store, claim[1]) or not (claim[1].deleted or free_keys):
-        return find_run(store, query)
-    if not free_keys:
+    if found.run is not None and not (found.deleted and _is_imported(runs, found.run)):
+        return found.run
+    if free_keys:
+        if engine.removal.free_key(job, key):
+            say(f"{query} is free")
+            return None
+    elif found.deleted:
         raise NotFound(
-            f"the run of {query} was deleted {age(claim[1].deleted or '')} ago",
+            f"the run of {query} was deleted {age(found.deleted)} ago",
             hint=f"{hints.command('help', 'care')}    (says how to free its key)",
         )
-    claims.free(claim[0])
-    say(f"{query} is free")
-    return None
+    return find_here(project, query, runs)
 
 
-def _is_there(store: Store, claim: Claim) -> bool:
-    """Is the run of a claim there? Of a deleted one an imported copy is another matter."""
-    path = store.path_of(claim.run)
-    return path.exists() and not (claim.deleted and is_imported(path))
+def _is_imported(runs: Runs, run_id: str) -> bool:
+    """Is it a copy, which is another matter than the run that was deleted?"""
+    found = runs.look(run_id)
+    if not isinstance(found, RunView):
+        return False
+    with found:
+        return found.imported

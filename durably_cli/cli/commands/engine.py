@@ -5,12 +5,18 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from durably_cli import hints
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.asking import say
+from durably_cli.cli.asking import say, say_hint
+from durably_cli.errors import DurablyError, UsageError
+from durably_cli.values.quantities import plural
+
+if TYPE_CHECKING:
+    from durably_cli.engines.dbos.engine import DbosEngine
 
 
 class Action(StrEnum):
@@ -26,23 +32,36 @@ def engine(
     action: Annotated[
         Action, typer.Argument(help="init makes its tables, status shows its workers and queues.")
     ],
+    carry_keys: Annotated[
+        bool,
+        typer.Option(
+            "--carry-keys",
+            help="With init: idempotency keys of this machine are used ones there, too.",
+        ),
+    ] = False,
 ) -> int:
     """Make the tables of the engine dbos, or show its workers and queues.
 
     Of a project with engine = "dbos". `init` makes, or brings up to date, what DBOS and durably
-    have in the database, in schemas of their names; twice does no harm. `status` prints a line of
+    have in the database, in schemas of their names; twice does no harm. With --carry-keys the
+    idempotency keys of this machine's runs stand in it for runs that are here, so that nothing is
+    done twice: see `durably help engines`. `status` prints a line of
     tab-separated cells for the server, each worker (worker, id, alive or gone, host, slots, jobs)
     and each job with runs that are queued or executed (job, name, queued, executed).
 
     \b
     Examples:
       durably engine init
+      durably engine init --carry-keys
       durably engine status
     """
-    return run_engine(project_of(context), action)
+    if carry_keys and action is not Action.INIT:
+        hint = hints.command("engine", "init", "--carry-keys")
+        raise UsageError("--carry-keys is of engine init", hint=hint)
+    return run_engine(project_of(context), action, carries=carry_keys)
 
 
-def run_engine(project: Path, action: Action) -> int:
+def run_engine(project: Path, action: Action, *, carries: bool) -> int:
     """`durably engine`; the exit code."""
     from durably_cli.engines.dbos.database import masked
     from durably_cli.project.engine import require_engine_of_workers
@@ -54,9 +73,36 @@ def run_engine(project: Path, action: Action) -> int:
 
         make_tables(found.database)
         say(f"{masked(found.database.url)} has what durably and DBOS need")
+        _say_carried(project, found) if carries else _say_of_keys(project, found)
         return 0
     from durably_cli.engines.dbos.census import census
 
     for line in census(found.database):
         sys.stdout.write(row(*line))
     return 0
+
+
+def _say_carried(project: Path, engine: DbosEngine) -> None:
+    from durably_cli.project.carrying import carry_keys
+
+    found = carry_keys(project, engine)
+    before = f"; {found.known:,} were carried before" if found.known else ""
+    say(f"{plural(found.carried, 'idempotency key')} of this machine carried{before}")
+    for path in found.unreadable:
+        say(f"the claim {path} cannot be read, and is not carried")
+
+
+def _say_of_keys(project: Path, engine: DbosEngine) -> None:
+    """Warn of keys whose work a trigger would have done again."""
+    from durably_cli.project.carrying import young_keys
+
+    try:
+        many = young_keys(project, engine)
+    except DurablyError:  # there is nothing of this project here
+        return
+    if many:
+        say(
+            f"{plural(many, 'idempotency key')} of the last day on this machine: the database does "
+            "not know them, and what is triggered with them there is done again"
+        )
+        say_hint(hints.command("engine", "init", "--carry-keys"))

@@ -13,16 +13,15 @@ import typer
 from durably_cli import hints
 from durably_cli.cli import document
 from durably_cli.cli.app import as_command, project_of
-from durably_cli.cli.asking import say, say_damage
+from durably_cli.cli.asking import say, say_damage, say_hint
 from durably_cli.cli.parameters import (
     AsJson,
     OneRun,
 )
-from durably_cli.engines.local import bundle
-from durably_cli.engines.local.runs import find_run
 from durably_cli.errors import DurablyError, UsageError
-from durably_cli.project import places, stores
-from durably_cli.project.engine import refuse_without_journals
+from durably_cli.project import places
+from durably_cli.project.engine import open_engine
+from durably_cli.project.finding import find_here
 from durably_cli.render.record import damage_fields
 from durably_cli.render.rows import write_json
 from durably_cli.system import files
@@ -55,22 +54,25 @@ def export(
 
 def run_export(project: Path, query: str, target: Path, *, as_json: bool) -> int:
     """`durably export`; the exit code. The file gets its name when it is whole and on disk."""
-    refuse_without_journals(project, "export")
-    store = stores.open_store(project)
-    run_id = find_run(store, query)
+    engine = open_engine(project)
+    run_id = find_here(project, query, engine.runs)
     document.about(run_id)
     if os.path.lexists(target):
         raise UsageError(f"{target} exists already", hint="choose another name")
     fd, temporary = files.create_unnamed(target.parent, target.name)
     with files.with_path(target), open(fd, "wb") as out:
-        with store.view(run_id, despite_damage=True) as view:
-            contents = bundle.pack(view, store, _job_files(project), out)
-            damage = view.damage
+        contents, damage, goes_on = engine.export(run_id, _job_files(project), out)
         out.flush()
         os.fsync(fd)
         files.give_name(fd, temporary, target)
     say(f"exported run {short(run_id)} of {contents.job} to {target}")
     say_damage(damage)
+    if goes_on:
+        say(
+            "it goes on where it is: to adopt it elsewhere, export it once it has ended, or its "
+            "work is done twice"
+        )
+        say_hint(hints.command("wait", short(run_id)))
     if contents.source is None:
         say("the job's file is not in it: it has changed since the last attempt")
     if as_json:

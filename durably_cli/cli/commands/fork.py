@@ -10,7 +10,7 @@ from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import laid_over_by, read_decisions, read_limit
 from durably_cli.cli.asking import say
 from durably_cli.cli.parameters import AsJson, DryRun, OneRun, Only, Quiet, Redo, Suspend, Timeout
-from durably_cli.project.engine import refuse_without_journals
+from durably_cli.project.engine import engine_of_workers
 from durably_cli.values.strict_json import Json
 
 
@@ -56,7 +56,7 @@ def fork(
     decisions = read_decisions(redo or [], [], [], only=only)
     seconds = None if timeout is None else read_limit(timeout, "--timeout")
     project, fields = project_of(context), field or []
-    refuse_without_journals(project, "fork")
+    elsewhere = engine_of_workers(project)
 
     def laid_over(input: Json) -> Json:
         laid = laid_over_by(input, fields)
@@ -71,8 +71,22 @@ def fork(
         return show_plan(
             project, run, decisions, redo_failed=redo_failed, as_json=as_json, is_fork=True
         )
+    from durably_cli.engines.forking import ForkRequest
+
+    if elsewhere is not None:
+        from durably_cli.cli.elsewhere import fork_elsewhere  # not for the local engine
+
+        return fork_elsewhere(
+            elsewhere,
+            project,
+            run,
+            ForkRequest(str(project), laid_over, decisions, redo_failed),
+            timeout=seconds,
+            suspends=suspend,
+            quiet=quiet,
+            as_json=as_json,
+        )
     from durably_cli.cli.coming_to_runs import fork_run  # not for --help, nor for completion
-    from durably_cli.engines.local.fork import ForkRequest
 
     asked = ForkRequest(str(project), laid_over, decisions, redo_failed)
     return fork_run(

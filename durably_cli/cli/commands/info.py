@@ -17,12 +17,11 @@ from durably_cli.cli.app import as_command
 from durably_cli.cli.parameters import (
     AsJson,
 )
-from durably_cli.engines.local.failing import failing_in
 from durably_cli.engines.local.store import Store
 from durably_cli.errors import DurablyError
 from durably_cli.journal.events import FORMAT
 from durably_cli.project import naming, places, stores
-from durably_cli.project.engine import engine_of_workers
+from durably_cli.project.engine import engine_of_workers, open_engine
 from durably_cli.project.script_files import is_script
 from durably_cli.project.settings import given_settings
 from durably_cli.render.rows import row, write_json
@@ -159,7 +158,7 @@ def _set(project: Path) -> Iterator[Setting]:
         source = given.place if name in given.values else "default" if value else "not set"
         yield Setting(name, value, source)
     with suppress(DurablyError, OSError):
-        for failing in failing_in(stores.open_store(project)):
+        for failing, _ in open_engine(project).noted().failing():
             said = failing.said and f"; its notice was not sent: {failing.said}"
             key = failing.key and f" ({failing.key})"
             yield Setting("fails", f"{failing.job}{key}", f"since {failing.since}{said}")

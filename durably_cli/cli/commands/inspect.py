@@ -22,7 +22,7 @@ from durably_cli.errors import JournalError, NotFound, UsageError
 from durably_cli.journal.blobs import BlobDamaged
 from durably_cli.journal.step_names import is_asked_for, is_named
 from durably_cli.journal.step_state import StepState
-from durably_cli.project.engine import open_runs
+from durably_cli.project.finding import find_anywhere
 from durably_cli.render import rows
 from durably_cli.render.next_steps import next_commands
 from durably_cli.render.words import visible_json
@@ -99,8 +99,7 @@ class InspectOptions(NamedTuple):
 def run_inspect(project: Path, query: str, options: InspectOptions) -> int:
     """`durably inspect`; the exit code."""
     write = _writer(options, project, sys.stdout)
-    runs = open_runs(project)
-    run_id = runs.find(query)
+    runs, run_id = find_anywhere(project, query)
     document.about(run_id)
     if options.follow:
         _follow(runs, run_id, options)

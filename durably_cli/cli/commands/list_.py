@@ -23,6 +23,7 @@ from durably_cli.engines.run_view import RunView, Unreadable
 from durably_cli.errors import UsageError
 from durably_cli.journal.state import Status
 from durably_cli.project.engine import open_runs
+from durably_cli.project.settings import EngineName
 from durably_cli.render import rows
 from durably_cli.system import ids
 from durably_cli.values.visible import visible
@@ -58,6 +59,10 @@ def list_(
             "-n", "--count", min=0, help="How many at the most; 0 for all; 20 by default."
         ),
     ] = None,
+    engine: Annotated[
+        EngineName | None,
+        typer.Option(help="The runs of this engine, whichever the project has: see help engines."),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep the list up to date until Ctrl-C.")
     ] = False,
@@ -74,6 +79,7 @@ def list_(
       durably list --job sync-users --status failed --since 2d
       durably list --label team=billing -n 0 --json
       durably list --status interrupted -n 0 | cut -f1 | xargs -r -n1 durably resume
+      durably list --engine local
       durably list --watch
     """
     filters = Filters(
@@ -82,7 +88,14 @@ def list_(
         read_labels(label or []),
         None if since is None else read_moment(since, "--since"),
     )
-    return run_list(project_of(context), filters, count, watch=watch, as_json=as_json)
+    project = project_of(context)
+    if engine is None:
+        found = open_runs(project)
+    else:
+        from durably_cli.project.finding import runs_of_engine  # rarely asked for
+
+        found = runs_of_engine(project, engine)
+    return run_list(project, found, filters, count, watch=watch, as_json=as_json)
 
 
 _FEW = 3
@@ -122,13 +135,18 @@ class Filters(NamedTuple):
 
 
 def run_list(
-    project: Path, filters: Filters, count: int | None, *, watch: bool, as_json: bool
+    project: Path,
+    found: Runs,
+    filters: Filters,
+    count: int | None,
+    *,
+    watch: bool,
+    as_json: bool,
 ) -> int:
     """`durably list`; the exit code.
 
     A `count` of 0 lists all; without one it is a screenful, and said if there are more.
     """
-    found = open_runs(project)
     if watch and as_json:
         from durably_cli.retyping import with_word  # only after a mistake
 

@@ -22,7 +22,7 @@ from durably_cli.errors import NotFound
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_names import is_asked_for
-from durably_cli.project.engine import open_runs
+from durably_cli.project.finding import find_anywhere
 from durably_cli.render import rows
 from durably_cli.system import ids
 
@@ -78,8 +78,7 @@ def run_logs(
     project: Path, query: str, *, follow: bool, step: str | None, level: str, as_json: bool
 ) -> int:
     """`durably logs`; the exit code."""
-    runs = open_runs(project)
-    run_id = runs.find(query)
+    runs, run_id = find_anywhere(project, query)
     document.about(run_id)
     write = _writer(sys.stdout, as_json, lambda log: runs.whole_log(run_id, log))
     wrote = False

@@ -19,11 +19,10 @@ from durably_cli.cli.parameters import (
     Statuses,
     Yes,
 )
-from durably_cli.engines.local.remove import sweep
-from durably_cli.engines.local.retention import Old, old_runs, removed
+from durably_cli.engines.old import Old
+from durably_cli.engines.removal import removed
 from durably_cli.errors import UsageError
-from durably_cli.project import stores
-from durably_cli.project.engine import refuse_without_journals
+from durably_cli.project.engine import open_engine
 from durably_cli.project.settings import settings_of
 from durably_cli.render.rows import write_json
 from durably_cli.values.quantities import plural, size
@@ -86,13 +85,13 @@ class PruneOptions(NamedTuple):
 
 def run_prune(project: Path, options: PruneOptions) -> int:
     """`durably prune`; the exit code."""
-    refuse_without_journals(project, "prune")
-    store = stores.open_store(project)
-    freed = 0 if options.looks_only else sweep(store)
-    old = old_runs(store, options.old)
+    engine = open_engine(project)
+    removal = engine.removal
+    freed = 0 if options.looks_only else removal.sweep()
+    old = removal.old_runs(options.old)
     is_terminal = sys.stdout.isatty()
     if options.looks_only and is_terminal:
-        show_runs(store, old, sys.stdout)
+        show_runs(engine.runs, old, sys.stdout)
     if options.looks_only or not old:
         for run_id in () if is_terminal else old:
             print(run_id)
@@ -100,14 +99,14 @@ def run_prune(project: Path, options: PruneOptions) -> int:
         say(f"{plural(len(old), 'run')} would go" if options.looks_only else nothing)
         return 0
     if not options.yes:
-        show_runs(store, old[:_SHOWN], sys.stderr)
+        show_runs(engine.runs, old[:_SHOWN], sys.stderr)
         if len(old) > _SHOWN:
             say(f"... and {len(old) - _SHOWN:,} more; --dry-run shows them all")
     if not confirm(f"Delete {plural(len(old), 'run')} for good?", yes=options.yes):
         say("nothing was deleted")
         return 0
     gone = 0
-    for run_id, bytes_ in removed(store, old, options.old):
+    for run_id, bytes_ in removed(removal, old, options.old):
         gone, freed = gone + 1, freed + bytes_
         print(run_id)
     say(f"deleted {plural(gone, 'run')}, {size(freed)}")
@@ -116,13 +115,12 @@ def run_prune(project: Path, options: PruneOptions) -> int:
 
 def run_prune_json(project: Path, options: PruneOptions) -> int:
     """The same for programs; the exit code."""
-    refuse_without_journals(project, "prune")
-    store = stores.open_store(project)
+    removal = open_engine(project).removal
     gone, old, freed = list[str](), list[str](), 0
     try:
-        freed += 0 if options.looks_only else sweep(store)
-        old += old_runs(store, options.old)
-        for run_id, bytes_ in () if options.looks_only else removed(store, old, options.old):
+        freed += 0 if options.looks_only else removal.sweep()
+        old += removal.old_runs(options.old)
+        for run_id, bytes_ in () if options.looks_only else removed(removal, old, options.old):
             gone.append(run_id)
             freed += bytes_
     finally:

@@ -68,10 +68,23 @@ def resume(
     if elsewhere is not None:
         from durably_cli.cli.elsewhere import resume_elsewhere  # not for the local engine
 
-        if dry_run or kill_leftovers or suspend or timeout is not None:
-            option = "--dry-run, --kill-leftovers, --suspend and --timeout are"
-            raise UsageError(f"{option} of the engine local: a worker executes the run")
-        return resume_elsewhere(elsewhere, run, decisions, quiet=quiet, as_json=as_json)
+        if dry_run:
+            from durably_cli.cli.planning import show_plan  # rarely asked for
+
+            return show_plan(project, run, decisions, as_json=as_json)
+        if kill_leftovers:
+            what = "--kill-leftovers is of the engine local: a worker executes the run"
+            raise UsageError(what)
+        return resume_elsewhere(
+            elsewhere,
+            project,
+            run,
+            decisions,
+            timeout=seconds,
+            suspends=suspend,
+            quiet=quiet,
+            as_json=as_json,
+        )
     if dry_run:
         from durably_cli.cli.planning import show_plan  # rarely asked for
 

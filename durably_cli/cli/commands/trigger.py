@@ -18,7 +18,6 @@ from durably_cli.cli.job_flags import TriggerCommand, given_fields
 from durably_cli.cli.parameters import AsJson, InputFields, InputText, Quiet, Suspend, Timeout
 from durably_cli.cli.trigger_options import detaches_after, refuse_senseless, timeout_of
 from durably_cli.engines.request import OnConflict, Request
-from durably_cli.errors import UsageError
 from durably_cli.values.strict_json import printable
 
 _KEYS = "Keys and labels"
@@ -150,11 +149,11 @@ def trigger(
         retry_failed=retry_failed,
     )
     if elsewhere is not None:
-        from durably_cli.cli.elsewhere import trigger_elsewhere  # not for the local engine
+        from durably_cli.cli.elsewhere import Patience, trigger_elsewhere  # not for journals
 
-        _refuse_of_elsewhere(timeout=limit, detach_after=seconds, suspend=suspend or None)
+        patience = Patience(0 if detach else seconds, suspend)
         return trigger_elsewhere(
-            elsewhere, project, request, detaches=detach, quiet=quiet, as_json=as_json
+            elsewhere, project, request, patience, timeout=limit, quiet=quiet, as_json=as_json
         )
     detached = Detached(report, prints_id=detach) if report else None
     return trigger_job(
@@ -166,11 +165,3 @@ def trigger(
         as_json=as_json,
         detached=detached,
     )
-
-
-def _refuse_of_elsewhere(**options: object) -> None:
-    """UsageError for an option that is about the process of the run, which a worker's is."""
-    for name, given in options.items():
-        if given is not None:
-            option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option} is of the engine local: a worker executes the run")

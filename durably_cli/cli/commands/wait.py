@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +26,7 @@ from durably_cli.engines.takeover import is_suspended
 from durably_cli.errors import DurablyError, Interrupted, TimedOut
 from durably_cli.journal.state import Status
 from durably_cli.project.engine import open_runs
+from durably_cli.project.finding import find_anywhere
 from durably_cli.render import rows
 from durably_cli.render.failure import error_lines
 from durably_cli.render.next_steps import how_to_answer, next_commands, ways_to_answer
@@ -72,13 +73,14 @@ def run_wait(project: Path, queries: list[str], timeout: str | None, *, as_json:
     """`durably wait`; the exit code. All runs are looked up before one is waited for."""
     begun = time.monotonic()
     deadline = math.inf if timeout is None else begun + read_span(timeout, "--timeout")
-    found = open_runs(project)
-    run_ids = list(dict.fromkeys(found.find(query) for query in queries))
+    runs = open_runs(project)
+    found = {run_id: of for of, run_id in (find_anywhere(project, each, runs) for each in queries)}
+    run_ids = list(found)
     signals.install()
     try:
         if len(run_ids) == 1:
-            return _wait_for_run(found, run_ids[0], deadline, as_json=as_json)
-        return _wait_for_several(found, run_ids, deadline, as_json=as_json)
+            return _wait_for_run(found[run_ids[0]], run_ids[0], deadline, as_json=as_json)
+        return _wait_for_several(found, deadline, as_json=as_json)
     except Interrupted as stopped:
         stopped.what = "stopped waiting; no run was stopped by that"
         stopped.hint = hints.command("wait", *map(short, run_ids))
@@ -109,12 +111,12 @@ def _wait_for_run(runs: Runs, run_id: str, deadline: float, *, as_json: bool) ->
     return end.note(run_id)
 
 
-def _wait_for_several(runs: Runs, run_ids: list[str], deadline: float, *, as_json: bool) -> int:
+def _wait_for_several(runs: Mapping[str, Runs], deadline: float, *, as_json: bool) -> int:
     ends: list[End | None] = []
 
     def awaited() -> Iterator[RunView | Unreadable]:
-        for run_id in run_ids:
-            run = _awaited(runs, run_id, deadline)
+        for run_id, of in runs.items():
+            run = _awaited(of, run_id, deadline)
             ends.append(_end_of(run))
             yield run
             if isinstance(run, RunView):
@@ -131,7 +133,7 @@ def _wait_for_several(runs: Runs, run_ids: list[str], deadline: float, *, as_jso
         _write_all(found, fields, as_json=as_json)
     for _ in found:
         pass
-    failed = [(run_id, end) for run_id, end in zip(run_ids, ends, strict=True) if end]
+    failed = [(run_id, end) for run_id, end in zip(runs, ends, strict=True) if end]
     for _, end in failed:
         _say(end)
     return failed[0][1].note(failed[0][0]) if failed else 0

@@ -5,14 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from durably_cli import hints
 from durably_cli.cli.app import as_command, project_of
+from durably_cli.cli.arguments import read_span
 from durably_cli.cli.asking import say
-from durably_cli.errors import ConfigError, Interrupted
+from durably_cli.errors import ConfigError, Interrupted, UsageError
+from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
+
+if TYPE_CHECKING:
+    from durably_cli.engines.observer import Runnable
+
+_IN_A_STEP = 75
+"""The exit code of a worker that left runs in the middle of a step."""
 
 
 @as_command()
@@ -21,6 +30,18 @@ def worker(
     slots: Annotated[
         int, typer.Option("-n", "--slots", min=1, metavar="N", help="How many runs at once.")
     ] = 1,
+    jobs: Annotated[
+        str | None, typer.Option(metavar="JOB,JOB", help="Only runs of these jobs.")
+    ] = None,
+    grace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPAN", help="At TERM, leave after 30s or 5m, whatever is in a step then."
+        ),
+    ] = None,
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="Print the unit of systemd that starts it.")
+    ] = False,
 ) -> int:
     """Execute runs, on this machine, until it is stopped.
 
@@ -34,31 +55,33 @@ def worker(
     \b
     Examples:
       durably worker
-      durably worker -n 4
+      durably worker -n 4 --grace 5m
+      durably worker --jobs train,evaluate
+      durably worker -n 4 --systemd > durably-worker.service
     """
-    return run_worker(project_of(context), slots)
+    seconds = None if grace is None else read_span(grace, "--grace")
+    names = None if jobs is None else [name.strip() for name in jobs.split(",")]
+    if systemd:
+        return print_unit(project_of(context), slots, names, grace, seconds)
+    return run_worker(project_of(context), slots, names, seconds)
 
 
-def run_worker(project: Path, slots: int) -> int:
+def run_worker(project: Path, slots: int, names: list[str] | None, grace: float | None) -> int:
     """`durably worker`; the exit code."""
     import threading
 
-    from durably_cli.project.discovery import load_all
     from durably_cli.project.engine import require_engine_of_workers
-    from durably_cli.project.listening_job import ListeningJob
     from durably_cli.system import signals
 
     engine = require_engine_of_workers(project, "a worker")
     engine.database.row("select 1 from durably.workers limit 1")  # is it there, and ready?
     os.chdir(project)
-    jobs, broken = load_all(project)
-    if broken:  # of runs that share keys it would take up those of jobs that it has not
-        what = "\n".join(f"{each.path}: {each.what}" for each in broken)
-        raise ConfigError(f"a worker must have all jobs of its project\n{what}")
+    jobs = _jobs(project, names)
+    from durably_cli.cli.worker_chores import WorkerChores
     from durably_cli.engines.dbos.worker import Worker
 
-    listening = {name: ListeningJob(job, project, all_threads=False) for name, job in jobs.items()}
-    found = Worker(engine.database.url, engine.database.project, listening, slots, say)
+    chores = WorkerChores(project, engine, say)
+    found = Worker(engine.database.url, engine.database.project, jobs, slots, say, chores)
     signals.install(before_exit=found.leave)
     try:
         found.start()
@@ -66,8 +89,52 @@ def run_worker(project: Path, slots: int) -> int:
         threading.Event().wait()
     except Interrupted:
         say("finishing what is in a step; a second signal ends it at once")
-        found.drain()
+        left = found.drain(grace)
         found.leave()
+        if left:
+            say(f"left in a step: {plural(len(left), 'run')} ({', '.join(map(short, left))})")
         sys.stderr.flush()
-        os._exit(0)  # threads of DBOS would wait for runs that are others' now
+        os._exit(_IN_A_STEP if left else 0)  # threads of DBOS would wait for runs that others have
     return 0
+
+
+def print_unit(
+    project: Path, slots: int, names: list[str] | None, grace: str | None, seconds: float | None
+) -> int:
+    """Print the unit of a worker that is called as this one is; the exit code."""
+    from durably_cli.cli.scheduling import schedule_name, words_for_cron
+    from durably_cli.project.engine import database_variable
+    from durably_cli.render.scheduled import Scheduled
+    from durably_cli.render.worker_unit import worker_unit
+
+    options = ["-n", str(slots)]
+    options += [] if names is None else ["--jobs", ",".join(names)]
+    options += [] if grace is None else ["--grace", grace]
+    variables, words = words_for_cron(project, "worker", *options)
+    name = f"{schedule_name(project, 'worker')}"
+    what = Scheduled(name, f"worker of {project}", None, variables, words, "", None)
+    variable = database_variable(project)
+    try:
+        unit = worker_unit(what, seconds, f"/etc/durably/{name}.env" if variable else "")
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    sys.stdout.write(unit)
+    if variable:
+        say(f"/etc/durably/{name}.env is to say {variable}=..., for its user alone to read")
+    return 0
+
+
+def _jobs(project: Path, names: list[str] | None) -> dict[str, Runnable]:
+    """The jobs of these names, or all. ConfigError if some cannot be loaded, and all are to be."""
+    from durably_cli.project.discovery import find_job, load_all
+    from durably_cli.project.listening_job import ListeningJob
+
+    if names is not None:
+        jobs = {name: find_job(project, name, say) for name in names}
+    else:
+        jobs, broken = load_all(project)
+        if broken:
+            what = "\n".join(f"{each.path}: {each.what}" for each in broken)
+            hint = hints.command("worker", "--jobs", ",".join(jobs)) if jobs else None
+            raise ConfigError(f"not all jobs of the project can be loaded\n{what}", hint=hint)
+    return {name: ListeningJob(job, project, all_threads=False) for name, job in jobs.items()}

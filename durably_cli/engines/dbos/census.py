@@ -7,6 +7,15 @@ from collections.abc import Iterator
 from durably_cli.engines.dbos.database import RunDatabase, is_locked, masked
 
 
+def workers_that_have(database: RunDatabase, job: str) -> list[str]:
+    """The live workers that have this job."""
+    found = database.rows(
+        "select executor from durably.workers where project = %s and %s = any(jobs)",
+        *(database.project, job),
+    )
+    return [executor for (executor,) in found if is_locked(database, executor)]
+
+
 def census(database: RunDatabase) -> Iterator[tuple[str, ...]]:
     """Cells: the server; each worker; each job that has runs that are queued or executed."""
     version = database.row("show server_version")

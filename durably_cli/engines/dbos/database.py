@@ -97,9 +97,13 @@ class RunDatabase:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        except (
+            psycopg.errors.UndefinedTable,
+            psycopg.errors.UndefinedColumn,
+            psycopg.errors.InvalidSchemaName,
+        ):
             init = hints.command("engine", "init")
-            what = f"the database {masked(self.url)} has no tables of durably yet"
+            what = f"the database {masked(self.url)} has not all tables of this durably yet"
             raise ConfigError(what, hint=f"{init}    (makes them)") from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             said = str(error).strip().splitlines()

@@ -7,13 +7,17 @@ import os
 from typing import NamedTuple
 
 from durably_cli import hints
+from durably_cli.engines.dbos.carried import refuse_carried
 from durably_cli.engines.dbos.database import RunDatabase, lock_of
 from durably_cli.engines.dbos.log import MOST_BYTES
 from durably_cli.engines.dbos.queues import WORKFLOW, application, queue_of
+from durably_cli.engines.dbos.resumes import AskedAttempt, ask_again
 from durably_cli.engines.dbos.stored import line_at
+from durably_cli.engines.decisions import NO_DECISIONS
+from durably_cli.engines.keys import of_deleted_run
 from durably_cli.engines.request import Disposition, OnConflict, Request, canonical_sha256
 from durably_cli.engines.who import host
-from durably_cli.errors import Busy, Conflict, InvalidInput
+from durably_cli.errors import Busy, Conflict, InvalidInput, NotFound
 from durably_cli.journal.events import FORMAT, RunCreated
 from durably_cli.system import clock, ids
 from durably_cli.system.ids import short
@@ -28,13 +32,27 @@ class Enqueued(NamedTuple):
 
 
 def claimed_by(database: RunDatabase, request: Request) -> str | None:
-    """The run of the request's idempotency key, if its input is that of this request, as given."""
+    """The run of the request's idempotency key, if its input is that of this request, as given.
+
+    NotFound if that run was deleted, or is of another engine.
+    """
+    refuse_carried(database, request.job, request.idempotency_key or "")
     row = _claim(database, request)
     return row[0] if row and row[1] == canonical_sha256(request.input) else None
 
 
-def enqueue(database: RunDatabase, request: Request, input: Json, canonical: Json) -> Enqueued:
+def enqueue(
+    database: RunDatabase,
+    request: Request,
+    input: Json,
+    canonical: Json,
+    *,
+    seconds: float | None = None,
+    is_unheard: bool = False,
+) -> Enqueued:
     """Make the run that is asked for, with this input, unless there is one of its key.
+
+    Each attempt may take so many seconds. Of one that `is_unheard` no notice is sent, and no ping.
 
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
     request does not wait.
@@ -58,7 +76,17 @@ def enqueue(database: RunDatabase, request: Request, input: Json, canonical: Jso
                     database.change("delete from durably.keys where run = %s", created.run)
                 return Enqueued(ahead, Disposition.COALESCED)
         _insert(database, created)
+        if seconds is not None:
+            ask_again(database, created.run, 1, AskedAttempt(NO_DECISIONS, seconds), is_taken=True)
+        if is_unheard:
+            database.change("insert into durably.unheard values (%s)", created.run)
     return Enqueued(created.run, Disposition.CREATED)
+
+
+def enqueue_run(database: RunDatabase, created: RunCreated) -> None:
+    """Make a run, for a worker to execute, unless it is there."""
+    with database.transaction():
+        _insert(database, created)
 
 
 def _insert(database: RunDatabase, created: RunCreated) -> None:
@@ -66,15 +94,17 @@ def _insert(database: RunDatabase, created: RunCreated) -> None:
     if len(line) > MOST_BYTES:
         what = f"the input has {len(line):,} bytes, and no row may have more than {MOST_BYTES:,}"
         raise InvalidInput(what, hint="write it to a file that workers can read, and give its path")
-    database.change(
-        "insert into durably.runs values (%s, %s, %s, %s, %s, %s, %s)",
+    is_new = database.change(
+        "insert into durably.runs values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
         *(created.run, database.project, created.job, line),
         *(json.dumps(created.labels), created.concurrency_key, created.idempotency_key),
     )
+    if not is_new:
+        return
     database.row(
         "select dbos.enqueue_workflow(%s, %s, array[%s]::json[], workflow_id => %s,"
         " queue_partition_key => %s, application_name => %s)",
-        *(WORKFLOW, queue_of(database.project, created.job, created.concurrency_key)),
+        *(WORKFLOW, queue_of(database.project, created.concurrency_key)),
         *(json.dumps(created.run), created.run, created.concurrency_key),
         application(database.project),
     )
@@ -82,23 +112,30 @@ def _insert(database: RunDatabase, created: RunCreated) -> None:
 
 def _claim(database: RunDatabase, request: Request) -> tuple[str, str, str] | None:
     row = database.row(
-        "select run, input_sha256, canonical_sha256 from durably.keys"
+        "select run, input_sha256, canonical_sha256, deleted from durably.keys"
         " where (project, job, key) = (%s, %s, %s)",
         *(database.project, request.job, request.idempotency_key),
     )
-    return None if row is None else (row[0], row[1], row[2])
+    if row is None:
+        return None
+    if row[3] is not None:
+        raise of_deleted_run(request.job, request.idempotency_key, row[3])
+    return row[0], row[1], row[2]
 
 
 def _of_key(database: RunDatabase, request: Request, canonical: Json) -> str:
     claim = _claim(database, request)
-    assert claim is not None
+    if claim is None:
+        what = f"the run of the idempotency key {request.idempotency_key!r} was deleted meanwhile"
+        raise NotFound(f"{what}, and the key is free", hint="trigger it again")
     run, given, equal = claim
     if canonical_sha256(request.input) == given or canonical_sha256(canonical) == equal:
         return run
     raise Conflict(
         f"the idempotency key {request.idempotency_key!r} of {request.job} was used with another "
         f"input, for run {short(run)}",
-        hint=f"{hints.command('inspect', run)}    (or use another key)",
+        hint=f"{hints.command('inspect', run)}    (or use another key)\n"
+        f"{hints.command('help', 'care')}    (says how to free this one)",
         run=run,
     )
 

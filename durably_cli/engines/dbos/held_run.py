@@ -7,18 +7,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from durably_cli.engines.dbos.cancel import cancel_if_open
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.log import DatabaseLog
 from durably_cli.engines.dbos.mail import DatabaseMail
 from durably_cli.engines.dbos.view import DatabaseView
 from durably_cli.engines.run_view import CancelRequest
-from durably_cli.errors import StepMisused
 
 if TYPE_CHECKING:
     from durably_cli.engines.live_run import LiveRun, Watcher
-    from durably_cli.steps.child_run import Child, Execute
+    from durably_cli.steps.child_run import Execute
     from durably_cli.steps.step import Step
-    from durably_cli.values.strict_json import Json
 
 _LOOKS_SECONDS = 1.0
 """How often it is asked whether somebody has cancelled the run."""
@@ -64,14 +63,10 @@ class HeldRun:
         """Who has asked stays to be seen."""
 
     def children(self, run: LiveRun, step: Step, watcher: Watcher) -> Execute:
-        return _refuse_child
+        from durably_cli.engines.dbos.children import QueuedChildren  # few jobs have any
+
+        return QueuedChildren(self._database, run, step)
 
     def cancel_children(self, run_ids: Iterable[str], reason: str | None) -> None:
-        """It has none."""
-
-
-def _refuse_child(child: Child) -> Json:
-    raise StepMisused(
-        f"step {child.step!r}: on the engine dbos no run is a step of another one yet; trigger "
-        f"{child.job.name} with an idempotency key of this run, or call what it does in a step"
-    )
+        for run_id in run_ids:
+            cancel_if_open(self._database, run_id, reason)

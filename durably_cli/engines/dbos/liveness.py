@@ -14,8 +14,10 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from durably_cli.engines.dbos.database import RunDatabase, lock_of
+from durably_cli.engines.dbos.database import RunDatabase, is_locked, lock_of
+from durably_cli.engines.dbos.hooks import Hooks
 from durably_cli.engines.dbos.queues import application, queue_of
+from durably_cli.engines.dbos.resumes import take_passed_on
 from durably_cli.errors import DurablyError
 from durably_cli.system import clock
 
@@ -40,50 +42,58 @@ class Liveness:
         recover: Callable[[str], object],
         wake: Callable[[str, str, str | None, int], object],
         say: Callable[[str], object],
+        hooks: Hooks,
     ) -> None:
+        self._hooks = hooks
         self._database, self._executor = database, executor
+        self._project = database.project
+        self._application = application(self._project)
         database.options = KEEPALIVE
         self._recover, self._wake, self._say = recover, wake, say
-        self._ended = threading.Event()
+        self._ended, self._nudge = threading.Event(), threading.Event()
         self._as: tuple[Sequence[str], int, str] = ((), 0, "")
 
     def begin(self, jobs: Sequence[str], slots: int, version: str) -> None:
         """Take the lock, and say who is there."""
         self._as = (jobs, slots, version)
         self._come()
+        for (other,) in self._database.rows(_WORKERS, self._project, self._executor):
+            if not is_locked(self._database, other):
+                self._forget(other)
+        take_passed_on(self._database, jobs)
 
     def end(self) -> None:
         """Let go of it."""
         self._ended.set()
+        self._nudge.set()
         with suppress(DurablyError):
-            self._database.change("delete from durably.workers where executor = %s", self._executor)
+            self._forget(self._executor)
         self._database.close()
+
+    def look_now(self) -> None:
+        """Something is to go on: do not sleep over it."""
+        self._nudge.set()
 
     def watch(self) -> None:
         """Look after the others, and after runs whose time has come, until the end."""
-        while not self._ended.wait(_LOOKS_SECONDS):
+        while not self._ended.is_set():
+            self._nudge.wait(_LOOKS_SECONDS)
+            self._nudge.clear()
+            self._hooks.now_and_then()
             try:
-                if self._is_young():
-                    continue
-                for (other,) in self._database.rows(_OWNERS, self._application, self._executor):
-                    self._take_over(other)
-                for run, job, key, steps in self._database.rows(
-                    _TO_WAKE, self._database.project, clock.now()
+                for owner, run, key, steps in self._database.rows(
+                    _TO_DO, self._application, self._executor, _GRACE, self._project, clock.now()
                 ):
-                    self._wake_one(run, job, key, steps)
+                    if owner is not None:
+                        self._take_over(owner)
+                    else:
+                        self._wake_one(run, key, steps)
             except DurablyError as error:
                 self._say(f"{error.what}; trying again")
                 self._come_back()
 
-    @property
-    def _application(self) -> str:
-        return application(self._database.project)
-
-    def _is_young(self) -> bool:
-        row = self._database.row(
-            "select now() - pg_postmaster_start_time() < make_interval(secs => %s)", _GRACE
-        )
-        return bool(row and row[0])
+    def _forget(self, executor: str) -> None:
+        self._database.change("delete from durably.workers where executor = %s", executor)
 
     def _take_over(self, other: str) -> None:
         if not self._locks(other):
@@ -91,16 +101,16 @@ class Liveness:
         try:
             self._say(f"worker {other} is gone: its runs are taken up")
             self._recover(other)
-            self._database.change("delete from durably.workers where executor = %s", other)
+            self._forget(other)
         finally:
             self._database.row("select pg_advisory_unlock(%s, %s)", *lock_of(other))
 
-    def _wake_one(self, run: str, job: str, key: str | None, steps: int) -> None:
+    def _wake_one(self, run: str, key: str | None, steps: int) -> None:
         """Of several workers one succeeds: to DBOS the run has not ended any more then."""
         if not self._locks(run):
             return
         try:
-            self._wake(run, queue_of(self._database.project, job, key), key, steps)
+            self._wake(run, queue_of(self._project, key), key, steps)
         except Exception as error:
             self._say(f"run {run} was not woken: {error}")
         finally:
@@ -116,7 +126,7 @@ class Liveness:
         self._database.change(
             "insert into durably.workers (executor, project, host, pid, version, jobs, slots)"
             " values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-            *(self._executor, self._database.project, socket.gethostname(), os.getpid(), version),
+            *(self._executor, self._project, socket.gethostname(), os.getpid(), version),
             *(list(jobs), slots),
         )
 
@@ -128,14 +138,15 @@ class Liveness:
                 return
 
 
-_OWNERS = (
-    "select distinct executor_id from dbos.workflow_status"
+_WORKERS = "select executor from durably.workers where project = %s and executor <> %s"
+_TO_DO = (
+    "select distinct executor_id, null, null, 0 from dbos.workflow_status"
     " where status = 'PENDING' and application_name = %s and executor_id <> %s"
-)
-_TO_WAKE = (
-    "select r.run, r.job, r.concurrency_key, coalesce((select max(function_id)"
+    " and now() - pg_postmaster_start_time() >= make_interval(secs => %s)"
+    " union all select null, r.run, r.concurrency_key, coalesce((select max(function_id)"
     " from dbos.operation_outputs where workflow_uuid = r.run), 0)"
     " from durably.runs r join dbos.workflow_status s on s.workflow_uuid = r.run"
     " where r.project = %s and s.status = 'ERROR' and r.run in (select run from durably.suspended"
     " where due <= %s union all select run from durably.resumes where not is_taken)"
 )
+"""Of other workers those that have runs; and runs that are to go on, with their key and steps."""

@@ -37,7 +37,7 @@ class DatabaseLog:
     def __init__(
         self, database: RunDatabase, run_id: str, attempt: int, owner: str, record: Record
     ) -> None:
-        self._database, self._run_id, self._attempt = database, run_id, attempt
+        self._database, self._run_id, self.attempt = database, run_id, attempt
         self._owner, self._record = owner, record
         self._writing, self._syncing = Lock(), Lock()
         self._unsynced = list[tuple[str, str]]()
@@ -122,7 +122,7 @@ class DatabaseLog:
                 "insert into durably.talk select %s, %s, %s, %s from dbos.workflow_status"
                 " where workflow_uuid = %s and owner_xid = %s and status = 'PENDING'"
                 " on conflict (run, attempt, place) do update set line = excluded.line",
-                *(self._run_id, self._attempt, self.place, line, self._run_id, self._owner),
+                *(self._run_id, self.attempt, self.place, line, self._run_id, self._owner),
             )
         except Exception as error:  # no failure of the step that it is about
             raise self._gone(f"run {short(self._run_id)} could not be written: {error}") from error
@@ -130,7 +130,7 @@ class DatabaseLog:
             raise self._gone(f"run {short(self._run_id)} was taken over by another worker")
 
     def _store(self, name: str, lines: list[str]) -> None:
-        output = step_of(self._attempt, lines)
+        output = step_of(self.attempt, lines)
         try:
             found = self._record(name, output)
         except JournalLost as lost:

@@ -12,19 +12,17 @@ def application(project: str) -> str:
     return "durably-" + re.sub(r"[^a-z0-9_-]", "-", project.lower())
 
 
-def queue_of_job(project: str, job: str) -> str:
-    """The queue of runs of this job that share no concurrency key."""
-    return f"durably/{project}/job/{job}"
+def queues_of(project: str) -> tuple[str, str]:
+    """The queue of runs that have no concurrency key, and that of the others: a key is a partition.
+
+    Workers poll each, so there are two, however many jobs.
+    """
+    return f"durably/{project}/runs", f"durably/{project}/keys"
 
 
-def queue_of_keys(project: str) -> str:
-    """The queue of runs that have one; a key is a partition of it."""
-    return f"durably/{project}/keys"
-
-
-def queue_of(project: str, job: str, key: str | None) -> str:
+def queue_of(project: str, key: str | None) -> str:
     """The queue of a run."""
-    return queue_of_job(project, job) if key is None else queue_of_keys(project)
+    return queues_of(project)[key is not None]
 
 
 def system_url(url: str) -> str:

@@ -6,25 +6,45 @@ A worker looks for both twice a second, and has DBOS hand the run out again.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import NamedTuple
 
 from durably_cli.engines.dbos.database import RunDatabase
-from durably_cli.engines.decisions import Decisions
+from durably_cli.engines.decisions import NO_DECISIONS, Decisions
+from durably_cli.system import clock
 
 _NEVER = "9999"
 
 
-def begin_attempt(database: RunDatabase, run_id: str) -> dict[int, Decisions]:
+class AskedAttempt(NamedTuple):
+    """What was asked for of an attempt: decisions, and that it takes no longer than this."""
+
+    decisions: Decisions
+    seconds: float | None
+
+
+def begin_attempt(database: RunDatabase, run_id: str) -> dict[int, AskedAttempt]:
     """What was asked for of attempts of this run, by their numbers; nobody is to wake it now."""
     database.change("delete from durably.suspended where run = %s", run_id)
     rows = database.rows(
-        "update durably.resumes set is_taken = true where run = %s returning attempt, decisions",
+        "update durably.resumes set is_taken = true where run = %s"
+        " returning attempt, decisions, seconds",
         run_id,
     )
-    return {number: Decisions(**json.loads(decisions)) for number, decisions in rows}
+    return {
+        number: AskedAttempt(Decisions(**json.loads(text)), most) for number, text, most in rows
+    }
 
 
-def note_suspended(database: RunDatabase, run_id: str, until: str) -> None:
-    """Have it attempted at that time; at once if a signal, or a cancel, has come meanwhile."""
+def longest_of_attempt(attempt: int, asked: Mapping[int, AskedAttempt]) -> float | None:
+    """The seconds that this attempt may take, as somebody has said of it, or of one before."""
+    said = [number for number in asked if number <= attempt]
+    return asked[max(said)].seconds if said else None
+
+
+def note_suspended(database: RunDatabase, run_id: str, until: str) -> bool:
+    """Have it attempted at that time; True if at once, for what it waits for has come meanwhile."""
     from durably_cli.engines.dbos.view import DatabaseView
     from durably_cli.engines.due import is_due
 
@@ -35,8 +55,28 @@ def note_suspended(database: RunDatabase, run_id: str, until: str) -> None:
         until or _NEVER,
     )
     with DatabaseView(database, run_id) as view:
-        if is_due(view) or view.cancel_request():
-            wake(database, run_id)
+        if not is_due(view) and not view.cancel_request():
+            return False
+    wake(database, run_id)
+    return True
+
+
+def pass_on(database: RunDatabase, run_id: str, seconds: float) -> None:
+    """Have another worker take it up, for this one has not its job; this one may be asked again."""
+    due = clock.utc_now() + timedelta(seconds=seconds)
+    database.change(
+        "insert into durably.suspended values (%s, %s, true) on conflict (run) do nothing",
+        *(run_id, clock.format_time(due)),
+    )
+
+
+def take_passed_on(database: RunDatabase, jobs: Sequence[str]) -> None:
+    """A worker is there that has these jobs: what others have passed on is queued again."""
+    database.change(
+        "update durably.suspended s set due = '' from durably.runs r where r.run = s.run"
+        " and s.was_passed_on and r.project = %s and r.job = any(%s)",
+        *(database.project, list(jobs)),
+    )
 
 
 def wake(database: RunDatabase, run_id: str) -> None:
@@ -52,11 +92,16 @@ def wake_at_once(database: RunDatabase, run_id: str) -> None:
     )
 
 
-def ask_again(database: RunDatabase, run_id: str, attempt: int, decisions: Decisions) -> bool:
+def ask_again(
+    database: RunDatabase, run_id: str, attempt: int, asked: AskedAttempt, *, is_taken: bool = False
+) -> bool:
     """Have it attempted as this attempt; False if somebody has asked for that before."""
     return bool(
         database.change(
-            "insert into durably.resumes values (%s, %s, %s, false) on conflict do nothing",
-            *(run_id, attempt, json.dumps(decisions._asdict())),
+            "insert into durably.resumes values (%s, %s, %s, %s, %s) on conflict do nothing",
+            *(run_id, attempt, json.dumps(asked.decisions._asdict()), asked.seconds, is_taken),
         )
     )
+
+
+NOTHING = AskedAttempt(NO_DECISIONS, None)

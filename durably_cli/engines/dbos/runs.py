@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from durably_cli import hints
+from durably_cli.engines.dbos.carried import carried
 from durably_cli.engines.dbos.database import RunDatabase, masked
 from durably_cli.engines.dbos.mail import DatabaseMail
+from durably_cli.engines.dbos.news import News
 from durably_cli.engines.dbos.resumes import wake
-from durably_cli.engines.dbos.stored import as_journal, event_in
+from durably_cli.engines.dbos.row import RunRow, read_row
+from durably_cli.engines.dbos.stored import JournalLines, event_in
 from durably_cli.engines.dbos.view import DatabaseView, look_at_run
 from durably_cli.engines.lookup import run_of_query
 from durably_cli.engines.run_view import RunView, Unreadable
@@ -23,6 +26,7 @@ from durably_cli.steps.mail import Sent
 from durably_cli.system.ids import short
 
 PAUSE_SECONDS = 0.2
+_SHORTEST, _LONGEST, _GROWS = 0.1, 1.0, 1.2
 
 _PAGE = 200
 
@@ -50,10 +54,16 @@ class DatabaseRuns:
 
     def claimed(self, job: str, key: str) -> Claimed:
         row = self._database.row(
-            "select run from durably.keys where (project, job, key) = (%s, %s, %s)",
+            "select run, deleted from durably.keys where (project, job, key) = (%s, %s, %s)",
             *(self._database.project, job, key),
         )
-        return Claimed(row[0] if row else None)
+        if row is not None:
+            run, deleted = row
+            return Claimed(None if deleted else run, deleted)
+        found = carried(self._database, job, key)
+        if found is None:
+            return Claimed()
+        return Claimed(None, found.deleted, f"run {short(found.run)} on {found.host}")
 
     def view(self, run_id: str, *, despite_damage: bool = False) -> DatabaseView:
         return DatabaseView(self._database, run_id)
@@ -113,18 +123,34 @@ class DatabaseRuns:
                 return
 
     def follow(self, run_id: str) -> Iterator[tuple[bytes, Event]]:
-        seen = frozenset[tuple[int, int]]()
-        while True:
-            begun = time.monotonic()
-            view = self.view(run_id)
-            lines = as_journal(run_id, view.events())
-            for placed, line in zip(view.placed, lines, strict=True):
-                if placed[:2] not in seen:
-                    yield line
-            seen = view.places
-            if view.is_over and not view.state.is_waiting:
+        news, lines = News(self._database, run_id), JournalLines(run_id)
+        created = self.view(run_id).state.created
+        yield lines.line_of(created), created
+        for pause in self.pauses():
+            is_over = not self.goes_on(run_id)
+            found = news.events()
+            for placed in found:
+                yield lines.line_of(placed.event), placed.event
+            if is_over:
                 return
-            time.sleep(max(PAUSE_SECONDS, 4 * (time.monotonic() - begun)))
+            pause(bool(found))
+
+    def goes_on(self, run_id: str) -> bool:
+        """Is it executed, or is it to be, at once or when its time comes?"""
+        row = read_row(self._database, run_id)
+        return row is not None and (not row.is_over or self.view(run_id).state.is_waiting)
+
+    def row(self, run_id: str) -> RunRow:
+        """How it stands, without its events. NotFound if there is none."""
+        row = read_row(self._database, run_id)
+        if row is None:
+            what = f"run {short(run_id)} was deleted meanwhile"
+            raise NotFound(what, hint=hints.command("list"))
+        return row
+
+    def news(self, run_id: str, first_attempt: int = 0) -> News:
+        """Its events from that attempt on, and those to come: what a fork has is of attempt 0."""
+        return News(self._database, run_id, first_attempt)
 
     def whole_log(self, run_id: str, log: LogWritten) -> LogWritten:
         return log
@@ -138,18 +164,37 @@ class DatabaseRuns:
         self, run_id: str, deadline: float, waits: Callable[[RunView], None]
     ) -> RunView | Unreadable:
         was_held: bool | None = None
-        while True:
+        known: RunRow | None = None
+        for pause in self.pauses():
+            row = read_row(self._database, run_id)
+            left = deadline - time.monotonic()
+            if row == known and row is not None and left > 0:
+                pause(False, left)
+                continue
+            known = row
             run = self.look(run_id)
             if run is None:
                 what = f"run {short(run_id)} was deleted meanwhile"
                 raise NotFound(what, hint=hints.command("list"))
             if isinstance(run, Unreadable) or run.state.is_final:
                 return run
-            goes_on = not run.is_over or run.state.is_waiting
-            left = deadline - time.monotonic()
-            if left <= 0 or not goes_on:
+            if left <= 0 or (run.row.is_over and not run.state.is_waiting):
                 return run
             if was_held != run.held and (run.held or run.state.is_waiting):
                 waits(run)
             was_held = run.held
-            time.sleep(min(PAUSE_SECONDS, left))
+            pause(True, left)
+        raise AssertionError
+
+    @staticmethod
+    def pauses() -> Iterator[Callable[..., None]]:
+        """Again and again, what lets time pass: the more, the longer nothing was new."""
+        seconds = _SHORTEST
+
+        def pause(was_new: bool, longest: float = _LONGEST) -> None:
+            nonlocal seconds
+            seconds = _SHORTEST if was_new else min(_LONGEST, seconds * _GROWS)
+            time.sleep(max(0.0, min(seconds, longest)))
+
+        while True:
+            yield pause

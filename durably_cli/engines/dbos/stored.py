@@ -46,12 +46,22 @@ def placed_in(output: str | None) -> Iterator[Placed]:
         yield Placed(found["attempt"], *event_in(line))
 
 
-def as_journal(run_id: str, events: Iterable[Event]) -> Iterator[tuple[bytes, Event]]:
-    """The lines of the journal that these events would make, without their newlines."""
-    crc = codec.seed(run_id)
-    for seq, event in enumerate(events):
+class JournalLines:
+    """The lines of the journal that events would make, one behind the other."""
+
+    def __init__(self, run_id: str) -> None:
+        self._seq, self._crc = 0, codec.seed(run_id)
+
+    def line_of(self, event: Event) -> bytes:
+        """That of this one, which comes next, without its newline."""
+        seq, self._seq = self._seq, self._seq + 1
         if isinstance(event, Unknown):  # as it was written, by a newer durably
-            yield event.line.encode("ascii"), event
-            continue
-        data, crc = codec.encode(seq, event, crc)
-        yield data.removesuffix(b"\n"), event
+            return event.line.encode("ascii")
+        data, self._crc = codec.encode(seq, event, self._crc)
+        return data.removesuffix(b"\n")
+
+
+def as_journal(run_id: str, events: Iterable[Event]) -> Iterator[tuple[bytes, Event]]:
+    """All of them, each with its event."""
+    lines = JournalLines(run_id)
+    return ((lines.line_of(event), event) for event in events)

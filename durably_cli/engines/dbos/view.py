@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from durably_cli import hints
 from durably_cli.engines.dbos.database import RunDatabase, is_locked, masked
 from durably_cli.engines.dbos.mail import DatabaseMail
+from durably_cli.engines.dbos.row import read_row
 from durably_cli.engines.dbos.stored import Placed, as_journal, event_in, placed_in
 from durably_cli.engines.run_view import CancelRequest, RunView, Unreadable
-from durably_cli.errors import DurablyError, JournalError, NotFound
+from durably_cli.errors import Busy, DurablyError, JournalError, NotFound
 from durably_cli.journal.codec import BadLine
 from durably_cli.journal.events import LogWritten, RunCancelled
 from durably_cli.journal.fold import NotARun, fold
@@ -23,8 +24,6 @@ from durably_cli.values.strict_json import Json
 if TYPE_CHECKING:
     from durably_cli.steps.mail import Mail
 
-_QUEUED = ("ENQUEUED", "DELAYED")
-
 
 class DatabaseView(RunView):
     """A run as its rows stand now. NotFound if there are none; JournalError if they make no run."""
@@ -32,21 +31,18 @@ class DatabaseView(RunView):
     def __init__(self, database: RunDatabase, run_id: str) -> None:
         self.run_id, self._database = run_id, database
         with database.transaction(reads=True):
-            row = database.row(_RUN, run_id, database.project)
+            row = read_row(database, run_id)
             if row is None:
                 where = f"{database.project} in {masked(database.url)}"
                 raise NotFound(f"there is no run {run_id} of {where}", hint=hints.command("list"))
-            created, self._status, self.executor, self._ended_at, is_resumed, *asked = row
-            if is_resumed:
-                self._status = _QUEUED[0]
-            self._request = CancelRequest(*asked) if asked[0] is not None else None
-            self.held = self._status == "PENDING" and is_locked(database, self.executor)
+            self.row = row
+            self.held = row.is_taken and is_locked(database, row.executor)
             placed = read_events(database, run_id)
-        self.placed = [Placed(0, 0, _made(run_id, created)), *placed]
+        self.placed = [Placed(0, 0, _made(run_id, row.line)), *placed]
         self._events = [each.event for each in self.placed]
         try:
             self.state = fold(self._events)
-            if self._status == "CANCELLED" and not self.state.is_final:
+            if row.status == "CANCELLED" and not self.state.is_final:
                 self._events.append(self._cancelled())
                 self.placed.append(Placed(sys.maxsize, 0, self._events[-1]))
                 self.state = fold(self._events)
@@ -54,23 +50,12 @@ class DatabaseView(RunView):
             raise JournalError(f"run {ids.short(run_id)} cannot be read: {error}") from None
 
     @property
-    def is_queued(self) -> bool:
-        """Is it to go on as soon as a worker takes it up?"""
-        return self._status in _QUEUED
-
-    @property
-    def places(self) -> frozenset[tuple[int, int]]:
-        """Where its events stand, by which those that are new are known."""
-        return frozenset((attempt, place) for attempt, place, _ in self.placed)
-
-    @property
-    def is_over(self) -> bool:
-        """Has it ended, or is it suspended, so that no worker goes on with it by itself?"""
-        return self._status not in ("PENDING", *_QUEUED)
+    def goes_on(self) -> bool:
+        return self.held or self.row.is_queued
 
     @property
     def status(self) -> Status:
-        if self.is_queued and not self.state.is_final:
+        if self.row.is_queued and not self.state.is_final:
             return Status.PENDING
         return super().status
 
@@ -104,10 +89,10 @@ class DatabaseView(RunView):
         return look_at_run(self._database, run_id)
 
     def forks(self) -> list[str]:
-        return []
+        return [run for (run,) in self._database.rows(_FORKS, self.run_id)]
 
     def cancel_request(self) -> CancelRequest | None:
-        return None if self.state.has_ended else self._request
+        return None if self.state.has_ended else self.row.request
 
     def has_key(self) -> str | None:
         key = self.state.created.concurrency_key
@@ -118,8 +103,8 @@ class DatabaseView(RunView):
         return []
 
     def is_still_free(self) -> bool:
-        row = self._database.row(_RUN, self.run_id, self._database.project)
-        return row is not None and row[1] != "PENDING"
+        row = read_row(self._database, self.run_id)
+        return row is not None and not row.is_taken
 
     def sync(self) -> None:
         """Nothing is read that is not committed."""
@@ -127,10 +112,17 @@ class DatabaseView(RunView):
     def close(self) -> None:
         """Nothing is held."""
 
+    def refuse_if_taken_up(self) -> None:
+        """Busy if a worker executes it, or is about to."""
+        if self.held or self.row.is_queued:
+            run = ids.short(self.run_id)
+            at = f", on {self.row.executor}" if self.held else ", and waits for a worker"
+            raise Busy(f"run {run} is {self.status}{at}", hint=hints.command("wait", run))
+
     def _cancelled(self) -> RunCancelled:
-        request = self._request
+        request = self.row.request
         if request is None:  # by other tools of DBOS
-            return RunCancelled(_utc(self._ended_at or 0))
+            return RunCancelled(_utc(self.row.ended_at or 0))
         return RunCancelled(request.at, request.reason, request.by)
 
 
@@ -173,12 +165,9 @@ def _utc(milliseconds: int) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
 
 
-_RUN = (
-    "select r.line, s.status, s.executor_id, s.completed_at, s.status = 'ERROR' and exists("
-    "select from durably.resumes e where e.run = r.run and not e.is_taken),"
-    " c.asked_by, c.asked_at, c.reason"
-    " from durably.runs r left join dbos.workflow_status s on s.workflow_uuid = r.run"
-    " left join durably.cancels c on c.run = r.run where (r.run, r.project) = (%s, %s)"
+_FORKS = (
+    "select r.run from durably.forks f join durably.runs r on r.run = f.run where f.origin = %s"
+    " order by r.run"
 )
 _DURABLE = "select output from dbos.operation_outputs where workflow_uuid = %s order by function_id"
 _OF_KEY = (

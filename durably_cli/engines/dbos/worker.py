@@ -4,8 +4,9 @@ A workflow is one run. Its function is called again for each attempt, and finds 
 recorded; DBOS's counter of steps is moved behind that. The events of an attempt are its steps, so
 that DBOS refuses the first one that a worker records which has lost the run to another one.
 
-Of DBOS it uses three private names: the context, for the owner's token and the counter; the
-recovery of another executor's runs; and the instance that this takes.
+Of DBOS it uses some private names: the context, for the owner's token and the counter; the
+recovery of another executor's runs, and the instance that this takes; and that one's count of what
+is executed, which is to be of both queues.
 """
 
 from __future__ import annotations
@@ -35,14 +36,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from durably_cli.engines.dbos.attempting import Attempting
 from durably_cli.engines.dbos.database import PAUSES, RunDatabase
+from durably_cli.engines.dbos.hooks import Hooks
 from durably_cli.engines.dbos.liveness import Liveness
-from durably_cli.engines.dbos.queues import (
-    WORKFLOW,
-    application,
-    queue_of_job,
-    queue_of_keys,
-    system_url,
-)
+from durably_cli.engines.dbos.queues import WORKFLOW, application, queues_of, system_url
 from durably_cli.errors import JournalLost, Unreachable
 from durably_cli.version import __version__
 
@@ -56,6 +52,9 @@ _OTHERS = (
     DBOSWorkflowConflictIDError,
 )
 """What DBOS raises where another worker owns the run, or another one's step stands in its place."""
+
+_POLL_SECONDS = 0.35, 0.5
+"""How often DBOS looks into each queue, which takes two transactions."""
 
 _VERSION = "1"
 """For DBOS each worker of a project has the same code, by a version of that project's own: which
@@ -76,14 +75,16 @@ class Worker:
         jobs: Mapping[str, Runnable],
         slots: int,
         say: Callable[[str], object],
-        poll: float = 0.2,
+        hooks: Hooks,
     ) -> None:
         self.executor = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._url, self._project, self._jobs = url, project, jobs
-        self._slots, self._poll, self._say = slots, poll, say
-        self._attempting = Attempting(url, project, jobs, say)
+        self._slots, self._say = slots, say
         self._liveness = Liveness(
-            RunDatabase(url, project), self.executor, self._recover, self._wake, say
+            RunDatabase(url, project), self.executor, self._recover, self._wake, say, hooks
+        )
+        self._attempting = Attempting(
+            url, project, jobs, slots, self._liveness.look_now, say, hooks
         )
 
     def start(self) -> None:
@@ -100,6 +101,9 @@ class Worker:
                 "run_migrations": False,
                 "log_level": "CRITICAL",
                 "sys_db_pool_size": self._slots + 4,
+                # A ping before each use would double what is asked: what fails is tried again.
+                "db_engine_kwargs": {"pool_pre_ping": False},
+                "max_executor_threads": 2 * self._slots + 16,
             }
         )
 
@@ -107,25 +111,39 @@ class Worker:
             self._execute(run_id)
 
         DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)(execute)
-        queues = [queue_of_job(self._project, job) for job in self._jobs]
-        DBOS.listen_queues([*queues, queue_of_keys(self._project)])
+        DBOS.listen_queues([*queues_of(self._project)])
         self._client = DBOSClient(
             system_database_url=system_url(self._url), serializer=DBOSPortableJSONSerializer()
         )
+        self._share_slots()
         DBOS.launch()
-        for queue in (*queues, queue_of_keys(self._project)):
+        for queue, at_once, seconds in zip(
+            queues_of(self._project), (None, 1), _POLL_SECONDS, strict=True
+        ):
             DBOS.register_queue(
                 queue,
                 worker_concurrency=self._slots,
-                partition_concurrency=1 if queue == queue_of_keys(self._project) else None,
-                polling_interval_sec=self._poll,
+                partition_concurrency=at_once,
+                polling_interval_sec=seconds,
                 on_conflict="always_update",
             )
         threading.Thread(target=self._liveness.watch, daemon=True).start()
 
-    def drain(self) -> None:
-        """Begin no attempt any more; return once those that run have stopped where they may."""
-        self._attempting.drain()
+    def _share_slots(self) -> None:
+        """Have each queue count what is executed of both; a worker that is drained has no slot."""
+        active = _get_dbos_instance()._active_workflows_set
+
+        def taken(_: str) -> int:
+            return self._slots if self._attempting.is_draining else len(active.activeList())
+
+        active.count_for_queue = taken  # type: ignore[method-assign, assignment]
+
+    def drain(self, seconds: float | None) -> list[str]:
+        """Begin no attempt any more, and wait until those that run have stopped where they may.
+
+        The runs that have not, within so many seconds.
+        """
+        return self._attempting.drain(seconds)
 
     def leave(self) -> None:
         """Let others know at once that this worker is gone."""

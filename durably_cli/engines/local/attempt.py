@@ -24,12 +24,11 @@ from durably_cli.engines.local.view import (
     whole_input,
 )
 from durably_cli.engines.observer import Load, Observer
-from durably_cli.engines.past import gather, past_of, to_go_on_with
+from durably_cli.engines.past import gather, past_of, refuse_unknown, to_go_on_with
 from durably_cli.errors import (
     Busy,
     Forbidden,
     InvalidInput,
-    JournalTooNew,
     NotFound,
 )
 from durably_cli.journal import ownership
@@ -155,16 +154,7 @@ def check_may_go_on(store: Store, path: Path, state: RunState) -> None:
             f"run {ids.short(run_id)} is deleted: its removal was cut short",
             hint=f"{hints.command('verify', ids.short(run_id))}    (shows what is left of it)",
         )
-    refuse_unknown(path, state)
-
-
-def refuse_unknown(path: Path, state: RunState) -> None:
-    """JournalTooNew if this journal says what this durably does not know."""
-    if state.unknown:
-        raise JournalTooNew(
-            f"{path} has events that this durably does not know: {', '.join(state.unknown)}",
-            hint="upgrade durably",
-        )
+    refuse_unknown(str(path), state)
 
 
 def _execute_in_turn(store: Store, owned: LiveRun, work: BoundHandler, observer: Observer) -> None:

@@ -1,84 +1,39 @@
-"""A run in one file, to look at elsewhere: a gzipped tar archive.
-
-    bundle.json            which run this is, of what, exported when and by what
-    <run id>.jsonl         the journal, byte by byte
-    <run id>.blobs/...     its large results, output, log lines and errors
-    <run id>.programs/...  what its programs have printed, if that is much
-    <run id>.input-...     its input, if that is large
-    source/<name>          the job's file, if it still is the one of the last attempt
-
-What is damaged of a run is exported as it is, but for a large result that is lost: it is left out.
-"""
+"""A bundle of a run, taken apart into the files of a store; and one made of a journal."""
 
 from __future__ import annotations
 
-import io
 import os
-import tarfile
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
+from durably_cli.engines.bundle import BUNDLE_FORMAT, Contents, pack
 from durably_cli.engines.local.archive import Member, files_in
 from durably_cli.engines.local.claims import Claims
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import JournalView
-from durably_cli.engines.who import host
 from durably_cli.errors import InvalidInput
-from durably_cli.journal.blobs import INPUT, BlobDamaged, Blobs, is_file_name
-from durably_cli.journal.large import stored
-from durably_cli.journal.outputs import folder_of, is_output, outputs_of
-from durably_cli.system import clock, files, ids
-from durably_cli.values.strict_json import parse, to_json
-from durably_cli.version import __version__
-
-FORMAT = 1
+from durably_cli.journal.blobs import INPUT, Blobs, is_file_name
+from durably_cli.journal.outputs import folder_of, is_output
+from durably_cli.system import files, ids
+from durably_cli.values.strict_json import parse
 
 _HEAD_BYTES = 1 << 20
 
 
-class Contents(NamedTuple):
-    """What bundle.json says: the run, and what is needed of it to take it up elsewhere."""
-
-    run: str
-    job: str
-    host: str
-    exported: str
-    durably: str
-    source: str | None = None
-    input_sha256: str | None = None
-
-
-def pack(view: JournalView, store: Store, job_files: Iterable[Path], out: BinaryIO) -> Contents:
+def pack_journal(
+    view: JournalView, store: Store, job_files: Iterable[Path], out: BinaryIO
+) -> Contents:
     """Write the run as it stands now; what the bundle says of itself."""
     created = view.state.created
-    source = _source_of(view, job_files)
     claim = None
     if created.idempotency_key is not None:
         claim = Claims(store.root).find(created.job, created.idempotency_key)
-    contents = Contents(
-        run=view.run_id,
-        job=created.job,
-        host=host(),
-        exported=clock.now(),
-        durably=__version__,
-        source=source.name if source else None,
-        input_sha256=claim.input_sha256 if claim and claim.run == view.run_id else None,
-    )
-    head = to_json({"bundle": FORMAT, **contents._asdict()}).encode("ascii")
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
-        _add(archive, "bundle.json", io.BytesIO(head), len(head))
-        with view.open() as journal:
-            _add(archive, f"{view.run_id}.jsonl", journal, os.fstat(journal.fileno()).st_size)
-        for path in (*_whole_blobs(view), *outputs_of(view.path)):
-            with open(files.open_existing(path), "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                _add(archive, str(path.relative_to(view.path.parent)), file, size)
-        if source is not None:
-            data = source.read_bytes()
-            _add(archive, f"source/{source.name}", io.BytesIO(data), len(data))
-    return contents
+    sha256_ = claim.input_sha256 if claim and claim.run == view.run_id else None
+    with view.open() as journal:
+        events = view.events()
+        return pack(view.path, journal, events, view.state, job_files, out, input_sha256=sha256_)
 
 
 def unpack(bundle: BinaryIO, folder: Path) -> Contents:
@@ -126,7 +81,7 @@ def _head(member: Member | None) -> Contents:
         contents = Contents(**found)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InvalidInput("this is no bundle of a run: bundle.json is not first") from None
-    if version != FORMAT:
+    if version != BUNDLE_FORMAT:
         raise InvalidInput(f"it is a bundle of format {version!r:.40}", hint="upgrade durably")
     must, may = contents[: -len(Contents._field_defaults)], contents._field_defaults
     given = [*must, *filter(None, map(found.get, may))]
@@ -157,33 +112,3 @@ def _put(name: str, chunks: Iterable[bytes], path: Path) -> str:
     finally:
         os.close(fd)
     return digest.hexdigest()
-
-
-def _whole_blobs(view: JournalView) -> list[Path]:
-    """The files of the large values that the journal names, without those that are lost."""
-    blobs, found = Blobs(view.path), set[Path]()
-    for event in view.events():
-        large = stored(event)
-        if large is not None:
-            try:
-                blobs.check(large.reference)
-            except BlobDamaged:
-                continue
-            found.add(blobs.path_of(large.reference))
-    return sorted(found)
-
-
-def _add(archive: tarfile.TarFile, name: str, file: IO[bytes], size: int) -> None:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = size, 0o600
-    archive.addfile(member, file)
-
-
-def _source_of(view: JournalView, job_files: Iterable[Path]) -> Path | None:
-    """The file that the last attempt was made with, if it is unchanged."""
-    attempts = view.state.attempts
-    wanted = attempts[-1].started.source if attempts else None
-    for path in job_files:
-        if wanted == "sha256:" + sha256(path.read_bytes()).hexdigest():
-            return path
-    return None

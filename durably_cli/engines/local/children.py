@@ -1,16 +1,14 @@
-"""Child runs: runs that are a step of another one, their parent.
+"""Child runs that are executed in their parent's process, in the threads of its steps.
 
-The id of a child follows from its parent's and the step's name: so it is made once, and taken up
-again by every attempt of its parent. It has no concurrency key, and so it never waits for a turn.
-It ends with its parent's attempt, whatever thread it is in: see `Stop`.
+Such a run ends with its parent's attempt, whatever thread it is in: see `Stop`.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 
+from durably_cli.engines.child_runs import check_is_same, made_as, output_of
 from durably_cli.engines.live_run import LiveRun, Watcher
 from durably_cli.engines.local.attempt import attempted, first_attempted
 from durably_cli.engines.local.cancel import cancel_children
@@ -18,22 +16,19 @@ from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import whole_input
 from durably_cli.engines.observer import Runnable
 from durably_cli.engines.unseen import Unseen
-from durably_cli.engines.who import host
 from durably_cli.errors import (
     AttemptTimedOut,
     Busy,
-    InvalidInput,
-    RunFailed,
     StepMisused,
     TimedOut,
 )
-from durably_cli.journal.events import FORMAT, LogWritten, RunCreated, RunStarted
+from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
-from durably_cli.journal.state import Status, ended_as
+from durably_cli.journal.state import Status
 from durably_cli.journal.wait_events import StepWaiting
 from durably_cli.steps.child_run import Child, refuse_too_deep
 from durably_cli.steps.step import Step
-from durably_cli.system import clock, ids
+from durably_cli.system import ids
 from durably_cli.system.locks import Lock
 from durably_cli.values.strict_json import Json
 
@@ -75,17 +70,13 @@ class Children:
 
     def _output_of(self, child: Child, observer: Unseen) -> Json:
         with self._store.view(child.run) as view:
-            output = view.output()
-            if view.status is Status.COMPLETED and output is not None:
-                return output
-            self._parent.stop.check()
-            error = view.state.error
-            if error and observer.run and observer.run.too_deep == error.message:
-                self._parent.too_deep = error.message  # said once, not by each run in between
-                raise StepMisused(error.message)
-            said = f": {error.type}: {error.message}" if error else ""
-            what = f"run {ids.short(child.run)} of {child.job.name} {ended_as(view.status)}{said}"
-            raise RunFailed(what, run=child.run)
+            if view.status is not Status.COMPLETED:
+                self._parent.stop.check()
+                error = view.state.error
+                if error and observer.run and observer.run.too_deep == error.message:
+                    self._parent.too_deep = error.message  # said once, not by each run in between
+                    raise StepMisused(error.message)
+            return output_of(child, view)
 
     def _execute(self, child: Child, observer: Unseen) -> None:
         runnable: Runnable = child.job.runnable
@@ -94,7 +85,7 @@ class Children:
             if child.before is not None:
                 cancel_children(self._store, [child.before], f"step {child.step} is redone")
             settled = runnable.settle(child.input, is_compared=False)
-            created = self._created(child, settled.input)
+            created = made_as(child, self._parent.state.created, settled.input)
             journal = self._store.create(created)
             if journal is not None:
                 work = runnable.work(settled.input)
@@ -109,25 +100,11 @@ class Children:
         attempted(self._store, path, lock, lambda _: runnable, observer, again=True)
 
     def _check_is_same(self, child: Child, runnable: Runnable) -> None:
-        """StepMisused if the run is one of another job; another input is only said."""
         there = self._store.created(child.run)
         if there is None:  # damaged, as will be said
             return
-        again = f"restore that, or give --redo {child.step!r} to the resume"
-        if there.job != child.job.name:
-            raise StepMisused(
-                f"step {child.step!r} was begun as run {ids.short(child.run)} of job {there.job}, "
-                f"and is to be one of {child.job.name} now; {again}"
-            )
-        input = whole_input(self._store.path_of(child.run), there)
-        with suppress(InvalidInput):  # as will be said
-            before, now = (runnable.settle(each, is_compared=True) for each in (input, child.input))
-            if before.canonical != now.canonical:
-                text = (
-                    f"step {child.step!r} goes on with the input that its run "
-                    f"{ids.short(child.run)} was made with; it is given another one now: {again}"
-                )
-                self._step.emit(LogWritten("warn", text, clock.now()))
+        path = self._store.path_of(child.run)
+        check_is_same(child, runnable, there, lambda: whole_input(path, there), self._step.emit)
 
     def _lock_of(self, child: Child) -> Lock:
         """That of the run, which another process may execute: it is waited for."""
@@ -137,22 +114,6 @@ class Children:
             except Busy:
                 self._parent.stop.check()
                 time.sleep(_LOOKS_SECONDS)
-
-    def _created(self, child: Child, settled: Json) -> RunCreated:
-        parent = self._parent.state.created
-        return RunCreated(
-            format=FORMAT,
-            run=child.run,
-            job=child.job.name,
-            input=settled,
-            at=clock.now(),
-            labels=child.labels,
-            project=parent.project,
-            pid=os.getpid(),
-            host=host(),
-            folder=parent.folder,
-            parent=parent.run,
-        )
 
 
 class _Inside(Unseen):

@@ -13,11 +13,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from durably_cli import hints
+from durably_cli.engines.keys import name_of_key
 from durably_cli.errors import DurablyError, JournalError
 from durably_cli.journal.blobs import is_file_name
 from durably_cli.journal.events import RunCreated
@@ -47,8 +47,7 @@ class Claims:
 
     def path(self, job: str, key: str) -> Path:
         """The file of this key's claim, whether there is one or not."""
-        name = to_json([job, key]).encode("utf-8", "surrogatepass")
-        return self.folder / sha256(name).hexdigest()
+        return self.folder / name_of_key(job, key)
 
     def find(self, job: str, key: str) -> Claim | None:
         """The claim of this key of this job, if there is one. JournalError if it is damaged."""
@@ -154,13 +153,3 @@ def _unreadable(path: Path) -> JournalError:
         f"the claim {path} cannot be read",
         hint="keep a copy of the file before you touch it",
     )
-
-
-def find_claim(root: Path, query: str) -> tuple[Path, Claim] | None:
-    """The claim of `key:JOB/VALUE` with its file, if there is one."""
-    from durably_cli.engines.lookup import job_and_key  # only for who deletes
-
-    job, value = job_and_key(query)
-    claims = Claims(root)
-    claim = claims.find(job, value)
-    return None if claim is None else (claims.path(job, value), claim)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from durably_cli import hints
+from durably_cli.engines.bundle import Contents
 from durably_cli.engines.local import bundle
-from durably_cli.engines.local.bundle import Contents
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.local.view import JournalView, is_imported, marker_of

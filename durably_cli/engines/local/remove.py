@@ -11,17 +11,16 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from durably_cli import hints
 from durably_cli.engines.local.cancel import cancel_children
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.forks import SUFFIX as FORKS
 from durably_cli.engines.local.store import Store
-from durably_cli.engines.local.view import JournalView, is_imported, marker_of
+from durably_cli.engines.local.view import is_imported, marker_of
+from durably_cli.engines.removal import check_is_not_needed, check_may_go
 from durably_cli.errors import (
     DurablyError,
     JournalDamaged,
     JournalError,
-    UsageError,
 )
 from durably_cli.journal.blobs import Blobs, is_file_name
 from durably_cli.journal.events import RunCreated
@@ -32,9 +31,6 @@ from durably_cli.journal.reader import JournalReader
 from durably_cli.journal.state import Status
 from durably_cli.system import clock, files, ids, locks
 from durably_cli.system.locks import Lock
-
-FINAL = (Status.COMPLETED, Status.CANCELLED)
-"""What may go without being asked for: it cannot be resumed."""
 
 
 def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key: bool) -> int:
@@ -50,15 +46,10 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
         claims = Claims(store.root)
         claim = _claim_of(claims, run_id, created)
         begun = claim is not None and claim[1].deleted and not is_imported(path)
-        if status not in statuses and not begun:
-            raise UsageError(
-                f"run {ids.short(run_id)} is {status}, and only those that are "
-                f"{' or '.join(statuses)} were to go",
-                hint=f"{hints.command('inspect', ids.short(run_id))}    (shows what would be lost; "
-                "--status names what else may go)",
-            )
+        if not begun:
+            check_may_go(run_id, status, statuses)
         if created is not None and created.parent and not is_imported(path):
-            _check_is_not_needed(store, run_id, created.parent)
+            check_is_not_needed(store.look, run_id, created.parent)
         if children and not is_imported(path):
             cancel_children(store, children, f"its parent, run {ids.short(run_id)}, is deleted")
         if claim is not None and free_key:
@@ -73,21 +64,6 @@ def remove(store: Store, run_id: str, statuses: Collection[Status], *, free_key:
     if _is_held(marker_of(path)):  # an import brings it back at this moment
         return freed
     return freed + sum(map(_removed, list(store.companions(run_id))))
-
-
-def _check_is_not_needed(store: Store, run_id: str, parent: str) -> None:
-    """UsageError if the run is a step of that one, which goes on and would have it made again."""
-    view = store.look(parent) if ids.is_id(parent) else None
-    if not isinstance(view, JournalView):
-        return
-    with view:
-        if view.state.is_final or not view.state.needs(run_id):
-            return
-    raise UsageError(
-        f"run {ids.short(run_id)} is a step of run {ids.short(parent)}, which has not ended for "
-        "good and would do its work again",
-        hint=f"{hints.command('cancel', ids.short(parent))}    (ends it for good)",
-    )
 
 
 def orphans(store: Store) -> Iterator[Path]:

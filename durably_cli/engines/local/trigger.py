@@ -21,6 +21,7 @@ from contextlib import suppress
 
 from durably_cli import hints
 from durably_cli.engines.execute import execute_in_turn
+from durably_cli.engines.keys import of_deleted_run
 from durably_cli.engines.live_run import LiveRun
 from durably_cli.engines.local.claims import Claim, Claims
 from durably_cli.engines.local.held_journal import HeldJournal
@@ -170,7 +171,7 @@ class _Trigger:
         if claim is None:
             return None
         if claim.deleted:
-            raise _deleted(self._request.job, key, claim)
+            raise of_deleted_run(self._request.job, key, claim.deleted)
         is_same = claim.input_sha256 == self._input_sha256 or self._is_of_before(claim)
         if not is_same:
             self._check_is_equal(claim)
@@ -288,12 +289,4 @@ def _used(request: Request, claim: Claim, differs: str) -> Conflict:
         hint=f"{hints.command('inspect', claim.run)}    (or use another key)\n"
         f"{hints.command('help', 'care')}    (says how to free this one)",
         run=claim.run,
-    )
-
-
-def _deleted(job: str, key: str | None, claim: Claim) -> NotFound:
-    return NotFound(
-        f"the run of the idempotency key {key!r} of {job} was deleted at {claim.deleted}; "
-        "its work is not done again",
-        hint=f"use another key\n{hints.command('help', 'care')}    (says how to free this one)",
     )

@@ -18,6 +18,8 @@ class Planted(NamedTuple):
     words: tuple[str, ...] = ()
     is_quick: bool = False
     """Is it among those that are always tried?"""
+    varies: bool = False
+    """Do chance or threads decide which places a run comes to, so that one may not be met again?"""
 
 
 def module(source: str) -> str:
@@ -191,6 +193,7 @@ def work(step: Step) -> None:
         ("asked",),
         "",
         "time, chance",
+        varies=True,
     ),
     "chance": Planted(
         """
@@ -308,6 +311,7 @@ def work(step: Step) -> None:
         ("twice",),
         "",
         "idempotency_key",
+        varies=True,
     ),
     "in-an-async-handler": Planted(
         """

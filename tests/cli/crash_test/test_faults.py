@@ -47,7 +47,11 @@ def test_a_planted_fault_is_found(world: Project, planted: Planted) -> None:
     assert any(planted.mend in each["mend"] for each in findings)
     steps = [each for each in findings if each["step"]]
     assert all(each["call"].startswith("jobs/work.py:") for each in steps), steps
-    assert found["held"] < found["trials"] == found["places"]
+    assert found["held"] < found["trials"]
+    unmet = found["places"] - found["trials"]
+    said = [line for line in found["unseen"] if line.endswith("not killed there")]
+    assert [line.split()[0] for line in said] == ([str(unmet)] if unmet else [])
+    assert unmet <= (2 if planted.varies else 0)
 
 
 @pytest.mark.parametrize(

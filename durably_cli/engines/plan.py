@@ -1,4 +1,4 @@
-"""What a resume would do with each step of a run, as far as its journal tells. Nothing is executed.
+"""What a resume would do with each step of a run, as far as its events tell. Nothing is executed.
 
 Which steps the handler asks for, and whether a redone one gives something else, only shows then.
 """
@@ -17,9 +17,9 @@ from durably_cli.engines.decisions import (
     steps_named,
 )
 from durably_cli.engines.files_of_run import FileNow, vouched_files
-from durably_cli.engines.local.view import JournalView
 from durably_cli.engines.order import Places
 from durably_cli.engines.past import gather, past_of
+from durably_cli.engines.run_view import RunView
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.registry import Event
 from durably_cli.journal.spent import Interval, ran_from, time_in
@@ -87,7 +87,7 @@ class Plan(NamedTuple):
 
 
 def plan_of(
-    view: JournalView,
+    view: RunView,
     asked: Decisions,
     compare: CompareCode,
     *,
@@ -157,7 +157,7 @@ _EXECUTED = ("run", "in doubt", "stop")
 """What is said of steps that are, or may be, called."""
 
 
-def _carried(view: JournalView) -> set[str]:
+def _carried(view: RunView) -> set[str]:
     """The failures that are replayed; of a run that has completed, in a fork, all."""
     if view.state.status is Status.COMPLETED:
         return {step.name for step in view.state.failed_steps}
@@ -165,7 +165,7 @@ def _carried(view: JournalView) -> set[str]:
 
 
 def _changed(
-    steps: Iterable[StepState], view: JournalView, decided: set[str]
+    steps: Iterable[StepState], view: RunView, decided: set[str]
 ) -> Iterator[tuple[str, FileNow]]:
     """The steps that vouch for a file which is not what it was, and the first such file."""
     for step in steps:
