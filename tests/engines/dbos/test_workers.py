@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
-from tests.harness.postgresql import own_server
+from tests.harness.postgresql import NONE_HERE, own_server
 from tests.harness.workers import Worked, WorkedProject, prepared
 
 LONG = """
@@ -101,7 +101,8 @@ def test_one_key_of_many_processes_is_one_run(worked: WorkedProject) -> None:
 
 def test_a_server_that_is_restarted_loses_no_acknowledged_step(tmp_path: Path) -> None:
     with own_server() as server:
-        assert server is not None
+        if server is None:
+            pytest.skip(NONE_HERE)
         with prepared(server.url) as url:
             project = WorkedProject(tmp_path, url)
             try:
