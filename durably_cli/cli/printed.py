@@ -29,6 +29,7 @@ from durably_cli.engines.observer import Runnable
 from durably_cli.journal.events import OF_PROGRAMS
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
+from durably_cli.steps.current import known_secrets
 from durably_cli.steps.echo import is_echo
 from durably_cli.steps.step import Step
 from durably_cli.system import clock
@@ -170,7 +171,7 @@ class PrintingJob:
 
 
 class _LinesAndFile(PrintedLines):
-    """Besides, the lines of what is in the file alone: those of programs, and of forks."""
+    """Besides, the lines of what only the file has: those of programs, and of forks."""
 
     def __init__(self, printed: Printed) -> None:
         super().__init__()
@@ -207,5 +208,6 @@ class _LinesAndFile(PrintedLines):
                     break
                 self._at += len(data)
                 if note.source != _LOGGED:
-                    self._split(PrintedPart(data, *note[1:], clock.now()), step)
+                    part = PrintedPart(data, *note[1:], clock.now(), known_secrets())
+                    self._split(part, step)
         notes.extendleft(reversed([note for note in known if note.end > end]))

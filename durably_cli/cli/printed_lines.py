@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from durably_cli.errors import JournalLost
 from durably_cli.journal.events import OF_PROGRAMS, LogWritten
+from durably_cli.journal.masking import Secrets
 from durably_cli.steps.capture import Budget
 from durably_cli.steps.current import known_secrets
 from durably_cli.steps.step import Step
@@ -29,7 +30,8 @@ STREAMS = {1: "stdout", 2: "stderr"}
 class PrintedPart(NamedTuple):
     """Some of what was printed, in which step, and when.
 
-    `is_replayed` says that the handler may have printed it in an earlier attempt, too.
+    `is_replayed` says that the handler may have printed it in an earlier attempt, too. The secrets
+    are those of all runs of this process at that time: a thread of one may print for another.
     """
 
     text: bytes
@@ -37,6 +39,7 @@ class PrintedPart(NamedTuple):
     step: str | None
     is_replayed: bool
     at: str
+    secrets: list[Secrets]
 
 
 class PrintedLines:
@@ -55,8 +58,8 @@ class PrintedLines:
         self._count_left_out(max(0, len(data) - room))
         if room:
             of, is_replayed = (step.running, step.is_replayed) if step else (None, True)
-            text = bytes(data[:room])
-            self._waiting.append(PrintedPart(text, source, of, is_replayed, clock.now()))
+            part = bytes(data[:room]), source, of, is_replayed, clock.now(), known_secrets()
+            self._waiting.append(PrintedPart(*part))
 
     def follow(self, step: Step, done: threading.Event) -> None:
         """Log what comes until it is done."""
@@ -98,6 +101,8 @@ class PrintedLines:
 
     def _split(self, part: PrintedPart, step: Step) -> None:
         before = self._rests.pop(part.source, part._replace(text=b""))
+        secrets = [*dict.fromkeys((*before.secrets, *part.secrets))]
+        before = before._replace(secrets=secrets)
         *lines, last = (before.text + part.text).split(b"\n")
         for line in lines:
             self._log(before._replace(text=line), step)
@@ -106,10 +111,7 @@ class PrintedLines:
             self._rests[part.source] = before._replace(text=last)
 
     def _log(self, part: PrintedPart, step: Step) -> None:
-        """Past the standard logging, which may print it, and so for ever.
-
-        Masked are the secrets of all runs of this process: threads of one may work for another.
-        """
+        """Past the standard logging, which may print it, and so for ever."""
         line = part.text
         text = last_written(line.decode("utf-8", "replace"))
         if not text.strip():
@@ -117,7 +119,7 @@ class PrintedLines:
         if not self._budget.takes(len(line)):
             self._left_out += len(line) + 1
             return
-        for secrets in known_secrets():
+        for secrets in part.secrets:
             text = secrets.mask(text)
         if len(text) > LONGEST_LINE:  # cut before, half a secret could stay
             text = f"{text[:LONGEST_LINE]} ... {len(text) - LONGEST_LINE:,} more characters"
