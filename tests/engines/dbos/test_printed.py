@@ -114,14 +114,21 @@ def test_stdout_and_stderr_of_a_worker_stay_two(worked: WorkedProject) -> None:
             subprocess.run("echo by a program", shell=True, stdout=sys.stderr)
             sys.stdout.buffer.write(b"as bytes\\n")
             os.write(1, b"to the descriptor\\n")
+            step.sh("program", "echo in a step of sh; echo and its stderr >&2")
         """
     )
     worker = worked.work()
     worked.run("trigger", "prints")
-    lines = printed(worked, "@last")
-    assert lines == [("stdout", None, "1 2"), ("stdout", None, "as bytes")]
+    assert Counter(printed(worked, "@last")) == Counter(
+        [
+            ("stdout", None, "1 2"),
+            ("stdout", None, "as bytes"),
+            ("stdout", "program", "in a step of sh"),
+            ("stderr", "program", "and its stderr"),
+        ]
+    )
     said = worker.said.read_text().splitlines()
-    assert {"1 2", "by a program", "as bytes", "to the descriptor"} <= {*said}
+    assert {"1 2", "by a program", "as bytes", "to the descriptor", "in a step of sh"} <= {*said}
 
 
 def test_more_than_the_logs_take_is_left_out_and_its_size_is_said(worked: WorkedProject) -> None:
