@@ -1,7 +1,7 @@
 """What a job and its programs print, off a terminal: into the run's logs, and where it led before.
 
 What Python prints is noted by whoever prints it, with its time and its step, and logged by a thread
-a moment later: whoever prints holds the lock of a stream, and would log under it.
+a moment later (`printed_lines`).
 
 The rest, of programs and of C code, goes through a file without a name that a thread reads, and not
 through a pipe: a pipe would lose what durably had not read when it is killed, and end the job's own
@@ -14,38 +14,31 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from durably_cli.cli import printed_lines
+from durably_cli.cli.printed_lines import STREAMS, Following, PrintedLines, PrintedPart
 from durably_cli.cli.spool import SpoolOfJob
 from durably_cli.cli.streams import Streams, flush_both, redirected
 from durably_cli.engines.live_run import BoundHandler
 from durably_cli.engines.local.store import Store
 from durably_cli.engines.observer import Runnable
-from durably_cli.errors import JournalLost
-from durably_cli.journal.events import OF_PROGRAMS, LogWritten
+from durably_cli.journal.events import OF_PROGRAMS
 from durably_cli.journal.registry import Event
 from durably_cli.journal.step_events import StepCompleted, StepFailed, StepStarted
-from durably_cli.steps.capture import Budget
+from durably_cli.steps.current import known_secrets
 from durably_cli.steps.echo import is_echo
 from durably_cli.steps.step import Step
 from durably_cli.system import clock
 from durably_cli.system.process import this
-from durably_cli.values.quantities import size
 from durably_cli.values.strict_json import Json
-from durably_cli.values.visible import last_written
 
 if TYPE_CHECKING:
     from durably_cli.engines.payload import ReadyInput
 
-_PAUSE_SECONDS = 0.2
-LONGEST_LINE, BYTES = 4_000, 1_000_000
-"""How many characters of a line, and how many bytes, the logs of an attempt take."""
-
-_STREAMS = {1: "stdout", 2: "stderr"}
 _LOGGED = "logged"
 """The source, in the file, of what is in the logs already."""
 
@@ -62,16 +55,6 @@ class _Note(NamedTuple):
     is_replayed: bool
 
 
-class _Part(NamedTuple):
-    """Some of what was printed, in which step, and when."""
-
-    text: bytes
-    source: str
-    step: str | None
-    is_replayed: bool
-    at: str
-
-
 class Printed:
     """What is printed while a command executes a run, and who printed it.
 
@@ -86,7 +69,7 @@ class Printed:
         self.step: Step | None = None
         """That of the attempt that is executed."""
         self._noted, self._process = 0, this.pid
-        self.lines = _Lines(self)
+        self.lines = _LinesAndFile(self)
         """What all attempts of this process have logged of it."""
 
     def wrote(self, stream: int, data: memoryview) -> None:
@@ -98,9 +81,9 @@ class Printed:
                 self._note(end - len(data), OF_PROGRAMS)
                 self._note(end, _LOGGED)
             elif is_of_child and not self.is_all:
-                self.spool.write(data[: max(0, BYTES - self.spool.size())])
+                self.spool.write(data[: max(0, printed_lines.BYTES - self.spool.size())])
         if not is_of_child and not is_echo():
-            self.lines.take(data, _STREAMS[stream])
+            self.lines.take(data, STREAMS[stream], self.step)
 
     def noting(self, recorded: Callable[[Event], None]) -> Callable[[Event], None]:
         """The same, which looks besides how much there is when a step begins or ends.
@@ -176,125 +159,55 @@ class PrintingJob:
 
     @contextmanager
     def _logged(self, step: Step) -> Iterator[None]:
-        done = threading.Event()
         self._printed.step = step
-        thread = _started(self._printed.lines.follow, step, done)
+        following = Following(self._printed.lines, step)
+        following.begin()
         try:
             yield
         finally:
             flush_both()
-            done.set()
-            if thread is not None:
-                thread.join()
-            else:
-                self._printed.lines.follow(step, done)
-            self._printed.lines.end(step)
+            following.end()
             self._printed.step = None
 
 
-def _started(
-    target: Callable[[Step, threading.Event], None], *args: Any
-) -> threading.Thread | None:
-    """A thread that calls it; None where none can be started: of a job that has taken sys.stderr
-    away, or that may have no more threads.
-    """
-    with suppress(AttributeError, RuntimeError):
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        thread.start()
-        return thread
-    return None
-
-
-class _Lines:
-    """The lines of what is printed, logged as they come, up to a bound."""
+class _LinesAndFile(PrintedLines):
+    """Besides, the lines of what only the file has: those of programs, and of forks."""
 
     def __init__(self, printed: Printed) -> None:
+        super().__init__()
         self._printed, self._spool = printed, printed.spool
-        self._at, self._taken, self._budget = 0, 0, Budget(BYTES)
-        self._rests = dict[str, _Part]()
-        self._waiting = deque[_Part]()
-        self._left_out = self._said = 0
+        self._at = self._seen = 0
 
-    def take(self, data: memoryview, source: str) -> None:
-        """Python has printed this just now: it waits to be logged."""
-        room = max(0, BYTES - self._taken)
-        self._taken += len(data)
+    def _log_what_has_come(self, step: Step) -> None:
+        # A note comes a moment behind its bytes: what is logged was there a pause ago.
+        self._seen, before = self._spool.size(), self._seen
+        super()._log_what_has_come(step)
+        self._log_up_to(before, step)
+
+    def _log_all(self, step: Step) -> None:
+        super()._log_what_has_come(step)
+        self._log_up_to(self._spool.size(), step)
+
+    def _read(self) -> int:
+        return max(super()._read(), self._at)
+
+    def _count_left_out(self, many: int) -> None:
         if not self._printed.is_all:  # else what is behind the bound in the file is counted
-            self._left_out += max(0, len(data) - room)
-        if room:
-            step = self._printed.step
-            of, is_replayed = (step.running, step.is_replayed) if step else (None, True)
-            text = bytes(data[:room])
-            self._waiting.append(_Part(text, source, of, is_replayed, clock.now()))
+            super()._count_left_out(many)
 
-    def end(self, step: Step) -> None:
-        """Log what has no end of line, and how much was left out."""
-        with suppress(JournalLost, Exception):  # nothing can be logged any more
-            is_cut = max(self._taken, self._at) >= BYTES  # then half a secret could be the rest
-            for source in list(self._rests):
-                rest = self._rests.pop(source)
-                if is_cut:
-                    self._left_out += len(rest.text)
-                else:
-                    self._log(rest, step)
-            self._say_what_is_left_out(step)
-
-    def follow(self, step: Step, done: threading.Event) -> None:
-        """Log what comes into the file until it is done."""
-        with suppress(JournalLost, Exception):  # nothing can be logged any more
-            end = 0
-            while not done.wait(_PAUSE_SECONDS):
-                # A note comes a moment behind its bytes: what is logged was there a pause ago.
-                end, before = self._spool.size(), end
-                self._log_what_waits(step)
-                self._log_up_to(before, step)
-            self._log_what_waits(step)
-            self._log_up_to(self._spool.size(), step)
+    def _behind_bound(self) -> int:
+        return self._spool.size() - self._at if self._at >= printed_lines.BYTES else 0
 
     def _log_up_to(self, end: int, step: Step) -> None:
         notes = self._printed.notes
         known = sorted((notes.popleft() for _ in range(len(notes))), key=lambda note: note.end)
         for note in [*known, _Note(end, OF_PROGRAMS, step.only_one_running(), step.is_replayed)]:
-            while (many := min(note.end, end, BYTES) - self._at) > 0:
+            while (many := min(note.end, end, printed_lines.BYTES) - self._at) > 0:
                 data = os.pread(self._spool.fd, min(many, 1 << 16), self._at)
                 if not data:  # a program has cut the file: `echo x > /dev/stderr` does
                     break
                 self._at += len(data)
                 if note.source != _LOGGED:
-                    self._split(_Part(data, *note[1:], clock.now()), step)
+                    part = PrintedPart(data, *note[1:], clock.now(), known_secrets())
+                    self._split(part, step)
         notes.extendleft(reversed([note for note in known if note.end > end]))
-
-    def _log_what_waits(self, step: Step) -> None:
-        for _ in range(len(self._waiting)):
-            self._split(self._waiting.popleft(), step)
-
-    def _split(self, part: _Part, step: Step) -> None:
-        before = self._rests.pop(part.source, part._replace(text=b""))
-        *lines, last = (before.text + part.text).split(b"\n")
-        for line in lines:
-            self._log(before._replace(text=line), step)
-            before = part
-        if last:
-            self._rests[part.source] = before._replace(text=last)
-
-    def _log(self, part: _Part, step: Step) -> None:
-        """Past the standard logging, which may print it, and so for ever."""
-        line = part.text
-        text = last_written(line.decode("utf-8", "replace"))
-        if not text.strip():
-            return
-        if not self._budget.takes(len(line)):
-            self._left_out += len(line) + 1
-            return
-        written = step.masked(LogWritten("info", text, part.at, part.step, {}, source=part.source))
-        if len(text := written.message) > LONGEST_LINE:  # cut before, half a secret could stay
-            text = f"{text[:LONGEST_LINE]} ... {len(text) - LONGEST_LINE:,} more characters"
-        step.emit(written._replace(message=text), is_replayed=part.is_replayed)
-
-    def _say_what_is_left_out(self, step: Step) -> None:
-        behind = self._spool.size() - self._at if self._at >= BYTES else 0
-        left_out = self._left_out + behind - self._said
-        if left_out:
-            self._said += left_out
-            what = f"{size(left_out)} more were printed than the logs of a run take"
-            step.emit(LogWritten("warn", what, clock.now(), source=OF_PROGRAMS))

@@ -92,10 +92,10 @@ def redirected(
         os.dup2(spool.fileno(), 2)
     row = Row()
     into = Row() if spool else row
-    sys.stdout, sys.stderr = _patient(1, into, wrote), _patient(2, into, wrote)
+    sys.stdout, sys.stderr = (as_text(PatientFile(number, into, wrote)) for number in (1, 2))
     stdout = os.fdopen(os.dup(real_stdout), "w", encoding="utf-8")
     try:
-        yield Streams(stdout, _patient(real_stderr, row, ends_row=True), row)
+        yield Streams(stdout, as_text(PatientFile(real_stderr, row, ends_row=True)), row)
     finally:
         _flush(stdout)
         flush_both()
@@ -113,18 +113,17 @@ def redirected(
                 stdout.close()
 
 
-class _Patient(io.FileIO):
+class PatientFile(io.FileIO):
     """Takes what is written although its reader has gone, or its terminal, or the disk is full.
 
     A thread's line goes out at once: `print` writes the line and its end one after the other.
     """
 
-    wrote: Wrote | None = None
-    row: Row
-    ends_row = False
-
-    def __init__(self, number: int) -> None:
+    def __init__(
+        self, number: int, row: Row, wrote: Wrote | None = None, *, ends_row: bool = False
+    ) -> None:
         super().__init__(number, "w", closefd=False)
+        self._row, self._wrote, self._ends_row = row, wrote, ends_row
         self._held = dict[int, bytes]()
         """What each thread has written since it has last flushed."""
 
@@ -157,15 +156,15 @@ class _Patient(io.FileIO):
             self._write(memoryview(held))
 
     def _write(self, view: memoryview) -> None:
-        if self.ends_row:
-            self._write_all(memoryview(self.row.end()))
+        if self._ends_row:
+            self._write_all(memoryview(self._row.end()))
             self._write_all(view)
             return
         with _writing:  # else another thread's bytes could come between, and be taken for these
             self._write_all(view)
-            self.row.is_open = view[-1] != ord("\n")
-            if self.wrote is not None:
-                self.wrote(self.fileno(), view)
+            self._row.is_open = view[-1] != ord("\n")
+            if self._wrote is not None:
+                self._wrote(self.fileno(), view)
 
     def _write_all(self, rest: memoryview) -> None:
         with suppress(OSError):
@@ -196,14 +195,10 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def _patient(
-    number: int, row: Row, wrote: Wrote | None = None, *, ends_row: bool = False
-) -> TextIO:
-    file = _Patient(number)
-    file.row, file.wrote, file.ends_row = row, wrote, ends_row
-    raw: Any = file  # without a buffer in which one thread's bytes would leave with another's
+def as_text(file: Any) -> TextIO:
+    """A stream of text, without a buffer in which one thread's bytes would leave with another's."""
     return io.TextIOWrapper(
-        raw, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True
+        file, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True
     )
 
 
@@ -217,7 +212,7 @@ def _flush(stream: TextIO | None) -> None:
     try:
         if stream is not None:
             stream.flush()
-            if type(raw := getattr(stream, "buffer", None)) is _Patient:
+            if type(raw := getattr(stream, "buffer", None)) is PatientFile:
                 raw.flush_all()
     except (Abort, KeyboardInterrupt):
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING
@@ -42,7 +42,7 @@ def masking(secrets: Secrets) -> Iterator[None]:
         _secrets.remove(secrets)
 
 
-def known_secrets() -> Iterable[Secrets]:
+def known_secrets() -> list[Secrets]:
     """The secrets of the runs that this process executes, or one that it is a fork of."""
     return [each for each in _secrets if each]
 

@@ -153,7 +153,7 @@ def test_what_children_print_in_python_is_logged_once(project: Project) -> None:
 def test_more_than_the_logs_take_is_left_out_and_its_size_is_said(project: Project) -> None:
     project.job(
         """
-        from durably_cli.cli import printed
+        from durably_cli.cli import printed_lines as printed
         from durably_cli.steps import capture
         capture.LINES, printed.LONGEST_LINE, printed.BYTES = 3, 5, 1000
 
@@ -365,7 +365,7 @@ def test_a_reader_that_takes_a_part_at_a_time_gets_all_and_so_do_the_logs(projec
 def test_a_copy_for_the_logs_is_no_longer_than_they_take(project: Project) -> None:
     project.job(
         """
-        from durably_cli.cli import printed
+        from durably_cli.cli import printed_lines as printed
         printed.BYTES = 1000
 
         @define_job
@@ -420,7 +420,7 @@ def test_what_is_printed_while_it_is_looked_at_is_of_who_printed_it(
 ) -> None:
     project.job(
         """
-        from durably_cli.cli import printed
+        from durably_cli.cli import printed_lines as printed
         printed._PAUSE_SECONDS = 0.01
 
         @define_job

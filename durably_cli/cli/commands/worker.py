@@ -13,11 +13,13 @@ from durably_cli import hints
 from durably_cli.cli.app import as_command, project_of
 from durably_cli.cli.arguments import read_span
 from durably_cli.cli.asking import say
+from durably_cli.cli.streams import flush_both
 from durably_cli.errors import ConfigError, Interrupted, UsageError
 from durably_cli.system.ids import short
 from durably_cli.values.quantities import plural
 
 if TYPE_CHECKING:
+    from durably_cli.cli.printed_in_threads import PrintedInThreads
     from durably_cli.engines.observer import Runnable
 
 _IN_A_STEP = 75
@@ -76,7 +78,10 @@ def run_worker(project: Path, slots: int, names: list[str] | None, grace: float 
     engine = require_engine_of_workers(project, "a worker")
     engine.database.row("select 1 from durably.workers limit 1")  # is it there, and ready?
     os.chdir(project)
-    jobs = _jobs(project, names)
+    from durably_cli.cli.printed_in_threads import PrintedInThreads
+
+    printed = PrintedInThreads()  # before a job is loaded, which may remember the streams
+    jobs = _jobs(project, names, printed)
     from durably_cli.cli.worker_chores import WorkerChores
     from durably_cli.engines.dbos.worker import Worker
 
@@ -93,7 +98,7 @@ def run_worker(project: Path, slots: int, names: list[str] | None, grace: float 
         found.leave()
         if left:
             say(f"left in a step: {plural(len(left), 'run')} ({', '.join(map(short, left))})")
-        sys.stderr.flush()
+        flush_both()
         os._exit(_IN_A_STEP if left else 0)  # threads of DBOS would wait for runs that others have
     return 0
 
@@ -124,7 +129,7 @@ def print_unit(
     return 0
 
 
-def _jobs(project: Path, names: list[str] | None) -> dict[str, Runnable]:
+def _jobs(project: Path, names: list[str] | None, printed: PrintedInThreads) -> dict[str, Runnable]:
     """The jobs of these names, or all. ConfigError if some cannot be loaded, and all are to be."""
     from durably_cli.project.discovery import find_job, load_all
     from durably_cli.project.listening_job import ListeningJob
@@ -137,4 +142,7 @@ def _jobs(project: Path, names: list[str] | None) -> dict[str, Runnable]:
             what = "\n".join(f"{each.path}: {each.what}" for each in broken)
             hint = hints.command("worker", "--jobs", ",".join(jobs)) if jobs else None
             raise ConfigError(f"not all jobs of the project can be loaded\n{what}", hint=hint)
-    return {name: ListeningJob(job, project, all_threads=False) for name, job in jobs.items()}
+    return {
+        name: ListeningJob(job, project, all_threads=False, besides=printed.into_logs)
+        for name, job in jobs.items()
+    }
