@@ -128,7 +128,7 @@ class Contract:
     def begin(self) -> None:
         """Have runs executed by another worker than before, if the engine has any."""
         if isinstance(self.project, WorkedProject):
-            self._worker = self.project.work(4)
+            self._worker = self.project.work(8)  # a run of each of KILLED at once
 
     def of(self, name: str) -> OfJob:
         """The runs of this job."""
