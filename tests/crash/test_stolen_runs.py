@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -68,6 +70,8 @@ def test_a_worker_whose_run_was_given_to_another_starts_and_records_nothing_of_i
         wait(lambda: all(each.takes_up_runs for each in crew.alive))
         run, owner = begun(worked, crew)
         owner.send(signal.SIGSTOP)
+        time.sleep(0.1)  # until it stands still
+        stopped_at = datetime.now(UTC)
         _end_sessions_of(worked, owner)
         started, acknowledged = of(worked, run, owner), of(worked, run, owner, "ack")
         others = [each for each in crew.alive if each is not owner]
@@ -75,13 +79,28 @@ def test_a_worker_whose_run_was_given_to_another_starts_and_records_nothing_of_i
         owner.send(signal.SIGCONT)
         worked.run("wait", run)
         time.sleep(1)  # in which it would do more
-        assert of(worked, run, owner) == started, "it has started a step of a run that it has lost"
+        announced = announced_in_first_attempt(worked, run)
+        late = [n for n, at in announced.items() if at > stopped_at]
+        assert not late, f"it has announced steps {late} of a run that it has lost"
+        more = of(worked, run, owner)[len(started) :]
+        assert len(more) <= 1 and set(more) <= announced.keys(), "it has begun what it may not"
         assert of(worked, run, owner, "ack") == acknowledged, "it has recorded a result"
         assert len(worked.inspect(run)["attempts"]) == 2
         crew.keep()
     again = check(worked, times)
     assert again <= times, "but for the one that it was in"
     count(times)
+
+
+def announced_in_first_attempt(worked: WorkedProject, run: str) -> dict[str, datetime]:
+    """When it wrote of each step that this begins, which it does right before it calls it."""
+    found, attempts = dict[str, datetime](), 0
+    for line in worked.run("inspect", run, "--events").out.splitlines():
+        event = json.loads(line)
+        attempts += event["type"] == "run.started"
+        if event["type"] == "step.started" and attempts == 1:
+            found[event["name"].removeprefix("s")] = datetime.fromisoformat(event["at"])
+    return found
 
 
 def _end_sessions_of(worked: WorkedProject, worker: Worked) -> None:
