@@ -20,8 +20,9 @@ from durably_cli.engines.outcome import Outcome
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition
 from durably_cli.engines.result import TriggerResult
-from durably_cli.errors import AttemptTimedOut, Interrupted, NotFound
+from durably_cli.errors import AttemptTimedOut, Interrupted, NotFound, Unreachable
 from durably_cli.journal.events import RunStarted
+from durably_cli.journal.state import Status
 from durably_cli.journal.wait_events import RunSuspended
 from durably_cli.project.discovery import find_job
 from durably_cli.project.finding import find_here
@@ -166,6 +167,7 @@ def _watch(engine: DbosEngine, run_id: str, talk: Talk, news: News, patience: Pa
     """
     begun, is_said, is_new = time.monotonic(), False, False
     job = engine.runs.view(run_id).state.created.job
+    engine.database.be_patient()
     signals.install()
     try:
         for pause in engine.runs.pauses():
@@ -182,11 +184,15 @@ def _watch(engine: DbosEngine, run_id: str, talk: Talk, news: News, patience: Pa
                 _say_waits(engine, run_id, talk)
             if patience.seconds is not None and passed >= patience.seconds:
                 return False
-            late = passed > _NOBODY_SECONDS and row.is_queued and not is_said
+            late = passed > _NOBODY_SECONDS and not row.is_over and not is_said
             if late and not engine.workers_of(job):
                 is_said = True
                 talk.say(f"no worker has the job {job}: run {short(run_id)} waits for one")
             pause(bool(found))
+    except Unreachable as error:
+        error.what += f"; run {short(run_id)} goes on without it being seen"
+        error.hint = hints.command("wait", short(run_id))
+        raise
     except Interrupted as stopped:
         stopped.what = f"stopped waiting; run {short(run_id)} goes on"
         stopped.hint = hints.command("wait", short(run_id))
@@ -255,6 +261,8 @@ def _say_detached(engine: DbosEngine, run_id: str, *, quiet: bool, as_json: bool
         write_summary_json(view, document.on(sys.stdout), {"detached": True})
     elif not quiet:
         print(run_id, flush=True)
-        say(f"run {short(run_id)} waits for a worker")
+        status = engine.runs.view(run_id).status
+        waits = "waits for a worker" if status is Status.PENDING else f"is {status}"
+        say(f"run {short(run_id)} {waits}")
         say(f"to wait for its end: {hints.command('wait', short(run_id))}")
     return 0

@@ -27,11 +27,10 @@ class WorkerChores:
     """
 
     def __init__(self, project: Path, engine: DbosEngine, say: Callable[[str], object]) -> None:
-        url, name = engine.database.url, engine.database.project
         self._noted = engine.noted(patient=True)
         self._notifier = Notifier(project, lambda: self._noted)
         self._say = say
-        self._settings, self._place = settings_of(project), (url, name)
+        self._settings, self._engine = settings_of(project), engine
         self._next = 0.0
         self._sweep: threading.Thread | None = None
 
@@ -64,17 +63,11 @@ class WorkerChores:
         self._next = time.monotonic() + _PAUSE_SECONDS
 
     def _remove_old(self) -> None:
-        from durably_cli.engines.dbos.database import RunDatabase
-        from durably_cli.engines.dbos.retention import retain_rows
-
-        database = RunDatabase(*self._place)
         try:
-            retain_rows(database, self._settings.keep, self._settings.keep_last)
+            self._engine.retain(self._settings.keep, self._settings.keep_last)
         except Exception as error:  # the next time, or by another worker
             with suppress(Exception):
                 self._say(f"old runs were not removed: {error}")
-        finally:
-            database.close()
 
     def _is_heard(self, run_id: str) -> bool:
         """Is there anything to say, and is it no run that a notice's command has triggered?"""

@@ -33,7 +33,9 @@ def due_of(view: RunView) -> Due | None:
 
 def _due_of_child(child: RunView | Unreadable | None) -> Due | None:
     """When a run is to go on for this child of it: at once, if the child has an end, or none."""
-    if not isinstance(child, RunView) or child.state.has_ended or child.state.is_out_of_time:
+    if not isinstance(child, RunView) or child.is_left:
+        return Due(clock.now())
+    if (child.state.has_ended or child.state.is_out_of_time) and not child.is_queued:
         return Due(clock.now())
     if child.goes_on and not child.state.is_waiting:  # elsewhere
         return None

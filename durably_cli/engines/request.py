@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from durably_cli.engines.who import host
 from durably_cli.errors import DurablyError, InvalidInput, UsageError
-from durably_cli.values.strict_json import Json, is_text
+from durably_cli.journal.events import FORMAT, RunCreated
+from durably_cli.system import clock
+from durably_cli.values.strict_json import Json, is_text, printable
 from durably_cli.values.untrusted import repr_of
 
 if TYPE_CHECKING:
@@ -69,6 +73,23 @@ class Request(NamedTuple):
         if self.retry_failed and once is None:
             raise UsageError("retry_failed says nothing without an idempotency_key")
         return self._replace(labels=labels, idempotency_key=once, concurrency_key=turn)
+
+    def made_as(self, run_id: str, settled: Json) -> RunCreated:
+        """What its run is made as, with this input."""
+        return RunCreated(
+            format=FORMAT,
+            run=run_id,
+            job=self.job,
+            input=settled,
+            at=clock.now(),
+            idempotency_key=self.idempotency_key,
+            concurrency_key=self.concurrency_key,
+            labels=dict(self.labels),
+            project=printable(self.project),
+            pid=os.getpid(),
+            host=host(),
+            folder=self.folder,
+        )
 
     def refuse_secrets(self, secrets: Secrets) -> None:
         """InvalidInput if a key or a label holds one: they are journalled, and shown in lists."""

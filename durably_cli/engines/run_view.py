@@ -120,9 +120,19 @@ class RunView(ABC):
         self.close()
 
     @property
+    def is_queued(self) -> bool:
+        """Is it to go on as soon as somebody takes it up, who is there for that?"""
+        return False
+
+    @property
+    def is_left(self) -> bool:
+        """Has it not ended, and nobody goes on with it unasked, of those who are there for that?"""
+        return False
+
+    @property
     def goes_on(self) -> bool:
         """Does somebody execute it, or is about to?"""
-        return self.held
+        return self.held or self.is_queued
 
     @property
     def status(self) -> Status:

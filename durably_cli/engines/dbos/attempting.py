@@ -30,7 +30,13 @@ from durably_cli.engines.on_failure import call_on_failure
 from durably_cli.engines.past import gather, past_of, to_go_on_with
 from durably_cli.engines.unseen import Unseen
 from durably_cli.engines.who import host
-from durably_cli.errors import AttemptTimedOut, DurablyError, Interrupted, Suspended
+from durably_cli.errors import (
+    AttemptTimedOut,
+    DurablyError,
+    Interrupted,
+    JournalLost,
+    Suspended,
+)
 from durably_cli.journal.events import RunCancelled, RunHasFailed, RunStarted
 from durably_cli.journal.failures import describe
 from durably_cli.journal.fold import fold
@@ -76,27 +82,46 @@ class Attempting:
         """Execute the run from where it was; has it completed? JournalLost if others have it."""
         database = RunDatabase(self._url, self._project, patient=True, options=_ASYNCHRONOUS)
         try:
-            view = DatabaseView(database, run_id)
-            if view.state.created.job not in self._jobs:
-                return self._pass_on(
-                    database, view, DatabaseLog(database, run_id, 0, owner, record), skip
-                )
-            try:
-                has_completed = self._attempt(database, view, owner, record, skip)
-            except Suspended as suspended:
-                if note_suspended(database, run_id, suspended.until):
-                    self._look_now()
-                self._hooks.ended(run_id)
-                return False
-            except AttemptTimedOut:
-                has_completed = False
-            self._hooks.ended(run_id)
-            if parent := view.state.created.parent:
-                wake(database, parent)
-                self._look_now()
-            return has_completed
+            return self._attempted_here(database, run_id, owner, record, skip)
         finally:
             database.close()
+
+    def _attempted_here(
+        self, database: RunDatabase, run_id: str, owner: str, record: Record, skip: Skip
+    ) -> bool:
+        view = DatabaseView(database, run_id)
+        has_completed = False
+        try:
+            if self._can_execute(view):
+                has_completed = self._attempt(database, view, owner, record, skip)
+            elif not self._is_cancelled_here(database, view, owner, record, skip):
+                others = workers_that_have(database, view.state.created.job)
+                pass_on(database, run_id, _PASSED_ON_SECONDS if others else _NOBODY_SECONDS)
+                return False
+        except Suspended as suspended:
+            if note_suspended(database, run_id, suspended.until):
+                self._look_now()
+            self._hooks.ended(run_id)
+            return False
+        except (AttemptTimedOut, KeyboardInterrupt):  # one of the job's own; its events say so
+            pass
+        except JournalLost:
+            raise
+        except Exception:
+            self._wake_parent(database, view)
+            raise
+        self._hooks.ended(run_id)
+        self._wake_parent(database, view)
+        return has_completed
+
+    def _wake_parent(self, database: RunDatabase, view: DatabaseView) -> None:
+        if parent := view.state.created.parent:
+            wake(database, parent)
+            self._look_now()
+
+    def _can_execute(self, view: DatabaseView) -> bool:
+        """Has this worker its job, and does it know all that its events say?"""
+        return view.state.created.job in self._jobs and not view.state.unknown
 
     def _attempt(
         self, database: RunDatabase, view: DatabaseView, owner: str, record: Record, skip: Skip
@@ -131,32 +156,46 @@ class Attempting:
             return True
         return view.state.has_ended or view.state.is_out_of_time
 
-    def _pass_on(
-        self, database: RunDatabase, view: DatabaseView, log: DatabaseLog, skip: Skip
+    def _is_cancelled_here(
+        self, database: RunDatabase, view: DatabaseView, owner: str, record: Record, skip: Skip
     ) -> bool:
-        """Leave a run, whose job this worker has not, to others; False, for it has not completed.
-
-        Nobody needs the job of one that is to be cancelled.
-        """
-        if request := view.cancel_request():
-            skip(_steps_of(database, view.run_id))
-            log.end_with(RunCancelled(clock.now(), request.reason, request.by))
+        """End the run for good, if somebody wants that: nobody needs its job for it."""
+        request = view.cancel_request()
+        if request is None or view.state.has_ended:
             return False
-        others = workers_that_have(database, view.state.created.job)
-        pass_on(database, view.run_id, _PASSED_ON_SECONDS if others else _NOBODY_SECONDS)
-        return False
+        begin_attempt(database, view.run_id)
+        skip(_steps_of(database, view.run_id))
+        number = len(view.state.attempts) + 1
+        held = HeldRun(
+            database, view.run_id, DatabaseLog(database, view.run_id, number, owner, record)
+        )
+        held.log.end_with(RunCancelled(clock.now(), request.reason, request.by))
+        held.cancel_children(view.state.open_children, request.reason)
+        return True
 
     def owns(self, run_id: str, owner: str) -> bool:
         """Is it still this worker's, as far as the database tells? Yes, if it does not."""
+        database = RunDatabase(self._url, self._project)
         try:
-            row = RunDatabase(self._url, self._project).row(
+            row = database.row(
                 "select 1 from dbos.workflow_status"
                 " where (workflow_uuid, owner_xid, status) = (%s, %s, 'PENDING')",
                 *(run_id, owner),
             )
         except DurablyError:
             return True
+        finally:
+            database.close()
         return row is not None
+
+    def has(self, run_id: str) -> bool:
+        """Is it in the middle of this run?"""
+        return run_id in self._live
+
+    @property
+    def free(self) -> int:
+        """How many runs may begin."""
+        return 0 if self.is_draining else max(0, self._slots - len(self._live))
 
     def drain(self, seconds: float | None) -> list[str]:
         """Stop those that run where they may be stopped; those that have not within that time."""

@@ -15,7 +15,7 @@ def ask_to_cancel(database: RunDatabase, view: DatabaseView, reason: str | None)
         "insert into durably.cancels values (%s, %s, %s, %s) on conflict do nothing",
         *(view.run_id, who.user(), clock.now(), reason),
     )
-    if view.row.is_over:
+    if view.row.is_over or view.row.is_asked_for:
         wake_at_once(database, view.run_id)
     elif view.row.is_queued and not view.state.attempts:
         from durably_cli.engines.dbos.administration import cancel_workflow  # loads dbos

@@ -14,10 +14,11 @@ from durably_cli.engines.dbos.cancel import cancel_if_open
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.enqueue import enqueue_run
 from durably_cli.engines.dbos.resumes import NOTHING, ask_again
+from durably_cli.engines.dbos.row import read_row
 from durably_cli.engines.dbos.runs import DatabaseRuns
 from durably_cli.engines.dbos.view import DatabaseView
 from durably_cli.engines.live_run import LiveRun
-from durably_cli.errors import TimedOut
+from durably_cli.errors import RunFailed, TimedOut
 from durably_cli.journal.fold_waits import SUSPENDED
 from durably_cli.journal.state import KILLED, RunState
 from durably_cli.steps.child_run import Child, refuse_too_deep
@@ -45,18 +46,26 @@ class QueuedChildren:
         self._refuse_too_deep(child)
         self._make(child)
         with self._step._scope.idle.step(child.step, lambda: NO_TIME):
-            while True:
-                view = DatabaseView(self._database, child.run)
-                if view.state.has_ended or view.state.is_out_of_time:
-                    if not self._is_asked_again(view):
-                        break
-                else:
-                    stop.suspend_if_all_wait()
+            while (view := self._over(child)) is None:
+                stop.suspend_if_all_wait()
                 stop.check()
                 time.sleep(_LOOKS_SECONDS)
-        if not view.state.has_ended:
-            raise TimedOut(f"run {ids.short(child.run)} was ended: its time limit was over")
-        return output_of(child, view)
+        if view.state.has_ended:
+            return output_of(child, view)
+        run = ids.short(child.run)
+        if view.state.is_out_of_time:
+            raise TimedOut(f"run {run} was ended: its time limit was over")
+        raise RunFailed(f"run {run} of {child.job.name} has stopped before its end", run=child.run)
+
+    def _over(self, child: Child) -> DatabaseView | None:
+        """The run, if nobody goes on with it, now that it is asked for again if it is to be."""
+        row = read_row(self._database, child.run)
+        if row is not None and not row.is_over:
+            return None
+        view = DatabaseView(self._database, child.run)
+        if view.state.is_waiting or not view.row.is_over or self._is_asked_again(view):
+            return None
+        return view
 
     def _make(self, child: Child) -> None:
         """The run of the child, unless it is there: then it is to be one of the same job."""
@@ -77,7 +86,7 @@ class QueuedChildren:
             return False
         if (state.ended or state.attempts[-1].last) >= self._began:
             return False
-        ask_again(self._database, view.run_id, len(state.attempts) + 1, NOTHING)
+        ask_again(self._database, view, NOTHING)
         return True
 
     def _refuse_too_deep(self, child: Child) -> None:

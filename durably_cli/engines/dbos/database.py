@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import RLock
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString, TypeVar, cast
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from durably_cli import hints
-from durably_cli.errors import ConfigError, Unreachable
+from durably_cli.errors import ConfigError, Forbidden, Unreachable
 from durably_cli.system.signals import shielded
+
+T = TypeVar("T")
 
 _CONNECT_SECONDS = 5
 PAUSES = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -23,6 +28,36 @@ PAUSES = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 LOCKS = 0x64757261
 """The first half of the advisory locks that durably takes: `dura`."""
+
+
+_GRANT = (
+    "grant usage on schema dbos, durably to ROLE; "
+    "grant select on all tables in schema dbos, durably to ROLE    "
+    "(for who looks; who changes needs insert, update, delete and execute as well)"
+)
+
+KEEPALIVE: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+}
+"""So that a session across a network that was cut is known to be lost within seconds."""
+
+_sessions = WeakSet[psycopg.Connection[tuple[Any, ...]]]()
+
+
+def _leave_sessions_to_the_parent() -> None:
+    """In a process that a job has forked: it is not to hold up the server's end of a session."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for session in _sessions:
+        with suppress(Exception):  # it is closed
+            os.dup2(nowhere, session.fileno())
+    os.close(nowhere)
+
+
+os.register_at_fork(after_in_child=_leave_sessions_to_the_parent)
 
 
 class RunDatabase:
@@ -37,6 +72,8 @@ class RunDatabase:
         self._pauses: Sequence[float] = PAUSES if patient else ()
         self.options, self._lock = options, RLock()
         self._session: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._inside: psycopg.Connection[tuple[Any, ...]] | None = None
+        """That of a transaction."""
 
     def rows(self, text: LiteralString, *args: object) -> list[tuple[Any, ...]]:
         """What a query gives."""
@@ -52,11 +89,36 @@ class RunDatabase:
 
     @contextmanager
     def transaction(self, *, reads: bool = False) -> Iterator[None]:
-        """Inside, all is one transaction; with `reads`, of one moment."""
-        with self._lock, self._explained(), self._connected().transaction():
-            if reads:
-                self.change("set transaction isolation level repeatable read read only")
-            yield
+        """Inside, all is one transaction, never repeated; with `reads`, of one moment."""
+        with self._lock, self._explained():
+            session = self._connected()
+            with session.transaction():
+                self._inside = session
+                try:
+                    if reads:
+                        self.change("set transaction isolation level repeatable read read only")
+                    yield
+                finally:
+                    self._inside = None
+                if session.closed or session.broken:  # psycopg passes over that
+                    raise psycopg.OperationalError("the connection was lost in a transaction")
+
+    def whole(self, act: Callable[[], T], *, reads: bool = False) -> T:
+        """What comes of it in one transaction, which may be done twice: the patient do it again."""
+        for pause in (*self._pauses, None):
+            try:
+                with self.transaction(reads=reads):
+                    return act()
+            except Unreachable:
+                if pause is None:
+                    raise
+                self.close()
+                time.sleep(pause)
+        raise AssertionError
+
+    def be_patient(self) -> None:
+        """Who waits for a run waits for the server, too."""
+        self._pauses = PAUSES
 
     def close(self) -> None:
         """End the session; the next question begins another one."""
@@ -68,19 +130,17 @@ class RunDatabase:
     @shielded
     def _asked(self, text: LiteralString, args: Sequence[object], found: Any) -> Any:
         with self._lock, self._explained():
+            if self._inside is not None:
+                return found(self._inside.execute(text, args))
             for pause in (*self._pauses, None):
                 try:
                     return found(self._connected().execute(text, args))
                 except (psycopg.OperationalError, psycopg.InterfaceError):
-                    if pause is None or self._is_inside():
+                    if pause is None:
                         raise
                     self.close()
                     time.sleep(pause)
         raise AssertionError
-
-    def _is_inside(self) -> bool:
-        session = self._session
-        return session is not None and session.info.transaction_status.name == "INTRANS"
 
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
         if self._session is None or self._session.closed:
@@ -90,7 +150,9 @@ class RunDatabase:
                 connect_timeout=_CONNECT_SECONDS,
                 application_name="durably",
                 options=self.options,
+                **KEEPALIVE,
             )
+            _sessions.add(self._session)
         return self._session
 
     @contextmanager
@@ -100,11 +162,18 @@ class RunDatabase:
         except (
             psycopg.errors.UndefinedTable,
             psycopg.errors.UndefinedColumn,
+            psycopg.errors.UndefinedFunction,
             psycopg.errors.InvalidSchemaName,
         ):
             init = hints.command("engine", "init")
             what = f"the database {masked(self.url)} has not all tables of this durably yet"
             raise ConfigError(what, hint=f"{init}    (makes them)") from None
+        except psycopg.errors.InsufficientPrivilege as error:
+            what = f"the database {masked(self.url)} does not let this role do that: {error}"
+            raise Forbidden(what.strip(), hint=_GRANT) from None
+        except psycopg.errors.ReadOnlySqlTransaction:
+            what = f"the database {masked(self.url)} is read-only: is it a standby?"
+            raise Unreachable(what, hint=hints.command("info")) from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             said = str(error).strip().splitlines()
             raise Unreachable(
@@ -130,8 +199,12 @@ def _of_url(error: Exception, url: str) -> str:
 def masked(url: str) -> str:
     """The URL without what is secret in it."""
     if "://" not in url:
-        words = (each for each in url.split() if not each.startswith(("password=", "sslpassword=")))
-        return " ".join(words)
+        try:
+            parts_of = conninfo_to_dict(url)
+        except psycopg.ProgrammingError:
+            return "..."
+        secret = ("password", "sslpassword", "passfile")
+        return " ".join(f"{name}={value}" for name, value in parts_of.items() if name not in secret)
     try:
         parts = urlsplit(url)
         user = f"{parts.username}@" if parts.username else ""

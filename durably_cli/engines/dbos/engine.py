@@ -93,7 +93,7 @@ class DbosEngine:
         asked = AskedAttempt(decisions, seconds)
         if asked != NOTHING:
             view.refuse_if_taken_up()
-        if view.row.is_over:  # else another worker takes it up by itself
+        if view.row.is_over or asked != NOTHING:  # else another worker takes it up by itself
             self._ask_again(view, asked)
         return True
 
@@ -173,11 +173,22 @@ class DbosEngine:
     def noted(self, *, patient: bool = False) -> NotedRows:
         return NotedRows(self.database.url, self.database.project, patient=patient)
 
+    def retain(self, keep: float | None, keep_last: int) -> list[str]:
+        """Remove what need not stay, in a session of its own; the runs that are gone."""
+        from durably_cli.engines.dbos.retention import retain_rows  # for workers
+
+        database = RunDatabase(self.database.url, self.database.project)
+        try:
+            return retain_rows(database, keep, keep_last)
+        finally:
+            database.close()
+
     def workers_of(self, job: str) -> int:
         """How many live workers have this job."""
         return len(workers_that_have(self.database, job))
 
     def _ask_again(self, view: DatabaseView, asked: AskedAttempt) -> None:
-        number = len(view.state.attempts) + 1
-        if not ask_again(self.database, view.run_id, number, asked):
-            raise Busy(f"another process resumes run {short(view.run_id)} at this moment")
+        if not ask_again(self.database, view, asked):
+            run = short(view.run_id)
+            what = f"another process resumes run {run} at this moment"
+            raise Busy(what, hint=hints.command("wait", run))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import NamedTuple
 
 from durably_cli import hints
@@ -11,17 +10,15 @@ from durably_cli.engines.dbos.carried import refuse_carried
 from durably_cli.engines.dbos.database import RunDatabase, lock_of
 from durably_cli.engines.dbos.log import MOST_BYTES
 from durably_cli.engines.dbos.queues import WORKFLOW, application, queue_of
-from durably_cli.engines.dbos.resumes import AskedAttempt, ask_again
+from durably_cli.engines.dbos.resumes import limit_attempts
 from durably_cli.engines.dbos.stored import line_at
-from durably_cli.engines.decisions import NO_DECISIONS
 from durably_cli.engines.keys import of_deleted_run
 from durably_cli.engines.request import Disposition, OnConflict, Request, canonical_sha256
-from durably_cli.engines.who import host
 from durably_cli.errors import Busy, Conflict, InvalidInput, NotFound
-from durably_cli.journal.events import FORMAT, RunCreated
-from durably_cli.system import clock, ids
+from durably_cli.journal.events import RunCreated
+from durably_cli.system import ids
 from durably_cli.system.ids import short
-from durably_cli.values.strict_json import Json, printable
+from durably_cli.values.strict_json import Json
 
 
 class Enqueued(NamedTuple):
@@ -57,7 +54,7 @@ def enqueue(
     Conflict if the idempotency key has another input; Busy if the concurrency key is taken and the
     request does not wait.
     """
-    created = _created(request, input)
+    created = request.made_as(ids.new(), input)
     with database.transaction():
         if request.idempotency_key is not None:
             is_new = database.change(
@@ -73,11 +70,14 @@ def enqueue(
                 if request.on_conflict is OnConflict.FAIL:
                     raise _taken(request.concurrency_key, ahead)
                 if request.idempotency_key is not None:
-                    database.change("delete from durably.keys where run = %s", created.run)
+                    database.change(
+                        "delete from durably.keys where (project, job, key) = (%s, %s, %s)",
+                        *(database.project, request.job, request.idempotency_key),
+                    )
                 return Enqueued(ahead, Disposition.COALESCED)
-        _insert(database, created)
+        insert_run(database, created)
         if seconds is not None:
-            ask_again(database, created.run, 1, AskedAttempt(NO_DECISIONS, seconds), is_taken=True)
+            limit_attempts(database, created.run, seconds)
         if is_unheard:
             database.change("insert into durably.unheard values (%s)", created.run)
     return Enqueued(created.run, Disposition.CREATED)
@@ -85,11 +85,11 @@ def enqueue(
 
 def enqueue_run(database: RunDatabase, created: RunCreated) -> None:
     """Make a run, for a worker to execute, unless it is there."""
-    with database.transaction():
-        _insert(database, created)
+    database.whole(lambda: insert_run(database, created))
 
 
-def _insert(database: RunDatabase, created: RunCreated) -> None:
+def insert_run(database: RunDatabase, created: RunCreated) -> None:
+    """The same, in a transaction of the caller."""
     line = line_at(0, created)
     if len(line) > MOST_BYTES:
         what = f"the input has {len(line):,} bytes, and no row may have more than {MOST_BYTES:,}"
@@ -146,7 +146,9 @@ def _has_turn(database: RunDatabase, key: str) -> str | None:
     row = database.row(
         "select r.run from durably.runs r join dbos.workflow_status s on s.workflow_uuid = r.run"
         " where (r.project, r.concurrency_key) = (%s, %s)"
-        " and s.status in ('ENQUEUED', 'DELAYED', 'PENDING') order by r.run limit 1",
+        " and (s.status in ('ENQUEUED', 'DELAYED', 'PENDING') or s.status = 'ERROR' and exists("
+        "select from durably.suspended p where p.run = r.run and p.was_passed_on))"
+        " order by r.run limit 1",
         *(database.project, key),
     )
     return row[0] if row else None
@@ -157,21 +159,4 @@ def _taken(key: str, run: str) -> Busy:
         f"run {short(run)} has the concurrency key {key!r}",
         hint="try again later, or wait for it: --on-conflict wait",
         run=run,
-    )
-
-
-def _created(request: Request, input: Json) -> RunCreated:
-    return RunCreated(
-        format=FORMAT,
-        run=ids.new(),
-        job=request.job,
-        input=input,
-        at=clock.now(),
-        idempotency_key=request.idempotency_key,
-        concurrency_key=request.concurrency_key,
-        labels=dict(request.labels),
-        project=printable(request.project),
-        pid=os.getpid(),
-        host=host(),
-        folder=request.folder,
     )

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from durably_cli.engines.dbos.database import RunDatabase
-from durably_cli.engines.dbos.enqueue import enqueue_run
-from durably_cli.engines.dbos.resumes import AskedAttempt, ask_again
+from durably_cli.engines.dbos.enqueue import insert_run
+from durably_cli.engines.dbos.resumes import limit_attempts
 from durably_cli.engines.dbos.stored import line_at
 from durably_cli.engines.dbos.view import DatabaseView
-from durably_cli.engines.decisions import NO_DECISIONS
 from durably_cli.engines.forking import Forked, ForkRequest, check_may_fork, forked
 from durably_cli.engines.steps_of_origin import StepsOfOrigin
 from durably_cli.journal.fold import fold
@@ -47,11 +46,9 @@ def make_fork(
     lines = [line_at(place, event) for place, event in enumerate(made.events, 1)]
     run_id = made.created.run
     with database.transaction():
-        database.change("set local synchronous_commit = on")
-        enqueue_run(database, made.created)
+        insert_run(database, made.created)
         if seconds is not None:
-            asked_of_it = AskedAttempt(NO_DECISIONS, seconds)
-            ask_again(database, run_id, 1, asked_of_it, is_taken=True)
+            limit_attempts(database, run_id, seconds)
         database.change("insert into durably.forks values (%s, %s)", origin, run_id)
         database.change(
             "insert into durably.talk select %s, %s, * from unnest(%s::int[], %s::text[])",

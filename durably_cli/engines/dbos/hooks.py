@@ -21,11 +21,3 @@ class Hooks(Protocol):
 
     def now_and_then(self) -> None:
         """About twice a second, in a thread that must not be held up."""
-
-
-class NoHooks:
-    """Nobody watches."""
-
-    def begins(self, run: LiveRun) -> None: ...
-    def ended(self, run_id: str, why: str = "") -> None: ...
-    def now_and_then(self) -> None: ...

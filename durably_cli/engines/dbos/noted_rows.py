@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from durably_cli.engines.dbos.database import RunDatabase, lock_of
-from durably_cli.engines.dbos.liveness import KEEPALIVE
+from durably_cli.engines.dbos.liveness import KEEPALIVE_OF_SERVER
 from durably_cli.engines.dbos.view import DatabaseView, look_at_run
 from durably_cli.engines.noted import Failing, failing_of
 from durably_cli.engines.run_view import RunView, Unreadable
@@ -103,7 +103,7 @@ class NotedRows:
             session = self._idle.pop()
         if session is None:
             url, project = self._database.url, self._database.project
-            session = RunDatabase(url, project, patient=self._patient, options=KEEPALIVE)
+            session = RunDatabase(url, project, patient=self._patient, options=KEEPALIVE_OF_SERVER)
         try:
             yield session
         except BaseException:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from urllib.parse import quote, urlencode
+
+from psycopg.conninfo import conninfo_to_dict
+
+from durably_cli.engines.dbos.database import KEEPALIVE
 
 WORKFLOW = "durably.run"
 
 
 def application(project: str) -> str:
     """DBOS's name of a project: it takes a-z, 0-9, hyphens and underscores."""
-    return "durably-" + re.sub(r"[^a-z0-9_-]", "-", project.lower())
+    return f"durably-{project}"
 
 
 def queues_of(project: str) -> tuple[str, str]:
@@ -26,14 +30,11 @@ def queue_of(project: str, key: str | None) -> str:
 
 
 def system_url(url: str) -> str:
-    """The URL as SQLAlchemy takes it, which needs one with `://`."""
+    """The URL as SQLAlchemy takes it, which needs one with `://`, with `KEEPALIVE` in it."""
     if "://" in url:
-        return url
-    from psycopg.conninfo import conninfo_to_dict
-
-    parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
-    from urllib.parse import quote, urlencode
-
+        bounds = urlencode(KEEPALIVE)
+        return f"{url}{'&' if '?' in url else '?'}{bounds}"
+    parts = {name: str(value) for name, value in conninfo_to_dict(url, **KEEPALIVE).items()}
     user, password = quote(parts.pop("user", "")), quote(parts.pop("password", ""), safe="")
     name = quote(parts.pop("dbname", ""))
     who = f"{user}:{password}@" if password else f"{user}@" if user else ""

@@ -47,9 +47,6 @@ class DatabaseRemoval:
             parent = run.state.created.parent
             if parent:
                 check_is_not_needed(lambda of: look_at_run(database, of), run_id, parent)
-            for child in run.state.open_children:
-                with suppress(DurablyError):
-                    cancel_if_open(database, child, f"its parent, run {short(run_id)}, is deleted")
         with database.transaction():
             if self._taken_up(run_id, locks=True) != before:
                 raise _busy(run_id, "is taken up by a worker at this moment")
@@ -60,6 +57,9 @@ class DatabaseRemoval:
             row = database.row(_BYTES, *(run_id,) * 3)
             for statement in _REMOVE:
                 database.change(statement, run_id)
+        for child in run.state.open_children if isinstance(run, DatabaseView) else ():
+            with suppress(DurablyError):
+                cancel_if_open(database, child, f"its parent, run {short(run_id)}, is deleted")
         return int(row[0]) if row else 0
 
     def old_runs(self, old: Old) -> list[str]:
@@ -181,6 +181,7 @@ _REMOVE = (
     "delete from durably.cancels where run = %s",
     "delete from durably.suspended where run = %s",
     "delete from durably.resumes where run = %s",
+    "delete from durably.unheard where run = %s",
     "delete from durably.forks where %s in (run, origin)",
     "delete from durably.runs where run = %s",
 )

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.decisions import NO_DECISIONS, Decisions
+from durably_cli.engines.run_view import RunView
+from durably_cli.journal.state import Status
 from durably_cli.system import clock
 
 _NEVER = "9999"
@@ -65,8 +67,14 @@ def pass_on(database: RunDatabase, run_id: str, seconds: float) -> None:
     """Have another worker take it up, for this one has not its job; this one may be asked again."""
     due = clock.utc_now() + timedelta(seconds=seconds)
     database.change(
-        "insert into durably.suspended values (%s, %s, true) on conflict (run) do nothing",
+        "insert into durably.suspended values (%s, %s, true)"
+        " on conflict (run) do update set due = excluded.due, was_passed_on = true",
         *(run_id, clock.format_time(due)),
+    )
+    database.change(  # who asked for its end a moment before
+        "update durably.suspended set due = '' where run = %s"
+        " and exists(select from durably.cancels c where c.run = %s)",
+        *(run_id, run_id),
     )
 
 
@@ -92,16 +100,27 @@ def wake_at_once(database: RunDatabase, run_id: str) -> None:
     )
 
 
-def ask_again(
-    database: RunDatabase, run_id: str, attempt: int, asked: AskedAttempt, *, is_taken: bool = False
-) -> bool:
-    """Have it attempted as this attempt; False if somebody has asked for that before."""
-    return bool(
-        database.change(
-            "insert into durably.resumes values (%s, %s, %s, %s, %s) on conflict do nothing",
-            *(run_id, attempt, json.dumps(asked.decisions._asdict()), asked.seconds, is_taken),
-        )
-    )
+def limit_attempts(database: RunDatabase, run_id: str, seconds: float) -> None:
+    """Each attempt at a run that is made just now may take so many seconds."""
+    database.change(_ASK, run_id, 1, json.dumps(NO_DECISIONS._asdict()), seconds, True)
+
+
+def ask_again(database: RunDatabase, view: RunView, asked: AskedAttempt) -> bool:
+    """Have a run attempted once more; False if somebody has asked for that before.
+
+    Who wanted one to end that has failed since does not want it any more.
+    """
+    if view.state.status is Status.FAILED:
+        database.change("delete from durably.cancels where run = %s", view.run_id)
+    text, attempt = json.dumps(asked.decisions._asdict()), len(view.state.attempts) + 1
+    return bool(database.change(_ASK, view.run_id, attempt, text, asked.seconds, False))
+
+
+_ASK = (
+    "insert into durably.resumes values (%s, %s, %s, %s, %s) on conflict (run, attempt) do update"
+    " set decisions = excluded.decisions, seconds = excluded.seconds, is_taken = false"
+    " where resumes.is_taken"
+)
 
 
 NOTHING = AskedAttempt(NO_DECISIONS, None)

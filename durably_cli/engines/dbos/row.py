@@ -11,18 +11,22 @@ _QUEUED = ("ENQUEUED", "DELAYED")
 
 
 class RunRow(NamedTuple):
-    """What it was made as, DBOS's status, who executes it, when it ended, who wants it to end."""
+    """What it was made as, DBOS's status, who executes it, when it ended, who wants it to end.
+
+    One that is `is_asked_for` goes on as soon as a worker has looked.
+    """
 
     line: str
     status: str
     executor: str | None
     ended_at: int | None
+    is_asked_for: bool
     request: CancelRequest | None
 
     @property
     def is_queued(self) -> bool:
         """Is it to go on as soon as a worker takes it up?"""
-        return self.status in _QUEUED
+        return self.status in _QUEUED or self.is_asked_for
 
     @property
     def is_taken(self) -> bool:
@@ -40,15 +44,17 @@ def read_row(database: RunDatabase, run_id: str) -> RunRow | None:
     row = database.row(_ROW, run_id, database.project)
     if row is None:
         return None
-    line, status, executor, ended_at, is_to_go_on, *asked = row
-    request = CancelRequest(*asked) if asked[0] is not None else None
-    return RunRow(line, _QUEUED[0] if is_to_go_on else status, executor, ended_at, request)
+    *of_run, by, at, reason = row
+    line, status, executor, ended_at, is_asked_for = of_run
+    request = CancelRequest(by, at, reason) if by is not None else None
+    return RunRow(line, status, executor, ended_at, is_asked_for, request)
 
 
 _ROW = (
-    "select r.line, s.status, s.executor_id, s.completed_at, s.status = 'ERROR' and (exists("
-    "select from durably.resumes e where e.run = r.run and not e.is_taken) or exists("
-    "select from durably.suspended p where p.run = r.run and p.was_passed_on)),"
+    "select r.line, s.status, s.executor_id, s.completed_at,"
+    " coalesce(s.status = 'ERROR' and ("
+    "exists(select from durably.resumes e where e.run = r.run and not e.is_taken) or exists("
+    "select from durably.suspended p where p.run = r.run and p.was_passed_on)), false),"
     " c.asked_by, c.asked_at, c.reason"
     " from durably.runs r left join dbos.workflow_status s on s.workflow_uuid = r.run"
     " left join durably.cancels c on c.run = r.run where (r.run, r.project) = (%s, %s)"

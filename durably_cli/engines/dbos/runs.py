@@ -139,6 +139,7 @@ class DatabaseRuns:
                 return
 
     def follow(self, run_id: str) -> Iterator[tuple[bytes, Event]]:
+        self._database.be_patient()
         news, lines = News(self._database, run_id), JournalLines(run_id)
         created = self.view(run_id).state.created
         yield lines.line_of(created), created
@@ -179,6 +180,7 @@ class DatabaseRuns:
     def at_its_end(
         self, run_id: str, deadline: float, waits: Callable[[RunView], None]
     ) -> RunView | Unreadable:
+        self._database.be_patient()
         was_held: bool | None = None
         known: RunRow | None = None
         for pause in self.pauses():

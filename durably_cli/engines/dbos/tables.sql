@@ -9,8 +9,7 @@ create index if not exists runs_of_key on durably.runs (project, concurrency_key
 -- An idempotency key: the run that it stands for, of which input, and when that was deleted.
 create table if not exists durably.keys (
   project text, job text, key text, run text not null, input_sha256 text not null,
-  canonical_sha256 text, primary key (project, job, key));
-alter table durably.keys add column if not exists deleted text;
+  canonical_sha256 text, deleted text, primary key (project, job, key));
 -- Keys that were used on a host before the project had this engine: of each the hash of job and key.
 create table if not exists durably.carried (
   project text, name text, run text not null, host text not null, deleted text,
@@ -33,11 +32,13 @@ create table if not exists durably.cancels (
 -- that has its job was passed on, by one that has not.
 create table if not exists durably.suspended (
   run text primary key, due text not null, was_passed_on bool not null default false);
+create index if not exists suspended_by_due on durably.suspended (due);
 -- Somebody resumes a run: this attempt is to be, once these decisions are journalled. It and those
 -- that follow it may take so many seconds each.
 create table if not exists durably.resumes (
   run text, attempt int, decisions text not null, seconds float8, is_taken bool not null,
   primary key (run, attempt));
+create index if not exists resumes_to_come on durably.resumes (run) where not is_taken;
 -- A worker is alive as long as its session holds the advisory lock of its executor.
 create table if not exists durably.workers (
   executor text primary key, project text not null, host text not null, pid int not null,

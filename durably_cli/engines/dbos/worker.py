@@ -37,9 +37,10 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from durably_cli.engines.dbos.attempting import Attempting
 from durably_cli.engines.dbos.database import PAUSES, RunDatabase
 from durably_cli.engines.dbos.hooks import Hooks
-from durably_cli.engines.dbos.liveness import Liveness
+from durably_cli.engines.dbos.liveness import Liveness, RunsOfDbos
 from durably_cli.engines.dbos.queues import WORKFLOW, application, queues_of, system_url
 from durably_cli.errors import JournalLost, Unreachable
+from durably_cli.steps.child import ChildEnds
 from durably_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ _OTHERS = (
 
 _POLL_SECONDS = 0.35, 0.5
 """How often DBOS looks into each queue, which takes two transactions."""
+
+_MOST_SLOTS = 1_000
+
+_BEHIND_ALL = 2**31 - 1
+"""The number of a step that no run has: to go on from there drops none."""
 
 _VERSION = "1"
 """For DBOS each worker of a project has the same code, by a version of that project's own: which
@@ -81,7 +87,11 @@ class Worker:
         self._url, self._project, self._jobs = url, project, jobs
         self._slots, self._say = slots, say
         self._liveness = Liveness(
-            RunDatabase(url, project), self.executor, self._recover, self._wake, say, hooks
+            RunDatabase(url, project),
+            self.executor,
+            RunsOfDbos(self._recover, self._wake, self._is_unheard_of, self._give_back),
+            say,
+            hooks,
         )
         self._attempting = Attempting(
             url, project, jobs, slots, self._liveness.look_now, say, hooks
@@ -122,7 +132,7 @@ class Worker:
         ):
             DBOS.register_queue(
                 queue,
-                worker_concurrency=self._slots,
+                worker_concurrency=_MOST_SLOTS,
                 partition_concurrency=at_once,
                 polling_interval_sec=seconds,
                 on_conflict="always_update",
@@ -130,13 +140,18 @@ class Worker:
         threading.Thread(target=self._liveness.watch, daemon=True).start()
 
     def _share_slots(self) -> None:
-        """Have each queue count what is executed of both; a worker that is drained has no slot."""
-        active = _get_dbos_instance()._active_workflows_set
+        """Have each queue count what is executed of both, and whatever other workers have.
+
+        What a queue allows is a row that all workers read: so that is more than any has, and this
+        one is busy but for the slots that it has free.
+        """
+        self._active = _get_dbos_instance()._active_workflows_set
 
         def taken(_: str) -> int:
-            return self._slots if self._attempting.is_draining else len(active.activeList())
+            free = self._slots - len(self._active.activeList())
+            return _MOST_SLOTS - (0 if self._attempting.is_draining else max(0, free))
 
-        active.count_for_queue = taken  # type: ignore[method-assign, assignment]
+        self._active.count_for_queue = taken  # type: ignore[method-assign, assignment]
 
     def drain(self, seconds: float | None) -> list[str]:
         """Begin no attempt any more, and wait until those that run have stopped where they may.
@@ -179,6 +194,8 @@ class Worker:
                 self._say(f"{lost}; this worker ends")
                 os._exit(JournalLost.exit_code)
             raise DBOSWorkflowConflictIDError(run_id) from None
+        except ChildEnds as ends:  # a process that a handler has forked
+            os._exit(ends.code if isinstance(ends.code, int) else 1)
         except Exception as error:
             self._say(f"run {run_id} cannot be executed: {error!r}")
             raise
@@ -189,8 +206,18 @@ class Worker:
         """Have the runs of a dead worker taken up by any other one."""
         recover_pending_workflows(_get_dbos_instance(), [executor])
 
-    def _wake(self, run_id: str, queue: str, key: str | None, steps: int) -> None:
+    def _wake(self, run_id: str, queue: str, key: str | None) -> None:
         """Have a run that has ended, or is suspended, attempted once more; nothing is dropped."""
         self._client.rewind_workflow(
-            run_id, start_step=steps + 1, queue_name=queue, queue_partition_key=key
+            run_id, start_step=_BEHIND_ALL, queue_name=queue, queue_partition_key=key
+        )
+
+    def _is_unheard_of(self, run_id: str) -> bool:
+        """Has the database given it this run, and it does not know?"""
+        return run_id not in self._active.activeList() and not self._attempting.has(run_id)
+
+    def _give_back(self, run_id: str) -> None:
+        """Have a run taken up that this worker was given, and has never heard of."""
+        _get_dbos_instance()._sys_db.reenqueue_for_recovery(
+            run_id, [self.executor], queues_of(self._project)[0]
         )

@@ -40,16 +40,14 @@ from durably_cli.engines.request import (
     errors_about,
 )
 from durably_cli.engines.result import TriggerResult
-from durably_cli.engines.who import host
 from durably_cli.errors import Busy, Conflict, InvalidInput, JournalError, NotFound
 from durably_cli.journal import ownership
 from durably_cli.journal.blobs import INPUT
-from durably_cli.journal.events import FORMAT, RunCreated
+from durably_cli.journal.events import RunCreated
 from durably_cli.journal.state import RunState, Status
 from durably_cli.journal.writer import Journal
-from durably_cli.system import clock, ids
+from durably_cli.system import ids
 from durably_cli.values.other_input import differing_fields
-from durably_cli.values.strict_json import Json, printable
 
 Load = Callable[[RunCreated | None], Runnable]
 """Gives the job, for a run that is there or that durably 0.1 was to make, or None for a new one."""
@@ -104,7 +102,7 @@ class _Trigger:
         ahead = turn.take_key(run_id)
         if ahead is not None and self._request.on_conflict is not OnConflict.WAIT:
             return self._coalesced(ahead, key_taken(turn, ahead))
-        created = self._created(self._claim(run_id), settled.input)
+        created = self._request.made_as(self._claim(run_id), settled.input)
         run = self._store.create(created)
         if run is None:
             turn.release()
@@ -219,7 +217,7 @@ class _Trigger:
             return None
         self._request = self._request._replace(input=before, folder="", input_of_before=None)
         self._input_sha256 = claim.input_sha256
-        return self._created(run_id, before)
+        return self._request.made_as(run_id, before)
 
     def _check_never_was(self, run_id: str) -> None:
         """JournalError if a claimed run without a journal has left traces: its work was done."""
@@ -255,22 +253,6 @@ class _Trigger:
         raise NotFound(
             f"run {ids.short(created.run)} was deleted meanwhile, and its idempotency key is free",
             hint="trigger it again",
-        )
-
-    def _created(self, run_id: str, settled: Json) -> RunCreated:
-        return RunCreated(
-            format=FORMAT,
-            run=run_id,
-            job=self._request.job,
-            input=settled,
-            at=clock.now(),
-            idempotency_key=self._request.idempotency_key,
-            concurrency_key=self._request.concurrency_key,
-            labels=dict(self._request.labels),
-            project=printable(self._request.project),
-            pid=os.getpid(),
-            host=host(),
-            folder=self._request.folder,
         )
 
     def _coalesced(self, run_id: str, taken: Busy) -> TriggerResult:
