@@ -95,10 +95,18 @@ def given_settings(project: Path) -> Given:
     return _read(path, status.st_mtime_ns, status.st_size, status.st_ino)
 
 
+_MAY_NAME_ENGINE = re.compile(rb"^\W*engine\W*=", re.MULTILINE)
+
+
 def engine_settings(project: Path) -> Settings:
     """Those of the engine, whatever else is wrong with the file: who only looks needs no more."""
     path = project if is_script(project) else project / "pyproject.toml"
-    place, found = _table(path)
+    try:
+        place, found = _table(path)
+    except ConfigError:
+        if _MAY_NAME_ENGINE.search(path.read_bytes()):
+            raise
+        return Settings()
     return Settings(**{key: _value(key, found[key], place) for key in _OF_ENGINE if key in found})
 
 
@@ -116,7 +124,10 @@ def _table(path: Path) -> tuple[str, dict[str, Any]]:
         from durably_cli.project.script_source import block_of  # takes re and ast
 
         place = f"the block # /// script of {path}"
-        text = (block_of(path) or "").encode()
+        try:
+            text = (block_of(path) or "").encode()
+        except OSError:
+            return place, {}
     else:
         try:
             text = path.read_bytes()
