@@ -64,17 +64,16 @@ def resume(
 
     seconds = None if timeout is None else read_limit(timeout, "--timeout")
     project = project_of(context)
+    if dry_run:
+        from durably_cli.cli.planning import show_plan  # rarely asked for
+
+        return show_plan(project, run, decisions, as_json=as_json)
     elsewhere = engine_of_workers(project)
     if elsewhere is not None:
         from durably_cli.cli.elsewhere import resume_elsewhere  # not for the local engine
 
-        if dry_run:
-            from durably_cli.cli.planning import show_plan  # rarely asked for
-
-            return show_plan(project, run, decisions, as_json=as_json)
         if kill_leftovers:
-            what = "--kill-leftovers is of the engine local: a worker executes the run"
-            raise UsageError(what)
+            raise UsageError("--kill-leftovers is of the engine local: a worker executes the run")
         return resume_elsewhere(
             elsewhere,
             project,
@@ -85,10 +84,6 @@ def resume(
             quiet=quiet,
             as_json=as_json,
         )
-    if dry_run:
-        from durably_cli.cli.planning import show_plan  # rarely asked for
-
-        return show_plan(project, run, decisions, as_json=as_json)
     from durably_cli.cli.coming_to_runs import resume_run  # not for --help, nor for completion
 
     if tick_place is not None:
