@@ -24,6 +24,25 @@ def world(project: Project) -> Project:
     return project
 
 
+LONG = {
+    *(
+        "row",
+        "half-written",
+        "order-of-a-set",
+        "counter-in-a-database",
+        "between-the-steps",
+        "in-a-map",
+    ),
+    *("swallowed-by-the-handler", "by-a-program", "in-a-child-run", "behind-a-wait", "stops"),
+    *("sync-users", "clean-up"),
+}
+"""Those that CI tries: of each kind some."""
+
+
+def mark_of(name: str) -> pytest.MarkDecorator:
+    return pytest.mark.long if name in LONG else pytest.mark.campaign
+
+
 def crashed(project: Project, job: str, *words: str, expect: int = 0) -> dict[str, Any]:
     command = ("test", job, "--crash-everywhere", *words, "--json")
     found: dict[str, Any] = json.loads(project.run(*command, expect=expect).out)["test"]
@@ -33,7 +52,7 @@ def crashed(project: Project, job: str, *words: str, expect: int = 0) -> dict[st
 @pytest.mark.parametrize(
     "planted",
     [
-        pytest.param(each, id=name, marks=() if each.is_quick else pytest.mark.long)
+        pytest.param(each, id=name, marks=() if each.is_quick else mark_of(name))
         for name, each in FAULTS.items()
     ],
 )
@@ -55,7 +74,7 @@ def test_a_planted_fault_is_found(world: Project, planted: Planted) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if n == "append" else pytest.mark.long) for n in MENDED]
+    "name", [pytest.param(n, marks=() if n == "append" else mark_of(n)) for n in MENDED]
 )
 def test_nothing_is_found_once_it_is_mended(world: Project, name: str) -> None:
     (world.root / "jobs" / "work.py").write_text(module(MENDED[name]))
@@ -73,8 +92,7 @@ EXAMPLES = {
 }
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("job", EXAMPLES)
+@pytest.mark.parametrize("job", [pytest.param(job, marks=mark_of(job)) for job in EXAMPLES])
 def test_nothing_is_found_in_the_examples(project: Project, job: str) -> None:
     shutil.copytree(REPOSITORY / "jobs", project.root / "jobs", dirs_exist_ok=True)
     if job == "nightly-backup":
