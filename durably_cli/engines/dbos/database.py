@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from threading import RLock
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString, TypeVar, cast
 from urllib.parse import urlsplit
 
 import psycopg
@@ -16,6 +16,8 @@ import psycopg
 from durably_cli import hints
 from durably_cli.errors import ConfigError, Unreachable
 from durably_cli.system.signals import shielded
+
+T = TypeVar("T")
 
 _CONNECT_SECONDS = 5
 PAUSES = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -37,6 +39,7 @@ class RunDatabase:
         self._pauses: Sequence[float] = PAUSES if patient else ()
         self.options, self._lock = options, RLock()
         self._session: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._is_inside = False
 
     def rows(self, text: LiteralString, *args: object) -> list[tuple[Any, ...]]:
         """What a query gives."""
@@ -54,9 +57,26 @@ class RunDatabase:
     def transaction(self, *, reads: bool = False) -> Iterator[None]:
         """Inside, all is one transaction; with `reads`, of one moment."""
         with self._lock, self._explained(), self._connected().transaction():
-            if reads:
-                self.change("set transaction isolation level repeatable read read only")
-            yield
+            self._is_inside = True
+            try:
+                if reads:
+                    self.change("set transaction isolation level repeatable read read only")
+                yield
+            finally:
+                self._is_inside = False
+
+    def at_one_moment(self, look: Callable[[], T]) -> T:
+        """What a look finds, of which all questions are answered as of one moment."""
+        for pause in (*self._pauses, None):
+            try:
+                with self.transaction(reads=True):
+                    return look()
+            except Unreachable:
+                if pause is None:
+                    raise
+                self.close()
+                time.sleep(pause)
+        raise AssertionError
 
     def close(self) -> None:
         """End the session; the next question begins another one."""
@@ -72,15 +92,11 @@ class RunDatabase:
                 try:
                     return found(self._connected().execute(text, args))
                 except (psycopg.OperationalError, psycopg.InterfaceError):
-                    if pause is None or self._is_inside():
+                    if pause is None or self._is_inside:
                         raise
                     self.close()
                     time.sleep(pause)
         raise AssertionError
-
-    def _is_inside(self) -> bool:
-        session = self._session
-        return session is not None and session.info.transaction_status.name == "INTRANS"
 
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
         if self._session is None or self._session.closed:

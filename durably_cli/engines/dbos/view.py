@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from durably_cli import hints
 from durably_cli.engines.dbos.database import RunDatabase, is_locked, masked
 from durably_cli.engines.dbos.mail import DatabaseMail
-from durably_cli.engines.dbos.row import read_row
+from durably_cli.engines.dbos.row import RunRow, read_row
 from durably_cli.engines.dbos.stored import Placed, as_journal, event_in, placed_in
 from durably_cli.engines.run_view import CancelRequest, RunView, Unreadable
 from durably_cli.errors import Busy, DurablyError, JournalError, NotFound
@@ -30,14 +30,8 @@ class DatabaseView(RunView):
 
     def __init__(self, database: RunDatabase, run_id: str) -> None:
         self.run_id, self._database = run_id, database
-        with database.transaction(reads=True):
-            row = read_row(database, run_id)
-            if row is None:
-                where = f"{database.project} in {masked(database.url)}"
-                raise NotFound(f"there is no run {run_id} of {where}", hint=hints.command("list"))
-            self.row = row
-            self.held = row.is_taken and is_locked(database, row.executor)
-            placed = read_events(database, run_id)
+        row, self.held, placed = database.at_one_moment(self._rows)
+        self.row = row
         self.placed = [Placed(0, 0, _made(run_id, row.line)), *placed]
         self._events = [each.event for each in self.placed]
         try:
@@ -48,6 +42,15 @@ class DatabaseView(RunView):
                 self.state = fold(self._events)
         except NotARun as error:
             raise JournalError(f"run {ids.short(run_id)} cannot be read: {error}") from None
+
+    def _rows(self) -> tuple[RunRow, bool, list[Placed]]:
+        database, run_id = self._database, self.run_id
+        row = read_row(database, run_id)
+        if row is None:
+            where = f"{database.project} in {masked(database.url)}"
+            raise NotFound(f"there is no run {run_id} of {where}", hint=hints.command("list"))
+        is_held = row.is_taken and is_locked(database, row.executor)
+        return row, is_held, read_events(database, run_id)
 
     @property
     def goes_on(self) -> bool:
