@@ -27,9 +27,9 @@ TIMES = [
 
 
 def begun(worked: WorkedProject, crew: Crew) -> tuple[str, Worked]:
-    """A run that is at a random step, and its worker."""
+    """A run that is in a step, or between two of them, and its worker."""
     before = len(worked.effects)
-    args = ("trigger", "work", "--ms", "150", "--detach")
+    args = ("trigger", "work", "--ms", "100", "--between", "100", "--detach")
     run = worked.run(*args).out.strip()
     worked.wait_for_effects(before + random.randint(3, 7))
     pid = int(worked.effects[-1].split()[-1])

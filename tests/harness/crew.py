@@ -16,11 +16,14 @@ JOB = """
     import uuid
 
     @define_job
-    def work(step: Step, *, dies: str = "", steps: int = 12, ms: int = 5) -> list[str]:
+    def work(
+        step: Step, *, dies: str = "", steps: int = 12, ms: int = 5, between: int = 0
+    ) -> list[str]:
         run, tokens = step.run_id, []
         for n in range(steps):
             tokens.append(step.run(f"s{n}", once, run, n, ms, dies if n == steps // 2 else ""))
             effect(f"{run} ack {n} {tokens[-1]} {os.getpid()}")
+            time.sleep(between / 1000)
             if n == steps // 2 and dies == "between":
                 die_once(run)
             if n == steps // 2 and dies == "wait":
@@ -45,7 +48,8 @@ JOB = """
         os.kill(os.getpid(), 9)
 """
 """Its effects are `<run> run <n> <token> <pid>` when a step executes, and `<run> ack ...` when its
-result is handed to the job. `dies` says where the run kills its worker, once."""
+result is handed to the job, which then waits for `between` milliseconds. `dies` says where the run
+kills its worker, once."""
 
 DIES = ("before", "behind", "between")
 """Where: before a step's effect, behind it, and between its record and the next step."""

@@ -47,7 +47,7 @@ from durably_cli.version import __version__
 _ASYNCHRONOUS = "-c synchronous_commit=off"
 """What is written beside DBOS's steps need not be durable; the next step makes it so."""
 
-_PASSED_ON_SECONDS, _NOBODY_SECONDS = 0.5, 30.0
+_PASSED_ON_SECONDS, _NOBODY_SECONDS = 0.0, 30.0
 """After so many seconds a worker may be asked again that has not the job of a run: if another one
 has it, and if none has."""
 
@@ -97,6 +97,7 @@ class Attempting:
             elif not self._is_cancelled_here(database, view, owner, record, skip):
                 others = workers_that_have(database, view.state.created.job)
                 pass_on(database, run_id, _PASSED_ON_SECONDS if others else _NOBODY_SECONDS)
+                self._look_now()
                 return False
         except Suspended as suspended:
             if note_suspended(database, run_id, suspended.until):

@@ -13,7 +13,7 @@ from durably_cli.engines.dbos.census import workers_that_have
 from durably_cli.engines.dbos.database import RunDatabase
 from durably_cli.engines.dbos.enqueue import Enqueued, claimed_by, enqueue
 from durably_cli.engines.dbos.noted_rows import NotedRows
-from durably_cli.engines.dbos.resumes import NOTHING, AskedAttempt, ask_again
+from durably_cli.engines.dbos.resumes import AskedAttempt, ask_again
 from durably_cli.engines.dbos.runs import PAUSE_SECONDS, DatabaseRuns
 from durably_cli.engines.dbos.view import DatabaseView
 from durably_cli.engines.decisions import NO_DECISIONS, Decisions, refuse_final
@@ -91,9 +91,9 @@ class DbosEngine:
             refuse_final(decisions, view.state)
             return False
         asked = AskedAttempt(decisions, seconds)
-        if asked != NOTHING:
+        if not asked.is_nothing:
             view.refuse_if_taken_up()
-        if view.row.is_over or asked != NOTHING:  # else another worker takes it up by itself
+        if view.row.is_over or not asked.is_nothing:  # else another worker takes it up by itself
             self._ask_again(view, asked)
         return True
 

@@ -25,6 +25,11 @@ class AskedAttempt(NamedTuple):
     decisions: Decisions
     seconds: float | None
 
+    @property
+    def is_nothing(self) -> bool:
+        """Is just an attempt asked for?"""
+        return not (self.decisions.redo or self.decisions.done) and self.seconds is None
+
 
 def begin_attempt(database: RunDatabase, run_id: str) -> dict[int, AskedAttempt]:
     """What was asked for of attempts of this run, by their numbers; nobody is to wake it now."""

@@ -234,6 +234,7 @@ def test_a_time_limit_is_a_failure_and_a_wait_or_a_cancel_is_none(noticed: Worke
     assert len(sent(noticed)) == 1
 
 
+@pytest.mark.campaign
 def test_a_run_that_kills_its_workers_in_vain_is_a_failure(noticed: WorkedProject) -> None:
     run = noticed.run("trigger", "dies", "--detach").out.strip()
     for _ in range(6):
@@ -247,6 +248,7 @@ def test_a_run_that_kills_its_workers_in_vain_is_a_failure(noticed: WorkedProjec
     assert sent(noticed)[1:] == [("recovery", "dies")]
 
 
+@pytest.mark.campaign
 def test_a_run_that_died_and_that_no_worker_takes_up_has_failed(noticed: WorkedProject) -> None:
     first = noticed.work(1)
     noticed.run("trigger", "nightly", "--until", "go", "--detach")
