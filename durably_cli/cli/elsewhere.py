@@ -20,7 +20,7 @@ from durably_cli.engines.outcome import Outcome
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition
 from durably_cli.engines.result import TriggerResult
-from durably_cli.errors import AttemptTimedOut, Interrupted, NotFound, Unreachable
+from durably_cli.errors import AttemptTimedOut, ConfigError, Interrupted, NotFound, Unreachable
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.state import Status
 from durably_cli.journal.wait_events import RunSuspended
@@ -81,6 +81,8 @@ def trigger_elsewhere(
         return _say_detached(engine, run_id, quiet=quiet, as_json=as_json)
     if request.wait and not was_over and not is_coalesced:
         news = engine.runs.news(run_id)
+        if disposition is Disposition.IDEMPOTENT:
+            news.events()  # what was done before is not said as if it were done now
         if not _watch(engine, run_id, talk, news, patience):
             return _say_detached(engine, run_id, quiet=quiet, as_json=as_json)
     result = TriggerResult(run_id, disposition, executed=not was_over)
@@ -144,7 +146,7 @@ def _job(engine: DbosEngine, project: Path, name: str, talk: Talk) -> Runnable:
     """
     try:
         return ListeningJob(find_job(project, name, talk.say), project, all_threads=False)
-    except NotFound:
+    except (NotFound, ConfigError):
         if not engine.workers_of(name):
             raise
         return _JobElsewhere()
@@ -247,6 +249,8 @@ def _said(
     failed = sum(step.attempt > before for step in view.state.failed_steps)
     outcome = Outcome(done - replayed, replayed, [], failed, saved_ms)
     code = say_outcome(view, result, outcome, talk, go_on)
+    if view.status is Status.FAILED:
+        talk.say("workers have the code that they were started with: start them again with yours")
     if code and (end := end_of(view)):
         end.note(view.run_id)
     if quiet and code == 1:

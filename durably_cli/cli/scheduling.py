@@ -19,8 +19,10 @@ from durably_cli.cli.job_flags import given_fields, job_named, own_options, star
 from durably_cli.cli.trigger_options import detaches_after, refuse_senseless, timeout_of
 from durably_cli.errors import UsageError as WrongUsage
 from durably_cli.project import naming
+from durably_cli.project.engine import database_variable, engine_name
 from durably_cli.project.job import NAME
 from durably_cli.project.script_files import is_script
+from durably_cli.project.settings import DBOS, engine_settings
 from durably_cli.render.scheduled import Scheduled
 from durably_cli.system.files import working_directory
 from durably_cli.system.folders import CACHE_VARIABLE, cache_folder, data_folder
@@ -112,6 +114,8 @@ def scheduled_job(context: typer.Context, due: CronExpression, name: str | None)
     flags = list(context.params["flags"] or [])
     project = project_of(context)
     secrets = _checked(trigger, job, project)
+    if engine_name(engine_settings(project)) == DBOS and (url := database_variable(project)):
+        secrets = (*secrets, url)
     variables, words = words_for_cron(project, "trigger", job, *flags)
     if not {"-q", "--quiet"} & {*flags}:
         words.append("-q")
@@ -131,6 +135,11 @@ def scheduled_job(context: typer.Context, due: CronExpression, name: str | None)
 def scheduled_tick(context: typer.Context, seconds: str) -> Scheduled:
     """The command that ticks, again and again."""
     project = project_of(context)
+    if engine_name(engine_settings(project)) == DBOS:
+        raise WrongUsage(
+            "the runs of this project are in a database: its workers do what tick does",
+            hint=hints.command("worker", "--systemd"),
+        )
     variables, words = words_for_cron(project, "tick", "--for", seconds, "-q")
     about = f"tick of {project}"
     return Scheduled(schedule_name(project, None), about, None, variables, words, "", None)
@@ -141,8 +150,8 @@ def schedule_name(project: Path, name: str | None) -> str:
 
     None is the tick of the project.
     """
-    known = naming.project_name(project)
-    if known is None:
+    known = naming.project_name(project) or engine_settings(project).name
+    if not known:
         known = f"{naming.as_name(project.stem)}-{crc32(os.fsencode(project)):08x}"
     return f"durably-{known}-tick" if name is None else f"durably-{known}.{name}"
 

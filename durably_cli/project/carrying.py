@@ -25,7 +25,7 @@ _YOUNG = timedelta(days=1)
 
 
 class Carrying(NamedTuple):
-    """How many keys were carried, how many had been before, and which files nobody can read."""
+    """How many keys were carried, how many it knew, and which files nobody can read."""
 
     carried: int
     known: int
@@ -34,20 +34,25 @@ class Carrying(NamedTuple):
 
 def carry_keys(project: Path, engine: DbosEngine) -> Carrying:
     """Have the keys that were used here stand in the database for runs that are here."""
-    from durably_cli.engines.dbos.carried import CarriedKey, carry  # with psycopg
+    from durably_cli.engines.dbos.carried import CarriedKey, carry, known_names  # with psycopg
 
-    store, host = stores.open_store(project), who.host()
-    keys = [
-        (path.name, CarriedKey(claim.run, host, claim.deleted)) for path, claim in _claims(store)
-    ]
-    new = carry(engine.database, keys)
+    store, host, known = stores.open_store(project), who.host(), known_names(engine.database)
+    claims = list(_claims(store))
+    new = carry(
+        engine.database,
+        [
+            (path.name, CarriedKey(claim.run, host, claim.deleted))
+            for path, claim in claims
+            if path.name not in known
+        ],
+    )
     broken = [path for path, claim in Claims(store.root).all() if not isinstance(claim, Claim)]
-    return Carrying(new, len(keys) - new, broken)
+    return Carrying(new, len(claims) - new, broken)
 
 
 def young_keys(project: Path, engine: DbosEngine) -> int:
     """How many keys were used here within a day that the database knows nothing of."""
-    from durably_cli.engines.dbos.carried import carried_names  # with psycopg
+    from durably_cli.engines.dbos.carried import known_names  # with psycopg
 
     since = clock.utc_now() - _YOUNG
     young = {
@@ -55,7 +60,7 @@ def young_keys(project: Path, engine: DbosEngine) -> int:
         for path, claim in _claims(stores.open_store(project))
         if ids.made_at(claim.run) > since
     }
-    return len(young - carried_names(engine.database)) if young else 0
+    return len(young - known_names(engine.database)) if young else 0
 
 
 def _claims(store: Store) -> Iterator[tuple[Path, Claim]]:

@@ -86,7 +86,7 @@ def refuse_without_journals(project: Path, command: str) -> None:
     """UsageError if the runs of the project are in a database: the command is for journals."""
     if engine_name(engine_settings(project)) == DBOS:
         with hints.of_engine(LOCAL):
-            local = hints.command(command)
+            local = hints.command(command, *hints.words_typed()[1:])
         raise UsageError(
             f"the runs of this project are in a database, and {command} is for journals",
             hint=f"{local}    (of runs that were made here before)",

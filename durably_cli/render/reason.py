@@ -69,14 +69,14 @@ def _stopped(view: RunView) -> str:
     outcome = state.attempts[-1].outcome if state.attempts else SUSPENDED
     if view.held or state.created.parent or outcome in (SUSPENDED, *KILLED):
         return ""
-    return f"stopped ({outcome}): tick leaves it to a resume"
+    return f"stopped ({outcome}): it takes a resume"
 
 
 def given_up(view: RunView) -> str:
     """That only a person goes on with it, if it was taken up so often in vain."""
     if view.held or not view.is_given_up:
         return ""
-    return f"killed {view.killed_in_vain} times without getting further: tick leaves it alone"
+    return f"killed {view.killed_in_vain} times without getting further: it takes a resume"
 
 
 def by_and_why(cancelled: RunCancelled | CancelRequest) -> str:

@@ -184,7 +184,7 @@ def test_a_run_that_a_person_stopped_in_a_wait_says_that_no_tick_goes_on(family:
         wait_for_line(sitting, "durably deny")
         sitting.send_signal(signal.SIGINT)
         sitting.communicate(timeout=60)
-    stopped = "stopped (SIGINT): tick leaves it to a resume"
+    stopped = "stopped (SIGINT): it takes a resume"
     listed = {row.split("\t")[1]: row for row in family.run("list").out.splitlines()}
     assert stopped in listed["work"]
     assert stopped not in listed["kid"], "which goes on with its parent"

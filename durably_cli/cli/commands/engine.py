@@ -32,7 +32,11 @@ class Action(StrEnum):
 def engine(
     context: typer.Context,
     action: Annotated[
-        Action, typer.Argument(help="init makes its tables, status shows its workers and queues.")
+        Action,
+        typer.Argument(
+            metavar="init|status",
+            help="init makes its tables, status shows its workers and queues.",
+        ),
     ],
     carry_keys: Annotated[
         bool,
@@ -98,7 +102,7 @@ def _say_carried(project: Path, engine: DbosEngine) -> None:
     from durably_cli.project.carrying import carry_keys
 
     found = carry_keys(project, engine)
-    before = f"; {found.known:,} were carried before" if found.known else ""
+    before = f"; the database knows {found.known:,} already" if found.known else ""
     say(f"{plural(found.carried, 'idempotency key')} of this machine carried{before}")
     for path in found.unreadable:
         say(f"the claim {path} cannot be read, and is not carried")

@@ -23,7 +23,7 @@ from durably_cli.journal.events import FORMAT
 from durably_cli.project import naming, places, stores
 from durably_cli.project.engine import engine_of_workers, open_engine
 from durably_cli.project.script_files import is_script
-from durably_cli.project.settings import given_settings
+from durably_cli.project.settings import engine_settings, given_settings
 from durably_cli.render.rows import row, write_json
 from durably_cli.system import folders
 from durably_cli.values.quantities import plural, size
@@ -107,6 +107,8 @@ def _name(project: Path | None) -> Setting:
     except DurablyError as error:
         return Setting("name", None, error.what)
     if name is None:
+        if project is not None and (named := engine_settings(project).name):
+            return Setting("name", named, "name below [tool.durably]")
         return Setting("name", None, f"the project is known by its path: no {naming.NAME_VARIABLE}")
     return Setting("name", name, naming.NAME_VARIABLE)
 

@@ -92,9 +92,11 @@ class Attempting:
         view = DatabaseView(database, run_id)
         has_completed = False
         try:
-            if self._can_execute(view):
+            if self._is_cancelled_here(database, view, owner, record, skip):
+                pass
+            elif self._can_execute(view):
                 has_completed = self._attempt(database, view, owner, record, skip)
-            elif not self._is_cancelled_here(database, view, owner, record, skip):
+            else:
                 others = workers_that_have(database, view.state.created.job)
                 pass_on(database, run_id, _PASSED_ON_SECONDS if others else _NOBODY_SECONDS)
                 self._look_now()
@@ -160,7 +162,7 @@ class Attempting:
     def _is_cancelled_here(
         self, database: RunDatabase, view: DatabaseView, owner: str, record: Record, skip: Skip
     ) -> bool:
-        """End the run for good, if somebody wants that: nobody needs its job for it."""
+        """Has it ended the run for good, for somebody wants that? Nobody needs its job for it."""
         request = view.cancel_request()
         if request is None or view.state.has_ended:
             return False

@@ -34,10 +34,11 @@ def carry(database: RunDatabase, keys: Iterable[tuple[str, CarriedKey]]) -> int:
     )
 
 
-def carried_names(database: RunDatabase) -> frozenset[str]:
-    """The names of all keys that were carried."""
+def known_names(database: RunDatabase) -> frozenset[str]:
+    """The names of all keys that were carried, or that runs of the database have, or had."""
     rows = database.rows("select name from durably.carried where project = %s", database.project)
-    return frozenset(name for (name,) in rows)
+    own = database.rows("select job, key from durably.keys where project = %s", database.project)
+    return frozenset((*(name for (name,) in rows), *(name_of_key(job, key) for job, key in own)))
 
 
 def carried(database: RunDatabase, job: str, key: str) -> CarriedKey | None:

@@ -25,7 +25,9 @@ def census_of(database: RunDatabase) -> Census:
             WorkerSeen(executor, is_locked(database, executor), *rest)
             for executor, *rest in database.rows(_WORKERS_SEEN, database.project)
         ]
-        jobs = [JobLoad(*each) for each in database.rows(_LOADS, database.project)]
+        alive = [each.id for each in workers if each.is_alive]
+        loads = database.rows(_LOADS, alive, alive, database.project)
+        jobs = [JobLoad(*each) for each in loads]
     try:
         dbos = metadata.version("dbos")
     except metadata.PackageNotFoundError:
@@ -41,8 +43,9 @@ _WORKERS_SEEN = (
     " from durably.workers w where w.project = %s order by w.since"
 )
 _LOADS = (
-    "select r.job, count(*) filter (where s.status in ('ENQUEUED', 'DELAYED') or p.was_passed_on),"
-    " count(*) filter (where s.status = 'PENDING'),"
+    "select r.job, count(*) filter (where s.status in ('ENQUEUED', 'DELAYED') or p.was_passed_on"
+    " or (s.status = 'PENDING' and s.executor_id <> all(%s))),"
+    " count(*) filter (where s.status = 'PENDING' and s.executor_id = any(%s)),"
     " count(*) filter (where s.status = 'ERROR' and not p.was_passed_on)"
     " from dbos.workflow_status s join durably.runs r on r.run = s.workflow_uuid"
     " left join durably.suspended p on p.run = r.run and s.status = 'ERROR'"

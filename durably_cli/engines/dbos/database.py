@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -44,6 +45,10 @@ KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 5000,
 }
 """So that a session across a network that was cut is known to be lost within seconds."""
+
+_IS_REFUSED = re.compile(
+    'password authentication failed|no password supplied|(role|database) "[^"]*" does not exist'
+)
 
 _sessions = WeakSet[psycopg.Connection[tuple[Any, ...]]]()
 
@@ -175,15 +180,17 @@ class RunDatabase:
             what = f"the database {masked(self.url)} is read-only: is it a standby?"
             raise Unreachable(what, hint=hints.command("info")) from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            said = str(error).strip().splitlines()
-            raise Unreachable(
-                f"the database {masked(self.url)} cannot be reached: {said[-1] if said else error}",
-                hint=hints.command("info"),
-            ) from None
+            said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            where = masked(self.url)
+            if _IS_REFUSED.search(said):
+                raise ConfigError(f"the database {where} lets nobody in so: {said}") from None
+            what = f"the database {where} cannot be reached: {said}"
+            raise Unreachable(what, hint=hints.command("info")) from None
         except psycopg.ProgrammingError as error:
             if self._session is None:  # the URL itself
-                what = f"the URL of the database is none: {_of_url(error, self.url)}"
-                raise ConfigError(what) from None
+                what = f"what is set is no URL of a database: {_of_url(error, self.url)}"
+                hint = "export DURABLY_DATABASE_URL=postgresql://user@host/database"
+                raise ConfigError(what, hint=hint) from None
             raise
 
     def make_tables(self) -> None:
@@ -211,7 +218,9 @@ def masked(url: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return f"{url.partition('://')[0]}://..."
-    return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{parts.path}"
+    asked = "&".join(each for each in parts.query.split("&") if each.startswith(("host=", "port=")))
+    place = f"{parts.hostname or ''}{port}{parts.path}"
+    return f"{parts.scheme}://{user}{place}{asked and f'?{asked}'}"
 
 
 def lock_of(name: str) -> tuple[int, int]:

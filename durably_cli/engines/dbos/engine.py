@@ -121,6 +121,8 @@ class DbosEngine:
                 is_asked = True
             elif time.monotonic() >= deadline:
                 said = f"run {short(run_id)} is asked to end, and has not yet"
+                if not view.held and not self.workers_of(view.state.created.job):
+                    said += ": no worker is there that would do it"
                 raise Busy(said, hint=hints.command("wait", short(run_id)))
             time.sleep(PAUSE_SECONDS)
 

@@ -213,7 +213,7 @@ def test_after_five_takeovers_in_vain_it_takes_a_person(worked: Project) -> None
     for _ in range(4):
         quiet = worked.run("tick", "-q")
         assert (quiet.out, quiet.err) == ("", ""), "it will be taken up again"
-    said = "without getting further: tick leaves it alone"
+    said = "without getting further: it takes a resume"
     last = worked.run("tick", "-q", expect=1)
     assert f"killed 6 times {said}" in last.err
     assert f"resume {run[-8:]}" in last.err
