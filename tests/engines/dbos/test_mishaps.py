@@ -276,3 +276,62 @@ def test_a_role_that_may_not_is_told_what_to_grant(worked: WorkedProject) -> Non
         finally:
             session.execute("drop owned by looker")
             session.execute("drop role looker")
+
+
+def test_a_key_that_the_database_knows_is_not_carried_to_it(worked: WorkedProject) -> None:
+    worked.job(HELD)
+    (worked.root / "go").touch()
+    key = ("trigger", "work", "--idempotency-key", "today")
+    worked.run(*key, env={**worked.env, "DURABLY_ENGINE": "local"})
+    worked.work(1)
+    worked.run(*key)
+    assert "of the last day" not in worked.run("engine", "init").err
+    said = worked.run("engine", "init", "--carry-keys").err
+    assert "0 idempotency keys of this machine carried; the database knows 1 already" in said
+    worked.run(*key)
+
+
+def test_a_run_that_nobody_goes_on_with_is_cancelled(worked: WorkedProject) -> None:
+    worked.job(
+        """
+        @define_job
+        def work(step: Step) -> None:
+            step.run("a", effect, "a")
+            raise KeyboardInterrupt
+        """
+    )
+    worked.work(1)
+    worked.run("trigger", "work", expect=75)
+    worked.run("cancel", "@last", "--timeout", "60s")
+    assert worked.runs()[0]["status"] == "cancelled"
+
+
+def test_what_cron_needs_besides_is_said(worked: WorkedProject) -> None:
+    worked.job(HELD)
+    said = worked.run("schedule", "work", "0 3 * * *")
+    assert "DURABLY_DATABASE_URL" in said.err
+    assert worked.env["DURABLY_DATABASE_URL"] not in said.out
+    refused = worked.run("schedule", "--tick", expect=2)
+    assert "workers do what tick does" in refused.err
+    hinted = worked.run("repair", "@last", expect=2).err
+    assert "DURABLY_ENGINE=local durably repair @last" in hinted
+
+
+def test_a_folder_without_jobs_triggers_what_a_worker_has(worked: WorkedProject) -> None:
+    worked.job(HELD)
+    (worked.root / "go").touch()
+    worked.work(1)
+    other = worked.root.parent / "other"
+    other.mkdir()
+    (other / "pyproject.toml").write_text((worked.root / "pyproject.toml").read_text())
+    worked.run("trigger", "work", cwd=other)
+    assert worked.effects[-1] == "behind"
+
+
+def test_who_is_let_in_by_no_password_is_told_so(worked: WorkedProject) -> None:
+    worked.job(HELD)
+    worked.env["DURABLY_DATABASE_URL"] += " user=nobody_of_that_name"
+    refused = worked.run("list", expect=78).err
+    assert 'role "nobody_of_that_name" does not exist' in refused
+    worked.env["DURABLY_DATABASE_URL"] = "postgresql://ann@localhost:1/runs"
+    assert "refused" in worked.run("list", expect=69).err
