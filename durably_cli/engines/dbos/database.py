@@ -18,7 +18,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from durably_cli import hints
-from durably_cli.errors import ConfigError, Forbidden, Unreachable
+from durably_cli.errors import ConfigError, Forbidden, Unreachable, UsageError
 from durably_cli.system.signals import shielded
 
 T = TypeVar("T")
@@ -140,6 +140,8 @@ class RunDatabase:
             for pause in (*self._pauses, None):
                 try:
                     return found(self._connected().execute(text, args))
+                except psycopg.errors.ProgramLimitExceeded:
+                    raise
                 except (psycopg.OperationalError, psycopg.InterfaceError):
                     if pause is None:
                         raise
@@ -154,7 +156,7 @@ class RunDatabase:
                 autocommit=True,
                 connect_timeout=_CONNECT_SECONDS,
                 application_name="durably",
-                options=self.options,
+                options=" ".join(filter(None, (_options_in(self.url), self.options))),
                 **KEEPALIVE,
             )
             _sessions.add(self._session)
@@ -179,6 +181,13 @@ class RunDatabase:
         except psycopg.errors.ReadOnlySqlTransaction:
             what = f"the database {masked(self.url)} is read-only: is it a standby?"
             raise Unreachable(what, hint=hints.command("info")) from None
+        except (
+            psycopg.errors.ProgramLimitExceeded,
+            psycopg.DataError,
+            UnicodeEncodeError,
+        ) as error:
+            said = str(error).strip().splitlines()[0]
+            raise UsageError(f"no database takes what was given: {said}") from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             said = next(iter(str(error).strip().splitlines()), type(error).__name__)
             where = masked(self.url)
@@ -201,6 +210,10 @@ class RunDatabase:
 
 def _of_url(error: Exception, url: str) -> str:
     return str(error).strip().replace(url, masked(url)).splitlines()[0]
+
+
+def _options_in(url: str) -> str:
+    return str(conninfo_to_dict(url).get("options") or "")
 
 
 def masked(url: str) -> str:

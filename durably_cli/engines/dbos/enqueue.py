@@ -14,11 +14,14 @@ from durably_cli.engines.dbos.resumes import limit_attempts
 from durably_cli.engines.dbos.stored import line_at
 from durably_cli.engines.keys import of_deleted_run
 from durably_cli.engines.request import Disposition, OnConflict, Request, canonical_sha256
-from durably_cli.errors import Busy, Conflict, InvalidInput, NotFound
+from durably_cli.errors import Busy, Conflict, InvalidInput, NotFound, UsageError
 from durably_cli.journal.events import RunCreated
 from durably_cli.system import ids
 from durably_cli.system.ids import short
 from durably_cli.values.strict_json import Json
+
+_LONGEST_KEY = 1_000
+"""An index has them, whose rows have a bound."""
 
 
 class Enqueued(NamedTuple):
@@ -55,6 +58,12 @@ def enqueue(
     request does not wait.
     """
     created = request.made_as(ids.new(), input)
+    for text in filter(None, (created.idempotency_key, created.concurrency_key)):
+        if len(text) > _LONGEST_KEY or "\0" in text:
+            most = f"has {_LONGEST_KEY:,} characters at most, and none of them is NUL"
+            raise UsageError(f"a key of a run in a database {most}: {text[:40]!r}")
+    if any("\0" in text for text in (*created.labels, *created.labels.values())):
+        raise UsageError("a label of a run in a database has no NUL")
     with database.transaction():
         if request.idempotency_key is not None:
             is_new = database.change(

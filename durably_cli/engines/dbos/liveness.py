@@ -156,7 +156,8 @@ class Liveness:
                 try:
                     self._dbos.wake(run, queue_of(self._project, key), key)
                 except Exception as error:
-                    self._say(f"run {run} was not woken: {error}")
+                    said = str(getattr(error, "orig", error)).strip().splitlines()[0]
+                    self._say(f"run {run} was not woken: {said}")
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[bool]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from durably_cli.engines.dbos.database import RunDatabase
-from durably_cli.engines.dbos.stored import line_at, step_of
+from durably_cli.engines.dbos.stored import fitting_name, line_at, step_of
 from durably_cli.errors import JournalLost, RunEnded, ValueRefused
 from durably_cli.journal import codec
 from durably_cli.journal.events import LogWritten, RunCompleted, RunHasFailed, RunStarted
@@ -136,6 +136,8 @@ class DatabaseLog:
         except JournalLost as lost:
             self._lost = lost
             raise
+        except ValueRefused:
+            raise
         except BaseException as error:
             raise self._gone(f"run {short(self._run_id)} could not be written: {error}") from error
         if found != output:
@@ -165,4 +167,5 @@ def _name_of(event: Event) -> str:
     what = codec.name_of(event)
     if not what.startswith("step."):
         return what
-    return str(event[0]) if what == "step.completed" else f"{event[0]} ({what})"
+    name = fitting_name(str(event[0]))
+    return name if what == "step.completed" else f"{name} ({what})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from durably_cli.engines.dbos.database import RunDatabase
+from durably_cli.engines.dbos.stored import fitting_name
 from durably_cli.steps.mail import Closed, Found, Sent
 from durably_cli.values.strict_json import Json
 
@@ -23,7 +24,7 @@ class DatabaseMail:
             "select value, sent_by, sent_at from durably.signals"
             " where (run, name, number) = (%s, %s, %s)",
             self._run_id,
-            name,
+            fitting_name(name),
             number,
         )
         if row is None:
@@ -45,7 +46,7 @@ class DatabaseMail:
         self._database.change(
             "delete from durably.signals where (run, name, number) = (%s, %s, %s)",
             self._run_id,
-            name,
+            fitting_name(name),
             number,
         )
 
@@ -54,6 +55,6 @@ class DatabaseMail:
             self._database.change(
                 "insert into durably.signals values (%s, %s, %s, %s, %s, %s)"
                 " on conflict do nothing",
-                *(self._run_id, name, number, value, by, at),
+                *(self._run_id, fitting_name(name), number, value, by, at),
             )
         )

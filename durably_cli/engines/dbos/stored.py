@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import NamedTuple
 
 from durably_cli.journal import codec
 from durably_cli.journal.events import Unknown
 from durably_cli.journal.registry import Event
+
+_LONGEST_NAME = 200
 
 
 class Placed(NamedTuple):
@@ -32,6 +35,13 @@ def event_in(line: str) -> tuple[int, Event]:
     """The place and the event of a line. BadLine if it was changed."""
     place = int(line[len('{"seq":') : line.index(",")])
     return place, codec.decode(line.encode("ascii"), place, 0)[0]
+
+
+def fitting_name(name: str) -> str:
+    """A name as a row, and its index, can have it: as it is, if that may be."""
+    if len(name) <= _LONGEST_NAME and "\0" not in name:
+        return name
+    return "sha256:" + sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def step_of(attempt: int, lines: list[str]) -> str:

@@ -32,14 +32,14 @@ from dbos._error import (
 )
 from dbos._recovery import recover_pending_workflows
 from dbos._serialization import DBOSPortableJSONSerializer
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from durably_cli.engines.dbos.attempting import Attempting
 from durably_cli.engines.dbos.database import PAUSES, RunDatabase
 from durably_cli.engines.dbos.hooks import Hooks
 from durably_cli.engines.dbos.liveness import Liveness, RunsOfDbos
 from durably_cli.engines.dbos.queues import WORKFLOW, application, queues_of, system_url
-from durably_cli.errors import JournalLost, Unreachable
+from durably_cli.errors import JournalLost, Unreachable, ValueRefused
 from durably_cli.steps.child import ChildEnds
 from durably_cli.version import __version__
 
@@ -56,6 +56,9 @@ _OTHERS = (
 
 _POLL_SECONDS = 0.35, 0.5
 """How often DBOS looks into each queue, which takes two transactions."""
+
+_OF_VALUES = ("22", "54")
+"""How the codes of errors begin that PostgreSQL has for values: no such data, and too large."""
 
 _MOST_SLOTS = 1_000
 
@@ -177,9 +180,14 @@ class Worker:
                     return inside.run(lambda: DBOS.run_step({"name": name}, lambda: output))
                 except _OTHERS as other:
                     raise JournalLost(f"the run was taken over, or cancelled: {other}") from None
-                except (OperationalError, InterfaceError):
-                    if pause is None:
-                        raise
+                except DBAPIError as error:
+                    state = getattr(error.orig, "sqlstate", None) or ""
+                    if state.startswith(_OF_VALUES):  # this one will never do
+                        raise ValueRefused(
+                            "$", f"the database does not take it: {error.orig}"
+                        ) from None
+                    if pause is None or not isinstance(error, (OperationalError, InterfaceError)):
+                        raise JournalLost(f"the run could not be written: {error.orig}") from None
                     time.sleep(pause)
                     context.function_id = place  # what was committed unheard is found there
             raise AssertionError

@@ -335,3 +335,42 @@ def test_who_is_let_in_by_no_password_is_told_so(worked: WorkedProject) -> None:
     assert 'role "nobody_of_that_name" does not exist' in refused
     worked.env["DURABLY_DATABASE_URL"] = "postgresql://ann@localhost:1/runs"
     assert "refused" in worked.run("list", expect=69).err
+
+
+def test_names_and_keys_may_be_anything_and_end_no_worker(worked: WorkedProject) -> None:
+    worked.job(
+        """
+        import random, string
+        long = "".join(random.Random(1).choices(string.ascii_letters, k=12_000))
+
+        @define_job
+        def work(step: Step) -> int:
+            step.run("na\\0me", effect, "nul")
+            step.run(long, effect, "long")
+            return step.wait_signal(long + "s", int, timeout=1, default=0)
+        """
+    )
+    worker = worked.work(1)
+    assert worked.run("trigger", "work").out == "0\n"
+    assert worked.effects == ["nul", "long"]
+    assert len(worked.inspect()["attempts"]) == 2, "one for the wait"
+    worked.run("trigger", "work", "--idempotency-key", "x" * 12_000, expect=2)
+    worked.run("trigger", "work", "--concurrency-key", "x" * 12_000, expect=2)
+    assert worker.process.poll() is None
+
+
+def test_tables_that_cannot_be_made_are_said(worked: WorkedProject) -> None:
+    worked.job(HELD)
+    worked.env["DURABLY_DATABASE_URL"] += " options=-cdefault_transaction_read_only=on"
+    with psycopg.connect(
+        worked.env["DURABLY_DATABASE_URL"].split(" options")[0], autocommit=True
+    ) as session:
+        session.execute("create database empty_one")
+        try:
+            url = worked.env["DURABLY_DATABASE_URL"].replace("dbname=postgres", "dbname=empty_one")
+            worked.env["DURABLY_DATABASE_URL"] = url
+            refused = worked.run("engine", "init", expect=None)
+            assert refused.code in (69, 77), refused
+            assert "bug in durably" not in refused.err and "Traceback" not in refused.err
+        finally:
+            session.execute("drop database empty_one with (force)")
