@@ -80,6 +80,8 @@ class Examples:
         command = command.replace("/srv/billing/.venv/bin/", "").replace(r"\%", "%")
         command = command.replace("/srv/billing", str(self.project.root))
         command = command.replace("tick --for 50s", "tick --for 2s")  # it waits as well then
+        if "--crash-everywhere" in command and "--limit" not in command:
+            command += " --limit 8"  # of the places, which tests/cli/crash_test tries
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command],
             cwd=self.project.root,

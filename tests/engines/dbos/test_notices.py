@@ -168,7 +168,14 @@ def test_a_worker_that_is_killed_behind_the_end_of_its_run_leaves_the_notice_to_
     assert sent(noticed) == [("failure", "dies-behind")]
 
 
-@pytest.mark.parametrize("how", ["failure -KILL", "recovery -KILL", "failure -TERM"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "failure -KILL",
+        pytest.param("recovery -KILL", marks=pytest.mark.campaign),
+        pytest.param("failure -TERM", marks=pytest.mark.campaign),
+    ],
+)
 def test_a_worker_that_is_killed_while_it_sends_leaves_that_to_another(
     noticed: WorkedProject, how: str
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_run_that_waits_goes_only_if_that_is_asked_for(
     assert rows_of(database_url, run) == {}
 
 
+@pytest.mark.campaign
 def test_a_cancelled_run_is_old_however_it_was_cancelled(worked: WorkedProject) -> None:
     worked.job(STEPS)
     queued = worked.run("trigger", "work", "--detach").out.strip()
