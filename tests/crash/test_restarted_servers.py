@@ -41,7 +41,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
                 project.end()
 
 
-@pytest.mark.parametrize("how", ["fast", "immediate"])
+@pytest.mark.parametrize("how", ["fast", pytest.param("immediate", marks=pytest.mark.campaign)])
 @pytest.mark.parametrize(
     "times",
     [

@@ -25,16 +25,8 @@ def world(project: Project) -> Project:
 
 
 LONG = {
-    *(
-        "row",
-        "half-written",
-        "order-of-a-set",
-        "counter-in-a-database",
-        "between-the-steps",
-        "in-a-map",
-    ),
-    *("swallowed-by-the-handler", "by-a-program", "in-a-child-run", "behind-a-wait", "stops"),
-    *("sync-users", "clean-up"),
+    *("row", "half-written", "order-of-a-set", "swallowed-by-the-handler", "in-a-map"),
+    *("in-a-child-run", "behind-a-wait", "stops", "sync-users"),
 }
 """Those that CI tries: of each kind some."""
 
