@@ -47,7 +47,9 @@ def contract(
         project.end()
 
 
-@pytest.fixture(params=["local", "dbos"])
+@pytest.fixture(
+    params=["local", pytest.param("dbos", marks=(pytest.mark.engine, pytest.mark.campaign))]
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     """A project of each engine; `begin` starts a worker where it takes one."""
     if request.param == "local":

@@ -11,6 +11,8 @@ import pytest
 from tests.harness.documents import Contract
 from tests.harness.workers import WorkedProject
 
+pytestmark = [pytest.mark.engine, pytest.mark.campaign]
+
 JOBS = """
     def bad():
         raise RuntimeError("bad")

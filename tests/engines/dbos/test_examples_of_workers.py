@@ -16,6 +16,8 @@ from durably_cli.cli.help import TOPICS, page
 from tests.harness.examples import README, is_of_workers, shell_lines
 from tests.harness.workers import WorkedProject
 
+pytestmark = [pytest.mark.engine, pytest.mark.campaign]
+
 JOBS = """
     @define_job
     def train(step: Step) -> int:

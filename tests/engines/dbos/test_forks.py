@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 import psycopg
+import pytest
 
 from tests.harness.workers import WorkedProject
+
+pytestmark = [pytest.mark.engine, pytest.mark.campaign]
 
 STEPS = """
     def bad():

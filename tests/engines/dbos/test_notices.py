@@ -13,6 +13,8 @@ import pytest
 from tests.harness.ping_server import Server, answering
 from tests.harness.workers import Worked, WorkedProject
 
+pytestmark = [pytest.mark.engine, pytest.mark.campaign]
+
 JOBS = """
 class Input(BaseModel):
     until: str = ""

@@ -10,6 +10,8 @@ import pytest
 
 from tests.harness.workers import Worked, WorkedProject
 
+pytestmark = [pytest.mark.engine, pytest.mark.campaign]
+
 PRINTS = """
     import logging, threading, warnings
     from durably_cli import Secret

@@ -11,6 +11,8 @@ from durably_cli.engines.dbos.database import RunDatabase, lock_of
 from durably_cli.engines.dbos.retention import retain_rows
 from tests.harness.workers import WorkedProject
 
+pytestmark = [pytest.mark.engine, pytest.mark.campaign]
+
 STEPS = """
     @define_job
     def work(step: Step, *, n: int = 2) -> int:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.harness.workers import WorkedProject
 
+pytestmark = [pytest.mark.engine, pytest.mark.campaign]
+
 TWO = """
     @define_job
     def small(step: Step) -> str:
