@@ -75,18 +75,19 @@ def trigger_elsewhere(
         is_unheard=IN_NOTICE in os.environ,
     )
     document.about(run_id)
-    is_coalesced = disposition is Disposition.COALESCED
-    was_over = engine.runs.view(run_id).row.is_over
+    before, is_coalesced = 0, disposition is Disposition.COALESCED
+    was_over = engine.runs.row(run_id).is_over
     if not is_coalesced and patience.seconds == 0:
         return _say_detached(engine, run_id, quiet=quiet, as_json=as_json)
     if request.wait and not was_over and not is_coalesced:
         news = engine.runs.news(run_id)
-        if disposition is Disposition.IDEMPOTENT:
-            news.events()  # what was done before is not said as if it were done now
+        if disposition is Disposition.IDEMPOTENT:  # what was done before is not done now
+            news.events()
+            before = len(engine.runs.view(run_id).state.attempts)
         if not _watch(engine, run_id, talk, news, patience):
             return _say_detached(engine, run_id, quiet=quiet, as_json=as_json)
     result = TriggerResult(run_id, disposition, executed=not was_over)
-    return _said(engine, result, talk, quiet=quiet, as_json=as_json)
+    return _said(engine, result, talk, before=before, quiet=quiet, as_json=as_json)
 
 
 def resume_elsewhere(
@@ -168,7 +169,8 @@ def _watch(engine: DbosEngine, run_id: str, talk: Talk, news: News, patience: Pa
     A signal ends only this process.
     """
     begun, is_said, is_new = time.monotonic(), False, False
-    job = engine.runs.view(run_id).state.created.job
+    created = engine.runs.created(run_id)
+    job = created.job if created else ""
     engine.database.be_patient()
     signals.install()
     try:
@@ -250,7 +252,7 @@ def _said(
     outcome = Outcome(done - replayed, replayed, [], failed, saved_ms)
     code = say_outcome(view, result, outcome, talk, go_on)
     if view.status is Status.FAILED:
-        talk.say("workers have the code that they were started with: start them again with yours")
+        talk.say("workers have the code that they began with: once it is mended, start them again")
     if code and (end := end_of(view)):
         end.note(view.run_id)
     if quiet and code == 1:

@@ -87,12 +87,8 @@ def settings_of(project: Path) -> Settings:
 
 def given_settings(project: Path) -> Given:
     """The same with what was written; read once, as long as the file is as it was."""
-    path = project if is_script(project) else project / "pyproject.toml"
-    try:
-        status = os.stat(path)
-    except OSError:
-        return Given(str(path), {}, Settings())
-    return _read(path, status.st_mtime_ns, status.st_size, status.st_ino)
+    path, *version = _file_of(project)
+    return _read(path, *version)
 
 
 _MAY_NAME_ENGINE = re.compile(rb"^\W*engine\W*=", re.MULTILINE)
@@ -100,9 +96,9 @@ _MAY_NAME_ENGINE = re.compile(rb"^\W*engine\W*=", re.MULTILINE)
 
 def engine_settings(project: Path) -> Settings:
     """Those of the engine, whatever else is wrong with the file: who only looks needs no more."""
-    path = project if is_script(project) else project / "pyproject.toml"
+    path, *version = _file_of(project)
     try:
-        place, found = _table(path)
+        place, found = _table(path, *version)
     except ConfigError:
         if _MAY_NAME_ENGINE.search(path.read_bytes()):
             raise
@@ -110,14 +106,25 @@ def engine_settings(project: Path) -> Settings:
     return Settings(**{key: _value(key, found[key], place) for key in _OF_ENGINE if key in found})
 
 
+def _file_of(project: Path) -> tuple[Path, int, int, int]:
+    """The file, and by what it is seen that it was changed; zeros if there is none."""
+    path = project if is_script(project) else project / "pyproject.toml"
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path, 0, 0, 0
+    return path, status.st_mtime_ns, status.st_size, status.st_ino
+
+
 @lru_cache(maxsize=8)
-def _read(path: Path, *_: int) -> Given:
-    place, found = _table(path)
+def _read(path: Path, *version: int) -> Given:
+    place, found = _table(path, *version)
     read = {key: _value(key, given, place) for key, given in found.items()}
     return Given(place, found, Settings(**read))
 
 
-def _table(path: Path) -> tuple[str, dict[str, Any]]:
+@lru_cache(maxsize=8)
+def _table(path: Path, *_: int) -> tuple[str, dict[str, Any]]:
     """Where it stands, and what stands there."""
     place = f"{path}"
     if path.suffix == ".py":

@@ -78,8 +78,11 @@ def _slot(due: CronExpression) -> str:
     return "%FT%H:%M" if is_daily else "%FT%H:%M%z"
 
 
-def units(what: Scheduled) -> list[UnitFile]:
-    """A service of systemd and, but for a tick, its timer. ValueError for what none can hold."""
+def units(what: Scheduled, always: Iterable[str] = ()) -> list[UnitFile]:
+    """A service of systemd and its timer; without a time, one that runs `always`, as is said so.
+
+    ValueError for what none can hold.
+    """
     _refuse_others((what.folder,), "a unit")
     _refuse_others((*what.variables.values(), *what.words), "a unit", lines=True)
     program, *words = what.words
@@ -91,7 +94,7 @@ def units(what: Scheduled) -> list[UnitFile]:
         f"ExecStart={start}",
     ]
     if what.due is None:
-        always = ["Restart=always", "RestartSec=1"]
+        always = [*always, "Restart=always", "RestartSec=1"]
         begin = _unit([about, "StartLimitIntervalSec=0"], "Service", [*service, *always])
         return [UnitFile(f"{what.name}.service", begin + _install("default.target"))]
     timer = [f"OnCalendar={each}" for each in on_calendar(what.due)]

@@ -12,12 +12,10 @@ def worker_unit(what: Scheduled, grace: float | None, variables: str) -> str:
 
     ValueError for what no unit can hold.
     """
-    (service,) = units(what)
     lines = [
         *([f"EnvironmentFile={variables}"] if variables else []),
         "KillMode=mixed",  # else the programs of steps would be ended, too
         f"TimeoutStopSec={'infinity' if grace is None else int(grace) + _SLACK_SECONDS}",
-        "Restart=always",
     ]
-    text = service.text.replace("Restart=always", "\n".join(lines), 1)
-    return f"# /etc/systemd/system/{service.name}\n{text}"
+    (service,) = units(what, lines)
+    return f"# /etc/systemd/system/{service.name}\n{service.text}"

@@ -87,7 +87,7 @@ def run_worker(project: Path, slots: int, names: list[str] | None, grace: float 
 
     chores = WorkerChores(project, engine, say)
     found = Worker(engine.database.url, engine.database.project, jobs, slots, say, chores)
-    signals.install(before_exit=found.leave)
+    signals.install()
     try:
         found.start()
         say(f"worker {found.executor} has {plural(len(jobs), 'job')}, {slots} at once")
@@ -116,7 +116,7 @@ def print_unit(
     options += [] if names is None else ["--jobs", ",".join(names)]
     options += [] if grace is None else ["--grace", grace]
     variables, words = words_for_cron(project, "worker", *options)
-    name = f"{schedule_name(project, 'worker')}"
+    name = schedule_name(project, "worker")
     what = Scheduled(name, f"worker of {project}", None, variables, words, "", None)
     variable = database_variable(project)
     try:

@@ -195,11 +195,6 @@ class Attempting:
         """Is it in the middle of this run?"""
         return run_id in self._live
 
-    @property
-    def free(self) -> int:
-        """How many runs may begin."""
-        return 0 if self.is_draining else max(0, self._slots - len(self._live))
-
     def drain(self, seconds: float | None) -> list[str]:
         """Stop those that run where they may be stopped; those that have not within that time."""
         with self._changing:

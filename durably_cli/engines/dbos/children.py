@@ -37,7 +37,7 @@ class QueuedChildren:
 
     def __init__(self, database: RunDatabase, parent: LiveRun, step: Step) -> None:
         self._database, self._parent, self._step = database, parent, step
-        self._began = try_began(parent.state)
+        self._began = _try_began(parent.state)
 
     def __call__(self, child: Child) -> Json:
         """Wait until this one has ended; its output. RunFailed if it has none."""
@@ -106,7 +106,7 @@ class QueuedChildren:
         return jobs
 
 
-def try_began(state: RunState) -> str:
+def _try_began(state: RunState) -> str:
     """When the try began that the next attempt goes on with, if that was suspended or killed."""
     began = clock.now()
     for attempt in reversed(state.attempts):

@@ -137,6 +137,8 @@ class DatabaseLog:
             self._lost = lost
             raise
         except ValueRefused:
+            if len(lines) > 1:  # what other threads have written is lost with it
+                self._lost = JournalLost(f"run {short(self._run_id)} could not be written")
             raise
         except BaseException as error:
             raise self._gone(f"run {short(self._run_id)} could not be written: {error}") from error

@@ -11,12 +11,11 @@ _QUEUED = ("ENQUEUED", "DELAYED")
 
 
 class RunRow(NamedTuple):
-    """What it was made as, DBOS's status, who executes it, when it ended, who wants it to end.
+    """DBOS's status, who executes it, when it ended, who wants it to end.
 
     One that is `is_asked_for` goes on as soon as a worker has looked.
     """
 
-    line: str
     status: str
     executor: str | None
     ended_at: int | None
@@ -44,14 +43,13 @@ def read_row(database: RunDatabase, run_id: str) -> RunRow | None:
     row = database.row(_ROW, run_id, database.project)
     if row is None:
         return None
-    *of_run, by, at, reason = row
-    line, status, executor, ended_at, is_asked_for = of_run
-    request = CancelRequest(by, at, reason) if by is not None else None
-    return RunRow(line, status, executor, ended_at, is_asked_for, request)
+    status, executor, ended_at, is_asked_for, *asked = row
+    request = CancelRequest(*asked) if asked[0] is not None else None
+    return RunRow(status, executor, ended_at, is_asked_for, request)
 
 
 _ROW = (
-    "select r.line, s.status, s.executor_id, s.completed_at,"
+    "select s.status, s.executor_id, s.completed_at,"
     " coalesce(s.status = 'ERROR' and ("
     "exists(select from durably.resumes e where e.run = r.run and not e.is_taken) or exists("
     "select from durably.suspended p where p.run = r.run and p.was_passed_on)), false),"

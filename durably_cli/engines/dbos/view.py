@@ -30,27 +30,27 @@ class DatabaseView(RunView):
 
     def __init__(self, database: RunDatabase, run_id: str) -> None:
         self.run_id, self._database = run_id, database
-        row, self.held, placed = database.whole(self._read, reads=True)
-        self.row = row
-        self.placed = [Placed(0, 0, _made(run_id, row.line)), *placed]
+        self.row, self.held, line, placed = database.whole(self._read, reads=True)
+        self.placed = [Placed(0, 0, _made(run_id, line)), *placed]
         self._events = [each.event for each in self.placed]
         try:
             self.state = fold(self._events)
-            if row.status == "CANCELLED" and not self.state.is_final:
+            if self.row.status == "CANCELLED" and not self.state.is_final:
                 self._events.append(self._cancelled())
                 self.placed.append(Placed(sys.maxsize, 0, self._events[-1]))
                 self.state = fold(self._events)
         except NotARun as error:
             raise JournalError(f"run {ids.short(run_id)} cannot be read: {error}") from None
 
-    def _read(self) -> tuple[RunRow, bool, list[Placed]]:
+    def _read(self) -> tuple[RunRow, bool, str, list[Placed]]:
         database, run_id = self._database, self.run_id
         row = read_row(database, run_id)
         if row is None:
             where = f"{database.project} in {masked(database.url)}"
             raise NotFound(f"there is no run {run_id} of {where}", hint=hints.command("list"))
         held = row.is_taken and is_locked(database, row.executor)
-        return row, held, read_events(database, run_id)
+        made = database.row("select line from durably.runs where run = %s", run_id)
+        return row, held, made[0] if made else "", read_events(database, run_id)
 
     @property
     def is_queued(self) -> bool:

@@ -5,8 +5,8 @@ recorded; DBOS's counter of steps is moved behind that. The events of an attempt
 that DBOS refuses the first one that a worker records which has lost the run to another one.
 
 Of DBOS it uses some private names: the context, for the owner's token and the counter; the
-recovery of another executor's runs, and the instance that this takes; and that one's count of what
-is executed, which is to be of both queues.
+recovery of another executor's runs, and of a single one; the instance that these take; and its
+count of what is executed, which is to be of both queues.
 """
 
 from __future__ import annotations
