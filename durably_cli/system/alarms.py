@@ -1,8 +1,7 @@
 """Raising an exception in a thread that is busy with something else.
 
-In the main thread a signal does it, which ends most system calls too. It is SIGURG: nobody else
-wants it, and as it is ignored by default, one that comes late does no harm. In any other thread
-Python raises at the next bytecode, so a call into C comes to its end first.
+In the main thread a signal does it, which ends most system calls too. In any other thread Python
+raises at the next bytecode, so a call into C comes to its end first.
 
 Nothing is raised inside a `shielded` function: whoever rings does so again.
 """
@@ -17,8 +16,7 @@ from types import FrameType
 from typing import Any, Protocol, TypeAlias
 
 from durably_cli.system import other_threads, signals
-
-_SIGNAL = signal.SIGURG
+from durably_cli.system.missed_signals import INTERRUPTS
 
 MayRaiseIn: TypeAlias = Callable[[FrameType], bool]
 """Whether something may be raised where this frame is executed."""
@@ -59,21 +57,21 @@ class _OfTheMainThread:
 
     def set(self) -> None:
         if not _set:
-            _others.handler = signal.signal(_SIGNAL, _answer)
+            _others.handler = signal.signal(INTERRUPTS, _answer)
         _set.append(self)
 
     def ring(self, may_raise_in: MayRaiseIn = lambda frame: True) -> None:
         if self in _set:
             self._rings, self._may_raise_in = True, may_raise_in
-            signal.pthread_kill(self._thread, _SIGNAL)
+            signal.pthread_kill(self._thread, INTERRUPTS)
 
     def end(self) -> None:
         while True:
             try:
                 while self in _set:
                     _set.remove(self)
-                if not _set and signal.getsignal(_SIGNAL) is _answer:
-                    signal.signal(_SIGNAL, _others.handler or signal.SIG_DFL)
+                if not _set and signal.getsignal(INTERRUPTS) is _answer:
+                    signal.signal(INTERRUPTS, _others.handler or signal.SIG_DFL)
                 return
             except BaseException as raised:  # it rang once more
                 if raised is not self.error:

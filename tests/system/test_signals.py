@@ -42,6 +42,39 @@ def test_a_signal_that_comes_in_a_fork_leaves_no_lock_held_and_stops_the_run_aft
     assert "was interrupted" in stopped.err
 
 
+MISSED = """
+import signal, threading
+
+@define_job
+def waits(step: Step, payload: dict) -> None:
+    def asleep():
+        time.sleep(0.3)  # the main thread has begun to wait, and Python does not wake it up
+        signal.raise_signal(signal.SIGTERM)
+    threading.Thread(target=asleep).start()
+    try:
+        {wait}
+    finally:
+        effect("stopped")
+"""
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "step.run('for ever', threading.Event().wait)",
+        "threading.Lock().acquire() and threading.Event().wait()",
+        "time.sleep(900)",
+    ],
+)
+def test_a_signal_that_python_has_missed_ends_a_wait_all_the_same(
+    project: Project, wait: str
+) -> None:
+    project.job(MISSED.format(wait=wait))
+    stopped = project.run("trigger", "waits", expect=143)
+    assert project.effects == ["stopped"]
+    assert "was interrupted" in stopped.err
+
+
 LATE_LOCK = """
 import os, signal, threading
 
