@@ -18,7 +18,7 @@ from durably_cli.render.next_steps import (
     how_to_redo_failed,
     ways_to_answer,
 )
-from durably_cli.render.reason import by_and_why
+from durably_cli.render.reason import by_and_why, reason
 from durably_cli.render.record import for_good
 from durably_cli.render.timeline import seconds_of
 from durably_cli.render.words import in_steps, listed
@@ -80,8 +80,9 @@ def say_outcome(
             if each.purpose:
                 talk.say(f"{each.purpose}, type: {hints.command(*each.words)}")
         return Busy.exit_code
-    if view.held:
-        talk.say(f"{name} is {view.status}: another process holds it{holder(view)}")
+    if view.goes_on:
+        why = f"another process holds it{holder(view)}" if view.held else reason(view)
+        talk.say(f"{name} is {view.status}: {why}")
         return 0
     gone = "the process that held it is gone"
     talk.say(f"{name} was interrupted: {gone}; go on:", resume)

@@ -125,6 +125,11 @@ class RunView(ABC):
         return False
 
     @property
+    def lacks_worker(self) -> bool:
+        """Is it queued, and nobody is there to take it up?"""
+        return False
+
+    @property
     def is_left(self) -> bool:
         """Has it not ended, and nobody goes on with it unasked, of those who are there for that?"""
         return False

@@ -209,7 +209,7 @@ def _gave_before(view: RunView, name: str) -> str:
 
 def how_to_go_on(view: RunView, why: str = "") -> str:
     """The commands of those, as a hint; of other runs the one that resumes it, and `why`."""
-    steps = [] if view.held else how_to_decide(view)
+    steps = [] if view.goes_on else how_to_decide(view)
     if not steps:
         return hints.command("resume", short(view.run_id)) + (f"    ({why})" if why else "")
     return "\n".join(f"{hints.command(*each.words)}    ({each.purpose})" for each in steps)
@@ -229,9 +229,9 @@ def _next_steps(view: RunView) -> list[NextStep]:
     if answers := ways_to_answer(view):
         from durably_cli.engines.due import is_due
 
-        go_on = [] if view.held or not is_due(view) else [NextStep("to go on", ("resume", run))]
+        go_on = [] if view.goes_on or not is_due(view) else [NextStep("to go on", ("resume", run))]
         return [*go_on, *answers, NextStep("", ("wait", run)), *look]
-    if view.held:
+    if view.goes_on:
         follow = NextStep("to watch", ("inspect", run, "--follow"))
         return [NextStep("", ("wait", run)), follow, NextStep("", ("logs", run, "--follow"))]
     if view.state.is_final:

@@ -37,15 +37,24 @@ def reason(view: RunView, *, but_tries: bool = False) -> str | None:
     if not state.has_ended and (asked := view.cancel_request()):
         at = _why_interrupted(view, but_tries) if view.status is Status.INTERRUPTED else ()
         return ", ".join((f"to be cancelled {by_and_why(asked)}", *at))
-    if view.status is Status.PENDING and view.held and state.created.concurrency_key is not None:
-        ahead, key = waits_for(view), state.created.concurrency_key
-        return f"waits for {f'run {ids.short(ahead)}, which has ' if ahead else ''}the key {key!r}"
+    if view.status is Status.PENDING and view.goes_on:
+        return _why_pending(view)
     if view.status is Status.INTERRUPTED:
         return ", ".join(_why_interrupted(view, but_tries)) or None
     if not but_tries and (again := retrying(view)):
         when = utc_time(again[-1].until or "")
         return f"{again[-1].name}: {last_try(again[-1])}, again at {when}"
     return None
+
+
+def _why_pending(view: RunView) -> str | None:
+    created = view.state.created
+    ahead, key = waits_for(view), created.concurrency_key
+    if key is not None and (ahead or view.held):
+        return f"waits for {f'run {ids.short(ahead)}, which has ' if ahead else ''}the key {key!r}"
+    if view.lacks_worker:
+        return f"no worker has the job {created.job}"
+    return "waits for a worker" if view.is_queued else None
 
 
 def _why_interrupted(view: RunView, but_tries: bool) -> Iterator[str]:
@@ -88,7 +97,7 @@ def by_and_why(cancelled: RunCancelled | CancelRequest) -> str:
 def waits_for(view: RunView) -> str | None:
     """The run that a pending one waits for: the one that has its concurrency key."""
     key = view.state.created.concurrency_key
-    if key is None or view.status is not Status.PENDING or not view.held:
+    if key is None or view.status is not Status.PENDING or not view.goes_on:
         return None
     ahead = view.has_key()
     return None if ahead == view.run_id else ahead

@@ -158,7 +158,7 @@ def _follow(runs: Runs, run_id: str, options: InspectOptions) -> None:
         def draw(console: Console) -> bool:
             with runs.view(run_id, despite_damage=True) as view:
                 show_what_goes_on(view, console)
-                return view.held
+                return view.goes_on
 
         redraw(sys.stdout, draw, newest_last)
     else:

@@ -171,7 +171,8 @@ def _awaited(runs: Runs, run_id: str, deadline: float) -> RunView | Unreadable:
         if run.held:
             say(f"waiting for run {short(run_id)}, which another process executes{holder(run)}")
             return
-        say(f"waiting for run {short(run_id)}, which no process is at: {reason(run)}")
+        at = "is queued" if run.is_queued else "no process is at"
+        say(f"waiting for run {short(run_id)}, which {at}: {reason(run)}")
         for each in ways_to_answer(run):
             if each.purpose:
                 say(f"{each.purpose}, type: {hints.command(*each.words)}")
@@ -180,7 +181,7 @@ def _awaited(runs: Runs, run_id: str, deadline: float) -> RunView | Unreadable:
 
 
 def _goes_on(run: RunView) -> bool:
-    return (run.held or is_suspended(run)) and not run.state.is_final and not run.damage
+    return (run.goes_on or is_suspended(run)) and not run.state.is_final and not run.damage
 
 
 def _end_of(run: RunView | Unreadable) -> End | None:
@@ -190,8 +191,9 @@ def _end_of(run: RunView | Unreadable) -> End | None:
         return _of_error(error)
     assert isinstance(run, RunView)
     if _goes_on(run):
-        why = f": {reason(run)}" if run.status is Status.WAITING else ""
-        can_go_on = not run.held and is_due(run)
+        said = reason(run) if run.status in (Status.WAITING, Status.PENDING) else None
+        why = f": {said}" if said else ""
+        can_go_on = not run.goes_on and is_due(run)
         again = hints.command("resume" if can_go_on else "wait", short(run.run_id))
         what = f"run {short(run.run_id)} is still {run.status}{why}"
         return _of_error(TimedOut(what, hint=how_to_answer(run) or again))

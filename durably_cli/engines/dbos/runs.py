@@ -181,7 +181,7 @@ class DatabaseRuns:
         self, run_id: str, deadline: float, waits: Callable[[RunView], None]
     ) -> RunView | Unreadable:
         self._database.be_patient()
-        was_held: bool | None = None
+        was: tuple[bool, bool] | None = None
         known: RunRow | None = None
         for pause in self.pauses():
             row = read_row(self._database, run_id)
@@ -198,9 +198,10 @@ class DatabaseRuns:
                 return run
             if left <= 0 or (run.row.is_over and not run.state.is_waiting):
                 return run
-            if was_held != run.held and (run.held or run.state.is_waiting):
+            now = run.held, run.is_queued
+            if was != now and (run.goes_on or run.state.is_waiting):
                 waits(run)
-            was_held = run.held
+            was = now
             pause(True, left)
         raise AssertionError
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from durably_cli import hints
+from durably_cli.engines.dbos.census import workers_that_have
 from durably_cli.engines.dbos.database import RunDatabase, is_locked, masked
 from durably_cli.engines.dbos.mail import DatabaseMail
 from durably_cli.engines.dbos.row import RunRow, read_row
@@ -55,6 +56,11 @@ class DatabaseView(RunView):
     @property
     def is_queued(self) -> bool:
         return self.row.is_queued
+
+    @property
+    def lacks_worker(self) -> bool:
+        job = self.state.created.job
+        return self.row.is_queued and not workers_that_have(self._database, job)
 
     @property
     def is_left(self) -> bool:

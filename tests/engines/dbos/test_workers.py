@@ -127,6 +127,10 @@ def test_without_a_worker_a_run_waits_and_that_is_said(worked: WorkedProject) ->
         assert waiting.stderr is not None
         assert "no worker has the job work" in waiting.stderr.readline()
         assert worked.runs()[0]["status"] == "pending"
+        assert worked.runs()[0]["reason"] == "no worker has the job work"
+        stopped = worked.run("wait", "@last", "--timeout", "1s", expect=124)
+        assert "which is queued: no worker has the job work" in stopped.err
+        assert "is still pending: no worker has the job work" in stopped.err
         worked.work()
         assert waiting.result().code == 0
 
