@@ -6,38 +6,11 @@ import json
 
 from tests.conftest import Project
 from tests.engines.conftest import begin
-
-MENDED = """
-    def other():
-        if not os.path.exists("mended"):
-            raise RuntimeError("not mended")
-        return effect("other")
-
-    @define_job
-    def work(step: Step) -> list[str]:
-        step.log.info("begins", n=1)
-        return [step.run("one", effect, "one"), step.run("other", other)]
-"""
-
-FORKED = """
-    def bad():
-        if not os.path.exists("mended"):
-            raise RuntimeError("not mended")
-        return effect("bad")
-
-    @define_job
-    def work(step: Step, *, text: str = "a") -> list[str]:
-        found = [step.run(name, effect, name) for name in ("one", "two")]
-        try:
-            step.run("bad", bad)
-        except RuntimeError:
-            found.append("lived on")
-        return [*found, text]
-"""
+from tests.engines.jobs import FAILS_UNTIL_MENDED, LIVES_ON
 
 
 def test_a_fork_replays_what_its_origin_has_and_does_the_rest(place: Project) -> None:
-    place.job(FORKED)
+    place.job(LIVES_ON)
     begin(place)
     place.run("trigger", "work", "--label", "team=a")
     origin = place.inspect()
@@ -60,19 +33,19 @@ def test_a_fork_replays_what_its_origin_has_and_does_the_rest(place: Project) ->
 
 
 def test_what_a_fork_and_a_resume_would_do_is_shown(place: Project) -> None:
-    place.job(MENDED)
+    place.job(FAILS_UNTIL_MENDED)
     begin(place)
     place.run("trigger", "work", expect=1)
     resumed = place.run("resume", "@last", "--dry-run").out.splitlines()
-    assert [line.split("\t")[:2] for line in resumed] == [["one", "replay"], ["other", "run"]]
+    assert [line.split("\t")[:2] for line in resumed] == [["one", "replay"], ["bad", "run"]]
     forked = place.run("fork", "@last", "--redo", "one", "--dry-run").out.splitlines()
-    assert [line.split("\t")[:2] for line in forked] == [["one", "run"], ["other", "run"]]
+    assert [line.split("\t")[:2] for line in forked] == [["one", "run"], ["bad", "run"]]
     place.run("resume", "@last", "--dry-run", "--redo", "none", expect=4)
     assert place.effects == ["one"] and len(place.runs()) == 1
 
 
 def test_a_removed_run_is_gone_and_its_key_is_not_used_again(place: Project) -> None:
-    place.job(MENDED)
+    place.job(FAILS_UNTIL_MENDED)
     begin(place)
     key = ("trigger", "work", "--idempotency-key", "today")
     place.run(*key, expect=1)
@@ -95,7 +68,7 @@ def test_a_removed_run_is_gone_and_its_key_is_not_used_again(place: Project) -> 
 def test_old_runs_are_removed_but_for_the_newest_and_those_that_may_be_resumed(
     place: Project,
 ) -> None:
-    place.job(MENDED)
+    place.job(FAILS_UNTIL_MENDED)
     begin(place)
     place.run("trigger", "work", expect=1)
     (place.root / "mended").touch()

@@ -7,17 +7,9 @@ import sys
 
 from tests.conftest import Project
 from tests.engines.conftest import begin
+from tests.engines.jobs import FAILS_UNTIL_MENDED
 
-JOBS = """
-    def other():
-        if not os.path.exists("mended"):
-            raise RuntimeError("not mended")
-        return effect("other")
-
-    @define_job
-    def work(step: Step) -> list[str]:
-        return [step.run("one", effect, "one"), step.run("other", other)]
-
+JOBS = f"""{FAILS_UNTIL_MENDED}
     @define_job
     def asks(step: Step) -> int:
         return step.wait_signal("answer", int) + 1
@@ -53,12 +45,12 @@ def test_a_run_is_triggered_mended_and_resumed(place: Project) -> None:
         "print(work.trigger(idempotency_key='today').output)\n",
     )
     assert said == [
-        "failed not mended ['other']",
+        "failed not mended ['bad']",
         "True failed idempotent",
-        "['one', 'other']",
-        "['one', 'other']",
+        "['one', 'bad']",
+        "['one', 'bad']",
     ]
-    assert place.effects == ["one", "other"]
+    assert place.effects == ["one", "bad"]
     assert place.runs()[0]["labels"] == {"of": "me"}
 
 

@@ -7,25 +7,12 @@ import json
 import psycopg
 import pytest
 
+from tests.engines.jobs import LIVES_ON
 from tests.harness.workers import WorkedProject
 
 pytestmark = [pytest.mark.engine, pytest.mark.campaign]
 
-STEPS = """
-    def bad():
-        if not os.path.exists("mended"):
-            raise RuntimeError("not mended")
-        return effect("bad")
-
-    @define_job
-    def work(step: Step, *, text: str = "a") -> list[str]:
-        found = [step.run(name, effect, name) for name in ("one", "two")]
-        try:
-            step.run("bad", bad)
-        except RuntimeError:
-            found.append("lived on")
-        return [*found, text]
-
+STEPS = f"""{LIVES_ON}
     @define_job
     def fails(step: Step) -> list[str]:
         return [step.run("one", effect, "one"), step.run("bad", bad)]
