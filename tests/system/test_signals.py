@@ -50,7 +50,9 @@ def waits(step: Step, payload: dict) -> None:
     def asleep():
         time.sleep(0.3)  # the main thread has begun to wait, and Python does not wake it up
         signal.raise_signal(signal.SIGTERM)
-    threading.Thread(target=asleep).start()
+        time.sleep(30)
+        os._exit(1)
+    threading.Thread(target=asleep, daemon=True).start()
     try:
         {wait}
     finally:
