@@ -84,8 +84,10 @@ def redirected(
     If it is `for_good`, what a late thread or `atexit` prints behind it goes to stderr, too: stdout
     is data, and all of that is out.
     """
+    from durably_cli.system.descriptors import with_high_number  # only what executes needs it
+
     flush_both()
-    real_stdout, real_stderr = os.dup(1), os.dup(2)
+    real_stdout, real_stderr = with_high_number(1), with_high_number(2)
     before = getattr(sys, "stdout", None), getattr(sys, "stderr", None)
     os.dup2(spool.fileno() if spool else 2, 1)
     if spool:
@@ -93,7 +95,7 @@ def redirected(
     row = Row()
     into = Row() if spool else row
     sys.stdout, sys.stderr = (as_text(PatientFile(number, into, wrote)) for number in (1, 2))
-    stdout = os.fdopen(os.dup(real_stdout), "w", encoding="utf-8")
+    stdout = os.fdopen(with_high_number(real_stdout), "w", encoding="utf-8")
     try:
         yield Streams(stdout, as_text(PatientFile(real_stderr, row, ends_row=True)), row)
     finally:

@@ -48,6 +48,8 @@ def test_a_deed_of_a_step(name: str, doer: Project, count: Callable[[int], None]
         assert result.code in codes, result
         assert "durably_cli/" not in result.err or "Exception in thread" in result.err, result
     assert deed.said in met.err, met
+    its_own = project.root / "its-own"  # durably writes nothing to what the step has opened
+    assert not its_own.exists() or not its_own.read_bytes()
     acknowledged = {line[4:] for line in before if line.startswith("ack ")}
     assert "first" in acknowledged, met
     executed = Counter(project.effects) - before

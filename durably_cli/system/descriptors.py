@@ -1,0 +1,19 @@
+"""Descriptors of durably's own, beside those of the job that is executed in the same process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+_HIGH = 1000
+_SPARE = 16
+
+
+def with_high_number(fd: int) -> int:
+    """A copy of a descriptor whose number nothing that is opened later is likely to get.
+
+    A job may close all descriptors, as daemons do, and what it opens then has the lowest numbers:
+    what is written to one of ours is not to be written there. OSError if no more files may be open.
+    """
+    most = os.sysconf("SC_OPEN_MAX") - _SPARE
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(3, min(_HIGH, most)))
