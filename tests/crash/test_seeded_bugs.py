@@ -70,3 +70,9 @@ def test_every_seeded_bug_has_its_place_and_is_caught_somewhere() -> None:
     with pytest.raises(LookupError):
         UNCHANGED._replace(right="nothing of this kind").source()
     assert f"{len(SEEDED_BUGS)} bugs are seeded" in page("durability")
+
+
+def test_every_part_that_is_to_catch_a_seeded_bug_is_there(tmp_path: Path) -> None:
+    parts = sorted({part for _, part in PAIRS})
+    found = run_tests(UNCHANGED, tmp_path, "--collect-only", *parts)
+    assert found.returncode == 0, found.stdout

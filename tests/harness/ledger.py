@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from durably_cli.__main__ import main
+from durably_cli.engines.local.leftovers import wait_for_programs
 from tests.conftest import Project, Result
 from tests.harness import forking
 from tests.harness.forking import How
@@ -87,6 +88,8 @@ class Ledger:
 
         how = How(self.project.root, self.project.env, seconds=120)
         ended = forking.call(how, act)
+        for journal in self.project.data.rglob("*.jsonl"):  # what they do late is of this attempt
+            wait_for_programs(journal, lambda _: None)
         result = Result(ended.code, ended.out.decode(), ended.err.decode())
         self._enter(self.project.effects[effects:], _lines(self._acks)[acknowledged:], result)
         return result
