@@ -29,6 +29,7 @@ from durably_cli.project.finding import find_here
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.render.lines import Talk
 from durably_cli.render.next_steps import how_to_go_on, next_commands, ways_to_answer
+from durably_cli.render.reason import reason
 from durably_cli.render.rows import write_output, write_summary_json
 from durably_cli.render.waits import what_it_waits_for
 from durably_cli.system import signals
@@ -267,8 +268,8 @@ def _say_detached(engine: DbosEngine, run_id: str, *, quiet: bool, as_json: bool
         write_summary_json(view, document.on(sys.stdout), {"detached": True})
     elif not quiet:
         print(run_id, flush=True)
-        status = engine.runs.view(run_id).status
-        waits = "waits for a worker" if status is Status.PENDING else f"is {status}"
-        say(f"run {short(run_id)} {waits}")
+        view = engine.runs.view(run_id)
+        said = reason(view) if view.status is Status.PENDING else None
+        say(f"run {short(run_id)} is {view.status}{f': {said}' if said else ''}")
         say(f"to wait for its end: {hints.command('wait', short(run_id))}")
     return 0

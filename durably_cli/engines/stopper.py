@@ -72,6 +72,8 @@ class Stopper:
                 if (look := self._stop.look) is not None:
                     look()
                 self._find_cause()
+                if self._stop.cause is None and _is_in_python_itself(self._thread):
+                    self._alarm.interrupt()
             if self._stop.cause is not None and self._stop.wake is not None:
                 is_late, was_late = not self._stop.is_awake, is_late
                 if was_late and is_late and self._stop.ends_what_is_in_flight:
@@ -91,6 +93,13 @@ class Stopper:
             self._stop.stop(AttemptTimedOut(f"its time limit of {span(self._seconds)} is over"))
 
 
+def _is_in_python_itself(thread: int) -> bool:
+    """Is it in a module of the standard library, which goes on with what a signal interrupts?"""
+    frame = sys._current_frames().get(thread)
+    file = frame.f_code.co_filename if frame is not None else ""
+    return file.startswith(_STANDARD) and "-packages" not in file
+
+
 def _waits(thread: int) -> bool:
     """Is it in a module of Python's that waits for threads, or for an event loop?"""
     frame = sys._current_frames().get(thread)
@@ -106,6 +115,7 @@ def _is_of_the_user(frame: FrameType) -> bool:
 
 
 _LIBRARY = os.path.dirname(threading.__file__)
+_STANDARD = os.path.join(_LIBRARY, "")
 _ASYNCIO, _SELECTORS = os.path.join(_LIBRARY, "asyncio", ""), os.path.join(_LIBRARY, "selectors.py")
 _WAITING = (
     *(_ASYNCIO, _SELECTORS),

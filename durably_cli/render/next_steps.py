@@ -209,7 +209,9 @@ def _gave_before(view: RunView, name: str) -> str:
 
 def how_to_go_on(view: RunView, why: str = "") -> str:
     """The commands of those, as a hint; of other runs the one that resumes it, and `why`."""
-    steps = [] if view.goes_on else how_to_decide(view)
+    if view.is_queued:
+        return hints.command("wait", short(view.run_id))
+    steps = [] if view.held else how_to_decide(view)
     if not steps:
         return hints.command("resume", short(view.run_id)) + (f"    ({why})" if why else "")
     return "\n".join(f"{hints.command(*each.words)}    ({each.purpose})" for each in steps)

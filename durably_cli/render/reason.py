@@ -31,14 +31,14 @@ def reason(view: RunView, *, but_tries: bool = False) -> str | None:
         from durably_cli.render.waits import why_it_waits  # few runs wait, as below
 
         return "; ".join(filter(None, (_stopped(view), given_up(view), why_it_waits(view))))
+    if view.status is Status.PENDING and view.goes_on and not view.cancel_request():
+        return _why_pending(view)
     if state.error is not None:
         where = f"{listed(state.causes)}: " if state.causes else ""
         return where + one_line(state.error)
     if not state.has_ended and (asked := view.cancel_request()):
         at = _why_interrupted(view, but_tries) if view.status is Status.INTERRUPTED else ()
         return ", ".join((f"to be cancelled {by_and_why(asked)}", *at))
-    if view.status is Status.PENDING and view.goes_on:
-        return _why_pending(view)
     if view.status is Status.INTERRUPTED:
         return ", ".join(_why_interrupted(view, but_tries)) or None
     if not but_tries and (again := retrying(view)):

@@ -80,7 +80,7 @@ def summary(run: RunView | Unreadable) -> RunSummary:
         "origin": state.origin,
         "parent": state.created.parent or None,
         "progress": progress_fields(state.progress),
-        "undecided": [] if run.held else [step.name for step in state.undecided],
+        "undecided": [] if run.goes_on else [step.name for step in state.undecided],
         "due": _due(run),
     }
 

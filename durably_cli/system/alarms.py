@@ -1,7 +1,8 @@
 """Raising an exception in a thread that is busy with something else.
 
-In the main thread a signal does it, which ends most system calls too. In any other thread Python
-raises at the next bytecode, so a call into C comes to its end first.
+In the main thread a signal does it, which ends most system calls too. It is SIGURG: nobody else
+wants it, and as it is ignored by default, one that comes late does no harm. In any other thread
+Python raises at the next bytecode, so a call into C comes to its end first.
 
 Nothing is raised inside a `shielded` function: whoever rings does so again.
 """
@@ -16,7 +17,8 @@ from types import FrameType
 from typing import Any, Protocol, TypeAlias
 
 from durably_cli.system import other_threads, signals
-from durably_cli.system.missed_signals import INTERRUPTS
+
+_SIGNAL = signal.SIGURG
 
 MayRaiseIn: TypeAlias = Callable[[FrameType], bool]
 """Whether something may be raised where this frame is executed."""
@@ -39,6 +41,13 @@ class Alarm(Protocol):
         In the main thread it is only raised in frames that it may be raised in.
         """
 
+    def interrupt(self) -> None:
+        """Have the thread see a signal that arrived just as it began to wait; nothing is raised.
+
+        Python looks for signals between two bytecodes, and sleeps on if one comes behind that look.
+        Called by another thread, where an interrupted system call does no harm.
+        """
+
     def end(self) -> None:
         """It rings no more."""
 
@@ -57,21 +66,25 @@ class _OfTheMainThread:
 
     def set(self) -> None:
         if not _set:
-            _others.handler = signal.signal(INTERRUPTS, _answer)
+            _others.handler = signal.signal(_SIGNAL, _answer)
         _set.append(self)
 
     def ring(self, may_raise_in: MayRaiseIn = lambda frame: True) -> None:
         if self in _set:
             self._rings, self._may_raise_in = True, may_raise_in
-            signal.pthread_kill(self._thread, INTERRUPTS)
+            signal.pthread_kill(self._thread, _SIGNAL)
+
+    def interrupt(self) -> None:
+        if self in _set:
+            signal.pthread_kill(self._thread, _SIGNAL)
 
     def end(self) -> None:
         while True:
             try:
                 while self in _set:
                     _set.remove(self)
-                if not _set and signal.getsignal(INTERRUPTS) is _answer:
-                    signal.signal(INTERRUPTS, _others.handler or signal.SIG_DFL)
+                if not _set and signal.getsignal(_SIGNAL) is _answer:
+                    signal.signal(_SIGNAL, _others.handler or signal.SIG_DFL)
                 return
             except BaseException as raised:  # it rang once more
                 if raised is not self.error:
@@ -126,6 +139,9 @@ class _OfAnotherThread:
     def _raise(self) -> None:
         self.has_rung = True
         _raise_in(self._thread, self._error)
+
+    def interrupt(self) -> None:
+        """Only the main thread handles signals."""
 
     def end(self) -> None:
         while True:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 
-_HIGH = 1000
+_HIGH = 200
 _SPARE = 16
+_LOWEST = 3
 
 
 def with_high_number(fd: int) -> int:
     """A copy of a descriptor whose number nothing that is opened later is likely to get.
 
-    A job may close all descriptors, as daemons do, and what it opens then has the lowest numbers:
-    what is written to one of ours is not to be written there. OSError if no more files may be open.
+    A job may close all descriptors, as daemons do up to 256 or more, and what it opens then has the
+    lowest numbers: what is written to one of ours is not to be written there. OSError if no more
+    files may be open.
     """
     most = os.sysconf("SC_OPEN_MAX") - _SPARE
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(3, min(_HIGH, most)))
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(_LOWEST, min(_HIGH, most)))
+    except OSError:  # the numbers from there on are taken
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _LOWEST)

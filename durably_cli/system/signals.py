@@ -62,23 +62,17 @@ def install(
     `on_first` is called when the first one arrives, `before_exit` when a second one ends the
     process; both wherever the main thread is, so they may do no more than write to a descriptor.
     """
-    from durably_cli.system import missed_signals  # not needed by what executes nothing
-
     _noted.on_first, _noted.before_exit = on_first, before_exit
     sys.unraisablehook = _raised_in_vain
     for signum in SIGNALS:
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, _handle)
-    missed_signals.hear(SIGNALS, lambda: _noted.signum is not None)
 
 
 def uninstall() -> None:
     """Let the signals end the process, as they do by default: there is no run any more."""
-    from durably_cli.system import missed_signals  # loaded by `install`
-
     if sys.unraisablehook is _raised_in_vain:
         sys.unraisablehook = sys.__unraisablehook__
-    missed_signals.hear_no_more()
     _noted.comes_again = False
     if _noted.sender is not None:
         _noted.sender.join()

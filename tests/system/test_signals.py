@@ -43,13 +43,14 @@ def test_a_signal_that_comes_in_a_fork_leaves_no_lock_held_and_stops_the_run_aft
 
 
 MISSED = """
-import signal, threading
+import asyncio, queue, signal, subprocess, threading
+from concurrent.futures import ThreadPoolExecutor
 
 @define_job
 def waits(step: Step, payload: dict) -> None:
     def asleep():
-        time.sleep(0.3)  # the main thread has begun to wait, and Python does not wake it up
-        signal.raise_signal(signal.SIGTERM)
+        time.sleep(0.3)  # the main thread has begun to wait
+        signal.raise_signal(signal.SIGTERM)  # for which Python does not wake it up
         time.sleep(30)
         os._exit(1)
     threading.Thread(target=asleep, daemon=True).start()
@@ -64,11 +65,13 @@ def waits(step: Step, payload: dict) -> None:
     "wait",
     [
         "step.run('for ever', threading.Event().wait)",
-        "threading.Lock().acquire() and threading.Event().wait()",
-        "time.sleep(900)",
+        "step.run('for ever', queue.Queue().get)",
+        "ThreadPoolExecutor(1).submit(time.sleep, 900).result()",
+        "asyncio.run(asyncio.sleep(900))",
+        "subprocess.run(['sleep', '900'])",
     ],
 )
-def test_a_signal_that_python_has_missed_ends_a_wait_all_the_same(
+def test_a_signal_that_python_has_missed_ends_a_wait_of_its_own_all_the_same(
     project: Project, wait: str
 ) -> None:
     project.job(MISSED.format(wait=wait))

@@ -210,7 +210,7 @@ def _meeting(
     for run in runs:
         if isinstance(run, RunView):
             jobs.discard(run.state.created.job)
-            if not run.held and len(undecided) < _FEW and (steps := run.state.undecided):
+            if not run.goes_on and len(undecided) < _FEW and (steps := run.state.undecided):
                 from durably_cli.render.next_steps import how_to_decide  # seldom needed
 
                 ways = how_to_decide(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 
 from durably_cli.engines.census import Census, JobLoad, WorkerSeen
-from durably_cli.engines.dbos.database import RunDatabase, is_locked, masked
+from durably_cli.engines.dbos.database import RunDatabase, locked_among, masked
 
 
 def workers_that_have(database: RunDatabase, job: str) -> list[str]:
@@ -14,18 +14,16 @@ def workers_that_have(database: RunDatabase, job: str) -> list[str]:
         "select executor from durably.workers where project = %s and %s = any(jobs)",
         *(database.project, job),
     )
-    return [executor for (executor,) in found if is_locked(database, executor)]
+    return locked_among(database, [executor for (executor,) in found])
 
 
 def census_of(database: RunDatabase) -> Census:
     """That of the project, of one moment."""
     with database.transaction(reads=True):
         version = database.row("show server_version")
-        workers = [
-            WorkerSeen(executor, is_locked(database, executor), *rest)
-            for executor, *rest in database.rows(_WORKERS_SEEN, database.project)
-        ]
-        alive = [each.id for each in workers if each.is_alive]
+        seen = database.rows(_WORKERS_SEEN, database.project)
+        alive = locked_among(database, [executor for executor, *_ in seen])
+        workers = [WorkerSeen(executor, executor in alive, *rest) for executor, *rest in seen]
         loads = database.rows(_LOADS, alive, alive, database.project)
         jobs = [JobLoad(*each) for each in loads]
     try:

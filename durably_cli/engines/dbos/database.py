@@ -243,14 +243,18 @@ def lock_of(name: str) -> tuple[int, int]:
 
 def is_locked(database: RunDatabase, name: str | None) -> bool:
     """Does a session hold the lock of this name? A look, which takes nothing."""
-    if not name:
-        return False
-    found = database.row(
-        "select exists(select from pg_locks where locktype = 'advisory' and granted"
+    return bool(name and locked_among(database, [name]))
+
+
+def locked_among(database: RunDatabase, names: Sequence[str]) -> list[str]:
+    """Those of these names whose lock a session holds."""
+    ids = {name: lock_of(name)[1] & 0xFFFFFFFF for name in names}
+    found = database.rows(
+        "select objid from pg_locks where locktype = 'advisory' and granted"
         " and objsubid = 2 and database ="
         " (select oid from pg_database where datname = current_database())"
-        " and classid = %s and objid = %s)",
-        LOCKS,
-        lock_of(name)[1] & 0xFFFFFFFF,
+        " and classid = %s and objid = any(%s::bigint[]::oid[])",
+        *(LOCKS, list(ids.values())),
     )
-    return bool(found and found[0])
+    held = {objid for (objid,) in found}
+    return [name for name in names if ids[name] in held]

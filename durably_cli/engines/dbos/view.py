@@ -55,12 +55,12 @@ class DatabaseView(RunView):
 
     @property
     def is_queued(self) -> bool:
-        return self.row.is_queued
+        return self.row.is_queued and not self.state.is_final
 
     @property
     def lacks_worker(self) -> bool:
         job = self.state.created.job
-        return self.row.is_queued and not workers_that_have(self._database, job)
+        return self.is_queued and not workers_that_have(self._database, job)
 
     @property
     def is_left(self) -> bool:
@@ -69,7 +69,7 @@ class DatabaseView(RunView):
 
     @property
     def status(self) -> Status:
-        if self.row.is_queued and not self.state.is_final:
+        if self.is_queued:
             return Status.PENDING
         return super().status
 

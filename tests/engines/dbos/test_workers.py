@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
+from tests.engines.jobs import FAILS_UNTIL_MENDED
 from tests.harness.postgresql import NONE_HERE, own_server
 from tests.harness.workers import Worked, WorkedProject, prepared
 
@@ -131,6 +132,24 @@ def test_without_a_worker_a_run_waits_and_that_is_said(worked: WorkedProject) ->
         stopped = worked.run("wait", "@last", "--timeout", "1s", expect=124)
         assert "which is queued: no worker has the job work" in stopped.err
         assert "is still pending: no worker has the job work" in stopped.err
+        worked.work()
+        assert waiting.result().code == 0
+
+
+def test_a_failed_run_that_waits_for_a_worker_says_so_and_not_why_it_had_failed(
+    worked: WorkedProject,
+) -> None:
+    worked.job(FAILS_UNTIL_MENDED)
+    worker = worked.work()
+    worked.run("trigger", "work", expect=1)
+    worker.send(signal.SIGTERM)
+    worker.process.wait()
+    (worked.root / "mended").touch()
+    with worked.start("resume", "@last") as waiting:
+        assert waiting.stderr is not None
+        assert "no worker has the job work" in waiting.stderr.readline()
+        assert worked.runs()[0]["reason"] == "no worker has the job work"
+        assert worked.inspect("@last")["status"] == "pending"
         worked.work()
         assert waiting.result().code == 0
 
