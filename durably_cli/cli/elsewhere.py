@@ -20,7 +20,14 @@ from durably_cli.engines.outcome import Outcome
 from durably_cli.engines.payload import ReadyInput
 from durably_cli.engines.request import Disposition
 from durably_cli.engines.result import TriggerResult
-from durably_cli.errors import AttemptTimedOut, ConfigError, Interrupted, NotFound, Unreachable
+from durably_cli.errors import (
+    AttemptTimedOut,
+    Busy,
+    ConfigError,
+    Interrupted,
+    NotFound,
+    Unreachable,
+)
 from durably_cli.journal.events import RunStarted
 from durably_cli.journal.state import Status
 from durably_cli.journal.wait_events import RunSuspended
@@ -28,7 +35,7 @@ from durably_cli.project.discovery import find_job
 from durably_cli.project.finding import find_here
 from durably_cli.project.listening_job import ListeningJob
 from durably_cli.render.lines import Talk
-from durably_cli.render.next_steps import how_to_go_on, next_commands, ways_to_answer
+from durably_cli.render.next_steps import how_to_go_on, newly_asked, next_commands, ways_to_answer
 from durably_cli.render.reason import reason
 from durably_cli.render.rows import write_output, write_summary_json
 from durably_cli.render.waits import what_it_waits_for
@@ -39,6 +46,7 @@ from durably_cli.values.strict_json import Json
 if TYPE_CHECKING:
     from durably_cli.engines.dbos.engine import DbosEngine
     from durably_cli.engines.dbos.news import News
+    from durably_cli.engines.dbos.view import DatabaseView
     from durably_cli.engines.decisions import Decisions
     from durably_cli.engines.forking import ForkRequest
     from durably_cli.engines.live_run import BoundHandler
@@ -236,6 +244,8 @@ def _said(
     """Say what came of the run, in the attempts behind so many; the exit code."""
     view = engine.runs.view(result.run_id)
     if view.state.is_out_of_time:
+        if quiet:
+            _report(view, "", talk)
         what = f"run {short(view.run_id)} was ended: its time limit is over"
         raise AttemptTimedOut(what, hint=hints.command("resume", short(view.run_id)))
     with suppress(BrokenPipeError):  # closing stdout early changes nothing of how it ended
@@ -256,9 +266,19 @@ def _said(
         talk.say("workers have the code that they began with: once it is mended, start them again")
     if code and (end := end_of(view)):
         end.note(view.run_id)
-    if quiet and code == 1:
-        say(f"run {short(view.run_id)} failed {failed_before(view, talk)}")
+    if quiet and code not in (0, Busy.exit_code):
+        _report(view, go_on, talk, "" if result.executed else failed_before(view, talk))
+    elif quiet and code and result.executed:
+        sys.stderr.write(newly_asked(view))
     return code
+
+
+def _report(view: DatabaseView, go_on: str, talk: Talk, failed_before: str = "") -> None:
+    """Say all of a run that did not complete, for who reads nothing else of it."""
+    from durably_cli.render.report import report  # only after a failure
+
+    masked = str  # workers mask what they record
+    sys.stderr.write(report(view, None, go_on, masked, talk.time, failed_before=failed_before))
 
 
 def _say_detached(engine: DbosEngine, run_id: str, *, quiet: bool, as_json: bool) -> int:

@@ -74,7 +74,8 @@ def usage_error(error: Any) -> Refusal:
     words = [context.info_name] if context.parent else []
     option = context.help_option_names[0]
     theirs = f"Try '{context.command_path} {option}' for help."
-    said = text.getvalue().replace(theirs, f"Try {hints.command(*words, option)} for help.", 1)
+    choices_in_a_line = text.getvalue().replace("\n\t", " ")
+    said = choices_in_a_line.replace(theirs, f"Try {hints.command(*words, option)} for help.", 1)
     next_step = next_step or _next_step(error, context)
     said += f"try: {hints.shown(next_step)}\n" if next_step else ""
     return Refusal(said, next_step)

@@ -126,7 +126,7 @@ class RunView(ABC):
 
     @property
     def lacks_worker(self) -> bool:
-        """Is it queued, and nobody is there to take it up?"""
+        """Does it go on once somebody takes it up, who is not there?"""
         return False
 
     @property

@@ -10,6 +10,7 @@ from durably_cli import hints
 from durably_cli.engines.local.engine import LocalEngine
 from durably_cli.errors import ConfigError, UsageError
 from durably_cli.project import stores
+from durably_cli.project.script_files import is_script
 from durably_cli.project.settings import (
     DATABASE_VARIABLE,
     DBOS,
@@ -52,6 +53,11 @@ def engine_of_workers(project: Path) -> DbosEngine | None:
 
 
 def _dbos(project: Path, settings: Settings) -> DbosEngine:
+    if is_script(project):
+        hint = 'write engine = "local" there, or move its job into a project'
+        raise ConfigError(
+            f"a script has no workers, and {project} names the engine dbos", hint=hint
+        )
     if not settings.name:
         hint = 'write name = "billing" below [tool.durably], or another name of it'
         what = f"the engine dbos knows the project by a name, and {project} has none"
@@ -89,7 +95,7 @@ def refuse_without_journals(project: Path, command: str) -> None:
             local = hints.command(command, *hints.words_typed()[1:])
         raise UsageError(
             f"the runs of this project are in a database, and {command} is for journals",
-            hint=f"{local}    (of runs that were made here before)",
+            hint=f"{local}    (of the runs that are here)",
         )
 
 

@@ -70,6 +70,8 @@ def _why_interrupted(view: RunView, but_tries: bool) -> Iterator[str]:
         yield f"{again[-1].name}: {last_try(again[-1])}"
     if said := given_up(view):
         yield said
+    if view.lacks_worker:
+        yield f"no worker has the job {state.created.job}"
 
 
 def _stopped(view: RunView) -> str:

@@ -47,6 +47,10 @@ def test_time_passes_only_when_it_is_moved(durably_store: DurablyStore) -> None:
         durably.signal(run, "another", "again")
 
 
+def test_its_runs_are_local_whatever_engine_the_project_has(durably_store: DurablyStore) -> None:
+    assert os.environ["DURABLY_ENGINE"] == "local"
+
+
 def test_a_deadline_that_is_moved_past_is_over(durably_store: DurablyStore) -> None:
     run = patient.trigger(suspend=True)
     durably_store.pass_time("3d")

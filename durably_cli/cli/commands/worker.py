@@ -142,6 +142,9 @@ def _jobs(project: Path, names: list[str] | None, printed: PrintedInThreads) -> 
             what = "\n".join(f"{each.path}: {each.what}" for each in broken)
             hint = hints.command("worker", "--jobs", ",".join(jobs)) if jobs else None
             raise ConfigError(f"not all jobs of the project can be loaded\n{what}", hint=hint)
+        if not jobs:
+            what = f"there is no job in {project / 'jobs'}: a worker of none would execute nothing"
+            raise ConfigError(what, hint=hints.command("jobs"))
     return {
         name: ListeningJob(job, project, all_threads=False, besides=printed.into_logs)
         for name, job in jobs.items()

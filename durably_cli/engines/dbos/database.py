@@ -50,6 +50,9 @@ _IS_REFUSED = re.compile(
     'password authentication failed|no password supplied|(role|database) "[^"]*" does not exist'
 )
 
+_IS_NOT_THERE = re.compile('database "[^"]*" does not exist')
+_CREATE = "createdb NAME    (of PostgreSQL, by a role that may; durably makes its tables only)"
+
 _sessions = WeakSet[psycopg.Connection[tuple[Any, ...]]]()
 
 
@@ -192,7 +195,9 @@ class RunDatabase:
             said = next(iter(str(error).strip().splitlines()), type(error).__name__)
             where = masked(self.url)
             if _IS_REFUSED.search(said):
-                raise ConfigError(f"the database {where} lets nobody in so: {said}") from None
+                hint = _CREATE if _IS_NOT_THERE.search(said) else None
+                what = f"the database {where} lets nobody in so: {said}"
+                raise ConfigError(what, hint=hint) from None
             what = f"the database {where} cannot be reached: {said}"
             raise Unreachable(what, hint=hints.command("info")) from None
         except psycopg.ProgrammingError as error:

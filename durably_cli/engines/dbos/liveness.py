@@ -143,9 +143,7 @@ class Liveness:
     def _take_over(self, other: str) -> None:
         with self._locked(other) as is_mine:
             if is_mine:
-                there = self._database.row(_IS_THERE, other)
-                how = "is gone" if there else "has left"
-                self._say(f"worker {other} {how}: its runs go on here")
+                self._say(f"worker {other} is gone: its runs go on here")
                 self._dbos.recover(other)
                 self._forget(other)
 
@@ -194,7 +192,6 @@ class Liveness:
                 return
 
 
-_IS_THERE = "select 1 from durably.workers where executor = %s"
 _WORKERS = "select executor from durably.workers where project = %s and executor <> %s"
 _TO_DO = (
     "select executor_id, min(workflow_uuid), null from dbos.workflow_status"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from durably_cli import hints
 from durably_cli.engines.dbos.carried import carried
-from durably_cli.engines.dbos.database import RunDatabase, masked
+from durably_cli.engines.dbos.database import RunDatabase, is_locked, masked
 from durably_cli.engines.dbos.mail import DatabaseMail
 from durably_cli.engines.dbos.news import News
 from durably_cli.engines.dbos.resumes import wake
@@ -182,14 +182,15 @@ class DatabaseRuns:
     ) -> RunView | Unreadable:
         self._database.be_patient()
         was: tuple[bool, bool] | None = None
-        known: RunRow | None = None
+        known: tuple[RunRow, bool] | None = None
         for pause in self.pauses():
             row = read_row(self._database, run_id)
             left = deadline - time.monotonic()
-            if row == known and row is not None and left > 0:
+            seen = row and (row, row.is_taken and is_locked(self._database, row.executor))
+            if seen == known and seen is not None and left > 0:
                 pause(False, left)
                 continue
-            known = row
+            known = seen
             run = self.look(run_id)
             if run is None:
                 what = f"run {short(run_id)} was deleted meanwhile"

@@ -58,9 +58,14 @@ class DatabaseView(RunView):
         return self.row.is_queued and not self.state.is_final
 
     @property
+    def goes_on(self) -> bool:
+        """Also that of a worker that has died: the next one takes it up by itself."""
+        return super().goes_on or (self.row.is_taken and not self.state.has_ended)
+
+    @property
     def lacks_worker(self) -> bool:
         job = self.state.created.job
-        return self.is_queued and not workers_that_have(self._database, job)
+        return self.goes_on and not self.held and not workers_that_have(self._database, job)
 
     @property
     def is_left(self) -> bool:

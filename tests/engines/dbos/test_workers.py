@@ -154,6 +154,47 @@ def test_a_failed_run_that_waits_for_a_worker_says_so_and_not_why_it_had_failed(
         assert waiting.result().code == 0
 
 
+def test_who_waits_for_the_run_of_a_worker_that_dies_waits_for_the_next_one(
+    worked: WorkedProject,
+) -> None:
+    worked.job(LONG)
+    worker = worked.work()
+    run = worked.run("trigger", "work", "--detach").out.strip()
+    worked.wait_for_effects(3)
+    with worked.start("wait", run) as waiting:
+        assert waiting.stderr is not None
+        assert "which another process executes" in waiting.stderr.readline()
+        worker.send(signal.SIGKILL)
+        assert "no worker has the job work" in waiting.stderr.readline()
+        worked.run("wait", run, "--timeout", "0s", expect=124)
+        worked.work()
+        assert waiting.result().out == "30\n"
+
+
+def test_quiet_is_one_report_of_a_failure(worked: WorkedProject) -> None:
+    worked.job(FAILS_UNTIL_MENDED)
+    worked.work()
+    failed = worked.run("trigger", "work", "-q", expect=1)
+    run = worked.runs()[0]["id"]
+    assert failed.err.startswith(f"run {run[-8:]} of work failed in step bad\n"), failed
+    assert "RuntimeError: not mended" in failed.err and "nothing was executed" not in failed.err
+
+
+def test_durably_test_leaves_the_database_in_peace(worked: WorkedProject) -> None:
+    worked.job("""
+        @define_job
+        def work(step: Step) -> int:
+            return step.run("one", int)
+    """)
+    assert "held" in worked.run("test", "work", "--crash-everywhere").err
+    assert worked.runs() == []
+
+
+def test_a_worker_of_no_jobs_is_refused(worked: WorkedProject) -> None:
+    (worked.root / "jobs").mkdir(exist_ok=True)
+    assert "there is no job in" in worked.run("worker", expect=78).err
+
+
 def test_a_queued_run_is_cancelled_at_once_without_a_worker(worked: WorkedProject) -> None:
     worked.job(LONG)
     run = worked.run("trigger", "work", "--detach").out.strip()
