@@ -20,8 +20,9 @@ from typing import NamedTuple
 from durably_cli.cli.crash_test.notes import Notes, Orders
 from durably_cli.cli.execution import IN_CRASH_TEST
 from durably_cli.errors import DurablyError
+from durably_cli.project.engine import engine_name
 from durably_cli.project.script_files import is_script
-from durably_cli.project.settings import ENGINE_VARIABLE, LOCAL
+from durably_cli.project.settings import ENGINE_VARIABLE, LOCAL, engine_settings
 from durably_cli.system.folders import CACHE_VARIABLE, DATA_VARIABLE
 
 _NURSERY = (sys.executable, "-P", "-m", "durably_cli.cli.crash_test.nursery")
@@ -138,6 +139,7 @@ class Processes:
 
     def _environment(self, seed: int) -> dict[str, str]:
         own = {DATA_VARIABLE: str(self.data), CACHE_VARIABLE: str(self._cache), _SEED: str(seed)}
-        own[ENGINE_VARIABLE] = LOCAL  # whatever the project has: what is killed is journals
+        if engine_name(engine_settings(self._project)) != LOCAL:
+            own[ENGINE_VARIABLE] = LOCAL  # for nothing is tried on what others use
         inherited = {name: text for name, text in os.environ.items() if name not in _UNSEEN}
         return inherited | own
