@@ -95,15 +95,19 @@ class Stopper:
 
 def _is_in_python_itself(thread: int) -> bool:
     """Is it in a module of the standard library, which goes on with what a signal interrupts?"""
-    frame = sys._current_frames().get(thread)
-    file = frame.f_code.co_filename if frame is not None else ""
+    file = _file_of(thread)
     return file.startswith(_STANDARD) and "-packages" not in file
 
 
 def _waits(thread: int) -> bool:
     """Is it in a module of Python's that waits for threads, or for an event loop?"""
+    return _file_of(thread).startswith(_WAITING)
+
+
+def _file_of(thread: int) -> str:
+    """The file of the code that it executes; empty if it has ended."""
     frame = sys._current_frames().get(thread)
-    return frame is not None and frame.f_code.co_filename.startswith(_WAITING)
+    return "" if frame is None else frame.f_code.co_filename
 
 
 def _is_of_the_user(frame: FrameType) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 
-_HIGH = 200
+_HIGH, _LOWEST = 200, 3
 _SPARE = 16
-_LOWEST = 3
+"""So many numbers below the highest are left for copies, where few files may be open."""
 
 
 def with_high_number(fd: int) -> int:

@@ -191,7 +191,7 @@ def _end_of(run: RunView | Unreadable) -> End | None:
         return _of_error(error)
     assert isinstance(run, RunView)
     if _goes_on(run):
-        said = reason(run) if run.status in (Status.WAITING, Status.PENDING) else None
+        said = None if run.status is Status.RUNNING else reason(run)
         why = f": {said}" if said else ""
         can_go_on = not run.goes_on and is_due(run)
         again = hints.command("resume" if can_go_on else "wait", short(run.run_id))

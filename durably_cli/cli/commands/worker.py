@@ -70,7 +70,7 @@ def worker(
 
 def run_worker(project: Path, slots: int, names: list[str] | None, grace: float | None) -> int:
     """`durably worker`; the exit code."""
-    import threading
+    import time
 
     from durably_cli.project.engine import require_engine_of_workers
     from durably_cli.system import signals
@@ -91,7 +91,8 @@ def run_worker(project: Path, slots: int, names: list[str] | None, grace: float 
     try:
         found.start()
         say(f"worker {found.executor} has {plural(len(jobs), 'job')}, {slots} at once")
-        threading.Event().wait()
+        while True:  # Python may miss a signal that comes as a wait begins, until that ends
+            time.sleep(1)
     except Interrupted:
         say("finishing what is in a step; a second signal ends it at once")
         left = found.drain(grace)

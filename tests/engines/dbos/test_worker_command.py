@@ -157,7 +157,6 @@ def test_a_drained_worker_lets_what_is_in_flight_come_to_its_end(
     assert worked.effects == [*(["over"] * ended), "next"]
 
 
-@pytest.mark.campaign
 def test_a_run_that_kills_each_worker_is_given_up(worked: WorkedProject) -> None:
     worked.job(
         """

@@ -166,7 +166,8 @@ def test_who_waits_for_the_run_of_a_worker_that_dies_waits_for_the_next_one(
         assert "which another process executes" in waiting.stderr.readline()
         worker.send(signal.SIGKILL)
         assert "no worker has the job work" in waiting.stderr.readline()
-        worked.run("wait", run, "--timeout", "0s", expect=124)
+        late = worked.run("wait", run, "--timeout", "0s", expect=124)
+        assert "is still interrupted: " in late.err and "no worker has the job work" in late.err
         worked.work()
         assert waiting.result().out == "30\n"
 
