@@ -51,7 +51,7 @@ class Poll(NamedTuple):
         ends = time.monotonic() + longest_of(wait)
         while True:
             value = yield Call(self.fn, self.args)
-            moment = max(moment, clock.now())
+            moment = max(moment, later_by(0))
             pause = self.every
             if type(value) is Raised:
                 error = value.error

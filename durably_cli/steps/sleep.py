@@ -62,7 +62,7 @@ def moment_of(name: str, given: object, say: Callable[[str], object]) -> str:
         if found.tzinfo is None:
             found = _local(found)
             say(f"step {name!r}: {repr_of(given):.80} has no zone, and is taken as local: {found}")
-        return clock.format_time(found.astimezone(UTC))
+        return clock.format_due(found.astimezone(UTC))
     except (OverflowError, OSError, ValueError):
         raise StepMisused(f"step {name!r}: until={repr_of(given):.80} is in no calendar") from None
 

@@ -106,12 +106,13 @@ class Tries:
         """When the next try begins, in UTC; None if the one that raised this was the last."""
         if self.made >= self._retry.tries or not is_retried(self._retry, error):
             return None
-        moment = datetime.now(UTC) + timedelta(seconds=pause_behind(self._retry, self.made, error))
+        pause = pause_behind(self._retry, self.made, error)
+        moment = datetime.now(UTC) + timedelta(seconds=pause)
         if self._retry.max_time is not None:
             most = timedelta(seconds=seconds_in(self._retry.max_time))
             if moment > clock.parse_time(self._since) + most:
                 return None
-        return clock.format_time(moment)
+        return clock.format_due(moment) if pause else clock.format_time(moment)
 
 
 def is_retried(retry: Retry, error: BaseException) -> bool:

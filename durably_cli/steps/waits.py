@@ -98,7 +98,7 @@ def later_by(seconds: float, at: str | None = None) -> str:
     """The time so many seconds later than that one, or than now."""
     moment = clock.utc_now() if at is None else clock.parse_time(at)
     try:
-        return clock.format_time(moment + timedelta(seconds=seconds))
+        return clock.format_due(moment + timedelta(seconds=seconds))
     except OverflowError:
         return NO_TIME
 

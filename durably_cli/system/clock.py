@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import time_ns as time_ns  # as others ask for it, here
 
 
@@ -44,6 +44,15 @@ def moment_at(ns: int) -> datetime:
 def format_time(moment: datetime) -> str:
     """A moment in UTC as a journal writes it."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def format_due(moment: datetime) -> str:
+    """The same of a time before which nothing may begin: no part of a millisecond too early."""
+    missing = timedelta(microseconds=-moment.microsecond % 1000)
+    return format_time(moment + min(missing, _LAST - moment))
+
+
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 def parse_time(at: str) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 from durably_cli.errors import StepMisused, WaitTimeout
 from durably_cli.journal.events import LogWritten
 from durably_cli.journal.registry import Event
-from durably_cli.journal.step_events import StepCompleted, StepFailed
+from durably_cli.journal.step_events import StepCompleted, StepFailed, StepRetrying
 from durably_cli.journal.wait_events import SignalReceived, StepWaiting
 from durably_cli.steps.approval import Approval
 from durably_cli.steps.step import Step
-from durably_cli.steps.tries import RetryAfter
+from durably_cli.steps.tries import Retry, RetryAfter
 
 
 def recorded(**more: Any) -> tuple[Step, list[Event]]:
@@ -32,6 +33,51 @@ def test_a_sleep_is_two_lines_and_takes_no_time_in_memory() -> None:
     until = datetime.fromisoformat(waiting.until) - datetime.fromisoformat(waiting.at)
     assert abs(until - timedelta(days=3)) < timedelta(seconds=1)
     assert len(events) == 4
+
+
+def fails_once() -> Callable[[], object]:
+    left = [OSError()]
+
+    def act() -> None:
+        if left:
+            raise left.pop()
+
+    return act
+
+
+def sends_away_once() -> Callable[[], object]:
+    left = [RetryAfter(0.5)]
+
+    def act() -> None:
+        if left:
+            raise left.pop()
+
+    return act
+
+
+HALF_A_SECOND: dict[str, Callable[[Step], object]] = {
+    "sleep": lambda step: step.sleep("s", 0.5),
+    "sleep until": lambda step: step.sleep("s", until=datetime.now(UTC) + timedelta(seconds=0.5)),
+    "poll": lambda step: step.poll("s", lambda: 1, every=0.1, timeout=0.5, returns=int),
+    "a pause": lambda step: step.run(
+        "s", fails_once(), returns=object, tries=Retry(2, delay=0.5, jitter=False)
+    ),
+    "a server that says when": lambda step: step.run(
+        "s", sends_away_once(), returns=object, tries=2
+    ),
+    "a signal": lambda step: step.wait_signal("s", int, timeout=0.5, default=1),
+}
+
+
+@pytest.mark.parametrize("act", HALF_A_SECOND.values(), ids=HALF_A_SECOND.keys())
+def test_no_wait_is_over_a_part_of_a_millisecond_too_early(act: Callable[[Step], object]) -> None:
+    """Ten times: a time of which that part is cut off is too early nine times of ten, or more."""
+    for _ in range(10):
+        step, events = recorded()
+        soonest = datetime.now(UTC) + timedelta(seconds=0.5)
+        act(step)
+        (until,) = (each.until for each in events if isinstance(each, StepWaiting | StepRetrying))
+        assert datetime.fromisoformat(until) >= soonest
 
 
 def test_a_sleep_until_a_time_keeps_that_in_utc() -> None:

@@ -74,7 +74,7 @@ def pass_on(database: RunDatabase, run_id: str, seconds: float) -> None:
     database.change(
         "insert into durably.suspended values (%s, %s, true)"
         " on conflict (run) do update set due = excluded.due, was_passed_on = true",
-        *(run_id, clock.format_time(due)),
+        *(run_id, clock.format_due(due)),
     )
     database.change(  # who asked for its end a moment before
         "update durably.suspended set due = '' where run = %s"
