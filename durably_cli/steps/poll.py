@@ -51,7 +51,7 @@ class Poll(NamedTuple):
         ends = time.monotonic() + longest_of(wait)
         while True:
             value = yield Call(self.fn, self.args)
-            moment = max(moment, later_by(0))
+            moment = max(moment, clock.now())
             pause = self.every
             if type(value) is Raised:
                 error = value.error
@@ -75,7 +75,7 @@ class Poll(NamedTuple):
                     return back
             if wait.until and (moment >= wait.until or time.monotonic() >= ends):
                 return (yield from over(past, wait, timed_out(wait, "it has given nothing")))
-            due = later_by(pause, moment)
+            due = max(later_by(pause), later_by(pause, moment))
             moment = min(due, wait.until) if wait.until else due
             yield Wait(moment, min(pause, ends - time.monotonic()), suspends=True)
 
