@@ -20,11 +20,11 @@ class WorkerSeen(NamedTuple):
 
 
 class JobLoad(NamedTuple):
-    """How many runs of a job wait for a worker, are executed, and wait for something else."""
+    """How many runs of a job wait for a worker, are running, and wait for something else."""
 
     job: str
     queued: int
-    executed: int
+    running: int
     waiting: int
 
 

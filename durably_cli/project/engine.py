@@ -12,13 +12,13 @@ from durably_cli.errors import ConfigError, UsageError
 from durably_cli.project import stores
 from durably_cli.project.script_files import is_script
 from durably_cli.project.settings import (
-    DATABASE_VARIABLE,
     DBOS,
     ENGINE_VARIABLE,
     LOCAL,
     Settings,
     engine_settings,
 )
+from durably_cli.quoting import quoted
 
 if TYPE_CHECKING:
     from durably_cli.engines.dbos.engine import DbosEngine
@@ -62,7 +62,7 @@ def _dbos(project: Path, settings: Settings) -> DbosEngine:
         hint = 'write name = "billing" below [tool.durably], or another name of it'
         what = f"the engine dbos knows the project by a name, and {project} has none"
         raise ConfigError(what, hint=hint)
-    url = _url(settings)
+    url = _url(project, settings)
     try:
         from durably_cli.engines.dbos.engine import DbosEngine  # loads psycopg
     except ImportError as error:
@@ -108,21 +108,26 @@ def engine_name(settings: Settings) -> str:
     return name
 
 
-def _url(settings: Settings) -> str:
+def _url(project: Path, settings: Settings) -> str:
     """ConfigError if the URL of the database is not where it should be."""
     kind, _, place = _place(settings)
     if kind == "env":
         url, missing = os.environ.get(place, ""), f"the environment has no {place}"
+        hint = f"export {place}={_EXAMPLE}"
     else:
+        file = project / place
+        hint = f"echo {_EXAMPLE} > {quoted(file)}"
         try:
-            url, missing = Path(place).read_text(encoding="utf-8"), f"{place} is empty"
+            url, missing = file.read_text(encoding="utf-8"), f"{file} is empty"
         except (OSError, ValueError) as error:
-            url, missing = "", f"{place} cannot be read: {error}"
+            url, missing = "", f"{file} cannot be read: {error}"
     if not url.strip():
-        hint = f"export {DATABASE_VARIABLE}=postgresql://user@host/database"
         raise ConfigError(f"the URL of the database is not there: {missing}", hint=hint)
     return url.strip()
 
 
+_EXAMPLE = "postgresql://user@host/database"
+
+
 def _place(settings: Settings) -> tuple[str, str, str]:
-    return (settings.database or f"env:{DATABASE_VARIABLE}").partition(":")
+    return settings.database_place.partition(":")

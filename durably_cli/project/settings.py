@@ -62,6 +62,11 @@ class Settings(NamedTuple):
     """Where the URL of its database is: `env:NAME` or `file:PATH`; empty: in DATABASE_VARIABLE."""
 
     @property
+    def database_place(self) -> str:
+        """Where that URL is, `database` or not."""
+        return self.database or f"env:{DATABASE_VARIABLE}"
+
+    @property
     def notifies(self) -> bool:
         """Is anybody to know when a job fails, or does so no more?"""
         return bool(self.notify_failure or self.notify_recovery)

@@ -21,7 +21,7 @@ def write_census(census: Census, out: TextIO) -> None:
         cells = (each.host, each.version, str(each.slots), ",".join(each.jobs))
         out.write(row("worker", each.id, state, *cells, str(each.runs), each.since))
     for job in census.jobs:
-        out.write(row("job", job.job, str(job.queued), str(job.executed), str(job.waiting)))
+        out.write(row("job", job.job, str(job.queued), str(job.running), str(job.waiting)))
 
 
 def draw_census(census: Census, out: TextIO) -> None:
@@ -43,12 +43,10 @@ def draw_census(census: Census, out: TextIO) -> None:
         runs, jobs = f"{each.runs} of {each.slots}", ", ".join(map(visible, each.jobs))
         workers.add_row(visible(each.id), state, runs, each.version, local_time(each.since), jobs)
     loads = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
-    for name in ("job", "queued", "executed", "waiting"):
+    for name in ("job", "queued", "running", "waiting"):
         loads.add_column(name, overflow="fold", justify="left" if name == "job" else "right")
     for job in census.jobs:
-        loads.add_row(
-            visible(job.job), *(f"{n:,}" for n in (job.queued, job.executed, job.waiting))
-        )
+        loads.add_row(visible(job.job), *(f"{n:,}" for n in (job.queued, job.running, job.waiting)))
     if census.workers:
         console.print(workers)
     else:
@@ -83,7 +81,7 @@ def write_census_json(census: Census, out: TextIO) -> None:
             {
                 "name": each.job,
                 "queued": each.queued,
-                "executed": each.executed,
+                "running": each.running,
                 "waiting": each.waiting,
             }
             for each in census.jobs

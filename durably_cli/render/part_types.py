@@ -50,11 +50,11 @@ class WorkerFields(TypedDict):
 
 
 class JobLoadFields(TypedDict):
-    """How many runs of a job wait for a worker, are executed, and wait for something else."""
+    """How many runs of a job wait for a worker, are running, and wait for something else."""
 
     name: str
     queued: int
-    executed: int
+    running: int
     waiting: int
 
 

@@ -6,7 +6,8 @@ import logging
 import os
 import re
 
-from durably_cli.project.settings import Settings
+from durably_cli.project.engine import engine_name
+from durably_cli.project.settings import DBOS, Settings
 from durably_cli.values.durations import span
 
 
@@ -20,7 +21,7 @@ def as_shown(settings: Settings) -> dict[str, str | None]:
         "ping": ", ".join(_pings(settings)) or None,
         "keep": None if keep is None else span(keep),
         "keep_last": f"{settings.keep_last:,}" if settings.keep_last else None,
-        "database": settings.database or None,
+        "database": _of(settings.database_place) if engine_name(settings) == DBOS else None,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -25,6 +26,7 @@ def with_settings(project: Project, lines: str) -> Project:
         (f'engine = "dbos"\nname = "x"\ndatabase = "{URL}"', "not where the URL is"),
         ('engine = "dbos"\nname = "x"', "no DURABLY_DATABASE_URL"),
         ('engine = "dbos"\nname = "x"\ndatabase = "env:PG"', "no PG"),
+        ('engine = "dbos"\nname = "x"\ndatabase = "env:PG"', "export PG=postgresql://"),
         ('engine = "dbos"\nname = "x"\ndatabase = "file:/nowhere"', "/nowhere cannot be read"),
     ],
 )
@@ -36,14 +38,26 @@ def test_a_setting_that_does_not_fit_is_said_and_no_secret_is(
     assert "s3cret" not in refused.err
 
 
-@pytest.mark.parametrize("place", ["env:PG", "file:{}"])
-def test_the_url_is_where_the_setting_says(project: Project, place: str) -> None:
-    file = project.root / "url"
-    file.write_text(URL + "\n")
-    project.env["PG"] = URL
-    database = place.format(file)
-    with_settings(project, f'engine = "dbos"\nname = "x"\ndatabase = "{database}"')
-    assert "ann@localhost:1" in project.run("list", expect=69).err
+@pytest.mark.parametrize("place", ["", "env:PG", "file:{}/url", "file:url"])
+def test_the_url_is_where_the_setting_says_and_info_too(project: Project, place: str) -> None:
+    """A path of a file is as seen from the project, wherever durably is called."""
+    (project.root / "url").write_text(URL + "\n")
+    project.env["PG"] = project.env["DURABLY_DATABASE_URL"] = URL
+    database = place.format(project.root)
+    set_there = f'\ndatabase = "{database}"' if place else ""
+    with_settings(project, f'engine = "dbos"\nname = "x"{set_there}')
+    below = project.root / "jobs"
+    assert "ann@localhost:1" in project.run("list", cwd=below, expect=69).err
+    info = json.loads(project.run("info", "--json").out)["info"]
+    assert info["database"]["value"] == (database or "env:DURABLY_DATABASE_URL")
+    assert "ann@localhost:1" in info["engine"]["source"]
+
+
+def test_a_url_that_is_none_is_said_with_where_it_is_set(project: Project) -> None:
+    project.env["PG"] = "sqlite:///x.db"
+    with_settings(project, 'engine = "dbos"\nname = "x"\ndatabase = "env:PG"')
+    refused = project.run("list", expect=78)
+    assert "no URL of a database" in refused.err and "durably info" in refused.err
 
 
 def test_what_is_not_installed_is_said_with_the_command(project: Project) -> None:

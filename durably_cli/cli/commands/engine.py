@@ -54,7 +54,7 @@ def engine(
     idempotency keys of this machine's runs stand in it for runs that are here, so that nothing is
     done twice: see `durably help engines`. `status` prints, in a pipe, a line of tab-separated
     cells for the server, each worker and each job with runs that have not ended: how many wait for
-    a worker, are executed, and wait for something else.
+    a worker, are running, and wait for something else.
 
     \b
     Examples:

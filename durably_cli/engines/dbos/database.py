@@ -203,7 +203,7 @@ class RunDatabase:
         except psycopg.ProgrammingError as error:
             if self._session is None:  # the URL itself
                 what = f"what is set is no URL of a database: {_of_url(error, self.url)}"
-                hint = "export DURABLY_DATABASE_URL=postgresql://user@host/database"
+                hint = f"{hints.command('info')}    (says where it is set)"
                 raise ConfigError(what, hint=hint) from None
             raise
 

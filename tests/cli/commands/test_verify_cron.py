@@ -71,6 +71,24 @@ def test_a_relative_path_in_a_variable_is_warned_of(project: Project, stand: Sta
     assert {found[name][0] for name in ("DURABLY_DATA_DIR", "store")} == {"warning"}
 
 
+def test_a_password_is_shown_neither_of_a_variable_nor_of_a_line(
+    project: Project, stand: Stand
+) -> None:
+    url = "postgresql://ann:s3cret@localhost:1/runs"
+    project.env["DURABLY_DATABASE_URL"] = url
+    (project.root / "pyproject.toml").write_text('[tool.durably]\nengine = "dbos"\nname = "x"\n')
+    line = f"0 3 * * * DURABLY_DATABASE_URL={url} durably -C {project.root} trigger work\n"
+    stand.crontab = line.encode() + line.replace(url, "password=s3cret").encode()
+    said = project.run("verify", "--cron").out
+    assert "s3cret" not in said
+    assert said.count(f"durably -C {project.root} trigger work") == 2
+    assert "its URL is in DURABLY_DATABASE_URL" in said
+    assert "tick" not in said and "store" not in said  # which are of journals
+    project.env["DURABLY_ENGINE"] = "local"
+    said = project.run("verify", "--cron").out
+    assert "s3cret" not in said and "tick" in said
+
+
 def test_who_owns_the_store_and_may_write_is_said(project: Project, stand: Stand) -> None:
     state, detail = findings(project, "--cron")["store"]
     assert (state, "may write in it" in detail) == ("ok", True)

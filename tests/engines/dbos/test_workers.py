@@ -233,7 +233,7 @@ def test_status_shows_server_workers_and_queues(worked: WorkedProject) -> None:
     (seen,) = found["workers"]
     assert (seen["alive"], seen["pid"], seen["jobs"]) == (True, worker.pid, ["work"])
     assert (seen["slots"], seen["runs"], found["project"]) == (2, 0, worked.name)
-    assert found["jobs"] == [{"name": "work", "queued": 0, "executed": 0, "waiting": 1}]
+    assert found["jobs"] == [{"name": "work", "queued": 0, "running": 0, "waiting": 1}]
     worker.kill()
     assert "\tgone\t" in worked.run("engine", "status").out
 
