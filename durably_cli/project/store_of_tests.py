@@ -7,6 +7,9 @@ from pathlib import Path
 
 from durably_cli.values.durations import Duration, seconds_in
 
+_ROUNDED_UP = 1_000_000
+"""Nanoseconds by which a wait may be due later than it says: its time is written so."""
+
 
 class DurablyStore:
     """The store of a test, as the fixture `durably_store` gives it.
@@ -23,7 +26,7 @@ class DurablyStore:
 
         It is later for all runs of this process, not for the code of jobs.
         """
-        self._ahead += round(seconds_in(duration) * 1e9)
+        self._ahead += round(seconds_in(duration) * 1e9) + _ROUNDED_UP
 
     def time_ns(self) -> int:
         """What time it is in this store, in nanoseconds since 1970."""

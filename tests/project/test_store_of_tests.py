@@ -24,6 +24,12 @@ def patient(step: Step, payload: None) -> str:
 
 
 @define_job
+def asks(step: Step, payload: None) -> str:
+    """Wait for a word."""
+    return step.wait_signal("word", str, timeout="1d", default="none came")
+
+
+@define_job
 def other(step: Step, payload: None) -> None: ...
 
 
@@ -59,6 +65,15 @@ def test_a_deadline_that_is_moved_past_is_over(durably_store: DurablyStore) -> N
     with pytest.raises(Conflict, match="deadline"):
         durably.signal(run, "word", "late")
     assert patient.resume(run.id).output == "none came"
+
+
+def test_a_deadline_is_over_once_the_whole_time_has_passed(durably_store: DurablyStore) -> None:
+    """Twenty times: whether a millisecond passes by itself meanwhile is a matter of luck."""
+    for _ in range(20):
+        run = asks.trigger(suspend=True)
+        durably_store.pass_time("1d")
+        with pytest.raises(Conflict, match="deadline"):
+            durably.signal(run, "word", "late")
 
 
 def test_a_run_made_later_begins_later(durably_store: DurablyStore) -> None:
