@@ -18,21 +18,16 @@ from durably_cli.engines.local.check import Finding, Time
 from durably_cli.errors import DurablyError
 from durably_cli.project import stores
 from durably_cli.project.engine import engine_name
-from durably_cli.project.naming import NAME_VARIABLE
 from durably_cli.project.places import PROJECT_VARIABLE
-from durably_cli.project.settings import DBOS, ENGINE_VARIABLE, engine_settings
+from durably_cli.project.settings import DBOS, Settings, engine_settings
 from durably_cli.render.scheduled import MARK
+from durably_cli.render.without_secrets import OPEN_VARIABLES, without_secrets
 from durably_cli.system import files, user_crontab, user_units
 from durably_cli.system.folders import CACHE_VARIABLE, DATA_VARIABLE
 from durably_cli.values.quantities import plural
 
 _PATH = "/usr/bin:/bin"
-_SHOWN = (
-    *(DATA_VARIABLE, CACHE_VARIABLE, PROJECT_VARIABLE),
-    *(NAME_VARIABLE, ENGINE_VARIABLE, "DURABLY_QUIET"),
-)
-_MAY_HAVE = "cron has it if its line or its crontab says so"
-_PASSWORD = re.compile(r"(?<=://)[^\s/@]+(?=@)|(?<=password=)[^\s&'\"]+")
+_IF_SET = "cron has it if its line or its crontab says so"
 _SECONDS = 60
 
 
@@ -43,15 +38,19 @@ def of_cron(project: Path, time: Time) -> Iterator[Finding]:
     yield from _of_jobs(project)
     try:
         settings = engine_settings(project)
-        engine, store = engine_name(settings), stores.open_store(project)
+        engine = engine_name(settings)
     except DurablyError as error:
-        yield _warning("store", error.what.split("\n", 1)[0])
+        yield _warning("engine", error.what.split("\n", 1)[0])
         return
     if engine == DBOS:  # whose runs are in no store, and need no tick
-        place = settings.database_place.removeprefix("env:")
-        yield _fine("database", f"its URL is in {place}, which is not looked into")
+        yield _of_database(settings)
         yield from _of_crontab(project)
         yield from _of_units(project)
+        return
+    try:
+        store = stores.open_store(project)
+    except DurablyError as error:
+        yield _warning("store", error.what.split("\n", 1)[0])
         return
     yield _of_store(store.root)
     by_cron = yield from _of_crontab(project)
@@ -72,12 +71,19 @@ def _of_variables() -> Iterator[Finding]:
     for name in sorted(name for name in os.environ if name.startswith("DURABLY_")):
         value = os.environ[name]
         is_path = name in (DATA_VARIABLE, CACHE_VARIABLE, PROJECT_VARIABLE)
-        if name not in _SHOWN:  # which may be a secret, as a URL is
-            yield _fine(name, f"set here; {_MAY_HAVE}")
-        elif is_path and value and not os.path.isabs(os.path.expanduser(value)):
+        if is_path and value and not os.path.isabs(os.path.expanduser(value)):
             yield _warning(name, f"{value} is another folder for cron, which starts at home")
         elif value:
-            yield _fine(name, f"{value}; {_MAY_HAVE}")
+            said = value if name in OPEN_VARIABLES else "set here"  # a URL may be a secret
+            yield _fine(name, f"{said}; {_IF_SET}")
+
+
+def _of_database(settings: Settings) -> Finding:
+    """Where cron finds the URL of the database, which is not shown."""
+    kind, _, place = settings.database_place.partition(":")
+    if kind == "env":
+        return _fine("database", f"its URL is in {place}; {_IF_SET}")
+    return _fine("database", f"its URL is in the file {place}, for cron as well")
 
 
 def _of_path() -> Finding:
@@ -158,7 +164,7 @@ def _of_crontab(project: Path) -> Generator[Finding, None, bool]:
             here.append(line)
         elif not (gone and _SCHEDULED.search(line)):
             continue
-        shown = _PASSWORD.sub("...", line)
+        shown = without_secrets(line)
         if re.search(r"(?<!\\)%", line):
             yield _warning("crontab", f"cron ends a command at % that is not \\%: {shown}")
         elif gone:

@@ -13,6 +13,7 @@ from durably_cli import hints
 from durably_cli.cli.asking import confirm, say
 from durably_cli.errors import UsageError
 from durably_cli.render.scheduled import MARK, Scheduled, UnitFile, crontab_line, plist, units
+from durably_cli.render.without_secrets import without_secrets
 from durably_cli.system import files, user_crontab, user_units
 from durably_cli.values.visible import visible
 
@@ -196,12 +197,12 @@ def _say_unless(as_json: bool, text: str) -> None:
 
 
 def _diff(there: Mapping[str, str], wanted: Mapping[str, str]) -> str:
-    """What changes, without the lines that stay."""
+    """What changes, without the lines that stay, and without secrets."""
     found = list[str]()
     for name in sorted({*there, *wanted}):
         before, after = there.get(name, ""), wanted.get(name, "")
         lines = difflib.unified_diff(
             before.split("\n"), after.split("\n"), name, name, n=0, lineterm=""
         )
-        found += [line for line in lines if not line.startswith("@@")]
+        found += [without_secrets(line) for line in lines if not line.startswith("@@")]
     return "".join(f"{line}\n" for line in found)

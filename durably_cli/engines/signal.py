@@ -192,7 +192,7 @@ def _check_may_be_early(view: RunView, name: str) -> None:
 
 def _check_fits(view: RunView, wait: StepWaiting, value: Json) -> None:
     """Conflict or InvalidInput if it does not count for this wait."""
-    if wait.until and clock.now() > wait.until:
+    if wait.until and clock.now() >= wait.until:
         raise _too_late(view, wait.name, wait.until)
     from durably_cli.values.example import type_said
     from durably_cli.values.json_schema import misfits

@@ -115,12 +115,12 @@ def _url(project: Path, settings: Settings) -> str:
         url, missing = os.environ.get(place, ""), f"the environment has no {place}"
         hint = f"export {place}={_EXAMPLE}"
     else:
-        file = project / place
-        hint = f"echo {_EXAMPLE} > {quoted(file)}"
+        file = project / Path(place).expanduser()
+        hint = f"(umask 077; cat > {quoted(file)})    (and type the URL)"
         try:
             url, missing = file.read_text(encoding="utf-8"), f"{file} is empty"
         except (OSError, ValueError) as error:
-            url, missing = "", f"{file} cannot be read: {error}"
+            url, missing = "", f"{file} cannot be read: {getattr(error, 'strerror', error)}"
     if not url.strip():
         raise ConfigError(f"the URL of the database is not there: {missing}", hint=hint)
     return url.strip()

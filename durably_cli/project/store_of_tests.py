@@ -7,8 +7,8 @@ from pathlib import Path
 
 from durably_cli.values.durations import Duration, seconds_in
 
-_ROUNDED_UP = 1_000_000
-"""Nanoseconds by which a wait may be due later than it says: its time is written so."""
+_ROUNDED_UP_NS = 1_000_000
+"""By which a wait may be due later than it says: its time is written so."""
 
 
 class DurablyStore:
@@ -26,7 +26,7 @@ class DurablyStore:
 
         It is later for all runs of this process, not for the code of jobs.
         """
-        self._ahead += round(seconds_in(duration) * 1e9) + _ROUNDED_UP
+        self._ahead += round(seconds_in(duration) * 1e9) + _ROUNDED_UP_NS
 
     def time_ns(self) -> int:
         """What time it is in this store, in nanoseconds since 1970."""

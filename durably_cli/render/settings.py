@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 
-from durably_cli.project.engine import engine_name
 from durably_cli.project.settings import DBOS, Settings
+from durably_cli.render.without_secrets import without_paths
 from durably_cli.values.durations import span
 
 
 def as_shown(settings: Settings) -> dict[str, str | None]:
     """Every setting by its name; None of one that there is not."""
     level, keep = settings.capture_logging, settings.keep
+    has_database = bool(settings.database) or settings.engine == DBOS
     return {
         "capture_logging": "off" if level is None else logging.getLevelName(level),
         "notify_failure": _of(settings.notify_failure),
@@ -21,13 +21,8 @@ def as_shown(settings: Settings) -> dict[str, str | None]:
         "ping": ", ".join(_pings(settings)) or None,
         "keep": None if keep is None else span(keep),
         "keep_last": f"{settings.keep_last:,}" if settings.keep_last else None,
-        "database": _of(settings.database_place) if engine_name(settings) == DBOS else None,
+        "database": _of(settings.database_place) if has_database else None,
     }
-
-
-def without_paths(text: str) -> str:
-    """The text, of whose URLs only the hosts are left."""
-    return re.sub(r"(https?://)(?:[^\s/'\"]*@)?([^\s/?#'\"]+)[^\s'\"]*", r"\1\2/...", text)
 
 
 def _pings(settings: Settings) -> list[str]:

@@ -25,6 +25,9 @@ from durably_cli.steps.waits import (
 from durably_cli.system import clock, signals
 from durably_cli.values import plain
 
+_ROUNDED_UP = 0.001
+"""Seconds by which the time of the next call may be later than that: it is rounded up."""
+
 
 class Poll(NamedTuple):
     """Call `fn(*args)` every so many seconds until it gives something else than None.
@@ -77,7 +80,8 @@ class Poll(NamedTuple):
                 return (yield from over(past, wait, timed_out(wait, "it has given nothing")))
             due = max(later_by(pause), later_by(pause, moment))
             moment = min(due, wait.until) if wait.until else due
-            yield Wait(moment, min(pause, ends - time.monotonic()), suspends=True)
+            longest = min(pause + _ROUNDED_UP, ends - time.monotonic())
+            yield Wait(moment, longest, suspends=True)
 
     def _goes_on(self, failures: int, error: BaseException) -> bool:
         retry = Retry(ONCE) if self.retry is None else self.retry

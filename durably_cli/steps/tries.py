@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TypeAlias
 
 from durably_cli.errors import StepError, StepMisused
@@ -107,7 +107,7 @@ class Tries:
         if self.made >= self._retry.tries or not is_retried(self._retry, error):
             return None
         pause = pause_behind(self._retry, self.made, error)
-        moment = datetime.now(UTC) + timedelta(seconds=pause)
+        moment = clock.utc_now() + timedelta(seconds=pause)
         if self._retry.max_time is not None:
             most = timedelta(seconds=seconds_in(self._retry.max_time))
             if moment > clock.parse_time(self._since) + most:

@@ -492,3 +492,40 @@ def test_what_somebody_says_of_a_wait_must_fit_it(project: Project) -> None:
     refused = project.run("resume", "@last", "--done", "nap", "--result", '"text"', expect=1)
     assert "does not fit" in refused.err
     project.run("resume", "@last", "--done", "nap", "--result", "3")
+
+
+def test_no_poll_is_over_too_early_however_often_it_looks(project: Project) -> None:
+    """Not its deadline, for what is rounded up of each pause must not add up; and not its pause."""
+    project.job(
+        """
+        import time
+        from durably import RetryAfter, WaitTimeout
+
+        @define_job
+        def looks(step: Step) -> list[float]:
+            spans = []
+            for n, every in enumerate([0.0001, 0.0101, 1 / 30]):
+                begun = time.monotonic()
+                try:
+                    step.poll(f"p{n}", lambda: None, every=every, timeout=0.6, returns=int)
+                except WaitTimeout:
+                    spans.append(time.monotonic() - begun)
+            return spans
+
+        @define_job
+        def is_sent_away(step: Step) -> list[float]:
+            looked = []
+
+            def look() -> list[float] | None:
+                looked.append(time.monotonic())
+                if len(looked) % 2:
+                    raise RetryAfter(0.05)
+                return looked if len(looked) > 20 else None
+
+            return step.poll("p", look, every=0.001, tries=9)
+        """
+    )
+    spans = json.loads(project.run("trigger", "looks").out)
+    assert len(spans) == 3 and min(spans) >= 0.6
+    looked = json.loads(project.run("trigger", "is-sent-away").out)
+    assert min(b - a for a, b in zip(looked[::2], looked[1::2], strict=False)) >= 0.05

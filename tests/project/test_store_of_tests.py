@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
 
 import durably
 import pytest
-from durably import DurablyStore, Run, Step, define_job
+from durably import DurablyStore, Retry, Run, Step, define_job
 
 from durably_cli.errors import Conflict, UsageError
 
@@ -27,6 +28,20 @@ def patient(step: Step, payload: None) -> str:
 def asks(step: Step, payload: None) -> str:
     """Wait for a word."""
     return step.wait_signal("word", str, timeout="1d", default="none came")
+
+
+@define_job
+def flaky(step: Step, payload: None) -> list[float]:
+    """Fail once."""
+    begun = list[float]()
+
+    def act() -> list[float]:
+        begun.append(time.monotonic())
+        if len(begun) < 2:
+            raise OSError
+        return begun
+
+    return step.run("act", act, tries=Retry(2, delay=0.2, jitter=False))
 
 
 @define_job
@@ -74,6 +89,13 @@ def test_a_deadline_is_over_once_the_whole_time_has_passed(durably_store: Durabl
         durably_store.pass_time("1d")
         with pytest.raises(Conflict, match="deadline"):
             durably.signal(run, "word", "late")
+
+
+def test_a_pause_between_tries_is_as_long_when_time_was_moved(durably_store: DurablyStore) -> None:
+    durably_store.pass_time("1d")
+    begun = flaky.trigger().output
+    assert begun is not None
+    assert begun[1] - begun[0] >= 0.2
 
 
 def test_a_run_made_later_begins_later(durably_store: DurablyStore) -> None:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from threading import RLock
 from typing import Any, LiteralString, TypeVar, cast
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import psycopg
@@ -193,6 +193,7 @@ class RunDatabase:
             raise UsageError(f"no database takes what was given: {said}") from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            said = re.sub(r"[^\s'\"]+@", "...@", said)  # of a password that is not encoded
             where = masked(self.url)
             if _IS_REFUSED.search(said):
                 hint = _CREATE if _IS_NOT_THERE.search(said) else None
@@ -214,7 +215,10 @@ class RunDatabase:
 
 
 def _of_url(error: Exception, url: str) -> str:
-    return str(error).strip().replace(url, masked(url)).splitlines()[0]
+    """The URL, and what is wrong with it, without what libpq quotes of it."""
+    said = re.sub(r'".*"', "...", str(error).strip(), flags=re.DOTALL).splitlines()[0]
+    why = "it begins with no postgresql://" if said.startswith("missing") else said
+    return f"{masked(url)}: {why}"
 
 
 def _options_in(url: str) -> str:
@@ -223,22 +227,29 @@ def _options_in(url: str) -> str:
 
 def masked(url: str) -> str:
     """The URL without what is secret in it."""
-    if "://" not in url:
-        try:
-            parts_of = conninfo_to_dict(url)
-        except psycopg.ProgrammingError:
-            return "..."
-        secret = ("password", "sslpassword", "passfile")
-        return " ".join(f"{name}={value}" for name, value in parts_of.items() if name not in secret)
+    scheme, is_url, _ = url.partition("://") if _HAS_SCHEME.match(url) else ("", "", url)
     try:
-        parts = urlsplit(url)
-        user = f"{parts.username}@" if parts.username else ""
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return f"{url.partition('://')[0]}://..."
-    asked = "&".join(each for each in parts.query.split("&") if each.startswith(("host=", "port=")))
-    place = f"{parts.hostname or ''}{port}{parts.path}"
-    return f"{parts.scheme}://{user}{place}{asked and f'?{asked}'}"
+        parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except psycopg.ProgrammingError:
+        return f"{scheme}{is_url}..."
+    found = {name: parts[name] for name in _OPEN if name in parts}
+    if re.search("[@=]", "".join(found[name] for name in found if name != "user")):
+        return f"{scheme}{is_url}..."  # a password that is not encoded
+    if not is_url:
+        return " ".join(f"{name}={value}" for name, value in found.items())
+    user, database = (f"{found['user']}@" if "user" in found else ""), found.get("dbname", "")
+    host, port = found.get("host", ""), found.get("port", "")
+    if host.startswith("/"):
+        asked = f"?host={host}" + (f"&port={port}" if port else "")
+        return f"{scheme}://{user}/{database}{asked}"
+    hosts = zip_longest(host.split(","), port.split(","), fillvalue="")
+    place = ",".join(f"{name}{at and f':{at}'}" for name, at in hosts)
+    return f"{scheme}://{user}{place}{database and f'/{database}'}"
+
+
+_HAS_SCHEME = re.compile(r"[a-z]+://")
+_OPEN = ("host", "hostaddr", "port", "user", "dbname")
+"""What is shown of a URL."""
 
 
 def lock_of(name: str) -> tuple[int, int]:

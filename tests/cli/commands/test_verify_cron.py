@@ -71,22 +71,45 @@ def test_a_relative_path_in_a_variable_is_warned_of(project: Project, stand: Sta
     assert {found[name][0] for name in ("DURABLY_DATA_DIR", "store")} == {"warning"}
 
 
-def test_a_password_is_shown_neither_of_a_variable_nor_of_a_line(
+SECRETS = [
+    "DURABLY_DATABASE_URL=postgresql://ann:s3cret@h/db",
+    "DURABLY_DATABASE_URL=\"host=h password='s3cret'\"",
+    "PGPASSWORD=s3cret",
+    "API_TOKEN='a'\\''s3cret'",
+    'KEY="a s3cret',
+    "password=s3\\&cret",
+]
+
+
+def test_what_may_be_a_secret_is_shown_neither_of_a_variable_nor_of_a_line(
     project: Project, stand: Stand
 ) -> None:
-    url = "postgresql://ann:s3cret@localhost:1/runs"
-    project.env["DURABLY_DATABASE_URL"] = url
+    project.env["DURABLY_DATABASE_URL"] = "postgresql://ann:s3cret@localhost:1/runs"
     (project.root / "pyproject.toml").write_text('[tool.durably]\nengine = "dbos"\nname = "x"\n')
-    line = f"0 3 * * * DURABLY_DATABASE_URL={url} durably -C {project.root} trigger work\n"
-    stand.crontab = line.encode() + line.replace(url, "password=s3cret").encode()
+    lines = [f"0 3 * * * {each} durably -C {project.root} trigger work\n" for each in SECRETS]
+    lines.append(f"@daily durably -C {project.root} && curl https://ann@hooks.example/x/s3cret\n")
+    stand.crontab = "".join(lines).encode()
     said = project.run("verify", "--cron").out
-    assert "s3cret" not in said
-    assert said.count(f"durably -C {project.root} trigger work") == 2
+    assert "s3cret" not in said and "cret " not in said
+    assert said.count(f"-C {project.root}") == len(lines) - 1  # one has a quote that has no end
     assert "its URL is in DURABLY_DATABASE_URL" in said
-    assert "tick" not in said and "store" not in said  # which are of journals
+    assert "\ttick\t" not in said and "\tstore\t" not in said  # which are of journals
     project.env["DURABLY_ENGINE"] = "local"
     said = project.run("verify", "--cron").out
-    assert "s3cret" not in said and "tick" in said
+    assert "s3cret" not in said and "\ttick\t" in said
+
+
+def test_what_changes_is_shown_without_secrets(project: Project, stand: Stand) -> None:
+    project.run("schedule", "work", "@daily", "--install", "--yes")
+    stand.crontab = re.sub(rb" (\S+/bin/)", rb" PGPASSWORD=s3cret \1", stand.crontab, count=1)
+    assert b"s3cret" in stand.crontab
+    removed = project.run("schedule", "work", "--remove", "--yes", "--json")
+    assert "PGPASSWORD=..." in removed.out and "s3cret" not in removed.out
+
+
+def test_a_setting_that_does_not_fit_is_a_finding_as_well(project: Project, stand: Stand) -> None:
+    (project.root / "pyproject.toml").write_text('[tool.durably]\nengine = "temporal"\n')
+    assert findings(project, "--cron")["engine"][0] == "warning"
 
 
 def test_who_owns_the_store_and_may_write_is_said(project: Project, stand: Stand) -> None:
