@@ -61,6 +61,10 @@ def _run() -> int:
         from durably_cli.cli.completion import refuse_odd_question  # only for shells
 
         refuse_odd_question()
+    if sys.argv[-2:-1] == ["--show-completion"]:  # typer looks only which shell has called
+        from durably_cli.cli.completion import show_script  # rarely asked for
+
+        return show_script(sys.argv[-1])
     try:
         return int(app(standalone_mode=False) or 0)
     except typer.Abort:

@@ -7,6 +7,7 @@ no place for an error.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -97,6 +98,21 @@ def refuse_odd_question() -> None:
             "COMP_CWORD, as bash sets them",
             hint=hint,
         )
+
+
+def show_script(shell: str) -> int:
+    """Print what teaches this shell to complete, whichever called: a Dockerfile has another one."""
+    from typer._completion_shared import get_completion_script
+
+    if shell not in _SHELLS:
+        raise UsageError(
+            f"there is no completion for {shell!r:.80}: it is for {', '.join(_SHELLS)}",
+            hint=hints.command("--show-completion", "bash"),
+        )
+    name = os.path.basename(sys.argv[0])
+    asks = f"_{name}_COMPLETE".replace("-", "_").upper()
+    print(get_completion_script(prog_name=name, complete_var=asks, shell=shell))
+    return 0
 
 
 def _project(context: typer.Context) -> Path | None:

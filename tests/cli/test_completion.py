@@ -149,3 +149,10 @@ def test_what_no_shell_asks_is_a_usage_error(
     assert done.stderr.endswith(
         " durably --help\n     (says how completion is installed)\n" * (code > 0)
     )
+
+
+def test_the_script_is_that_of_the_named_shell_whichever_has_called(project: Project) -> None:
+    for shell, word in (("bash", "COMPREPLY"), ("zsh", "#compdef"), ("fish", "complete --command")):
+        assert word in project.run("--show-completion", shell).out
+    refused = project.run("--show-completion", "tcsh", expect=2)
+    assert "it is for bash, zsh, fish" in refused.err
